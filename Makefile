@@ -1,0 +1,52 @@
+# Every target makes its own .venv first, so a fresh clone needs Python, make and PyPI and nothing else.
+#
+#   PYTHON=…   the interpreter to build .venv with (default: python3)
+#   ARGS=…     further arguments for what the target runs, as in `make run ARGS='--gateway https://…/api/v2'`
+#   WORKERS=…  how many processes `make test` spreads the tests over
+
+PYTHON ?= python3
+WORKERS ?= 4
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+
+# Without bytecode every start of pytest rewrites the assertions of hypothesis again, which costs a second each.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: run test lint bench clean help
+
+run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
+	$(BIN)/statum-conformance run $(ARGS)
+
+# More workers than cores: most tests wait for a socket or a deadline. `loadgroup` keeps tests with one costly
+# fixture on one worker.
+test: $(READY)  ## run all tests of the suite itself
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+lint: $(READY)  ## check style, formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(READY)  ## print what the suite costs beside bare httpx and beside waiting for each notification in turn
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:  ## remove .venv, caches, builds and generated reports
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find reports -mindepth 1 -maxdepth 1 ! -name README.md ! -name sample -exec rm -rf {} +
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*  ## \(.*\)/make \1|\2/p' Makefile | awk -F '|' '{ printf "%-12s %s\n", $$1, $$2 }'
+
+# The stamp is written last, so what was interrupted is done again; a .venv whose interpreter is gone is made anew.
+$(READY): pyproject.toml
+	@$(PYTHON) $(RECENT_ENOUGH) 2>/dev/null || { \
+		echo "make: PYTHON=$(PYTHON) is not Python 3.11 or newer (hint: make PYTHON=/path/to/python3.11 …)" >&2; exit 1; }
+	@$(BIN)/python $(RECENT_ENOUGH) 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 10 --editable '.[dev]'
+	@touch $(READY)

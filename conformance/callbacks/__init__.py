@@ -1,0 +1,12 @@
+"""The embedded callback receiver, and the wait for the notifications that are owed.
+
+    address         where a server listens, and the socket that claims it
+    asgi_thread     an ASGI application served by uvicorn in a thread
+    receiver        the interface of a receiver: the paths per product, what it hands over and answers
+    asgi            the engine that `run` and `certify` use
+    httpserver      the engine behind the `callback_server` fixture, on pytest-httpserver
+    callback_server what that fixture gives: a receiver that keeps what arrives and waits for it
+    ledger          which notifications are owed, and the one wait for them
+
+Both engines keep the same contract (tests/test_receivers.py).
+"""

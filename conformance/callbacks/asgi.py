@@ -1,0 +1,105 @@
+"""The callback receiver of `run` and `certify`: a bare ASGI application on uvicorn.
+
+    AsgiReceiver    takes what a gateway sends at any rate it will be sent, so that it is never the one to blame
+
+uvicorn lower-cases header names and takes the target apart; `_AsReceived` keeps both as they stood on the wire.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from conformance.callbacks.address import Address
+from conformance.callbacks.asgi_thread import AsgiThread, Message, Receive, Send
+from conformance.callbacks.receiver import ANSWER_BODY, ANSWER_TYPE, MAX_BODY, OnArrival, Receiver
+from conformance.traffic import Headers, Request
+
+# Where `_AsReceived` puts the request line's target and the headers into the scope (`extensions` are a server's own).
+_EXTENSION = "conformance.as_received"
+
+
+class _AsReceived(HttpToolsProtocol):
+    """uvicorn's protocol, which also passes on the raw target and the headers in their original case."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._named: list[tuple[bytes, bytes]] = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._named.append((name, value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        # A copy, for the parser reports the trailers of a chunked body as headers too, later.
+        self.scope["extensions"] = {_EXTENSION: {"target": self.url, "headers": tuple(self._named)}}
+        # The base class refuses a target that is no path (`OPTIONS *`); ours is in the extension, so it need not look.
+        self.url = b"/"
+        super().on_headers_complete()
+
+
+class AsgiReceiver(Receiver):
+    """The callback receiver on uvicorn; see `Receiver`. Several may live in one process."""
+
+    def __init__(
+        self, listen: Address, products: Iterable[str], on_arrival: OnArrival, prefix: str = "", query: str = ""
+    ) -> None:
+        super().__init__(products, on_arrival, prefix, query)
+        self._server = AsgiThread(self._app, listen, http=_AsReceived, name="callback-receiver", purpose="callback")
+
+    @property
+    def address(self) -> Address:
+        """Where it listens, with the port that it really got."""
+        return self._server.address
+
+    @property
+    def errors(self) -> tuple[Exception, ...]:
+        """What went wrong on our side so far: each may have cost a notification."""
+        return (*super().errors, *self._server.errors)
+
+    def start(self) -> None:
+        """Serves from here on; returns when requests are being taken."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Stops within `asgi_thread.GRACE_S`, whatever clients do, and frees the port."""
+        self._server.stop()
+
+    async def _app(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        at, wall = time.monotonic(), time.time()
+        body = await _body(receive)
+        if body is None:
+            return
+        raw = scope["extensions"][_EXTENSION]
+        request = Request(scope["method"], raw["target"].decode("latin-1"), _headers(raw["headers"]), body[:MAX_BODY])
+        await _answer(send, self.intake.take(request, at, wall, whole=len(body) <= MAX_BODY))
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The body, or a little more than `MAX_BODY` of it; None if the client broke off: that is no request (RFC 9112 §8).
+
+    A longer one is answered without being read to its end; uvicorn lets the rest go by.
+    """
+    body = bytearray()
+    while len(body) <= MAX_BODY:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message["body"]
+        if not message["more_body"]:
+            break
+    return bytes(body)
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw)
+
+
+async def _answer(send: Send, status: int) -> None:
+    headers = [(b"content-type", ANSWER_TYPE.encode()), (b"content-length", b"%d" % len(ANSWER_BODY))]
+    start: Message = {"type": "http.response.start", "status": status, "headers": headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": ANSWER_BODY})

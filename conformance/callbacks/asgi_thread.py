@@ -1,0 +1,174 @@
+"""Serving an ASGI application with uvicorn in a thread of its own, beside whatever the main thread does.
+
+    AsgiThread      claims its address when made, serves from `start()` to `stop()`
+
+uvicorn's own server looks ten times a second whether it should stop and sleeps on its way out. A campaign starts and
+stops several servers, so `_Server` waits on events instead, and cuts off what a client keeps open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from socket import socket
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+
+from conformance.callbacks.address import BACKLOG, Address, listening_socket
+from conformance.errors import SuiteError
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+# How long a request at hand may take to finish when the server stops. An answer takes milliseconds; what takes longer
+# is a client that has stopped sending or reading, and it must not hold the end of a run.
+GRACE_S = 0.5
+
+# How often, while stopping, it is looked whether the last connection is gone: uvicorn has no event for that.
+_CLOSING_STEP_S = 0.005
+
+# A client may think for a while between two requests on a connection; a new connection each time would cost it more.
+KEEP_ALIVE_S = 75
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which tells when it listens and stops as soon as it is told to."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell_listening = listening
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self.on_tick(0)  # sets the default headers
+        self._tell_listening()
+        await self._stop.wait()
+
+    def stop(self) -> None:
+        """Makes `main_loop` end; called from any thread, after it has begun."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:  # noqa: ARG002
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            _, late = await asyncio.wait(set(self.server_state.tasks), timeout=GRACE_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._close_connections()
+
+    async def _close_connections(self) -> None:
+        """Closes each connection once what was written to it is out, or after the grace without that."""
+        connections = self.server_state.connections
+        for connection in list(connections):
+            connection.transport.close()
+        deadline = asyncio.get_running_loop().time() + GRACE_S
+        while connections and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - uvicorn has no such event
+            await asyncio.sleep(_CLOSING_STEP_S)
+        for connection in list(connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # the loop reports the aborted connections as lost
+
+
+class AsgiThread:
+    """An ASGI application served in a thread; a context manager that starts and stops it.
+
+    The address is claimed on construction (`address` then has the port that it really got); clients that connect before
+    `start()` wait in the kernel's queue. `http` is uvicorn's: "auto", "httptools", "h11" or a protocol class. `purpose`
+    names the address in errors ("callback address …"), `name` names the thread.
+
+    What the application raises is answered with 500 and kept in `errors`; `stop()` does not raise it, its owner looks.
+    Raises EnvironmentFailure on construction if the address cannot be had.
+    """
+
+    def __init__(
+        self,
+        app: AsgiApp,
+        address: Address,
+        *,
+        http: str | type[asyncio.Protocol] = "auto",
+        name: str = "asgi",
+        purpose: str = "listen",
+    ) -> None:
+        self._app = app
+        self._errors: list[Exception] = []
+        self._failure: BaseException | None = None
+        self._begun = threading.Event()
+        self._stopped = False
+        self._socket, self.address = listening_socket(address, purpose)
+        self._server = _Server(_config(self._guarded, http), self._begun.set)
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+
+    @property
+    def errors(self) -> tuple[Exception, ...]:
+        """What the application has raised so far, oldest first."""
+        return tuple(self._errors)
+
+    def start(self) -> None:
+        """Serves from here on; returns when requests are being taken. Raises SuiteError if that does not succeed."""
+        self._thread.start()
+        self._begun.wait()
+        if self._failure is not None:
+            self.stop()
+            raise SuiteError(f"the server on {self.address} did not start: {self._failure!r}") from self._failure
+
+    def stop(self) -> None:
+        """Stops serving and frees the port; requests at hand have `GRACE_S` to finish. Once stopped, does nothing."""
+        if self._stopped:
+            return
+        self._stopped = True
+        if self._thread.ident is not None:
+            self._server.stop()
+            self._thread.join()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def _serve(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket])
+        except BaseException as error:  # noqa: BLE001 - SystemExit is uvicorn's way to say that it cannot start
+            self._failure = error
+        finally:
+            self._begun.set()
+
+    async def _guarded(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            self._errors.append(error)
+            raise
+
+
+def _config(app: AsgiApp, http: str | type[asyncio.Protocol]) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=http,
+        ws="none",
+        interface="asgi3",
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+    )

@@ -1,0 +1,147 @@
+"""Which notifications are owed, and the one wait for all of them.
+
+    Ledger          `owe`, `arrived`, and `wait` until there is nothing more to wait for
+    Settled         how that wait ended
+    request_id_of   the request_id by which a notification settles what is owed
+
+The ledger decides how long to wait, not what is right: it matches by product and request_id, takes each arrival once,
+and leaves lateness, repeats and contradictions to the checks, which read them from the journal.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# After the last notification that is owed, a wrong gateway may send it again or take it back. Gateways that do so do it
+# at once; half a second sees them without a run being felt to stand still.
+QUIET_WINDOW_S = 0.5
+
+# An account that others use may never be quiet. Ten windows are enough to see repeats between their notifications.
+MAX_QUIET_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How the wait ended: how many notifications were owed, how many of these arrived and how many are missing.
+
+    `waited_s` is how long `wait` took; it is part of a verdict on what is missing.
+    """
+
+    owed: int
+    arrived: int
+    missing: int
+    waited_s: float
+
+
+class Ledger:
+    """Accounts of owed notifications; every method may be called from any thread, and each event costs the same.
+
+    `notify_within`: seconds that a notification may take. `quiet`: seconds without an arrival that end the wait once
+    nothing is owed any more, or after the deadline; arrivals prolong it, up to `MAX_QUIET_S`. `clock` and `condition`
+    are there for tests. `on_change(outstanding)` is called after each event, in the thread that reported it.
+    """
+
+    def __init__(
+        self,
+        notify_within: float,
+        quiet: float = QUIET_WINDOW_S,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        condition: threading.Condition | None = None,
+        on_change: Callable[[int], None] | None = None,
+    ) -> None:
+        self._notify_within = notify_within
+        self._quiet = quiet
+        self._max_quiet = max(quiet, MAX_QUIET_S)
+        self._clock = clock
+        self._changed = condition or threading.Condition()
+        self._on_change = on_change
+        # Owed less arrived, for each product and request_id: negative while an arrival is ahead of what it settles.
+        self._balances: dict[tuple[str, str], int] = {}
+        self._owed = 0
+        self._outstanding = 0
+        self._deadline = float("-inf")
+        self._last_arrival = float("-inf")
+        self._settled_at = float("-inf")
+
+    @property
+    def owed(self) -> int:
+        """How many notifications were ever owed."""
+        with self._changed:
+            return self._owed
+
+    @property
+    def outstanding(self) -> int:
+        """How many of them have not arrived yet."""
+        with self._changed:
+            return self._outstanding
+
+    def owe(self, product: str, request_id: str, since: float) -> None:
+        """A request was accepted at `since` (seconds of the clock): a notification is owed within `notify_within`.
+
+        One that arrived before settles it at once: it came ahead of the answer.
+        """
+        with self._changed:
+            balance = self._balances[product, request_id] = self._balances.get((product, request_id), 0) + 1
+            self._owed += 1
+            self._deadline = max(self._deadline, since + self._notify_within)
+            if balance > 0:
+                self._outstanding += 1
+            elif not self._outstanding:
+                self._settled_at = max(self._settled_at, since)
+            self._changed.notify_all()
+        self._tell()
+
+    def arrived(self, product: str | None, request_id: str | None, at: float) -> None:
+        """A request reached the receiver at `at`; None for a stray's product and for an id that cannot be read."""
+        with self._changed:
+            self._last_arrival = max(self._last_arrival, at)
+            if product is not None and request_id is not None:
+                balance = self._balances[product, request_id] = self._balances.get((product, request_id), 0) - 1
+                if balance >= 0:
+                    self._outstanding -= 1
+                    if not self._outstanding:
+                        self._settled_at = max(self._settled_at, at)
+            self._changed.notify_all()
+        self._tell()
+
+    def wait(self) -> Settled:
+        """Blocks until nothing more needs to be waited for; called when everything has been sent.
+
+        That is a quiet window after the last owed notification has arrived, or after the deadline of the one that was
+        owed last. Ctrl-C interrupts it at once.
+        """
+        with self._changed:
+            began = self._clock()
+            while (pause := self._end(began) - self._clock()) > 0:
+                self._changed.wait(pause)
+            return Settled(
+                owed=self._owed,
+                arrived=self._owed - self._outstanding,
+                missing=self._outstanding,
+                waited_s=self._clock() - began,
+            )
+
+    def _end(self, began: float) -> float:
+        """When the wait that began at `began` ends if nothing happens until then."""
+        decided = self._deadline if self._outstanding else min(self._deadline, self._settled_at)
+        quiet_from = max(began, decided)
+        return min(max(quiet_from, self._last_arrival) + self._quiet, quiet_from + self._max_quiet)
+
+    def _tell(self) -> None:
+        if self._on_change is not None:
+            self._on_change(self.outstanding)
+
+
+def request_id_of(body: bytes) -> str | None:
+    """The request_id of a notification's body, read as kindly as can be; None if there is no such string in it."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    request_id = content.get("request_id") if isinstance(content, dict) else None
+    return request_id if isinstance(request_id, str) else None

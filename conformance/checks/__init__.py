@@ -1,0 +1,27 @@
+"""The checks: what judges each requirement, in explicit tables, one module an area.
+
+    evidence        what happened, correlated
+    judgement       what a check yields, and the shapes that checks are built of
+    envelope        ANS, ENC, RSP
+    request_ids     RID
+    refusals        AUT, CTY, BOD, CMD, VAL
+    acceptance      HDR, GET, ACC, LEN, OPN, IDM, REP, ACT
+    notifications   NTF
+
+Checks are pure: they read the evidence and yield judgements. `CHECKS` maps each judged requirement to its check.
+"""
+
+from __future__ import annotations
+
+from conformance.checks import acceptance, envelope, notifications, refusals, request_ids
+from conformance.checks.judgement import Check
+
+CHECKS: dict[str, Check] = {
+    **envelope.CHECKS,
+    **request_ids.CHECKS,
+    **refusals.CHECKS,
+    **acceptance.CHECKS,
+    **notifications.CHECKS,
+}
+
+__all__ = ["CHECKS"]

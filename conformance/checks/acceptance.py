@@ -1,0 +1,269 @@
+"""HDR, GET, ACC, LEN, OPN, IDM, REP, ACT: what the contract allows is accepted, and answered as documented.
+
+Each valid case is judged by one requirement, so that one misbehaviour breaks one: by the one that names its aspect
+where that applies to the command, otherwise by ACC-02.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from conformance.checks.envelope import envelope_problems, success
+from conformance.checks.evidence import UNAUTHORIZED, Answer, Evidence, is_number
+from conformance.checks.judgement import (
+    Check,
+    Finding,
+    Judgement,
+    Reason,
+    Unobserved,
+    answers_where,
+    shown,
+    verdict_of,
+)
+from conformance.checks.refusals import unjudgeable
+from conformance.contract.requirements import catalogue
+from conformance.traffic import Kind
+
+INSUFFICIENT_FUNDS = 402
+ACCESS_DENIED = 403
+
+# What a refusal with these codes says about the account rather than about the gateway.
+ACCOUNT_OBSTACLES: Mapping[int, str] = {
+    UNAUTHORIZED: "answered 401: see AUT-01",
+    INSUFFICIENT_FUNDS: "answered 402: the account's funds do not suffice",
+    ACCESS_DENIED: "answered 403: are the sender id, the short code and the product registered for the account?",
+}
+
+ASPECTS: Mapping[str, str] = {
+    "sample": "ACC-01",
+    "unicode": "ACC-03",
+    "long": "ACC-04",
+    "line-breaks": "ACC-05",
+    "boundary": "ACC-06",
+    "optional": "ACC-07",
+}
+
+
+def _judged_by(aspect: str, command: str | None) -> str:
+    own = ASPECTS.get(aspect)
+    return own if own is not None and command in catalogue()[own].commands else "ACC-02"
+
+
+def accepted(answer: Answer) -> Iterator[Finding]:
+    """The gateway took the request on."""
+    if not answer.accepted:
+        members = answer.content.members or {}
+        said = f": {shown(members['description'])}" if isinstance(members.get("description"), str) else ""
+        yield Finding.in_answer(
+            answer,
+            f"a valid request ({answer.case.aspect}) was answered {answer.status}{said}",
+            pointer="/status_code" if "status_code" in members else "",
+            value=members.get("status_code", answer.status),
+        )
+
+
+def _window_signature(evidence: Evidence, command: str | None) -> tuple[int | None, Any] | None:
+    """How the gateway refuses a repeated request of this command: status and description, None if it does not."""
+    for answer in evidence.final_of(command):
+        if answer.case.kind is Kind.REPEAT and answer.case.aspect == "window" and answer.rejected:
+            return answer.status, (answer.content.members or {}).get("description")
+    return None
+
+
+def must_be_accepted(select: Callable[[Answer, str | None], bool]) -> Check:
+    """A check that the selected cases are accepted.
+
+    A refusal for funds or access says something about the account, and one in the words in which the gateway
+    refuses a repeat (inside the window of an earlier run with the same seed) something about the past: neither is held
+    against it.
+    """
+
+    def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+        window = _window_signature(evidence, command)
+        for answer in evidence.final_of(command):
+            if not select(answer, command):
+                continue
+            obstacle = unjudgeable(answer) or _account_obstacle(answer) or _window_obstacle(answer, window)
+            if obstacle:
+                yield obstacle
+            else:
+                yield from verdict_of(accepted(answer))
+
+    return check
+
+
+def _account_obstacle(answer: Answer) -> Unobserved | None:
+    told = ACCOUNT_OBSTACLES.get(answer.status or 0)
+    return Unobserved(Reason.PRECONDITION, told) if told else None
+
+
+def _window_obstacle(answer: Answer, window: tuple[int | None, Any] | None) -> Unobserved | None:
+    said = (answer.content.members or {}).get("description")
+    if window is None or answer.accepted or (answer.status, said) != window:
+        return None
+    return Unobserved(
+        Reason.PRECONDITION,
+        "refused in the words for a repeat: was the same request accepted within the last five minutes (same seed)?",
+    )
+
+
+def _valid(requirement: str) -> Check:
+    return must_be_accepted(lambda a, c: a.case.kind is Kind.VALID and _judged_by(a.case.aspect, c) == requirement)
+
+
+def _of(kind: Kind, *aspects: str) -> Check:
+    return must_be_accepted(lambda a, _: a.case.kind is kind and a.case.aspect in aspects)
+
+
+def over_long_message_is_no_5xx(answer: Answer) -> Iterator[Finding]:
+    """LEN-01: what the gateway does with it is its own affair, but it answers, and in the envelope."""
+    problems = envelope_problems(answer)
+    if answer.status is not None and answer.status >= 500:
+        yield _no_5xx(answer)
+    elif problems:
+        yield Finding.in_answer(answer, f"answered outside the envelope: {'; '.join(problems)}", pointer="")
+
+
+def open_payload_is_no_5xx(answer: Answer) -> Iterator[Finding]:
+    """OPN-01."""
+    if answer.status is not None and answer.status >= 500:
+        yield _no_5xx(answer)
+
+
+def _no_5xx(answer: Answer) -> Finding:
+    return Finding.in_answer(
+        answer,
+        f"{answer.case.member or 'the payload'} ({answer.case.aspect}) was answered {answer.status}",
+        pointer="/status_code",
+        value=answer.status,
+    )
+
+
+def _open(*aspects: str) -> Callable[[Answer], bool]:
+    return lambda a: a.final and a.status is not None and a.case.kind is Kind.OPEN and a.case.aspect in aspects
+
+
+def repeat_in_window_is_refused(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """IDM-01, where the request that is repeated was accepted."""
+    for answer in evidence.final_of(command):
+        if answer.case.kind is not Kind.REPEAT or answer.case.aspect != "window":
+            continue
+        first = evidence.final.get(answer.case.earlier or "")
+        if first is None or not first.accepted:
+            yield Unobserved(Reason.PRECONDITION, "the request that it repeats was not accepted")
+        elif (obstacle := unjudgeable(answer)) is not None:
+            yield obstacle
+        else:
+            yield from verdict_of(_refused_as_repeat(answer))
+
+
+def _refused_as_repeat(answer: Answer) -> Iterator[Finding]:
+    if not answer.rejected:
+        yield Finding.in_answer(
+            answer,
+            f"a similar request within five minutes of an accepted one was answered {answer.status}",
+            pointer="/status_code",
+            value=answer.status,
+        )
+
+
+DETAILS = ("location", "website", "office_email", "office_mobile", "mpesa_account_top_up_code")
+ACCOUNT = ("account", "service_name")
+
+
+def _organization(answer: Answer) -> Any:
+    return (answer.content.members or {}).get("organization")
+
+
+def _details(answer: Answer) -> Any:
+    organization = _organization(answer)
+    return organization.get("details") if isinstance(organization, dict) else None
+
+
+def has_named_organization(answer: Answer) -> Iterator[Finding]:
+    """ACT-01."""
+    organization = _organization(answer)
+    if not isinstance(organization, dict):
+        yield Finding.in_answer(answer, "organization is no object", pointer="/organization", value=organization)
+    elif not isinstance(organization.get("name"), str):
+        yield Finding.in_answer(
+            answer, "the organization's name is no string", pointer="/organization/name", value=organization.get("name")
+        )
+
+
+def has_details(answer: Answer) -> Iterator[Finding]:
+    """ACT-02."""
+    details = _details(answer)
+    if not isinstance(details, dict):
+        yield Finding.in_answer(answer, "details is no object", pointer="/organization/details", value=details)
+        return
+    for field in DETAILS:
+        if not isinstance(details.get(field), str):
+            yield Finding.in_answer(
+                answer, f"{field} is no string", pointer=f"/organization/details/{field}", value=details.get(field)
+            )
+
+
+def has_balance(answer: Answer) -> Iterator[Finding]:
+    """ACT-03."""
+    details = _details(answer)
+    balance = details.get("available_balance") if isinstance(details, dict) else None
+    if not is_number(balance):
+        yield Finding.in_answer(
+            answer, "available_balance is no number", pointer="/organization/details/available_balance", value=balance
+        )
+
+
+def has_accounts(answer: Answer) -> Iterator[Finding]:
+    """ACT-04: in the organization, or in its details (the contract names it beside both)."""
+    organization = _organization(answer)
+    holder = organization if isinstance(organization, dict) and "accounts" in organization else _details(answer)
+    accounts = holder.get("accounts") if isinstance(holder, dict) else None
+    if not isinstance(accounts, list):
+        yield Finding.in_answer(answer, "accounts is no array", pointer="/organization/accounts", value=accounts)
+        return
+    for index, account in enumerate(accounts):
+        if not (isinstance(account, dict) and all(isinstance(account.get(field), str) for field in ACCOUNT)):
+            yield Finding.in_answer(
+                answer,
+                "an account lacks account or service_name",
+                pointer=f"/organization/accounts/{index}",
+                value=account,
+            )
+
+
+def _detailed(answer: Answer) -> bool:
+    return success(answer) and answer.content.members is not None
+
+
+def _with_organization(answer: Answer) -> bool:
+    return _detailed(answer) and isinstance(_organization(answer), dict)
+
+
+def _with_details(answer: Answer) -> bool:
+    return _with_organization(answer) and isinstance(_details(answer), dict)
+
+
+CHECKS: dict[str, Check] = {
+    "HDR-01": _of(Kind.HEADERS, "no-accept"),
+    "HDR-02": _of(Kind.HEADERS, "any-accept"),
+    "HDR-03": _of(Kind.HEADERS, "json-accept"),
+    "GET-01": _of(Kind.HEADERS, "bare-get"),
+    "ACC-01": _valid("ACC-01"),
+    "ACC-02": _valid("ACC-02"),
+    "ACC-03": _valid("ACC-03"),
+    "ACC-04": _valid("ACC-04"),
+    "ACC-05": _valid("ACC-05"),
+    "ACC-06": _valid("ACC-06"),
+    "ACC-07": _valid("ACC-07"),
+    "LEN-01": answers_where(_open("over-long"), over_long_message_is_no_5xx),
+    "OPN-01": answers_where(_open("open"), open_payload_is_no_5xx),
+    "IDM-01": repeat_in_window_is_refused,
+    "IDM-02": _of(Kind.REPEAT, "other-amount", "other-phone"),
+    "REP-01": _of(Kind.REPEAT, "equal"),
+    "ACT-01": answers_where(_detailed, has_named_organization),
+    "ACT-02": answers_where(_with_organization, has_details),
+    "ACT-03": answers_where(_with_details, has_balance),
+    "ACT-04": answers_where(_with_organization, has_accounts),
+}

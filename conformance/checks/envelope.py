@@ -1,0 +1,233 @@
+"""ANS, ENC, RSP: every invocation is answered, in JSON, with the three fields of the envelope.
+
+Each rule is judged only where the one before it holds: an answer that is no JSON breaks ENC and nothing else, a field
+that is missing is not also of the wrong type. Requests for a command or method that does not exist are judged by CMD.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from conformance.checks.evidence import OK, Answer, Evidence, is_number, is_probe_of_path
+from conformance.checks.judgement import (
+    KEPT,
+    AnswerRule,
+    Check,
+    Finding,
+    Judgement,
+    Reason,
+    Unobserved,
+    answers_where,
+    shown,
+)
+from conformance.traffic import Response, header
+
+JSON_MEDIA_TYPE = "application/json"
+FIELDS = ("status_code", "description", "request_id")
+
+
+def every_invocation_is_answered(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """ANS-01. Over a network a lost answer may be the network's doing: only a gateway on loopback is failed for it."""
+    for answer in evidence.of_command(command):
+        if answer.response is not None:
+            yield KEPT
+        elif answer.exchange.failure is None:
+            yield Unobserved(Reason.INTERRUPTED, "the run ended before the answer came")
+        elif evidence.terms.loopback:
+            yield Finding.in_answer(answer, f"there is no answer: {answer.exchange.failure}")
+        else:
+            yield Unobserved(
+                Reason.ENVIRONMENT, f"there is no answer, maybe for the network: {answer.exchange.failure}"
+            )
+
+
+def success(answer: Answer) -> bool:
+    """An answer that says that the request was accepted."""
+    return answer.response is not None and answer.accepted and not is_probe_of_path(answer)
+
+
+def error(answer: Answer) -> bool:
+    """An answer that says anything else."""
+    return answer.response is not None and not answer.accepted and not is_probe_of_path(answer)
+
+
+def any_answer(answer: Answer) -> bool:
+    """Any answer to a request for a command as it is documented."""
+    return answer.response is not None and not is_probe_of_path(answer)
+
+
+def _json(answer: Answer) -> bool:
+    return answer.content.error is None
+
+
+def _object(answer: Answer) -> bool:
+    return answer.content.members is not None
+
+
+def _having(field: str) -> Callable[[Answer], bool]:
+    return lambda answer: _object(answer) and field in _members(answer)
+
+
+def _members(answer: Answer) -> Mapping[str, Any]:
+    return answer.content.members or {}
+
+
+def both(*conditions: Callable[[Answer], bool]) -> Callable[[Answer], bool]:
+    """The conjunction of conditions."""
+    return lambda answer: all(condition(answer) for condition in conditions)
+
+
+def body_is_json(answer: Answer) -> Iterator[Finding]:
+    """The body is one JSON text in UTF-8 (RFC 8259)."""
+    if answer.content.error is not None:
+        body = answer.response.body if answer.response else b""
+        yield Finding.in_answer(answer, f"the body cannot be read: {answer.content.error}", pointer="", value=body)
+
+
+def media_type_of(response: Response) -> str | None:
+    """The media type of a message without its parameters, lower case; None without Content-Type."""
+    value = header(response.headers, "content-type")
+    return None if value is None else value.partition(";")[0].strip().lower()
+
+
+def declared_as_json(answer: Answer) -> Iterator[Finding]:
+    """Content-Type is application/json; parameters such as charset may follow."""
+    if answer.response is not None and media_type_of(answer.response) != JSON_MEDIA_TYPE:
+        declared = header(answer.response.headers, "content-type")
+        yield Finding.in_answer(
+            answer, f"Content-Type is {shown(declared) if declared else 'absent'}, not {JSON_MEDIA_TYPE}"
+        )
+
+
+def is_object(answer: Answer) -> Iterator[Finding]:
+    """The JSON text is an object."""
+    if answer.content.members is None:
+        yield Finding.in_answer(answer, "the answer is no JSON object", pointer="", value=answer.content.value)
+
+
+def has(field: str) -> AnswerRule:
+    """The envelope holds `field`."""
+
+    def rule(answer: Answer) -> Iterator[Finding]:
+        if field not in _members(answer):
+            yield Finding.in_answer(answer, f"{field} is missing", pointer="", value=dict(_members(answer)))
+
+    return rule
+
+
+def is_string(field: str) -> AnswerRule:
+    """`field` is a JSON string."""
+
+    def rule(answer: Answer) -> Iterator[Finding]:
+        value = _members(answer)[field]
+        if not isinstance(value, str):
+            yield Finding.in_answer(answer, f"{field} is no string", pointer=f"/{field}", value=value)
+
+    return rule
+
+
+def not_empty(field: str) -> AnswerRule:
+    """`field`, if it is a string, holds more than white space."""
+
+    def rule(answer: Answer) -> Iterator[Finding]:
+        value = _members(answer)[field]
+        if isinstance(value, str) and not value.strip():
+            yield Finding.in_answer(answer, f"{field} is empty", pointer=f"/{field}", value=value)
+
+    return rule
+
+
+def status_code_is_number(answer: Answer) -> Iterator[Finding]:
+    """The seed's sample has a number, and so has every answer."""
+    value = _members(answer)["status_code"]
+    if not is_number(value):
+        yield Finding.in_answer(answer, "status_code is no number", pointer="/status_code", value=value)
+
+
+def status_code_in_range(answer: Answer) -> Iterator[Finding]:
+    """200, 400 to 499 or 500 to 599, whole."""
+    value = _members(answer)["status_code"]
+    if value != OK and not (400 <= value <= 599 and value == int(value)):
+        yield Finding.in_answer(
+            answer, "status_code is neither 200 nor a 4xx or 5xx", pointer="/status_code", value=value
+        )
+
+
+def http_status_agrees(answer: Answer) -> Iterator[Finding]:
+    """The status_code is that of the HTTP status line."""
+    value = _members(answer)["status_code"]
+    if answer.response is not None and value != answer.response.status:
+        yield Finding.in_answer(
+            answer,
+            f"status_code is {shown(value)}, the HTTP status is {answer.response.status}",
+            pointer="/status_code",
+            value=value,
+        )
+
+
+def _numbered(answer: Answer) -> bool:
+    return _having("status_code")(answer) and is_number(_members(answer)["status_code"])
+
+
+def error_is_not_described_as_success(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """RSP-14: no error carries a description that the same gateway gives to accepted requests."""
+    texts = {_members(a).get("description") for a in evidence.answers if success(a) and _having("description")(a)}
+    check = answers_where(both(error, _having("description")), _not_described_as(texts))
+    return check(evidence, command)
+
+
+def _not_described_as(texts: set[Any]) -> AnswerRule:
+    def rule(answer: Answer) -> Iterator[Finding]:
+        value = _members(answer)["description"]
+        if isinstance(value, str) and value.strip() and value in texts:
+            yield Finding.in_answer(
+                answer, "the description of the error is the one of a success", pointer="/description", value=value
+            )
+
+    return rule
+
+
+def envelope_problems(answer: Answer) -> list[str]:
+    """In words, all that keeps an answer from being in the envelope; empty if it is (CMD-02, CMD-04, LEN-01)."""
+    members = answer.content.members
+    if members is None:
+        return [
+            f"the body cannot be read: {answer.content.error}" if answer.content.error else "the body is no JSON object"
+        ]
+    problems = [f"{field} is missing" for field in FIELDS if field not in members]
+    if "status_code" in members and not is_number(members["status_code"]):
+        problems.append("status_code is no number")
+    problems += [
+        f"{field} is no string or empty"
+        for field in ("description", "request_id")
+        if field in members and not (isinstance(members[field], str) and members[field].strip())
+    ]
+    return problems
+
+
+CHECKS: dict[str, Check] = {
+    "ANS-01": every_invocation_is_answered,
+    "ENC-01": answers_where(success, body_is_json),
+    "ENC-02": answers_where(error, body_is_json),
+    "ENC-03": answers_where(success, declared_as_json),
+    "ENC-04": answers_where(error, declared_as_json),
+    "RSP-01": answers_where(both(success, _json), is_object),
+    "RSP-02": answers_where(both(error, _json), is_object),
+    "RSP-03": answers_where(both(any_answer, _having("status_code")), status_code_is_number),
+    "RSP-04": answers_where(both(success, _object), has("status_code")),
+    "RSP-05": answers_where(both(error, _object), has("status_code")),
+    "RSP-06": answers_where(both(any_answer, _numbered), status_code_in_range),
+    "RSP-07": answers_where(both(success, _numbered), http_status_agrees),
+    "RSP-08": answers_where(both(error, _numbered), http_status_agrees),
+    "RSP-09": answers_where(both(success, _object), has("description")),
+    "RSP-10": answers_where(both(error, _object), has("description")),
+    "RSP-11": answers_where(both(any_answer, _having("description")), is_string("description")),
+    "RSP-12": answers_where(both(success, _having("description")), not_empty("description")),
+    "RSP-13": answers_where(both(error, _having("description")), not_empty("description")),
+    "RSP-14": error_is_not_described_as_success,
+    "RSP-15": answers_where(both(success, _object), has("request_id")),
+    "RSP-16": answers_where(both(error, _object), has("request_id")),
+    "RSP-17": answers_where(both(any_answer, _having("request_id")), is_string("request_id")),
+    "RSP-18": answers_where(both(any_answer, _having("request_id")), not_empty("request_id")),
+}

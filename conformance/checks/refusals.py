@@ -1,0 +1,277 @@
+"""AUT, CTY, BOD, CMD, VAL: what the contract forbids is refused, in the way that the contract says.
+
+A refusal counts only beside a positive twin: a gateway that refuses everything has not been seen to tell right from
+wrong. So each rule looks at the twin first, and says `precondition` where that was not accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from conformance.checks.envelope import envelope_problems
+from conformance.checks.evidence import UNAUTHORIZED, Answer, Evidence, is_number
+from conformance.checks.judgement import (
+    Check,
+    Finding,
+    Judgement,
+    Reason,
+    Unobserved,
+    answers_where,
+    shown,
+    verdict_of,
+)
+from conformance.traffic import Kind, header
+
+# Codes that blame something else than the input: credential, funds, access, path, rate (contract: "Responses").
+BLAMES_SOMETHING_ELSE = frozenset({401, 402, 403, 404, 429})
+# A name that breaks its pattern is by that also not registered to the account, which is what a 403 says.
+REGISTERED_NAMES = frozenset({"sender_id", "short_code"})
+ACCESS_DENIED = 403
+UNPROCESSABLE = 422
+
+Rule = Callable[[Answer], Iterator[Finding]]
+
+
+def beside_twin(kind: Kind, aspect: str | Callable[[str], bool], rule: Rule) -> Check:
+    """A check of `rule` on the cases of `kind` and `aspect` whose twin was seen to be accepted."""
+
+    def wanted(answer: Answer) -> bool:
+        if answer.case.kind is not kind:
+            return False
+        return answer.case.aspect == aspect if isinstance(aspect, str) else aspect(answer.case.aspect)
+
+    def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+        for answer in filter(wanted, evidence.final_of(command)):
+            obstacle = unjudgeable(answer) or _twin_obstacle(evidence, answer)
+            if obstacle:
+                yield obstacle
+            else:
+                yield from verdict_of(rule(answer))
+
+    return check
+
+
+def unjudgeable(answer: Answer) -> Unobserved | None:
+    """Why an answer says nothing about the request: there is none, or the gateway only asked to slow down."""
+    if answer.status is None:
+        return Unobserved(Reason.ENVIRONMENT, answer.exchange.failure or "the run ended before the answer came")
+    if answer.status == 429:
+        return Unobserved(Reason.ENVIRONMENT, "the gateway answered 429 (too many requests) to the last attempt")
+    return None
+
+
+def _twin_obstacle(evidence: Evidence, answer: Answer) -> Unobserved | None:
+    if answer.case.twin is None:
+        return None
+    twin = evidence.twin_of(answer)
+    if twin is None:
+        return Unobserved(Reason.PRECONDITION, "its positive twin was not sent")
+    if not twin.accepted:
+        return Unobserved(
+            Reason.PRECONDITION,
+            f"its positive twin {answer.case.twin} was not accepted ({_told(twin)}), so a refusal tells nothing",
+        )
+    return None
+
+
+def _told(answer: Answer) -> str:
+    description = (answer.content.members or {}).get("description")
+    said = f": {shown(description)}" if isinstance(description, str) else ""
+    return f"answered {answer.status}{said}" if answer.status is not None else "no answer"
+
+
+def refused_with_401(answer: Answer) -> Iterator[Finding]:
+    """A wrong credential is 401, nothing else."""
+    if answer.status != UNAUTHORIZED:
+        yield Finding.in_answer(
+            answer, f"{_what(answer)} was {_told(answer)}, not 401", pointer="/status_code", value=_code(answer)
+        )
+
+
+def refused(answer: Answer) -> Iterator[Finding]:
+    """Any 4xx will do. A 401 is left to AUT-01."""
+    if not answer.rejected:
+        yield Finding.in_answer(
+            answer,
+            f"{_what(answer)} was {_told(answer)}, not refused with a 4xx",
+            pointer="/status_code",
+            value=_code(answer),
+        )
+
+
+def refused_as_invalid(answer: Answer) -> Iterator[Finding]:
+    """A 4xx that blames the input (contract: "any 4xx other than 401/402/403/404/429")."""
+    allowed = BLAMES_SOMETHING_ELSE - ({ACCESS_DENIED} if answer.case.member in REGISTERED_NAMES else set())
+    if answer.status == UNAUTHORIZED:
+        return
+    if not answer.rejected or answer.status in allowed:
+        yield Finding.in_answer(
+            answer,
+            f"{_what(answer)} was {_told(answer)}, not refused as invalid with a 4xx",
+            pointer="/status_code",
+            value=_code(answer),
+        )
+
+
+def _what(answer: Answer) -> str:
+    case = answer.case
+    return f"{case.member} ({case.aspect}, breaks {case.keyword})" if case.member else case.aspect.replace("-", " ")
+
+
+def _code(answer: Answer) -> Any:
+    members = answer.content.members or {}
+    return members.get("status_code", answer.response.status if answer.response else None)
+
+
+def in_envelope(answer: Answer) -> Iterator[Finding]:
+    """All three fields, of their types, in a JSON object."""
+    problems = envelope_problems(answer)
+    if problems:
+        body = answer.response.body if answer.response else b""
+        yield Finding.in_answer(
+            answer, f"{_what(answer)} was answered outside the envelope: {'; '.join(problems)}", pointer="", value=body
+        )
+
+
+def right_credential_is_not_refused(answer: Answer) -> Iterator[Finding]:
+    """AUT-01."""
+    if answer.status == UNAUTHORIZED:
+        yield Finding.in_answer(answer, "the right credential was refused with 401", pointer="/status_code", value=401)
+
+
+def has_www_authenticate(answer: Answer) -> Iterator[Finding]:
+    """AUT-11 (RFC 2616, 10.4.2)."""
+    if answer.response is not None and header(answer.response.headers, "www-authenticate") is None:
+        yield Finding.in_answer(answer, "the 401 carries no WWW-Authenticate")
+
+
+def refused_credential_has_no_effect(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """AUT-10: no notification for a request refused with 401, and the same request is accepted afterwards."""
+    for answer in evidence.final_of(command):
+        case = answer.case
+        if case.kind is Kind.CREDENTIAL and answer.status == UNAUTHORIZED and answer.request_id is not None:
+            yield from verdict_of(
+                Finding.in_notice(
+                    notice, f"a request refused for its credential ({case.aspect}) was followed by a notification"
+                )
+                for notice in evidence.notices_about(answer)
+                if not evidence.shares_id(answer)
+            )
+        elif case.kind is Kind.REPEAT and case.aspect == "after-refusal":
+            probe = evidence.final.get(case.earlier or "")
+            obstacle = unjudgeable(answer) or _twin_obstacle(evidence, answer)
+            if obstacle:
+                yield obstacle
+            elif probe is None or probe.status != UNAUTHORIZED:
+                yield Unobserved(Reason.PRECONDITION, "the credential probe before it was not refused with 401")
+            elif answer.status in BLAMES_SOMETHING_ELSE:
+                yield Unobserved(Reason.PRECONDITION, f"with the right credential it was {_told(answer)}")
+            else:
+                yield from verdict_of(_accepted_after(answer))
+
+
+def _accepted_after(answer: Answer) -> Iterator[Finding]:
+    if not answer.accepted:
+        yield Finding.in_answer(
+            answer,
+            f"the request that had been refused for its credential was {_told(answer)} when sent with the right one",
+            pointer="/status_code",
+            value=_code(answer),
+        )
+
+
+def _with_validation_errors(rule: Rule) -> Check:
+    return answers_where(
+        lambda a: (
+            a.final and a.case.kind is Kind.BROKEN and a.status == UNPROCESSABLE and a.content.members is not None
+        ),
+        rule,
+    )
+
+
+def _validation_errors(answer: Answer) -> Any:
+    return (answer.content.members or {}).get("validation_errors")
+
+
+def _well_formed(errors: Any) -> bool:
+    return isinstance(errors, dict) and all(
+        isinstance(messages, list) and all(isinstance(m, str) for m in messages) for messages in errors.values()
+    )
+
+
+def carries_validation_errors(answer: Answer) -> Iterator[Finding]:
+    """VAL-07."""
+    members = answer.content.members or {}
+    if "validation_errors" not in members:
+        yield Finding.in_answer(answer, "the 422 carries no validation_errors", pointer="", value=dict(members))
+    elif not _well_formed(members["validation_errors"]):
+        yield Finding.in_answer(
+            answer,
+            "validation_errors is no object of field to array of messages",
+            pointer="/validation_errors",
+            value=members["validation_errors"],
+        )
+
+
+def names_the_field(answer: Answer) -> Iterator[Finding]:
+    """VAL-08, where VAL-07 holds."""
+    errors = _validation_errors(answer)
+    if _well_formed(errors) and answer.case.member not in errors:
+        yield Finding.in_answer(
+            answer, f"validation_errors does not name {answer.case.member}", pointer="/validation_errors", value=errors
+        )
+
+
+def _with_right_credential(answer: Answer) -> bool:
+    return answer.final and answer.status is not None and answer.case.kind is not Kind.CREDENTIAL
+
+
+def _refused_probe(answer: Answer) -> bool:
+    return answer.case.kind is Kind.CREDENTIAL and answer.status == UNAUTHORIZED and is_number(answer.status)
+
+
+CREDENTIAL_ASPECTS = {
+    "AUT-02": "absent",
+    "AUT-03": "wrong-key",
+    "AUT-04": "wrong-secret",
+    "AUT-05": "swapped",
+    "AUT-06": "other-case",
+    "AUT-07": "empty",
+    "AUT-08": "not-base64",
+    "AUT-09": "other-scheme",
+}
+BODY_ASPECTS = {
+    "CTY-01": "absent-content-type",
+    "CTY-02": "other-content-type",
+    "BOD-01": "not-json",
+    "BOD-02": "cut-short",
+    "BOD-03": "empty-body",
+    "BOD-04": "array",
+    "BOD-05": "scalar",
+    "BOD-06": "form-encoded",
+    "BOD-07": "not-utf8",
+}
+BROKEN_ASPECTS = {
+    "VAL-01": "missing",
+    "VAL-02": "null",
+    "VAL-03": "type",
+    "VAL-04": "empty",
+    "VAL-05": "pattern",
+    "VAL-06": "range",
+}
+
+CHECKS: dict[str, Check] = {
+    "AUT-01": answers_where(_with_right_credential, right_credential_is_not_refused),
+    **{id_: beside_twin(Kind.CREDENTIAL, aspect, refused_with_401) for id_, aspect in CREDENTIAL_ASPECTS.items()},
+    "AUT-10": refused_credential_has_no_effect,
+    "AUT-11": answers_where(_refused_probe, has_www_authenticate),
+    **{id_: beside_twin(Kind.MALFORMED, aspect, refused) for id_, aspect in BODY_ASPECTS.items()},
+    "CMD-01": beside_twin(Kind.UNKNOWN_COMMAND, lambda _: True, refused),
+    "CMD-02": beside_twin(Kind.UNKNOWN_COMMAND, lambda _: True, in_envelope),
+    "CMD-03": beside_twin(Kind.METHOD, lambda _: True, refused),
+    "CMD-04": beside_twin(Kind.METHOD, lambda _: True, in_envelope),
+    **{id_: beside_twin(Kind.BROKEN, aspect, refused_as_invalid) for id_, aspect in BROKEN_ASPECTS.items()},
+    "VAL-07": _with_validation_errors(carries_validation_errors),
+    "VAL-08": _with_validation_errors(names_the_field),
+}

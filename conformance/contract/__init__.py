@@ -1,0 +1,1 @@
+"""The contract, read in: commands, requirements, schemas."""

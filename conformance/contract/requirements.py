@@ -1,0 +1,138 @@
+"""The requirements catalogue as values: `requirements.toml`, read and checked.
+
+The catalogue is data; what judges it is in `conformance.checks`. A requirement that cannot be observed from outside
+is in the catalogue too, `excluded` with the reason, so that a reader sees what is not judged and why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from conformance.contract.commands import COMMANDS, Command
+from conformance.errors import SuiteError
+
+
+class Level(StrEnum):
+    """How binding a requirement is: a broken MUST fails the subject, a broken SHOULD warns."""
+
+    MUST = "MUST"
+    SHOULD = "SHOULD"
+
+
+class Actor(StrEnum):
+    """Who has to keep a requirement."""
+
+    GATEWAY = "gateway"
+    CLIENT = "client"
+    RECEIVER = "receiver"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One falsifiable statement of the contract.
+
+    `commands` are the names that it is judged for, one verdict each; `(None,)` where it belongs to no command.
+    `quote` is the seed's wording (None for `source == "docs"`), `section` the part of docs/contract.md.
+    """
+
+    id: str
+    level: Level
+    actor: Actor
+    title: str
+    source: str
+    commands: tuple[str | None, ...]
+    quote: str | None = None
+    section: str | None = None
+    shared_level: Level | None = None
+    condition: str | None = None
+    excluded: str | None = None
+
+    @classmethod
+    def from_entry(cls, entry: dict[str, Any]) -> Requirement:
+        """One `[[requirement]]` table of the catalogue.
+
+        Raises SuiteError for an unknown key, level, actor or command, and for a seed requirement without its quote.
+        """
+        try:
+            fields = {**entry, "commands": _commands(entry["commands"])}
+            for key, kind in (("level", Level), ("actor", Actor), ("shared_level", Level)):
+                if key in fields:
+                    fields[key] = kind(fields[key])
+            requirement = cls(**fields)
+        except (TypeError, ValueError, KeyError) as error:
+            raise SuiteError(
+                f"requirement {entry.get('id', entry)!r} of the catalogue cannot be read: {error}"
+            ) from error
+        if (requirement.source == "seed") != (requirement.quote is not None):
+            raise SuiteError(f"requirement {requirement.id}: a quote is for source 'seed', got {requirement.source!r}")
+        return requirement
+
+    def level_for(self, *, exclusive_account: bool) -> Level:
+        """The level in a run: some bind less where others use the same account."""
+        return self.level if exclusive_account or self.shared_level is None else self.shared_level
+
+
+def _commands(named: str | list[str]) -> tuple[str | None, ...]:
+    groups: dict[str, tuple[str | None, ...]] = {
+        "all": tuple(COMMANDS),
+        "posts": tuple(c.name for c in COMMANDS.values() if c.product),
+        "none": (None,),
+    }
+    if isinstance(named, str):
+        return groups[named]
+    return tuple(COMMANDS[name].name for name in named)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All requirements, in the catalogue's order, and the digest that names this edition of it."""
+
+    requirements: tuple[Requirement, ...]
+    digest: str
+
+    def __getitem__(self, requirement_id: str) -> Requirement:
+        """The requirement with that id; KeyError if there is none."""
+        return (
+            next(r for r in self.requirements if r.id == requirement_id)
+            if requirement_id in self
+            else _missing(requirement_id)
+        )
+
+    def __contains__(self, requirement_id: object) -> bool:
+        return any(r.id == requirement_id for r in self.requirements)
+
+    def judged(self, actor: Actor, commands: tuple[Command, ...]) -> list[tuple[Requirement, str | None]]:
+        """The pairs requirement × command that a run over `commands` gives a verdict on."""
+        names = {None, *(c.name for c in commands)}
+        return [
+            (requirement, command)
+            for requirement in self.requirements
+            if requirement.actor is actor and requirement.excluded is None
+            for command in requirement.commands
+            if command in names
+        ]
+
+
+def _missing(requirement_id: str) -> Requirement:
+    raise KeyError(requirement_id)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The catalogue that this version of the suite judges by.
+
+    Raises SuiteError if it cannot be read or names an id twice.
+    """
+    raw = files("conformance.contract").joinpath("requirements.toml").read_bytes()
+    requirements = tuple(Requirement.from_entry(entry) for entry in tomllib.loads(raw.decode())["requirement"])
+    ids = [r.id for r in requirements]
+    twice = sorted({i for i in ids if ids.count(i) > 1})
+    if twice:
+        raise SuiteError(f"the catalogue names {', '.join(twice)} twice")
+    return Catalogue(requirements, "sha256:" + hashlib.sha256(raw).hexdigest())

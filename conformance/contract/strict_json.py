@@ -1,0 +1,61 @@
+"""Bytes to a value as RFC 8259 has it, without the leniencies of `json.loads`."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import Any, NoReturn
+
+
+def parse_json(data: bytes) -> Any:
+    """The value that `data` holds as JSON (RFC 8259): UTF-8 without a byte order mark, each member named once.
+
+    Raises ValueError that says in words what is wrong, also for NaN and the infinities, and for nesting that is too
+    deep to be read. A number beyond the range of a double is kept as the greatest double of its sign.
+    """
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise ValueError("it begins with a byte order mark")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}") from error
+    if not text.strip(" \t\n\r"):
+        raise ValueError("it is empty")
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply to be read") from error
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"it is not JSON: {name} is no number")
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in members if names.count(name) > 1)
+        raise ValueError(f"the member {twice!r} is there more than once")
+    return members
+
+
+# From how many digits on an integer is certainly beyond a double; Python refuses to convert 4301 digits or more.
+_DIGITS_OF_A_DOUBLE = 310
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < _DIGITS_OF_A_DOUBLE else _float(digits)
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else math.copysign(sys.float_info.max, value)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_members, parse_constant=_no_constant, parse_int=_integer, parse_float=_float
+)

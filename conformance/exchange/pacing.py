@@ -1,0 +1,199 @@
+"""How fast requests go out: as fast as the gateway takes them, and slower when it says so.
+
+    Pace                .await_turn before a request; .went_through or .told_to_slow_down after its answer
+    retry_after_s       what a Retry-After header asks for
+
+A gateway that limits its rate is driven close below the limit: what it accepted in the last second before it refused
+is taken for the limit, a little less is tried, then more until it refuses again: fast while little is known of the
+limit, slowly when it has been met a few times. Without a refusal nothing is held back.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+
+from conformance.traffic import Headers, header
+
+LEARNED_OVER_S = 1.0
+"""Limits are told as requests per second, so what passed in the last second is what the limit lets pass."""
+
+DECREASE = 0.9
+"""Of the rate that passed: so little below the limit that hardly anything is lost, so much that the next request fits."""
+
+REPEATED_DECREASE = 0.5
+"""Of the rate tried, when it was refused before a second had passed at it: it was far off."""
+
+FIRST_GROWTH = 0.7
+"""Per second, compound: the rate doubles each second after the first refusal, which may have come after very few."""
+
+GROWTH_KEPT = 0.25
+"""Of the growth, with each refusal that follows: the better the limit is known, the more slowly it is approached."""
+
+LEAST_GROWTH = 0.005
+"""Per second: from 90 % back to a limit that is known in some ten seconds, as each refusal costs a pause."""
+
+GROWTH_DOUBLES_IN_S = 20.0
+"""Without a refusal for so long, the limit is not what it was, and is looked for faster and faster."""
+
+MOST_GROWN = math.log(1e6)
+"""A million times the rate is as good as no limit, and can be reckoned with."""
+
+MIN_RATE = 0.5
+"""Requests/s; below one in two seconds a run would seem to hang."""
+
+FIRST_PAUSE_S = 0.5
+"""The pause after a refusal without Retry-After; doubled with each one that follows without anything let through."""
+
+MAX_PAUSE_S = 60.0
+"""No pause is longer, whatever Retry-After says: a typing error there must not hold a run for a day."""
+
+JITTER = 0.25
+"""The part of a pause by which it varies, so that several runs against one gateway do not come back together."""
+
+
+class Pace:
+    """Gives out turns to send; thread-safe, shared by all workers of a run.
+
+    `rate_per_s` is an upper limit of the user's own (None: no limit). `clock` gives seconds; `wait` waits on a
+    condition for so many seconds at most, and may return earlier.
+    """
+
+    def __init__(
+        self,
+        rate_per_s: float | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[threading.Condition, float], object] = threading.Condition.wait,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._most = rate_per_s
+        self._clock = clock
+        self._wait = wait
+        self._jitter = jitter
+        self._turnstile = threading.Lock()
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._learned: float | None = None  # the rate after the last refusal; None before the first
+        self._learned_at = float("-inf")
+        self._growth = FIRST_GROWTH / GROWTH_KEPT
+        self._next_turn = float("-inf")
+        self._paused_until = float("-inf")
+        self._resumed_at = float("-inf")
+        self._passed: deque[float] = deque()
+        self._refused_in_a_row = 0
+
+    def await_turn(self) -> bool:
+        """Waits until a request may go out. False if there will be no more turns because of `stop`."""
+        # One waits for the moment and all others for that one: no herd wakes up for each turn.
+        with self._turnstile, self._changed:
+            while not self._stopped:
+                now = self._clock()
+                due = max(self._next_turn, self._paused_until)
+                if due <= now:
+                    self._take_turn(now)
+                    return True
+                self._wait(self._changed, due - now)
+        return False
+
+    def stop(self) -> None:
+        """Ends all waiting: no turn is given any more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def went_through(self, now: float) -> None:
+        """The gateway took a request, whatever it answered."""
+        with self._changed:
+            self._refused_in_a_row = 0
+            self._passed.append(now)
+            self._forget(now)
+
+    def told_to_slow_down(self, retry_after_s: float | None, now: float, sent_at: float | None = None) -> None:
+        """The gateway refused a request because there were too many: everybody pauses, and goes on more slowly.
+
+        `retry_after_s`: what it asked for, None if nothing. `sent_at`: when the refused request went out. One that went
+        out before the last refusal was known says nothing new about the rate; its pause is kept all the same.
+        """
+        with self._changed:
+            if now < self._paused_until or (sent_at is not None and sent_at < self._learned_at):
+                self._pause(now, retry_after_s or 0.0)
+                return
+            self._refused_in_a_row += 1
+            self._learned = self._lower_rate(now)
+            self._growth = max(self._growth * GROWTH_KEPT, LEAST_GROWTH)
+            backed_off = FIRST_PAUSE_S * 2.0 ** min(self._refused_in_a_row - 1, 10)
+            if retry_after_s is None:
+                pause = backed_off
+            else:  # what was asked for is enough once; a gateway that refuses again did not mean it
+                pause = max(retry_after_s, backed_off if self._refused_in_a_row > 1 else 0.0)
+            self._learned_at = now
+            self._pause(now, pause * (1.0 + JITTER * self._jitter()))
+
+    @property
+    def rate_per_s(self) -> float | None:
+        """The rate at which turns are given now; None if without limit."""
+        with self._changed:
+            return self._rate(self._clock())
+
+    def _take_turn(self, now: float) -> None:
+        rate = self._rate(now)
+        if rate is not None:
+            # A turn that was taken late does not move the ones after it, as long as it is by less than one.
+            self._next_turn = max(self._next_turn, now - 1.0 / rate) + 1.0 / rate
+
+    def _rate(self, now: float) -> float | None:
+        if self._learned is None:
+            return self._most
+        since = max(0.0, now - self._resumed_at)
+        grown = self._growth * since * (1.0 + since / GROWTH_DOUBLES_IN_S)
+        return min(self._learned * math.exp(min(grown, MOST_GROWN)), self._most or math.inf)
+
+    def _lower_rate(self, now: float) -> float:
+        self._forget(now)
+        tried = self._rate(now)
+        passed = len(self._passed) / LEARNED_OVER_S
+        if self._learned is None:
+            lower = DECREASE * (passed if tried is None else min(passed, tried))
+        elif now - self._resumed_at < LEARNED_OVER_S:
+            lower = REPEATED_DECREASE * self._learned
+        else:
+            lower = DECREASE * min(passed, tried or passed)
+        return max(lower, MIN_RATE)
+
+    def _pause(self, now: float, pause_s: float) -> None:
+        self._paused_until = max(self._paused_until, now + min(max(pause_s, 0.0), MAX_PAUSE_S))
+        self._next_turn = self._resumed_at = self._paused_until
+
+    def _forget(self, now: float) -> None:
+        while self._passed and self._passed[0] <= now - LEARNED_OVER_S:
+            self._passed.popleft()
+
+
+def retry_after_s(headers: Headers, wall: float) -> float | None:
+    """The seconds that a Retry-After header asks to wait from now on; None if there is none that can be read.
+
+    It may hold seconds or a date (RFC 9110, 10.2.3). A date is taken relative to the answer's own Date, if it has
+    one, so that a clock that is wrong on either side does no harm; else to `wall`.
+    """
+    value = (header(headers, "Retry-After") or "").strip()
+    if re.fullmatch(r"\d{1,18}(\.\d*)?", value, re.ASCII):
+        return float(value)
+    until = _timestamp(value)
+    if until is None:
+        return None
+    sent = _timestamp(header(headers, "Date") or "")
+    return max(0.0, until - (wall if sent is None else sent))
+
+
+def _timestamp(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,1 @@
+"""Face one: a gateway is judged. Settings, plan, preflight, campaign."""

@@ -1,0 +1,129 @@
+"""A run against a gateway: prepare, prove the way back, send everything, then listen once.
+
+    run     holds the campaign and returns the path of the journal, in which everything is that happened
+
+Nothing is judged here; a journal can be judged at any time after (`conformance.verdicts.judge`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from conformance.callbacks.ledger import Ledger, Settled, request_id_of
+from conformance.checks.evidence import Answer
+from conformance.exchange import Pace, Sender
+from conformance.gateway_under_test.plan import Plan
+from conformance.gateway_under_test.preflight import examine
+from conformance.gateway_under_test.progress import Progress, Silent
+from conformance.gateway_under_test.rig import Rig, rigged
+from conformance.gateway_under_test.settings import Settings, is_loopback
+from conformance.journal import Journal, Redaction
+from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.traffic import Case, Exchange, Request
+
+JOURNAL = "journal.sqlite"
+# Beyond the time that it may take, a notification is still awaited for so long: "late" says more than "missing".
+LATE_S = 2.0
+
+
+def run(settings: Settings, progress: Progress | None = None, behaviour: Behaviour = BUILT_IN) -> Path:
+    """Hold a campaign; `behaviour` is that of the built-in mock gateway, where no other is given.
+
+    Raises UsageError and EnvironmentFailure for what keeps a run from beginning (an address that is taken, a report
+    directory that cannot be written). What is wrong with the gateway's surroundings (unreachable, credential refused,
+    callback path not proven) is a note in the journal, so that the reports can tell.
+    """
+    progress = progress or Silent()
+    progress.phase("prepare")
+    begun = time.monotonic()
+    with rigged(settings, behaviour) as rig, _journal(settings, rig) as journal:
+        try:
+            _campaign(settings, rig, journal, progress)
+        except KeyboardInterrupt:
+            journal.note("interrupted", {})
+        journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
+    return settings.report_dir / JOURNAL
+
+
+def _journal(settings: Settings, rig: Rig) -> Journal:
+    token_values = [value for url in rig.callback_urls.values() for _, value in parse_qsl(urlsplit(url).query)]
+    redaction = Redaction.of(settings.consumer_secret, settings.consumer_key, *token_values)
+    recorded: Mapping[str, Any] = {
+        **settings.recorded(),
+        "gateway": rig.gateway,
+        "subject_name": rig.subject_name,
+        "loopback": is_loopback(rig.gateway),
+        "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "callback_targets": {product: rig.paths.target(product) for product in settings.products},
+    }
+    return Journal.create(settings.report_dir / JOURNAL, recorded, redaction)
+
+
+def _campaign(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> None:
+    if not _proven(settings, rig, journal, progress):
+        return
+    plan = Plan.of(settings, rig.gateway)
+    journal.plan(plan.cases)
+    hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))
+    rig.intake.hand_to(hearing.on_arrival)
+    progress.phase("send", f"{len(plan.cases)} cases")
+    Sender(journal, Pace(), on_exchange=hearing.on_exchange).send(plan.groups)
+    progress.phase("listen", f"up to {settings.notify_within_s:g} s")
+    settled = hearing.ledger.wait()
+    journal.note("settled", {"at": time.monotonic(), **_described(settled)})
+
+
+def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> bool:
+    progress.phase("preflight", rig.gateway)
+    for probe in examine(settings, rig):
+        journal.note("preflight", {"probe": probe.name, "ok": probe.ok, "detail": probe.detail, "target": probe.target})
+        if not probe.ok:
+            journal.note("obstacle", {"message": probe.detail, "hint": probe.hint})
+            return False
+    return True
+
+
+def _described(settled: Settled) -> Mapping[str, Any]:
+    return {
+        "owed": settled.owed,
+        "arrived": settled.arrived,
+        "missing": settled.missing,
+        "waited_s": round(settled.waited_s, 3),
+    }
+
+
+class _Hearing:
+    """Keeps the ledger of what is owed, from both sides: answers as they are read, notifications as they come."""
+
+    def __init__(self, settings: Settings, journal: Journal, progress: Progress, planned: int) -> None:
+        self.ledger = Ledger(settings.notify_within_s + LATE_S)
+        self._journal = journal
+        self._progress = progress
+        self._planned = planned
+        self._lock = threading.Lock()
+        self._done: set[str] = set()
+        self._arrived = 0
+
+    def on_exchange(self, case: Case, exchange: Exchange) -> None:
+        """An attempt has its answer; called by the sender's workers."""
+        answer = Answer.of(case, exchange)
+        if answer.owes_notification and exchange.answered_at is not None:
+            self.ledger.owe(answer.product or "", answer.request_id or "", exchange.answered_at)
+        with self._lock:
+            self._done.add(case.id)
+            self._progress.exchanged(len(self._done), self._planned)
+
+    def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
+        """A notification has come; called by the receiver's threads."""
+        self._journal.notified(product, request, at, wall)
+        self.ledger.arrived(product, request_id_of(request.body), at)
+        with self._lock:
+            self._arrived += 1
+            self._progress.notified(self._arrived, self.ledger.outstanding)

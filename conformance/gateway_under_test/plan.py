@@ -1,0 +1,342 @@
+"""What a run will send, all of it, before anything is sent.
+
+    Plan            the groups of cases, made from one seed
+    CommandPlan     the cases of one command, area by area: `AREAS` is the table of them
+
+The same settings give the same bytes. Each negative area begins with its positive twin: the same kind of request, as it
+should be. Where a command has an idempotency window, every request that should be judged on its own has a payload of
+its own, so that no refusal is mistaken for another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
+from typing import Any
+
+from conformance import __version__
+from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.schemas import resolved
+from conformance.gateway_under_test.settings import Settings
+from conformance.generation.breakage import broken_payloads, open_payloads
+from conformance.generation.payloads import ValidPayload, fresh_payloads, valid_payloads
+from conformance.generation.probes import (
+    accept_probes,
+    authorization,
+    content_type_probes,
+    credential_probes,
+    malformed_bodies,
+    method_probes,
+    unknown_paths,
+)
+from conformance.traffic import Case, Headers, Kind, Request
+
+JSON = "application/json"
+USER_AGENT = f"statum-conformance/{__version__}"
+# Negative cases that follow each other on one connection; more groups than workers keep all of them busy.
+GROUP_SIZE = 8
+# The aspect of a valid payload with nothing unusual in it.
+PLAIN = "random"
+# What fits into one SMS; anything longer is a long message.
+SINGLE_SMS = 160
+
+Group = tuple[Case, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The groups of a run: cases of a group are sent in order, groups side by side."""
+
+    groups: tuple[Group, ...]
+
+    @classmethod
+    def of(cls, settings: Settings, base_url: str) -> Plan:
+        """Plan a run against the gateway at `base_url`.
+
+        Raises UsageError if the phone numbers given do not suffice for payloads that a window does not confuse.
+        """
+        plans = [CommandPlan(COMMANDS[name], settings, base_url) for name in settings.commands]
+        areas = [plan.groups() for plan in plans]
+        areas.append(plans[0].unknown_commands())
+        # A group of each command in turn, so that all are under way from the start.
+        in_turn = chain.from_iterable(zip_longest(*areas, fillvalue=()))
+        return cls(tuple(group for group in in_turn if group))
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """All cases, group after group."""
+        return tuple(chain.from_iterable(self.groups))
+
+
+def seed_for(seed: int, *purpose: str) -> int:
+    """A seed of its own for each purpose, so that more of one kind does not change the others."""
+    digest = hashlib.sha256("/".join((str(seed), *purpose)).encode()).digest()
+    return int.from_bytes(digest[:8])
+
+
+def aspect_of(command: Command, members: Mapping[str, Any]) -> str:
+    """What a payload shows in particular, read off its members: PLAIN if nothing.
+
+    So a gateway that cannot do with, say, emoji is found out under that requirement, whatever case they turn up in.
+    """
+    if not members:
+        return PLAIN
+    request = resolved(f"{command.folder}/request")
+    for name, member in request["properties"].items():
+        if name not in members:
+            return "optional"
+        aspect = _aspect_of_member(member, members[name])
+        if aspect is not None:
+            return aspect
+    return PLAIN
+
+
+def _aspect_of_member(schema: Mapping[str, Any], value: str) -> str | None:
+    if "x-characters" in schema:
+        if any(character in value for character in "\n\r\t"):
+            return "line-breaks"
+        if len(value) > SINGLE_SMS:
+            return "long"
+        return None if value.isascii() else "unicode"
+    integer = schema.get("x-integer", {})
+    if integer.get("x-documented") and int(value) in (integer["minimum"], integer["maximum"]):
+        return "boundary"
+    return None
+
+
+class CommandPlan:
+    """Plans the cases of one command."""
+
+    def __init__(self, command: Command, settings: Settings, base_url: str) -> None:
+        self.command = command
+        self.settings = settings
+        self.url = f"{base_url.rstrip('/')}/{command.name}"
+        self.base_url = base_url.rstrip("/")
+        self._right = authorization(settings.consumer_key, settings.consumer_secret)
+        self._numbers: Counter[str] = Counter()
+        self.valid = valid_payloads(command, settings.constraints, settings.max_examples, self.seed("valid"))
+        self._stock = self._restocked()
+
+    def groups(self) -> list[Group]:
+        """All groups of the command, area after area."""
+        return list(chain.from_iterable(area(self) for area in AREAS))
+
+    def seed(self, purpose: str) -> int:
+        """The seed for one purpose of this command."""
+        return seed_for(self.settings.seed, self.command.folder, purpose)
+
+    def _restocked(self) -> Iterator[ValidPayload]:
+        """Payloads that nobody has had yet, as many as are asked for."""
+        taken = list(self.valid)
+        for batch in range(1_000):
+            fresh = fresh_payloads(
+                self.command, self.settings.constraints, 50, self.seed(f"stock-{batch}"), tuple(taken)
+            )
+            taken += fresh
+            yield from fresh
+
+    def fresh(self) -> ValidPayload:
+        """A valid payload that no other case of the run has, with nothing unusual in it.
+
+        What is judged by something else than its payload shall not fail for its payload.
+        """
+        return next(p for p in self._stock if aspect_of(self.command, p.members) == PLAIN)
+
+    def headers(self, **changes: str | None) -> Headers:
+        """The headers of an ordinary request, changed or left out (None) by name (`content_type="text/plain"`)."""
+        ordinary: dict[str, str | None] = {
+            "Authorization": self._right,
+            "Content-Type": JSON,
+            "Accept": JSON,
+            "Accept-Encoding": "gzip",
+            "User-Agent": USER_AGENT,
+        }
+        for name, value in changes.items():
+            ordinary["-".join(part.capitalize() for part in name.split("_"))] = value
+        return tuple((name, value) for name, value in ordinary.items() if value is not None)
+
+    def case(self, kind: Kind, aspect: str, body: bytes = b"", *, headers: Headers | None = None, **known: Any) -> Case:
+        """A case of this command; `known` are further fields of `Case`, and `method` and `url` of its request."""
+        label = aspect.replace(":", "-").lower()
+        name = f"{self.command.folder}/{kind}/{label}"
+        self._numbers[name] += 1
+        request = Request(
+            known.pop("method", self.command.method),
+            known.pop("url", self.url),
+            self.headers() if headers is None else headers,
+            body,
+        )
+        command = known.pop("command", self.command.name)
+        case_id = f"{name}/{self._numbers[name]}"
+        return Case(case_id, command, kind, aspect, case_id, request, **known)
+
+    def twin(self) -> Case:
+        """A request as it should be, for the negative cases that it stands beside."""
+        return self.case(Kind.VALID, PLAIN, self.fresh().body)
+
+    def unknown_commands(self) -> list[Group]:
+        """Requests for what is no command; the positive twin is a request for this one."""
+        twin = self.twin()
+        cases = [
+            self.case(
+                Kind.UNKNOWN_COMMAND,
+                f"unknown-{method}",
+                self.fresh().body if method == "POST" else b"",
+                method=method,
+                url=f"{self.base_url}/{path}",
+                command=None,
+                twin=twin.id,
+            )
+            for path in unknown_paths()
+            for method in ("POST", "GET")
+        ]
+        return [_in_order(twin, *cases)]
+
+
+def _in_order(*cases: Case) -> Group:
+    """One group of cases, named after its first."""
+    return tuple(replace(case, group=cases[0].id) for case in cases)
+
+
+def _in_parts(first: Case, rest: Iterable[Case]) -> Iterator[Group]:
+    """Groups of at most GROUP_SIZE; the first begins with the twin."""
+    cases = (first, *rest)
+    for start in range(0, len(cases), GROUP_SIZE):
+        yield _in_order(*cases[start : start + GROUP_SIZE])
+
+
+def valid_cases(plan: CommandPlan) -> Iterator[Group]:
+    """Every valid payload, each on its own."""
+    for payload in plan.valid:
+        aspect = aspect_of(plan.command, payload.members) if payload.aspect == PLAIN else payload.aspect
+        yield (plan.case(Kind.VALID, aspect, payload.body),)
+
+
+def lawful_headers(plan: CommandPlan) -> Iterator[Group]:
+    """Accept in each lawful form, with the three headers of the seed and no other."""
+    for aspect, accept in accept_probes():
+        headers = plan.headers(accept=accept, accept_encoding=None, user_agent=None)
+        yield (plan.case(Kind.HEADERS, aspect, plan.fresh().body, headers=headers),)
+    if plan.command.method == "GET":
+        yield (plan.case(Kind.HEADERS, "bare-get", headers=plan.headers(content_type=None)),)
+
+
+def repeats(plan: CommandPlan) -> Iterator[Group]:
+    """The same request again; for a command with a window, also what is similar in part only."""
+    first = plan.twin()
+    windowed = plan.command.window_s is not None
+    again = plan.case(Kind.REPEAT, "window" if windowed else "equal", first.request.body, earlier=first.id)
+    yield _in_order(first, again)
+    if windowed:
+        yield from _similar_in_part(plan)
+
+
+def _similar_in_part(plan: CommandPlan) -> Iterator[Group]:
+    base, other = plan.fresh(), plan.fresh()
+    first = plan.case(Kind.VALID, PLAIN, base.body)
+    amount = _with(base.members, amount=other.members["amount"])
+    cases = [first]
+    if amount != base.members:
+        cases.append(plan.case(Kind.REPEAT, "other-amount", _encoded(amount), earlier=first.id))
+    phone = _with(base.members, phone_number=other.members["phone_number"])
+    if phone != base.members:
+        cases.append(plan.case(Kind.REPEAT, "other-phone", _encoded(phone), earlier=first.id))
+    yield _in_order(*cases)
+
+
+def wrong_credentials(plan: CommandPlan) -> Iterator[Group]:
+    """Every wrong credential; then the very request that was refused, with the right one."""
+    twin = plan.twin()
+    probes = [
+        plan.case(
+            Kind.CREDENTIAL,
+            probe.aspect,
+            plan.fresh().body,
+            headers=plan.headers(authorization=probe.header_value),
+            twin=twin.id,
+        )
+        for probe in credential_probes(plan.settings.consumer_key, plan.settings.consumer_secret)
+    ]
+    yield from _in_parts(twin, probes)
+    if plan.command.product is None:
+        return
+    for aspect in ("absent", "wrong-secret"):
+        probe = next(case for case in probes if case.aspect == aspect)
+        refused = plan.case(Kind.CREDENTIAL, aspect, plan.fresh().body, headers=probe.request.headers, twin=twin.id)
+        after = plan.case(Kind.REPEAT, "after-refusal", refused.request.body, twin=twin.id, earlier=refused.id)
+        yield _in_order(refused, after)
+
+
+def malformed(plan: CommandPlan) -> Iterator[Group]:
+    """Bodies that are no JSON object, and JSON that is not declared as such; each from a payload of its own."""
+    if plan.command.method == "GET":
+        return
+    twin = plan.twin()
+    cases = []
+    for index in range(len(malformed_bodies(plan.valid[0].body))):
+        probe = malformed_bodies(plan.fresh().body)[index]
+        headers = plan.headers(content_type=probe.content_type)
+        cases.append(plan.case(Kind.MALFORMED, probe.aspect, probe.body, headers=headers, twin=twin.id))
+    for aspect, content_type in content_type_probes():
+        headers = plan.headers(content_type=content_type)
+        cases.append(plan.case(Kind.MALFORMED, aspect, plan.fresh().body, headers=headers, twin=twin.id))
+    yield from _in_parts(twin, cases)
+
+
+def broken(plan: CommandPlan) -> Iterator[Group]:
+    """Payloads that break the schema in one place: all systematic ones, and random ones on top."""
+    if plan.command.method == "GET":
+        return
+    base = plan.fresh()
+    twin = plan.case(Kind.VALID, PLAIN, base.body)
+    extra = plan.settings.max_examples // 2
+    cases = [
+        plan.case(
+            Kind.BROKEN, payload.aspect, payload.body, member=payload.member, keyword=payload.keyword, twin=twin.id
+        )
+        for payload in broken_payloads(plan.command, base.members, extra, plan.seed("broken"))
+    ]
+    yield from _in_parts(twin, cases)
+
+
+def left_open(plan: CommandPlan) -> Iterator[Group]:
+    """Payloads of which the contract does not say whether they are accepted."""
+    if plan.command.method == "GET":
+        return
+    cases = [plan.case(Kind.OPEN, aspect, body) for aspect, body in open_payloads(plan.command, plan.fresh().members)]
+    if cases:
+        yield _in_order(*cases)
+
+
+def wrong_methods(plan: CommandPlan) -> Iterator[Group]:
+    """Methods that the command does not have; GET and DELETE go without a body."""
+    twin = plan.twin()
+    cases = []
+    for aspect, method in method_probes(plan.command):
+        body = (plan.fresh().body or b"{}") if method in ("POST", "PUT") else b""
+        cases.append(plan.case(Kind.METHOD, aspect, body, method=method, twin=twin.id))
+    yield _in_order(twin, *cases)
+
+
+AREAS: Sequence[Callable[[CommandPlan], Iterator[Group]]] = (
+    repeats,
+    wrong_credentials,
+    malformed,
+    wrong_methods,
+    broken,
+    left_open,
+    lawful_headers,
+    valid_cases,
+)
+
+
+def _with(members: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    return {**members, **changes}
+
+
+def _encoded(members: Mapping[str, Any]) -> bytes:
+    return json.dumps(members, ensure_ascii=False).encode()

@@ -1,0 +1,123 @@
+"""Does the set-up work? Looked at before anything is judged, so that the gateway is not blamed for it.
+
+    examine     probe by probe: gateway reachable, credential accepted, callback path proven by a canary
+    Probe       the outcome of one, with a hint where it failed
+
+Only account-details is called: it moves no money and sends no message.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+from conformance.contract.commands import COMMANDS
+from conformance.gateway_under_test.rig import CANARY_HEADER, Rig
+from conformance.gateway_under_test.settings import Settings
+from conformance.generation.probes import authorization
+
+# How long the gateway may take to answer, and a canary to come back through tunnels and proxies. Generous: here a
+# false alarm costs a whole run.
+ANSWER_TIMEOUT_S = 15.0
+CANARY_TIMEOUT_S = 10.0
+UNAUTHORIZED = 401
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One thing that must work. `target`: for a canary, path and query at which it arrived."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str | None = None
+    target: str | None = None
+
+
+def examine(settings: Settings, rig: Rig) -> Iterator[Probe]:
+    """Probe after probe; the next one is made only if the one before it went well."""
+    with httpx.Client(timeout=ANSWER_TIMEOUT_S, follow_redirects=False) as client:
+        for probe in _gateway(settings, rig, client):
+            yield probe
+            if not probe.ok:
+                return
+        for product in settings.products:
+            probe = _callback(product, rig, client)
+            yield probe
+            if not probe.ok:
+                return
+
+
+def _gateway(settings: Settings, rig: Rig, client: httpx.Client) -> Iterator[Probe]:
+    url = f"{rig.gateway.rstrip('/')}/{COMMANDS['account-details'].name}"
+    credential = authorization(settings.consumer_key, settings.consumer_secret)
+    try:
+        answer = client.get(url, headers={"Authorization": credential, "Content-Type": "application/json"})
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        yield Probe(
+            "gateway reachable",
+            ok=False,
+            detail=f"gateway {rig.gateway} cannot be reached: {_in_words(error)}",
+            hint="is it running, and are host, port and scheme right?",
+        )
+        return
+    yield Probe("gateway reachable", ok=True, detail=f"{rig.gateway} answered {answer.status_code}")
+    if answer.status_code == UNAUTHORIZED:
+        yield Probe(
+            "credential accepted",
+            ok=False,
+            detail=f"gateway {rig.gateway} refused the credential with 401",
+            hint="check --consumer-key and --consumer-secret",
+        )
+        return
+    yield Probe("credential accepted", ok=True, detail=f"consumer key {settings.consumer_key}")
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return f"no answer within {ANSWER_TIMEOUT_S:g} s"
+    return str(error) or type(error).__name__
+
+
+def _callback(product: str, rig: Rig, client: httpx.Client) -> Probe:
+    """POST a one-time token to the product's public callback URL and see it arrive here."""
+    url, name = rig.callback_urls[product], f"callback path of {product}"
+    shown = _without_query(url)
+    token = secrets.token_hex(16)
+    listening = f"the suite listens on {rig.receiver.address}"
+    try:
+        answer = client.post(url, headers={CANARY_HEADER: token}, json={"canary": product})
+        said = f"answered {answer.status_code}"
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        return Probe(
+            name,
+            ok=False,
+            detail=f"callback URL {shown} does not lead back here: {_in_words(error)}",
+            hint=f"{listening}; does the tunnel or proxy forward to it?",
+        )
+    arrived = rig.intake.canary(token, CANARY_TIMEOUT_S if answer.is_success else 0.0)
+    if arrived is None:
+        return Probe(
+            name,
+            ok=False,
+            detail=f"callback URL {shown} does not lead back here: it {said}, and nothing arrived",
+            hint=f"{listening}; does the tunnel or proxy forward to it?",
+        )
+    found, target = arrived
+    if found != product:
+        return Probe(
+            name,
+            ok=False,
+            detail=f"callback URL {shown} leads to {target.partition('?')[0]} here, no callback path of {product}",
+            hint="the path must be kept on its way, /callbacks/<product> at its end",
+        )
+    return Probe(name, ok=True, detail=f"{shown} leads here", target=target)
+
+
+def _without_query(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(query="", fragment="").geturl()

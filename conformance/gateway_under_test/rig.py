@@ -1,0 +1,114 @@
+"""What a run stands on: the callback receiver, and the built-in mock gateway where no other is given.
+
+Rig      both, started and stopped together
+Intake   where the receiver hands what arrives: canaries to whoever waits for one, the rest to the run
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from conformance.callbacks.asgi import AsgiReceiver
+from conformance.callbacks.receiver import CallbackPaths, OnArrival
+from conformance.contract.commands import PRODUCTS
+from conformance.gateway_under_test.settings import Settings
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock_gateway.gateway import Gateway
+from conformance.mock_gateway.serving import MockServer
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.traffic import Request, header
+
+# Marks a request of the suite's own to its own callback URL, by which the way back is proven.
+CANARY_HEADER = "X-Statum-Conformance-Canary"
+
+
+class Intake:
+    """Takes what reaches the receiver, in the receiver's threads."""
+
+    def __init__(self) -> None:
+        self._arrived: dict[str, tuple[str | None, str]] = {}
+        self._changed = threading.Condition()
+        self._take: OnArrival | None = None
+        self._early: list[tuple[str | None, Request, float, float]] = []
+
+    def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
+        """What the receiver calls; what comes before the run is ready is kept for it."""
+        canary = header(request.headers, CANARY_HEADER)
+        with self._changed:
+            if canary is not None:
+                self._arrived[canary] = (product, request.url)
+                self._changed.notify_all()
+                return
+            if self._take is None:
+                self._early.append((product, request, at, wall))
+                return
+        self._take(product, request, at, wall)
+
+    def hand_to(self, take: OnArrival) -> None:
+        """From now on hand notifications to `take`, those that came before first."""
+        with self._changed:
+            early, self._early, self._take = self._early, [], take
+        for arrival in early:
+            take(*arrival)
+
+    def canary(self, token: str, within_s: float) -> tuple[str | None, str] | None:
+        """The product and the target at which a canary arrived; None if it has not within `within_s` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: token in self._arrived, within_s)
+            return self._arrived.pop(token, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """A run's surroundings: `gateway` is the base URL under test, `callback_urls` what is registered by product."""
+
+    gateway: str
+    subject_name: str
+    receiver: AsgiReceiver
+    paths: CallbackPaths
+    callback_urls: dict[str, str]
+    intake: Intake
+
+
+@contextmanager
+def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]:
+    """Start the receiver and, without `settings.gateway`, a mock gateway that behaves as `behaviour`.
+
+    Raises EnvironmentFailure if an address is taken, UsageError for a callback URL that is none.
+    """
+    intake = Intake()
+    public = settings.callback_url
+    if public is None and settings.gateway is None:
+        # The mock gateway is told whatever is registered with it, so let it prove that a query survives.
+        public = f"http://unused.invalid/?token={secrets.token_hex(8)}"
+        paths = CallbackPaths.of_url(public, PRODUCTS)
+        public = None
+    else:
+        paths = CallbackPaths.of_url(public, PRODUCTS)
+    receiver = AsgiReceiver(settings.callback_listen, PRODUCTS, intake.on_arrival, paths.prefix, paths.query)
+    with receiver:
+        urls = paths.callback_urls(public) if public else dict(receiver.urls)
+        if settings.gateway is not None:
+            yield Rig(settings.gateway, settings.gateway, receiver, paths, urls, intake)
+            return
+        account = _account(settings, urls)
+        with MockServer(Gateway(account, behaviour, seed=settings.seed)) as server:
+            yield Rig(server.url, "built-in mock gateway", receiver, paths, urls, intake)
+
+
+def _account(settings: Settings, callbacks: dict[str, str]) -> Account:
+    return Account(
+        consumer_key=settings.consumer_key,
+        consumer_secret=settings.consumer_secret,
+        sender_ids=settings.sender_ids,
+        short_codes=settings.short_codes,
+        callbacks={product: callbacks[product] for product in settings.products},
+    )
+
+
+CanaryPost = Callable[[str, str], None]

@@ -1,0 +1,354 @@
+"""Payloads that are not valid: broken ones, which every gateway refuses, and open ones, where either answer will do.
+
+    broken_payloads    a valid payload with one member changed so that it is outside the tolerated schema
+    open_payloads      a valid payload changed so that it is outside the strict schema and inside the tolerated one
+
+What a member is changed to comes from the tables `SYSTEMATIC`, `AT_RANDOM` and `OPEN`, by what its schemas say of it,
+never by its name or command. A table may offer more than the schemas forbid; what counts is the proof: the bytes are
+parsed and judged, and the tolerated schema has to fault that one member by a keyword that goes with the aspect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import cycle, islice
+from random import Random
+from typing import Any, NamedTuple
+
+from conformance.contract.commands import Command
+from conformance.contract.schemas import parse_json, resolved, violations
+from conformance.errors import SuiteError
+from conformance.generation.alphabets import ALPHABETS, UNIT, spell
+from conformance.generation.payloads import documented_range, encoded
+
+Members = Mapping[str, Any]
+
+# The keywords of the tolerated schema that may fault a member broken in this way.
+KEYWORDS: dict[str, frozenset[str]] = {
+    "missing": frozenset({"required"}),
+    "null": frozenset({"type"}),
+    "type": frozenset({"type"}),
+    "empty": frozenset({"minLength", "pattern"}),
+    "pattern": frozenset({"pattern", "maxLength"}),
+    "range": frozenset({"pattern", "minimum", "maximum"}),
+}
+
+# Lengths looked through for those that a schema refuses: more than any of its members allows.
+LENGTHS = range(1, 41)
+
+# Random candidates tried for each payload wanted, before it is said that there are none.
+MOST_TRIES = 200
+
+# One character more than the contract says anything about, and enough to overflow a column or a buffer.
+OVER_LONG = (460, 2000)
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenPayload:
+    """A body in which `member` alone is wrong; `keyword` is what the tolerated schema faults it by."""
+
+    aspect: str
+    member: str
+    keyword: str
+    body: bytes
+
+
+class OpenPayload(NamedTuple):
+    """A body that a gateway may accept or refuse; `aspect` is `over-long` or `open`."""
+
+    aspect: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A member of a command's request that is to be changed.
+
+    `strict` and `tolerated` are what the two schemas say of it, `valid` is its value in the payload that is changed,
+    `range` the range that is documented for it (None: no range, or not a documented one).
+    """
+
+    command: Command
+    name: str
+    strict: Mapping[str, Any]
+    tolerated: Mapping[str, Any]
+    valid: str
+    range: tuple[int, int] | None
+
+    @property
+    def is_patterned(self) -> bool:
+        """Whether some texts that are not empty are refused everywhere."""
+        return not {"pattern", "maxLength"}.isdisjoint(self.tolerated)
+
+    @property
+    def is_amount(self) -> bool:
+        """Whether its text stands for a number."""
+        return "x-integer" in self.strict
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a message for people."""
+        return "x-characters" in self.strict
+
+    def of_length(self, length: int) -> str:
+        """The valid value, repeated or cut to that length."""
+        return "".join(islice(cycle(self.valid), length))
+
+
+def _subjects(command: Command, base: Members) -> list[Subject]:
+    """The members that `base` has; SuiteError if it is not valid."""
+    strict, tolerated = (resolved(f"{command.folder}/{name}") for name in ("request", "request.tolerated"))
+    if faults := violations(f"{command.folder}/request", base):
+        raise SuiteError(f"a valid {command.name} payload is needed to begin with, got {base!r}: {faults[0].message}")
+    return [
+        Subject(command, name, rule, tolerated["properties"][name], base[name], documented_range(command, name))
+        for name, rule in strict["properties"].items()
+        if name in base
+    ]
+
+
+# --- Broken payloads
+
+
+class _Absent:
+    """Stands for a member that is left out."""
+
+
+ABSENT = _Absent()
+
+
+def broken_payloads(command: Command, base: Members, random_count: int, seed: int) -> list[BrokenPayload]:
+    """Every required member broken in every way, then `random_count` more; the same for the same seed.
+
+    `base` is the valid payload that is broken. A GET has no payload, so none are broken. Raises SuiteError if `base`
+    is not valid, if a systematic one is not wrong after all, and if there are not that many random ones.
+    """
+    if command.method == "GET":
+        return []
+    chance = Random(f"{command.name} broken {seed}")
+    required = resolved(f"{command.folder}/request.tolerated")["required"]
+    breaker = _Breaker(command, base, [each for each in _subjects(command, base) if each.name in required], chance)
+    systematic = list(breaker.systematic())
+    return [*systematic, *islice(breaker.at_random({each.body for each in systematic}), random_count)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Breaker:
+    command: Command
+    base: Members
+    subjects: list[Subject]
+    chance: Random
+
+    def systematic(self) -> Iterator[BrokenPayload]:
+        for subject in self.subjects:
+            for aspect, candidates in SYSTEMATIC.items():
+                values = list(candidates(subject))
+                broken = [self._broken(aspect, subject, value) for value in values]
+                if values and not any(broken):
+                    raise SuiteError(f"no {aspect} {subject.name} of {self.command.name} is refused: {values!r}")
+                yield from filter(None, broken)
+
+    def at_random(self, taken: set[bytes]) -> Iterator[BrokenPayload]:
+        """Without end, none twice."""
+        ways = [(aspect, subject) for subject in self.subjects for aspect in AT_RANDOM if _applies(aspect, subject)]
+        while True:
+            for _ in range(MOST_TRIES):
+                aspect, subject = self.chance.choice(ways)
+                broken = self._broken(aspect, subject, AT_RANDOM[aspect](subject, self.chance))
+                if broken and broken.body not in taken:
+                    taken.add(broken.body)
+                    yield broken
+                    break
+            else:
+                raise SuiteError(f"no more random broken payloads of {self.command.name} are found beside {len(taken)}")
+
+    def _broken(self, aspect: str, subject: Subject, value: object) -> BrokenPayload | None:
+        """The payload with that value, or None if the bytes do not prove what the aspect says of them."""
+        changed = {**self.base, subject.name: value}
+        if value is ABSENT:
+            del changed[subject.name]
+        body = encoded(changed, ascii_only=self.chance.random() < 1 / 2)
+        faults = violations(f"{self.command.folder}/request.tolerated", parse_json(body))
+        proved = faults and all(
+            fault.pointer == f"/{subject.name}" and fault.keyword in KEYWORDS[aspect] for fault in faults
+        )
+        return BrokenPayload(aspect, subject.name, faults[0].keyword, body) if proved else None
+
+
+def _applies(aspect: str, subject: Subject) -> bool:
+    return {"pattern": subject.is_patterned, "range": subject.range is not None}.get(aspect, True)
+
+
+# --- What members are broken with
+
+
+def _other_types(subject: Subject) -> Iterator[object]:
+    yield from ([subject.valid], {"value": subject.valid}, True)
+
+
+def _other_texts(subject: Subject) -> Iterator[str]:
+    """Letters and signs where only digits go, lengths next to the allowed ones, characters beyond ASCII.
+
+    Digits of other scripts are not among them: whether they are digits, the contract does not say.
+    """
+    if not subject.is_patterned:
+        return
+    valid = subject.valid
+    yield LETTERS[: len(valid)]
+    yield valid[:-1] + "x"
+    if not subject.is_amount:
+        yield from map(subject.of_length, _refused_lengths(subject))
+    yield valid[:-1] + "é"
+    yield f"-{valid}"
+    yield f"{valid}.5"
+
+
+def _refused_lengths(subject: Subject) -> Iterator[int]:
+    """The lengths just below and just above those that are tolerated."""
+    tolerated = {length for length in LENGTHS if _tolerates(subject, subject.of_length(length))}
+    yield from (length for length in LENGTHS if length not in tolerated and {length - 1, length + 1} & tolerated)
+
+
+def _tolerates(subject: Subject, value: object) -> bool:
+    return not _faults(subject, "request.tolerated", value)
+
+
+def _faults(subject: Subject, schema: str, value: object) -> bool:
+    return any(
+        fault.pointer == f"/{subject.name}"
+        for fault in violations(f"{subject.command.folder}/{schema}", {subject.name: value})
+    )
+
+
+def _outside(subject: Subject) -> Iterator[str]:
+    if subject.range:
+        low, high = subject.range
+        yield from map(str, (low - 1, 0, high + 1, 100 * high))
+
+
+SYSTEMATIC: dict[str, Callable[[Subject], Iterable[object]]] = {
+    "missing": lambda _: [ABSENT],
+    "null": lambda _: [None],
+    "type": _other_types,
+    "empty": lambda _: [""],
+    "pattern": _other_texts,
+    "range": _outside,
+}
+
+
+def _random_type(subject: Subject, chance: Random) -> object:
+    scalars: list[object] = [None, True, False, chance.randrange(10**6), subject.valid, ""]
+    several = chance.sample(scalars, chance.randrange(4))
+    return chance.choice([several, dict(zip(LETTERS, several, strict=False)), [several], chance.random() < 1 / 2])
+
+
+_RANDOM_CHARACTERS = ("0123456789", LETTERS, "0123456789" + LETTERS, "0123456789 -_./()#*")
+
+
+def _random_text(subject: Subject, chance: Random) -> str:
+    """Digits, letters or other signs of any length; for an amount nothing that reads as a number, which is `range`."""
+    length = chance.choice(LENGTHS)
+    if chance.random() < 1 / 4:
+        alphabet = ALPHABETS[chance.choice(("latin", "greek-cyrillic", "hebrew", "cjk", "emoji"))]
+        return spell(alphabet, chance.randbytes(UNIT * length))
+    text = "".join(chance.choices(chance.choice(_RANDOM_CHARACTERS), k=length))
+    return text + chance.choice(LETTERS) if subject.is_amount else text
+
+
+def _random_number(subject: Subject, chance: Random) -> str:
+    low, high = subject.range or (0, 0)
+    return str(
+        chance.choice([chance.randrange(low), chance.randint(high + 1, 2 * high), chance.randint(high, 100 * high)])
+    )
+
+
+AT_RANDOM: dict[str, Callable[[Subject, Random], object]] = {
+    "type": _random_type,
+    "pattern": _random_text,
+    "range": _random_number,
+}
+
+
+# --- Open payloads
+
+
+def _as_number(subject: Subject) -> Iterator[int]:
+    if subject.valid.isdigit():
+        yield int(subject.valid)
+
+
+def _other_spellings(subject: Subject) -> Iterator[str]:
+    yield from (f"+{subject.valid}", f" {subject.valid} ")
+    if subject.is_amount:
+        yield from (f"0{subject.valid}", f"{subject.valid}.0")
+
+
+def _open_lengths(subject: Subject) -> Iterator[str]:
+    """The shortest and the longest that are tolerated and not promised."""
+    if subject.is_amount or subject.is_text or "pattern" not in subject.tolerated:
+        return
+    texts = [text for text in map(subject.of_length, LENGTHS) if _tolerates(subject, text)]
+    between = [text for text in texts if _faults(subject, "request", text)]
+    yield from between[:1] + between[-1:]
+
+
+def _beyond_caution(subject: Subject) -> Iterator[str]:
+    """Just outside a range that is only cautious."""
+    if subject.is_amount and subject.range is None:
+        bounds = subject.strict["x-integer"]
+        yield from map(str, (bounds["minimum"] - 1, bounds["maximum"] + 1))
+
+
+def _open_texts(subject: Subject) -> Iterator[object]:
+    """White space alone, a number, and characters that are controls, private or none at all."""
+    if subject.is_text:
+        yield from (" ", "\t\r\n", 254)
+        yield from (f"Habari{character}yako" for character in "\x00\x07\x1b\x7f\x85\ue000\ufdd0\U0010ffff")
+
+
+def _long_texts(subject: Subject) -> Iterator[str]:
+    if subject.is_text:
+        yield from map(subject.of_length, OVER_LONG)
+
+
+OPEN: dict[str, tuple[Callable[[Subject], Iterable[object]], ...]] = {
+    "open": (_as_number, _other_spellings, _open_lengths, _beyond_caution, _open_texts),
+    "over-long": (_long_texts,),
+}
+
+# What might, if it is accepted, reach a number or take an amount that nobody agreed to.
+COSTLY = (_open_lengths, _beyond_caution)
+
+
+def open_payloads(command: Command, base: Members, *, careful: bool = False) -> list[OpenPayload]:
+    """Payloads that the contract says nothing about, each `base` (valid) with one member changed or one more.
+
+    A gateway may accept them, so give a `base` of its own: within an idempotency window what is made from it counts as
+    similar to it. `careful` leaves out what would call another number or spend more than `base` does, for accounts
+    that are real. A GET has none. Raises SuiteError if `base` is not valid or if there are none.
+    """
+    if command.method == "GET":
+        return []
+    changed = [
+        (aspect, {**base, subject.name: value})
+        for subject in _subjects(command, base)
+        for aspect, sources in OPEN.items()
+        for source in sources
+        if not (careful and source in COSTLY)
+        for value in source(subject)
+    ]
+    every = [*changed, ("open", {**base, "x_unknown": "Nobody asked for this member."})]
+    found = {encoded(members, ascii_only=True): aspect for aspect, members in every}
+    payloads = [OpenPayload(aspect, body) for body, aspect in found.items() if _is_open(command, body)]
+    if not payloads:
+        raise SuiteError(f"nothing lies between the strict and the tolerated schema of {command.name}")
+    return payloads
+
+
+def _is_open(command: Command, body: bytes) -> bool:
+    value = parse_json(body)
+    strict, tolerated = (violations(f"{command.folder}/{name}", value) for name in ("request", "request.tolerated"))
+    return bool(strict) and not tolerated

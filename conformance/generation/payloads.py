@@ -1,0 +1,279 @@
+"""Valid payloads: bodies that every gateway has to accept, proved on their bytes against the strict schema.
+
+    valid_payloads    the systematic ones (the documented sample, boundaries, the whole of Unicode …), then random ones
+    fresh_payloads    more of them, other than those already taken
+    Constraints       the values that belong to the account at hand
+
+Which systematic ones a command has follows from its schema: `unicode`, `long` and `line-breaks` from a member with
+`x-characters`, `boundary` from one whose range is documented, `optional` from one that is not required. A command with
+an idempotency window gets no two payloads with the same phone number and amount (contract, "Idempotency").
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from random import Random
+from typing import Any
+
+from hypothesis import strategies as st
+
+from conformance.contract.commands import Command
+from conformance.contract.schemas import parse_json, resolved, violations
+from conformance.errors import SuiteError, UsageError
+from conformance.generation.alphabets import ALPHABETS, UNIT, Speller, spell
+from conformance.generation.draws import draw
+from conformance.generation.strategies import EVERY_ALPHABET, strategy_for
+
+Members = Mapping[str, Any]
+
+# What makes two requests similar within a command's window (contract, "Idempotency").
+WINDOW_MEMBERS = ("phone_number", "amount")
+
+# A random message is one SMS segment at most: each is accepted, sent and paid for.
+RANDOM_TEXT = 160
+
+# Just over one segment, two of 153 characters and three: where segments are counted, here it goes wrong.
+LONG_TEXTS = (161, 306, 459)
+ALPHABET_SAMPLE = 24
+
+LINE_BREAKS = ("Line one\nline two", "Line one\rline two", "Line one\r\nline two", "Column one\tcolumn two")
+
+# Two or three batches are enough unless what is allowed is nearly used up.
+MOST_BATCHES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ValidPayload:
+    """A body (JSON in UTF-8), its members as they are parsed, and what it is there to show."""
+
+    aspect: str
+    body: bytes
+    members: Members
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """The values that may be used, where not any valid one will do (empty: any)."""
+
+    sender_ids: tuple[str, ...] = ()
+    short_codes: tuple[str, ...] = ()
+    phone_numbers: tuple[str, ...] = ()
+
+    def values(self) -> dict[str, tuple[str, ...]]:
+        """The given values by member."""
+        given = {"sender_id": self.sender_ids, "short_code": self.short_codes, "phone_number": self.phone_numbers}
+        return {member: values for member, values in given.items() if values}
+
+
+def valid_payloads(command: Command, constraints: Constraints, count: int, seed: int) -> list[ValidPayload]:
+    """The systematic payloads of `command` and `count` random ones, no two alike; the same for the same seed.
+
+    A GET has no body: one payload without bytes. Raises UsageError for a constraint that is no valid value and if there
+    are too few phone numbers for that many payloads; SuiteError if a payload does not prove to be valid.
+    """
+    if command.method == "GET":
+        return [NO_BODY]
+    planner = _Planner.of(command, constraints, Random(f"{command.name} systematic {seed}"))
+    systematic = [planner.placed(aspect, members) for aspect, members in planner.systematic()]
+    return [*systematic, *planner.random(count)]
+
+
+def fresh_payloads(
+    command: Command, constraints: Constraints, count: int, seed: int, taken: Iterable[ValidPayload]
+) -> list[ValidPayload]:
+    """`count` random payloads, none like one of `taken` nor like each other; raises what `valid_payloads` raises."""
+    if command.method == "GET":
+        return [NO_BODY] * count
+    planner = _Planner.of(command, constraints, Random(f"{command.name} fresh {seed}"))
+    planner.taken.update(planner.likeness(payload.members) for payload in taken)
+    return planner.random(count)
+
+
+NO_BODY = ValidPayload("sample", b"", {})
+
+
+def encoded(members: Members, *, ascii_only: bool) -> bytes:
+    """The members as JSON; what is not ASCII is escaped, or else in UTF-8."""
+    return json.dumps(members, ensure_ascii=ascii_only).encode("utf-8")
+
+
+def documented_range(command: Command, member: str) -> tuple[int, int] | None:
+    """The range that the contract documents for `member`; None for no range, or one that is only cautious.
+
+    It is documented if the tolerated schema ends where the strict one does: what lies outside must then be refused.
+    """
+    strict = _properties(command, "request").get(member, {}).get("x-integer")
+    tolerated = _properties(command, "request.tolerated").get(member, {})
+    if strict is None or any(strict[end] != tolerated.get(end) for end in ("minimum", "maximum")):
+        return None
+    return strict["minimum"], strict["maximum"]
+
+
+def _properties(command: Command, name: str) -> dict[str, dict[str, Any]]:
+    properties: dict[str, dict[str, Any]] = resolved(f"{command.folder}/{name}").get("properties", {})
+    return properties
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    """Plans the payloads of one command; `taken` holds what each so far is like."""
+
+    command: Command
+    schema: dict[str, Any]
+    given: dict[str, tuple[str, ...]]
+    sample: dict[str, Any]
+    chance: Random
+    taken: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, command: Command, constraints: Constraints, chance: Random) -> _Planner:
+        schema = resolved(f"{command.folder}/request")
+        members = schema["properties"]
+        given = {member: values for member, values in constraints.values().items() if member in members}
+        documented = schema["examples"][0]
+        _check_given(command, documented, given)
+        replaced = {
+            member: values[0]
+            for member, values in given.items()
+            if member in documented and documented[member] not in values
+        }
+        return cls(command, schema, given, {**documented, **replaced}, chance)
+
+    # --- What is planned
+
+    def systematic(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Aspect and members of each systematic payload, in a fixed order."""
+        yield "sample", self.sample
+        for member, rule in self.schema["properties"].items():
+            values = chain(
+                self._texts(rule) if "x-characters" in rule else (),
+                self._boundaries(member),
+            )
+            yield from ((aspect, {**self.sample, member: value}) for aspect, value in values)
+            if member not in self.schema["required"]:
+                yield "optional", {name: value for name, value in self.sample.items() if name != member}
+                yield "optional", {**self.sample, member: draw(strategy_for(rule), 1, self.chance.getrandbits(64))[0]}
+
+    def _texts(self, rule: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        for alphabet in EVERY_ALPHABET:
+            yield "unicode", self._spelled(alphabet, ALPHABET_SAMPLE)
+        for length in LONG_TEXTS:
+            if length <= rule.get("maxLength", length):
+                yield "long", self._spelled(ALPHABETS["gsm-7"], length)
+        yield (
+            "long",
+            self._spelled(ALPHABETS["cjk-extension-b"], min(rule.get("maxLength", LONG_TEXTS[-1]), LONG_TEXTS[-1])),
+        )
+        yield from (("line-breaks", value) for value in LINE_BREAKS)
+
+    def _spelled(self, alphabet: Speller, length: int) -> str:
+        return spell(alphabet, self.chance.randbytes(UNIT * length))
+
+    def _boundaries(self, member: str) -> Iterator[tuple[str, str]]:
+        ends = documented_range(self.command, member)
+        if ends:
+            low, high = ends
+            yield from (("boundary", str(value)) for value in (low, low + 1, high - 1, high))
+
+    def random(self, count: int) -> list[ValidPayload]:
+        """`count` random payloads that are like none so far."""
+        strategy = strategy_for(
+            self._shortened(), {member: st.sampled_from(values) for member, values in self.given.items()}
+        )
+        payloads: list[ValidPayload] = []
+        self._check_room(count)
+        for _ in range(MOST_BATCHES):
+            missing = count - len(payloads)
+            if not missing:
+                break
+            drawn = draw(strategy, missing, self.chance.getrandbits(64))
+            free = filter(None, map(self._free, drawn))
+            payloads += [self._proved("random", members) for members in free]
+        else:
+            raise UsageError(
+                f"{count} different {self.command.name} payloads are wanted, only {len(payloads)} were found",
+                hint="ask for fewer --max-examples",
+            )
+        return payloads
+
+    def _shortened(self) -> dict[str, Any]:
+        members = {
+            member: {**rule, "maxLength": min(rule.get("maxLength", RANDOM_TEXT), RANDOM_TEXT)}
+            if "x-characters" in rule
+            else rule
+            for member, rule in self.schema["properties"].items()
+        }
+        return {**self.schema, "properties": members}
+
+    # --- Keeping them apart
+
+    def placed(self, aspect: str, members: Mapping[str, Any]) -> ValidPayload:
+        """The payload, moved away from those so far unless its members are what it is there for."""
+        fixed = aspect in ("sample", "boundary")
+        found = self._claimed(members) if fixed else self._free(members)
+        if found is None:
+            raise SuiteError(f"the {aspect} payload of {self.command.name} is like an earlier one: {members!r}")
+        return self._proved(aspect, found)
+
+    def likeness(self, members: Mapping[str, Any]) -> str:
+        """What two payloads have in common that must not meet: phone number and amount within a window, else all."""
+        if self.command.window_s is not None:
+            return " ".join(members[name] for name in WINDOW_MEMBERS)
+        return json.dumps(members, sort_keys=True)
+
+    def _claimed(self, members: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        likeness = self.likeness(members)
+        if likeness in self.taken:
+            return None
+        self.taken.add(likeness)
+        return members
+
+    def _free(self, members: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The members, or the nearest above that no payload so far is like; None if there are none."""
+        return next(filter(None, map(self._claimed, self._moves(members))), None)
+
+    def _moves(self, members: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        yield members
+        if self.command.window_s is None:
+            return
+        phone, amount = WINDOW_MEMBERS
+        bounds = self.schema["properties"][amount]["x-integer"]
+        low, size = bounds["minimum"], bounds["maximum"] - bounds["minimum"] + 1
+        for number in (members[phone], *self.given.get(phone, ())):
+            for step in range(size):
+                yield {**members, phone: number, amount: str(low + (int(members[amount]) - low + step) % size)}
+
+    def _check_room(self, count: int) -> None:
+        """UsageError if the given phone numbers leave fewer than `count` free pairs of number and amount."""
+        phone, amount = WINDOW_MEMBERS
+        if self.command.window_s is None or phone not in self.given:
+            return
+        bounds = self.schema["properties"][amount]["x-integer"]
+        numbers = len(set(self.given[phone]))
+        room = numbers * (bounds["maximum"] - bounds["minimum"] + 1) - len(self.taken)
+        if count > room:
+            raise UsageError(
+                f"{count} different {self.command.name} payloads are wanted, and {numbers} phone number(s) leave room "
+                f"for {room}: each takes an amount once in {self.command.window_s:g} s",
+                hint="give more --phone-number, or fewer --max-examples",
+            )
+
+    def _proved(self, aspect: str, members: Mapping[str, Any]) -> ValidPayload:
+        # Escapes or UTF-8: both are JSON, and a gateway may be at a loss with either.
+        body = encoded(members, ascii_only=self.chance.random() < 1 / 2)
+        parsed = parse_json(body)
+        broken = violations(f"{self.command.folder}/request", parsed)
+        if broken or parsed != members:
+            raise SuiteError(f"the {aspect} payload {body!r} of {self.command.name} is not valid: {broken}")
+        return ValidPayload(aspect, body, parsed)
+
+
+def _check_given(command: Command, sample: Mapping[str, Any], given: Mapping[str, tuple[str, ...]]) -> None:
+    for member, values in given.items():
+        for value in values:
+            if broken := violations(f"{command.folder}/request", {**sample, member: value}):
+                option = "--" + member.replace("_", "-")
+                raise UsageError(f"{option} {value!r} is not a value that every gateway takes: {broken[0].message}")

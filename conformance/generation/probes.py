@@ -1,0 +1,242 @@
+"""Requests that are wrong, or unusual, around a payload that is valid: pure functions, no randomness.
+
+    authorization, credential_probes    the right credential, and every way of having a wrong one
+    malformed_bodies                    bodies that are no JSON object
+    content_type_probes                 a JSON body that is not declared as JSON
+    accept_probes                       lawful values of Accept
+    method_probes, unknown_paths        methods and paths that the gateway does not have
+
+Rules: contract, "Headers" and "Responses". Each probe is a named tuple whose `aspect` the checks select by. What it
+claims about itself (a credential that is not the right one, a body that is no JSON object) is proved when it is made;
+SuiteError if it does not hold.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.schemas import parse_json
+from conformance.errors import SuiteError
+
+JSON_MEDIA_TYPE = "application/json"
+FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
+
+
+class CredentialProbe(NamedTuple):
+    """A wrong credential: the whole value of `Authorization`, or None for no such header."""
+
+    aspect: str
+    header_value: str | None
+
+
+class BodyProbe(NamedTuple):
+    """A body that is no JSON object, and the Content-Type that it is sent with."""
+
+    aspect: str
+    content_type: str
+    body: bytes
+
+
+class HeaderProbe(NamedTuple):
+    """A value for one header, or None to leave it out."""
+
+    aspect: str
+    value: str | None
+
+
+class MethodProbe(NamedTuple):
+    """A method that the command does not have."""
+
+    aspect: str
+    method: str
+
+
+# --- Credentials
+
+
+def authorization(key: str, secret: str) -> str:
+    """The right value of `Authorization` (seed, "API request headers"): `Basic ` and the base64 of `key:secret`."""
+    return f"Basic {_encoded(key, secret)}"
+
+
+def credential_probes(key: str, secret: str) -> list[CredentialProbe]:
+    """Every way of being wrong, next to the right credential.
+
+    Left out is what would be right by chance (swapped, if key and secret are equal). Raises SuiteError if one of them
+    turns out to be the right credential after all.
+    """
+    right = f"{key}:{secret}".encode()
+    probes = [
+        CredentialProbe("absent", None),
+        *(CredentialProbe("wrong-key", authorization(wrong, secret)) for wrong in _wrong_words(key)),
+        *(CredentialProbe("wrong-secret", authorization(key, wrong)) for wrong in _wrong_words(secret)),
+        *(CredentialProbe("swapped", authorization(secret, key)) for _ in range(key != secret)),
+        *(CredentialProbe("other-case", value) for value in _other_cases(key, secret)),
+        CredentialProbe("empty", authorization("", "")),
+        # Without a space after it: HTTP does not carry white space at the end of a header.
+        CredentialProbe("empty", "Basic"),
+        *(CredentialProbe("not-base64", f"Basic {text}") for text in _not_base64(key, secret)),
+        CredentialProbe("other-scheme", f"Bearer {_encoded(key, secret)}"),
+        CredentialProbe("other-scheme", f'Digest username="{_digestible(key)}", realm="api", response="{"0" * 32}"'),
+    ]
+    for probe in probes:
+        if _decoded(probe.header_value) == right:
+            raise SuiteError(f"the credential probe {probe.aspect!r} is the right credential")
+    return probes
+
+
+def _encoded(key: str, secret: str) -> str:
+    return b64encode(f"{key}:{secret}".encode()).decode("ascii")
+
+
+def _decoded(value: str | None) -> bytes | None:
+    """What a lenient gateway makes of a header: the bytes behind `Basic`, strays skipped; None if it is not Basic."""
+    scheme, _, encoded = (value or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return b64decode(encoded)
+    except ValueError:
+        return None
+
+
+def _wrong_words(word: str) -> Iterator[str]:
+    """Near misses: the last character is another one (never just another case), and the last one is missing."""
+    yield word[:-1] + ("y" if word[-1:] in ("x", "X") else "x")
+    if word:
+        yield word[:-1]
+
+
+def _other_cases(key: str, secret: str) -> Iterator[str]:
+    swapped = [pair for pair in ((key, secret.swapcase()), (key.swapcase(), secret)) if pair != (key, secret)]
+    if swapped:
+        yield from (authorization(*pair) for pair in swapped)
+        return
+    other = _encoded(key, secret).swapcase()
+    if b64decode(other) != f"{key}:{secret}".encode():
+        yield f"Basic {other}"
+
+
+def _not_base64(key: str, secret: str) -> Iterator[str]:
+    yield "!!!!"
+    plain = f"{key}:{secret}"
+    # In the clear, as people send it who read the header's rule too fast; only where a header can carry it.
+    if plain.isascii() and plain.isprintable() and " " not in plain:
+        yield plain
+
+
+def _digestible(key: str) -> str:
+    return "".join(character for character in key if character.isascii() and character.isalnum())
+
+
+# --- Bodies
+
+
+def malformed_bodies(valid_body: bytes) -> list[BodyProbe]:
+    """Bodies that are no JSON object, made from `valid_body` (the bytes of one).
+
+    Aspects: `not-json`, `cut-short`, `empty-body`, `array`, `scalar`, `form-encoded`, `not-utf8`. Raises SuiteError if
+    `valid_body` is no JSON object with a text in it, or if a probe is one.
+    """
+    members = _json_object(valid_body)
+    if members is None:
+        raise SuiteError(f"malformed bodies are made from a JSON object, got {valid_body[:80]!r}")
+    probes = [
+        *(BodyProbe("not-json", JSON_MEDIA_TYPE, body) for body in _not_json(valid_body, members)),
+        *(BodyProbe("cut-short", JSON_MEDIA_TYPE, body) for body in _cut_short(valid_body)),
+        BodyProbe("empty-body", JSON_MEDIA_TYPE, b""),
+        BodyProbe("array", JSON_MEDIA_TYPE, b"[]"),
+        BodyProbe("array", JSON_MEDIA_TYPE, b"[" + valid_body + b"]"),
+        *(BodyProbe("scalar", JSON_MEDIA_TYPE, body) for body in (b'"text"', b"254", b"true", b"null")),
+        BodyProbe("form-encoded", FORM_MEDIA_TYPE, urlencode(members).encode("ascii")),
+        *(BodyProbe("not-utf8", JSON_MEDIA_TYPE, body) for body in _not_utf8(members)),
+    ]
+    for probe in probes:
+        if _json_object(probe.body) is not None:
+            raise SuiteError(f"the malformed body {probe.aspect!r} is a JSON object: {probe.body[:80]!r}")
+    return probes
+
+
+def _json_object(body: bytes) -> dict[str, object] | None:
+    try:
+        value = parse_json(body)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _not_json(valid_body: bytes, members: dict[str, object]) -> Iterator[bytes]:
+    yield b"This is not JSON."
+    yield b"<request>" + b"".join(f"<{name}/>".encode() for name in members) + b"</request>"
+    yield repr(members).encode()  # quotes of the wrong kind
+    yield valid_body.strip()[:-1] + b",}"
+    yield valid_body.strip() + b"}"
+
+
+def _cut_short(valid_body: bytes) -> Iterator[bytes]:
+    """Proper beginnings: at the start, at two places inside, and with only the last brace missing."""
+    body = valid_body.strip()
+    for end in sorted({1, len(body) // 3, 2 * len(body) // 3, len(body) - 1} - {0}):
+        yield body[:end]
+
+
+# Three ways for bytes in a JSON string not to be UTF-8: a byte that UTF-8 does not have, Latin-1, an encoded surrogate.
+_NOT_UTF8 = (b"\xff", "é".encode("latin-1"), b"\xed\xa0\x80")
+
+
+def _not_utf8(members: dict[str, object]) -> Iterator[bytes]:
+    """Appended to the longest text, the member with the fewest rules of its own: the bytes shall be what is refused."""
+    texts = {name: value for name, value in members.items() if isinstance(value, str)}
+    if not texts:
+        raise SuiteError(f"a body with a text in it is needed, got {members!r}")
+    longest = max(texts, key=lambda name: len(texts[name]))
+    # A private-use character marks the place: no valid text has one.
+    marked = json.dumps({**members, longest: texts[longest] + "\ue000"}).encode("ascii")
+    for garbage in _NOT_UTF8:
+        yield marked.replace(rb"\ue000", garbage)
+
+
+# --- Headers, methods, paths
+
+
+def content_type_probes() -> list[HeaderProbe]:
+    """Content-Types that do not declare a JSON body as JSON (seed: `Content-Type` is `application/json`)."""
+    return [
+        HeaderProbe("absent-content-type", None),
+        HeaderProbe("other-content-type", "text/plain"),
+        HeaderProbe("other-content-type", "application/xml"),
+    ]
+
+
+def accept_probes() -> list[HeaderProbe]:
+    """Values of Accept, each lawful (seed: optional)."""
+    return [
+        HeaderProbe("no-accept", None),
+        HeaderProbe("any-accept", "*/*"),
+        HeaderProbe("json-accept", JSON_MEDIA_TYPE),
+    ]
+
+
+# HEAD and OPTIONS belong to HTTP itself and PATCH is not in RFC 2616: what a gateway does with them is its own affair.
+_METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+def method_probes(command: Command) -> list[MethodProbe]:
+    """The methods that `command` does not have.
+
+    GET goes out without parameters: the seed lets them travel in the URL, so with them it might be lawful.
+    """
+    return [MethodProbe(f"method:{method}", method) for method in _METHODS if method != command.method]
+
+
+def unknown_paths() -> list[str]:
+    """Paths below the base URL that are no command, nor the beginning of one."""
+    paths = ["no-such-command", "no/such/command"]
+    if taken := COMMANDS.keys() & set(paths):
+        raise SuiteError(f"{', '.join(sorted(taken))} is a command, not an unknown path")
+    return paths

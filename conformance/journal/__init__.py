@@ -1,0 +1,20 @@
+"""The one place where evidence lives: an append-only SQLite file, written as a run goes and read by whatever judges it.
+
+    redaction   keeps secrets out, by value
+    tables      the file: tables, and what marks it as ours
+    rows        traffic as rows and back
+    lock        one run at a time
+    writer      Journal: told by many threads, written by one
+    reader      read_journal: a Record of all that happened
+
+The rows as JSON would have them are described by `schemas/journal.json`.
+"""
+
+from __future__ import annotations
+
+from conformance.journal.reader import Record, read_journal
+from conformance.journal.redaction import Redaction
+from conformance.journal.rows import Note
+from conformance.journal.writer import Journal
+
+__all__ = ["Journal", "Note", "Record", "Redaction", "read_journal"]

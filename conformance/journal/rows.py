@@ -1,0 +1,130 @@
+"""Traffic as rows of the journal and back; whatever becomes a row has been redacted.
+
+    Rows            values of the suite → (table, row)
+    case_of …       rows → values
+
+Both keep to the order of the columns in `conformance.journal.tables`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from conformance.journal.redaction import Redaction
+from conformance.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response
+
+Row = tuple[str, tuple[Any, ...]]
+
+REMEMBERED_HEADERS = 1024
+"""Sets of headers whose redacted JSON is kept: a run has few different ones, and they are most of the work of a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that happened beside the traffic (a phase, the preflight, the end of the run)."""
+
+    number: int
+    kind: str
+    detail: dict[str, Any]
+    noted_at: float
+    noted_wall: float
+
+
+class Rows:
+    """Makes rows; not thread-safe, the writer thread has its own."""
+
+    def __init__(self, redaction: Redaction) -> None:
+        self._redact = redaction
+        self._headers: Callable[[Headers], str] = lru_cache(REMEMBERED_HEADERS)(self._headers_as_json)
+
+    def setting(self, key: str, value: Any) -> Row:
+        """A row of `meta`; TypeError or ValueError if JSON cannot say `value`."""
+        return "meta", (key, as_json(self._redact.value(value)))
+
+    def case(self, number: int, case: Case) -> Row:
+        """A planned case, `number` being its place in the plan."""
+        described = (case.id, case.command, case.kind.value, case.aspect, case.group)
+        shows = (case.member, case.keyword, case.twin, case.earlier)
+        return "cases", (number, *described, *self._request(case.request), *shows)
+
+    def sent(  # noqa: PLR0913, PLR0917 - the columns of the row
+        self, number: int, case_id: str, attempt: int, request: Request, at: float, wall: float
+    ) -> Row:
+        """An exchange as it begins."""
+        return "sent", (number, case_id, attempt, *self._request(request), at, wall)
+
+    def answered(self, number: int, response: Response, at: float) -> Row:
+        """The end of an exchange that was answered."""
+        headers, body = self._headers(response.headers), self._redact.data(response.body)
+        return "answered", (number, response.status, response.http_version, headers, body, None, at)
+
+    def failed(self, number: int, failure: str, at: float) -> Row:
+        """The end of an exchange that was not."""
+        return "answered", (number, None, None, "[]", b"", self._text(failure), at)
+
+    def notified(self, number: int, product: str | None, request: Request, at: float, wall: float) -> Row:
+        """A request that reached the receiver."""
+        return "notifications", (number, product, *self._request(request), at, wall)
+
+    def note(self, number: int, kind: str, detail: Any, at: float, wall: float) -> Row:
+        """Something else; TypeError or ValueError if JSON cannot say `detail`."""
+        return "notes", (number, kind, as_json(self._redact.value(detail)), at, wall)
+
+    def _request(self, request: Request) -> tuple[str, str, str, bytes]:
+        body = self._redact.data(request.body)
+        return self._text(request.method), self._text(request.url), self._headers(request.headers), body
+
+    def _text(self, text: str) -> str:
+        """What SQLite can store as text: a lone surrogate, which UTF-8 cannot say, is written out as its escape."""
+        return self._redact.text(text).encode(errors="backslashreplace").decode()
+
+    def _headers_as_json(self, headers: Headers) -> str:
+        return as_json(self._redact.headers(headers))
+
+
+def as_json(value: Any) -> str:
+    """`value` as compact ASCII JSON; TypeError or ValueError for what JSON cannot say."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def case_of(row: tuple[Any, ...]) -> Case:
+    """A row of `cases`."""
+    _, case_id, command, kind, aspect, group, method, url, headers, body, member, keyword, twin, earlier = row
+    request = _request_of(method, url, headers, body)
+    return Case(case_id, command, Kind(kind), aspect, group, request, member, keyword, twin, earlier)
+
+
+def exchange_of(row: tuple[Any, ...]) -> Exchange:
+    """A row of `sent` joined to that of `answered`, whose columns are NULL if there is none."""
+    number, case_id, attempt, method, url, headers, body, at, wall, *ended = row
+    status, http_version, answer_headers, answer_body, failure, answered_at = ended
+    response = None
+    if status is not None:
+        response = Response(status, _headers_of(answer_headers), answer_body, http_version)
+    request = _request_of(method, url, headers, body)
+    return Exchange(number, case_id, attempt, request, at, wall, response, failure, answered_at)
+
+
+def notification_of(row: tuple[Any, ...]) -> Notification:
+    """A row of `notifications`."""
+    number, product, method, url, headers, body, at, wall = row
+    return Notification(number, product, _request_of(method, url, headers, body), at, wall)
+
+
+def note_of(row: tuple[Any, ...]) -> Note:
+    """A row of `notes`."""
+    number, kind, detail, at, wall = row
+    return Note(number, kind, json.loads(detail), at, wall)
+
+
+def _request_of(method: str, url: str, headers: str, body: bytes) -> Request:
+    return Request(method, url, _headers_of(headers), body)
+
+
+@lru_cache(REMEMBERED_HEADERS)
+def _headers_of(text: str) -> Headers:
+    return tuple((name, value) for name, value in json.loads(text))

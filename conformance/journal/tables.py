@@ -1,0 +1,80 @@
+"""The journal's file: its tables, and what marks it as ours. What a row means is told by `schemas/journal.json`.
+
+    meta            settings of the run, and when it began
+    cases           what was planned, in order
+    sent            a request, before its bytes went out
+    answered        what became of it, under the same number: an answer or a failure
+    notifications   what reached the receiver
+    notes           what else happened: phases, preflight, end of run
+
+Rows are only ever added; triggers make the file itself refuse anything else.
+"""
+
+from __future__ import annotations
+
+APPLICATION_ID = int.from_bytes(b"StCo", "big")
+"""SQLite's mark for whose file it is; any number that nobody else has registered will do."""
+
+VERSION = 1
+"""SQLite's `user_version`; raised whenever the meaning of a row changes."""
+
+_REQUEST = ("method TEXT", "url TEXT", "headers TEXT", "body BLOB")
+
+_TABLES: dict[str, tuple[str, ...]] = {
+    "meta": ("key TEXT PRIMARY KEY", "value TEXT"),
+    "cases": (
+        "number INTEGER PRIMARY KEY",
+        "id TEXT UNIQUE",
+        "command TEXT",
+        "kind TEXT",
+        "aspect TEXT",
+        '"group" TEXT',
+        *_REQUEST,
+        "member TEXT",
+        "keyword TEXT",
+        "twin TEXT",
+        "earlier TEXT",
+    ),
+    "sent": (
+        "number INTEGER PRIMARY KEY",
+        "case_id TEXT",
+        "attempt INTEGER",
+        *_REQUEST,
+        "sent_at REAL",
+        "sent_wall REAL",
+    ),
+    "answered": (
+        "number INTEGER PRIMARY KEY",
+        "status INTEGER",
+        "http_version TEXT",
+        "headers TEXT",
+        "body BLOB",
+        "failure TEXT",
+        "answered_at REAL",
+    ),
+    "notifications": (
+        "number INTEGER PRIMARY KEY",
+        "product TEXT",
+        *_REQUEST,
+        "received_at REAL",
+        "received_wall REAL",
+    ),
+    "notes": ("number INTEGER PRIMARY KEY", "kind TEXT", "detail TEXT", "noted_at REAL", "noted_wall REAL"),
+}
+
+CREATE: tuple[str, ...] = (
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {VERSION}",
+    *(f"CREATE TABLE {table} ({', '.join(columns)})" for table, columns in _TABLES.items()),
+    *(
+        f"CREATE TRIGGER {table}_keeps_{verb} BEFORE {verb} ON {table} "
+        "BEGIN SELECT RAISE(ABORT, 'a journal is only ever added to'); END"
+        for table in _TABLES
+        for verb in ("UPDATE", "DELETE")
+    ),
+)
+
+INSERT: dict[str, str] = {
+    table: f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - the names stand above
+    for table, columns in _TABLES.items()
+}

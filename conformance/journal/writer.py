@@ -1,0 +1,235 @@
+"""Writing the journal while the run goes on: callers hand things over, one thread commits them.
+
+    Journal.create      a new journal in place of the one of an earlier run
+    .plan .sent .answered .failed .notified .note      what happened, in the order in which it is told
+    .flush .close       wait until it is in the file
+
+A row is handed over before the caller goes on (`sent`: before the request's bytes go out) and committed within
+milliseconds, many rows at a time. A process that is killed loses what was not committed by then, nothing else.
+"""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError
+from conformance.journal.lock import JournalLock
+from conformance.journal.redaction import Redaction
+from conformance.journal.rows import Row, Rows
+from conformance.journal.tables import CREATE, INSERT
+from conformance.traffic import Case, Notification, Request, Response
+
+MAX_BATCH = 1000
+"""Rows per commit: enough to make its cost nothing, few enough to be committed within some ten milliseconds."""
+
+BUSY_TIMEOUT_S = 5.0
+"""How long a commit waits for somebody who looks at the journal with a tool that locks it."""
+
+_Told = tuple[Callable[..., Row], tuple[Any, ...]]
+
+
+class Journal:
+    """The journal of one run, open for writing; thread-safe, and only `flush` and `close` wait for the disk.
+
+    Once the file cannot be written any more, every call raises EnvironmentFailure.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: JournalLock, rows: Rows) -> None:
+        """Use `Journal.create`."""
+        self.path = path
+        self._connection = connection
+        self._lock = lock
+        self._rows = rows
+        self._cases, self._exchanges, self._notifications, self._notes = (itertools.count(1) for _ in range(4))
+        self._queue: queue.SimpleQueue[_Told | threading.Event | None] = queue.SimpleQueue()
+        self._telling = threading.Lock()
+        self._closed = False
+        self._failure: ConformanceError | None = None
+        self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
+        self._writer.start()
+
+    @classmethod
+    def create(cls, path: Path, settings: Mapping[str, Any], redaction: Redaction) -> Self:
+        """A new journal at `path`, its directory made if need be; the journal of an earlier run is replaced.
+
+        EnvironmentFailure if the directory cannot be written to or another run is writing to this journal;
+        SuiteError if JSON cannot say the `settings`.
+        """
+        rows = Rows(redaction)
+        settings_row = _sayable("the settings", lambda: rows.setting("settings", settings))
+        lock = JournalLock(path)
+        try:
+            return cls(path, _new_database(path, settings_row), lock, rows)
+        except (sqlite3.Error, OSError) as error:
+            lock.release()
+            raise EnvironmentFailure(
+                f"the journal {path} cannot be made: {error}", "name another directory with --report-dir"
+            ) from error
+
+    def plan(self, cases: Sequence[Case]) -> None:
+        """Records what is going to be sent, in order. Ids must not have been planned before."""
+        for case in cases:
+            self._tell_numbered(self._cases, self._rows.case, case)
+
+    def sent(self, case_id: str, attempt: int, request: Request, at: float, wall: float) -> int:
+        """Records a request that is about to go out; the number is that of the exchange from here on."""
+        return self._tell_numbered(self._exchanges, self._rows.sent, case_id, attempt, request, at, wall)
+
+    def answered(self, number: int, response: Response, at: float) -> None:
+        """Records the answer to exchange `number`."""
+        self._tell(self._rows.answered, number, response, at)
+
+    def failed(self, number: int, failure: str, at: float) -> None:
+        """Records in words why exchange `number` has no answer."""
+        self._tell(self._rows.failed, number, failure, at)
+
+    def notified(self, product: str | None, request: Request, at: float, wall: float) -> Notification:
+        """Records what reached the receiver. What is returned is as it came, not redacted: it is for the run alone."""
+        number = self._tell_numbered(self._notifications, self._rows.notified, product, request, at, wall)
+        return Notification(number, product, request, at, wall)
+
+    def note(self, kind: str, detail: Mapping[str, Any]) -> None:
+        """Records something else that happened now; SuiteError if JSON cannot say `detail`."""
+        at, wall = time.monotonic(), time.time()
+        _sayable(f"the note {kind!r}", lambda: self._rows.note(0, kind, detail, at, wall))
+        self._tell_numbered(self._notes, self._rows.note, kind, dict(detail), at, wall)
+
+    def flush(self) -> None:
+        """Waits until everything told so far is committed."""
+        self._check()
+        committed = threading.Event()
+        with self._telling:
+            if self._closed:
+                return
+            self._queue.put(committed)
+        committed.wait()
+        self._check()
+
+    def close(self) -> None:
+        """Commits what was told and closes the file; closing again does nothing. Raises as every call does."""
+        with self._telling:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
+        self._writer.join()
+        self._lock.release()
+        self._check()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _tell(self, to_row: Callable[..., Row], *told: Any) -> None:
+        self._check()
+        with self._telling:
+            self._put((to_row, told))
+
+    def _tell_numbered(self, numbers: itertools.count[int], to_row: Callable[..., Row], *told: Any) -> int:
+        """Tells it under the next of `numbers`, which is handed out here so that nobody has to wait for the file."""
+        self._check()
+        with self._telling:
+            number = next(numbers)
+            self._put((to_row, (number, *told)))
+        return number
+
+    def _put(self, told: _Told) -> None:
+        if self._closed:
+            raise SuiteError(f"the journal {self.path} is closed, nothing can be added to it")
+        self._queue.put(told)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise type(self._failure)(self._failure.message, self._failure.hint) from self._failure.__cause__
+
+    # From here on: the writer thread.
+
+    def _write(self) -> None:
+        """Commits what is told until the end; after a failure it only goes on to let those go who wait."""
+        open_ = True
+        with closing(self._connection):
+            while open_:
+                batch = self._batch()
+                open_ = batch[-1] is not None
+                if self._failure is None:
+                    self._commit([told for told in batch if isinstance(told, tuple)])
+                for told in batch:
+                    if isinstance(told, threading.Event):
+                        told.set()
+            # One file is left, which can be read where nothing can be written. It stays as it is for somebody who is
+            # reading it at this moment, or when the disk is full.
+            with suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA journal_mode = DELETE")
+
+    def _batch(self) -> list[_Told | threading.Event | None]:
+        """Waits for the next thing that is told and takes what came in since. None, the end, is always the last."""
+        batch = [self._queue.get()]
+        with suppress(queue.Empty):
+            while batch[-1] is not None and len(batch) < MAX_BATCH:
+                batch.append(self._queue.get_nowait())
+        return batch
+
+    def _commit(self, batch: Sequence[_Told]) -> None:
+        rows: dict[str, list[tuple[Any, ...]]] = {}
+        try:
+            for to_row, told in batch:
+                table, row = to_row(*told)
+                rows.setdefault(table, []).append(row)
+            with self._connection:
+                for table, added in rows.items():
+                    self._connection.executemany(INSERT[table], added)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next caller is told
+            self._failure = self._described(error)
+            self._failure.__cause__ = error
+
+    def _described(self, error: Exception) -> ConformanceError:
+        # A plain DatabaseError: the file was damaged behind our back. Its other subclasses are our own mistakes.
+        if isinstance(error, (sqlite3.OperationalError, OSError)) or type(error) is sqlite3.DatabaseError:
+            return EnvironmentFailure(f"the journal {self.path} cannot be written: {error}", "is the disk full?")
+        return SuiteError(f"the journal {self.path} cannot take a row: {error!r}")
+
+
+def _sayable(what: str, make_row: Callable[[], Row]) -> Row:
+    """The row, made where the caller can be told that it cannot be made."""
+    try:
+        return make_row()
+    except (TypeError, ValueError) as error:
+        raise SuiteError(f"{what} cannot be written as JSON: {error}") from error
+
+
+def _new_database(path: Path, settings: Row) -> sqlite3.Connection:
+    """An empty journal that holds the settings, in place of what was at `path`; the caller holds the lock.
+
+    In WAL mode with synchronous = NORMAL a commit is handed to the operating system without waiting for the disk:
+    a process that is killed loses nothing that it committed; a machine that loses power may lose the last commits,
+    but never gets a broken file.
+    """
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level="IMMEDIATE", check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in CREATE:
+            connection.execute(statement)
+        table, row = settings
+        connection.execute(INSERT[table], row)
+        connection.commit()
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,1 @@
+"""The contract as a state machine without I/O, served over HTTP; its faults and its lawful variants."""

@@ -1,0 +1,126 @@
+"""The account that the mock gateway serves, and the phone numbers that stand for a known outcome.
+
+    Account     credential, registered names, opening balance, callback URLs
+    SCENARIOS   ending of a phone number → what becomes of a request to it
+
+Nothing here is contract: another gateway has other accounts, and the operators decide on outcomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+OPENING_BALANCE = 100_000_000
+"""Shillings. Large enough for dozens of runs with the dearest payments (70 000 each), and still a balance that a
+test with a smaller one can exhaust."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One integrator's account with the gateway.
+
+    `sender_ids` and `short_codes` are the registered ones, spelled exactly; any other is refused. `balance` is the
+    opening balance in whole Kenya shillings. `callbacks` maps a product to the callback URL registered for it; a
+    product without one gets no notification.
+    """
+
+    consumer_key: str
+    consumer_secret: str
+    sender_ids: tuple[str, ...] = ()
+    short_codes: tuple[str, ...] = ()
+    balance: int = OPENING_BALANCE
+    callbacks: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def sample(cls, callbacks: Mapping[str, str] | None = None, balance: int = OPENING_BALANCE) -> Account:
+        """An account for trying things out: the sender id of the documented samples, and names of its own.
+
+        Key and secret hold letters of both cases, so that a credential in another case is another credential.
+        """
+        return cls(
+            consumer_key="Sample2be989703d6dKey",
+            consumer_secret="Sample3P0R4qSecret",  # noqa: S106 - it opens nothing but a mock
+            sender_ids=("Statum", "20880"),
+            short_codes=("174379", "600100"),
+            balance=balance,
+            callbacks=dict(callbacks or {}),
+        )
+
+    def registered(self, member: str) -> tuple[str, ...] | None:
+        """What is registered to the account for the payload's `member`; None if it is no member that has to be."""
+        return {"sender_id": self.sender_ids, "short_code": self.short_codes}.get(member)
+
+    def organization(self, balance: int) -> dict[str, Any]:
+        """The `organization` of a successful account-details answer, every documented member included."""
+        return {
+            "name": "Duka la Mfano – Sample Shop",
+            "details": {
+                "available_balance": balance,
+                "location": "Nairobi",
+                "website": "https://shop.example",
+                "office_email": "office@shop.example",
+                "office_mobile": "254712345678",
+                "mpesa_account_top_up_code": "SHOP01",
+            },
+            "accounts": [
+                *({"account": sender_id, "service_name": "SMS"} for sender_id in self.sender_ids),
+                *({"account": short_code, "service_name": "M-PESA"} for short_code in self.short_codes),
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a transaction ended: `code` as it stands in the notification, and for a failure the operator's `reason`."""
+
+    code: str
+    reason: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the transaction took effect (contract: only "200" is success)."""
+        return self.code == "200"
+
+
+SUCCESS = Outcome("200")
+
+FAILURES: tuple[Outcome, ...] = (
+    Outcome("500", "The operator could not complete the transaction"),
+    Outcome("503", "The operator's service is not available at the moment"),
+    Outcome("408", "The subscriber did not respond in time"),
+    Outcome("404", "The subscriber is not known to the operator"),
+)
+"""What a transaction that fails by chance fails with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What becomes of a valid request to a chosen number: refused with `refusal`, or accepted and ended with `outcome`.
+
+    `once`: only the first request to each number is refused.
+    """
+
+    summary: str
+    refusal: str | None = None
+    once: bool = False
+    outcome: Outcome = SUCCESS
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "99000402": Scenario("answered 402: the balance does not suffice", refusal="funds"),
+    "99000429": Scenario("the first request is answered 429, later ones are accepted", refusal="rate", once=True),
+    "99000404": Scenario("accepted; fails because the subscriber is unknown", outcome=FAILURES[3]),
+    "99000408": Scenario("accepted; fails because the subscriber does not respond", outcome=FAILURES[2]),
+    "99000500": Scenario("accepted; fails at the operator", outcome=FAILURES[0]),
+}
+"""Last digits of the phone number → what happens, as in 254799000500. Eight digits, so that numbers which are drawn or
+counted up do not meet one by chance: a lawful request would then be refused."""
+
+_ENDING = 8
+
+
+def scenario_for(phone_number: object) -> Scenario | None:
+    """The scenario that the ending of `phone_number` calls for, or None."""
+    return SCENARIOS.get(phone_number[-_ENDING:]) if isinstance(phone_number, str) else None

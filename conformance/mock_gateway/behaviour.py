@@ -1,0 +1,110 @@
+"""How the mock gateway behaves: the lawful way, and the places where a fault or a variant may change it.
+
+A fault or a variant is a function from a `Behaviour` to a changed `Behaviour`; the state machine
+(`conformance.mock_gateway.gateway`) only ever reads one. Whatever it needs to know about the request at hand is in the
+`Moment`, so that each misbehaviour is one small pure function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from conformance.traffic import Headers, Request
+
+ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What is known when a request is answered.
+
+    `count` numbers the requests since the start, from 1; `accepted` numbers the accepted ones (this one included if it
+    is), from 1; `refusal` is the tag of the rule that the request breaks (None: accepted), see
+    `conformance.mock_gateway.gateway.REFUSALS`; `payload` is the body as an object, None if it is none. `callbacks`
+    are the account's callback URLs by product, also where this request leads to no notification.
+    """
+
+    count: int
+    accepted: int
+    request: Request
+    command: str | None
+    refusal: str | None
+    payload: Mapping[str, Any] | None
+    request_id: str
+    now: float
+    callbacks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer before it is written: `content` as JSON, or `raw` bytes instead.
+
+    `dropped`: there is no answer, the connection closes.
+    """
+
+    status: int
+    headers: Headers
+    content: Any
+    raw: bytes | None = None
+    dropped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A notification on its way: to `url`, `after_s` seconds after the answer (or before it is written)."""
+
+    product: str
+    url: str
+    content: Any
+    method: str = "POST"
+    headers: Headers = (("Content-Type", "application/json"),)
+    raw: bytes | None = None
+    after_s: float = 0.0
+    before_answer: bool = False
+
+
+def seed_like_id(moment: Moment, random: Random) -> str:
+    """32 letters and digits, as in the seed's sample."""
+    return "".join(random.choices(ALPHANUMERIC, k=32))
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How answers are put on the wire; each is lawful HTTP."""
+
+    chunked: bool = False
+    gzip: bool = False  # only for a client that accepts it
+    pretty: bool = False
+    http_1_0: bool = False
+    close: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """The switches of the state machine. The defaults are lawful.
+
+    `waived`: tags of refusals that are not enforced (the request goes on as if it kept the rule).
+    `crashes`: tags of refusals that are answered with 500 in the envelope instead.
+    `additional_refusals`: looked at before a request is accepted; a tag from one of them refuses it.
+    `reply`: applied in order to each answer. `deliveries`: applied in order to the notifications that a request
+    leads to (none for a refused one, so a function may also add some).
+    """
+
+    new_id: Callable[[Moment, Random], str] = seed_like_id
+    waived: frozenset[str] = frozenset()
+    crashes: frozenset[str] = frozenset()
+    additional_refusals: tuple[Callable[[Moment], str | None], ...] = ()
+    validation_status: int = 422
+    coerces_numbers: bool = False
+    refuses_unknown_fields: bool = False
+    lenient_phone_numbers: bool = False
+    failure_rate: float = 0.0
+    rate_per_s: float | None = None
+    answer_after_s: float = 0.0
+    notify_after_s: float = 0.0
+    reply: tuple[Callable[[Reply, Moment], Reply], ...] = ()
+    deliveries: tuple[Callable[[tuple[Delivery, ...], Moment], tuple[Delivery, ...]], ...] = ()
+    wire: Wire = field(default_factory=Wire)

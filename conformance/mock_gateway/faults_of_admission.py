@@ -1,0 +1,267 @@
+"""The faults of admission: what is accepted that must be refused, and refused (or answered with 500) that must not."""
+
+from __future__ import annotations
+
+from conformance.mock_gateway.fault_admission import (
+    accepting,
+    astral,
+    at_an_end,
+    bare_get,
+    broken_into_lines,
+    documented_sample,
+    international,
+    long,
+    over_long,
+    refuses_known,
+    refuses_ordinary,
+    unlucky,
+    without_reference,
+)
+from conformance.mock_gateway.fault_answers import (
+    CREDENTIAL,
+    anything,
+    both,
+    error,
+    fields_as_list,
+    html_page,
+    misnamed_fields,
+    posted,
+    refused,
+    refused_as,
+    status,
+    without_challenge,
+)
+from conformance.mock_gateway.fault_changes import (
+    Fault,
+    answers,
+    crashes,
+    deliveries,
+    refuses,
+    together,
+    waives,
+)
+from conformance.mock_gateway.fault_deliveries import after_refusal
+from conformance.mock_gateway.fault_messages import changing, without
+from conformance.mock_gateway.gateway import SUCCESS_DESCRIPTION
+
+CRASHED = status(500, "Internal error; try again later")
+BAD_BODIES = ("form-encoded", "body-empty", "body-not-utf8", "body-cut", "body-not-json", "body-array", "body-scalar")
+
+CREDENTIALS = (
+    Fault(
+        "right-credential-refused-at-times",
+        "One valid request in fifteen is refused with 401",
+        ("AUT-01",),
+        refuses(posted(anything), tag="auth-key", every=15),
+    ),
+    Fault("accepts-no-credential", "A request without Authorization is accepted", ("AUT-02",), waives("auth-absent")),
+    Fault("accepts-a-wrong-key", "A wrong consumer key is accepted", ("AUT-03",), waives("auth-key")),
+    Fault("accepts-a-wrong-secret", "A wrong consumer secret is accepted", ("AUT-04",), waives("auth-secret")),
+    Fault("accepts-a-swapped-credential", "secret:key is accepted for key:secret", ("AUT-05",), waives("auth-swapped")),
+    Fault("accepts-another-case", "A credential in another case is accepted", ("AUT-06",), waives("auth-case")),
+    Fault("accepts-an-empty-credential", "An empty credential is accepted", ("AUT-07",), waives("auth-empty")),
+    Fault("accepts-no-base64", "A credential that is not base64 is accepted", ("AUT-08",), waives("auth-not-base64")),
+    Fault(
+        "crashes-on-no-base64",
+        "A credential that is not base64 is answered 500",
+        ("AUT-08",),
+        crashes("auth-not-base64"),
+    ),
+    Fault("accepts-another-scheme", "Another scheme than Basic is accepted", ("AUT-09",), waives("auth-scheme")),
+    Fault(
+        "acts-without-credential",
+        "A request refused with 401 is carried out, and a notification tells so",
+        ("AUT-10",),
+        deliveries(after_refusal(CREDENTIAL, result_code="200", result_desc="Success")),
+    ),
+    Fault(
+        "no-challenge",
+        "A 401 comes without WWW-Authenticate",
+        ("AUT-11",),
+        answers(refused_as(*CREDENTIAL), without_challenge),
+    ),
+)
+
+HEADERS = (
+    Fault(
+        "needs-accept", "A request without Accept (and User-Agent) is refused", ("HDR-01",), refuses(accepting(None))
+    ),
+    Fault(
+        "refuses-any-accept",
+        "Accept: */* is refused from a client without User-Agent",
+        ("HDR-02",),
+        refuses(accepting("*/*")),
+    ),
+    Fault(
+        "refuses-json-accept",
+        "Accept: application/json is refused from a client without User-Agent",
+        ("HDR-03",),
+        refuses(accepting("application/json")),
+    ),
+    Fault(
+        "accepts-no-content-type",
+        "A body without Content-Type is accepted",
+        ("CTY-01",),
+        waives("content-type-absent"),
+    ),
+    Fault(
+        "accepts-another-content-type",
+        "A JSON body declared as something else is accepted",
+        ("CTY-02",),
+        waives("content-type-other"),
+    ),
+    Fault(
+        "crashes-on-another-content-type",
+        "A JSON body declared as something else is answered 500",
+        ("CTY-02",),
+        crashes("content-type-other"),
+    ),
+    Fault(
+        "get-needs-content-type",
+        "A GET without Content-Type is refused",
+        ("GET-01",),
+        refuses(bare_get, tag="content-type-absent"),
+    ),
+)
+
+BODIES = (
+    Fault("accepts-no-json", "A body that is not JSON is accepted", ("BOD-01",), waives("body-not-json")),
+    Fault("accepts-a-cut-body", "A body cut short is accepted", ("BOD-02",), waives("body-cut")),
+    Fault("crashes-on-a-cut-body", "A body cut short is answered 500", ("BOD-02",), crashes("body-cut")),
+    Fault("accepts-an-empty-body", "An empty body is accepted", ("BOD-03",), waives("body-empty")),
+    Fault("accepts-an-array", "A body that is a JSON array is accepted", ("BOD-04",), waives("body-array")),
+    Fault("crashes-on-an-array", "A body that is a JSON array is answered 500", ("BOD-04",), crashes("body-array")),
+    Fault("accepts-a-scalar", "A body that is a JSON scalar is accepted", ("BOD-05",), waives("body-scalar")),
+    Fault("accepts-a-form", "A form-encoded body is accepted", ("BOD-06",), waives("form-encoded")),
+    Fault("accepts-no-utf8", "A body that is not UTF-8 is accepted", ("BOD-07",), waives("body-not-utf8")),
+    Fault("crashes-on-no-utf8", "A body that is not UTF-8 is answered 500", ("BOD-07",), crashes("body-not-utf8")),
+    Fault(
+        "crashes-on-any-bad-body",
+        "Every body that is no JSON object is answered 500",
+        ("BOD-01", "BOD-02", "BOD-03", "BOD-04", "BOD-05", "BOD-06", "BOD-07"),
+        crashes(*BAD_BODIES),
+    ),
+)
+
+PATHS = (
+    Fault(
+        "accepts-an-unknown-command",
+        "An unknown command is answered 200",
+        ("CMD-01",),
+        answers(refused_as("unknown-command"), status(200, SUCCESS_DESCRIPTION)),
+    ),
+    Fault(
+        "crashes-on-an-unknown-command",
+        "An unknown command is answered 500",
+        ("CMD-01",),
+        crashes("unknown-command"),
+    ),
+    Fault(
+        "unknown-command-in-html",
+        "An unknown command is answered with an HTML page",
+        ("CMD-02",),
+        answers(refused_as("unknown-command"), html_page),
+    ),
+    Fault("accepts-any-method", "Every method is taken for the right one", ("CMD-03",), waives("method")),
+    Fault("crashes-on-a-wrong-method", "A wrong method is answered 500", ("CMD-03",), crashes("method")),
+    Fault(
+        "wrong-method-in-html",
+        "A wrong method is answered with an HTML page",
+        ("CMD-04",),
+        answers(refused_as("method"), html_page),
+    ),
+)
+
+VALIDATIONS = (
+    Fault("accepts-a-missing-field", "A required field may be missing", ("VAL-01",), waives("missing")),
+    Fault("crashes-on-a-missing-field", "A missing field is answered 500", ("VAL-01",), crashes("missing")),
+    Fault("accepts-null", "A required field may be null", ("VAL-02",), waives("null")),
+    Fault("crashes-on-null", "A field that is null is answered 500", ("VAL-02",), crashes("null")),
+    Fault("accepts-any-type", "A field may be of any type", ("VAL-03",), waives("type")),
+    Fault("accepts-empty-fields", "A required field may be empty", ("VAL-04",), waives("empty")),
+    Fault("accepts-any-form", "A field may have any form", ("VAL-05",), waives("pattern")),
+    Fault("accepts-any-amount", "An amount may be of any size", ("VAL-06",), waives("range")),
+    Fault(
+        "validation-errors-as-list",
+        "validation_errors is a list",
+        ("VAL-07",),
+        answers(error, changing("validation_errors", fields_as_list)),
+    ),
+    Fault(
+        "no-validation-errors",
+        "A 422 carries no validation_errors",
+        ("VAL-07",),
+        answers(error, without("validation_errors")),
+    ),
+    Fault(
+        "validation-errors-misnamed",
+        "validation_errors blames the body, not the field",
+        ("VAL-08",),
+        answers(error, changing("validation_errors", misnamed_fields)),
+    ),
+)
+
+VALID_PAYLOADS = (
+    Fault(
+        "refuses-the-samples", "The documented samples are refused", ("ACC-01",), refuses_ordinary(documented_sample)
+    ),
+    Fault(
+        "refuses-some-phone-numbers",
+        "One ordinary sms or payment in ten is refused, by the last digit of the phone number",
+        ("ACC-02",),
+        refuses_ordinary(unlucky),
+    ),
+    Fault("refuses-emoji", "A message with a character above U+FFFF is refused", ("ACC-03",), refuses_ordinary(astral)),
+    Fault("refuses-long-messages", "More than 160 characters are refused", ("ACC-04",), refuses_ordinary(long)),
+    Fault(
+        "refuses-line-breaks",
+        "An ASCII message with a line break or a tab is refused",
+        ("ACC-05",),
+        refuses_ordinary(broken_into_lines),
+    ),
+    Fault("refuses-both-ends", "An airtime amount of 5 or 10000 is refused", ("ACC-06",), refuses_ordinary(at_an_end)),
+    Fault(
+        "needs-a-reference",
+        "mpesa/online is refused without bill_ref_number",
+        ("ACC-07",),
+        refuses_ordinary(without_reference),
+    ),
+    Fault(
+        "crashes-on-over-long-messages",
+        "A message of more than 459 characters is answered 500",
+        ("LEN-01",),
+        together(refuses(over_long), answers(both(over_long, refused), CRASHED)),
+    ),
+    Fault(
+        "crashes-on-a-plus-sign",
+        "A phone number with a plus sign is answered 500",
+        ("OPN-01",),
+        together(refuses(international), answers(both(international, error), CRASHED)),
+    ),
+)
+
+REPEATS = (
+    Fault("no-airtime-window", "A similar airtime request is accepted again at once", ("IDM-01",), waives("window")),
+    Fault(
+        "airtime-window-per-phone-number",
+        "A second airtime request to a phone number is refused, whatever the amount (the sample's is spared)",
+        ("IDM-02",),
+        refuses_known("airtime", "phone_number"),
+    ),
+    Fault(
+        "refuses-an-equal-message",
+        "An equal sms sent again is refused",
+        ("REP-01",),
+        refuses_known("sms", "phone_number", "sender_id", "message"),
+    ),
+)
+
+FAULTS_OF_ADMISSION: tuple[Fault, ...] = (
+    *CREDENTIALS,
+    *HEADERS,
+    *BODIES,
+    *PATHS,
+    *VALIDATIONS,
+    *VALID_PAYLOADS,
+    *REPEATS,
+)

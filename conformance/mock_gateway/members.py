@@ -1,0 +1,119 @@
+"""The rules about the members of a payload: the strict schema of the command, and where the gateway is more generous.
+
+    taken           the payload as the gateway takes it (numbers coerced, if it does that)
+    member_breaches what is wrong with it: member → tag and message
+
+Where the contract is silent (longer messages, other members), the gateway takes what comes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from conformance.contract.commands import Command
+from conformance.contract.schemas import resolved, violations
+from conformance.mock_gateway.behaviour import Behaviour
+
+LONGEST_MESSAGE = 2000
+"""Characters. The contract has no limit; a gateway has one, and this one lies well above the three segments (459)
+that it should accept."""
+
+LENIENT_PHONE_NUMBER = re.compile(r"\+?[0-9]{10,15}")
+
+
+@dataclass(frozen=True, slots=True)
+class MemberBreach:
+    """A `member` that breaks the rule `tag`, with a message for whoever sent it (the value itself is not repeated)."""
+
+    member: str
+    tag: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """A member as the schema finds it wanting: the keywords that it breaks, and its value (None also if absent)."""
+
+    member: str
+    keywords: frozenset[str]
+    value: Any
+
+
+Telling = Callable[[_Fault], bool]
+
+_TAGS: tuple[tuple[str, Telling, str], ...] = (
+    ("missing", lambda fault: "required" in fault.keywords, "{} is required"),
+    ("null", lambda fault: fault.value is None, "{} must not be null"),
+    ("type", lambda fault: "type" in fault.keywords, "{} must be a string"),
+    ("empty", lambda fault: fault.value == "", "{} must not be empty"),
+    ("range", lambda fault: "x-integer" in fault.keywords and _is_whole_number(fault.value), "{} is out of range"),
+    ("pattern", lambda _: True, "{} is not of the form that is expected"),
+)
+"""The first that is true names the rule that a member breaks."""
+
+
+def _is_whole_number(value: Any) -> bool:
+    plain = isinstance(value, str) and value.isascii() and value.isdigit()
+    return plain and (value == "0" or not value.startswith("0"))
+
+
+@cache
+def _members(command: Command) -> frozenset[str]:
+    return frozenset(resolved(f"{command.folder}/request").get("properties", {}))
+
+
+def taken(payload: Mapping[str, Any], behaviour: Behaviour) -> Mapping[str, Any]:
+    """The payload as the gateway takes it: with `coerces_numbers`, whole numbers become strings of digits."""
+    if not behaviour.coerces_numbers:
+        return payload
+    return {member: _coerced(value) for member, value in payload.items()}
+
+
+def _coerced(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    # A float beyond 15 digits is no exact number of shillings or digits of a telephone; it stays a number.
+    whole = isinstance(value, int) or (value.is_integer() and abs(value) < 10**15)
+    return str(int(value)) if whole else value
+
+
+def member_breaches(command: Command, payload: Mapping[str, Any], behaviour: Behaviour) -> Iterator[MemberBreach]:
+    """Every member of `payload` that breaks a rule, each once; nothing if the payload is acceptable."""
+    known = _members(command)
+    extra = [member for member in payload if member not in known]
+    if behaviour.refuses_unknown_fields:
+        for member in extra:
+            yield MemberBreach(member, "unknown-field", f"{command.name} has no such field")
+    message = payload.get("message")
+    if isinstance(message, str) and len(message) > LONGEST_MESSAGE:
+        yield MemberBreach("message", "too-long", f"message must have at most {LONGEST_MESSAGE} characters")
+    for fault in _faults(command, {member: value for member, value in payload.items() if member in known}, behaviour):
+        tag, _, text = next(row for row in _TAGS if row[1](fault))
+        yield MemberBreach(fault.member, tag, text.format(fault.member))
+
+
+def _faults(command: Command, payload: Mapping[str, Any], behaviour: Behaviour) -> Iterator[_Fault]:
+    keywords: dict[str, set[str]] = {}
+    for violation in violations(f"{command.folder}/request", payload):
+        member = violation.pointer[1:]
+        if not _excused(member, violation.keyword, payload, behaviour):
+            keywords.setdefault(member, set()).add(violation.keyword)
+    for member, broken in keywords.items():
+        yield _Fault(member, frozenset(broken), payload.get(member))
+
+
+def _excused(member: str, keyword: str, payload: Mapping[str, Any], behaviour: Behaviour) -> bool:
+    """Whether the gateway accepts what the strict schema does not: the contract is silent there."""
+    value = payload.get(member)
+    if member == "message" and keyword == "maxLength":
+        return True
+    return (
+        behaviour.lenient_phone_numbers
+        and member == "phone_number"
+        and isinstance(value, str)
+        and LENIENT_PHONE_NUMBER.fullmatch(value) is not None
+    )

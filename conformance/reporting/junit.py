@@ -1,0 +1,133 @@
+"""`junit.xml`: one test case for each requirement × command, as GitLab, Jenkins and GitHub actions read it.
+
+    FAIL                                    <failure>, with findings, quote and curl line
+    WARN                                    passes, with the same in <system-out>
+    INCONCLUSIVE that keeps the subject
+        from being conformant               <error>
+    any other INCONCLUSIVE, NOT_APPLICABLE,
+        KNOWN                               <skipped>
+
+The class name groups by command (`statum.sms`; `statum.gateway` for what belongs to no command).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from conformance.contract.commands import COMMANDS
+from conformance.reporting.escaping import for_xml
+from conformance.reporting.result import Result
+from conformance.verdicts import RequirementVerdict, Verdict
+
+Entry = Mapping[str, Any]
+
+
+def junit(result: Result) -> bytes:
+    """The result as JUnit XML in UTF-8; the same result gives the same bytes."""
+    document = result.document
+    cases = [
+        _case(verdict, entry) for verdict, entry in zip(result.judged.verdicts, document["requirements"], strict=True)
+    ]
+    totals = {
+        "tests": str(len(cases)),
+        "failures": _count(cases, "failure"),
+        "errors": _count(cases, "error"),
+        "skipped": _count(cases, "skipped"),
+        "time": f"{document['duration_s']:.3f}",
+    }
+    root = ET.Element("testsuites", {"name": document["tool"]["name"], **totals})
+    suite = ET.SubElement(
+        root, "testsuite", {"name": document["tool"]["name"], "timestamp": document["started_at"], **totals}
+    )
+    properties = ET.SubElement(suite, "properties")
+    for name, value in _properties(document):
+        ET.SubElement(properties, "property", {"name": name, "value": for_xml(value)})
+    suite.extend(cases)
+    ET.indent(root)
+    content: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return content + b"\n"
+
+
+def _properties(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "seed", str(document["seed"])
+    yield "version", document["tool"]["version"]
+    yield "catalogue", document["tool"]["catalogue"]
+    yield document["subject"]["kind"], document["subject"]["url"] or document["subject"]["name"]
+    yield "verdict", document["verdict"]
+
+
+def _count(cases: list[ET.Element], tag: str) -> str:
+    return str(sum(case.find(tag) is not None for case in cases))
+
+
+def _case(verdict: RequirementVerdict, entry: Entry) -> ET.Element:
+    command = entry["command"]
+    case = ET.Element(
+        "testcase",
+        {
+            "classname": f"statum.{COMMANDS[command].folder if command else 'gateway'}",
+            "name": for_xml(f"{' '.join(filter(None, (entry['id'], command)))} — {entry['title']}"),
+            "time": "0",
+        },
+    )
+    describe = _OUTCOMES.get(verdict.verdict)
+    if describe:
+        describe(case, verdict, entry)
+    return case
+
+
+def _failed(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
+    message = entry["findings"][0]["message"] if entry["findings"] else entry["title"]
+    _child(case, "failure", evidence(entry), message=message, type=verdict.level.value)
+
+
+def _warned(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
+    _child(case, "system-out", f"{verdict.verdict.value}\n{evidence(entry)}")
+
+
+def _inconclusive(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
+    reason = entry.get("reason", "")
+    message = f"{reason}: {entry.get('reason_detail')}"
+    if verdict.hinders:
+        _child(case, "error", evidence(entry), message=message, type=reason)
+    else:
+        _child(case, "skipped", None, message=message)
+
+
+def _skipped(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
+    _child(case, "skipped", None, message=f"{verdict.verdict.value}: {entry['title']}")
+
+
+_OUTCOMES: Mapping[Verdict, Callable[[ET.Element, RequirementVerdict, Entry], None]] = {
+    Verdict.FAIL: _failed,
+    Verdict.WARN: _warned,
+    Verdict.INCONCLUSIVE: _inconclusive,
+    Verdict.KNOWN: _skipped,
+    Verdict.NOT_APPLICABLE: _skipped,
+}
+
+
+def _child(case: ET.Element, tag: str, text: str | None, **attributes: str) -> None:
+    child = ET.SubElement(case, tag, {name: for_xml(value) for name, value in attributes.items()})
+    child.text = for_xml(text) if text else None
+
+
+def evidence(entry: Entry) -> str:
+    """What was seen, as lines: how often, the finding's messages with place and request_id, the quote, curl lines."""
+    return "\n".join(_evidence(entry))
+
+
+def _evidence(entry: Entry) -> Iterator[str]:
+    yield f"{entry['failed']} of {entry['observations']} observations fell short"
+    if entry["quote"]:
+        yield f"contract: {entry['quote']}"
+    for finding in entry["findings"]:
+        yield ""
+        yield finding["message"]
+        for name in ("pointer", "value", "request_id", "case", "exchange", "notification"):
+            if finding[name] is not None:
+                yield f"  {name}: {finding[name]}"
+        if finding["reproduce"]:
+            yield f"  {finding['reproduce']}"

@@ -1,0 +1,47 @@
+"""The command that makes the same run again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from conformance.contract.commands import PRODUCTS
+from conformance.gateway_under_test.settings import (
+    DEFAULT_MAX_EXAMPLES,
+    DEFAULT_NOTIFY_WITHIN_S,
+    DEFAULT_SENDER_ID,
+    DEFAULT_SHORT_CODE,
+)
+
+
+def repeat_command(settings: Mapping[str, Any]) -> str:
+    """A line for a shell that sends the same requests: recorded settings that differ from the defaults, and the seed.
+
+    The secret is not in it (STATUM_CONFORMANCE_CONSUMER_SECRET gives it), nor are the addresses of the callback
+    receiver, which are the machine's and may hold a token.
+    """
+    return shlex.join(["statum-conformance", "run", *_options(settings)])
+
+
+def _options(settings: Mapping[str, Any]) -> Iterator[str]:
+    # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
+    if settings["subject_name"] == settings["gateway"]:
+        yield from ("--gateway", settings["gateway"], "--consumer-key", settings["consumer_key"])
+    yield from _repeated("--product", settings["products"], PRODUCTS)
+    yield from _repeated("--sender-id", settings["sender_ids"], (DEFAULT_SENDER_ID,))
+    yield from _repeated("--short-code", settings["short_codes"], (DEFAULT_SHORT_CODE,))
+    yield from _repeated("--phone-number", settings["phone_numbers"], ())
+    if settings["notify_within_s"] != DEFAULT_NOTIFY_WITHIN_S:
+        yield from ("--notify-within", f"{settings['notify_within_s']:g}")
+    if settings["max_examples"] != DEFAULT_MAX_EXAMPLES:
+        yield from ("--max-examples", str(settings["max_examples"]))
+    if settings["exclusive_account"]:
+        yield "--exclusive-account"
+    yield from ("--seed", str(settings["seed"]))
+
+
+def _repeated(option: str, values: list[str], default: tuple[str, ...]) -> Iterator[str]:
+    if tuple(values) != default:
+        for value in values:
+            yield from (option, value)

@@ -1,0 +1,164 @@
+"""A recorded request as one line for a POSIX shell, which sends the same once more.
+
+    curl(request, case)     method, URL, headers in order and body; the account's key and secret as variables
+
+The line holds no secret: whoever runs it sets STATUM_CONSUMER_KEY and STATUM_CONSUMER_SECRET. A wrong credential is
+spelled from those two, by what the case's aspect says of it (`SPELLED`), since the journal does not keep it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote, urlsplit
+
+from conformance.traffic import Case, Kind, Request, header
+
+KEY, SECRET = "STATUM_CONSUMER_KEY", "STATUM_CONSUMER_SECRET"
+
+RIGHT = f'-u "${KEY}:${SECRET}"'
+
+# Base64 in one line: some implementations break it.
+_ENCODED = f"$(printf %s \"${KEY}:${SECRET}\" | base64 | tr -d '\\n')"
+
+
+def _swapped_case(name: str) -> str:
+    return f'$(printf %s "${name}" | tr A-Za-z a-zA-Z)'
+
+
+SPELLED: Mapping[str, tuple[str, ...]] = {
+    "absent": ("",),
+    "wrong-key": (f'-u "${{{KEY}%?}}~:${SECRET}"', f'-u "${{{KEY}%?}}:${SECRET}"'),
+    "wrong-secret": (f'-u "${KEY}:${{{SECRET}%?}}~"', f'-u "${KEY}:${{{SECRET}%?}}"'),
+    "swapped": (f'-u "${SECRET}:${KEY}"',),
+    "other-case": (f'-u "${KEY}:{_swapped_case(SECRET)}"', f'-u "{_swapped_case(KEY)}:${SECRET}"'),
+    "empty": ("-u :", "-H 'Authorization: Basic'"),
+    "not-base64": ("-H 'Authorization: Basic !!!!'", f'-H "Authorization: Basic ${KEY}:${SECRET}"'),
+    "other-scheme": (
+        f'-H "Authorization: Bearer {_ENCODED}"',
+        f'-H "Authorization: Digest username=\\"${KEY}\\", realm=\\"api\\", response=\\"{"0" * 32}\\""',
+    ),
+}
+"""Aspect of a credential case → how curl is told to send each such credential, in the order of `credential_probes`.
+
+The last character of a wrong key or secret is replaced by a tilde here, where the probe has a letter.
+"""
+
+# Sent by curl of its own accord, unless told not to.
+_OWN_HEADERS = ("Accept", "User-Agent")
+# curl asks for leave to send a body that is larger than this (1 KiB in old releases, 1 MiB in later ones).
+_ASKS_ABOVE = 1024
+# curl sends a body of no bytes, with its length, where these methods call for one.
+_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+# One argument of a program may have 128 KiB on Linux; what is longer goes through a pipe.
+_LONGEST_ARGUMENT = 100_000
+
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
+
+
+def curl(request: Request, case: Case | None = None) -> str:
+    """One line for `sh` that sends `request` as it was sent.
+
+    What is not promised: the place of `Authorization`, `Host` and `Content-Length` among the other headers. Without a
+    `case` the credential is taken for the right one.
+    """
+    piped, data = _body(request)
+    parts = [
+        "curl -sSi",
+        *_flags(request),
+        *_method(request),
+        _credential(request, case),
+        *(f"-H {shlex.quote(text)}" for text in _headers(request)),
+        data,
+        shlex.quote(quote(request.url, safe=_ASCII)),
+    ]
+    return piped + " ".join(part for part in parts if part)
+
+
+def _flags(request: Request) -> Iterator[str]:
+    url = request.url
+    if header(request.headers, "Accept-Encoding"):
+        yield "--compressed"  # the header itself is the request's own; this has curl unpack the answer
+    if url.startswith("https:"):
+        yield "--http1.1"  # what the suite speaks
+    if re.search(r"[\[\]{}]", url):
+        yield "--globoff"
+    if "/." in url:
+        yield "--path-as-is"
+
+
+def _method(request: Request) -> Iterator[str]:
+    if request.method == "HEAD":
+        yield "--head"
+    elif request.method != "GET" or request.body:
+        yield f"-X {shlex.quote(request.method)}"
+
+
+def _credential(request: Request, case: Case | None) -> str:
+    if case is not None and case.kind is Kind.CREDENTIAL:
+        return _spelled(case)
+    return RIGHT if header(request.headers, "Authorization") is not None else ""
+
+
+def _spelled(case: Case) -> str:
+    """The credential of a case whose id ends in its number among those of the same aspect (`…/wrong-key/2`)."""
+    spellings = SPELLED.get(case.aspect, ("",))
+    number = case.id.rpartition("/")[2]
+    return spellings[(int(number) - 1) % len(spellings)] if number.isdecimal() else spellings[0]
+
+
+def _headers(request: Request) -> Iterator[str]:
+    """What `-H` is given: the request's headers, and for those that curl would add, that it shall not."""
+    for name, value in request.headers:
+        if not _left_to_curl(name, value, request):
+            yield f"{name}: {value}" if value else f"{name};"
+    added = [*_OWN_HEADERS, *(["Content-Type"] if _has_data(request) else [])]
+    if len(request.body) > _ASKS_ABOVE:
+        added.append("Expect")
+    yield from (f"{name}:" for name in added if header(request.headers, name) is None)
+
+
+def _left_to_curl(name: str, value: str, request: Request) -> bool:
+    """Whether curl writes this header by itself, and with the same value."""
+    own = {
+        "authorization": value,
+        "host": urlsplit(request.url).netloc,
+        "content-length": str(len(request.body)),
+    }
+    return own.get(name.lower()) == value
+
+
+def _has_data(request: Request) -> bool:
+    return bool(request.body) or request.method in _METHODS_WITH_BODY
+
+
+def _body(request: Request) -> tuple[str, str]:
+    """What stands before curl, and its argument for the body."""
+    if not _has_data(request):
+        return "", ""
+    try:
+        text = request.body.decode()
+    except UnicodeDecodeError:
+        text = None
+    # An argument that begins with @ would name a file.
+    if text is not None and text.isprintable() and not text.startswith("@") and len(request.body) <= _LONGEST_ARGUMENT:
+        return "", f"--data-binary {shlex.quote(text)}"
+    return f"printf '{_printf_format(request.body)}' | ", "--data-binary @-"
+
+
+def _printf_format(body: bytes) -> str:
+    """`body` as the format of `printf`, in which POSIX has a backslash and three octal digits for any byte."""
+    text = body.decode("utf-8", "surrogateescape")
+    return "".join(
+        character
+        if character.isprintable() and character not in "\\%'" and (index or character != "-")
+        else _octal(character)
+        for index, character in enumerate(text)
+    )
+
+
+def _octal(character: str) -> str:
+    if character == "%":
+        return "%%"
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,97 @@
+"""The canonical result: `report.json` as a value. Every report is made from it and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from conformance import __version__
+from conformance.checks.judgement import Finding
+from conformance.contract.requirements import catalogue
+from conformance.journal import Record
+from conformance.reporting.reproduce import curl
+from conformance.traffic import Exchange
+from conformance.verdicts import Conclusion, Judged, RequirementVerdict, judge
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A judged run: the record, the verdicts, and both as the document that `report.json` holds."""
+
+    record: Record
+    judged: Judged
+    document: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, record: Record) -> Result:
+        """Judge a record and describe the outcome. Pure: the same record gives the same document."""
+        judged = judge(record)
+        return cls(record, judged, _document(record, judged))
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """The verdict on the subject."""
+        return self.judged.conclusion
+
+
+def _document(record: Record, judged: Judged) -> dict[str, Any]:
+    settings = record.settings
+    notes = {note.kind: note.detail for note in record.notes}
+    finished = notes.get("finished", {})
+    exchanges = {exchange.number: exchange for exchange in record.exchanges}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "statum-conformance", "version": __version__, "catalogue": catalogue().digest},
+        "subject": {"kind": "gateway", "name": settings["subject_name"], "url": settings["gateway"]},
+        "verdict": judged.conclusion.value,
+        "started_at": settings["started_at"],
+        "duration_s": round(float(finished.get("duration_s", 0.0)), 3),
+        "seed": settings["seed"],
+        "settings": dict(settings),
+        "counts": {
+            "exchanges": len(record.exchanges),
+            "accepted": judged.accepted,
+            "notifications": len(record.notifications),
+        },
+        "requirements": [_entry(verdict, exchanges) for verdict in judged.verdicts],
+    }
+
+
+def _entry(verdict: RequirementVerdict, exchanges: Mapping[int, Exchange]) -> dict[str, Any]:
+    requirement = verdict.requirement
+    entry: dict[str, Any] = {
+        "id": requirement.id,
+        "command": verdict.command,
+        "level": verdict.level.value,
+        "actor": requirement.actor.value,
+        "title": requirement.title,
+        "source": requirement.source,
+        "quote": requirement.quote,
+        "section": requirement.section,
+        "verdict": verdict.verdict.value,
+        "observations": verdict.observations,
+        "failed": verdict.failed,
+        "findings": [_finding(finding, exchanges) for finding in verdict.findings],
+    }
+    if requirement.condition:
+        entry["condition"] = requirement.condition
+    if verdict.reason:
+        entry |= {"reason": verdict.reason.value, "reason_detail": verdict.detail}
+    return entry
+
+
+def _finding(finding: Finding, exchanges: Mapping[int, Exchange]) -> dict[str, Any]:
+    exchange = exchanges.get(finding.exchange) if finding.exchange is not None else None
+    return {
+        "message": finding.message,
+        "case": finding.case,
+        "request_id": finding.request_id,
+        "pointer": finding.pointer,
+        "value": finding.value,
+        "exchange": finding.exchange,
+        "notification": finding.notification,
+        "reproduce": curl(exchange.request) if exchange else None,
+    }

@@ -1,0 +1,172 @@
+"""The result as a person reads it: what fell short with its evidence, a table of it, and one line of verdict.
+
+    show            all of that
+    show_verdict    the last line alone
+
+What a gateway said is shown without being obeyed: no markup, no control characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from conformance.contract.requirements import Level
+from conformance.reporting.console import print_line
+from conformance.reporting.escaping import for_terminal
+from conformance.reporting.repeat import repeat_command
+from conformance.reporting.result import Result
+from conformance.reporting.shortfalls import Shortfall, shortfalls
+from conformance.verdicts import Conclusion, Verdict
+
+STYLES: Mapping[str, str] = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "bold red",
+    Verdict.WARN: "yellow",
+    Verdict.KNOWN: "magenta",
+    Verdict.INCONCLUSIVE: "cyan",
+    Conclusion.CONFORMANT: "bold green",
+    Conclusion.NON_CONFORMANT: "bold red",
+    Conclusion.INCONCLUSIVE: "bold cyan",
+}
+
+# With more than these a screen tells no more than the first ones do; report.json has all.
+SHOWN_SHORTFALLS = 30
+# Names in a cell of the table; the evidence above it has all.
+SHOWN_NAMES = 2
+
+INDENT = 2
+
+
+def show(result: Result, console: Console, report: Path | None = None) -> None:
+    """Print the result; `report` is where it can be read in full. The last line is the verdict."""
+    fell_short = shortfalls(result)
+    shown = fell_short[:SHOWN_SHORTFALLS]
+    for shortfall in shown:
+        _show_evidence(shortfall, console)
+    if shown:
+        console.print(_table(shown))
+    if len(fell_short) > len(shown):
+        print_line(console, f"… and {len(fell_short) - len(shown)} more in {report or 'report.json'}")
+    print_line(console, _counts(result))
+    print_line(console, f"repeat with: {repeat_command(result.record.settings)}")
+    show_verdict(result, console, report)
+
+
+def show_verdict(result: Result, console: Console, report: Path | None = None) -> None:
+    """Print the verdict on the subject, and what it rests on, as one line."""
+    print_line(console, verdict_line(result, report), STYLES[result.conclusion])
+
+
+def verdict_line(result: Result, report: Path | None = None) -> str:
+    """`conformant: 312 of 312 MUST passed, 0 warnings · 1,204 exchanges, 310 notifications · seed 4711 · PATH`."""
+    counts = result.document["counts"]
+    parts = [
+        f"{result.conclusion.value}: {_musts(result)}",
+        f"{counts['exchanges']:,} exchanges, {counts['notifications']:,} notifications",
+        f"seed {result.document['seed']}",
+        *([str(report)] if report else []),
+    ]
+    return " · ".join(parts)
+
+
+def _musts(result: Result) -> str:
+    binding = [v for v in result.judged.verdicts if v.level is Level.MUST]
+    passed = sum(v.verdict is Verdict.PASS for v in binding)
+    failed = sum(v.verdict in (Verdict.FAIL, Verdict.KNOWN) for v in binding)
+    unexercised = sum(v.hinders and v.verdict is Verdict.INCONCLUSIVE for v in binding)
+    warnings = len(result.judged.by(Verdict.WARN))
+    told = [f"{passed:,} of {passed + failed + unexercised:,} MUST passed"]
+    told += [f"{failed:,} failed"] if failed else []
+    told += [f"{unexercised:,} not exercised"] if unexercised else []
+    told += [f"{warnings:,} warning{'' if warnings == 1 else 's'}"]
+    return ", ".join(told)
+
+
+def _counts(result: Result) -> str:
+    counts = result.judged.counts()
+    return " · ".join(f"{counts[verdict]:,} {verdict.value}" for verdict in Verdict if counts.get(verdict))
+
+
+def _table(fell_short: list[Shortfall]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("id", no_wrap=True)
+    table.add_column("command")
+    table.add_column("what fell short", ratio=1)
+    for shortfall in fell_short:
+        table.add_row(
+            _verdict(shortfall),
+            _first(shortfall.ids),
+            _first(shortfall.commands),
+            Text(for_terminal(shortfall.title)),
+        )
+    return table
+
+
+def _first(names: tuple[str, ...]) -> str:
+    shown = names if len(names) <= SHOWN_NAMES else names[:1]
+    return ", ".join(shown) + (f" +{len(names) - len(shown)}" if len(names) > len(shown) else "")
+
+
+def _verdict(shortfall: Shortfall) -> Text:
+    return Text(shortfall.verdict.value, STYLES[shortfall.verdict])
+
+
+def _show_evidence(shortfall: Shortfall, console: Console) -> None:
+    title = Text(f" {for_terminal(shortfall.title)}")
+    if shortfall.verdict is Verdict.INCONCLUSIVE:
+        console.print(_verdict(shortfall) + title)
+        console.print(_indented(Text(f"{', '.join(shortfall.ids)}")))
+    else:
+        console.print(_verdict(shortfall) + Text(f" {shortfall.ids[0]}", "bold") + title)
+        console.print(_indented(_observed(shortfall)))
+    for line in _finding(shortfall):
+        console.print(_indented(Text(for_terminal(line))))
+    finding = shortfall.finding
+    if finding and finding["reproduce"]:
+        print_line(console, " " * INDENT + finding["reproduce"], "dim")
+    console.print()
+
+
+def _indented(content: Text | Table) -> Padding:
+    return Padding(content, (0, 0, 0, INDENT))
+
+
+def _observed(shortfall: Shortfall) -> Table:
+    """One row for each command: how many observations fell short, and what was seen first."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, justify="right")
+    grid.add_column(ratio=1)
+    for entry in shortfall.entries:
+        message = entry["findings"][0]["message"] if entry["findings"] else ""
+        tally = f"{entry['failed']:,} of {entry['observations']:,}"
+        grid.add_row(entry["command"] or "", tally, Text(for_terminal(message)))
+    return grid
+
+
+def _finding(shortfall: Shortfall) -> Iterator[str]:
+    finding = shortfall.finding
+    if finding:
+        yield " · ".join(_places(finding))
+        quote = shortfall.entries[0]["quote"]
+        if quote:
+            yield f"the contract says: “{quote}”"
+
+
+def _places(finding: Mapping[str, Any]) -> Iterator[str]:
+    if finding["value"] is not None:
+        yield f"{finding['pointer'] or 'the whole'}: {finding['value']}"
+    elif finding["pointer"] is not None:
+        yield f"at {finding['pointer'] or 'the whole'}"
+    for name in ("request_id", "case", "exchange", "notification"):
+        if finding[name] is not None:
+            yield f"{name} {finding[name]}"

@@ -1,0 +1,56 @@
+"""The reports that go into the report directory. A further format is one function of the result and one row here.
+
+    REPORTS          file name → the function that makes its content
+    write_reports    all of them, each replaced in one step
+
+The journal is beside them; it was written while the run went on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from conformance.errors import EnvironmentFailure
+from conformance.reporting.json_report import json_report
+from conformance.reporting.junit import junit
+from conformance.reporting.result import Result
+
+REPORT_JSON = "report.json"
+
+REPORTS: Mapping[str, Callable[[Result], bytes]] = {
+    REPORT_JSON: json_report,
+    "junit.xml": junit,
+}
+
+
+def write_reports(result: Result, directory: Path) -> tuple[Path, ...]:
+    """Write every report into `directory`, which is made if need be; the paths, in the order of REPORTS.
+
+    A reader never sees half a file: each is written beside its place and then moved there. Raises EnvironmentFailure
+    if a file cannot be written.
+    """
+    contents = {name: make(result) for name, make in REPORTS.items()}
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            _replace(directory / name, content)
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"report directory {directory} cannot be written: {error.strerror or error}",
+            hint="choose another one with --report-dir",
+        ) from error
+    return tuple(directory / name for name in contents)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()
+        raise

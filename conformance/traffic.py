@@ -1,0 +1,129 @@
+"""What goes over the wire, as frozen values: the vocabulary that every part shares.
+
+    Request, Response       one HTTP message each, bytes and headers as they were
+    Case                    one thing the campaign does, with what it is meant to show
+    Exchange                one attempt at a case: the request and what became of it
+    Notification            one HTTP request that reached the callback receiver
+    Invocation              a case, its attempts and the notifications that carry its request_id
+
+Times: `*_at` are seconds of the suite's monotonic clock (only differences mean anything),
+`*_wall` are seconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+Headers = tuple[tuple[str, str], ...]
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """The first value of the header `name` (case-insensitive), or None."""
+    wanted = name.lower()
+    return next((value for key, value in headers if key.lower() == wanted), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request; for one that was received, `url` is the target as it stood on the request line."""
+
+    method: str
+    url: str
+    headers: Headers = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP response; `body` is decoded (gzip, chunks), `headers` are as they came."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+    http_version: str = "HTTP/1.1"
+
+
+class Kind(StrEnum):
+    """What a case is there to show; checks select by it."""
+
+    VALID = "valid"  # inside the contract: must be accepted
+    HEADERS = "headers"  # a valid request with lawful headers of another kind: must be accepted
+    REPEAT = "repeat"  # the bytes of an earlier case again
+    BROKEN = "broken"  # a JSON object that breaks the schema in one place: must be refused
+    MALFORMED = "malformed"  # a body that is no JSON object, or not declared as JSON: must be refused
+    CREDENTIAL = "credential"  # a wrong or missing credential: must be refused with 401
+    METHOD = "method"  # a method that the command does not have: must be refused
+    UNKNOWN_COMMAND = "unknown-command"  # a path that is no command: must be refused
+    OPEN = "open"  # the contract is silent: either answer will do, but in the envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One planned request.
+
+    `id` is unique in a run and the same for the same seed. `aspect` says what in particular the case shows
+    (`sample`, `swapped`, `missing`, …). `member` and `keyword` name what a broken payload violates. `group`: the
+    cases of one group are sent one after the other, in order; groups run side by side. `twin` is the id of the
+    case that must be seen to be accepted before a refusal of this one counts (rule 4 of the design). `earlier` is
+    the id of the case whose history this one depends on (the one that it repeats).
+    """
+
+    id: str
+    command: str | None
+    kind: Kind
+    aspect: str
+    group: str
+    request: Request
+    member: str | None = None
+    keyword: str | None = None
+    twin: str | None = None
+    earlier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One attempt at a case. Exactly one of `response` and `failure` is set, or neither when the run was cut off.
+
+    `failure` says in words why there is no answer (connection refused, read timeout, not HTTP …).
+    """
+
+    number: int
+    case_id: str
+    attempt: int
+    request: Request
+    sent_at: float
+    sent_wall: float
+    response: Response | None = None
+    failure: str | None = None
+    answered_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A request that reached the receiver. `product` is None when its path is that of no product (a stray)."""
+
+    number: int
+    product: str | None
+    request: Request
+    received_at: float
+    received_wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A case as it went: `exchange` is the attempt that counts (the last), or None if nothing was sent."""
+
+    case: Case
+    attempts: tuple[Exchange, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+
+    @property
+    def exchange(self) -> Exchange | None:
+        """The attempt that is judged: the last one (earlier ones were told to slow down)."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def response(self) -> Response | None:
+        """The response of the attempt that is judged."""
+        return self.exchange.response if self.exchange else None

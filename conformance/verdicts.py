@@ -1,0 +1,185 @@
+"""From judgements to verdicts: one per requirement × command, and one for the subject.
+
+    judge(record)  →  Judged: the verdicts of a recorded run, in the catalogue's order, and the overall Conclusion
+
+Pure: the same record gives the same verdicts, at any time and anywhere. A requirement that was not observed is never
+green; what keeps a run from being conclusive is a MUST that could not be exercised.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from conformance.checks import CHECKS
+from conformance.checks.evidence import Evidence, Terms
+from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
+from conformance.contract.commands import COMMANDS
+from conformance.contract.requirements import Actor, Level, Requirement, catalogue
+from conformance.journal import Record
+
+# How many findings of one verdict are kept whole; the number of all is in `failed`, the evidence in the journal.
+KEPT_FINDINGS = 10
+
+
+class Verdict(StrEnum):
+    """What is said of one requirement × command."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    WARN = "WARN"
+    KNOWN = "KNOWN"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+class Conclusion(StrEnum):
+    """What is said of the subject."""
+
+    CONFORMANT = "conformant"
+    NON_CONFORMANT = "non-conformant"
+    INCONCLUSIVE = "inconclusive"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a run that ends so."""
+        return {Conclusion.CONFORMANT: 0, Conclusion.NON_CONFORMANT: 1, Conclusion.INCONCLUSIVE: 3}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class RequirementVerdict:
+    """The verdict on one requirement × command.
+
+    `observations` were judged, `failed` of them fell short; `findings` shows the first KEPT_FINDINGS of those.
+    `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive.
+    """
+
+    requirement: Requirement
+    command: str | None
+    level: Level
+    verdict: Verdict
+    observations: int = 0
+    failed: int = 0
+    unobserved: int = 0
+    findings: tuple[Finding, ...] = ()
+    reason: Reason | None = None
+    detail: str | None = None
+
+    @property
+    def hinders(self) -> bool:
+        """Whether it keeps the subject from being called conformant.
+
+        A conditional requirement whose condition never came about does not: it was kept as far as it applied.
+        """
+        if self.verdict is Verdict.FAIL:
+            return True
+        if self.verdict is not Verdict.INCONCLUSIVE or self.level is not Level.MUST:
+            return False
+        return not (self.requirement.condition and self.reason is Reason.NO_TRAFFIC)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All verdicts of a run, and how many of its requests were accepted."""
+
+    verdicts: tuple[RequirementVerdict, ...]
+    conclusion: Conclusion
+    accepted: int
+
+    def by(self, verdict: Verdict) -> list[RequirementVerdict]:
+        """Those with a given verdict, in the catalogue's order."""
+        return [v for v in self.verdicts if v.verdict is verdict]
+
+    def counts(self) -> Mapping[Verdict, int]:
+        """How many there are of each verdict."""
+        return Counter(v.verdict for v in self.verdicts)
+
+
+def judge(record: Record, checks: Mapping[str, Check] = CHECKS) -> Judged:
+    """Judge a recorded run of a gateway by the catalogue.
+
+    Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
+    """
+    evidence = Evidence.of(record)
+    commands = tuple(COMMANDS[name] for name in evidence.terms.commands)
+    verdicts = tuple(
+        _verdict(requirement, command, evidence, checks[requirement.id])
+        for requirement, command in catalogue().judged(Actor.GATEWAY, commands)
+    )
+    return Judged(verdicts, conclude(verdicts), sum(answer.accepted for answer in evidence.final.values()))
+
+
+def conclude(verdicts: tuple[RequirementVerdict, ...]) -> Conclusion:
+    """The verdict on the subject; never conformant if nothing was seen to pass."""
+    if any(v.verdict is Verdict.FAIL for v in verdicts):
+        return Conclusion.NON_CONFORMANT
+    if any(v.hinders for v in verdicts) or not any(v.verdict is Verdict.PASS for v in verdicts):
+        return Conclusion.INCONCLUSIVE
+    return Conclusion.CONFORMANT
+
+
+def _verdict(requirement: Requirement, command: str | None, evidence: Evidence, check: Check) -> RequirementVerdict:
+    level = requirement.level_for(exclusive_account=evidence.terms.exclusive_account)
+    tally = _Tally.of(check(evidence, command))
+    if tally.failed:
+        verdict, reason, detail = (Verdict.FAIL if level is Level.MUST else Verdict.WARN), None, None
+    elif tally.observations:
+        verdict, reason, detail = Verdict.PASS, None, None
+    else:
+        verdict = Verdict.INCONCLUSIVE
+        reason, detail = _why(requirement, tally.weightiest, evidence.terms)
+    return RequirementVerdict(
+        requirement,
+        command,
+        level,
+        verdict,
+        tally.observations,
+        tally.failed,
+        tally.unobserved,
+        tally.findings,
+        reason,
+        detail,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    observations: int
+    failed: int
+    unobserved: int
+    findings: tuple[Finding, ...]
+    weightiest: Unobserved | None
+
+    @classmethod
+    def of(cls, judgements: Iterator[Judgement]) -> _Tally:
+        kept, failed, unobserved = 0, 0, 0
+        findings: list[Finding] = []
+        weightiest: Unobserved | None = None
+        weights = list(Reason)
+        for judgement in judgements:
+            match judgement:
+                case Kept():
+                    kept += 1
+                case Finding():
+                    failed += 1
+                    if len(findings) < KEPT_FINDINGS:
+                        findings.append(judgement)
+                case Unobserved():
+                    unobserved += 1
+                    if weightiest is None or weights.index(judgement.reason) > weights.index(weightiest.reason):
+                        weightiest = judgement
+        return cls(kept + failed, failed, unobserved, tuple(findings), weightiest)
+
+
+def _why(requirement: Requirement, weightiest: Unobserved | None, terms: Terms) -> tuple[Reason, str]:
+    if terms.obstacle is not None:
+        return Reason.ENVIRONMENT, terms.obstacle
+    if weightiest is not None:
+        return weightiest.reason, weightiest.detail
+    if terms.settled_at is None:
+        return Reason.INTERRUPTED, "the run was cut off before this was exercised"
+    if requirement.condition:
+        return Reason.NO_TRAFFIC, f"applies where {requirement.condition}; that did not happen"
+    return Reason.NO_TRAFFIC, "nothing in the run's traffic bears on it"

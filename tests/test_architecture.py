@@ -1,0 +1,351 @@
+"""The architecture, kept by reading the code: which part may import which, and what no module may hold.
+
+    ORDER            the parts of `conformance`, in the order in which data flows
+    violations       a source tree → what breaks a rule, one line each
+    RULES            the rules, one small generator each, and the files that it reads; each is shown to bite
+
+Only the syntax tree is read, nothing is imported, so a module that cannot be imported is judged too.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+
+# A part imports only from itself and from the parts before it.
+ORDER = (
+    "errors",
+    "traffic",
+    "contract",
+    "generation",
+    "journal",
+    "exchange",
+    "callbacks",
+    "checks",
+    "verdicts",
+    "mock_gateway",
+    "gateway_under_test",
+    "reporting",
+    "pytest_plugin",
+    "suite",
+    "cli",
+)
+
+# A file that outgrows this holds more than one concept.
+LONGEST_FILE = 450
+
+# Names that say nothing about what is inside.
+EMPTY_NAMES = {"common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
+
+# What a check would need to depend on anything but the journal: the network, the clock, chance, the machine.
+IMPURE = {
+    "asyncio",
+    "concurrent",
+    "datetime",
+    "ftplib",
+    "io",
+    "logging",
+    "multiprocessing",
+    "os",
+    "pathlib",
+    "platform",
+    "queue",
+    "random",
+    "sched",
+    "secrets",
+    "select",
+    "selectors",
+    "shutil",
+    "signal",
+    "smtplib",
+    "socket",
+    "socketserver",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "sys",
+    "tempfile",
+    "threading",
+    "time",
+    "uuid",
+}
+
+# Where the sources that this project was written from lie on its authors' machines; put together here, so that this
+# file does not name it either.
+FOREIGN = ("../" + "shared", "/work/" + "shared")
+
+# Calls that import by another way than the statement, past the rules.
+DYNAMIC_IMPORTS = {"__import__", "import_module"}
+
+
+@dataclass(frozen=True)
+class Module:
+    """A file of the code or of its tests, below the checkout `root`."""
+
+    root: Path
+    path: Path
+
+    @cached_property
+    def place(self) -> Path:
+        """Where it is, from the root."""
+        return self.path.relative_to(self.root)
+
+    @cached_property
+    def text(self) -> str:
+        """The source."""
+        return self.path.read_text(encoding="utf-8", errors="replace")
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The source, parsed."""
+        return ast.parse(self.text, str(self.place))
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it belongs to `conformance`, rather than to the tests."""
+        return self.place.parts[0] == "conformance"
+
+    @property
+    def part(self) -> str:
+        """The part of `conformance` that it belongs to; "" for the package itself."""
+        return "" if self.place.parts[1:] == ("__init__.py",) else self.place.with_suffix("").parts[1]
+
+    def at(self, line: int, words: str) -> str:
+        """A violation in this file."""
+        return f"{self.place}:{line}: {words}"
+
+    def imported(self) -> Iterator[tuple[int, str]]:
+        """Each import as (line, dotted name); what is taken from a package counts as if it were a module."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from ((node.lineno, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+Rule = Callable[[Module], Iterator[str]]
+
+
+def layers(module: Module) -> Iterator[str]:
+    """Data flows one way: each part of `conformance` imports only from itself and from the parts before it in ORDER."""
+    if not module.is_shipped:
+        return
+    if module.part and module.part not in ORDER:
+        yield module.at(1, f"{module.part!r} is no part that ORDER knows")
+        return
+    for line, name in module.imported():
+        package, _, rest = name.partition(".")
+        part = rest.partition(".")[0]
+        if package != "conformance" or part not in ORDER:
+            continue  # another library, or a name of the package itself, as __version__
+        if not module.part or ORDER.index(part) > ORDER.index(module.part):
+            yield module.at(line, f"{module.part or 'the package'} imports from {part}, which comes after it")
+
+
+def imports_in_full(module: Module) -> Iterator[str]:
+    """An import names its module in full, so that a reader (and `layers`) sees where it leads."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield module.at(node.lineno, "imports relative to its own place")
+
+
+def imports_on_top(module: Module) -> Iterator[str]:
+    """No import hides inside a function, nor in a call that imports."""
+    for function in ast.walk(module.tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                yield module.at(node.lineno, "imports inside a function")
+    if not module.is_shipped:
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in DYNAMIC_IMPORTS:
+            yield module.at(node.lineno, f"imports by a call of {ast.unparse(node.func)}")
+
+
+def pure_checks(module: Module) -> Iterator[str]:
+    """A check sees the journal and nothing else: no network, no clock, no chance, no library that could hide them."""
+    if not module.is_shipped or module.part != "checks":
+        return
+    for line, name in module.imported():
+        package = name.partition(".")[0]
+        if package in IMPURE or package not in sys.stdlib_module_names | {"conformance"}:
+            yield module.at(line, f"a check imports {package}")
+
+
+def telling_names(module: Module) -> Iterator[str]:
+    """A module or package is named for a concept."""
+    for name in module.place.with_suffix("").parts:
+        if set(name.lower().split("_")) & EMPTY_NAMES:
+            yield module.at(1, f"{name!r} says nothing about what is inside")
+
+
+def documented(module: Module) -> Iterator[str]:
+    """The docstring of a module is its map."""
+    if not ast.get_docstring(module.tree):
+        yield module.at(1, "has no docstring")
+
+
+def short(module: Module) -> Iterator[str]:
+    """A file can be read in one sitting."""
+    lines = len(module.text.splitlines())
+    if lines > LONGEST_FILE:
+        yield module.at(lines, f"has {lines} lines, more than {LONGEST_FILE}")
+
+
+def self_contained(module: Module) -> Iterator[str]:
+    """Nothing here leans on what only the authors have."""
+    for number, line in enumerate(module.text.splitlines(), start=1):
+        for foreign in FOREIGN:
+            if foreign in line:
+                yield module.at(number, f"mentions {foreign}")
+
+
+RULES: dict[Rule, str] = {
+    layers: "*.py",
+    imports_in_full: "*.py",
+    imports_on_top: "*.py",
+    pure_checks: "*.py",
+    telling_names: "*.py",
+    documented: "*.py",
+    short: "*.py",
+    self_contained: "*",
+}
+
+
+def modules(root: Path, pattern: str = "*.py") -> list[Module]:
+    """The files of the code and of its tests that `pattern` matches, in a fixed order."""
+    return [
+        Module(root, path)
+        for folder in ("conformance", "tests")
+        for path in sorted((root / folder).rglob(pattern))
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+
+
+def violations(root: Path, rule: Rule) -> list[str]:
+    """What breaks `rule` below `root`, as `file:line: words`."""
+    return [line for module in modules(root, RULES[rule]) for line in rule(module)]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_code_keeps_the_rule(rule: Rule) -> None:
+    """Every module of the project keeps every rule."""
+    found = violations(CHECKOUT, rule)
+
+    assert [] == found, "\n".join(found)
+
+
+def test_order_names_the_parts_that_exist() -> None:
+    """ORDER is neither short of a part nor left with one that is gone."""
+    assert set(ORDER) == {module.part for module in modules(CHECKOUT) if module.is_shipped} - {""}
+
+
+# rule, file, its content, and what is said about it
+BREAKS = (
+    (layers, "conformance/errors.py", "import conformance.cli", "1: errors imports from cli, which comes after it"),
+    (
+        layers,
+        "conformance/contract/schemas.py",
+        "from conformance import errors\nfrom conformance import journal",
+        "2: contract imports from journal, which comes after it",
+    ),
+    (
+        layers,
+        "conformance/checks/errors.py",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from conformance.mock_gateway import Gateway",
+        "3: checks imports from mock_gateway, which comes after it",
+    ),
+    (
+        layers,
+        "conformance/__init__.py",
+        "from conformance.traffic import Case",
+        "1: the package imports from traffic, which comes after it",
+    ),
+    (layers, "conformance/stray.py", "", "1: 'stray' is no part that ORDER knows"),
+    (imports_in_full, "conformance/journal/redaction.py", "from . import rows", "1: imports relative to its own place"),
+    (
+        imports_on_top,
+        "conformance/exchange/sender.py",
+        "class Sender:\n    def send(self):\n        if self:\n            import httpx",
+        "4: imports inside a function",
+    ),
+    (
+        imports_on_top,
+        "tests/test_sender.py",
+        "async def test_it():\n    from conformance import cli",
+        "2: imports inside a function",
+    ),
+    (
+        imports_on_top,
+        "conformance/suite/items.py",
+        "import importlib\nimportlib.import_module('conformance.cli')",
+        "2: imports by a call of importlib.import_module",
+    ),
+    (pure_checks, "conformance/checks/envelope.py", "import time", "1: a check imports time"),
+    (pure_checks, "conformance/checks/envelope.py", "from os import environ", "1: a check imports os"),
+    (pure_checks, "conformance/checks/envelope.py", "import httpx", "1: a check imports httpx"),
+    (telling_names, "conformance/journal/utils.py", "", "1: 'utils' says nothing about what is inside"),
+    (telling_names, "tests/test_helpers.py", "", "1: 'test_helpers' says nothing about what is inside"),
+    (telling_names, "conformance/misc/rows.py", "", "1: 'misc' says nothing about what is inside"),
+    (documented, "conformance/journal/__init__.py", "", "1: has no docstring"),
+    (documented, "tests/test_rows.py", "# no docstring", "1: has no docstring"),
+    (short, "conformance/cli/run.py", "#\n" * (LONGEST_FILE + 1), "451: has 451 lines, more than 450"),
+    (self_contained, "tests/test_seed.py", f"\nopen('{FOREIGN[0]}/seed')", f"2: mentions {FOREIGN[0]}"),
+    (self_contained, "conformance/contract/seed.toml", f"# see {FOREIGN[1]}", f"1: mentions {FOREIGN[1]}"),
+)
+
+
+@pytest.mark.parametrize(("rule", "file", "content", "said"), BREAKS)
+def test_the_rule_bites(tmp_path: Path, rule: Rule, file: str, content: str, said: str) -> None:
+    """A file that breaks a rule is named with its line, and nothing else is."""
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text(content, encoding="utf-8")
+
+    assert [f"{file}:{said}"] == violations(tmp_path, rule)
+
+
+def test_every_rule_is_seen_to_bite() -> None:
+    """No rule is in the table that nothing could break."""
+    assert set(RULES) == {rule for rule, *_ in BREAKS}
+
+
+KEPT = '''"""A module that keeps every rule."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from conformance import __version__
+from conformance.checks.envelope import check
+from conformance.traffic import Case
+
+if TYPE_CHECKING:
+    from conformance.journal.record import Record
+
+
+def important(case: Case) -> str:
+    """Mentions importing in words alone: import time."""
+    return json.dumps("shared")
+'''
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_rule_does_not_cry_wolf(tmp_path: Path, rule: Rule) -> None:
+    """What keeps the rules is left alone: earlier parts, the part itself, type-only imports, pure libraries."""
+    path = tmp_path / "conformance" / "checks" / "notices.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(KEPT, encoding="utf-8")
+
+    assert [] == violations(tmp_path, rule)

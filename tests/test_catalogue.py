@@ -1,0 +1,162 @@
+"""The requirements catalogue: readable, valid against its schema, and true to the words that it quotes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.contract.commands import COMMANDS
+from conformance.contract.requirements import Actor, Requirement, catalogue
+from conformance.contract.schemas import violations
+from conformance.errors import SuiteError
+
+ENTRIES: list[dict[str, Any]] = tomllib.loads(
+    files("conformance.contract").joinpath("requirements.toml").read_text(encoding="utf-8")
+)["requirement"]
+
+# How the file was made is told in it: the guide's prose is not ours to publish, its digests are enough to check by.
+SEED_DIGESTS = frozenset(
+    json.loads((Path(__file__).parent / "data" / "seed_sentences.json").read_text(encoding="utf-8"))["digests"]
+)
+
+ENTRY: dict[str, Any] = {
+    "id": "ABC-01",
+    "level": "MUST",
+    "actor": "gateway",
+    "title": "Something holds.",
+    "source": "docs",
+    "commands": "all",
+}
+
+by_id = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["id"])
+
+
+def digest(quote: str) -> str:
+    """The digest of a quote, as the seed's sentences were digested."""
+    return hashlib.sha256(" ".join(quote.split()).encode()).hexdigest()
+
+
+def test_catalogue_loads_every_entry_in_order() -> None:
+    """Nothing is dropped between the file and the values."""
+    assert [entry["id"] for entry in ENTRIES] == [requirement.id for requirement in catalogue().requirements]
+    assert ENTRIES
+
+
+@by_id
+def test_entry_is_valid_against_the_schema(entry: dict[str, Any]) -> None:
+    """`schemas/requirement.json` describes the file as it is."""
+    assert [] == violations("requirement", entry)
+
+
+def test_ids_are_unique() -> None:
+    """An id names one requirement."""
+    assert [] == [name for name, count in Counter(entry["id"] for entry in ENTRIES).items() if count > 1]
+
+
+@pytest.mark.parametrize("entry", [e for e in ENTRIES if e["source"] == "seed"], ids=lambda entry: entry["id"])
+def test_quote_is_verbatim(entry: dict[str, Any]) -> None:
+    """A quote is one to three whole sentences, a table row or a sample line of the seed, letter by letter."""
+    assert digest(entry["quote"]) in SEED_DIGESTS, entry["quote"]
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        "The request_id field uniquely identifies the request",
+        "The request_id field uniquely identifies a request within the gateway.",
+        "the request_id field uniquely identifies the request within the gateway.",
+        "",
+    ],
+    ids=["cut short", "one word changed", "another case", "empty"],
+)
+def test_quote_that_is_not_verbatim_is_seen(quote: str) -> None:
+    """The digests tell a quote from something like it."""
+    assert digest(quote) not in SEED_DIGESTS
+
+
+def test_every_gateway_requirement_that_is_not_excluded_is_judged() -> None:
+    """One verdict for each of its commands, none for an excluded one."""
+    expected = [
+        (requirement.id, command)
+        for requirement in catalogue().requirements
+        if requirement.actor is Actor.GATEWAY and not requirement.excluded
+        for command in requirement.commands
+    ]
+
+    judged = [
+        (requirement.id, command)
+        for requirement, command in catalogue().judged(Actor.GATEWAY, tuple(COMMANDS.values()))
+    ]
+
+    assert expected == judged
+
+
+def test_digest_names_the_edition() -> None:
+    """Reports name the catalogue by the digest of its file."""
+    raw = files("conformance.contract").joinpath("requirements.toml").read_bytes()
+
+    assert f"sha256:{hashlib.sha256(raw).hexdigest()}" == catalogue().digest
+
+
+def test_well_formed_entry_is_read() -> None:
+    """The entry that the cases below spoil is itself good."""
+    assert "ABC-01" == Requirement.from_entry(ENTRY).id
+    assert [] == violations("requirement", ENTRY)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"colour": "red"}, "colour"),
+        ({"level": "MAY"}, "MAY"),
+        ({"shared_level": "MAY"}, "MAY"),
+        ({"actor": "operator"}, "operator"),
+        ({"commands": ["fax"]}, "fax"),
+        ({"commands": "some"}, "some"),
+        ({"source": "seed"}, "quote"),
+        ({"quote": "Words that are not of the seed."}, "quote"),
+    ],
+    ids=[
+        "unknown key",
+        "unknown level",
+        "unknown shared level",
+        "unknown actor",
+        "unknown command",
+        "unknown group of commands",
+        "seed without quote",
+        "quote without seed",
+    ],
+)
+def test_spoilt_entry_is_an_error_of_the_suite(change: dict[str, Any], word: str) -> None:
+    """A mistake in the catalogue is named with the entry that has it; the schema finds it too."""
+    spoilt = ENTRY | change
+
+    with pytest.raises(SuiteError, match=r"ABC-01") as caught:
+        Requirement.from_entry(spoilt)
+
+    assert word in str(caught.value)
+    assert violations("requirement", spoilt)
+
+
+@pytest.mark.parametrize("key", ["id", "level", "actor", "title", "source", "commands"])
+def test_entry_without_a_required_key_is_an_error_of_the_suite(key: str) -> None:
+    """No key has a silent default that changes what is judged."""
+    spoilt = {name: value for name, value in ENTRY.items() if name != key}
+
+    with pytest.raises(SuiteError):
+        Requirement.from_entry(spoilt)
+
+    assert [(f"/{key}", "required")] == [(v.pointer, v.keyword) for v in violations("requirement", spoilt)]
+
+
+@pytest.mark.parametrize("name", ["abc-01", "ABC-1", "ABCD-01", "ABC_01", "ABC-01\n"])
+def test_id_of_another_form_is_not_valid(name: str) -> None:
+    """Ids are three capitals, a dash and two digits."""
+    assert [("/id", "pattern")] == [(v.pointer, v.keyword) for v in violations("requirement", ENTRY | {"id": name})]

@@ -1,0 +1,93 @@
+"""The suite judged by itself: each seeded fault breaks exactly what it says, each lawful variant breaks nothing.
+
+Every run goes over real HTTP, through the same `campaign.run` and `judge` as a user's. What was found is written as a
+table to `reports/kill-matrix.md` when the tests end (`tests/conftest.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conformance.contract.requirements import Actor, catalogue
+from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test.settings import Settings
+from conformance.journal import read_journal
+from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock_gateway.faults import FAULTS
+from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
+from conformance.verdicts import Conclusion, Judged, Verdict, judge
+
+SEED = 20261122
+# Short, for each fault that loses a notification makes its run wait so long; still a hundred times what the mock needs.
+NOTIFY_WITHIN_S = 2.0
+
+
+def judged(directory: Path, behaviour: Behaviour) -> Judged:
+    """A whole run against the built-in mock gateway with that behaviour, judged from its journal."""
+    settings = Settings(
+        consumer_key="SampleKey",
+        consumer_secret="SampleSecret",  # noqa: S106 - the mock's
+        notify_within_s=NOTIFY_WITHIN_S,
+        seed=SEED,
+        report_dir=directory,
+    )
+    return judge(read_journal(campaign.run(settings, behaviour=behaviour)))
+
+
+def fell_short(judgement: Judged) -> set[str]:
+    """The ids of the requirements that failed or warn."""
+    return {v.requirement.id for v in judgement.verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_breaks_exactly_what_it_says(
+    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """The requirements that fall short are those of the fault's row; the exit code follows from their levels."""
+    fault = FAULTS[name]
+    judgement = judged(tmp_path, fault.change(BUILT_IN))
+    found = fell_short(judgement)
+    record_property(
+        "kill", {"name": name, "kind": "fault", "found": sorted(found), "exit": judgement.conclusion.exit_code}
+    )
+    levels = {catalogue()[id_].level_for(exclusive_account=False) for id_ in fault.breaks}
+    failed = any(level.value == "MUST" for level in levels)
+    assert set(fault.breaks) == found, _told(judgement)
+    assert (Conclusion.NON_CONFORMANT if failed else Conclusion.CONFORMANT) == judgement.conclusion, _told(judgement)
+
+
+@pytest.mark.parametrize("name", ["lawful", *VARIANTS])
+def test_a_lawful_variant_breaks_nothing(
+    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Whatever the contract allows is conformant, without a single failure."""
+    behaviour = VARIANTS[name].change(BUILT_IN) if name in VARIANTS else BUILT_IN
+    judgement = judged(tmp_path, behaviour)
+    record_property(
+        "kill",
+        {
+            "name": name,
+            "kind": "variant",
+            "found": sorted(fell_short(judgement)),
+            "exit": judgement.conclusion.exit_code,
+        },
+    )
+    assert [] == judgement.by(Verdict.FAIL), _told(judgement)
+    assert Conclusion.CONFORMANT == judgement.conclusion, _told(judgement)
+
+
+def test_every_judged_requirement_is_killed_by_a_fault_of_its_own() -> None:
+    """For each requirement there is a fault that breaks it and nothing else."""
+    alone = {fault.breaks[0] for fault in FAULTS.values() if len(fault.breaks) == 1}
+    wanted = {r.id for r in catalogue().requirements if r.actor is Actor.GATEWAY and r.excluded is None}
+    assert set() == wanted - alone
+
+
+def _told(judgement: Judged) -> str:
+    short = [v for v in judgement.verdicts if v.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)]
+    return "\n".join(
+        f"{v.verdict} {v.requirement.id} {v.command}: {v.findings[0] if v.findings else v.detail}" for v in short
+    )

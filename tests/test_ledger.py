@@ -1,0 +1,323 @@
+"""The ledger: what is owed, and how long the one wait for it lasts, on a clock that jumps from event to event."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.callbacks.ledger import MAX_QUIET_S, QUIET_WINDOW_S, Ledger, Settled, request_id_of
+
+NOTIFY_WITHIN = 10.0
+
+
+class Script(threading.Condition):
+    """Stands in for the condition that a ledger waits on: waiting jumps to the next event of the script, or the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+        self._events: list[tuple[float, Callable[[float], None]]] = []
+
+    def clock(self) -> float:
+        """The time, in seconds."""
+        return self.now
+
+    def at(self, time_s: float, event: Callable[[float], None]) -> None:
+        """Has `event` happen at that time, given in seconds after the start; it is called with the clock's time."""
+        self._events.append((1000.0 + time_s, event))
+        self._events.sort(key=lambda entry: entry[0])
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Moves the clock."""
+        assert timeout is not None
+        if self._events and self._events[0][0] <= self.now + timeout:
+            self.now, event = self._events.pop(0)
+            event(self.now)
+            return True
+        self.now += timeout
+        return False
+
+
+@pytest.fixture
+def script() -> Script:
+    """A clock at 1000 s and what happens on it."""
+    return Script()
+
+
+@pytest.fixture
+def ledger(script: Script) -> Ledger:
+    """A ledger on the scripted clock."""
+    return Ledger(NOTIFY_WITHIN, clock=script.clock, condition=script)
+
+
+def arrival(ledger: Ledger, request_id: str | None, product: str | None = "sms") -> Callable[[float], None]:
+    """An event of a script: a notification arrives."""
+    return lambda now: ledger.arrived(product, request_id, now)
+
+
+def test_the_wait_ends_a_quiet_window_after_the_last_arrival(script: Script, ledger: Ledger) -> None:
+    """Not at the deadline: nothing more is owed."""
+    for request_id in ("a", "b"):
+        ledger.owe("sms", request_id, script.now)
+    script.at(1.0, arrival(ledger, "a"))
+    script.at(2.0, arrival(ledger, "b"))
+    assert Settled(owed=2, arrived=2, missing=0, waited_s=2.0 + QUIET_WINDOW_S) == ledger.wait()
+
+
+def test_where_nothing_is_owed_one_quiet_window_is_waited(ledger: Ledger) -> None:
+    """A notification for what was refused would come then."""
+    assert Settled(owed=0, arrived=0, missing=0, waited_s=QUIET_WINDOW_S) == ledger.wait()
+
+
+def test_what_was_settled_long_ago_costs_one_quiet_window(script: Script, ledger: Ledger) -> None:
+    """It counts from the wait's beginning, when the last request was sent."""
+    ledger.owe("sms", "a", script.now)
+    ledger.arrived("sms", "a", script.now)
+    script.now += 60
+    assert QUIET_WINDOW_S == ledger.wait().waited_s
+
+
+def test_what_is_missing_is_waited_for_until_the_deadline(script: Script, ledger: Ledger) -> None:
+    """And a quiet window, in which it would be seen to be late rather than missing."""
+    ledger.owe("sms", "a", script.now)
+    ledger.owe("sms", "b", script.now + 2.0)
+    script.at(1.0, arrival(ledger, "a"))
+    assert Settled(owed=2, arrived=1, missing=1, waited_s=2.0 + NOTIFY_WITHIN + QUIET_WINDOW_S) == ledger.wait()
+
+
+def test_the_deadline_is_the_same_however_many_are_missing(script: Script, ledger: Ledger) -> None:
+    """Absence is waited for once."""
+    for number in range(1000):
+        ledger.owe("sms", str(number), script.now)
+    assert Settled(owed=1000, arrived=0, missing=1000, waited_s=NOTIFY_WITHIN + QUIET_WINDOW_S) == ledger.wait()
+
+
+def test_a_deadline_that_has_passed_leaves_the_quiet_window(script: Script, ledger: Ledger) -> None:
+    """Sending may have taken longer than a notification is allowed to take."""
+    ledger.owe("sms", "a", script.now)
+    script.now += 60
+    assert Settled(owed=1, arrived=0, missing=1, waited_s=QUIET_WINDOW_S) == ledger.wait()
+
+
+def test_one_that_came_before_the_answer_was_read_counts(script: Script, ledger: Ledger) -> None:
+    """It is filed under its id and settles what is owed later."""
+    ledger.arrived("sms", "a", script.now)
+    assert (0, 0) == (ledger.owed, ledger.outstanding)
+    ledger.owe("sms", "a", script.now)
+    assert (1, 0) == (ledger.owed, ledger.outstanding)
+    assert Settled(owed=1, arrived=1, missing=0, waited_s=QUIET_WINDOW_S) == ledger.wait()
+
+
+@pytest.mark.parametrize(
+    ("product", "request_id"), [("airtime", "a"), (None, "a"), ("sms", None), ("sms", "A"), ("sms", "")]
+)
+def test_what_is_not_the_one_owed_settles_nothing(
+    script: Script, ledger: Ledger, product: str | None, request_id: str | None
+) -> None:
+    """The right one may still come, whatever else has: on another product's path, with another id, with none."""
+    ledger.owe("sms", "a", script.now)
+    script.at(1.0, arrival(ledger, request_id, product))
+    assert Settled(owed=1, arrived=0, missing=1, waited_s=NOTIFY_WITHIN + QUIET_WINDOW_S) == ledger.wait()
+
+
+def test_a_repeat_prolongs_the_quiet_window_and_counts_once(script: Script, ledger: Ledger) -> None:
+    """Repeats and contradictions are what the window is for."""
+    ledger.owe("sms", "a", script.now)
+    ledger.owe("sms", "b", script.now)
+    script.at(1.0, arrival(ledger, "a"))
+    script.at(1.1, arrival(ledger, "a"))
+    script.at(2.0, arrival(ledger, "b"))
+    script.at(2.4, arrival(ledger, "b"))
+    settled = ledger.wait()
+    assert (2, 2, 0) == (settled.owed, settled.arrived, settled.missing)
+    assert pytest.approx(2.4 + QUIET_WINDOW_S) == settled.waited_s
+
+
+def test_a_noisy_account_does_not_hold_the_run(script: Script, ledger: Ledger) -> None:
+    """Where others' notifications never stop, the window ends all the same."""
+    ledger.owe("sms", "a", script.now)
+    script.at(1.0, arrival(ledger, "a"))
+    for tick in range(1, 1000):
+        script.at(1.0 + tick / 10, arrival(ledger, "of another"))
+    assert pytest.approx(1.0 + MAX_QUIET_S) == ledger.wait().waited_s
+
+
+def test_a_noisy_account_does_not_move_the_deadline(script: Script, ledger: Ledger) -> None:
+    """Nor does the missing one that comes within the window start another."""
+    ledger.owe("sms", "a", script.now)
+    for tick in range(1, 1000):
+        script.at(tick / 10, arrival(ledger, "of another"))
+    script.at(NOTIFY_WITHIN + MAX_QUIET_S - 1, arrival(ledger, "a"))
+    settled = ledger.wait()
+    assert 0 == settled.missing
+    assert pytest.approx(NOTIFY_WITHIN + MAX_QUIET_S) == settled.waited_s
+
+
+def test_a_late_one_is_seen_within_the_quiet_window(script: Script, ledger: Ledger) -> None:
+    """It is not missing; that it is late is for a check to say."""
+    ledger.owe("sms", "a", script.now)
+    script.at(NOTIFY_WITHIN + 0.25, arrival(ledger, "a"))
+    settled = ledger.wait()
+    assert (1, 0) == (settled.arrived, settled.missing)
+    assert pytest.approx(NOTIFY_WITHIN + 0.25 + QUIET_WINDOW_S) == settled.waited_s
+
+
+def test_what_becomes_owed_during_the_wait_is_waited_for(script: Script, ledger: Ledger) -> None:
+    """With a deadline of its own."""
+    script.at(0.25, lambda now: ledger.owe("sms", "a", now))
+    script.at(5.0, arrival(ledger, "a"))
+    assert Settled(owed=1, arrived=1, missing=0, waited_s=5.0 + QUIET_WINDOW_S) == ledger.wait()
+
+
+def test_an_id_that_is_owed_twice_needs_two_arrivals(script: Script, ledger: Ledger) -> None:
+    """A gateway that gives an id twice still owes two notifications."""
+    ledger.owe("sms", "a", script.now)
+    ledger.owe("sms", "a", script.now)
+    script.at(1.0, arrival(ledger, "a"))
+    assert 1 == ledger.wait().missing
+
+
+def test_the_quiet_window_is_a_setting(script: Script) -> None:
+    """Longer than the usual limit, too."""
+    ledger = Ledger(NOTIFY_WITHIN, quiet=2 * MAX_QUIET_S, clock=script.clock, condition=script)
+    assert 2 * MAX_QUIET_S == ledger.wait().waited_s
+
+
+def test_progress_is_told_after_each_event(script: Script) -> None:
+    """With the number that is outstanding."""
+    told: list[int] = []
+    ledger = Ledger(NOTIFY_WITHIN, clock=script.clock, on_change=told.append)
+    ledger.owe("sms", "a", 0.0)
+    ledger.owe("sms", "b", 0.0)
+    ledger.arrived("sms", "a", 0.0)
+    ledger.arrived(None, None, 0.0)
+    assert [1, 2, 1, 1] == told
+
+
+EVENTS = st.lists(
+    st.tuples(st.booleans(), st.sampled_from(["sms", "airtime"]), st.sampled_from(["a", "b", "c"])), max_size=40
+)
+
+
+@given(EVENTS)
+def test_the_accounts_agree_with_counting(events: list[tuple[bool, str, str]]) -> None:
+    """Whatever the order: owed are all that were owed, missing are those that too few arrivals carried the id of."""
+    script = Script()
+    ledger = Ledger(NOTIFY_WITHIN, clock=script.clock, condition=script)
+    owed: Counter[tuple[str, str]] = Counter()
+    came: Counter[tuple[str, str]] = Counter()
+    for is_owed, product, request_id in events:
+        (owed if is_owed else came)[product, request_id] += 1
+        if is_owed:
+            ledger.owe(product, request_id, script.now)
+        else:
+            ledger.arrived(product, request_id, script.now)
+        missing = (owed - came).total()
+        assert (owed.total(), missing) == (ledger.owed, ledger.outstanding)
+    settled = ledger.wait()
+    missing = (owed - came).total()
+    waited = QUIET_WINDOW_S + (NOTIFY_WITHIN if missing else 0)
+    assert Settled(owed.total(), owed.total() - missing, missing, waited) == settled
+
+
+@given(st.lists(st.floats(0.0, 30.0), max_size=20), st.integers(0, 3))
+def test_the_wait_is_bounded_whatever_arrives_when(times: list[float], owed: int) -> None:
+    """At least a quiet window, at most the deadline and the longest quiet window."""
+    script = Script()
+    ledger = Ledger(NOTIFY_WITHIN, clock=script.clock, condition=script)
+    for number in range(owed):
+        ledger.owe("sms", str(number), script.now)
+    for number, time_s in enumerate(times):
+        script.at(time_s, arrival(ledger, str(number % 5)))
+    waited = ledger.wait().waited_s
+    assert QUIET_WINDOW_S <= waited + 1e-6
+    assert waited <= NOTIFY_WITHIN + MAX_QUIET_S + 1e-6
+
+
+def test_events_of_many_threads_are_all_counted() -> None:
+    """On the real clock: the receiver and the senders report at the same time."""
+    ledger = Ledger(NOTIFY_WITHIN, quiet=0.01)
+
+    def owe(start: int) -> None:
+        for number in range(start, start + 250):
+            ledger.owe("sms", str(number), time.monotonic())
+
+    def arrive(start: int) -> None:
+        for number in range(start, start + 250):
+            ledger.arrived("sms", str(number), time.monotonic())
+
+    threads = [threading.Thread(target=job, args=(start,)) for start in range(0, 1000, 250) for job in (owe, arrive)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    settled = ledger.wait()
+    assert (1000, 1000, 0) == (settled.owed, settled.arrived, settled.missing)
+    assert settled.waited_s < NOTIFY_WITHIN
+
+
+def test_an_arrival_in_another_thread_ends_the_wait() -> None:
+    """On the real clock and condition: it is woken, long before the deadline."""
+    ledger = Ledger(60.0, quiet=0.01)
+    ledger.owe("sms", "a", time.monotonic())
+    timer = threading.Timer(0.05, lambda: ledger.arrived("sms", "a", time.monotonic()))
+    timer.start()
+    settled = ledger.wait()
+    timer.join()
+    assert 0 == settled.missing
+    assert settled.waited_s < 30.0
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own handling of SIGINT, which whoever runs the tests may have changed."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_interrupts_the_wait_at_once() -> None:
+    """And the ledger can still be asked."""
+    ledger = Ledger(60.0)
+    ledger.owe("sms", "a", time.monotonic())
+    timer = threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT))
+    began = time.monotonic()
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        ledger.wait()
+    timer.join()
+    assert time.monotonic() - began < 30.0
+    assert 1 == ledger.outstanding
+
+
+@pytest.mark.parametrize(
+    ("body", "request_id"),
+    [
+        (b'{"request_id": "a", "result_code": "200"}', "a"),
+        (b'{"request_id": ""}', ""),
+        (b'\xef\xbb\xbf{"request_id": "a"}', "a"),
+        (b'{"request_id": 1}', None),
+        (b'{"request_id": null}', None),
+        (b"{}", None),
+        (b'["request_id"]', None),
+        (b'"request_id"', None),
+        (b"", None),
+        (b"\xff\xfe\xfd", None),
+        (b'{"request_id": "a"', None),
+        (b"[" * 100_000, None),
+        (b'{"a": ' + b"9" * 10_000 + b"}", None),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_the_request_id_is_read_kindly(body: bytes, request_id: str | None) -> None:
+    """Whatever a gateway sends, reading it does not fail."""
+    assert request_id == request_id_of(body)

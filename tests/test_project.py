@@ -1,0 +1,170 @@
+"""The project around the code: versions that agree, targets that are told, a build that runs as promised."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from conformance import __version__
+
+CHECKOUT = Path(__file__).parents[1]
+
+TARGETS = {"run", "test", "lint", "bench", "clean", "help"}
+
+# What may lie at the top of the checkout, beside what git ignores; a newcomer needs a reason.
+TOP_LEVEL = {
+    ".ci",
+    ".git",
+    ".github",
+    ".gitignore",
+    "CHANGELOG.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "benchmarks",
+    "conformance",
+    "conftest.py",
+    "corpus",
+    "docs",
+    "examples",
+    "pyproject.toml",
+    "reports",
+    "schemas",
+    "tests",
+}
+
+# Longer than any of these commands takes on a busy machine; one that hangs must not hang the build.
+PATIENCE_S = 60.0
+
+
+def run(*command: str, cwd: Path = CHECKOUT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command as it went, apart from a `make` that this test itself may be running under."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "PYTHON"}
+    return subprocess.run(
+        command, cwd=cwd, env=inherited | environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+
+
+def executable(path: Path, script: str) -> Path:
+    """A shell script at `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    """The newest entry tells of the version that the code has."""
+    headings = re.findall(r"^## \[(.+?)\]", (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert __version__ == headings[0]
+
+
+def test_the_changelog_holds_one_sentence_a_line() -> None:
+    """Every entry is one line that ends as a sentence does, so that a diff shows what became new."""
+    lines = (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+    told = [line for line in lines if line and not line.startswith("#")]
+
+    assert [] == [line for line in told if not line.endswith(".") or ". " in line]
+
+
+def test_make_help_tells_every_target() -> None:
+    """What can be made is found by asking, each with a word on what it does."""
+    phony = re.search(r"^\.PHONY: (.+)$", (CHECKOUT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    told = dict(re.findall(r"^make (\S+) +(\S.*)$", run("make", "help").stdout, re.MULTILINE))
+
+    assert phony is not None
+    assert TARGETS == set(phony[1].split())
+    assert TARGETS == set(told)
+
+
+def test_make_without_a_target_helps() -> None:
+    """A bare `make` starts nothing, it tells what there is."""
+    assert run("make", "help").stdout == run("make").stdout
+
+
+@pytest.mark.parametrize("python", ["./old-python", "no-such-python"])
+def test_make_refuses_a_python_that_is_too_old_or_missing(tmp_path: Path, python: str) -> None:
+    """One clear line says what was given and what is expected, and nothing is built."""
+    executable(tmp_path / "old-python", "exit 1")
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(CHECKOUT / name, tmp_path)
+
+    made = run("make", "lint", f"PYTHON={python}", cwd=tmp_path)
+
+    assert 0 != made.returncode
+    assert f"make: PYTHON={python} is not Python 3.11 or newer" in made.stderr.splitlines()[0]
+    assert not (tmp_path / ".venv").exists()
+
+
+def ci_of(tmp_path: Path) -> Path:
+    """`.ci/run` in a checkout where `make` only says what it was asked for."""
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(CHECKOUT / ".ci" / "run", tmp_path / ".ci")
+    executable(tmp_path / "bin" / "make", 'echo "make $*, bytecode ${PYTHONDONTWRITEBYTECODE-written}"')
+    for name in ("python3", "python3.13", "python3.11", "python"):
+        executable(tmp_path / "bin" / name, "exit 1")
+    executable(tmp_path / "bin" / "python3.12", "exit 0")
+    return tmp_path / ".ci" / "run"
+
+
+def test_ci_lints_then_tests_with_the_first_python_that_is_new_enough(tmp_path: Path) -> None:
+    """The tests come last, so pytest's own closing line does; bytecode is written, whatever the surroundings say."""
+    ci = ci_of(tmp_path)
+
+    done = run(str(ci), cwd=tmp_path / "bin", PATH=f"{tmp_path / 'bin'}:/usr/bin:/bin", PYTHONDONTWRITEBYTECODE="1")
+
+    assert [
+        "make PYTHON=python3.12 lint, bytecode written",
+        "make PYTHON=python3.12 test, bytecode written",
+    ] == done.stdout.splitlines()
+    assert 0 == done.returncode
+
+
+def test_ci_stops_at_the_first_failure(tmp_path: Path) -> None:
+    """What does not lint is not tested, and the exit code says so."""
+    ci = ci_of(tmp_path)
+    executable(tmp_path / "bin" / "make", 'echo "$*"; exit 2')
+
+    done = run(str(ci), PATH=f"{tmp_path / 'bin'}:/usr/bin:/bin")
+
+    assert (2, "PYTHON=python3.12 lint\n") == (done.returncode, done.stdout)
+
+
+def test_ci_says_that_no_python_is_new_enough(tmp_path: Path) -> None:
+    """One clear line with what was tried."""
+    ci = ci_of(tmp_path)
+
+    done = run(str(ci), PATH=f"{tmp_path / 'bin'}:/usr/bin:/bin", PYTHON="python3.13")
+
+    assert (1, "") == (done.returncode, done.stdout)
+    assert (
+        ".ci/run: no Python 3.11 or newer among: python3.13 (hint: PYTHON=/path/to/python3.11 .ci/run)\n" == done.stderr
+    )
+
+
+def test_ci_is_what_the_hosted_build_runs() -> None:
+    """The workflow has no steps of its own that a developer could not run: it calls `.ci/run`, which is executable."""
+    workflow = (CHECKOUT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+
+    assert ["- run: .ci/run"] == [line.strip() for line in workflow.splitlines() if "run:" in line]
+    assert os.access(CHECKOUT / ".ci" / "run", os.X_OK)
+
+
+def ignored(name: str) -> bool:
+    """Whether git ignores `name` at the top of the checkout."""
+    lines = (CHECKOUT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    return any(fnmatchcase(name, line.strip("/")) for line in lines if line and not line.startswith("#"))
+
+
+def test_the_top_level_stays_tidy() -> None:
+    """What lies at the top of the checkout was meant to be there."""
+    found = {path.name for path in CHECKOUT.iterdir()}
+
+    assert set() == {name for name in found - TOP_LEVEL if not ignored(name)}

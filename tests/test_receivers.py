@@ -1,0 +1,449 @@
+"""The callback receivers: one contract, kept by both engines.
+
+Clients are raw sockets where the bytes matter, and httpx where they do not.
+"""
+
+from __future__ import annotations
+
+import gzip
+import multiprocessing
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import httpx
+import pytest
+from raw_http import PATIENCE_S, connection, post, status
+
+from conformance.callbacks.address import Address
+from conformance.callbacks.asgi import AsgiReceiver
+from conformance.callbacks.httpserver import HttpServerReceiver
+from conformance.callbacks.receiver import MAX_BODY, Arrival, Receiver
+from conformance.contract.commands import PRODUCTS
+from conformance.errors import EnvironmentFailure, SuiteError
+from conformance.traffic import Request, header
+
+ANY = Address("127.0.0.1", 0)
+
+Engine = type[AsgiReceiver] | type[HttpServerReceiver]
+
+
+@pytest.fixture(params=[AsgiReceiver, HttpServerReceiver], ids=["asgi", "httpserver"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine of the receiver."""
+    chosen: Engine = request.param
+    return chosen
+
+
+class Collected:
+    """Keeps what arrives, and waits until there is enough of it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self.arrivals: list[Arrival] = []
+
+    def __call__(self, product: str | None, request: Request, at: float, wall: float) -> None:
+        """What a receiver calls `on_arrival`."""
+        with self._changed:
+            self.arrivals.append(Arrival(product, request, at, wall))
+            self._changed.notify_all()
+
+    def wait_for(self, count: int) -> list[Arrival]:
+        """All so far, once there are `count` of them."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.arrivals) >= count, PATIENCE_S), f"{len(self.arrivals)} came"
+            return list(self.arrivals)
+
+
+@pytest.fixture
+def collected() -> Collected:
+    """What the receiver of a test has handed over."""
+    return Collected()
+
+
+@pytest.fixture
+def receiver(engine: Engine, collected: Collected) -> Iterator[Receiver]:
+    """A running receiver on a free port."""
+    with engine(ANY, PRODUCTS, collected) as running:
+        yield running
+
+
+# --- What is handed over
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "PROPFIND"])
+def test_every_method_is_handed_over(receiver: Receiver, collected: Collected, method: str) -> None:
+    """Whether it should have been a POST is for a check to say."""
+    response = httpx.request(method, receiver.urls["airtime"])
+    assert 200 == response.status_code
+    (arrival,) = collected.arrivals
+    assert ("airtime", method) == (arrival.product, arrival.request.method)
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_each_product_has_its_own_path(receiver: Receiver, collected: Collected, product: str) -> None:
+    """The path says for which product a notification is."""
+    assert f"{receiver.address.url}/callbacks/{product}" == receiver.urls[product]
+    assert 200 == httpx.post(receiver.urls[product], json={}).status_code
+    assert [product] == [a.product for a in collected.arrivals]
+
+
+def test_prefix_and_query_are_kept(engine: Engine, collected: Collected) -> None:
+    """An integrator's secret may stand in the path and in the query."""
+    with engine(ANY, PRODUCTS, collected, prefix="/hooks/s3", query="token=t&x=") as receiver:
+        assert f"{receiver.address.url}/hooks/s3/callbacks/sms?token=t&x=" == receiver.urls["sms"]
+        assert 200 == httpx.post(receiver.urls["sms"]).status_code
+        assert 404 == httpx.post(f"{receiver.address.url}/callbacks/sms?token=t&x=").status_code
+    assert [("sms", "/hooks/s3/callbacks/sms?token=t&x="), (None, "/callbacks/sms?token=t&x=")] == [
+        (a.product, a.request.url) for a in collected.arrivals
+    ]
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/", "//", "/callbacks/", "/callbacks/fax", "/callbacks/sms/x", "/CALLBACKS/sms", "//callbacks/sms", "/%ff?a=b"],
+)
+def test_a_stray_is_handed_over_without_a_product(receiver: Receiver, collected: Collected, target: str) -> None:
+    """What reaches no product's path is recorded with its raw target, and answered with 404."""
+    with connection(receiver.address) as client:
+        client.sendall(post(b"{}", target))
+        assert 404 == status(client)
+    assert [(None, target)] == [(a.product, a.request.url) for a in collected.arrivals]
+
+
+def test_targets_that_are_no_path_are_handed_over(receiver: Receiver, collected: Collected) -> None:
+    """`OPTIONS *` and a whole URL on the request line are lawful HTTP."""
+    with connection(receiver.address) as client:
+        client.sendall(b"OPTIONS * HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert 404 == status(client)
+        client.sendall(post(b"{}", "http://elsewhere:1/callbacks/sms?a=b"))
+        assert 200 == status(client)
+    assert [(None, "*"), ("sms", "http://elsewhere:1/callbacks/sms?a=b")] == [
+        (a.product, a.request.url) for a in collected.arrivals
+    ]
+
+
+@pytest.mark.parametrize("target", ["/callbacks/sms/", "/callbacks/sms?x=1", "/callbacks/sms?", "/callbacks/s%6Ds"])
+def test_another_spelling_still_names_the_product(receiver: Receiver, collected: Collected, target: str) -> None:
+    """Whether the target is exactly the registered one is for a check to say, which gets it as it was."""
+    with connection(receiver.address) as client:
+        client.sendall(post(b"{}", target))
+        assert 200 == status(client)
+    assert [("sms", target)] == [(a.product, a.request.url) for a in collected.arrivals]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", bytes(range(256)) * 300, gzip.compress(b'{"result_code": "200"}')], ids=["empty", "binary", "gzip"]
+)
+def test_the_body_is_handed_over_byte_for_byte(receiver: Receiver, collected: Collected, body: bytes) -> None:
+    """Nothing is decoded, whatever Content-Encoding says."""
+    httpx.post(receiver.urls["sms"], content=body, headers={"Content-Encoding": "gzip"})
+    assert [body] == [a.request.body for a in collected.arrivals]
+
+
+def test_headers_are_handed_over_in_order_and_case(receiver: Receiver, collected: Collected) -> None:
+    """Repeated ones too, and bytes beyond ASCII as Latin-1."""
+    sent = (("HOST", "here"), ("X-One", "a"), ("x-two", "é"), ("X_3", "c"), ("X-One", "d"), ("Content-Length", "0"))
+    lines = "".join(f"{name}: {value}\r\n" for name, value in sent)
+    with connection(receiver.address) as client:
+        client.sendall(f"POST /callbacks/sms HTTP/1.1\r\n{lines}\r\n".encode("latin-1"))
+        assert 200 == status(client)
+    assert [sent] == [a.request.headers for a in collected.arrivals]
+
+
+def test_a_chunked_body_is_put_together(receiver: Receiver, collected: Collected) -> None:
+    """With chunk extensions and trailers, and the next request behind it."""
+    head = "POST /callbacks/sms HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with connection(receiver.address) as client:
+        client.sendall(head.encode() + b'5;a=b\r\n{"a":\r\n2\r\n1}\r\n0\r\nX-Trailer: t\r\n\r\n')
+        assert 200 == status(client)
+        client.sendall(post(b"next"))
+        assert 200 == status(client)
+    assert [b'{"a":1}', b"next"] == [a.request.body for a in collected.arrivals]
+    assert header(collected.arrivals[0].request.headers, "X-Trailer") is None
+
+
+def test_a_body_beyond_the_limit_is_cut(receiver: Receiver, collected: Collected) -> None:
+    """413, recorded up to the limit, and the connection goes on behind it."""
+    with connection(receiver.address) as client:
+        client.sendall(post(b"x" * (3 * MAX_BODY)))
+        assert 413 == status(client)
+        client.sendall(post(b"y" * MAX_BODY))
+        assert 200 == status(client)
+    assert [b"x" * MAX_BODY, b"y" * MAX_BODY] == [a.request.body for a in collected.arrivals]
+
+
+def test_a_client_that_awaits_100_continue_is_told_to_go_on(receiver: Receiver, collected: Collected) -> None:
+    """As curl does for larger bodies."""
+    with connection(receiver.address) as client:
+        whole = post(b"{}", "/callbacks/sms", "Expect: 100-continue")
+        client.sendall(whole[:-2])
+        assert b"HTTP/1.1 100 Continue\r\n\r\n" == client.recv(25, socket.MSG_WAITALL)
+        client.sendall(whole[-2:])
+        assert 200 == status(client)
+    assert [b"{}"] == [a.request.body for a in collected.arrivals]
+
+
+def test_times_are_those_of_the_arrival(receiver: Receiver, collected: Collected) -> None:
+    """Monotonic and wall time lie between sending and the answer."""
+    before, before_wall = time.monotonic(), time.time()
+    httpx.post(receiver.urls["sms"])
+    (arrival,) = collected.arrivals
+    assert before <= arrival.at <= time.monotonic()
+    assert before_wall <= arrival.wall <= time.time()
+
+
+def test_it_is_handed_over_before_it_is_answered(engine: Engine) -> None:
+    """Whoever has the answer may rely on the record: that is how early notifications are told from late ones."""
+    seen = threading.Event()
+    go_on = threading.Event()
+
+    def hold(_product: str | None, _request: Request, _at: float, _wall: float) -> None:
+        seen.set()
+        assert go_on.wait(PATIENCE_S)
+
+    with engine(ANY, PRODUCTS, hold) as receiver, connection(receiver.address) as client:
+        client.sendall(post(b"{}"))
+        assert seen.wait(PATIENCE_S)
+        client.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            client.recv(1)
+        go_on.set()
+        client.settimeout(PATIENCE_S)
+        assert 200 == status(client)
+
+
+def test_what_fails_to_be_recorded_is_not_lost_silently(engine: Engine) -> None:
+    """It is answered with 500, the receiver goes on, and closing tells."""
+    taken: list[Request] = []
+
+    def fail_once(_product: str | None, request: Request, _at: float, _wall: float) -> None:
+        taken.append(request)
+        if len(taken) == 1:
+            raise OSError("disk full")
+
+    receiver = engine(ANY, PRODUCTS, fail_once)
+    receiver.start()
+    assert [500, 200] == [httpx.post(receiver.urls["sms"]).status_code for _ in range(2)]
+    assert ["OSError('disk full')"] == [repr(e) for e in receiver.errors]
+    with pytest.raises(SuiteError, match="1 of what arrived; first: OSError: disk full"):
+        receiver.close()
+
+
+def test_an_error_of_ones_own_is_not_hidden_by_the_receivers(engine: Engine) -> None:
+    """Where the block raises, what the receiver has to say is added to it."""
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    def use_it() -> None:
+        with engine(ANY, PRODUCTS, fail) as receiver:
+            httpx.post(receiver.urls["sms"])
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError) as caught:
+        use_it()
+    assert "disk full" in "".join(caught.value.__notes__)
+
+
+# --- Load
+
+
+def test_parallel_posts_are_all_handed_over(receiver: Receiver, collected: Collected) -> None:
+    """200 notifications from 16 senders: each once."""
+    with httpx.Client() as client, ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda n: client.post(receiver.urls["sms"], content=b"%d" % n).status_code, range(200)))
+    assert [200] * 200 == answers
+    assert sorted(b"%d" % n for n in range(200)) == sorted(a.request.body for a in collected.arrivals)
+
+
+def test_a_burst_of_connections_is_taken_whole(receiver: Receiver, collected: Collected) -> None:
+    """500 connections are open before the first of them sends: none is refused, none lost."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connection(receiver.address)) for _ in range(500)]
+        for number, client in enumerate(clients):
+            client.sendall(post(b"%d" % number))
+        assert {200} == {status(client) for client in clients}
+    assert sorted(b"%d" % n for n in range(500)) == sorted(a.request.body for a in collected.arrivals)
+
+
+def test_a_client_that_does_not_wait_for_the_answer_is_no_trouble(receiver: Receiver, collected: Collected) -> None:
+    """Gateways that fire and forget reset the connection; what they sent counts."""
+    for number in range(50):
+        with connection(receiver.address) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(post(b"%d" % number))
+            collected.wait_for(number + 1)
+    assert () == receiver.errors
+
+
+def test_a_connection_carries_several_requests(receiver: Receiver, collected: Collected) -> None:
+    """One after the other, and several sent at once."""
+    with connection(receiver.address) as client:
+        for number in range(3):
+            client.sendall(post(b"%d" % number))
+            assert 200 == status(client)
+        client.sendall(post(b"3") + post(b"4") + post(b"5"))
+        collected.wait_for(6)
+    assert [b"0", b"1", b"2", b"3", b"4", b"5"] == [a.request.body for a in collected.arrivals]
+
+
+@pytest.mark.parametrize(("version", "asked"), [("1.0", "X-None: 1"), ("1.1", "Connection: close")])
+def test_a_connection_is_closed_when_the_client_wants_it(receiver: Receiver, version: str, asked: str) -> None:
+    """HTTP/1.0 or `Connection: close`: the end of the connection follows the answer."""
+    with connection(receiver.address) as client:
+        client.sendall(post(b"{}", "/callbacks/sms", asked).replace(b"HTTP/1.1", f"HTTP/{version}".encode(), 1))
+        assert 200 == status(client)
+        assert b"" == client.recv(1)
+
+
+def test_idle_connections_hold_nobody_up(receiver: Receiver) -> None:
+    """Neither silent ones nor one that stops in the middle of a request."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connection(receiver.address)) for _ in range(20)]
+        clients[0].sendall(b"POST /callbacks/sms HT")
+        clients[1].sendall(post(b"{}")[:-1])
+        assert 200 == httpx.post(receiver.urls["sms"], timeout=PATIENCE_S).status_code
+
+
+def _send_many(url: str, count: int) -> None:
+    with httpx.Client(timeout=PATIENCE_S) as client:
+        for number in range(count):
+            client.post(url, content=b"%d" % number).raise_for_status()
+
+
+def test_it_answers_while_the_main_thread_is_busy(receiver: Receiver, collected: Collected) -> None:
+    """A thread that computes without pause takes most of the interpreter's lock, and no notification."""
+    sender = multiprocessing.get_context("spawn").Process(target=_send_many, args=(receiver.urls["sms"], 100))
+    sender.start()
+    deadline = time.monotonic() + PATIENCE_S
+    while len(collected.arrivals) < 100 and time.monotonic() < deadline:
+        sum(range(20_000))
+    sender.join(PATIENCE_S)
+    assert 0 == sender.exitcode
+    assert [b"%d" % n for n in range(100)] == [a.request.body for a in collected.arrivals]
+
+
+def test_malformed_http_does_not_stop_it(receiver: Receiver, collected: Collected) -> None:
+    """What is no HTTP is no notification: it is not handed over, and what follows is."""
+    chunked = b"POST /callbacks/sms HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    length = b"POST /callbacks/sms HTTP/1.1\r\nHost: here\r\nContent-Length: many\r\n\r\n{}"
+    for nonsense in (b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", b"\r\n\r\n\x00\r\n", chunked, length):
+        with connection(receiver.address) as client:
+            client.sendall(nonsense)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65536):
+                """Whatever it says, it hangs up."""
+    assert 200 == httpx.post(receiver.urls["sms"], content=b"next").status_code
+    assert [b"next"] == [a.request.body for a in collected.arrivals]
+    assert () == receiver.errors
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
+def test_a_request_that_is_broken_off_is_none(receiver: Receiver, collected: Collected, framing: str) -> None:
+    """A sender that lost its connection will send again; the torn piece is not held against it."""
+    with connection(receiver.address) as client:
+        client.sendall(f'POST /callbacks/sms HTTP/1.1\r\nHost: here\r\n{framing}\r\n\r\n50\r\n{{"result'.encode())
+    assert 200 == httpx.post(receiver.urls["sms"], content=b"whole").status_code
+    assert [b"whole"] == [a.request.body for a in collected.arrivals]
+    assert () == receiver.errors
+
+
+# --- Address, start and close
+
+
+def test_two_receivers_live_side_by_side(engine: Engine) -> None:
+    """Each has its own port and takes its own."""
+    one, other = Collected(), Collected()
+    with engine(ANY, PRODUCTS, one) as first, engine(ANY, PRODUCTS, other) as second:
+        assert first.address != second.address
+        httpx.post(first.urls["sms"], content=b"1")
+        httpx.post(second.urls["sms"], content=b"2")
+    assert ([b"1"], [b"2"]) == ([a.request.body for a in one.arrivals], [a.request.body for a in other.arrivals])
+
+
+def test_a_free_port_is_known_and_held_before_the_start(engine: Engine, collected: Collected) -> None:
+    """A client that comes before the start is served after it."""
+    receiver = engine(ANY, PRODUCTS, collected)
+    assert receiver.address.port > 0
+    with connection(receiver.address) as client:
+        client.sendall(post(b"early"))
+        with receiver:
+            assert 200 == status(client)
+    assert [b"early"] == [a.request.body for a in collected.arrivals]
+
+
+def test_a_taken_port_is_an_environment_failure(engine: Engine, collected: Collected) -> None:
+    """One line: the address, what is wrong with it, and a way out."""
+    with engine(ANY, PRODUCTS, collected) as receiver, pytest.raises(EnvironmentFailure) as caught:
+        engine(receiver.address, PRODUCTS, collected)
+    assert f"callback address {receiver.address} is in use by another program" == caught.value.message
+    assert "choose another port, or 0 for a free one" == caught.value.hint
+
+
+def test_closing_does_not_wait_for_clients_and_frees_the_port(engine: Engine, collected: Collected) -> None:
+    """Idle, half-sent and kept-alive connections are cut; the same port can be had at once."""
+    receiver = engine(ANY, PRODUCTS, collected)
+    with receiver, ExitStack() as stack:
+        clients = [stack.enter_context(connection(receiver.address)) for _ in range(3)]
+        clients[1].sendall(post(b"{}")[:-1])
+        clients[2].sendall(post(b"{}"))
+        assert 200 == status(clients[2])
+        began = time.monotonic()
+        receiver.close()
+        assert time.monotonic() - began < 5
+        assert [b"", b""] == [client.recv(1) for client in (clients[0], clients[2])]
+    with engine(receiver.address, PRODUCTS, collected) as again:
+        assert 200 == httpx.post(again.urls["sms"]).status_code
+
+
+def test_closing_lets_a_request_at_hand_finish(engine: Engine) -> None:
+    """What has been handed over is also answered."""
+    seen, go_on = threading.Event(), threading.Event()
+
+    def hold(*_: object) -> None:
+        seen.set()
+        assert go_on.wait(PATIENCE_S)
+
+    receiver = engine(ANY, PRODUCTS, hold)
+    receiver.start()
+    with connection(receiver.address) as client:
+        client.sendall(post(b"{}"))
+        assert seen.wait(PATIENCE_S)
+        closing = threading.Thread(target=receiver.close)
+        closing.start()
+        go_on.set()
+        assert 200 == status(client)
+        closing.join(PATIENCE_S)
+        assert not closing.is_alive()
+
+
+def test_one_that_was_never_started_can_be_closed(engine: Engine, collected: Collected) -> None:
+    """It held its port until then; closing twice is no error."""
+    receiver = engine(ANY, PRODUCTS, collected)
+    receiver.close()
+    receiver.close()
+    engine(receiver.address, PRODUCTS, collected).close()
+
+
+def test_it_listens_on_ipv6(engine: Engine, collected: Collected) -> None:
+    """Where the machine has it."""
+    try:
+        receiver = engine(Address("::1", 0), PRODUCTS, collected)
+    except EnvironmentFailure as failure:
+        pytest.skip(str(failure))
+    with receiver:
+        assert f"http://[::1]:{receiver.address.port}/callbacks/sms" == receiver.urls["sms"]
+        assert 200 == httpx.post(receiver.urls["sms"]).status_code
+    assert 1 == len(collected.arrivals)
+
+
+def test_every_interface_is_reached_at_loopback(engine: Engine, collected: Collected) -> None:
+    """0.0.0.0 can be listened on, but is no place to send a notification to."""
+    with engine(Address("0.0.0.0", 0), PRODUCTS, collected) as receiver:  # noqa: S104
+        assert f"http://127.0.0.1:{receiver.address.port}/callbacks/sms" == receiver.urls["sms"]
+        assert 200 == httpx.post(receiver.urls["sms"]).status_code

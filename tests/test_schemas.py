@@ -1,0 +1,392 @@
+"""The schemas of the contract and their loader: what they take, what they refuse, and what by.
+
+Each named bad value breaks its schema in one place. jsonschema-rs is the second opinion: another implementation, in
+another language, has to agree on everything but our own `x-` keywords.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from jsonschema import Draft202012Validator
+
+from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import (
+    BASE_URI,
+    Violation,
+    registry,
+    resolved,
+    schema,
+    schema_names,
+    violations,
+)
+
+POSTS = tuple(command.folder for command in COMMANDS.values() if command.product)
+
+SMS = {"sender_id": "Statum", "phone_number": "254712345678", "message": "Habari"}
+AIRTIME = {"phone_number": "254721553678", "amount": "50"}
+ONLINE = {"short_code": "174379", "phone_number": "254721553678", "amount": "50", "bill_ref_number": "QWERT"}
+WALLET = {"short_code": "174379", "phone_number": "254721553678", "amount": "50"}
+VALID = {"sms": SMS, "airtime": AIRTIME, "mpesa-online": ONLINE, "mpesa-wallet": WALLET}
+
+ENVELOPE = {"status_code": 200, "description": "Operation successful", "request_id": "9V7N"}
+REFUSAL = {"status_code": 422, "description": "Validation failed", "request_id": "9V7N"}
+RESULT = {"result_code": "200", "result_desc": "Success", "request_id": "9V7N"}
+ACCOUNT = schema("account-details/response")["examples"][0]
+REPORT = schema("report")["examples"][0]
+JOURNAL = {kind: row for example in schema("journal")["examples"] for kind, row in example.items()}
+
+LEFT_OUT = object()
+NO_TEXT_AND_NO_NUMBER: tuple[object, ...] = (None, True, [], {}, ["254712345678"])
+
+
+def changed(base: dict[str, Any], pointer: str, value: object) -> dict[str, Any]:
+    """A copy of `base` with the value at `pointer` replaced, added or (LEFT_OUT) taken away."""
+    result = copy.deepcopy(base)
+    *path, last = (int(step) if step.isdigit() else step for step in pointer.removeprefix("/").split("/"))
+    place: Any = result
+    for step in path:
+        place = place[step]
+    if value is LEFT_OUT:
+        del place[last]
+    else:
+        place[last] = value
+    return result
+
+
+# Folder, member, value, keyword.
+REFUSED_EVERYWHERE: list[tuple[str, str, object, str]] = [
+    *(
+        (folder, member, LEFT_OUT, "required")
+        for folder, payload in VALID.items()
+        for member in payload
+        if member != "bill_ref_number"
+    ),
+    *(
+        (folder, member, value, "type")
+        for folder, payload in VALID.items()
+        for member in payload
+        if member != "bill_ref_number"
+        for value in NO_TEXT_AND_NO_NUMBER
+    ),
+    *(
+        (folder, "phone_number", number, "pattern")
+        for folder in POSTS
+        for number in ("", "254", "071234567", "2547123456780000", "25471234567a", "phone", "\n")
+    ),
+    ("sms", "message", "", "minLength"),
+    ("sms", "sender_id", "", "minLength"),
+    ("sms", "sender_id", "TwelveLetter", "maxLength"),
+    ("sms", "sender_id", "Benki\u00a0ya", "pattern"),
+    *(
+        ("airtime", "amount", amount, "pattern")
+        for amount in (
+            "",
+            "4",
+            "10001",
+            "0",
+            "-50",
+            "5.5",
+            "50.01",
+            "fifty",
+            "50 KES",
+            "99999999999999999999",
+            "5 0",
+            ".",
+        )
+    ),
+    ("airtime", "amount", 4, "minimum"),
+    ("airtime", "amount", 10001, "maximum"),
+    ("airtime", "amount", 5.5, "multipleOf"),
+    *(
+        (folder, "amount", amount, "pattern")
+        for folder in ("mpesa-online", "mpesa-wallet")
+        for amount in ("", "-1", "0.5", "50.01", "ten", "1 000", ".")
+    ),
+    *(
+        (folder, "amount", amount, keyword)
+        for folder in ("mpesa-online", "mpesa-wallet")
+        for amount, keyword in ((-1, "minimum"), (10.5, "multipleOf"))
+    ),
+    *(
+        (folder, "short_code", code, "pattern")
+        for folder in ("mpesa-online", "mpesa-wallet")
+        for code in ("", "1234", "12345678", "17437a", "shop")
+    ),
+]
+
+REFUSED_BY_THE_STRICT: list[tuple[str, str, object, str]] = [
+    ("sms", "extra", "x", "additionalProperties"),
+    ("sms", "phone_number", "+254712345678", "pattern"),
+    ("sms", "phone_number", "254212345678", "pattern"),
+    ("sms", "phone_number", "254712345678\n", "pattern"),
+    ("sms", "phone_number", "25471234567\u0668", "pattern"),
+    ("sms", "phone_number", 254712345678, "type"),
+    ("sms", "sender_id", "1234", "pattern"),
+    ("sms", "sender_id", "1234567", "pattern"),
+    ("sms", "sender_id", "My Shop", "pattern"),
+    ("sms", "message", "a" * 460, "maxLength"),
+    ("sms", "message", " \t\n", "x-characters"),
+    ("sms", "message", "bell\x07", "x-characters"),
+    ("sms", "message", "next line\x85", "x-characters"),
+    ("sms", "message", "surrogate\ud800", "x-characters"),
+    ("sms", "message", "private\ue000", "x-characters"),
+    ("sms", "message", "noncharacter\uffff", "x-characters"),
+    ("sms", "message", "unassigned\u0378", "x-characters"),
+    ("sms", "message", "of Unicode 15 \U0001fae8", "x-characters"),
+    ("airtime", "amount", "050", "pattern"),
+    ("airtime", "amount", "50\n", "pattern"),
+    ("airtime", "amount", 50, "type"),
+    ("mpesa-online", "amount", "9", "x-integer"),
+    ("mpesa-online", "amount", "70001", "x-integer"),
+    ("mpesa-online", "bill_ref_number", "", "pattern"),
+    ("mpesa-online", "bill_ref_number", "THIRTEENCHARS", "pattern"),
+    ("mpesa-wallet", "bill_ref_number", "QWERT", "additionalProperties"),
+]
+
+# Schema, base, pointer, value, keyword.
+BAD_ANSWERS: list[tuple[str, dict[str, Any], str, object, str]] = [
+    *(
+        (name, base, f"/{member}", LEFT_OUT, "required")
+        for name, base in (
+            ("response.success", ENVELOPE),
+            ("response.error", REFUSAL),
+            ("account-details/response", ACCOUNT),
+            *((f"{folder}/notification", RESULT) for folder in POSTS),
+        )
+        for member in base
+    ),
+    ("response.success", ENVELOPE, "/status_code", "200", "type"),
+    ("response.success", ENVELOPE, "/status_code", True, "type"),
+    ("response.success", ENVELOPE, "/status_code", 201, "const"),
+    ("response.success", ENVELOPE, "/description", "", "minLength"),
+    ("response.success", ENVELOPE, "/description", None, "type"),
+    ("response.success", ENVELOPE, "/request_id", 17, "type"),
+    ("response.success", ENVELOPE, "/request_id", "", "minLength"),
+    ("response.error", REFUSAL, "/status_code", "422", "type"),
+    ("response.error", REFUSAL, "/status_code", 200, "minimum"),
+    ("response.error", REFUSAL, "/status_code", 600, "maximum"),
+    ("response.error", REFUSAL, "/status_code", 422.5, "multipleOf"),
+    ("response.error", REFUSAL, "/validation_errors", ["amount"], "type"),
+    ("response.error", REFUSAL | {"validation_errors": {}}, "/validation_errors/amount", "too small", "type"),
+    ("response.error", REFUSAL | {"validation_errors": {"amount": [""]}}, "/validation_errors/amount/0", 5, "type"),
+    ("account-details/response", ACCOUNT, "/organization/name", LEFT_OUT, "required"),
+    ("account-details/response", ACCOUNT, "/organization/details/website", None, "type"),
+    ("account-details/response", ACCOUNT, "/organization/details/location", LEFT_OUT, "required"),
+    ("account-details/response", ACCOUNT, "/organization/details/available_balance", "1204.50", "type"),
+    ("account-details/response", ACCOUNT, "/organization/accounts", {}, "type"),
+    ("account-details/response", ACCOUNT, "/organization/accounts/0/service_name", LEFT_OUT, "required"),
+    ("sms/notification", RESULT, "/result_code", 200, "type"),
+    *(
+        ("sms/notification", RESULT, "/result_code", code, "pattern")
+        for code in ("201", "600", "20", "0200", "200\n", "OK")
+    ),
+    ("sms/notification", RESULT, "/result_desc", "", "minLength"),
+    ("sms/notification", RESULT, "/request_id", 17, "type"),
+    ("airtime/notification", RESULT, "/charge", "48.50", "type"),
+    ("airtime/notification", RESULT, "/account_balance", "1204.50", "type"),
+    ("mpesa-online/notification", RESULT, "/account_balance", 1204.5, "type"),
+    ("mpesa-online/notification", RESULT, "/transaction_time", "27/07/2024 14:05", "pattern"),
+    ("mpesa-wallet/notification", RESULT, "/amount", 50, "type"),
+    ("account-details/request", {}, "/page", "1", "additionalProperties"),
+]
+
+BAD_FILES: list[tuple[str, dict[str, Any], str, object, str]] = [
+    ("report", REPORT, "/schema_version", 2, "const"),
+    ("report", REPORT, "/verdict", "fine", "enum"),
+    ("report", REPORT, "/counts/accepted", -1, "minimum"),
+    ("report", REPORT, "/seed", 0.5, "type"),
+    ("report", REPORT, "/started_at", "yesterday", "pattern"),
+    ("report", REPORT, "/tool/catalogue", "sha256:x", "pattern"),
+    ("report", REPORT, "/requirements/0/verdict", "GREEN", "enum"),
+    ("report", REPORT, "/requirements/0/command", 5, "type"),
+    ("report", REPORT, "/requirements/0/findings/0/message", LEFT_OUT, "required"),
+    ("report", REPORT, "/requirements/0/findings/0/pointer", "status_code", "pattern"),
+    ("report", REPORT, "/requirements/1/reason", LEFT_OUT, "required"),
+    ("report", REPORT, "/requirements/1/reason", "tired", "enum"),
+    *(("report", REPORT, f"/{member}", LEFT_OUT, "required") for member in schema("report")["required"]),
+    ("journal#case", JOURNAL["case"], "/kind", "curious", "enum"),
+    ("journal#case", JOURNAL["case"], "/colour", "red", "additionalProperties"),
+    ("journal#request", JOURNAL["request"], "/attempt", 0, "minimum"),
+    ("journal#request", JOURNAL["request"], "/body", "{}", "pattern"),
+    ("journal#request", JOURNAL["request"], "/headers/0", ["Accept"], "minItems"),
+    ("journal#answer", JOURNAL["answer"], "/status", "200", "type"),
+    ("journal#notification", JOURNAL["notification"], "/product", "fax", "enum"),
+    ("journal#note", JOURNAL["note"], "/detail", "done", "type"),
+    ("journal", {"note": JOURNAL["note"]}, "/row", {}, "additionalProperties"),
+]
+
+BAD: list[tuple[str, dict[str, Any], str, object, str]] = [
+    *((f"{folder}/request.tolerated", VALID[folder], f"/{m}", value, k) for folder, m, value, k in REFUSED_EVERYWHERE),
+    *((f"{folder}/request", VALID[folder], f"/{m}", value, k) for folder, m, value, k in REFUSED_BY_THE_STRICT),
+    *BAD_ANSWERS,
+    *BAD_FILES,
+]
+
+
+def named(case: tuple[str, dict[str, Any], str, object, str]) -> str:
+    """What a bad value is called in the list of tests."""
+    name, _, pointer, value, keyword = case
+    return f"{name}{pointer}-{keyword}-{'left out' if value is LEFT_OUT else ascii(value)[:30]}"
+
+
+def examples() -> Iterator[tuple[str, Any]]:
+    """Every example of every schema and of every definition, with the name to judge it by."""
+    for name in schema_names():
+        document = schema(name)
+        yield from ((name, example) for example in document["examples"])
+        for definition, part in document.get("$defs", {}).items():
+            yield from ((f"{name}#{definition}", example) for example in part.get("examples", ()))
+
+
+@cache
+def second_opinion(name: str) -> jsonschema_rs.Draft202012Validator:
+    """The validator of jsonschema-rs for a schema, made from the files as they are, references and all."""
+    path, _, definition = name.partition("#")
+    reference = f"{BASE_URI}{path}.json" + (f"#/$defs/{definition}" if definition else "")
+    return jsonschema_rs.Draft202012Validator(
+        {"$ref": reference}, retriever=lambda uri: schema(uri.removeprefix(BASE_URI).removesuffix(".json"))
+    )
+
+
+def pairs(found: list[Violation]) -> list[tuple[str, str]]:
+    """Pointer and keyword of each violation."""
+    return [(violation.pointer, violation.keyword) for violation in found]
+
+
+# --- What is written
+
+
+def test_there_are_schemas_for_every_command() -> None:
+    """A command without its schemas could not be judged."""
+    expected = {f"{command.folder}/request" for command in COMMANDS.values()}
+    expected |= {f"{folder}/{what}" for folder in POSTS for what in ("request.tolerated", "notification")}
+
+    assert set() == expected - set(schema_names())
+
+
+@pytest.mark.parametrize("name", schema_names())
+def test_schema_is_valid_against_the_metaschema(name: str) -> None:
+    """Each file is a JSON Schema of draft 2020-12, also to the second opinion."""
+    Draft202012Validator.check_schema(schema(name))
+
+    assert jsonschema_rs.meta.is_valid(schema(name))
+
+
+@pytest.mark.parametrize("name", schema_names())
+def test_schema_says_what_it_is(name: str) -> None:
+    """Each has its draft, its address, a title, a description and examples."""
+    document = schema(name)
+
+    assert "https://json-schema.org/draft/2020-12/schema" == document["$schema"]
+    assert f"{BASE_URI}{name}.json" == document["$id"]
+    assert all(document[key] for key in ("title", "description", "examples"))
+
+
+def parts_of(node: Any) -> Iterator[Mapping[str, Any]]:
+    """Every schema inside of a resolved schema, itself first."""
+    if not isinstance(node, dict):
+        return
+    yield node
+    for keyword, value in node.items():
+        if keyword in ("properties", "$defs"):
+            for part in value.values():
+                yield from parts_of(part)
+        elif keyword in ("items", "additionalProperties", "if", "then", "else"):
+            yield from parts_of(value)
+        elif keyword in ("prefixItems", "allOf", "anyOf", "oneOf"):
+            for part in value:
+                yield from parts_of(part)
+
+
+@pytest.mark.parametrize("name", [name for name in schema_names() if "/" in name])
+def test_each_violation_of_a_payload_can_be_named(name: str) -> None:
+    """The contract's schemas have no keyword that hides which member is at fault, or reads patterns as Python does."""
+    hiding = {"anyOf", "oneOf", "allOf", "not", "patternProperties", "propertyNames", "unevaluatedProperties", "format"}
+
+    assert set() == hiding & {keyword for part in parts_of(resolved(name)) for keyword in part}
+
+
+@pytest.mark.parametrize(("name", "example"), list(examples()))
+def test_example_is_valid(name: str, example: Any) -> None:
+    """The seed's and the docs' samples, and those of our own files, to both implementations."""
+    assert [] == violations(name, example)
+    assert second_opinion(name).is_valid(example)
+
+
+def test_samples_of_the_seed_are_examples() -> None:
+    """Its sample request, response and notification are valid as they stand there."""
+    request_id = "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"
+    request = {
+        "sender_id": "Statum",
+        "phone_number": "254712345678",
+        "message": "This is a test Message through our API",
+    }
+    response = {"status_code": 200, "description": "Operation successful", "request_id": request_id}
+    notification = {"result_code": "200", "result_desc": "Success", "request_id": request_id}
+
+    assert request in schema("sms/request")["examples"]
+    assert response in schema("response.success")["examples"]
+    assert notification in schema("sms/notification")["examples"]
+
+
+# --- What is refused
+
+
+@pytest.mark.parametrize("bad", BAD, ids=named)
+def test_bad_value_is_refused_by_keyword_and_member(bad: tuple[str, dict[str, Any], str, object, str]) -> None:
+    """The violation names the keyword and the pointer, as a report will."""
+    name, base, pointer, value, keyword = bad
+
+    assert (pointer, keyword) in pairs(violations(name, changed(base, pointer, value)))
+
+
+@pytest.mark.parametrize(("folder", "member", "value", "keyword"), REFUSED_EVERYWHERE)
+def test_what_every_gateway_refuses_breaks_one_keyword(folder: str, member: str, value: object, keyword: str) -> None:
+    """A broken payload is labelled by one keyword and one member, and is outside the strict set too."""
+    payload = changed(VALID[folder], f"/{member}", value)
+
+    assert [(f"/{member}", keyword)] == pairs(violations(f"{folder}/request.tolerated", payload))
+    assert violations(f"{folder}/request", payload)
+
+
+@pytest.mark.parametrize("bad", [bad for bad in BAD if not bad[-1].startswith("x-")], ids=named)
+def test_second_opinion_agrees_that_it_is_bad(bad: tuple[str, dict[str, Any], str, object, str]) -> None:
+    """jsonschema-rs finds a violation of the same keyword at the same place."""
+    name, base, pointer, value, keyword = bad
+    parent = pointer.rpartition("/")[0]
+    at = parent if keyword in ("required", "additionalProperties") else pointer
+
+    found = list(second_opinion(name).iter_errors(changed(base, pointer, value)))
+
+    assert any(
+        at == "".join(f"/{step}" for step in error.instance_path) and keyword == error.schema_path[-1]
+        for error in found
+    ), found
+
+
+@pytest.mark.parametrize(("folder", "member", "value", "keyword"), REFUSED_BY_THE_STRICT)
+def test_what_only_the_strict_schema_refuses_is_tolerated(
+    folder: str, member: str, value: object, keyword: str
+) -> None:
+    """What lies between the two schemas is not contract: no gateway fails over it."""
+    payload = changed(VALID[folder], f"/{member}", value)
+
+    assert [] == violations(f"{folder}/request.tolerated", payload)
+    assert violations(f"{folder}/request", payload), keyword
+
+
+@pytest.mark.parametrize(("name", "instance"), [(n, changed(b, p, v)) for n, b, p, v, _ in BAD] + list(examples()))
+def test_resolved_judges_as_the_references_do(name: str, instance: Any) -> None:
+    """To a plain validator of JSON Schema, replacing references changes nothing."""
+    path, _, definition = name.partition("#")
+    reference = f"{BASE_URI}{path}.json" + (f"#/$defs/{definition}" if definition else "")
+    by_reference = Draft202012Validator({"$ref": reference}, registry=registry())
+    without = Draft202012Validator(resolved(name))
+
+    assert [e.message for e in by_reference.iter_errors(instance)] == [e.message for e in without.iter_errors(instance)]
