@@ -1,6 +1,6 @@
 """How many notifications a second each engine of the callback receiver takes, and whether it loses any.
 
-    python benchmarks/receiver_rates.py
+    python -m benchmarks.receiver_rates
 
 Senders are raw sockets in a process of their own, each sending its next notification when the last is answered; then
 500 connections are opened at once and all send. Numbers depend on the machine; the loss, which must be none, does not.
@@ -20,6 +20,7 @@ from itertools import count
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi import AsgiReceiver
 from conformance.callbacks.httpserver import HttpServerReceiver
+from conformance.callbacks.receiver import OnArrival
 from conformance.traffic import Request
 
 ENGINES = (AsgiReceiver, HttpServerReceiver)
@@ -93,6 +94,15 @@ def lost(sent: Iterable[int], received: Iterable[bytes]) -> int:
     return len({BODY % number for number in sent} - set(received))
 
 
+def keeping(received: list[bytes]) -> OnArrival:
+    """Has a receiver put the bodies of what arrives into `received`."""
+
+    def keep(_product: str | None, request: Request, _at: float, _wall: float) -> None:
+        received.append(request.body)
+
+    return keep
+
+
 def main() -> None:
     """Prints one line per engine and load; ends with status 1 if anything was lost."""
     missing = 0
@@ -104,10 +114,7 @@ def main() -> None:
             for load, connections, words in loads:
                 received: list[bytes] = []
 
-                def keep(_product: str | None, request: Request, _at: float, _wall: float, to: list[bytes] = received):
-                    to.append(request.body)
-
-                with engine(Address("127.0.0.1", 0), ["sms"], keep) as receiver:
+                with engine(Address("127.0.0.1", 0), ["sms"], keeping(received)) as receiver:
                     sent, took, latencies = sender.submit(load, receiver.address, connections).result()
                 latencies.sort()
                 p50, p99 = (1000 * latencies[int(len(latencies) * share)] for share in (0.5, 0.99))

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from tests.kill_table import KillTable
+
 LEFTOVER = Path(__file__).parents[1] / ".hypothesis"
 
 # No database: nothing carries over from one run to the next. Derandomized: what fails, fails again. No deadline and
@@ -29,6 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
     home = TemporaryDirectory(prefix="statum-conformance-hypothesis-")
     config.add_cleanup(home.cleanup)
     set_hypothesis_home_dir(home.name)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(KillTable())
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -27,7 +27,7 @@ from werkzeug.test import run_wsgi_app
 
 from conformance.callbacks.address import BACKLOG, Address, listening_socket
 from conformance.callbacks.http_body import body_pieces
-from conformance.callbacks.receiver import ANSWER_BODY, ANSWER_TYPE, MAX_BODY, Intake, OnArrival, Receiver
+from conformance.callbacks.receiver import MAX_BODY, Intake, OnArrival, Receiver
 from conformance.traffic import Request
 
 # How often the accepting thread looks whether it should stop: what closing costs, against some idle wake-ups a second.
@@ -35,6 +35,9 @@ _ACCEPT_POLL_S = 0.02
 
 # How long a request at hand may take to finish when the receiver stops; then its connection is cut.
 GRACE_S = 0.5
+
+# How long a thread whose connection was cut has to notice; one that hangs in somebody's expectation is left behind.
+_CUT_OFF_S = 0.1
 
 # Where the handler puts the status that the intake gave, for `_Recorder.dispatch`.
 _STATUS = "conformance.status"
@@ -176,6 +179,7 @@ class _ConnectionServer(ThreadedWSGIServer):
             if thread.is_alive():
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+                thread.join(_CUT_OFF_S)
 
     def _forget(self, thread: threading.Thread) -> None:
         with self._lock:
@@ -212,7 +216,7 @@ class _Recorder(HTTPServer):
     def dispatch(self, request: WerkzeugRequest) -> WerkzeugResponse:
         if self.ordered_handlers or self.oneshot_handlers or self.handlers:
             return super().dispatch(request)
-        return WerkzeugResponse(ANSWER_BODY, request.environ[_STATUS], content_type=ANSWER_TYPE)
+        return WerkzeugResponse(status=request.environ[_STATUS])
 
 
 class HttpServerReceiver(Receiver):

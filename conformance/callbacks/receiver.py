@@ -30,10 +30,6 @@ __all__ = ["MAX_BODY", "Address", "Arrival", "CallbackPaths", "Intake", "OnArriv
 # A notification has a few hundred bytes. Beyond 1 MiB a body is somebody's mistake and would only fill the journal.
 MAX_BODY = 1024 * 1024
 
-# What every answer says: a receiver owes the gateway a quick 2xx and nothing else.
-ANSWER_BODY = b"{}"
-ANSWER_TYPE = "application/json"
-
 OnArrival = Callable[[str | None, Request, float, float], None]
 """`on_arrival(product, request, at, wall)`: product None for a stray; monotonic and epoch seconds of its arrival.
 
@@ -133,8 +129,8 @@ class Intake:
     """Hands over what an engine has read, and says with which status to answer it.
 
     200 for a product's path, 404 for a stray, 413 for a body that was cut at `MAX_BODY`, 500 if the request could not
-    be handed over. What `on_arrival` raises is kept in `errors`: a notification lost here would be blamed on the
-    gateway.
+    be handed over; no answer has a body, so that it leaves in one packet. What `on_arrival` raises is kept in `errors`:
+    a notification lost here would be blamed on the gateway.
     """
 
     def __init__(self, paths: CallbackPaths, on_arrival: OnArrival) -> None:

@@ -172,15 +172,16 @@ def _numbered(answer: Answer) -> bool:
 
 def error_is_not_described_as_success(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """RSP-14: no error carries a description that the same gateway gives to accepted requests."""
-    texts = {_members(a).get("description") for a in evidence.answers if success(a) and _having("description")(a)}
+    said = (_members(answer).get("description") for answer in evidence.answers if success(answer))
+    texts = {text for text in said if isinstance(text, str) and text.strip()}
     check = answers_where(both(error, _having("description")), _not_described_as(texts))
     return check(evidence, command)
 
 
-def _not_described_as(texts: set[Any]) -> AnswerRule:
+def _not_described_as(texts: set[str]) -> AnswerRule:
     def rule(answer: Answer) -> Iterator[Finding]:
         value = _members(answer)["description"]
-        if isinstance(value, str) and value.strip() and value in texts:
+        if isinstance(value, str) and value in texts:
             yield Finding.in_answer(
                 answer, "the description of the error is the one of a success", pointer="/description", value=value
             )

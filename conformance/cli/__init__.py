@@ -1,0 +1,80 @@
+"""The command line: a thin face over everything else.
+
+    main        what the console script calls
+    outcome     the same as a function: arguments → exit code
+
+Results go to standard output; progress, warnings and errors to standard error, an error as exactly one line.
+
+    command, configuration, options     options, from command line, environment or file
+    run, mock, judge, doctor,
+    requirements                        one command each
+    verdict                             the end of those that judge
+    complaints                          errors as lines
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+
+import click
+
+from conformance import __version__
+from conformance.cli.command import ConformanceGroup
+from conformance.cli.complaints import Complaints, in_one_line
+from conformance.cli.configuration import variable
+from conformance.cli.doctor import doctor
+from conformance.cli.judge import judge
+from conformance.cli.mock import mock
+from conformance.cli.requirements import requirements
+from conformance.cli.run import run
+from conformance.errors import ConformanceError, EnvironmentFailure
+
+PROGRAM = "statum-conformance"
+
+
+@click.group(
+    cls=ConformanceGroup,
+    epilog="Every option can also be given in the environment (--max-examples as STATUM_CONFORMANCE_MAX_EXAMPLES), or "
+    "in statum-conformance.toml or [tool.statum-conformance] of pyproject.toml in the current directory. The command "
+    "line beats the environment, which beats the file.",
+)
+@click.version_option(__version__, prog_name=PROGRAM)
+def cli() -> None:
+    """Judge whether a Statum-style gateway keeps its API contract, requirement by requirement."""
+
+
+for command in (run, doctor, mock, judge, requirements):
+    cli.add_command(command)
+
+
+def outcome(arguments: Sequence[str] | None = None) -> int:
+    """Do what the `arguments` say (those of the process, if None); the exit code."""
+    complaints = Complaints(debug=bool(os.environ.get(variable("debug"))))
+    try:
+        code = cli.main(
+            args=None if arguments is None else list(arguments),
+            prog_name=PROGRAM,
+            obj=complaints,
+            standalone_mode=False,
+        )
+    except click.ClickException as error:
+        return complaints.error(in_one_line(error))
+    except ConformanceError as error:
+        return complaints.error(error)
+    except (KeyboardInterrupt, click.Abort):
+        return complaints.error(EnvironmentFailure("interrupted before anything could be judged"))
+    except Exception as error:  # noqa: BLE001 - a bug of the suite's ends in one line as well
+        return complaints.unexpected(error)
+    return int(code or 0)
+
+
+def main() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # What the terminal's encoding lacks is shown as an escape, instead of ending the run.
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(outcome())

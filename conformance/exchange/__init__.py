@@ -1,0 +1,16 @@
+"""Sending requests: concurrently, at a pace that the gateway bears, exactly the bytes of the plan.
+
+    failures    why there is no answer, in words
+    connection  one request out, one answer in
+    pacing      Pace: when the next request may go out
+    sender      Sender: groups of cases through several connections into the journal
+
+What a campaign needs is a `Sender` and a `Pace`.
+"""
+
+from __future__ import annotations
+
+from conformance.exchange.pacing import Pace
+from conformance.exchange.sender import Sender
+
+__all__ = ["Pace", "Sender"]

@@ -25,7 +25,7 @@ LEARNED_OVER_S = 1.0
 """Limits are told as requests per second, so what passed in the last second is what the limit lets pass."""
 
 DECREASE = 0.9
-"""Of the rate that passed: so little below the limit that hardly anything is lost, so much that the next request fits."""
+"""Of the rate that passed: so little less that hardly anything is lost, so much less that the next request fits."""
 
 REPEATED_DECREASE = 0.5
 """Of the rate tried, when it was refused before a second had passed at it: it was far off."""
@@ -141,6 +141,12 @@ class Pace:
         """The rate at which turns are given now; None if without limit."""
         with self._changed:
             return self._rate(self._clock())
+
+    @property
+    def refused_in_a_row(self) -> int:
+        """How often everybody had to pause since a request last went through."""
+        with self._changed:
+            return self._refused_in_a_row
 
     def _take_turn(self, now: float) -> None:
         rate = self._rate(now)

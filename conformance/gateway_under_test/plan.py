@@ -212,8 +212,15 @@ def _in_parts(first: Case, rest: Iterable[Case]) -> Iterator[Group]:
 def valid_cases(plan: CommandPlan) -> Iterator[Group]:
     """Every valid payload, each on its own."""
     for payload in plan.valid:
-        aspect = aspect_of(plan.command, payload.members) if payload.aspect == PLAIN else payload.aspect
-        yield (plan.case(Kind.VALID, aspect, payload.body),)
+        yield (plan.case(Kind.VALID, _labelled(plan.command, payload), payload.body),)
+
+
+def _labelled(command: Command, payload: ValidPayload) -> str:
+    """The payload's aspect; a random one by its content, and one that shows a script by its line breaks if it has any."""
+    content = aspect_of(command, payload.members)
+    if payload.aspect == PLAIN or (payload.aspect == "unicode" and content == "line-breaks"):
+        return content
+    return payload.aspect
 
 
 def lawful_headers(plan: CommandPlan) -> Iterator[Group]:

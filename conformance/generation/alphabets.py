@@ -1,8 +1,9 @@
 """The characters that messages are made of: named classes of code points, together the whole of Unicode.
 
-    Alphabet            one class; `spell(data)` makes a text of it from random bytes
-    ALPHABETS           the classes, by name
-    ANY, MIXED          any assigned character; each character from a class of its own
+    PLAIN, LINE_BREAKS  nothing unusual; the same with tabs and line breaks, which are in no other class
+    SCRIPTS             the other classes; the last two are any assigned character, and a mixture of all classes
+    ALPHABETS           all of them by name
+    spell               makes a text of a class from random bytes
 
 Every class is cut down to `conformance.contract.assigned.ASSIGNED`, so no text holds what the contract leaves open, and
 a text always holds at least one character that is seen: what nothing but white space, marks and format characters is
@@ -135,6 +136,10 @@ _JOINED_EMOJI = (
 _LETTERS: tuple[Range, ...] = ((0x61, 0x7A), (0x41, 0x5A))
 _GSM_EXTRAS = tuple((ord(c), ord(c)) for c in "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà^{}\\[~]|€")
 
+_BREAKS: tuple[Range, ...] = ((0x9, 0xA), (0xD, 0xD))
+PLAIN = Alphabet.of("plain", *_LETTERS, (0x30, 0x39), (0x20, 0x21), (0x2C, 0x2E), (0x3F, 0x3F), visible="a")
+LINE_BREAKS = Alphabet.of("line-breaks", *_LETTERS, *_BREAKS, *_BREAKS, visible="a", sequences=("\r\n", "\n\n", "\t"))
+
 # Code points by block, from the Unicode character database; `visible` is a letter or sign that people know.
 _CLASSES = (
     Alphabet.of("latin", *_LETTERS, (0x20, 0x20), (0x27, 0x27), (0xC0, 0x17F), visible="a"),
@@ -158,13 +163,14 @@ _CLASSES = (
     Alphabet.of("variation-selectors", (0x8FBA, 0x8FBC), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF), visible="辻"),
     Alphabet.of(
         "json-specials",
-        *((0x22, 0x22), (0x5C, 0x5C), (0x2F, 0x2F), (0x9, 0xA), (0xD, 0xD), (0x2028, 0x2029), (0x7B, 0x7D)),
+        *((0x22, 0x22), (0x5C, 0x5C), (0x2F, 0x2F), (0x2028, 0x2029), (0x7B, 0x7D)),
         visible='"',
-        sequences=("\\n", "\\u0041", '\\"', "\r\n", "</script>", "${x}", "%00", "&amp;"),
+        sequences=("\\n", "\\u0041", '\\"', "</script>", "${x}", "%00", "&amp;"),
     ),
     Alphabet.of("digits", (0x30, 0x39), visible="0"),
 )
 
-ALPHABETS: dict[str, Alphabet] = {alphabet.name: alphabet for alphabet in _CLASSES}
-ANY = Alphabet.of("any", (0, 0x10FFFF), visible="a")
-MIXED = Mixture("mixed", (*_CLASSES, ANY))
+_ANY = Alphabet.of("any", (0x20, 0x10FFFF), visible="a")
+
+SCRIPTS: tuple[Speller, ...] = (*_CLASSES, _ANY, Mixture("mixed", (*_CLASSES, _ANY)))
+ALPHABETS: dict[str, Speller] = {alphabet.name: alphabet for alphabet in (PLAIN, LINE_BREAKS, *SCRIPTS)}

@@ -104,7 +104,7 @@ def _subjects(command: Command, base: Members) -> list[Subject]:
     if faults := violations(f"{command.folder}/request", base):
         raise SuiteError(f"a valid {command.name} payload is needed to begin with, got {base!r}: {faults[0].message}")
     return [
-        Subject(command, name, rule, tolerated["properties"][name], base[name], documented_range(command, name))
+        Subject(command, name, rule, tolerated["properties"][name], base[name], documented_range(rule))
         for name, rule in strict["properties"].items()
         if name in base
     ]

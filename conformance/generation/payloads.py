@@ -1,7 +1,7 @@
 """Valid payloads: bodies that every gateway has to accept, proved on their bytes against the strict schema.
 
     valid_payloads    the systematic ones (the documented sample, boundaries, the whole of Unicode …), then random ones
-    fresh_payloads    more of them, other than those already taken
+    fresh_payloads    others, with nothing unusual in them: to be broken, or to stand beside what is broken
     Constraints       the values that belong to the account at hand
 
 Which systematic ones a command has follows from its schema: `unicode`, `long` and `line-breaks` from a member with
@@ -19,13 +19,14 @@ from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from conformance.contract.commands import Command
 from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.errors import SuiteError, UsageError
-from conformance.generation.alphabets import ALPHABETS, UNIT, Speller, spell
+from conformance.generation.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UNIT, Speller, spell
 from conformance.generation.draws import draw
-from conformance.generation.strategies import EVERY_ALPHABET, strategy_for
+from conformance.generation.strategies import strategy_for, text
 
 Members = Mapping[str, Any]
 
@@ -39,7 +40,7 @@ RANDOM_TEXT = 160
 LONG_TEXTS = (161, 306, 459)
 ALPHABET_SAMPLE = 24
 
-LINE_BREAKS = ("Line one\nline two", "Line one\rline two", "Line one\r\nline two", "Column one\tcolumn two")
+WITH_LINE_BREAKS = ("Line one\nline two", "Line one\rline two", "Line one\r\nline two", "Column one\tcolumn two")
 
 # Two or three batches are enough unless what is allowed is nearly used up.
 MOST_BATCHES = 20
@@ -84,12 +85,16 @@ def valid_payloads(command: Command, constraints: Constraints, count: int, seed:
 def fresh_payloads(
     command: Command, constraints: Constraints, count: int, seed: int, taken: Iterable[ValidPayload]
 ) -> list[ValidPayload]:
-    """`count` random payloads, none like one of `taken` nor like each other; raises what `valid_payloads` raises."""
+    """`count` random payloads with nothing unusual in them, none like one of `taken` nor like each other.
+
+    What is judged by something else than its payload shall not fail for its payload: the text is plain, every member is
+    there, an amount is not near the end of a documented range. Raises what `valid_payloads` raises.
+    """
     if command.method == "GET":
         return [NO_BODY] * count
     planner = _Planner.of(command, constraints, Random(f"{command.name} fresh {seed}"))
     planner.taken.update(planner.likeness(payload.members) for payload in taken)
-    return planner.random(count)
+    return planner.random(count, plain=True)
 
 
 NO_BODY = ValidPayload("sample", b"", {})
@@ -100,21 +105,10 @@ def encoded(members: Members, *, ascii_only: bool) -> bytes:
     return json.dumps(members, ensure_ascii=ascii_only).encode("utf-8")
 
 
-def documented_range(command: Command, member: str) -> tuple[int, int] | None:
-    """The range that the contract documents for `member`; None for no range, or one that is only cautious.
-
-    It is documented if the tolerated schema ends where the strict one does: what lies outside must then be refused.
-    """
-    strict = _properties(command, "request").get(member, {}).get("x-integer")
-    tolerated = _properties(command, "request.tolerated").get(member, {})
-    if strict is None or any(strict[end] != tolerated.get(end) for end in ("minimum", "maximum")):
-        return None
-    return strict["minimum"], strict["maximum"]
-
-
-def _properties(command: Command, name: str) -> dict[str, dict[str, Any]]:
-    properties: dict[str, dict[str, Any]] = resolved(f"{command.folder}/{name}").get("properties", {})
-    return properties
+def documented_range(rule: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The range that the contract documents for a member with that schema; None for none, or an only cautious one."""
+    bounds = rule.get("x-integer", {})
+    return (bounds["minimum"], bounds["maximum"]) if bounds.get("x-documented") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,41 +142,33 @@ class _Planner:
         """Aspect and members of each systematic payload, in a fixed order."""
         yield "sample", self.sample
         for member, rule in self.schema["properties"].items():
-            values = chain(
-                self._texts(rule) if "x-characters" in rule else (),
-                self._boundaries(member),
-            )
+            values = chain(self._texts(rule) if "x-characters" in rule else (), _boundaries(rule))
             yield from ((aspect, {**self.sample, member: value}) for aspect, value in values)
             if member not in self.schema["required"]:
                 yield "optional", {name: value for name, value in self.sample.items() if name != member}
                 yield "optional", {**self.sample, member: draw(strategy_for(rule), 1, self.chance.getrandbits(64))[0]}
 
     def _texts(self, rule: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        for alphabet in EVERY_ALPHABET:
+        for alphabet in SCRIPTS:
             yield "unicode", self._spelled(alphabet, ALPHABET_SAMPLE)
         for length in LONG_TEXTS:
             if length <= rule.get("maxLength", length):
-                yield "long", self._spelled(ALPHABETS["gsm-7"], length)
+                yield "long", self._spelled(PLAIN, length)
         yield (
             "long",
             self._spelled(ALPHABETS["cjk-extension-b"], min(rule.get("maxLength", LONG_TEXTS[-1]), LONG_TEXTS[-1])),
         )
-        yield from (("line-breaks", value) for value in LINE_BREAKS)
+        yield from (("line-breaks", value) for value in WITH_LINE_BREAKS)
+        yield "line-breaks", self._spelled(LINE_BREAKS, ALPHABET_SAMPLE)
 
     def _spelled(self, alphabet: Speller, length: int) -> str:
         return spell(alphabet, self.chance.randbytes(UNIT * length))
 
-    def _boundaries(self, member: str) -> Iterator[tuple[str, str]]:
-        ends = documented_range(self.command, member)
-        if ends:
-            low, high = ends
-            yield from (("boundary", str(value)) for value in (low, low + 1, high - 1, high))
-
-    def random(self, count: int) -> list[ValidPayload]:
-        """`count` random payloads that are like none so far."""
-        strategy = strategy_for(
-            self._shortened(), {member: st.sampled_from(values) for member, values in self.given.items()}
-        )
+    def random(self, count: int, *, plain: bool = False) -> list[ValidPayload]:
+        """`count` random payloads that are like none so far; `plain` ones have nothing unusual in them."""
+        schema = _plain(self.schema) if plain else self.schema
+        given = {member: st.sampled_from(values) for member, values in self.given.items()}
+        strategy = strategy_for(schema, {**_texts_in(schema, plain=plain), **given})
         payloads: list[ValidPayload] = []
         self._check_room(count)
         for _ in range(MOST_BATCHES):
@@ -190,7 +176,7 @@ class _Planner:
             if not missing:
                 break
             drawn = draw(strategy, missing, self.chance.getrandbits(64))
-            free = filter(None, map(self._free, drawn))
+            free = filter(None, (self._free(members, schema) for members in drawn))
             payloads += [self._proved("random", members) for members in free]
         else:
             raise UsageError(
@@ -199,21 +185,12 @@ class _Planner:
             )
         return payloads
 
-    def _shortened(self) -> dict[str, Any]:
-        members = {
-            member: {**rule, "maxLength": min(rule.get("maxLength", RANDOM_TEXT), RANDOM_TEXT)}
-            if "x-characters" in rule
-            else rule
-            for member, rule in self.schema["properties"].items()
-        }
-        return {**self.schema, "properties": members}
-
     # --- Keeping them apart
 
     def placed(self, aspect: str, members: Mapping[str, Any]) -> ValidPayload:
         """The payload, moved away from those so far unless its members are what it is there for."""
         fixed = aspect in ("sample", "boundary")
-        found = self._claimed(members) if fixed else self._free(members)
+        found = self._claimed(members) if fixed else self._free(members, self.schema)
         if found is None:
             raise SuiteError(f"the {aspect} payload of {self.command.name} is like an earlier one: {members!r}")
         return self._proved(aspect, found)
@@ -231,17 +208,16 @@ class _Planner:
         self.taken.add(likeness)
         return members
 
-    def _free(self, members: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The members, or the nearest above that no payload so far is like; None if there are none."""
-        return next(filter(None, map(self._claimed, self._moves(members))), None)
+    def _free(self, members: Members, schema: Mapping[str, Any]) -> Members | None:
+        """The members, or the nearest in `schema` that no payload so far is like; None if there are none."""
+        return next(filter(None, map(self._claimed, self._moves(members, schema))), None)
 
-    def _moves(self, members: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    def _moves(self, members: Members, schema: Mapping[str, Any]) -> Iterator[Members]:
         yield members
         if self.command.window_s is None:
             return
         phone, amount = WINDOW_MEMBERS
-        bounds = self.schema["properties"][amount]["x-integer"]
-        low, size = bounds["minimum"], bounds["maximum"] - bounds["minimum"] + 1
+        low, size = _span(schema, amount)
         for number in (members[phone], *self.given.get(phone, ())):
             for step in range(size):
                 yield {**members, phone: number, amount: str(low + (int(members[amount]) - low + step) % size)}
@@ -251,9 +227,8 @@ class _Planner:
         phone, amount = WINDOW_MEMBERS
         if self.command.window_s is None or phone not in self.given:
             return
-        bounds = self.schema["properties"][amount]["x-integer"]
         numbers = len(set(self.given[phone]))
-        room = numbers * (bounds["maximum"] - bounds["minimum"] + 1) - len(self.taken)
+        room = numbers * _span(self.schema, amount)[1] - len(self.taken)
         if count > room:
             raise UsageError(
                 f"{count} different {self.command.name} payloads are wanted, and {numbers} phone number(s) leave room "
@@ -269,6 +244,39 @@ class _Planner:
         if broken or parsed != members:
             raise SuiteError(f"the {aspect} payload {body!r} of {self.command.name} is not valid: {broken}")
         return ValidPayload(aspect, body, parsed)
+
+
+def _span(schema: Mapping[str, Any], member: str) -> tuple[int, int]:
+    """The least value of a member with `x-integer`, and how many it has."""
+    bounds = schema["properties"][member]["x-integer"]
+    return bounds["minimum"], bounds["maximum"] - bounds["minimum"] + 1
+
+
+def _boundaries(rule: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    ends = documented_range(rule)
+    if ends:
+        low, high = ends
+        yield from (("boundary", str(value)) for value in (low, low + 1, high - 1, high))
+
+
+def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema with every member required, and documented ranges without the values that `boundary` tries."""
+    members = {
+        member: {**rule, "x-integer": {"minimum": ends[0] + 2, "maximum": ends[1] - 2}}
+        if (ends := documented_range(rule))
+        else rule
+        for member, rule in schema["properties"].items()
+    }
+    return {**schema, "properties": members, "required": list(members)}
+
+
+def _texts_in(schema: Mapping[str, Any], *, plain: bool) -> dict[str, SearchStrategy[str]]:
+    alphabets = (PLAIN,) if plain else ALPHABETS.values()
+    return {
+        member: text(alphabets, max(1, rule.get("minLength", 1)), min(rule.get("maxLength", RANDOM_TEXT), RANDOM_TEXT))
+        for member, rule in schema["properties"].items()
+        if "x-characters" in rule
+    }
 
 
 def _check_given(command: Command, sample: Mapping[str, Any], given: Mapping[str, tuple[str, ...]]) -> None:

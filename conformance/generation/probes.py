@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 
 from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import parse_json
-from conformance.errors import SuiteError
+from conformance.errors import SuiteError, UsageError
 
 JSON_MEDIA_TYPE = "application/json"
 FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
@@ -67,9 +67,14 @@ def authorization(key: str, secret: str) -> str:
 def credential_probes(key: str, secret: str) -> list[CredentialProbe]:
     """Every way of being wrong, next to the right credential.
 
-    Left out is what would be right by chance (swapped, if key and secret are equal). Raises SuiteError if one of them
-    turns out to be the right credential after all.
+    Left out is what would be right by chance (swapped, if key and secret are equal). Raises UsageError for a credential
+    that Basic authentication cannot carry, SuiteError if a probe turns out to be the right one.
     """
+    if not key or not secret or ":" in key:
+        raise UsageError(
+            "the credential is empty, or its key has a colon in it",
+            hint="give --consumer-key (without a colon) and --consumer-secret",
+        )
     right = f"{key}:{secret}".encode()
     probes = [
         CredentialProbe("absent", None),

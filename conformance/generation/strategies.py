@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from conformance.errors import UnknownKeyword
-from conformance.generation.alphabets import ALPHABETS, ANY, MIXED, UNIT, Speller, spell
+from conformance.generation.alphabets import ALPHABETS, UNIT, Speller, spell
 from conformance.generation.patterns import OPEN_REPETITIONS, Alternatives, matching, parsed
 
 Schema = Mapping[str, Any]
@@ -29,8 +29,6 @@ ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "title", "description", "
 
 # A text without a maxLength: one SMS segment.
 OPEN_TEXT = 160
-
-EVERY_ALPHABET: tuple[Speller, ...] = (MIXED, ANY, *ALPHABETS.values())
 
 
 def strategy_for(schema: Schema, instead: Mapping[str, SearchStrategy[Any]] | None = None) -> SearchStrategy[Any]:
@@ -103,7 +101,7 @@ def _characters(schema: Schema, _instead: object) -> SearchStrategy[str]:
     if schema["x-characters"] != "text":
         raise UnknownKeyword(f"x-characters is {schema['x-characters']!r}, known is 'text'")
     least = max(1, schema.get("minLength", 0))
-    return text(EVERY_ALPHABET, least, schema.get("maxLength", least + OPEN_TEXT))
+    return text(ALPHABETS.values(), least, schema.get("maxLength", least + OPEN_TEXT))
 
 
 def _patterned(schema: Schema, _instead: object) -> SearchStrategy[str]:

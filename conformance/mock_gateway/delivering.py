@@ -34,6 +34,8 @@ MOST_CONNECTIONS = 16
 # Failures that are kept for whoever asks; their number is counted beyond that.
 MOST_FAILURES = 100
 
+_USUAL_PORTS = {"http": 80, "https": 443}
+_LAST_PORT = 65535
 _FIRST_FINAL_STATUS = 200
 _OK = range(200, 300)
 
@@ -72,9 +74,11 @@ def _target(url: str) -> _Target:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise ValueError(f"not a URL: {error}") from error
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
+    if parsed.scheme not in _USUAL_PORTS or not parsed.host:
         raise ValueError("not an http or https URL")
-    port = parsed.port or {"http": 80, "https": 443}[parsed.scheme]
+    port = parsed.port or _USUAL_PORTS[parsed.scheme]
+    if port > _LAST_PORT:  # httpx takes any number
+        raise ValueError(f"not a URL: there is no port {port}")
     return _Target(_Origin(parsed.scheme, parsed.raw_host.decode(), port), parsed.netloc, parsed.raw_path)
 
 
@@ -93,14 +97,15 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._answer: asyncio.Future[int] | None = None
-        self._begun = False
+        self._heard = False
+        self._headers_read = False
         self.reusable = False
 
     def request(self, data: bytes) -> asyncio.Future[int]:
         """Sends `data`, a whole request; the future is the status of its answer. It raises _Lost or ValueError."""
         self._parser = httptools.HttpResponseParser(self)
         self._answer = asyncio.get_running_loop().create_future()
-        self._begun = self.reusable = False
+        self._heard = self._headers_read = self.reusable = False
         if self._transport is None or self._transport.is_closing():
             self._answer.set_exception(_Lost(answered=False))
         else:
@@ -123,14 +128,15 @@ class _Connection(asyncio.Protocol):
         self.reusable = False
         if self._answer is None or self._answer.done():
             return
-        status = self._parser.get_status_code() if self._parser and self._begun else 0
+        status = self._parser.get_status_code() if self._parser and self._headers_read else 0
         if status >= _FIRST_FINAL_STATUS:
             self._answer.set_result(status)
         else:
-            self._answer.set_exception(_Lost(answered=self._begun))
+            self._answer.set_exception(_Lost(answered=self._heard))
 
     def data_received(self, data: bytes) -> None:
         """Part of asyncio.Protocol."""
+        self._heard = True
         if self._parser is None:
             self.close()
             return
@@ -142,7 +148,7 @@ class _Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Part of httptools' callbacks."""
-        self._begun = True
+        self._headers_read = True
 
     def on_message_complete(self) -> None:
         """Part of httptools' callbacks. Interim answers (1xx) are passed over."""
@@ -162,6 +168,7 @@ class _Pool:
 
     def __init__(self, origin: _Origin) -> None:
         self._origin = origin
+        self._tls = ssl.create_default_context() if origin.scheme == "https" else None
         self._free = asyncio.Semaphore(MOST_CONNECTIONS)
         self._idle: list[_Connection] = []
         self._all: set[_Connection] = set()
@@ -183,9 +190,9 @@ class _Pool:
             return await self._post_on(await self._connect(), data)
 
     async def _connect(self) -> _Connection:
-        context = ssl.create_default_context() if self._origin.scheme == "https" else None
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(_Connection, self._origin.host, self._origin.port, ssl=context)
+        _, connection = await asyncio.get_running_loop().create_connection(
+            _Connection, self._origin.host, self._origin.port, ssl=self._tls
+        )
         self._all.add(connection)
         return connection
 
@@ -254,8 +261,6 @@ class Courier:
             pool.close()
 
     def _send(self, delivery: Delivery) -> None:
-        if self._closed:
-            return
         task = asyncio.get_running_loop().create_task(self._deliver(delivery))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -273,10 +278,11 @@ class Courier:
         self._timers.add(timer)
 
     async def _deliver(self, delivery: Delivery) -> None:
+        if self._closed:
+            return
         try:
             target = _target(delivery.url)
-            pool = self._pools.setdefault(target.origin, _Pool(target.origin))
-            status = await pool.post(_request(delivery, target))
+            status = await self._pool(target.origin).post(_request(delivery, target))
         except TimeoutError:
             self._failed(delivery, f"not answered within {ANSWER_WITHIN_S:g} s")
         except (OSError, ValueError) as error:
@@ -286,6 +292,11 @@ class Courier:
                 self.delivered += 1
             else:
                 self._failed(delivery, f"answered {status}")
+
+    def _pool(self, origin: _Origin) -> _Pool:
+        if origin not in self._pools:
+            self._pools[origin] = _Pool(origin)
+        return self._pools[origin]
 
     def _failed(self, delivery: Delivery, reason: str) -> None:
         self.failed += 1

@@ -93,9 +93,11 @@ def astral(moment: Moment) -> bool:
 
 
 def broken_into_lines(moment: Moment) -> bool:
-    """A short message in ASCII that holds a line break or a tab; one in another script is there to show that script."""
+    """A short message with a line break or a tab between plain words; any other character may be what it is there for."""
     message = member(moment, "message")
-    return len(message) <= SEGMENT and message.isascii() and not LINE_BREAKS.isdisjoint(message)
+    others = (c for c in message if c not in LINE_BREAKS)
+    plain_words = all(c == " " or (c.isascii() and c.isalnum()) for c in others)
+    return len(message) <= SEGMENT and not LINE_BREAKS.isdisjoint(message) and plain_words
 
 
 def long(moment: Moment) -> bool:

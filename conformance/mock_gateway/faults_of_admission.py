@@ -215,7 +215,7 @@ VALID_PAYLOADS = (
     Fault("refuses-long-messages", "More than 160 characters are refused", ("ACC-04",), refuses_ordinary(long)),
     Fault(
         "refuses-line-breaks",
-        "An ASCII message with a line break or a tab is refused",
+        "A message of plain words with a line break or a tab is refused",
         ("ACC-05",),
         refuses_ordinary(broken_into_lines),
     ),

@@ -150,9 +150,11 @@ class MockServer:
     def stop(self) -> None:
         """Stops serving; notifications that are still pending are dropped. Once stopped, does nothing."""
         loop, self._loop = self._loop, None
-        if loop is not None:
-            asyncio.run_coroutine_threadsafe(self._courier.close(), loop).result(STOP_WITHIN_S)
-        self._thread.stop()
+        try:
+            if loop is not None and loop.is_running():
+                asyncio.run_coroutine_threadsafe(self._courier.close(), loop).result(STOP_WITHIN_S)
+        finally:
+            self._thread.stop()
 
     def __enter__(self) -> Self:
         self.start()

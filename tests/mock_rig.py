@@ -1,15 +1,22 @@
-"""Requests to the mock gateway, as its tests write them: valid as they come, spoilt in one place where a test says so."""
+"""What the tests of the mock gateway share: requests, valid or spoilt in one place, and a server to send them to."""
 
 from __future__ import annotations
 
 import base64
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
+
+import httpx
 
 from conformance.contract.commands import COMMANDS
 from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock_gateway.gateway import Answer
+from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.traffic import Request
 
 ACCOUNT = Account.sample()
@@ -27,6 +34,8 @@ VALID: dict[str, dict[str, str]] = {
 }
 
 POSTS = tuple(VALID)
+
+CALLBACKS = {c.product: f"http://127.0.0.1:1/{c.product}?token=t" for c in COMMANDS.values() if c.product}
 
 
 def basic(credential: str | bytes) -> str:
@@ -69,3 +78,26 @@ def eventually(holds: Callable[[], bool], within_s: float = 5.0) -> bool:
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.002)
     return holds()
+
+
+def told(answer: Answer) -> int:
+    """The status_code of an answer, which its HTTP status has to agree with."""
+    status = answer.reply.content["status_code"]
+    assert status == answer.reply.status
+    return int(status)
+
+
+@contextmanager
+def served(behaviour: Behaviour | None = None, **callbacks: str) -> Iterator[tuple[MockServer, httpx.Client]]:
+    """A mock gateway, and a client of it that has the right headers."""
+    account = replace(ACCOUNT, callbacks=callbacks)
+    with (
+        serve_mock(account, behaviour) as server,
+        httpx.Client(base_url=server.url, headers=headers(), trust_env=False) as client,
+    ):
+        yield server, client
+
+
+def sms(client: httpx.Client) -> httpx.Response:
+    """The answer to a valid sms request."""
+    return client.post("sms", content=json.dumps(VALID["sms"]))

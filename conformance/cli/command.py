@@ -1,0 +1,134 @@
+"""What every command of the suite has: configuration from outside, options in sections, and names that are looked up.
+
+ConformanceCommand      a click command whose options are also configured by environment and file
+ConformanceGroup        the group, which says what a mistyped command may have meant
+option                  an option that belongs to a section of the help
+Named, Listen           types of values: one of a table of names; an address
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from conformance.callbacks.address import Address
+from conformance.cli.configuration import configured, did_you_mean, switches
+from conformance.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class SectionedOption(click.Option):
+    """An option that stands under the heading `section` in the help."""
+
+    def __init__(self, *arguments: Any, section: str, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.section = section
+
+
+def option(section: str, *names: str, **attributes: Any) -> Callable[[F], F]:
+    """`click.option`, under the heading `section` of the help."""
+    return click.option(*names, cls=SectionedOption, section=section, **attributes)
+
+
+class ConformanceCommand(click.Command):
+    """A command whose options may stand on the command line, in the environment or in a file, the former first."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, with what is configured as defaults; asked for help, configuration does not matter."""
+        if not set(args) & set(ctx.help_option_names):
+            parent = ctx.parent.command if ctx.parent else None
+            commands = parent.commands.values() if isinstance(parent, click.Group) else [self]
+            known = [switch.name for command in commands for switch in switches(command.params)]
+            ctx.default_map = configured(self.params, known, os.environ, Path.cwd())
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each section of options under its heading, in the order in which the sections first appear."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(getattr(parameter, "section", "Other"), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+class ConformanceGroup(click.Group):
+    """The group of all commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which one comes to need them."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant. Raises UsageError if there is none of that name."""
+        if self.get_command(ctx, args[0]) is None:
+            names = self.list_commands(ctx)
+            raise UsageError(
+                f"there is no command {args[0]!r}; expected {', '.join(names)}", hint=did_you_mean(args[0], names)
+            )
+        return super().resolve_command(ctx, args)
+
+
+class Named(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """One of the `names`; `what` they are names of. Raises UsageError, with what may have been meant as its hint."""
+
+    def __init__(self, what: str, names: Iterable[str], listed_by: str | None = None) -> None:
+        self.name = what
+        self._names = tuple(names)
+        self._listed_by = listed_by
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
+        """The name itself, if it is one."""
+        if value in self._names:
+            return str(value)
+        expected = (
+            f"one of {', '.join(self._names)}" if self._listed_by is None else f"a name that {self._listed_by} shows"
+        )
+        raise UsageError(
+            f"there is no {self.name} {value!r}; expected {expected}", hint=did_you_mean(str(value), self._names)
+        )
+
+
+class Listen(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """`HOST:PORT`. Raises UsageError for anything else."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:  # noqa: ARG002 - click's signature
+        """The address."""
+        return value if isinstance(value, Address) else Address.parse(str(value))
+
+
+class Registration(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """`PRODUCT=URL`. Raises UsageError for anything else."""
+
+    name = "registration"
+
+    def __init__(self, products: Iterable[str]) -> None:
+        self._product = Named("product", products)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Product and callback URL."""
+        if isinstance(value, tuple):
+            return value
+        product, equals, url = str(value).partition("=")
+        if not equals or not url.startswith(("http://", "https://")):
+            raise UsageError(
+                f"callback {value!r} is not PRODUCT=URL with an http or https URL",
+                hint="for example sms=http://127.0.0.1:8080/callbacks/sms",
+            )
+        return self._product.convert(product, param, ctx), url
+
+
+def rows(table: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and summary of each row of a table of faults or variants."""
+    return [(name, row.summary) for name, row in table.items()]

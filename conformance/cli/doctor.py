@@ -1,0 +1,37 @@
+"""`doctor`: does the set-up work, before anything is judged?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from conformance.cli.command import ConformanceCommand
+from conformance.cli.options import gateway_options, product_options, receiver_options, settings_from
+from conformance.errors import EnvironmentFailure
+from conformance.gateway_under_test.preflight import examine
+from conformance.gateway_under_test.rig import rigged
+from conformance.reporting.console import print_line, results
+
+
+@click.command("doctor", cls=ConformanceCommand, short_help="Check that the set-up works.")
+@gateway_options
+@receiver_options
+@product_options
+def doctor(**options: Any) -> int:
+    """Check the set-up: gateway reachable, credential accepted, each callback path leading back here.
+
+    Only account-details is called, so no money moves. Exit code: 0 if all is well, 3 if not.
+    """
+    settings = settings_from(options)
+    console = results()
+    probed = 0
+    with rigged(settings) as rig:
+        for probe in examine(settings, rig):
+            probed += 1
+            if not probe.ok:
+                print_line(console, f"failed  {probe.name}", "red")
+                raise EnvironmentFailure(probe.detail, probe.hint)
+            print_line(console, f"ok      {probe.name}: {probe.detail}")
+    print_line(console, f"{probed} of {probed} checks are well; `statum-conformance run` can begin")
+    return 0

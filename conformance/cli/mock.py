@@ -1,0 +1,214 @@
+"""`mock`: the mock gateway for people who write clients."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import click
+from rich.console import Console
+
+from conformance.cli.command import ConformanceCommand, Listen, Named, Registration, option, rows
+from conformance.cli.options import account_options, credential_from, credential_options
+from conformance.contract.commands import PRODUCTS
+from conformance.errors import UsageError
+from conformance.gateway_under_test.settings import DEFAULT_SENDER_ID, DEFAULT_SHORT_CODE, fresh_seed
+from conformance.mock_gateway.account import OPENING_BALANCE, Account
+from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
+from conformance.mock_gateway.faults import FAULTS
+from conformance.mock_gateway.serving import MockServer, serve_mock
+from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
+from conformance.reporting.console import print_line, results
+
+SERVING, MISBEHAVIOUR = "Serving", "Behaviour"
+
+
+def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Parameter, bool], None]:
+    """A callback of an option that lists the rows of a table and ends."""
+
+    def show(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
+        if wanted:
+            width = max(map(len, table))
+            for name, summary in rows(table):
+                print_line(results(), f"{name:{width}}  {summary}")
+            context.exit()
+
+    return show
+
+
+@click.command("mock", cls=ConformanceCommand, short_help="Serve the mock gateway.")
+@option(
+    SERVING,
+    "--listen",
+    type=Listen(),
+    metavar="HOST:PORT",
+    default="127.0.0.1:9000",
+    show_default=True,
+    help="Where to serve; port 0 means any free one.",
+)
+@option(
+    SERVING,
+    "--callback",
+    type=Registration(PRODUCTS),
+    multiple=True,
+    metavar="PRODUCT=URL",
+    help="Where a product's notifications go. Repeatable; a product without one gets none.",
+)
+@credential_options
+@account_options
+@option(
+    "Account",
+    "--balance",
+    type=int,
+    metavar="KES",
+    default=OPENING_BALANCE,
+    show_default=True,
+    help="Opening balance in whole shillings.",
+)
+@option(
+    MISBEHAVIOUR,
+    "--failure-rate",
+    type=float,
+    metavar="SHARE",
+    default=BUILT_IN.failure_rate,
+    show_default=True,
+    help="Share of transactions that the operator fails, from 0 to 1.",
+)
+@option(
+    MISBEHAVIOUR,
+    "--fault",
+    type=Named("fault", FAULTS, listed_by="--list-faults"),
+    multiple=True,
+    metavar="NAME",
+    help="A way to break the contract. Repeatable.",
+)
+@option(
+    MISBEHAVIOUR,
+    "--variant",
+    type=Named("variant", VARIANTS, listed_by="--list-variants"),
+    multiple=True,
+    metavar="NAME",
+    help="A lawful way to be different. Repeatable.",
+)
+@option(MISBEHAVIOUR, "--seed", type=int, metavar="N", help="The same seed gives the same ids. Default: a new one.")
+@option(
+    "Output",
+    "--list-faults",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_listing(FAULTS),
+    help="List the faults and end.",
+)
+@option(
+    "Output",
+    "--list-variants",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_listing(VARIANTS),
+    help="List the variants and end.",
+)
+@option("Output", "-v", "--verbose", is_flag=True, help="A line for each request.")
+def mock(**options: Any) -> int:
+    """Serve the mock gateway, until Ctrl-C.
+
+    It keeps the contract, with a credential, sender ids and short codes of its own unless others are given. Some phone
+    numbers have a known outcome: those ending in 000402 (no funds), 000404, 000408, 000500 (accepted, then failed) and
+    000429 (slow down, once).
+    """
+    account = _account(options)
+    console = results()
+    behaviour = _behaviour(options)
+    if options["verbose"]:
+        behaviour = replace(behaviour, reply=(*behaviour.reply, _telling(console)))
+    seed = fresh_seed() if options["seed"] is None else options["seed"]
+    with serve_mock(account, behaviour, options["listen"], seed) as server:
+        _introduce(server, options, console)
+        _until_told_to_stop()
+        _sum_up(server, console)
+    return 0
+
+
+def _account(options: dict[str, Any]) -> Account:
+    """The account served; without names of its own it has those of the samples and those that `run` uses."""
+    key, secret = credential_from(options)
+    sample = Account.sample()
+    return Account(
+        consumer_key=key,
+        consumer_secret=secret,
+        sender_ids=_names(options["sender_id"], (DEFAULT_SENDER_ID,), sample.sender_ids),
+        short_codes=_names(options["short_code"], (DEFAULT_SHORT_CODE,), sample.short_codes),
+        balance=options["balance"],
+        callbacks=dict(options["callback"]),
+    )
+
+
+def _names(given: tuple[str, ...], default: tuple[str, ...], sample: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*given, *sample))) if given == default else given
+
+
+def _behaviour(options: dict[str, Any]) -> Behaviour:
+    """The built-in behaviour, changed by each variant and then by each fault that is asked for."""
+    rate = options["failure_rate"]
+    if not 0 <= rate <= 1:
+        raise UsageError(f"--failure-rate is {rate:g}; expected a share from 0 to 1")
+    behaviour = replace(BUILT_IN, failure_rate=rate)
+    for name in options["variant"]:
+        behaviour = VARIANTS[name].change(behaviour)
+    for name in options["fault"]:
+        behaviour = FAULTS[name].change(behaviour)
+    return behaviour
+
+
+def _telling(console: Console) -> Callable[[Reply, Moment], Reply]:
+    def tell(reply: Reply, moment: Moment) -> Reply:
+        refused = f" refused: {moment.refusal}" if moment.refusal else ""
+        target = moment.request.url.partition("?")[0]
+        print_line(console, f"{moment.request.method} {target} {reply.status} {moment.request_id}{refused}")
+        return reply
+
+    return tell
+
+
+def _introduce(server: MockServer, options: dict[str, Any], console: Console) -> None:
+    """What one needs to know to send a request; the last line is for scripts that wait for it."""
+    account = server.gateway.account
+    print_line(console, f"mock gateway at {server.url}")
+    sample = Account.sample()
+    if (account.consumer_key, account.consumer_secret) == (sample.consumer_key, sample.consumer_secret):
+        print_line(console, f"consumer key {account.consumer_key}, secret {account.consumer_secret}")
+    else:
+        print_line(console, f"consumer key {account.consumer_key}, and its secret as given")
+    print_line(console, f"sender ids {', '.join(account.sender_ids)}; short codes {', '.join(account.short_codes)}")
+    for product in PRODUCTS:
+        registered = account.callbacks.get(product, f"no callback (register one with --callback {product}=URL)")
+        print_line(console, f"  {product}: {registered}")
+    for what in ("variant", "fault"):
+        if options[what]:
+            print_line(console, f"{what}: {', '.join(options[what])}")
+    print_line(console, "ready")
+    console.file.flush()
+
+
+def _sum_up(server: MockServer, console: Console) -> None:
+    notifications = f"{server.delivered:,} notifications taken, {server.failed:,} not taken"
+    print_line(console, f"{server.requests:,} requests answered, {notifications}")
+    # Each way to fail once: a callback that is down fails for every notification alike. A query may hold a token.
+    for product, url, reason in dict.fromkeys((f.product, f.url.partition("?")[0], f.reason) for f in server.failures):
+        print_line(console, f"  not taken: {product} at {url}: {reason}")
+
+
+def _until_told_to_stop() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    told = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: told.set()) for number in signals]
+    try:
+        told.wait()
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)

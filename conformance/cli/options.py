@@ -1,0 +1,222 @@
+"""The options that several commands share, and the settings that they make.
+
+gateway_options, account_options, notification_options, campaign_options, report_dir    groups of options
+settings_from                                                                           options → Settings
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from conformance.callbacks.address import Address
+from conformance.cli.command import Listen, Named, option
+from conformance.cli.complaints import Complaints
+from conformance.cli.configuration import variable
+from conformance.contract.commands import PRODUCTS
+from conformance.errors import UsageError
+from conformance.gateway_under_test.settings import (
+    DEFAULT_MAX_EXAMPLES,
+    DEFAULT_NOTIFY_WITHIN_S,
+    DEFAULT_SENDER_ID,
+    DEFAULT_SHORT_CODE,
+    Settings,
+    fresh_seed,
+)
+from conformance.mock_gateway.account import Account
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SECRET_VARIABLE = variable("consumer-secret")
+
+GATEWAY, ACCOUNT, NOTIFICATIONS, CAMPAIGN, REPORTS = "Gateway", "Account", "Notifications", "Campaign", "Reports"
+
+
+def _together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """The decorators as one; their options appear in the help in this order."""
+
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+credential_options = _together(
+    option(GATEWAY, "--consumer-key", metavar="KEY", help="Consumer key of the account."),
+    option(
+        GATEWAY,
+        "--consumer-secret",
+        metavar="SECRET",
+        help=f"Its secret; rather give it as {SECRET_VARIABLE}, other processes see a command line.",
+    ),
+)
+
+gateway_options = _together(
+    option(
+        GATEWAY,
+        "--gateway",
+        metavar="URL",
+        help="Base URL of the gateway, such as https://api.statum.co.ke/api/v2. Without it, the built-in mock gateway.",
+    ),
+    credential_options,
+)
+
+account_options = _together(
+    option(
+        ACCOUNT,
+        "--sender-id",
+        multiple=True,
+        metavar="ID",
+        default=(DEFAULT_SENDER_ID,),
+        show_default=True,
+        help="Sender id that is registered to the account. Repeatable.",
+    ),
+    option(
+        ACCOUNT,
+        "--short-code",
+        multiple=True,
+        metavar="CODE",
+        default=(DEFAULT_SHORT_CODE,),
+        show_default=True,
+        help="Short code that is registered to the account. Repeatable.",
+    ),
+)
+
+sandbox_options = _together(
+    option(
+        ACCOUNT,
+        "--phone-number",
+        multiple=True,
+        metavar="NUMBER",
+        help="Phone number to use, and no other, for a sandbox that is real. Repeatable.",
+    ),
+    option(
+        ACCOUNT,
+        "--exclusive-account/--shared-account",
+        default=False,
+        help="Whether nobody else uses the account: then a notification that nobody asked for is a failure, "
+        "otherwise (the default) a warning.",
+    ),
+)
+
+receiver_options = _together(
+    option(
+        NOTIFICATIONS,
+        "--callback-listen",
+        type=Listen(),
+        metavar="HOST:PORT",
+        default="127.0.0.1:0",
+        help="Where the callback receiver listens. Default: any free port of 127.0.0.1.",
+    ),
+    option(
+        NOTIFICATIONS,
+        "--callback-url",
+        metavar="URL",
+        help="Public address of the receiver, where it is another; /callbacks/PRODUCT is put at the end of its path.",
+    ),
+)
+
+waiting_options = option(
+    NOTIFICATIONS,
+    "--notify-within",
+    type=float,
+    metavar="SECONDS",
+    default=DEFAULT_NOTIFY_WITHIN_S,
+    show_default=True,
+    help="How long a notification may take.",
+)
+
+product_options = option(
+    CAMPAIGN,
+    "--product",
+    type=Named("product", PRODUCTS),
+    multiple=True,
+    metavar="NAME",
+    help=f"Product to exercise: {', '.join(PRODUCTS)}. Repeatable. Default: all.",
+)
+
+campaign_options = _together(
+    option(
+        CAMPAIGN,
+        "--max-examples",
+        type=int,
+        metavar="N",
+        default=DEFAULT_MAX_EXAMPLES,
+        show_default=True,
+        help="Random valid payloads per command, on top of the systematic ones.",
+    ),
+    option(
+        CAMPAIGN,
+        "--seed",
+        type=int,
+        metavar="N",
+        help="The same seed sends the same requests. Default: a new one.",
+    ),
+)
+
+report_options = option(
+    REPORTS,
+    "--report-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    default=Path("reports"),
+    show_default=True,
+    help="Where journal and reports are written.",
+)
+
+
+def credential_from(options: dict[str, Any]) -> tuple[str, str]:
+    """Consumer key and secret: as given, or those of the built-in mock gateway where no other is named.
+
+    From here on the secret is kept out of whatever is printed. Raises UsageError if one of them is missing.
+    """
+    key, secret, gateway = options["consumer_key"], options["consumer_secret"], options.get("gateway")
+    context = click.get_current_context()
+    complaints = context.find_object(Complaints) or Complaints()
+    if secret:
+        complaints.protect(secret, key or "")
+    if context.get_parameter_source("consumer_secret") is ParameterSource.COMMANDLINE:
+        complaints.warn(f"--consumer-secret is visible to other processes of this machine; prefer {SECRET_VARIABLE}")
+    if gateway is not None:
+        for name, value in (("--consumer-key", key), ("--consumer-secret", secret)):
+            if not value:
+                raise UsageError(f"{name} is missing; --gateway needs a credential", f"set {variable(name[2:])}")
+    sample = Account.sample()
+    return key or sample.consumer_key, secret or sample.consumer_secret
+
+
+def settings_from(options: dict[str, Any]) -> Settings:
+    """The settings of a run, from the options that the command has; those that it lacks have their defaults.
+
+    Raises UsageError for what cannot be used.
+    """
+    key, secret = credential_from(options)
+    listen = options["callback_listen"]
+    seed = options.get("seed")
+    return Settings(
+        consumer_key=key,
+        consumer_secret=secret,
+        gateway=options["gateway"],
+        callback_listen=listen if isinstance(listen, Address) else Address.parse(listen),
+        callback_url=options["callback_url"],
+        products=_in_order(options["product"]) or PRODUCTS,
+        sender_ids=options.get("sender_id") or (DEFAULT_SENDER_ID,),
+        short_codes=options.get("short_code") or (DEFAULT_SHORT_CODE,),
+        phone_numbers=options.get("phone_number", ()),
+        notify_within_s=options.get("notify_within", DEFAULT_NOTIFY_WITHIN_S),
+        max_examples=options.get("max_examples", DEFAULT_MAX_EXAMPLES),
+        seed=fresh_seed() if seed is None else seed,
+        exclusive_account=options.get("exclusive_account", False),
+        report_dir=options.get("report_dir", Path("reports")),
+    )
+
+
+def _in_order(products: tuple[str, ...]) -> tuple[str, ...]:
+    """The products, each once, in the order of the contract: so that the order given does not change what is sent."""
+    return tuple(product for product in PRODUCTS if product in products)

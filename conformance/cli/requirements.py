@@ -1,0 +1,121 @@
+"""`requirements`: what is judged, by what, and what is not."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from conformance.checks import CHECKS
+from conformance.cli.command import ConformanceCommand, option
+from conformance.contract.requirements import Requirement, catalogue
+from conformance.reporting.console import results
+
+
+def _entry(requirement: Requirement) -> dict[str, Any]:
+    return {
+        "id": requirement.id,
+        "level": requirement.level.value,
+        "actor": requirement.actor.value,
+        "title": requirement.title,
+        "source": requirement.source,
+        "quote": requirement.quote,
+        "section": requirement.section,
+        "commands": [command for command in requirement.commands if command],
+        "condition": requirement.condition,
+        "shared_level": requirement.shared_level.value if requirement.shared_level else None,
+        "checks": _checks(requirement),
+        "excluded": requirement.excluded,
+    }
+
+
+def _checks(requirement: Requirement) -> list[str]:
+    """The functions that judge it, as `module.function`; none for what is not judged."""
+    check = CHECKS.get(requirement.id)
+    return [_name(check)] if check else []
+
+
+def _name(check: Callable[..., Any]) -> str:
+    """A check that is built around a rule goes by the rule's name, any other built one by that of its builder."""
+    rule = inspect.getclosurevars(check).nonlocals.get("rule")
+    if callable(rule):
+        return _name(rule)
+    return f"{check.__module__.rpartition('.')[2]}.{check.__qualname__.partition('.<locals>')[0]}"
+
+
+def _as_json(entries: list[dict[str, Any]]) -> None:
+    click.echo(json.dumps(entries, ensure_ascii=False, indent=2))
+
+
+def _as_markdown(entries: list[dict[str, Any]]) -> None:
+    for line in _markdown(entries):
+        click.echo(line)
+
+
+def _markdown(entries: list[dict[str, Any]]) -> Iterator[str]:
+    yield "| id | level | actor | requirement | commands | source | checks |"
+    yield "|---|---|---|---|---|---|---|"
+    for entry in entries:
+        cells = (
+            entry["id"],
+            entry["level"],
+            entry["actor"],
+            entry["title"],
+            ", ".join(f"`{command}`" for command in entry["commands"]) or "–",
+            _source(entry),
+            ", ".join(f"`{check}`" for check in entry["checks"]) or f"not judged: {entry['excluded']}",
+        )
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _source(entry: Mapping[str, Any]) -> str:
+    return f"{entry['source']}: “{entry['quote']}”" if entry["quote"] else str(entry["source"])
+
+
+def _as_table(entries: list[dict[str, Any]]) -> None:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("id", "level", "actor"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("requirement", ratio=3)
+    table.add_column("commands", ratio=2)
+    table.add_column("checked by", ratio=2, overflow="fold")
+    for entry in entries:
+        requirement = Text(entry["title"])
+        requirement.append(f"\n{_source(entry)}", style="dim")
+        checked = ", ".join(entry["checks"]) or f"not judged: {entry['excluded']}"
+        table.add_row(
+            entry["id"], entry["level"], entry["actor"], requirement, ", ".join(entry["commands"]) or "–", checked
+        )
+    results().print(table)
+
+
+FORMATS: Mapping[str, Callable[[list[dict[str, Any]]], None]] = {
+    "table": _as_table,
+    "json": _as_json,
+    "markdown": _as_markdown,
+}
+
+
+@click.command("requirements", cls=ConformanceCommand, short_help="List what is judged, and by what.")
+@option(
+    "Output",
+    "--format",
+    "form",
+    type=click.Choice(tuple(FORMATS)),
+    default="table",
+    show_default=True,
+    help="How to list them.",
+)
+def requirements(form: str) -> int:
+    """List the catalogue: id, level, actor, source with its quote, the commands, and the check that judges it.
+
+    What cannot be observed from outside is listed too, with the reason why it is not judged.
+    """
+    FORMATS[form]([_entry(requirement) for requirement in catalogue().requirements])
+    return 0

@@ -1,0 +1,223 @@
+"""One connection to a gateway: exactly the given bytes out, exactly what came back in.
+
+    Connection      asks one request after the other; a worker has one for itself
+    KeepAlive       what all connections of a run have learned about whether the gateway keeps them open
+    Unanswered      there was no answer, and why
+
+It stands on httpx's transport, below its `Client`, which would keep cookies, look into redirects (and fail on a
+Location that is no URL) and take a fifth more time; nothing is added to a request but Host and Content-Length.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import selectors
+import ssl
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Self
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from conformance.errors import SuiteError
+from conformance.exchange.failures import CONNECT_TIMEOUT_S, incomplete, no_answer, too_slow
+from conformance.traffic import Request, Response, header
+
+IDLE_S = 1.0
+"""A connection that was idle for longer is not used again. Servers close idle ones after 2 s (gunicorn), 5 s (uvicorn,
+Apache, Node) or more; a request that crosses such a close is lost, and must not be sent again: it may be a payment."""
+
+TRIAL_S = 0.05
+"""How long the first connection is watched after its first answer. A server that closes after each answer without
+saying so (it may) does it at once; the next request would cross the close."""
+
+MAX_BODY = 16 * 2**20
+"""Bytes of an answer that are read; the contract's answers have some hundred. More is not worth the memory."""
+
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+"""Methods that have Content-Length even without a body (RFC 9110, 8.6)."""
+
+
+class Unanswered(Exception):
+    """A request without an answer; its text says why, in plain words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response; `remark` says what is wrong with its encoding, in which case its body is as it came."""
+
+    response: Response
+    remark: str | None = None
+
+
+class KeepAlive:
+    """Whether connections are used again: until one was closed unannounced. Flags only ever go one way."""
+
+    def __init__(self) -> None:
+        self.trusted = True
+        self.tried = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """A URL taken apart, once for the many requests that go there."""
+
+    url: httpx.URL
+    host: bytes
+    proxy: str | None
+    extensions: dict[str, Any]
+
+    @classmethod
+    def of(cls, text: str, timeouts: dict[str, float | None]) -> Self:
+        url = httpx.URL(text)
+        proxy = _proxy_for(url)
+        extensions: dict[str, Any] = {"timeout": timeouts}
+        target = _target(text)
+        if proxy is None and target is not None:
+            extensions["target"] = target
+        return cls(url, url.netloc, proxy, extensions)
+
+
+class Connection:
+    """A connection to whatever its requests name; made when it is needed, and again when it was closed."""
+
+    def __init__(self, timeout_s: float, keep_alive: KeepAlive, tls: ssl.SSLContext) -> None:
+        """Each answer may take `timeout_s`, from the first byte sent to the last one read."""
+        self._timeout_s = timeout_s
+        self._keep_alive = keep_alive
+        self._tls = tls
+        self._transport: httpx.HTTPTransport | None = None
+        self._opened_for: tuple[str | None, bool] | None = None
+        self._used = False
+        timeouts = {"connect": CONNECT_TIMEOUT_S, "read": timeout_s, "write": timeout_s, "pool": None}
+        self._address = lru_cache(maxsize=256)(lambda url: _Address.of(url, timeouts))
+
+    def ask(self, request: Request) -> Answer:
+        """Sends `request` and reads its answer; Unanswered if there is none, SuiteError if HTTP cannot say it."""
+        try:
+            address = self._address(request.url)
+            outgoing = _outgoing(request, address)
+            deadline = time.monotonic() + self._timeout_s
+            incoming = self._transport_for(address).handle_request(outgoing)
+        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
+            raise SuiteError(f"{request.method} {request.url} cannot be sent: {error}") from error
+        except httpx.TransportError as error:
+            if self._used and not isinstance(error, httpx.TimeoutException):
+                self._keep_alive.trusted = False  # it may have crossed the close of a connection that was used before
+            raise Unanswered(no_answer(error, self._timeout_s)) from error
+        raw = self._body(incoming, deadline)
+        self._used = True
+        self._try_keep_alive(incoming)
+        return _answer(incoming, raw)
+
+    def close(self) -> None:
+        """Closes it; the next request opens it again."""
+        if self._transport is not None:
+            self._transport.close()
+        self._transport, self._opened_for, self._used = None, None, False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _transport_for(self, address: _Address) -> httpx.HTTPTransport:
+        wanted = (address.proxy, self._keep_alive.trusted)
+        if self._transport is None or self._opened_for != wanted:
+            self.close()
+            kept = 1 if self._keep_alive.trusted else 0
+            limits = httpx.Limits(max_connections=1, max_keepalive_connections=kept, keepalive_expiry=IDLE_S)
+            self._transport = httpx.HTTPTransport(verify=self._tls, limits=limits, proxy=address.proxy)
+            self._opened_for = wanted
+        return self._transport
+
+    def _body(self, incoming: httpx.Response, deadline: float) -> bytes:
+        read = bytearray()
+        status = incoming.status_code
+        try:
+            stream = incoming.stream
+            if not isinstance(stream, Iterable):
+                raise SuiteError("httpx gave an answer that cannot be read in a thread")
+            for chunk in stream:
+                read += chunk
+                if len(read) > MAX_BODY:
+                    raise Unanswered(f"the body of a {status} is longer than {MAX_BODY} bytes")
+                if time.monotonic() > deadline:
+                    raise Unanswered(too_slow(self._timeout_s, status, len(read)))
+        except httpx.TransportError as error:
+            raise Unanswered(incomplete(error, self._timeout_s, status, len(read))) from error
+        finally:
+            incoming.close()
+        return bytes(read)
+
+    def _try_keep_alive(self, incoming: httpx.Response) -> None:
+        """After the first answer of a run, sees whether the connection stays open, as far as it was not announced."""
+        if self._keep_alive.tried:
+            return
+        connected = incoming.extensions["network_stream"].get_extra_info("socket")
+        if connected is None or connected.fileno() == -1:
+            return
+        with selectors.DefaultSelector() as selector:
+            selector.register(connected, selectors.EVENT_READ)
+            if selector.select(TRIAL_S):  # there is nothing more to be read but the end
+                self._keep_alive.trusted = False
+        self._keep_alive.tried = True
+
+
+def _outgoing(request: Request, address: _Address) -> httpx.Request:
+    """The request as httpx has it. Given as a stream, so that httpx adds no headers of its own."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
+    if header(request.headers, "Host") is None:
+        headers.insert(0, (b"Host", address.host))
+    framed = header(request.headers, "Content-Length") or header(request.headers, "Transfer-Encoding")
+    if framed is None and (request.body or request.method in BODY_METHODS):
+        headers.append((b"Content-Length", b"%d" % len(request.body)))
+    stream = httpx.ByteStream(request.body)
+    return httpx.Request(request.method, address.url, headers=headers, stream=stream, extensions=address.extensions)
+
+
+def _answer(incoming: httpx.Response, raw: bytes) -> Answer:
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in incoming.headers.raw)
+    body, remark = raw, None
+    encoding = header(headers, "Content-Encoding")
+    if encoding is not None and raw:
+        try:
+            body = httpx.Response(incoming.status_code, headers=incoming.headers, content=raw).content
+        except httpx.DecodingError as error:
+            remark = f"the body cannot be decoded as {encoding!r}: {error}"
+    version = incoming.extensions["http_version"].decode("ascii")
+    return Answer(Response(incoming.status_code, headers, body, version), remark)
+
+
+def _target(url: str) -> bytes | None:
+    """The path and query just as they stand in `url`, not normalised; None if they cannot stand on a request line."""
+    _, _, behind_scheme = url.partition("://")
+    without_fragment, _, _ = behind_scheme.partition("#")
+    starts = [at for at in (without_fragment.find("/"), without_fragment.find("?")) if at >= 0]
+    target = without_fragment[min(starts) :] if starts else ""
+    if not target.startswith("/"):
+        target = "/" + target
+    return target.encode() if target.isascii() and target.isprintable() and " " not in target else None
+
+
+def _proxy_for(url: httpx.URL) -> str | None:
+    """The proxy that the environment names for `url`; never one for this very machine."""
+    if url.host == "localhost" or _is_loopback(url.host) or proxy_bypass(url.host):
+        return None
+    named = getproxies()
+    proxy = named.get(url.scheme) or named.get("all")
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,76 @@
+"""Why there is no answer, in plain words: what the user reads in a finding.
+
+cannot_connect      before anything was sent
+no_answer           sent, but no answer began
+incomplete          an answer began and did not end
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+
+import httpx
+
+CONNECT_TIMEOUT_S = 5.0
+"""For a connection: long enough for one lost packet (sent again after 1 s, then after 3 s)."""
+
+ANSWER_TIMEOUT_S = 10.0
+"""For a whole answer: the contract gives no limit; a gateway that relays to an operator may well take seconds."""
+
+_DISCONNECTED = "Server disconnected without sending a response."
+_CUT_SHORT = "peer closed connection"
+
+_CANNOT_CONNECT: tuple[tuple[type[OSError], Callable[[OSError], str]], ...] = (
+    (ConnectionRefusedError, lambda _: "connection refused"),
+    (socket.gaierror, lambda error: f"host name not found: {error.strerror}"),
+    (ssl.SSLError, lambda error: f"no TLS connection: {error}"),
+)
+
+
+def cannot_connect(error: httpx.TransportError) -> str:
+    """Words for a ConnectError, ConnectTimeout or ProxyError."""
+    if isinstance(error, httpx.ConnectTimeout):
+        return f"no connection within {CONNECT_TIMEOUT_S:g} s"
+    if isinstance(error, httpx.ProxyError):
+        return f"the proxy did not connect: {error}"
+    cause = _operating_system_error(error)
+    for kind, words in _CANNOT_CONNECT:
+        if isinstance(cause, kind):
+            return words(cause)
+    return f"no connection: {(cause.strerror if cause else None) or error}"
+
+
+def no_answer(error: httpx.TransportError, timeout_s: float) -> str:
+    """Words for what went wrong after connecting, before an answer was seen."""
+    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
+        return cannot_connect(error)
+    if isinstance(error, httpx.TimeoutException):
+        return f"no answer within {timeout_s:g} s"
+    if isinstance(error, httpx.RemoteProtocolError) and str(error) != _DISCONNECTED:
+        return f"not an HTTP answer: {error}"
+    return "connection closed without an answer"
+
+
+def incomplete(error: httpx.TransportError, timeout_s: float, status: int, length: int) -> str:
+    """Words for what went wrong after the head of an answer (`status`) and `length` bytes of its body."""
+    seen = f"after the head of a {status} and {length} bytes of its body"
+    if isinstance(error, httpx.TimeoutException):
+        return too_slow(timeout_s, status, length)
+    if isinstance(error, httpx.RemoteProtocolError) and not str(error).startswith(_CUT_SHORT):
+        return f"not an HTTP answer, {seen}: {error}"
+    return f"connection closed in the middle of the answer, {seen}"
+
+
+def too_slow(timeout_s: float, status: int, length: int) -> str:
+    """Words for an answer that began and went on for too long."""
+    return f"no complete answer within {timeout_s:g} s, only the head of a {status} and {length} bytes of its body"
+
+
+def _operating_system_error(error: BaseException) -> OSError | None:
+    """The error of the operating system that lies behind what the libraries made of it."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, OSError):
+        seen = seen.__cause__ or seen.__context__
+    return seen

@@ -1,0 +1,154 @@
+"""Sending the cases of a plan: several groups side by side, each group in order, everything into the journal.
+
+    Sender      .send(groups) until all are answered; .stop() ends it after what is under way
+
+Nothing is ever sent twice but a request that was told to wait (429, or 503 with Retry-After): it was not taken.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import httpx
+
+from conformance.errors import EnvironmentFailure
+from conformance.exchange.connection import Connection, KeepAlive, Unanswered
+from conformance.exchange.failures import ANSWER_TIMEOUT_S
+from conformance.exchange.pacing import Pace, retry_after_s
+from conformance.journal import Journal
+from conformance.traffic import Case, Exchange, Response
+
+CONCURRENCY = 8
+
+MAX_ATTEMPTS = 8
+"""At one case, while it is told to slow down. The pauses between them add up to a minute: by then it is no burst."""
+
+TOO_MANY_REQUESTS = 429
+UNAVAILABLE = 503
+
+
+def _ignore(_case: Case, _exchange: Exchange) -> None:
+    """What is done about an exchange if nobody wants to know."""
+
+
+class Sender:
+    """Sends cases and records what becomes of each attempt.
+
+    `concurrency`: how many groups are under way at once, at most. `timeout_s`: how long an answer may take.
+    `on_exchange` is called after every attempt, by the thread that made it; what it is given is not redacted.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        pace: Pace,
+        concurrency: int = CONCURRENCY,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+        on_exchange: Callable[[Case, Exchange], None] = _ignore,
+    ) -> None:
+        self._journal = journal
+        self._pace = pace
+        self._concurrency = concurrency
+        self._timeout_s = timeout_s
+        self._on_exchange = on_exchange
+        self._error: BaseException | None = None
+
+    def send(self, groups: Sequence[Sequence[Case]]) -> None:
+        """Sends all cases, groups begun in the order given; returns when each has its answer or was given up.
+
+        The first error in a worker ends the sending in order and is raised here: EnvironmentFailure if the journal
+        cannot be written or the gateway answers nothing but 429, and whatever `on_exchange` raises.
+        """
+        waiting = deque(groups)
+        keep_alive = KeepAlive()
+        # Reading the certificates takes 20 ms: once, and only if they are needed.
+        tls = httpx.create_ssl_context(verify=any(_is_https(case) for group in groups for case in group))
+
+        def work() -> None:
+            try:
+                with Connection(self._timeout_s, keep_alive, tls) as connection:
+                    self._work(waiting, connection)
+            except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that waits
+                self._error = self._error or error
+                self.stop()
+
+        count = min(self._concurrency, len(waiting))
+        workers = [threading.Thread(target=work, name=f"sender-{number}", daemon=True) for number in range(count)]
+        for worker in workers:
+            worker.start()
+        try:
+            for worker in workers:
+                worker.join()
+        except BaseException:  # KeyboardInterrupt, mostly
+            self.stop()
+            for worker in workers:
+                worker.join()
+            raise
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """Sends nothing more; `send` returns when what is under way is answered. Safe from any thread."""
+        self._pace.stop()
+
+    def _work(self, waiting: deque[Sequence[Case]], connection: Connection) -> None:
+        while True:
+            try:
+                group = waiting.popleft()
+            except IndexError:
+                return
+            for case in group:
+                if not self._send(case, connection):
+                    return
+
+    def _send(self, case: Case, connection: Connection) -> bool:
+        """All attempts at one case; False if there was a stop."""
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            if not self._pace.await_turn():
+                return False
+            exchange = self._attempt(case, attempt, connection)
+            self._on_exchange(case, exchange)
+            if exchange.response is None or not self._told_to_wait(exchange.response, exchange):
+                return True
+        return True
+
+    def _attempt(self, case: Case, attempt: int, connection: Connection) -> Exchange:
+        at, wall = time.monotonic(), time.time()
+        number = self._journal.sent(case.id, attempt, case.request, at, wall)
+        response, failure = None, None
+        try:
+            answer = connection.ask(case.request)
+        except Unanswered as unanswered:
+            answered_at = time.monotonic()
+            failure = str(unanswered)
+            self._journal.failed(number, failure, answered_at)
+        else:
+            answered_at = time.monotonic()
+            response = answer.response
+            self._journal.answered(number, response, answered_at)
+            if answer.remark is not None:
+                self._journal.note("undecodable", {"exchange": number, "remark": answer.remark})
+        return Exchange(number, case.id, attempt, case.request, at, wall, response, failure, answered_at)
+
+    def _told_to_wait(self, response: Response, exchange: Exchange) -> bool:
+        now = exchange.answered_at or exchange.sent_at
+        if response.status in (TOO_MANY_REQUESTS, UNAVAILABLE):
+            asked = retry_after_s(response.headers, time.time())
+            if response.status == TOO_MANY_REQUESTS or asked is not None:
+                self._pace.told_to_slow_down(asked, now, exchange.sent_at)
+                if self._pace.refused_in_a_row >= MAX_ATTEMPTS:
+                    raise EnvironmentFailure(
+                        f"the gateway refused {MAX_ATTEMPTS} requests in a row as too many ({response.status}), "
+                        "however long it was left alone",
+                        "is the account's quota used up?",
+                    )
+                return True
+        self._pace.went_through(now)
+        return False
+
+
+def _is_https(case: Case) -> bool:
+    return case.request.url.startswith("https:")
