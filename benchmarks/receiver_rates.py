@@ -33,6 +33,11 @@ SECONDS = 1.5
 BODY = b'{"result_code": "200", "result_desc": "Success", "request_id": "%032d"}'
 
 
+# What was sent, the seconds that it took, and the latency of each in seconds.
+Outcome = tuple[set[int], float, list[float]]
+Load = Callable[[Address, int], Outcome]
+
+
 class Sending:
     """Many connections driven from one thread: each sends its next notification when the last is answered."""
 
@@ -45,7 +50,7 @@ class Sending:
         self.sent: set[int] = set()
         self.latencies: list[float] = []
 
-    def run(self, goes_on: Callable[[int], bool]) -> tuple[set[int], float, list[float]]:
+    def run(self, goes_on: Callable[[int], bool]) -> Outcome:
         """Sends while `goes_on(sent)`; gives the numbers that were answered, the seconds and each latency."""
         began = time.perf_counter()
         waiting = {sender: self._send(sender) for sender in self._sockets}
@@ -78,13 +83,13 @@ class Sending:
         return time.perf_counter()
 
 
-def sustained(address: Address, senders: int) -> tuple[set[int], float, list[float]]:
+def sustained(address: Address, senders: int) -> Outcome:
     """Runs in the sending process: `senders` connections for `SECONDS`."""
     until = time.perf_counter() + SECONDS
     return Sending(address, senders).run(lambda _: time.perf_counter() < until)
 
 
-def burst(address: Address, connections: int) -> tuple[set[int], float, list[float]]:
+def burst(address: Address, connections: int) -> Outcome:
     """Runs in the sending process: all connections are open before the first of them sends; one notification each."""
     return Sending(address, connections).run(lambda _: False)
 
@@ -107,8 +112,10 @@ def main() -> None:
     """Prints one line per engine and load; ends with status 1 if anything was lost."""
     missing = 0
     print(f"{'engine':<20}{'load':<26}{'per second':>11}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}{'lost':>6}")
-    loads = [(sustained, n, f"{n} senders, {SECONDS} s") for n in SENDERS]
-    loads.append((burst, BURST, f"burst of {BURST} connections"))
+    loads: list[tuple[Load, int, str]] = [
+        *((sustained, n, f"{n} senders, {SECONDS} s") for n in SENDERS),
+        (burst, BURST, f"burst of {BURST} connections"),
+    ]
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as sender:
         for engine in ENGINES:
             for load, connections, words in loads:

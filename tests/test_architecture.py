@@ -34,9 +34,9 @@ ORDER = (
     "mock_gateway",
     "gateway_under_test",
     "reporting",
+    "cli",
     "pytest_plugin",
     "suite",
-    "cli",
 )
 
 # A file that outgrows this holds more than one concept.

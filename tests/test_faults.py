@@ -1,7 +1,7 @@
-"""The seeded faults: a sound table, and each row does what it says and nothing beside.
+"""The seeded faults: a sound table, and what each row refuses, lets pass, or does to notifications.
 
-The rows are tried on the state machine itself, without a network; that the suite then fails exactly the requirements
-in `breaks` is for the kill matrix.
+The rows are tried on the state machine itself, without a network (those about answers in `test_fault_answers.py`);
+that the suite then fails exactly the requirements in `breaks` is for the kill matrix.
 """
 
 from __future__ import annotations
@@ -9,12 +9,28 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from faulty_gateway import (
+    ACCEPTED,
+    ACCOUNT,
+    AIRTIME,
+    CALLBACKS,
+    ONLINE,
+    REFUSED,
+    SMS,
+    UNAUTHORIZED,
+    VALID,
+    WALLET,
+    asked,
+    envelope,
+    faulty,
+    sent,
+)
 
-from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor, catalogue
 from conformance.contract.schemas import schema
 from conformance.errors import UsageError
@@ -25,69 +41,8 @@ from conformance.mock_gateway.faults import FAULTS, Fault, fault
 from conformance.mock_gateway.faults_of_admission import FAULTS_OF_ADMISSION
 from conformance.mock_gateway.faults_of_answers import FAULTS_OF_ANSWERS
 from conformance.mock_gateway.faults_of_notifications import FAULTS_OF_NOTIFICATIONS
-from conformance.mock_gateway.gateway import REFUSALS, Answer, Gateway
-from conformance.traffic import Headers, Request, header
-
-CALLBACKS = {product: f"http://127.0.0.1:9/callbacks/{product}?token=t" for product in PRODUCTS}
-ACCOUNT = Account.sample(CALLBACKS)
-RIGHT = "Basic " + base64.b64encode(f"{ACCOUNT.consumer_key}:{ACCOUNT.consumer_secret}".encode()).decode()
-SMS = {"sender_id": "Statum", "phone_number": "254711000001", "message": "Habari"}
-AIRTIME = {"phone_number": "254711000001", "amount": "20"}
-ONLINE = {"short_code": "174379", "phone_number": "254711000001", "amount": "20", "bill_ref_number": "R1"}
-WALLET = {"short_code": "174379", "phone_number": "254711000001", "amount": "20"}
-VALID: dict[str, dict[str, Any] | None] = {
-    "sms": SMS,
-    "airtime": AIRTIME,
-    "mpesa/online": ONLINE,
-    "mpesa-wallet": WALLET,
-    "account-details": None,
-}
-
-
-def asked(command: str, payload: Any = None, *, method: str | None = None, **headers: str | None) -> Request:
-    """A request; `payload` as JSON (bytes as they are), `headers` changed or left out (None)."""
-    ordinary: dict[str, str | None] = {
-        "Authorization": RIGHT,
-        "Content-Type": "application/json",
-        "Accept": "application/json",
-        "User-Agent": "tests",
-    }
-    for name, value in headers.items():
-        ordinary[name.replace("_", "-").title()] = value
-    body = payload if isinstance(payload, bytes) else b"" if payload is None else json.dumps(payload).encode()
-    known = COMMANDS.get(command)
-    kept: Headers = tuple((name, value) for name, value in ordinary.items() if value is not None)
-    return Request(method or (known.method if known else "POST"), f"/api/v2/{command}", kept, body)
-
-
-def faulty(*names: str) -> Gateway:
-    """A gateway with these faults; without any, the lawful one."""
-    behaviour = Behaviour()
-    for name in names:
-        behaviour = fault(name).change(behaviour)
-    return Gateway(ACCOUNT, behaviour, seed=1)
-
-
-def sent(gateway: Gateway, count: int) -> list[Answer]:
-    """The answers to that many different airtime requests."""
-    requests = [asked("airtime", {**AIRTIME, "phone_number": f"2547110{n:05}"}) for n in range(count)]
-    return [gateway.answer(request, float(n)) for n, request in enumerate(requests)]
-
-
-def envelope(answer: Answer) -> dict[str, Any]:
-    """The content of an answer that is an object."""
-    content: dict[str, Any] = answer.reply.content
-    return content
-
-
-ACCEPTED = asked("sms", SMS)
-REFUSED = asked("sms", {**SMS, "message": ""})
-ASKED_FOR_ACCOUNT = asked("account-details")
-UNKNOWN = asked("no-such-command", {})
-WRONG_METHOD = asked("sms", SMS, method="PUT")
-OVER_LONG = asked("sms", {**SMS, "message": "a" * 460})
-UNAUTHORIZED = asked("sms", SMS, authorization=None)
-
+from conformance.mock_gateway.gateway import REFUSALS, Gateway
+from conformance.traffic import Request, header
 
 # --- The table
 
@@ -136,10 +91,10 @@ def test_names_only_refusals_that_there_are(row: Fault) -> None:
 def test_changes_the_behaviour_and_keeps_what_was_there(row: Fault) -> None:
     """A fault can be laid over a variant."""
 
-    def kept(reply: Reply, moment: Moment) -> Reply:
+    def kept(reply: Reply, _: Moment) -> Reply:
         return reply
 
-    def unaltered(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    def unaltered(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
         return deliveries
 
     before = Behaviour(waived=frozenset({"rate"}), reply=(kept,), deliveries=(unaltered,), validation_status=400)
@@ -153,7 +108,7 @@ def test_changes_the_behaviour_and_keeps_what_was_there(row: Fault) -> None:
 
 def test_an_unknown_name_is_a_usage_error_with_a_hint() -> None:
     """A typing error is told with the name that was meant."""
-    with pytest.raises(UsageError, match="'notification-lost'.*did you mean notifications-lost"):
+    with pytest.raises(UsageError, match=r"'notification-lost'.*did you mean notifications-lost"):
         fault("notification-lost")
     with pytest.raises(UsageError, match="--list-faults"):
         fault("zzz")
@@ -168,157 +123,280 @@ def test_what_a_fault_counts_begins_anew_with_each_gateway() -> None:
     assert [3, 6, 9] == lost() == lost()
 
 
-# --- Answers: which ones a fault touches, and how
+# --- Admission: what is let pass, refused or crashed over, and what is treated as ever
 
-LAWFUL = faulty()
-EVERY: Mapping[str, Request] = {
-    "success": ACCEPTED,
-    "error": REFUSED,
-    "account": ASKED_FOR_ACCOUNT,
-    "unauthorized": UNAUTHORIZED,
-    "unknown": UNKNOWN,
-    "method": WRONG_METHOD,
-    "over-long": OVER_LONG,
+KEY, SECRET = ACCOUNT.consumer_key, ACCOUNT.consumer_secret
+
+
+def with_credential(text: str) -> Request:
+    """A request whose credential is the base64 of `text`."""
+    return asked("sms", SMS, authorization="Basic " + base64.b64encode(text.encode()).decode())
+
+
+WRONG: dict[str, Request] = {
+    "no credential": UNAUTHORIZED,
+    "wrong key": with_credential(f"x{KEY}:{SECRET}"),
+    "wrong secret": with_credential(f"{KEY}:x{SECRET}"),
+    "swapped": with_credential(f"{SECRET}:{KEY}"),
+    "other case": with_credential(f"{KEY}:{SECRET.swapcase()}"),
+    "empty": with_credential(":"),
+    "not base64": asked("sms", SMS, authorization="Basic !!!!"),
+    "other scheme": asked("sms", SMS, authorization="Bearer abc"),
+    "no content type": asked("sms", SMS, content_type=None),
+    "text/plain": asked("sms", SMS, content_type="text/plain"),
+    "not json": asked("sms", b"This is not JSON."),
+    "cut": asked("sms", json.dumps(SMS).encode()[:-1]),
+    "empty body": asked("sms", b""),
+    "array": asked("sms", b"[]"),
+    "scalar": asked("sms", b"254"),
+    "form": asked("sms", b"phone_number=254711000001", content_type="application/x-www-form-urlencoded"),
+    "not utf-8": asked("sms", b'{"message": "\xff"}'),
+    "missing": asked("sms", {name: value for name, value in SMS.items() if name != "message"}),
+    "null": asked("sms", {**SMS, "message": None}),
+    "type": asked("sms", {**SMS, "message": [1]}),
+    "empty member": REFUSED,
+    "pattern": asked("sms", {**SMS, "phone_number": "0711"}),
+    "range": asked("airtime", {**AIRTIME, "amount": "4"}),
 }
-SUCCESSES = {"success", "account"}
-ERRORS = {"error", "unauthorized"}
-Told = Callable[[Reply], object]
+BODIES = {"not json", "cut", "empty body", "array", "scalar", "form", "not utf-8"}
 
-
-def member(name: str) -> Told:
-    """A member of the envelope, or "absent"."""
-    return lambda reply: reply.content.get(name, "absent")
-
-
-def media_type(reply: Reply) -> object:
-    """The Content-Type of an answer."""
-    return header(reply.headers, "content-type")
-
-
-def raw(reply: Reply) -> object:
-    """The first byte of a body that is sent as it is, and whether it is JSON."""
-    if reply.raw is None:
-        return None
-    try:
-        return json.loads(reply.raw)
-    except ValueError:
-        return reply.raw[:1]
-
-
-TOUCHED: list[tuple[str, set[str], Told, object]] = [
-    ("success-in-python-text", SUCCESSES, raw, b"{"),
-    ("error-in-python-text", ERRORS, raw, b"{"),
-    ("success-declared-as-html", SUCCESSES, media_type, "text/html"),
-    ("error-declared-as-html", ERRORS, media_type, "text/html"),
-    ("error-pages-in-html", ERRORS, raw, b"<"),
-    ("success-in-an-array", SUCCESSES, lambda reply: type(reply.content), list),
-    ("error-in-an-array", ERRORS, lambda reply: type(reply.content), list),
-    ("status-code-as-string", SUCCESSES | ERRORS, lambda reply: type(reply.content["status_code"]), str),
-    ("success-without-status-code", SUCCESSES, member("status_code"), "absent"),
-    ("error-without-status-code", ERRORS, member("status_code"), "absent"),
-    ("success-over-http-202", SUCCESSES, lambda reply: reply.status, 202),
-    ("error-over-http-200", ERRORS, lambda reply: reply.status, 200),
-    ("success-without-description", SUCCESSES, member("description"), "absent"),
-    ("error-without-description", ERRORS, member("description"), "absent"),
-    ("description-in-an-array", SUCCESSES | ERRORS, lambda reply: type(reply.content["description"]), list),
-    ("success-with-empty-description", SUCCESSES, member("description"), ""),
-    ("error-with-empty-description", ERRORS, member("description"), ""),
-    ("one-description-for-all", SUCCESSES | ERRORS, member("description"), "Request processed"),
-    ("success-without-request-id", SUCCESSES, member("request_id"), "absent"),
-    ("error-without-request-id", ERRORS, member("request_id"), "absent"),
-    ("request-id-as-number", SUCCESSES | ERRORS, lambda reply: type(reply.content["request_id"]), int),
-    ("request-id-empty", SUCCESSES | ERRORS, member("request_id"), ""),
-    ("no-challenge", {"unauthorized"}, lambda reply: header(reply.headers, "www-authenticate"), None),
-    ("accepts-an-unknown-command", {"unknown"}, member("status_code"), 200),
-    ("crashes-on-an-unknown-command", {"unknown"}, member("status_code"), 500),
-    ("unknown-command-in-html", {"unknown"}, raw, b"<"),
-    ("accepts-any-method", {"method"}, member("status_code"), 200),
-    ("crashes-on-a-wrong-method", {"method"}, member("status_code"), 500),
-    ("wrong-method-in-html", {"method"}, raw, b"<"),
-    ("validation-errors-as-list", {"error"}, lambda reply: type(reply.content["validation_errors"]), list),
-    ("no-validation-errors", {"error"}, member("validation_errors"), "absent"),
-    ("validation-errors-misnamed", {"error"}, lambda reply: list(reply.content["validation_errors"]), ["body"]),
-    ("crashes-on-over-long-messages", {"over-long"}, member("status_code"), 500),
-    ("organization-without-name", {"account"}, lambda reply: "name" in reply.content["organization"], False),
-    (
-        "organization-without-website",
-        {"account"},
-        lambda reply: "website" in reply.content["organization"]["details"],
-        False,
-    ),
-    (
-        "balance-as-string",
-        {"account"},
-        lambda reply: type(reply.content["organization"]["details"]["available_balance"]),
-        str,
-    ),
-    ("accounts-as-object", {"account"}, lambda reply: type(reply.content["organization"]["accounts"]), dict),
+LET_PASS: list[tuple[str, set[str], int]] = [
+    ("accepts-no-credential", {"no credential"}, 200),
+    ("accepts-a-wrong-key", {"wrong key"}, 200),
+    ("accepts-a-wrong-secret", {"wrong secret"}, 200),
+    ("accepts-a-swapped-credential", {"swapped"}, 200),
+    ("accepts-another-case", {"other case"}, 200),
+    ("accepts-an-empty-credential", {"empty"}, 200),
+    ("accepts-no-base64", {"not base64"}, 200),
+    ("crashes-on-no-base64", {"not base64"}, 500),
+    ("accepts-another-scheme", {"other scheme"}, 200),
+    ("accepts-no-content-type", {"no content type"}, 200),
+    ("accepts-another-content-type", {"text/plain"}, 200),
+    ("crashes-on-another-content-type", {"text/plain"}, 500),
+    ("accepts-no-json", {"not json"}, 200),
+    ("accepts-a-cut-body", {"cut"}, 200),
+    ("crashes-on-a-cut-body", {"cut"}, 500),
+    ("accepts-an-empty-body", {"empty body"}, 200),
+    ("accepts-an-array", {"array"}, 200),
+    ("crashes-on-an-array", {"array"}, 500),
+    ("accepts-a-scalar", {"scalar"}, 200),
+    ("accepts-a-form", {"form"}, 200),
+    ("accepts-no-utf8", {"not utf-8"}, 200),
+    ("crashes-on-no-utf8", {"not utf-8"}, 500),
+    ("crashes-on-any-bad-body", BODIES, 500),
+    ("accepts-a-missing-field", {"missing"}, 200),
+    ("crashes-on-a-missing-field", {"missing"}, 500),
+    ("accepts-null", {"null"}, 200),
+    ("crashes-on-null", {"null"}, 500),
+    ("accepts-any-type", {"type"}, 200),
+    ("accepts-empty-fields", {"empty member"}, 200),
+    ("accepts-any-form", {"pattern"}, 200),
+    ("accepts-any-amount", {"range"}, 200),
 ]
 
 
-@pytest.mark.parametrize(("name", "touched", "told", "expected"), TOUCHED, ids=[row[0] for row in TOUCHED])
-def test_reshapes_the_answers_that_it_is_about_and_no_others(
-    name: str, touched: set[str], told: Told, expected: object
+@pytest.mark.parametrize(("name", "passed", "status"), LET_PASS, ids=[row[0] for row in LET_PASS])
+def test_lets_pass_or_crashes_over_what_it_is_about(name: str, passed: set[str], status: int) -> None:
+    """Every other wrong request is refused as ever, with a 4xx."""
+    told = {kind: envelope(faulty(name).answer(request, 0.0))["status_code"] for kind, request in WRONG.items()}
+    assert dict.fromkeys(passed, status) == {kind: code for kind, code in told.items() if not 400 <= code < 500}
+
+
+BARE = {"user_agent": None}
+SAMPLE = schema("airtime/request")["examples"][0]
+LAWFUL: dict[str, Request] = {
+    **{f"sample of {name}": asked(name, schema(f"{COMMANDS[name].folder}/request")["examples"][0]) for name in VALID},
+    **{name: asked(name, payload) for name, payload in VALID.items()},
+    "no accept": asked("sms", SMS, accept=None, **BARE),
+    "any accept": asked("sms", SMS, accept="*/*", **BARE),
+    "json accept": asked("sms", SMS, **BARE),
+    "bare get": asked("account-details", content_type=None),
+    "digit": asked("sms", {**SMS, "phone_number": "254711000007"}),
+    "digit of a payment": asked("mpesa-wallet", {**WALLET, "phone_number": "254711000007"}),
+    "emoji": asked("sms", {**SMS, "message": "Habari \U0001f44b"}),
+    "accents": asked("sms", {**SMS, "message": "Wanjikũ"}),
+    "long": asked("sms", {**SMS, "message": "a" * 161}),
+    "emoji, long": asked("sms", {**SMS, "message": "\U0001f44b" * 459}),
+    "lines": asked("sms", {**SMS, "message": "Line one\nline two"}),
+    "tab": asked("sms", {**SMS, "message": "one\ttwo"}),
+    "five": asked("airtime", {**AIRTIME, "amount": "5"}),
+    "six": asked("airtime", {**AIRTIME, "amount": "6"}),
+    "ten thousand": asked("airtime", {**AIRTIME, "amount": "10000"}),
+    "no reference": asked("mpesa/online", {n: v for n, v in ONLINE.items() if n != "bill_ref_number"}),
+    "too long for the contract": asked("sms", {**SMS, "message": "a" * 460}),
+}
+REFUSES: list[tuple[str, set[str]]] = [
+    ("needs-accept", {"no accept"}),
+    ("refuses-any-accept", {"any accept"}),
+    ("refuses-json-accept", {"json accept"}),
+    ("get-needs-content-type", {"bare get"}),
+    ("refuses-the-samples", {f"sample of {name}" for name in VALID if name != "account-details"}),
+    ("refuses-some-phone-numbers", {"digit", "digit of a payment"}),
+    ("refuses-emoji", {"emoji"}),
+    ("refuses-long-messages", {"long", "emoji, long"}),
+    ("refuses-line-breaks", {"lines", "tab"}),
+    ("refuses-both-ends", {"five", "ten thousand"}),
+    ("needs-a-reference", {"no reference"}),
+]
+
+
+@pytest.mark.parametrize(("name", "refused"), REFUSES, ids=[row[0] for row in REFUSES])
+def test_refuses_the_lawful_requests_that_it_is_about(name: str, refused: set[str]) -> None:
+    """With a 4xx that is not excused as the account's; every other lawful request is accepted."""
+    told = {kind: envelope(faulty(name).answer(request, 0.0))["status_code"] for kind, request in LAWFUL.items()}
+    assert refused == {kind for kind, code in told.items() if code != 200}
+    assert {told[kind] for kind in refused} <= {400, 415}
+
+
+def test_what_is_sent_again_is_not_refused_as_ordinary() -> None:
+    """A repeat, or a request whose credential was refused before, shows something else than its payload."""
+    gateway = faulty("refuses-line-breaks")
+    payload = {**SMS, "message": "Line one\nline two"}
+    refused = gateway.answer(asked("sms", payload, authorization=None), 0.0)
+    again = gateway.answer(asked("sms", payload), 1.0)
+    assert [401, 200] == [envelope(answer)["status_code"] for answer in (refused, again)]
+
+
+def test_right_credential_is_refused_now_and_then_but_never_for_the_account() -> None:
+    """Each fifteenth request to a product; the call that every run begins with is spared."""
+    gateway = faulty("right-credential-refused-at-times")
+    codes = [envelope(answer)["status_code"] for answer in sent(gateway, 30)]
+    assert [14, 29] == [n for n, code in enumerate(codes) if code == 401]
+    assert {200} == {envelope(gateway.answer(asked("account-details"), 0.0))["status_code"] for _ in range(30)}
+
+
+REPEATED: list[tuple[str, dict[str, Any], dict[str, Any], str, list[int]]] = [
+    ("no-airtime-window", AIRTIME, AIRTIME, "airtime", [200, 200]),
+    ("airtime-window-per-phone-number", AIRTIME, {**AIRTIME, "amount": "30"}, "airtime", [200, 400]),
+    ("airtime-window-per-phone-number", AIRTIME, {**AIRTIME, "phone_number": "254711000002"}, "airtime", [200, 200]),
+    ("airtime-window-per-phone-number", SAMPLE, {**SAMPLE, "amount": "5"}, "airtime", [200, 200]),
+    ("refuses-an-equal-message", SMS, SMS, "sms", [200, 400]),
+    ("refuses-an-equal-message", SMS, {**SMS, "message": "Salamu"}, "sms", [200, 200]),
+]
+
+
+@pytest.mark.parametrize(("name", "first", "second", "command", "codes"), REPEATED)
+def test_remembers_what_was_accepted(
+    name: str, first: dict[str, Any], second: dict[str, Any], command: str, codes: list[int]
 ) -> None:
-    """Everything that another requirement judges is answered as ever."""
-    replies = {kind: faulty(name).answer(request, 0.0).reply for kind, request in EVERY.items()}
-    lawful = {kind: faulty().answer(request, 0.0).reply for kind, request in EVERY.items()}
-    assert touched == {kind for kind in EVERY if replies[kind] != lawful[kind]}
-    assert {kind: expected for kind in touched} == {kind: told(replies[kind]) for kind in touched}
-
-
-def test_repeated_id_goes_to_another_payload_and_its_notification() -> None:
-    """Each tenth accepted request shares the id of an earlier one, with one name in answer and notification."""
-    answers = sent(faulty("request-id-repeats-every-tenth-time"), 20)
-    ids = [envelope(answer)["request_id"] for answer in answers]
-    assert ids[9] in ids[:9]
-    assert 18 == len(set(ids))
-    assert ids == [delivery.content["request_id"] for answer in answers for delivery in answer.deliveries]
-
-
-def test_equal_requests_share_an_id_and_different_ones_do_not() -> None:
-    """A refused request never has the id of an accepted one, however equal they are."""
-    gateway = faulty("request-id-equal-for-equal-requests")
-    other = asked("sms", {**SMS, "message": "Salamu"})
-    first, again, third = (envelope(gateway.answer(r, 0.0))["request_id"] for r in (ACCEPTED, ACCEPTED, other))
-    assert first == again != third
-    assert first != envelope(gateway.answer(UNAUTHORIZED, 0.0))["request_id"]
-
-
-def test_telling_id_holds_the_phone_number_and_is_unique() -> None:
-    """Only RID-03 falls: the counter keeps ids apart."""
-    gateway = faulty("request-id-holds-phone-number")
-    ids = [envelope(gateway.answer(ACCEPTED, 0.0))["request_id"] for _ in range(3)]
-    assert 3 == len(set(ids))
-    assert all(SMS["phone_number"] in id_ for id_ in ids)
-
-
-def test_trouble_begins_after_the_fifteenth_request() -> None:
-    """A gateway that is sound for a while."""
-    answers = sent(faulty("success-without-description-after-fifteen-requests"), 20)
-    assert list(range(15)) == [n for n, answer in enumerate(answers) if "description" in envelope(answer)]
-
-
-def test_drops_answers_but_never_the_first_call() -> None:
-    """The notification of a dropped answer is sent all the same."""
-    answers = sent(faulty("drops-one-answer-in-ten"), 20)
-    assert [9, 19] == [n for n, answer in enumerate(answers) if answer.reply.dropped]
-    assert 20 == sum(len(answer.deliveries) for answer in answers)
-    gateway = faulty("drops-some-refusals")
-    assert [False, False, False, False, True] == [gateway.answer(REFUSED, 0.0).reply.dropped for _ in range(5)]
-
-
-def test_cuts_one_answer_in_ten() -> None:
-    """A body that lacks its end is no JSON, whatever it answers."""
-    answers = sent(faulty("one-answer-in-ten-cut-short"), 10)
-    assert [None] * 9 + [b"{"] == [raw(answer.reply) for answer in answers]
-
-
-@pytest.mark.parametrize(("name", "code"), [("status-code-out-of-range", 399), ("crashes-on-a-plus-sign", 500)])
-def test_an_open_payload_is_answered_with_a_code_of_its_own(name: str, code: int) -> None:
-    """Nothing but the phone number behind a plus sign is touched, and the HTTP status agrees."""
+    """A similar request after an accepted one."""
     gateway = faulty(name)
-    answer = gateway.answer(asked("sms", {**SMS, "phone_number": "+254711000001"}), 0.0)
-    assert (code, code) == (answer.reply.status, envelope(answer)["status_code"])
-    assert () == answer.deliveries
-    assert [200, 422] == [envelope(gateway.answer(r, 0.0))["status_code"] for r in (ACCEPTED, REFUSED)]
+    answers = [gateway.answer(asked(command, payload), 0.0) for payload in (first, second)]
+    assert codes == [envelope(answer)["status_code"] for answer in answers]
+    # A refusal in the words of the window would be put down to an earlier run.
+    assert REFUSALS["window"].description not in {envelope(answer)["description"] for answer in answers}
+
+
+# --- Notifications
+
+
+def deliveries(name: str, count: int = 20) -> list[Delivery]:
+    """What is delivered about that many airtime requests."""
+    return [delivery for answer in sent(faulty(name), count) for delivery in answer.deliveries]
+
+
+def returned(count: int = 20) -> list[str]:
+    """The ids that a gateway returns to that many airtime requests."""
+    return [envelope(answer)["request_id"] for answer in sent(faulty(), count)]
+
+
+def of(member: str) -> Callable[[Delivery], object]:
+    """A member of the notification, or "absent"."""
+    return lambda delivery: delivery.content.get(member, "absent")
+
+
+SEEN: list[tuple[str, Callable[[Delivery], object], list[object]]] = [
+    ("notification-by-put", lambda d: d.method, ["PUT"] * 5),
+    ("notifications-late", lambda d: d.after_s, [0.0, 0.0, 0.0, 0.0, 3.0]),
+    ("notification-declared-as-text", lambda d: header(d.headers, "content-type"), ["text/plain"] * 5),
+    ("notification-in-an-array", lambda d: type(d.content), [list] * 5),
+    ("notification-without-result-code", of("result_code"), ["absent"] * 5),
+    ("result-code-as-number", of("result_code"), [200] * 5),
+    ("result-code-in-words", of("result_code"), ["OK"] * 5),
+    ("result-code-of-four-digits", of("result_code"), ["0200"] * 5),
+    ("notification-without-result-desc", of("result_desc"), ["absent"] * 5),
+    ("result-desc-in-an-array", lambda d: type(d.content["result_desc"]), [list] * 5),
+    ("success-result-without-text", of("result_desc"), [""] * 5),
+    ("airtime-charge-as-string", of("charge"), ["20"] * 5),
+    ("notifications-empty", lambda d: d.content, [{}] * 5),
+    ("notification-without-request-id", of("request_id"), ["absent"] * 5),
+    ("notification-id-in-an-array", of("request_id"), [[id_] for id_ in returned(5)]),
+    ("notification-id-in-upper-case", of("request_id"), [id_.upper() for id_ in returned(5)]),
+    ("notification-id-cut-short", of("request_id"), [id_[:-1] for id_ in returned(5)]),
+    ("notification-id-padded", of("request_id"), [f"{id_} " for id_ in returned(5)]),
+    ("notification-off-the-registered-url", lambda d: d.url, ["http://127.0.0.1:9/callbacks/airtime"] * 5),
+    ("notification-to-another-product", lambda d: d.url, [CALLBACKS["airtime"]] * 4 + [CALLBACKS["sms"]]),
+]
+
+
+@pytest.mark.parametrize(("name", "told", "expected"), SEEN, ids=[row[0] for row in SEEN])
+def test_reshapes_notifications(name: str, told: Callable[[Delivery], object], expected: list[object]) -> None:
+    """Each still leaves the answer alone, and there are as many as ever."""
+    assert expected == [told(delivery) for delivery in deliveries(name, 5)]
+    assert [a.reply for a in sent(faulty(), 5)] == [a.reply for a in sent(faulty(name), 5)]
+
+
+def test_a_callback_without_a_query_gets_one() -> None:
+    """The fault shows whether the callback has a query or not."""
+    account = Account.sample({"sms": "http://127.0.0.1:9/callbacks/sms"})
+    gateway = Gateway(account, fault("notification-off-the-registered-url").change(Behaviour()))
+    (delivery,) = gateway.answer(ACCEPTED, 0.0).deliveries
+    assert "http://127.0.0.1:9/callbacks/sms?source=gateway" == delivery.url
+
+
+@pytest.mark.parametrize(("name", "every"), [("notifications-lost", 3), ("one-notification-in-twenty-lost", 20)])
+def test_loses_some_notifications(name: str, every: int) -> None:
+    """One in so many, beginning with the first so many."""
+    lost = [n for n, answer in enumerate(sent(faulty(name), 40), 1) if not answer.deliveries]
+    assert list(range(every, 41, every)) == lost
+
+
+def test_cuts_one_notification_in_ten() -> None:
+    """Its body is no JSON."""
+    bodies = [delivery.raw for delivery in deliveries("one-notification-in-ten-cut-short", 20)]
+    assert [9, 19] == [n for n, body in enumerate(bodies) if body is not None]
+    with pytest.raises(ValueError, match="delimiter"):
+        json.loads(bodies[9] or b"")
+
+
+def test_failures_lose_their_reason_and_successes_keep_their_text() -> None:
+    """Some transactions fail, or nothing would be seen."""
+    told = {
+        (d.content["result_code"] == "200", d.content["result_desc"] == "")
+        for d in deliveries("failure-result-without-reason", 60)
+    }
+    assert {(True, False), (False, True)} == told
+
+
+def test_contradicts_one_notification_in_five() -> None:
+    """The second comes a little later, under the same id, with the opposite code and a reason."""
+    sent_ones = deliveries("notification-contradicted", 5)
+    first, second = sent_ones[-2:]
+    assert 6 == len(sent_ones)
+    assert first.content["request_id"] == second.content["request_id"]
+    assert ("200", "500") == (first.content["result_code"], second.content["result_code"])
+    assert second.content["result_desc"]
+    assert first.after_s < second.after_s < 0.5
+
+
+def test_adds_notifications_that_nobody_asked_for() -> None:
+    """Their ids were given to nobody, and have nothing of one that was."""
+    told = [delivery.content["request_id"] for delivery in deliveries("notification-nobody-asked-for", 20)]
+    ids = set(returned(20))
+    assert 24 == len(set(told))
+    assert 4 == len([id_ for id_ in told if id_ not in ids])
+
+
+AFTER_REFUSAL = [("notification-after-a-refusal", REFUSED, 5), ("acts-without-credential", UNAUTHORIZED, 1)]
+
+
+@pytest.mark.parametrize(("name", "refused", "every"), AFTER_REFUSAL)
+def test_tells_of_a_refused_request(name: str, refused: Request, every: int) -> None:
+    """Under the id of the refusal, to the callback of its product; other refusals stay without."""
+    gateway = faulty(name)
+    answers = [gateway.answer(refused, 0.0) for _ in range(every)]
+    (delivery,) = answers[-1].deliveries
+    assert [] == [answer for answer in answers[:-1] if answer.deliveries]
+    assert (CALLBACKS["sms"], envelope(answers[-1])["request_id"]) == (delivery.url, delivery.content["request_id"])
+    other = UNAUTHORIZED if refused is REFUSED else REFUSED
+    assert () == tuple(d for _ in range(every) for d in gateway.answer(other, 0.0).deliveries)

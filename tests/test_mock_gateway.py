@@ -1,4 +1,4 @@
-"""The mock gateway's rules: each on its own, in their order, waived and crashing; and no request that makes it raise."""
+"""The mock gateway's rules: each alone, in their order, waived and crashing; and nothing that makes it raise."""
 
 from __future__ import annotations
 

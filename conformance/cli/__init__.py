@@ -22,7 +22,7 @@ from io import TextIOWrapper
 import click
 
 from conformance import __version__
-from conformance.cli.command import ConformanceGroup
+from conformance.cli.command import ConformanceCommand, ConformanceGroup
 from conformance.cli.complaints import Complaints, in_one_line
 from conformance.cli.configuration import variable
 from conformance.cli.doctor import doctor
@@ -46,7 +46,10 @@ def cli() -> None:
     """Judge whether a Statum-style gateway keeps its API contract, requirement by requirement."""
 
 
-for command in (run, doctor, mock, judge, requirements):
+COMMANDS: tuple[ConformanceCommand, ...] = (run, doctor, mock, judge, requirements)
+
+for command in COMMANDS:
+    command.kin = COMMANDS
     cli.add_command(command)
 
 

@@ -9,7 +9,7 @@ Named, Listen           types of values: one of a table of names; an address
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,14 +36,17 @@ def option(section: str, *names: str, **attributes: Any) -> Callable[[F], F]:
 
 
 class ConformanceCommand(click.Command):
-    """A command whose options may stand on the command line, in the environment or in a file, the former first."""
+    """A command whose options may stand on the command line, in the environment or in a file, the former first.
+
+    `kin`: the commands that share the file with it, whose options it leaves alone there.
+    """
+
+    kin: Sequence[click.Command] = ()
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, with what is configured as defaults; asked for help, configuration does not matter."""
         if not set(args) & set(ctx.help_option_names):
-            parent = ctx.parent.command if ctx.parent else None
-            commands = parent.commands.values() if isinstance(parent, click.Group) else [self]
-            known = [switch.name for command in commands for switch in switches(command.params)]
+            known = [switch.name for command in (self, *self.kin) for switch in switches(command.params)]
             ctx.default_map = configured(self.params, known, os.environ, Path.cwd())
         return super().parse_args(ctx, args)
 
@@ -52,7 +55,7 @@ class ConformanceCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 sections.setdefault(getattr(parameter, "section", "Other"), []).append(record)
         for heading, records in sections.items():
             with formatter.section(heading):
@@ -62,7 +65,7 @@ class ConformanceCommand(click.Command):
 class ConformanceGroup(click.Group):
     """The group of all commands."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The commands in the order in which one comes to need them."""
         return list(self.commands)
 

@@ -15,7 +15,7 @@ from conformance.cli.command import ConformanceCommand, Listen, Named, Registrat
 from conformance.cli.options import account_options, credential_from, credential_options
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
-from conformance.gateway_under_test.settings import DEFAULT_SENDER_ID, DEFAULT_SHORT_CODE, fresh_seed
+from conformance.gateway_under_test.settings import fresh_seed
 from conformance.mock_gateway.account import OPENING_BALANCE, Account
 from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
 from conformance.mock_gateway.faults import FAULTS
@@ -134,21 +134,16 @@ def mock(**options: Any) -> int:
 
 
 def _account(options: dict[str, Any]) -> Account:
-    """The account served; without names of its own it has those of the samples and those that `run` uses."""
+    """The account served; its names are by default those that `run` uses by default."""
     key, secret = credential_from(options)
-    sample = Account.sample()
     return Account(
         consumer_key=key,
         consumer_secret=secret,
-        sender_ids=_names(options["sender_id"], (DEFAULT_SENDER_ID,), sample.sender_ids),
-        short_codes=_names(options["short_code"], (DEFAULT_SHORT_CODE,), sample.short_codes),
+        sender_ids=options["sender_id"],
+        short_codes=options["short_code"],
         balance=options["balance"],
         callbacks=dict(options["callback"]),
     )
-
-
-def _names(given: tuple[str, ...], default: tuple[str, ...], sample: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*given, *sample))) if given == default else given
 
 
 def _behaviour(options: dict[str, Any]) -> Behaviour:

@@ -69,7 +69,7 @@ def _markdown(entries: list[dict[str, Any]]) -> Iterator[str]:
             entry["title"],
             ", ".join(f"`{command}`" for command in entry["commands"]) or "–",
             _source(entry),
-            ", ".join(f"`{check}`" for check in entry["checks"]) or f"not judged: {entry['excluded']}",
+            _judged_by(entry),
         )
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
@@ -78,20 +78,21 @@ def _source(entry: Mapping[str, Any]) -> str:
     return f"{entry['source']}: “{entry['quote']}”" if entry["quote"] else str(entry["source"])
 
 
+def _judged_by(entry: Mapping[str, Any]) -> str:
+    return ", ".join(entry["checks"]) or f"not judged: {entry['excluded']}"
+
+
 def _as_table(entries: list[dict[str, Any]]) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("id", "level", "actor"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("requirement", ratio=3)
-    table.add_column("commands", ratio=2)
-    table.add_column("checked by", ratio=2, overflow="fold")
+    table.add_column("requirement, source, commands, check", ratio=1)
     for entry in entries:
         requirement = Text(entry["title"])
-        requirement.append(f"\n{_source(entry)}", style="dim")
-        checked = ", ".join(entry["checks"]) or f"not judged: {entry['excluded']}"
-        table.add_row(
-            entry["id"], entry["level"], entry["actor"], requirement, ", ".join(entry["commands"]) or "–", checked
-        )
+        commands = ", ".join(entry["commands"]) or "no command of its own"
+        for line in (_source(entry), commands, _judged_by(entry)):
+            requirement.append(f"\n{line}", style="dim")
+        table.add_row(entry["id"], entry["level"], entry["actor"], requirement)
     results().print(table)
 
 

@@ -48,6 +48,10 @@ MOST_GROWN = math.log(1e6)
 MIN_RATE = 0.5
 """Requests/s; below one in two seconds a run would seem to hang."""
 
+CATCH_UP_S = 0.05
+"""A turn that was taken late by less does not move the ones after it: threads wake up late on busy cores. Time in which
+nobody wanted a turn is lost, so that no burst follows it."""
+
 FIRST_PAUSE_S = 0.5
 """The pause after a refusal without Retry-After; doubled with each one that follows without anything let through."""
 
@@ -151,8 +155,8 @@ class Pace:
     def _take_turn(self, now: float) -> None:
         rate = self._rate(now)
         if rate is not None:
-            # A turn that was taken late does not move the ones after it, as long as it is by less than one.
-            self._next_turn = max(self._next_turn, now - 1.0 / rate) + 1.0 / rate
+            planned = self._next_turn if now - self._next_turn < CATCH_UP_S else now
+            self._next_turn = planned + 1.0 / rate
 
     def _rate(self, now: float) -> float | None:
         if self._learned is None:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from conformance.callbacks.asgi import AsgiReceiver
 from conformance.callbacks.receiver import CallbackPaths, OnArrival
 from conformance.contract.commands import PRODUCTS
+from conformance.errors import SuiteError
 from conformance.gateway_under_test.settings import Settings
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.gateway import Gateway
-from conformance.mock_gateway.serving import MockServer
+from conformance.mock_gateway.serving import serve_mock
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Request, header
 
@@ -97,8 +97,10 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
             yield Rig(settings.gateway, settings.gateway, receiver, paths, urls, intake)
             return
         account = _account(settings, urls)
-        with MockServer(Gateway(account, behaviour, seed=settings.seed)) as server:
+        with serve_mock(account, behaviour, seed=settings.seed) as server:
             yield Rig(server.url, "built-in mock gateway", receiver, paths, urls, intake)
+        if server.errors:
+            raise SuiteError(f"the built-in mock gateway failed: {server.errors[0]!r}") from server.errors[0]
 
 
 def _account(settings: Settings, callbacks: dict[str, str]) -> Account:
@@ -110,5 +112,3 @@ def _account(settings: Settings, callbacks: dict[str, str]) -> Account:
         callbacks={product: callbacks[product] for product in settings.products},
     )
 
-
-CanaryPost = Callable[[str, str], None]

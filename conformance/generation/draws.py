@@ -7,11 +7,13 @@ directory, caches under `.hypothesis`, mutations of earlier examples. A campaign
 choices are made by a backend of our own (`settings(backend=…)`, a documented extension point), which knows a
 `random.Random` and nothing else. What it cannot mend: `st.characters`, `st.text` and `st.from_regex` read the Unicode
 tables of the running Python and cache them in a file, so `conformance.generation.strategies` uses none of them.
+And another version of Hypothesis may ask for the same choices in another order: a seed is kept with the bytes it gave.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ from math import ceil, inf, nan
 from random import Random
 from typing import ClassVar, Literal, TypeVar
 
-from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import HealthCheck, Phase, Verbosity, currently_in_test_context, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument, Unsatisfiable
 from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, PrimitiveProvider
@@ -168,6 +170,14 @@ def draw(strategy: SearchStrategy[T], count: int, seed: int) -> list[T]:
     Leaves no `.hypothesis` folder; works inside a test, a thread and another Hypothesis test. Raises SuiteError if the
     strategy yields fewer: silence would mean weak tests.
     """
+    if not currently_in_test_context():
+        return _drawn(strategy, count, seed)
+    # Hypothesis frowns on tests within tests, by the settings of the outer one. What it knows of it is the thread's.
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(_drawn, strategy, count, seed).result()
+
+
+def _drawn(strategy: SearchStrategy[T], count: int, seed: int) -> list[T]:
     session = _Session(Random(seed))
     values: list[T] = []
     chunk = VALUES_PER_EXAMPLE

@@ -65,7 +65,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.OperationalError:
         connection.close()
-        raise
+        return _copied(path)
     except BaseException:
         connection.close()
         raise

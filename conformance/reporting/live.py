@@ -108,7 +108,9 @@ class LiveProgress:
             return grid
         grid.add_column(ratio=1)
         grid.add_column(no_wrap=True)
-        bar = ProgressBar(total=self._counts.planned, completed=self._counts.done)
+        bar = ProgressBar(
+            total=self._counts.planned, completed=self._counts.done, complete_style="cyan", finished_style="green"
+        )
         grid.add_row(phase, bar, Text(str(self._counts)))
         return grid
 

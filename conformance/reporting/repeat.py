@@ -18,8 +18,7 @@ from conformance.gateway_under_test.settings import (
 def repeat_command(settings: Mapping[str, Any]) -> str:
     """A line for a shell that sends the same requests: recorded settings that differ from the defaults, and the seed.
 
-    The secret is not in it (STATUM_CONFORMANCE_CONSUMER_SECRET gives it), nor are the addresses of the callback
-    receiver, which are the machine's and may hold a token.
+    The secret is not in it (STATUM_CONFORMANCE_CONSUMER_SECRET gives it); what was redacted has to be filled in.
     """
     return shlex.join(["statum-conformance", "run", *_options(settings)])
 
@@ -28,6 +27,9 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
     # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
     if settings["subject_name"] == settings["gateway"]:
         yield from ("--gateway", settings["gateway"], "--consumer-key", settings["consumer_key"])
+        for name in ("callback_listen", "callback_url"):
+            if settings.get(name):
+                yield from (f"--{name.replace('_', '-')}", settings[name])
     yield from _repeated("--product", settings["products"], PRODUCTS)
     yield from _repeated("--sender-id", settings["sender_ids"], (DEFAULT_SENDER_ID,))
     yield from _repeated("--short-code", settings["short_codes"], (DEFAULT_SHORT_CODE,))

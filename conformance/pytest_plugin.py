@@ -1,0 +1,108 @@
+"""The pytest plugin: the options of the suite, and the `callback_server` fixture for people's own tests.
+
+It is loaded into every pytest session of an environment that the suite is installed in, so it is light, and its options
+(`--gateway`, `--seed`, … as for `statum-conformance run`) exist only where the suite is asked for:
+
+    pytest --pyargs conformance.suite --gateway http://127.0.0.1:9000/api/v2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.callbacks.callback_server import CallbackServer
+
+SUITE = "conformance.suite"
+SESSION = "conformance.suite.session"
+HERE = Path(__file__).resolve().parent / "suite"
+GROUP = "statum-conformance"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of `run`, as pytest takes it: a value, several of them, or a flag."""
+
+    name: str
+    metavar: str | None
+    several: bool = False
+
+    @property
+    def dest(self) -> str:
+        """Under which name pytest keeps its value; no other plugin's."""
+        return "statum_" + self.name.lstrip("-").replace("-", "_")
+
+
+# Those of `statum-conformance run`, which tells what each means; a test compares the two.
+OPTIONS = (
+    Option("--gateway", "URL"),
+    Option("--consumer-key", "KEY"),
+    Option("--consumer-secret", "SECRET"),
+    Option("--sender-id", "ID", several=True),
+    Option("--short-code", "CODE", several=True),
+    Option("--phone-number", "NUMBER", several=True),
+    Option("--exclusive-account", None),
+    Option("--shared-account", None),
+    Option("--callback-listen", "HOST:PORT"),
+    Option("--callback-url", "URL"),
+    Option("--notify-within", "SECONDS"),
+    Option("--product", "NAME", several=True),
+    Option("--max-examples", "N"),
+    Option("--seed", "N"),
+    Option("--report-dir", "DIR"),
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add the suite's options, once."""
+    group = parser.getgroup(GROUP, "conformance of a Statum-style gateway (see: statum-conformance run --help)")
+    if group.options:
+        return
+    for option in OPTIONS:
+        if option.metavar is None:
+            group.addoption(option.name, dest=option.dest, action="store_true", default=False, help="as for `run`")
+        else:
+            action = "append" if option.several else "store"
+            group.addoption(
+                option.name, dest=option.dest, action=action, metavar=option.metavar, default=None, help="as for `run`"
+            )
+
+
+def arguments(config: pytest.Config) -> list[str]:
+    """The suite's options as they were given to pytest, as arguments for `run`."""
+    given: list[str] = []
+    for option in OPTIONS:
+        value: Any = config.getoption(option.dest, default=None)
+        if option.metavar is None:
+            given += [option.name] if value else []
+        elif value is not None:
+            given += [f"{option.name}={each}" for each in (value if option.several else [value])]
+    return given
+
+
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
+    """Where the suite is among what pytest is to run: add the options, and load what holds the campaign."""
+    if any(_asks_for_suite(arg) for arg in args):
+        add_options(parser)
+        early_config.pluginmanager.import_plugin(SESSION)
+
+
+def _asks_for_suite(argument: str) -> bool:
+    """Whether an argument of pytest names the suite, as a package or as a path."""
+    named = argument.partition("::")[0]
+    path = Path(named).resolve()
+    return named == SUITE or named.startswith(f"{SUITE}.") or HERE in (path, path.parent)
+
+
+@pytest.fixture
+def callback_server() -> Iterator[CallbackServer]:
+    """A callback receiver on a free loopback port, which keeps what arrives and waits for it.
+
+    `callback_server.urls["sms"]` is the address to register, `callback_server.wait_for(request_id)` the notification.
+    """
+    with CallbackServer() as server:
+        yield server

@@ -1,0 +1,45 @@
+"""Each requirement of the catalogue × each command that it applies to, as one test."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+from conformance.contract.requirements import Requirement
+from conformance.reporting.result import Result
+from conformance.verdicts import RequirementVerdict, Verdict
+
+
+class ConformanceWarning(UserWarning):
+    """A SHOULD of the contract is broken."""
+
+
+def test_requirement(requirement: Requirement, command: str | None, gateway_result: Result) -> None:
+    """The gateway keeps the requirement; a MUST that could not be exercised is no success either."""
+    verdict = next(
+        v for v in gateway_result.judged.verdicts if v.requirement is requirement and v.command == command
+    )
+    if verdict.verdict is Verdict.FAIL or (verdict.verdict is Verdict.INCONCLUSIVE and verdict.hinders):
+        pytest.fail(told(verdict, gateway_result), pytrace=False)
+    if verdict.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE):
+        pytest.skip(f"{verdict.verdict}: {verdict.detail}")
+    if verdict.verdict is Verdict.WARN:
+        warnings.warn(ConformanceWarning(told(verdict, gateway_result)), stacklevel=1)
+
+
+def told(verdict: RequirementVerdict, result: Result) -> str:
+    """The verdict in words: what is required, where that stands, what was seen, how to reproduce it."""
+    requirement = verdict.requirement
+    said = f'seed: "{requirement.quote}"' if requirement.quote else f"docs: {requirement.section}"
+    lines = [f"{verdict.verdict} {requirement.id} ({verdict.level}) {requirement.title}", f"  {said}"]
+    if verdict.reason:
+        lines.append(f"  {verdict.reason}: {verdict.detail}")
+    entry = next(
+        e for e in result.document["requirements"] if e["id"] == requirement.id and e["command"] == verdict.command
+    )
+    for finding in entry["findings"]:
+        lines.append(f"  {finding['message']} · case {finding['case']} · request_id {finding['request_id']}")
+        lines += [f"    {finding['pointer']}: {finding['value']}"] if finding["pointer"] is not None else []
+        lines += [f"    {finding['reproduce']}"] if finding["reproduce"] else []
+    return "\n".join(lines)

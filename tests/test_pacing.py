@@ -1,0 +1,301 @@
+"""The pace keeps to what a gateway asks for, and drives one that limits its rate close below the limit."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+
+from conformance.exchange.pacing import (
+    CATCH_UP_S,
+    DECREASE,
+    FIRST_PAUSE_S,
+    JITTER,
+    MAX_PAUSE_S,
+    MIN_RATE,
+    Pace,
+    retry_after_s,
+)
+
+NOON = "Fri, 22 Nov 2024 12:00:00 GMT"
+NOON_WALL = 1732276800.0
+
+
+class Clock:
+    """A clock that only waiting moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+    def wait(self, _: threading.Condition, seconds: float) -> None:
+        """Lets time pass instead of waiting."""
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of the paces under test."""
+    return Clock()
+
+
+def _pace(clock: Clock, rate_per_s: float | None = None, jitter: float = 0.0) -> Pace:
+    return Pace(rate_per_s, clock=clock, wait=clock.wait, jitter=lambda: jitter)
+
+
+def _waited(pace: Pace, clock: Clock) -> float:
+    began = clock.now
+    assert pace.await_turn()
+    return clock.now - began
+
+
+def test_holds_nothing_back_without_a_limit(clock: Clock) -> None:
+    """Until a gateway refuses, each turn comes at once."""
+    pace = _pace(clock)
+    assert [0.0] * 1000 == [_waited(pace, clock) for _ in range(1000)]
+    assert pace.rate_per_s is None
+
+
+def test_keeps_to_the_users_own_limit(clock: Clock) -> None:
+    """Turns are evenly spaced, and time that was lost between them is not caught up in a burst."""
+    pace = _pace(clock, rate_per_s=20)
+    assert [0.0, *[0.05] * 99] == pytest.approx([_waited(pace, clock) for _ in range(100)])
+    clock.now += 10
+    assert [0.0, 0.05, 0.05] == pytest.approx([_waited(pace, clock) for _ in range(3)])
+
+
+@pytest.mark.parametrize("asked", [0.2, 1.0, 30.0])
+@pytest.mark.parametrize("jitter", [0.0, 1.0])
+def test_waits_as_long_as_asked(clock: Clock, asked: float, jitter: float) -> None:
+    """At least for Retry-After, and not much longer."""
+    pace = _pace(clock, jitter=jitter)
+    pace.told_to_slow_down(asked, clock.now)
+    assert asked * (1 + JITTER * jitter) == pytest.approx(_waited(pace, clock))
+
+
+@pytest.mark.parametrize("asked", [61.0, 86400.0, 1e18])
+def test_an_absurd_wait_is_cut(clock: Clock, asked: float) -> None:
+    """A Retry-After of a day does not hold the run for a day."""
+    pace = _pace(clock, jitter=1.0)
+    pace.told_to_slow_down(asked, clock.now)
+    assert pytest.approx(MAX_PAUSE_S) == _waited(pace, clock)
+
+
+@pytest.mark.parametrize("asked", [None, 0.0])
+def test_backs_off_further_each_time(clock: Clock, asked: float | None) -> None:
+    """Without a Retry-After that says anything, pauses double until a request goes through."""
+    pace = _pace(clock)
+    pauses = []
+    for _ in range(10):
+        pace.told_to_slow_down(asked, clock.now)
+        pauses.append(_waited(pace, clock))
+    first = FIRST_PAUSE_S if asked is None else 0.0
+    assert [first, *(min(FIRST_PAUSE_S * 2**n, MAX_PAUSE_S) for n in range(1, 10))] == pytest.approx(pauses)
+    assert 10 == pace.refused_in_a_row
+    pace.went_through(clock.now)
+    assert 0 == pace.refused_in_a_row
+    pace.told_to_slow_down(None, clock.now)
+    assert pytest.approx(FIRST_PAUSE_S) == _waited(pace, clock)
+
+
+def test_refusals_of_one_burst_count_once(clock: Clock) -> None:
+    """What was on its way when the first refusal came lowers the rate no further, but its pause is kept."""
+    pace = _pace(clock)
+    for _ in range(20):
+        pace.went_through(clock.now)
+    for _ in range(16):
+        pace.told_to_slow_down(1.0, clock.now, sent_at=clock.now - 0.01)
+    assert 1 == pace.refused_in_a_row
+    assert pytest.approx(20 * DECREASE) == pace.rate_per_s
+    began = clock.now
+    assert pytest.approx(1.0) == _waited(pace, clock)
+    pace.told_to_slow_down(3.0, clock.now, sent_at=began - 0.01)
+    assert 1 == pace.refused_in_a_row
+    assert pytest.approx(3.0) == _waited(pace, clock)
+
+
+def test_never_gets_stuck_at_nothing(clock: Clock) -> None:
+    """A refusal before anything went through leaves a rate that gets on, and that grows."""
+    pace = _pace(clock)
+    pace.told_to_slow_down(0.0, clock.now)
+    assert MIN_RATE == pace.rate_per_s
+    clock.now += 5
+    assert (pace.rate_per_s or 0.0) > 10 * MIN_RATE
+
+
+def test_grows_no_further_than_the_users_own_limit(clock: Clock) -> None:
+    """What is learned from refusals stays below what the user set."""
+    pace = _pace(clock, rate_per_s=30)
+    for _ in range(25):
+        pace.went_through(clock.now)
+    pace.told_to_slow_down(None, clock.now)
+    assert pytest.approx(25 * DECREASE) == pace.rate_per_s
+    clock.now += 3600
+    assert 30 == pace.rate_per_s
+
+
+def test_stop_wakes_those_who_wait() -> None:
+    """A worker in the middle of a long pause goes home at once, and so do those behind it."""
+    pace = Pace()
+    pace.told_to_slow_down(MAX_PAUSE_S, time.monotonic())
+    turns: list[bool] = []
+    waiting = [threading.Thread(target=lambda: turns.append(pace.await_turn())) for _ in range(4)]
+    for thread in waiting:
+        thread.start()
+    pace.stop()
+    for thread in waiting:
+        thread.join(timeout=10)
+    assert [False] * 4 == turns
+    assert not pace.await_turn()
+
+
+def test_threads_share_one_pace() -> None:
+    """However many wait, turns come at the rate, each to one of them."""
+    pace, rate, turns = Pace(rate_per_s=200), 200, []
+
+    def take() -> None:
+        while len(turns) < 40 and pace.await_turn():
+            turns.append(time.monotonic())
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert 40 <= len(turns) < 48
+    assert max(turns) - min(turns) >= (len(turns) - 1) / rate - CATCH_UP_S
+
+
+class Bucket:
+    """A gateway with a token bucket: `burst` at once, then `rate` per second."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self.rate, self.burst, self.tokens, self.at = rate, burst, burst, 0.0
+
+    def takes(self, now: float) -> bool:
+        """Whether a request at `now` is taken."""
+        self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
+        self.at = now
+        taken = self.tokens >= 1
+        self.tokens -= taken
+        return taken
+
+
+class Window:
+    """A gateway that counts anew each second."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate, self.second, self.seen = rate, 0, 0
+
+    def takes(self, now: float) -> bool:
+        """Whether a request at `now` is taken."""
+        if int(now) != self.second:
+            self.second, self.seen = int(now), 0
+        self.seen += 1
+        return self.seen <= self.rate
+
+
+def _campaign(takes: Callable[[float], bool], requests: int, retry_after: float | None) -> tuple[float, int, int]:
+    """Seconds, refusals and most attempts at one request: 16 workers, answers after 3 ms, 0.6 ms of work for each."""
+    clock, order = Clock(), count()
+    on_their_way: list[tuple[float, int, bool, float, int]] = []
+    to_send = [1] * requests
+    refused, most = 0, 0
+
+    def answers_until(moment: float) -> None:
+        nonlocal refused, most
+        while on_their_way and on_their_way[0][0] <= moment:
+            at, _, taken, sent_at, attempt = heapq.heappop(on_their_way)
+            clock.now = max(clock.now, at)
+            if taken:
+                pace.went_through(at)
+                continue
+            pace.told_to_slow_down(retry_after, at, sent_at)
+            to_send.append(attempt + 1)
+            refused, most = refused + 1, max(most, attempt + 1)
+
+    def wait(condition: threading.Condition, seconds: float) -> None:
+        moment = clock.now + seconds
+        if on_their_way:
+            moment = min(moment, max(clock.now, on_their_way[0][0]))
+        clock.now = moment
+        condition.release()
+        answers_until(moment)
+        condition.acquire()
+
+    pace = Pace(clock=clock, wait=wait, jitter=lambda: 0.5)
+    began = clock.now
+    while to_send or on_their_way:
+        if not to_send or len(on_their_way) == 16:
+            answers_until(on_their_way[0][0])
+            continue
+        assert pace.await_turn()
+        sent = (clock.now + 0.003, next(order), takes(clock.now), clock.now, to_send.pop())
+        heapq.heappush(on_their_way, sent)
+        clock.now += 0.0006
+        answers_until(clock.now)
+    return clock.now - began, refused, most
+
+
+@pytest.mark.parametrize("retry_after", [1.0, 0.05, None])
+@pytest.mark.parametrize(
+    ("limit", "gateway"),
+    [
+        pytest.param(20, lambda: Bucket(20, 20), id="bucket"),
+        pytest.param(20, lambda: Bucket(20, 5), id="small-bucket"),
+        pytest.param(20, lambda: Bucket(20, 1), id="no-burst"),
+        pytest.param(20, lambda: Window(20), id="window"),
+        pytest.param(5, lambda: Window(5), id="slow-window"),
+        pytest.param(200, lambda: Bucket(200, 200), id="fast-bucket"),
+    ],
+)
+def test_drives_a_limited_gateway_close_to_its_limit(
+    limit: float, gateway: Callable[[], Bucket | Window], retry_after: float | None
+) -> None:
+    """A long campaign gets three quarters or more of what is allowed; few requests are refused, none for long."""
+    requests = 1000
+    seconds, refused, most_attempts = _campaign(gateway().takes, requests, retry_after)
+    assert requests / seconds >= 0.75 * limit
+    assert refused <= 0.03 * requests
+    assert most_attempts <= 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ((), None),
+        ((("Retry-After", "3"),), 3.0),
+        ((("retry-after", " 120 "),), 120.0),
+        ((("Retry-After", "0.5"),), 0.5),
+        ((("Retry-After", "0"),), 0.0),
+        ((("Retry-After", "-1"),), None),
+        ((("Retry-After", "soon"),), None),
+        ((("Retry-After", ""),), None),
+        ((("Retry-After", "inf"),), None),
+        ((("Retry-After", "1e3"),), None),
+        ((("Retry-After", "٣"),), None),
+        ((("Retry-After", "9" * 500),), None),
+        ((("Retry-After", "Fri, 22 Nov 2024 12:00:07 GMT"),), 7.0),
+        ((("Retry-After", "Friday, 22-Nov-24 12:00:07 GMT"),), 7.0),
+        ((("Retry-After", "Fri, 22 Nov 2024 11:59:00 GMT"),), 0.0),
+        ((("Retry-After", "Fri, 22 Nov 2024 13:00:07 GMT"), ("Date", "Fri, 22 Nov 2024 13:00:00 GMT")), 7.0),
+        ((("Retry-After", "Fri, 22 Nov 2024 12:00:07 GMT"), ("Date", "today")), 7.0),
+        ((("Retry-After", "Fri, 99 Nov 2024 12:00:07 GMT"),), None),
+    ],
+)
+def test_reads_retry_after(headers: tuple[tuple[str, str], ...], expected: float | None) -> None:
+    """Seconds, or a date relative to the answer's own clock; what cannot be read is as good as none."""
+    assert expected == retry_after_s(headers, NOON_WALL)
+
+
+def test_the_wall_clock_of_these_tests_is_right() -> None:
+    """The constants above name the same moment."""
+    assert 0.0 == retry_after_s((("Retry-After", NOON),), NOON_WALL)
+    assert 1.0 == retry_after_s((("Retry-After", NOON),), NOON_WALL - 1)

@@ -1,0 +1,214 @@
+"""No secret is written down, however it is spelled, and nothing else is touched."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from conformance.journal import Journal, Redaction, read_journal
+from conformance.journal.redaction import AUTHORIZATION, MINIMUM_LENGTH, spellings, within_base64
+from conformance.traffic import Case, Headers, Kind, Request, Response
+
+KEY = "2be989703d6de4ae"
+SECRET = 'C4nary/S+cret"\\&=ü'  # noqa: S105 - a canary
+TOKEN = "callback-Token~7"  # noqa: S105 - a canary
+REDACTION = Redaction.of(SECRET, KEY, TOKEN)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _authorization(user: str, password: str) -> Headers:
+    return (("Authorization", f"Basic {_base64(f'{user}:{password}')}"),)
+
+
+SPELLED: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "other-case": str.swapcase,
+    "lower": str.lower,
+    "percent-encoded": lambda value: quote(value, safe=""),
+    "percent-encoded-lower": lambda value: re.sub("%..", lambda escape: escape[0].lower(), quote(value, safe="")),
+    "form-encoded": quote_plus,
+    "path-encoded": quote,
+    "json": json.dumps,
+    "json-unicode": lambda value: json.dumps(value, ensure_ascii=False),
+    "json-php": lambda value: json.dumps(value).replace("/", "\\/"),
+    "html": html.escape,
+    "header-bytes": lambda value: value.encode().decode("latin-1"),
+    "base64": _base64,
+    "base64-after-key": lambda value: _base64(f"{KEY}:{value}"),
+    "base64-before-key": lambda value: _base64(f"{value}:{KEY}"),
+    "base64-within": lambda value: _base64(f"1{value}2"),
+    "base64-within-2": lambda value: _base64(f"12{value}34"),
+    "base64-url": lambda value: base64.urlsafe_b64encode(f"?>{value}?>".encode()).decode(),
+    "base64-percent-encoded": lambda value: quote(_base64(f"{KEY}:{value}"), safe=""),
+    "base64-of-other-case": lambda value: _base64(f"{KEY}:{value.swapcase()}"),
+    "json-in-json": lambda value: json.dumps({"echo": quote(value, safe="")}),
+}
+
+
+@pytest.mark.parametrize("value", [SECRET, TOKEN, SECRET[:-1]], ids=["secret", "token", "near-miss"])
+@pytest.mark.parametrize("spell", SPELLED.values(), ids=SPELLED)
+def test_hides_each_spelling(spell: Callable[[str], str], value: str) -> None:
+    """Of a protected value, spelled in any of these ways within other text, only a mark is left."""
+    spelled = spell(value)
+    around = f'{{"a": "before {spelled}", "b": "after"}}'
+    for hidden in (REDACTION.text(around), REDACTION.data(around.encode()).decode()):
+        assert hidden.startswith('{"a": "before ')
+        assert hidden.endswith('", "b": "after"}')
+        assert "[REDACTED]" in hidden
+        assert _core(spelled) not in hidden
+
+
+def _core(spelled: str) -> str:
+    """A spelling without what its neighbours may determine: quotes, or the first and last characters of base64."""
+    middle = len(spelled) // 2
+    return spelled[middle - 4 : middle + 4]
+
+
+def test_leaves_everything_else_as_it_is() -> None:
+    """An answer and an address without a secret come out byte for byte."""
+    body = b'{"status_code": 200, "description": "Operation successful", "request_id": "9V7NcW1QMvWk"}\xff\x00'
+    assert body == REDACTION.data(body)
+    assert KEY in REDACTION.text(f"http://gateway.test/api/v2?key={KEY}")
+    headers = (("X-Odd", "caf\xe9"), ("Content-Type", "application/json"), ("Content-Type", "application/json"))
+    assert headers == REDACTION.headers(headers)
+
+
+def test_a_short_secret_shreds_nothing() -> None:
+    """Below the minimum a value is not searched for; the credential made of it is hidden all the same."""
+    redaction = Redaction.of("200"[: MINIMUM_LENGTH - 1], "key", "a", "")
+    assert '{"status_code": 200, "a": "tea"}' == redaction.text('{"status_code": 200, "a": "tea"}')
+    assert "echo [REDACTED]" == redaction.text(f"echo {_base64('key:200')}")
+    assert (("Authorization", f"Basic {AUTHORIZATION}"),) == redaction.headers(_authorization("key", "200"))
+
+
+def test_without_secrets_only_credentials_are_hidden() -> None:
+    """A run that has nothing to protect still shows no credential that somebody else sends to its callback."""
+    redaction = Redaction.none()
+    assert "text" == redaction.text("text")
+    assert b"data" == redaction.data(b"data")
+    assert (("authorization", "Basic [REDACTED 1]"),) == redaction.headers((("authorization", "Basic abc"),))
+
+
+def test_keeps_different_credentials_apart() -> None:
+    """The right one has a name, each other one a number: what was sent can be told apart, but not read."""
+    right, swapped, near = _authorization(KEY, SECRET), _authorization(SECRET, KEY), _authorization(KEY, SECRET + "x")
+    shown = [REDACTION.headers(headers)[0][1] for headers in (right, swapped, near, swapped, right)]
+    assert [f"Basic {AUTHORIZATION}", shown[1], shown[2], shown[1], f"Basic {AUTHORIZATION}"] == shown
+    assert shown[1] != shown[2]
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("", ""),
+        ("Basic", "Basic"),
+        ("basic ", "basic "),
+        (f"Bearer {_base64(f'{KEY}:{SECRET}')}", f"Bearer {AUTHORIZATION}"),
+        (f"{_base64(f'{KEY}:{SECRET}')}", AUTHORIZATION),
+        (f"{SECRET} Basic", "[REDACTED 1]"),
+        ("Digest username=x", "Digest [REDACTED 1]"),
+        ("Basic  two spaces", "Basic [REDACTED 1]"),
+        ("Basic a b", "Basic [REDACTED 1]"),
+        ("whatever", "[REDACTED 1]"),
+    ],
+)
+def test_shows_the_scheme_of_a_credential(sent: str, shown: str) -> None:
+    """What a probe did to the scheme can be seen; a word that is no known scheme may be the secret and is not shown."""
+    for name in ("Authorization", "authorization", "Proxy-Authorization"):
+        hidden = Redaction.of(SECRET, KEY).headers(((name, sent), ("Accept", "*/*")))
+        assert ((name, shown), ("Accept", "*/*")) == hidden
+        assert hidden == Redaction.of(SECRET, KEY).headers(hidden)
+
+
+def test_an_absent_credential_stays_absent() -> None:
+    """No header is made up."""
+    assert () == REDACTION.headers(())
+
+
+def test_redacts_what_json_holds() -> None:
+    """Mappings, sequences, keys and texts at any depth; numbers and null are as they were."""
+    value = {"a": [SECRET, {"b": (TOKEN, 1, None, True, 1.5)}], f"x{SECRET}": "y"}
+    expected = {"a": ["[REDACTED]", {"b": ["[REDACTED]", 1, None, True, 1.5]}], "x[REDACTED]": "y"}
+    assert expected == REDACTION.value(value)
+
+
+@given(
+    secret=st.text(min_size=MINIMUM_LENGTH, max_size=12), key=st.text(max_size=8), parts=st.lists(st.text(max_size=20))
+)
+def test_nothing_is_left_and_nothing_changes_the_second_time(secret: str, key: str, parts: list[str]) -> None:
+    """Whatever the secret is, even a piece of the mark: no spelling is left, and redacting again changes nothing."""
+    redaction = Redaction.of(secret, key)
+    forms = [form for form in (*spellings(secret), *within_base64(secret)) if len(form) >= MINIMUM_LENGTH]
+    text = "".join(part + form for part, form in zip(parts, forms * len(parts), strict=False))
+    hidden = redaction.text(text)
+    assert [] == [form for form in forms if form in hidden]
+    assert hidden == redaction.text(hidden)
+    data = redaction.data(text.encode(errors="surrogatepass"))
+    assert data == hidden.encode(errors="surrogatepass")
+    assert data == redaction.data(data)
+
+
+@given(secret=st.text(min_size=MINIMUM_LENGTH, max_size=12), text=st.text(), data=st.binary())
+def test_never_shreds_what_holds_no_secret(secret: str, text: str, data: bytes) -> None:
+    """Text and bytes without any spelling of the secret come out as they went in."""
+    redaction = Redaction.of(secret, "key")
+    near = (*spellings(secret), *within_base64(secret), *spellings(secret[:-1]), *within_base64(secret[:-1]))
+    assume(not any(form in text or form.encode(errors="surrogatepass") in data for form in near if form))
+    assert text == redaction.text(text)
+    assert data == redaction.data(data)
+
+
+@pytest.mark.parametrize("secret", ["REDACTED", "[REDACTED]", "DACT", "x[RED", "acte", "<RED(A[C{", "]]]]"])
+def test_a_secret_like_the_mark_is_hidden_too(secret: str) -> None:
+    """Another mark is taken then, so that neither the mark nor its edges look like the secret."""
+    hidden = Redaction.of(secret, "key").text(f"x{secret}x{secret}{secret}")
+    assert secret not in hidden
+
+
+def test_no_file_of_a_journal_holds_a_secret(tmp_path: Path) -> None:
+    """Canaries in every place of every row: the raw bytes of the database and its log hold no spelling of them."""
+    headers: Headers = (*_authorization(KEY, SECRET), *_authorization(SECRET, KEY), ("X-Echo", "\xfc" + TOKEN))
+    spelled = [spell(value) for value in (SECRET, TOKEN) for spell in SPELLED.values()]
+    body = "\n".join(spelled).encode()
+    url = "http://gateway.test/callbacks/sms?token=" + "&t=".join(spelled)
+    request, response = Request("POST", url, headers, body), Response(401, headers, body)
+    path = tmp_path / "journal.sqlite"
+    with Journal.create(
+        path, {"callbacks": {"sms": url}, "secret": SECRET}, Redaction.of(SECRET, KEY, TOKEN)
+    ) as journal:
+        journal.plan([Case("a", "sms", Kind.CREDENTIAL, "swapped", "g", request)])
+        journal.answered(journal.sent("a", 1, request, 1.0, 2.0), response, 3.0)
+        journal.failed(journal.sent("a", 2, request, 1.0, 2.0), f"connection to {url} refused", 3.0)
+        told = journal.notified("sms", request, 4.0, 5.0)
+        journal.note("preflight", {"echo": spelled, SECRET: {"deep": [TOKEN]}})
+        journal.flush()
+        assert request == told.request, "the run itself goes on with what came"
+        _assert_clean(tmp_path)
+    _assert_clean(tmp_path)
+    record = read_journal(path)
+    assert ((401, "[REDACTED]"), 2) == (
+        (record.exchanges[0].response.status, record.settings["secret"]),
+        len(record.exchanges),
+    )
+    assert "Basic $STATUM_AUTHORIZATION" == record.cases[0].request.headers[0][1]
+
+
+def _assert_clean(directory: Path) -> None:
+    searched = [entry.read_bytes() for entry in directory.iterdir()]
+    assert 1 <= len(searched)
+    assert any(b"[REDACTED]" in raw for raw in searched)
+    for value in (SECRET, TOKEN):
+        forms = {*spellings(value), *within_base64(value), *(spell(value) for spell in SPELLED.values())}
+        assert [] == [form for form in forms if any(form.encode() in raw for raw in searched)]
