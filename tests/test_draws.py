@@ -114,13 +114,13 @@ def test_works_in_threads() -> None:
     assert [draw(SOME, 20, seed) for seed in range(8)] == drawn
 
 
+EXPECTED_INSIDE = [draw(SOME, 6, seed) for seed in range(4)]
+
+
 @given(st.integers(0, 3))
 def test_works_inside_another_hypothesis_test(seed: int) -> None:
     """An outer test of Hypothesis neither disturbs a draw nor feeds it."""
     assert EXPECTED_INSIDE[seed] == draw(SOME, 6, seed)
-
-
-EXPECTED_INSIDE = [draw(SOME, 6, seed) for seed in range(4)]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from conformance.checks.envelope import envelope_problems, success
+from conformance.checks.envelope import success
 from conformance.checks.evidence import UNAUTHORIZED, Answer, Evidence, is_number
 from conformance.checks.judgement import (
     Check,
@@ -116,28 +116,15 @@ def _of(kind: Kind, *aspects: str) -> Check:
     return must_be_accepted(lambda a, _: a.case.kind is kind and a.case.aspect in aspects)
 
 
-def over_long_message_is_no_5xx(answer: Answer) -> Iterator[Finding]:
-    """LEN-01: what the gateway does with it is its own affair, but it answers, and in the envelope."""
-    problems = envelope_problems(answer)
+def is_no_5xx(answer: Answer) -> Iterator[Finding]:
+    """LEN-01, OPN-01: what the gateway does with it is its own affair, but it does not fall over."""
     if answer.status is not None and answer.status >= 500:
-        yield _no_5xx(answer)
-    elif problems:
-        yield Finding.in_answer(answer, f"answered outside the envelope: {'; '.join(problems)}", pointer="")
-
-
-def open_payload_is_no_5xx(answer: Answer) -> Iterator[Finding]:
-    """OPN-01."""
-    if answer.status is not None and answer.status >= 500:
-        yield _no_5xx(answer)
-
-
-def _no_5xx(answer: Answer) -> Finding:
-    return Finding.in_answer(
-        answer,
-        f"{answer.case.member or 'the payload'} ({answer.case.aspect}) was answered {answer.status}",
-        pointer="/status_code",
-        value=answer.status,
-    )
+        yield Finding.in_answer(
+            answer,
+            f"a payload that the contract leaves open ({answer.case.aspect}) was answered {answer.status}",
+            pointer="/status_code",
+            value=answer.status,
+        )
 
 
 def _open(*aspects: str) -> Callable[[Answer], bool]:
@@ -166,6 +153,20 @@ def _refused_as_repeat(answer: Answer) -> Iterator[Finding]:
             pointer="/status_code",
             value=answer.status,
         )
+
+
+def similar_in_part_is_accepted(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """IDM-02, where the request that it is similar to was accepted: so no earlier run is to blame for a refusal."""
+    for answer in evidence.final_of(command):
+        if answer.case.kind is not Kind.REPEAT or answer.case.aspect not in ("other-amount", "other-phone"):
+            continue
+        first = evidence.final.get(answer.case.earlier or "")
+        if first is None or not first.accepted:
+            yield Unobserved(Reason.PRECONDITION, "the request that it is similar to was not accepted")
+        elif obstacle := unjudgeable(answer) or _account_obstacle(answer):
+            yield obstacle
+        else:
+            yield from verdict_of(accepted(answer))
 
 
 DETAILS = ("location", "website", "office_email", "office_mobile", "mpesa_account_top_up_code")
@@ -257,10 +258,10 @@ CHECKS: dict[str, Check] = {
     "ACC-05": _valid("ACC-05"),
     "ACC-06": _valid("ACC-06"),
     "ACC-07": _valid("ACC-07"),
-    "LEN-01": answers_where(_open("over-long"), over_long_message_is_no_5xx),
-    "OPN-01": answers_where(_open("open"), open_payload_is_no_5xx),
+    "LEN-01": answers_where(_open("over-long"), is_no_5xx),
+    "OPN-01": answers_where(_open("open"), is_no_5xx),
     "IDM-01": repeat_in_window_is_refused,
-    "IDM-02": _of(Kind.REPEAT, "other-amount", "other-phone"),
+    "IDM-02": similar_in_part_is_accepted,
     "REP-01": _of(Kind.REPEAT, "equal"),
     "ACT-01": answers_where(_detailed, has_named_organization),
     "ACT-02": answers_where(_with_organization, has_details),

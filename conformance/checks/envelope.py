@@ -190,7 +190,7 @@ def _not_described_as(texts: set[str]) -> AnswerRule:
 
 
 def envelope_problems(answer: Answer) -> list[str]:
-    """In words, all that keeps an answer from being in the envelope; empty if it is (CMD-02, CMD-04, LEN-01)."""
+    """In words, all that keeps an answer from being in the envelope; empty if it is (CMD-02, CMD-04)."""
     members = answer.content.members
     if members is None:
         return [

@@ -30,7 +30,7 @@ from conformance.cli.judge import judge
 from conformance.cli.mock import mock
 from conformance.cli.requirements import requirements
 from conformance.cli.run import run
-from conformance.errors import ConformanceError, EnvironmentFailure
+from conformance.errors import ConformanceError
 
 PROGRAM = "statum-conformance"
 
@@ -67,8 +67,6 @@ def outcome(arguments: Sequence[str] | None = None) -> int:
         return complaints.error(in_one_line(error))
     except ConformanceError as error:
         return complaints.error(error)
-    except (KeyboardInterrupt, click.Abort):
-        return complaints.error(EnvironmentFailure("interrupted before anything could be judged"))
     except Exception as error:  # noqa: BLE001 - a bug of the suite's ends in one line as well
         return complaints.unexpected(error)
     return int(code or 0)

@@ -17,7 +17,7 @@ import click
 
 from conformance.callbacks.address import Address
 from conformance.cli.configuration import configured, did_you_mean, switches
-from conformance.errors import UsageError
+from conformance.errors import EnvironmentFailure, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,6 +49,13 @@ class ConformanceCommand(click.Command):
             known = [switch.name for command in (self, *self.kin) for switch in switches(command.params)]
             ctx.default_map = configured(self.params, known, os.environ, Path.cwd())
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do it. Raises EnvironmentFailure if interrupted, which click would answer with an empty line of its own."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise EnvironmentFailure("interrupted before anything could be judged") from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Each section of options under its heading, in the order in which the sections first appear."""

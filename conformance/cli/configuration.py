@@ -92,7 +92,7 @@ def configured(
 
 def did_you_mean(name: str, known: Sequence[str]) -> str | None:
     """A hint at what of `known` may have been meant; None if nothing is near."""
-    near = get_close_matches(name, known, n=2)
+    near = get_close_matches(name, list(dict.fromkeys(known)), n=2)
     return f"did you mean {' or '.join(near)}?" if near else None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import httpx
 
@@ -67,25 +67,25 @@ class Sender:
         # Reading the certificates takes 20 ms: once, and only if they are needed.
         tls = httpx.create_ssl_context(verify=any(_is_https(case) for group in groups for case in group))
 
-        def work() -> None:
+        def work(done: threading.Event) -> None:
             try:
                 with Connection(self._timeout_s, keep_alive, tls) as connection:
                     self._work(waiting, connection)
             except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that waits
                 self._error = self._error or error
                 self.stop()
+            finally:
+                done.set()
 
-        count = min(self._concurrency, len(waiting))
-        workers = [threading.Thread(target=work, name=f"sender-{number}", daemon=True) for number in range(count)]
-        for worker in workers:
-            worker.start()
+        # Not Thread.join: up to Python 3.12 one that is interrupted takes the thread for ended.
+        done = [threading.Event() for _ in range(min(self._concurrency, len(waiting)))]
+        for number, one in enumerate(done):
+            threading.Thread(target=work, args=(one,), name=f"sender-{number}", daemon=True).start()
         try:
-            for worker in workers:
-                worker.join()
+            _wait_for_all(done)
         except BaseException:  # KeyboardInterrupt, mostly
             self.stop()
-            for worker in workers:
-                worker.join()
+            _wait_for_all(done)
             raise
         if self._error is not None:
             raise self._error
@@ -148,6 +148,11 @@ class Sender:
                 return True
         self._pace.went_through(now)
         return False
+
+
+def _wait_for_all(events: Iterable[threading.Event]) -> None:
+    for event in events:
+        event.wait()
 
 
 def _is_https(case: Case) -> bool:

@@ -124,7 +124,7 @@ def broken_payloads(command: Command, base: Members, random_count: int, seed: in
     """Every required member broken in every way, then `random_count` more; the same for the same seed.
 
     `base` is the valid payload that is broken. A GET has no payload, so none are broken. Raises SuiteError if `base`
-    is not valid, if a systematic one is not wrong after all, and if there are not that many random ones.
+    is not valid, if a member cannot be broken in a way that it should be, and if there are too few random ones.
     """
     if command.method == "GET":
         return []

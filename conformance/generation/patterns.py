@@ -88,6 +88,10 @@ def parsed(pattern: str) -> Alternatives:
     tree, end = _alternatives(body, 0)
     if end != len(body):
         raise _refusal(body, end)
+    if len(tree.sequences) > 1:
+        raise UnknownKeyword(
+            f"the pattern {pattern!r} anchors only the outer ones of its alternatives", hint="write it as ^(…|…)$"
+        )
     return tree
 
 

@@ -54,8 +54,8 @@ class Journal:
         self._telling = threading.Lock()
         self._closed = False
         self._failure: ConformanceError | None = None
-        self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
-        self._writer.start()
+        self._written = threading.Event()
+        threading.Thread(target=self._write, name="journal", daemon=True).start()
 
     @classmethod
     def create(cls, path: Path, settings: Mapping[str, Any], redaction: Redaction) -> Self:
@@ -121,7 +121,7 @@ class Journal:
                 return
             self._closed = True
             self._queue.put(None)
-        self._writer.join()
+        self._written.wait()
         self._lock.release()
         self._check()
 
@@ -159,20 +159,27 @@ class Journal:
 
     def _write(self) -> None:
         """Commits what is told until the end; after a failure it only goes on to let those go who wait."""
-        open_ = True
-        with closing(self._connection):
-            while open_:
-                batch = self._batch()
-                open_ = batch[-1] is not None
-                if self._failure is None:
-                    self._commit([told for told in batch if isinstance(told, tuple)])
-                for told in batch:
-                    if isinstance(told, threading.Event):
-                        told.set()
-            # One file is left, which can be read where nothing can be written. It stays as it is for somebody who is
-            # reading it at this moment, or when the disk is full.
-            with suppress(sqlite3.Error):
-                self._connection.execute("PRAGMA journal_mode = DELETE")
+        try:
+            with closing(self._connection):
+                going_on = True
+                while going_on:
+                    going_on = self._write_batch()
+                # One file is left, which can be read where nothing can be written. It stays as it is for somebody who
+                # is reading it at this moment, or when the disk is full.
+                with suppress(sqlite3.Error):
+                    self._connection.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            self._written.set()
+
+    def _write_batch(self) -> bool:
+        """Commits what has come in; False if that was the last."""
+        batch = self._batch()
+        if self._failure is None:
+            self._commit([told for told in batch if isinstance(told, tuple)])
+        for told in batch:
+            if isinstance(told, threading.Event):
+                told.set()
+        return batch[-1] is not None
 
     def _batch(self) -> list[_Told | threading.Event | None]:
         """Waits for the next thing that is told and takes what came in since. None, the end, is always the last."""

@@ -93,7 +93,7 @@ def astral(moment: Moment) -> bool:
 
 
 def broken_into_lines(moment: Moment) -> bool:
-    """A short message with a line break or a tab between plain words; any other character may be what it is there for."""
+    """A short message of plain words with a line break or a tab; other characters may be there for their own sake."""
     message = member(moment, "message")
     others = (c for c in message if c not in LINE_BREAKS)
     plain_words = all(c == " " or (c.isascii() and c.isalnum()) for c in others)

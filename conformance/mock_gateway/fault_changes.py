@@ -118,6 +118,7 @@ def renames(fresh: Callable[[], ChoiceOfId]) -> Change:
 
         def of(moment: Moment) -> str:
             if moment.count not in chosen:
+                chosen.clear()  # an answer and its notifications are made in one go: the last choice is enough
                 chosen[moment.count] = choose(moment)
             return chosen[moment.count]
 

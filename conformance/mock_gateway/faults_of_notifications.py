@@ -31,6 +31,7 @@ from conformance.mock_gateway.fault_messages import (
 )
 
 ARRIVAL = (
+    Fault("no-notifications", "No notification is ever sent", ("NTF-01",), deliveries(lost(1))),
     Fault("notifications-lost", "One notification in three is never sent", ("NTF-01",), deliveries(lost(3))),
     Fault(
         "one-notification-in-twenty-lost",

@@ -39,8 +39,6 @@ STYLES: Mapping[str, str] = {
 
 # With more than these a screen tells no more than the first ones do; report.json has all.
 SHOWN_SHORTFALLS = 30
-# Names in a cell of the table; the evidence above it has all.
-SHOWN_NAMES = 2
 
 INDENT = 2
 
@@ -53,6 +51,7 @@ def show(result: Result, console: Console, report: Path | None = None) -> None:
         _show_evidence(shortfall, console)
     if shown:
         console.print(_table(shown))
+        console.print()
     if len(fell_short) > len(shown):
         print_line(console, f"… and {len(fell_short) - len(shown)} more in {report or 'report.json'}")
     print_line(console, _counts(result))
@@ -70,7 +69,7 @@ def verdict_line(result: Result, report: Path | None = None) -> str:
     counts = result.document["counts"]
     parts = [
         f"{result.conclusion.value}: {_musts(result)}",
-        f"{counts['exchanges']:,} exchanges, {counts['notifications']:,} notifications",
+        f"{_counted(counts['exchanges'], 'exchange')}, {_counted(counts['notifications'], 'notification')}",
         f"seed {result.document['seed']}",
         *([str(report)] if report else []),
     ]
@@ -86,8 +85,12 @@ def _musts(result: Result) -> str:
     told = [f"{passed:,} of {passed + failed + unexercised:,} MUST passed"]
     told += [f"{failed:,} failed"] if failed else []
     told += [f"{unexercised:,} not exercised"] if unexercised else []
-    told += [f"{warnings:,} warning{'' if warnings == 1 else 's'}"]
+    told += [_counted(warnings, "warning")]
     return ", ".join(told)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _counts(result: Result) -> str:
@@ -96,11 +99,11 @@ def _counts(result: Result) -> str:
 
 
 def _table(fell_short: list[Shortfall]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("verdict", no_wrap=True)
     table.add_column("id", no_wrap=True)
     table.add_column("command")
-    table.add_column("what fell short", ratio=1)
+    table.add_column("what fell short", ratio=1, overflow="fold")
     for shortfall in fell_short:
         table.add_row(
             _verdict(shortfall),
@@ -112,8 +115,8 @@ def _table(fell_short: list[Shortfall]) -> Table:
 
 
 def _first(names: tuple[str, ...]) -> str:
-    shown = names if len(names) <= SHOWN_NAMES else names[:1]
-    return ", ".join(shown) + (f" +{len(names) - len(shown)}" if len(names) > len(shown) else "")
+    """The first name, and how many more there are: the evidence above the table has all."""
+    return " +".join([*names[:1], *([str(len(names) - 1)] if len(names) > 1 else [])])
 
 
 def _verdict(shortfall: Shortfall) -> Text:

@@ -1,0 +1,99 @@
+"""A result made by hand, with every verdict in it that a run can have: what the reports are tested with.
+
+RECORD, VERDICTS     what was recorded and how it was judged
+result_of            a Result of any verdicts, without the checks
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from unittest.mock import patch
+
+from conformance.checks.judgement import Finding, Reason
+from conformance.contract.requirements import Level, catalogue
+from conformance.journal import Record
+from conformance.reporting.result import Result
+from conformance.traffic import Case, Exchange, Kind, Request, Response
+from conformance.verdicts import Judged, RequirementVerdict, Verdict, conclude
+
+URL = "http://127.0.0.1:9000/api/v2/sms"
+HEADERS = (("Authorization", "Basic $STATUM_AUTHORIZATION"), ("Content-Type", "application/json"))
+REQUEST = Request("POST", URL, HEADERS, b'{"message": "Habari"}')
+CASE = Case("sms/valid/random/1", "sms", Kind.VALID, "random", "sms/valid/random/1", REQUEST)
+ANSWER = Response(200, (("Content-Type", "application/json"),), b'{"status_code": "200"}')
+
+SETTINGS: dict[str, Any] = {
+    "gateway": "http://127.0.0.1:9000/api/v2",
+    "subject_name": "http://127.0.0.1:9000/api/v2",
+    "consumer_key": "key",
+    "started_at": "2024-07-27T14:05:09.000+00:00",
+    "products": ["sms", "airtime", "mpesa-online", "mpesa-wallet"],
+    "commands": ["sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details"],
+    "sender_ids": ["Statum"],
+    "short_codes": ["174379"],
+    "phone_numbers": [],
+    "notify_within_s": 10.0,
+    "max_examples": 40,
+    "seed": 4711,
+    "exclusive_account": False,
+    "loopback": True,
+    "callback_targets": {},
+}
+
+RECORD = Record(SETTINGS, (CASE,), (Exchange(1, CASE.id, 1, REQUEST, 1.0, 1.0, ANSWER, None, 1.1),), (), ())
+
+WRONG_TYPE = Finding(
+    'status_code is the text "200"',
+    case=CASE.id,
+    exchange=1,
+    request_id="9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a",
+    pointer="/status_code",
+    value='"200"',
+)
+LOST = Finding("no notification came within 10 s", case=CASE.id, exchange=1, request_id="R-1")
+UNCHALLENGED = Finding("the 401 carries no WWW-Authenticate", case=CASE.id, exchange=1)
+
+
+def verdict(
+    requirement_id: str, command: str | None, kind: Verdict, *findings: Finding, **known: Any
+) -> RequirementVerdict:
+    """A verdict on a requirement of the catalogue; 20 observations unless `known` says otherwise."""
+    requirement = catalogue()[requirement_id]
+    known = {"observations": 20, "failed": len(findings), "findings": findings, **known}
+    return RequirementVerdict(requirement, command, known.pop("level", requirement.level), kind, **known)
+
+
+def unexercised(requirement_id: str, command: str | None, reason: Reason, detail: str) -> RequirementVerdict:
+    """An INCONCLUSIVE one."""
+    return verdict(requirement_id, command, Verdict.INCONCLUSIVE, observations=0, reason=reason, detail=detail)
+
+
+NOT_SENT = "its positive twin was not sent"
+PASSED = (verdict("ENC-01", "sms", Verdict.PASS), verdict("CMD-01", None, Verdict.PASS))
+VERDICTS = (
+    verdict("ENC-01", "sms", Verdict.PASS),
+    verdict("RSP-03", "sms", Verdict.FAIL, WRONG_TYPE, WRONG_TYPE, observations=1200),
+    verdict("RSP-03", "mpesa/online", Verdict.FAIL, WRONG_TYPE),
+    unexercised("AUT-02", "sms", Reason.PRECONDITION, NOT_SENT),
+    unexercised("AUT-03", "sms", Reason.PRECONDITION, NOT_SENT),
+    verdict("AUT-11", "sms", Verdict.WARN, UNCHALLENGED),
+    verdict("CMD-01", None, Verdict.PASS),
+    verdict("NTF-01", "sms", Verdict.FAIL, LOST),
+    unexercised("NTF-13", "sms", Reason.NO_TRAFFIC, "applies where a transaction of the run fails; none did"),
+    unexercised("NTF-05", "sms", Reason.NO_TRAFFIC, "nothing in the run's traffic bears on it"),
+    verdict("ACC-04", "sms", Verdict.NOT_APPLICABLE, observations=0),
+    verdict("ACC-05", "sms", Verdict.KNOWN, LOST),
+)
+
+
+def result_of(verdicts: Iterable[RequirementVerdict] = VERDICTS, record: Record = RECORD) -> Result:
+    """The result of a run that was judged so."""
+    judged = Judged(tuple(verdicts), conclude(tuple(verdicts)), accepted=1)
+    with patch("conformance.reporting.result.judge", lambda _: judged):
+        return Result.of(record)
+
+
+def level_of(requirement_id: str) -> Level:
+    """The level in the catalogue."""
+    return catalogue()[requirement_id].level

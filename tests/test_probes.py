@@ -1,0 +1,294 @@
+"""Probes around a valid payload: each is what it says, and none is right by accident."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.schemas import parse_json
+from conformance.errors import SuiteError, UsageError
+from conformance.generation import probes
+from conformance.generation.payloads import Constraints, valid_payloads
+from conformance.generation.probes import (
+    accept_probes,
+    authorization,
+    content_type_probes,
+    credential_probes,
+    malformed_bodies,
+    method_probes,
+    unknown_paths,
+)
+
+KEY, SECRET = "2be989703d6d", "3P0R4qTx"
+CREDENTIAL_ASPECTS = {
+    "absent",
+    "wrong-key",
+    "wrong-secret",
+    "swapped",
+    "other-case",
+    "empty",
+    "not-base64",
+    "other-scheme",
+}
+BODY_ASPECTS = {"not-json", "cut-short", "empty-body", "array", "scalar", "form-encoded", "not-utf8"}
+BODIES = [
+    payload.body
+    for command in COMMANDS.values()
+    if command.method == "POST"
+    for payload in valid_payloads(command, Constraints(), 12, 1)
+]
+EACH_BODY = pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
+
+
+def header_values(key: str, secret: str, aspect: str) -> list[str]:
+    """The values of Authorization of one aspect; absent ones left out."""
+    return [
+        probe.header_value for probe in credential_probes(key, secret) if probe.aspect == aspect and probe.header_value
+    ]
+
+
+def decoded(value: str) -> str:
+    """What is behind the scheme."""
+    return b64decode(value.split()[1]).decode()
+
+
+# --- Credentials
+
+
+def test_the_right_credential() -> None:
+    """The scheme, a space, and the base64 of key, colon and secret."""
+    assert "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==" == authorization("Aladdin", "open sesame")
+    assert "Basic " + b64encode("ufunguo:siri€".encode()).decode() == authorization("ufunguo", "siri€")
+
+
+def test_every_way_of_being_wrong() -> None:
+    """Each aspect is there, each header once, and the same every time."""
+    found = credential_probes(KEY, SECRET)
+
+    assert {probe.aspect for probe in found} == CREDENTIAL_ASPECTS
+    assert len({probe.header_value for probe in found}) == len(found)
+    assert found == credential_probes(KEY, SECRET)
+
+
+# What HTTP can carry and people use; a key has no colon.
+KEYS = st.text(
+    st.characters(min_codepoint=33, max_codepoint=0x24F, exclude_characters=":\x7f"), min_size=1, max_size=12
+)
+SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=0x24F), min_size=1, max_size=12)
+
+
+@given(KEYS, SECRETS)
+def test_no_probe_is_right(key: str, secret: str) -> None:
+    """Whatever the credential, no probe makes a lenient gateway see the right key and secret."""
+    right = authorization(key, secret)
+
+    for probe in credential_probes(key, secret):
+        assert probe.header_value != right
+        scheme, _, rest = (probe.header_value or "").partition(" ")
+        if scheme == "Basic" and probe.aspect != "not-base64":
+            assert f"{key}:{secret}".encode() != b64decode(rest)
+
+
+@given(KEYS, SECRETS)
+def test_headers_can_be_sent(key: str, secret: str) -> None:
+    """Each value is one that HTTP carries unchanged: ASCII, no line break, no white space around it."""
+    for probe in credential_probes(key, secret):
+        if probe.header_value is not None:
+            assert probe.header_value.isascii()
+            assert probe.header_value.isprintable()
+            assert probe.header_value.strip() == probe.header_value
+
+
+def test_near_misses() -> None:
+    """One character off at the end, and one short; the other half is right."""
+    assert ["2be989703d6x:3P0R4qTx", "2be989703d6:3P0R4qTx"] == list(
+        map(decoded, header_values(KEY, SECRET, "wrong-key"))
+    )
+    assert ["2be989703d6d:3P0R4qTy", "2be989703d6d:3P0R4qT"] == list(
+        map(decoded, header_values(KEY, SECRET, "wrong-secret"))
+    )
+
+
+@given(KEYS, SECRETS)
+def test_a_near_miss_is_not_another_case(key: str, secret: str) -> None:
+    """A gateway that ignores case is faulted for that, not for taking a wrong word."""
+    for aspect in ("wrong-key", "wrong-secret"):
+        for value in header_values(key, secret, aspect):
+            assert f"{key}:{secret}".casefold() != decoded(value).casefold()
+
+
+def test_swapped() -> None:
+    """Secret and key have changed places; equal ones cannot."""
+    assert ["3P0R4qTx:2be989703d6d"] == list(map(decoded, header_values(KEY, SECRET, "swapped")))
+    assert [] == header_values("same", "same", "swapped")
+
+
+@pytest.mark.parametrize(
+    ("key", "secret", "expected"),
+    [
+        ("Key", "Secret", ["Key:sECRET", "kEY:Secret"]),
+        ("123", "Secret", ["123:sECRET"]),
+        ("Key", "456", ["kEY:456"]),
+    ],
+)
+def test_other_case(key: str, secret: str, expected: list[str]) -> None:
+    """The secret in another case, then the key, where they have one."""
+    assert expected == list(map(decoded, header_values(key, secret, "other-case")))
+
+
+def test_other_case_of_what_has_none() -> None:
+    """Then it is the base64 text, which is another credential in another case."""
+    (value,) = header_values("123", "456", "other-case")
+
+    assert authorization("123", "456").split()[1].swapcase() == value.split()[1]
+
+
+def test_empty() -> None:
+    """A colon alone, and nothing at all."""
+    assert ["Basic Og==", "Basic"] == header_values(KEY, SECRET, "empty")
+
+
+@pytest.mark.parametrize(("key", "secret"), [("", "s"), ("k", ""), ("", ""), ("a:b", "s")])
+def test_a_credential_that_basic_cannot_carry(key: str, secret: str) -> None:
+    """It would make some probes right, so the user is told instead; the words do not hold the secret."""
+    with pytest.raises(UsageError, match="--consumer-key"):
+        credential_probes(key, secret)
+
+
+def test_a_probe_that_is_right_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proof is made each time."""
+    monkeypatch.setattr(probes, "_wrong_words", lambda word: [word])
+
+    with pytest.raises(SuiteError, match="wrong-key"):
+        credential_probes(KEY, SECRET)
+
+
+# --- Bodies
+
+
+@EACH_BODY
+def test_no_malformed_body_is_an_object(body: bytes) -> None:
+    """Each aspect is there, and each body is no JSON, or no object."""
+    found = malformed_bodies(body)
+
+    assert {probe.aspect for probe in found} == BODY_ASPECTS
+    for probe in found:
+        try:
+            value = parse_json(probe.body)
+        except ValueError:
+            assert probe.aspect not in ("array", "scalar")
+        else:
+            assert not isinstance(value, dict)
+            assert probe.aspect in ("array", "scalar")
+
+
+@EACH_BODY
+def test_cut_short_is_a_beginning(body: bytes) -> None:
+    """At four places, none of them the end."""
+    cut = [probe.body for probe in malformed_bodies(body) if probe.aspect == "cut-short"]
+
+    assert len(cut) == 4
+    assert all(body.startswith(each) and 0 < len(each) < len(body) for each in cut)
+
+
+@EACH_BODY
+def test_form_encoded_holds_the_same(body: bytes) -> None:
+    """The members as a form, declared as one; all others are declared as JSON."""
+    found = malformed_bodies(body)
+    (form,) = [probe for probe in found if probe.aspect == "form-encoded"]
+
+    assert {name: [value] for name, value in parse_json(body).items()} == parse_qs(form.body.decode())
+    assert {form} == {probe for probe in found if probe.content_type != "application/json"}
+    assert "application/x-www-form-urlencoded" == form.content_type
+
+
+@EACH_BODY
+def test_not_utf8_is_wrong_in_nothing_else(body: bytes) -> None:
+    """Without the stray bytes it is the valid payload again."""
+    stray = [probe.body for probe in malformed_bodies(body) if probe.aspect == "not-utf8"]
+
+    assert len(stray) == 3
+    for each in stray:
+        with pytest.raises(UnicodeDecodeError):
+            each.decode("utf-8")
+        assert parse_json(body) == parse_json(each.decode("utf-8", errors="ignore").encode())
+
+
+def test_scalars_of_every_kind() -> None:
+    """A string, a number, true and null."""
+    found = [parse_json(probe.body) for probe in malformed_bodies(BODIES[0]) if probe.aspect == "scalar"]
+
+    assert [str, int, bool, type(None)] == [type(value) for value in found]
+
+
+@pytest.mark.parametrize("body", [b"[]", b"no", b"", b'{"amount": 50}'])
+def test_malformed_bodies_are_made_from_an_object(body: bytes) -> None:
+    """From anything else the labels would not hold."""
+    with pytest.raises(SuiteError):
+        malformed_bodies(body)
+
+
+def test_a_malformed_body_that_is_an_object_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proof is made each time."""
+    monkeypatch.setattr(probes, "_cut_short", lambda body: [body])
+
+    with pytest.raises(SuiteError, match="cut-short"):
+        malformed_bodies(BODIES[0])
+
+
+@given(st.dictionaries(st.text("abc", min_size=1), st.text(st.characters(max_codepoint=0x24F)), min_size=1, max_size=3))
+def test_any_object_of_texts_will_do(members: dict[str, str]) -> None:
+    """Also with odd characters and empty texts."""
+    found = malformed_bodies(json.dumps(members).encode())
+
+    assert BODY_ASPECTS == {probe.aspect for probe in found}
+
+
+# --- Headers, methods, paths
+
+
+def test_content_types() -> None:
+    """None, and two that are not JSON."""
+    assert [
+        ("absent-content-type", None),
+        ("other-content-type", "text/plain"),
+        ("other-content-type", "application/xml"),
+    ] == content_type_probes()
+
+
+def test_accepts() -> None:
+    """The three that the seed allows for."""
+    assert [("no-accept", None), ("any-accept", "*/*"), ("json-accept", "application/json")] == accept_probes()
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.folder)
+def test_methods(command: Command) -> None:
+    """The other three of GET, POST, PUT and DELETE; httpx can send each."""
+    found = method_probes(command)
+
+    assert {"GET", "POST", "PUT", "DELETE"} - {command.method} == {method for _, method in found}
+    assert [f"method:{method}" for _, method in found] == [aspect for aspect, _ in found]
+    assert [method for _, method in found] == [httpx.Request(method, "http://x/").method for _, method in found]
+
+
+def test_unknown_paths_are_no_commands() -> None:
+    """Neither a command, nor above or below one."""
+    for path in unknown_paths():
+        assert [] == [
+            name for name in COMMANDS if f"{path}/".startswith(f"{name}/") or f"{name}/".startswith(f"{path}/")
+        ]
+
+
+def test_an_unknown_path_that_becomes_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever adds such a command is told."""
+    monkeypatch.setitem(probes.COMMANDS, "no-such-command", COMMANDS["sms"])
+
+    with pytest.raises(SuiteError, match="no-such-command"):
+        unknown_paths()

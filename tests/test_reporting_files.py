@@ -1,0 +1,238 @@
+"""The reports as files: report.json, junit.xml, and how they are written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from made_result import PASSED, RECORD, VERDICTS, WRONG_TYPE, result_of, unexercised, verdict
+
+from conformance import __version__
+from conformance.checks.judgement import Finding, Reason
+from conformance.contract.requirements import catalogue
+from conformance.contract.schemas import violations
+from conformance.errors import EnvironmentFailure
+from conformance.reporting.escaping import for_terminal, for_xml
+from conformance.reporting.json_report import json_report
+from conformance.reporting.junit import junit
+from conformance.reporting.writing import REPORTS, write_reports
+from conformance.verdicts import Verdict
+
+# Any text that a gateway's JSON can hold, lone surrogates too.
+ANY_TEXT = st.text(st.characters(), max_size=40)
+NASTY = "\x00\x1b[2J]]>&<\"'\r\n\ud800\ufffe\U0001ffff "
+
+
+def failed_with(text: str) -> bytes:
+    """junit.xml of a finding that holds `text` wherever a gateway's words may be."""
+    finding = replace(WRONG_TYPE, message=text, value=text, request_id=text, pointer=text)
+    return junit(result_of([verdict("RSP-03", "sms", Verdict.FAIL, finding)]))
+
+
+def cases(content: bytes) -> dict[str, ET.Element]:
+    """The test cases by the id and the command that their name begins with."""
+    found = {case.attrib["name"].partition(" — ")[0]: case for case in ET.fromstring(content).iter("testcase")}  # noqa: S314 - our own
+    assert found
+    return found
+
+
+def test_report_json_is_valid() -> None:
+    """The canonical result is what `schemas/report.json` says."""
+    assert [] == violations("report", json.loads(json_report(result_of())))
+
+
+def test_report_json_holds_the_document() -> None:
+    """Nothing is lost on the way to the file, and nothing is added."""
+    result = result_of()
+
+    assert result.document == json.loads(json_report(result))
+
+
+def test_report_json_keeps_its_order_and_bytes() -> None:
+    """Indented by two, in the order of the document, the same bytes each time."""
+    lines = json_report(result_of()).decode().splitlines()
+
+    assert ["{", '  "schema_version": 1,', '  "tool": {'] == lines[:3]
+    assert json_report(result_of()) == json_report(result_of())
+
+
+@given(ANY_TEXT)
+@example(NASTY)
+def test_report_json_takes_any_text(text: str) -> None:
+    """What a gateway wrote is in the report as it was, whether or not UTF-8 can say it."""
+    finding = replace(WRONG_TYPE, message=text)
+
+    content = json_report(result_of([verdict("RSP-03", "sms", Verdict.FAIL, finding)]))
+
+    assert text == json.loads(content.decode("utf-8"))["requirements"][0]["findings"][0]["message"]
+
+
+def test_junit_has_a_case_for_each_requirement_and_command() -> None:
+    """Named by id, command and title; grouped by command."""
+    found = list(ET.fromstring(junit(result_of())).iter("testcase"))  # noqa: S314 - our own
+
+    assert len(VERDICTS) == len(found)
+    assert ("statum.sms", f"ENC-01 sms — {catalogue()['ENC-01'].title}") == (
+        found[0].attrib["classname"],
+        found[0].attrib["name"],
+    )
+    assert "statum.mpesa-online" == found[2].attrib["classname"]
+    assert ("statum.gateway", f"CMD-01 — {catalogue()['CMD-01'].title}") == (
+        found[6].attrib["classname"],
+        found[6].attrib["name"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "children"),
+    [
+        ("ENC-01 sms", []),
+        ("RSP-03 sms", ["failure"]),
+        ("AUT-11 sms", ["system-out"]),
+        ("AUT-02 sms", ["error"]),
+        ("NTF-13 sms", ["skipped"]),
+        ("NTF-05 sms", ["skipped"]),
+        ("ACC-04 sms", ["skipped"]),
+        ("ACC-05 sms", ["skipped"]),
+    ],
+)
+def test_junit_tells_verdicts_apart(name: str, children: list[str]) -> None:
+    """FAIL fails, WARN passes with words, a MUST that was not exercised is an error, what does not apply is skipped."""
+    assert children == [child.tag for child in cases(junit(result_of()))[name]]
+
+
+def test_a_failure_carries_its_evidence() -> None:
+    """Message, value, pointer, request_id, quote and the line that reproduces it."""
+    failure = cases(junit(result_of()))["RSP-03 sms"].find("failure")
+
+    assert failure is not None
+    assert {"message": WRONG_TYPE.message, "type": "MUST"} == failure.attrib
+    told = failure.text or ""
+    assert f"contract: {catalogue()['RSP-03'].quote}" in told.splitlines()
+    for words in (
+        "2 of 1200",
+        "pointer: /status_code",
+        'value: "200"',
+        f"request_id: {WRONG_TYPE.request_id}",
+        "curl ",
+    ):
+        assert words in told
+
+
+def test_an_error_says_why_it_was_not_exercised() -> None:
+    """Reason and detail."""
+    error = cases(junit(result_of()))["AUT-02 sms"].find("error")
+
+    assert error is not None
+    assert {"message": "precondition: its positive twin was not sent", "type": "precondition"} == error.attrib
+
+
+def test_junit_counts_and_properties() -> None:
+    """The totals are those of the cases; the properties say what was judged, by what, and with which seed."""
+    suite = ET.fromstring(junit(result_of())).find("testsuite")  # noqa: S314 - our own
+
+    assert suite is not None
+    totals = {name: suite.attrib[name] for name in ("tests", "failures", "errors", "skipped")}
+    assert {"tests": "12", "failures": "3", "errors": "2", "skipped": "4"} == totals
+    properties = {item.attrib["name"]: item.attrib["value"] for item in suite.iter("property")}
+    assert {
+        "seed": "4711",
+        "version": __version__,
+        "catalogue": catalogue().digest,
+        "gateway": "http://127.0.0.1:9000/api/v2",
+        "verdict": "non-conformant",
+    } == properties
+
+
+@given(ANY_TEXT)
+@example(NASTY)
+def test_junit_is_well_formed_whatever_a_gateway_says(text: str) -> None:
+    """A parser reads it, and finds the text with what XML cannot hold escaped."""
+    failure = cases(failed_with(text))["RSP-03 sms"].find("failure")
+
+    assert failure is not None
+    assert for_xml(text) == failure.attrib["message"]
+    assert for_xml(text) in (failure.text or "")
+
+
+@given(ANY_TEXT)
+@example(NASTY)
+def test_escaped_text_does_nothing_to_a_terminal(text: str) -> None:
+    """No control character is left, no line break, and nothing that stdout could not encode."""
+    shown = for_terminal(text)
+
+    assert shown.isprintable()
+    assert shown == shown.encode().decode()
+
+
+def test_text_that_is_harmless_is_shown_as_it_is() -> None:
+    """Escaping is for what needs it."""
+    assert "Habari ya asubuhi – 🇰🇪\\n" == for_terminal("Habari ya asubuhi – 🇰🇪\n")
+    assert "Habari\tya\nasubuhi\\x1b" == for_xml("Habari\tya\nasubuhi\x1b")
+
+
+def test_writing_makes_the_directory_and_every_report(tmp_path: Path) -> None:
+    """The files are those of REPORTS, and no other is left behind."""
+    result = result_of(PASSED)
+    directory = tmp_path / "a" / "b"
+
+    paths = write_reports(result, directory)
+
+    assert [directory / name for name in REPORTS] == list(paths)
+    assert {directory / name for name in REPORTS} == set(directory.iterdir())
+    assert {name: make(result) for name, make in REPORTS.items()} == {path.name: path.read_bytes() for path in paths}
+
+
+def test_writing_replaces_what_was_there(tmp_path: Path) -> None:
+    """Reports of an earlier run give way as a whole."""
+    write_reports(result_of(), tmp_path)
+    write_reports(result_of(PASSED), tmp_path)
+
+    assert json_report(result_of(PASSED)) == (tmp_path / "report.json").read_bytes()
+
+
+def test_a_report_that_cannot_be_moved_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    """Where a directory stands in the way, the error says so and the half-done file is gone."""
+    (tmp_path / "report.json").mkdir()
+
+    with pytest.raises(EnvironmentFailure, match="cannot be written"):
+        write_reports(result_of(), tmp_path)
+
+    assert [tmp_path / "report.json"] == list(tmp_path.iterdir())
+
+
+def test_a_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    """It says which directory, why, and what to do."""
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    directory = tmp_path / "file" / "reports"
+
+    with pytest.raises(EnvironmentFailure) as caught:
+        write_reports(result_of(), directory)
+
+    assert (
+        f"report directory {directory} cannot be written: Not a directory (hint: choose another one with --report-dir)"
+        == str(caught.value)
+    )
+
+
+def test_reports_need_no_finding() -> None:
+    """A run in which nothing was exercised has reports as well."""
+    result = result_of([unexercised("RSP-03", "sms", Reason.ENVIRONMENT, "unreachable")], replace(RECORD, exchanges=()))
+
+    assert ["error"] == [child.tag for child in cases(junit(result))["RSP-03 sms"]]
+    assert [] == violations("report", json.loads(json_report(result)))
+
+
+def test_a_finding_without_an_exchange_has_no_curl_line() -> None:
+    """A stray notification belongs to no request."""
+    stray = Finding("a notification that nobody asked for", notification=3)
+    failure = cases(junit(result_of([verdict("NTF-21", None, Verdict.FAIL, stray)])))["NTF-21"].find("failure")
+
+    assert failure is not None
+    assert "notification: 3" in (failure.text or "")
+    assert "curl" not in (failure.text or "")

@@ -1,0 +1,236 @@
+"""The curl line: run by a real shell and a real curl, it sends what was sent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from functools import cache
+from queue import Queue
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from conformance.gateway_under_test.plan import Plan
+from conformance.gateway_under_test.settings import Settings
+from conformance.journal import Redaction
+from conformance.reporting.reproduce import SPELLED, curl
+from conformance.traffic import Case, Kind, Request, header
+
+KEY, SECRET = "Ufunguo42", "Siri'$(x)`\"9z"
+BASE = "http://127.0.0.1:PORT/api/v2"
+
+# For a machine on which much else runs; the commands take milliseconds.
+PATIENCE_S = 30.0
+
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+
+# A curl that prints the body that it was told to send.
+PRINTING_CURL = """
+curl() {
+    while [ $# -gt 0 ]; do
+        if [ "$1" = --data-binary ]; then
+            if [ "$2" = @- ]; then cat; else printf %s "$2"; fi
+        fi
+        shift
+    done
+}
+"""
+
+Received = tuple[str, list[tuple[str, str]], bytes]
+Sent = Callable[[Request, Case | None], Received]
+
+
+def shell(line: str) -> bytes:
+    """What a POSIX shell prints that runs `line`, with key and secret in its environment."""
+    environment = {**os.environ, "STATUM_CONSUMER_KEY": KEY, "STATUM_CONSUMER_SECRET": SECRET, "no_proxy": "*"}
+    # As its input: a line may be longer than an argument can be.
+    done = subprocess.run(
+        ["/bin/sh"], input=line.encode(), env=environment, capture_output=True, timeout=PATIENCE_S, check=False, cwd="/"
+    )
+    assert (0, b"") == (done.returncode, done.stderr), line
+    return done.stdout
+
+
+def read_request(client: socket.socket) -> bytes:
+    """The bytes of one request, with as much body as its Content-Length says."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += client.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    lengths = [line.partition(b":")[2] for line in head.splitlines() if line.lower().startswith(b"content-length:")]
+    while len(body) < int(lengths[0] if lengths else 0):
+        body += client.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Iterator[Sent]:
+    """Runs the curl line of a request, with the port put in; gives request line, headers and body as they arrived."""
+    arrived: Queue[bytes] = Queue()
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = server.accept()
+                except OSError:
+                    return
+                with client:
+                    arrived.put(read_request(client))
+                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+
+        def send(request: Request, case: Case | None) -> Received:
+            url = request.url.replace("PORT", str(server.getsockname()[1]))
+            shell(curl(replace(request, url=url), case))
+            head, _, body = arrived.get(timeout=PATIENCE_S).partition(b"\r\n\r\n")
+            first, *lines = head.decode("latin-1").split("\r\n")
+            pairs = [line.partition(":") for line in lines]
+            return first, [(name, value.strip()) for name, _, value in pairs], body
+
+        yield send
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join(PATIENCE_S)
+
+
+def own(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers that are the case's affair: the others curl has to write, as any client."""
+    return [pair for pair in headers if pair[0].lower() not in {"host", "content-length", "authorization"}]
+
+
+def redacted(request: Request) -> Request:
+    """The request as the journal keeps it."""
+    redaction = Redaction.of(SECRET, KEY)
+    return replace(request, headers=redaction.headers(request.headers), body=redaction.data(request.body))
+
+
+@cache
+def planned() -> dict[str, Case]:
+    """Each kind of case that a run has, once for each aspect, and all wrong credentials."""
+    settings = Settings(KEY, SECRET, products=("sms",), max_examples=2, seed=11)
+    cases: dict[str, Case] = {}
+    for case in Plan.of(settings, BASE).cases:
+        name = case.id if case.kind is Kind.CREDENTIAL else f"{case.command}/{case.kind}/{case.aspect}"
+        cases.setdefault(name, case)
+    return cases
+
+
+@needs_curl
+@pytest.mark.parametrize("name", planned())
+def test_the_line_sends_what_the_case_sent(recorded: Sent, name: str) -> None:
+    """Method, target, the case's headers in their order, and every byte of the body."""
+    case = planned()[name]
+
+    first, headers, body = recorded(redacted(case.request), case)
+
+    target = "/" + case.request.url.split("/", 3)[3]
+    assert f"{case.request.method} {target} HTTP/1.1" == first
+    assert own(list(case.request.headers)) == own(headers)
+    assert case.request.body == body
+
+
+@needs_curl
+@pytest.mark.parametrize("name", [name for name, case in planned().items() if case.kind is not Kind.CREDENTIAL])
+def test_the_line_sends_the_right_credential(recorded: Sent, name: str) -> None:
+    """What is no credential case carries the account's own credential, from the variables."""
+    case = planned()[name]
+
+    _, headers, _ = recorded(redacted(case.request), case)
+
+    assert header(case.request.headers, "Authorization") == header(tuple(headers), "Authorization")
+
+
+@needs_curl
+@pytest.mark.parametrize("name", [name for name, case in planned().items() if case.kind is Kind.CREDENTIAL])
+def test_the_line_sends_the_wrong_credential_of_the_case(recorded: Sent, name: str) -> None:
+    """Each wrong credential is the very one that the probe sent, but for the character that stands for a wrong one."""
+    case = planned()[name]
+
+    _, headers, _ = recorded(redacted(case.request), case)
+
+    expected = comparable(case, header(case.request.headers, "Authorization"))
+    assert expected == comparable(case, header(tuple(headers), "Authorization"))
+
+
+def comparable(case: Case, value: str | None) -> str | None:
+    """The header; of a near miss the credential, with a tilde in place of the wrong character."""
+    if value is None or case.aspect not in {"wrong-key", "wrong-secret"}:
+        return value
+    key, _, secret = b64decode(value.removeprefix("Basic ")).decode().partition(":")
+    return f"{tilded(key, KEY)}:{tilded(secret, SECRET)}"
+
+
+def tilded(sent: str, right: str) -> str:
+    """What was sent, its last character a tilde if that is what was wrong about it."""
+    return sent[:-1] + "~" if len(sent) == len(right) and sent != right else sent
+
+
+def test_every_kind_of_wrong_credential_has_a_spelling() -> None:
+    """No credential probe is reproduced with no credential by oversight."""
+    aspects = {case.aspect for case in planned().values() if case.kind is Kind.CREDENTIAL}
+
+    assert aspects == set(SPELLED)
+
+
+@needs_curl
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request("POST", f"{BASE}/sms", (), b""),
+        Request("POST", f"{BASE}/sms?a=[1]&b={{2,3}}&c='", (("X-Empty", ""), ("X-Odd", "'\"$HOME`"))),
+        Request("PUT", f"{BASE}/../v2/./sms", (), b"@/etc/hostname"),
+        Request("DELETE", f"{BASE}/sms"),
+        Request("POST", f"{BASE}/sms", (("Content-Type", "application/json"),), b"x" * 300_000),
+        Request("GET", f"{BASE}/account-details", (("Accept", "*/*"), ("User-Agent", "me")), b"{}"),
+    ],
+    ids=["empty body", "odd URL and headers", "path as it is", "no body", "large body", "GET with a body"],
+)
+def test_the_line_sends_odd_requests_as_they_were(recorded: Sent, request_: Request) -> None:
+    """Nothing that a shell or curl would interpret is interpreted."""
+    first, headers, body = recorded(request_, None)
+
+    assert f"{request_.method} /{request_.url.split('/', 3)[3]} HTTP/1.1" == first
+    assert list(request_.headers) == own(headers)
+    assert request_.body == body
+
+
+@given(st.binary(max_size=200) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
+@example(b"-n")
+@example(b"@file")
+@example(b"%s\\n'\0\x80")
+@example("Habari 🇰🇪 – \u202e".encode())
+def test_every_byte_of_a_body_survives_the_shell(body: bytes) -> None:
+    """Whatever the body, the shell hands curl exactly its bytes."""
+    line = curl(Request("POST", "http://127.0.0.1:9/", (), body))
+
+    assert body == shell(PRINTING_CURL + line)
+
+
+@given(st.binary(max_size=200), st.text(max_size=20))
+def test_the_line_is_one_line_of_visible_text(body: bytes, text: str) -> None:
+    """It can be copied out of any report, whatever was sent."""
+    line = curl(Request("POST", f"http://127.0.0.1:9/{text}", (), body))
+
+    assert line.isprintable()
+
+
+def test_the_secret_is_a_variable() -> None:
+    """The line names the variables, as the issue tracker of a gateway may show it."""
+    case = next(case for case in planned().values() if case.kind is Kind.VALID)
+
+    assert '-u "$STATUM_CONSUMER_KEY:$STATUM_CONSUMER_SECRET"' in curl(redacted(case.request), case)
+
+
+def test_https_is_spoken_as_the_suite_does() -> None:
+    """Over TLS curl would choose HTTP/2."""
+    assert "--http1.1" in curl(Request("GET", "https://gateway.example/api/v2/account-details"))

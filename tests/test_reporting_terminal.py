@@ -1,0 +1,240 @@
+"""The result as a person reads it, at two widths, and what it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_result import LOST, PASSED, SETTINGS, WRONG_TYPE, result_of, unexercised, verdict
+from rich.console import Console
+
+from conformance.checks.judgement import Reason
+from conformance.contract.requirements import catalogue
+from conformance.reporting.repeat import repeat_command
+from conformance.reporting.result import Result
+from conformance.reporting.shortfalls import shortfalls
+from conformance.reporting.terminal import SHOWN_SHORTFALLS, show, verdict_line
+from conformance.verdicts import Verdict
+
+REPORT = Path("reports/report.json")
+
+
+def shown(result: Result, width: int = 100, *, color: bool = False) -> str:
+    """What is printed, without the blanks that fill lines up."""
+    file = StringIO()
+    show(
+        result,
+        Console(file=file, width=width, force_terminal=color, color_system="standard" if color else None),
+        REPORT,
+    )
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+
+
+CURL = (
+    """curl -sSi -X POST -u "$STATUM_CONSUMER_KEY:$STATUM_CONSUMER_SECRET" -H 'Content-Type: application/json' """
+    """-H Accept: -H User-Agent: --data-binary '{"message": "Habari"}' http://127.0.0.1:9000/api/v2/sms"""
+)
+REPEAT = "repeat with: statum-conformance run --gateway http://127.0.0.1:9000/api/v2 --consumer-key key --seed 4711"
+VERDICT = (
+    "non-conformant: 2 of 8 MUST passed, 4 failed, 2 not exercised, 1 warning · 1 exchange, 0 notifications · "
+    "seed 4711 · reports/report.json"
+)
+WIDE = f"""\
+FAIL RSP-03 status_code is a JSON number.
+  sms           2 of 1,200  status_code is the text "200"
+  mpesa/online     1 of 20  status_code is the text "200"
+  /status_code: "200" · request_id 9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a · case sms/valid/random/1 ·
+  exchange 1
+  the contract says: “"status_code": 200,”
+  {CURL}
+
+FAIL NTF-01 An accepted request is followed by a notification.
+  sms  1 of 20  no notification came within 10 s
+  request_id R-1 · case sms/valid/random/1 · exchange 1
+  the contract says: “An API result or notification is information sent to your application whenever
+  we need to let you know that something has occurred.”
+  {CURL}
+
+WARN AUT-11 A 401 carries WWW-Authenticate.
+  sms  1 of 20  the 401 carries no WWW-Authenticate
+  case sms/valid/random/1 · exchange 1
+  the contract says: “API response status codes and error codes comply with HTTP status codes as
+  defined in RFC 2616.”
+  {CURL}
+
+INCONCLUSIVE precondition: its positive twin was not sent
+  AUT-02, AUT-03
+
+verdict       id         command  what fell short
+────────────────────────────────────────────────────────────────────────────────────
+FAIL          RSP-03     sms +1   status_code is a JSON number.
+FAIL          NTF-01     sms      An accepted request is followed by a notification.
+WARN          AUT-11     sms      A 401 carries WWW-Authenticate.
+INCONCLUSIVE  AUT-02 +1  sms      precondition: its positive twin was not sent
+
+2 PASS · 3 FAIL · 1 WARN · 1 KNOWN · 1 NOT_APPLICABLE · 4 INCONCLUSIVE
+{REPEAT}
+{VERDICT}
+"""
+NARROW = f"""\
+FAIL RSP-03 status_code is a JSON number.
+  sms           2 of 1,200  status_code is the text "200"
+  mpesa/online     1 of 20  status_code is the text "200"
+  /status_code: "200" · request_id
+  9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a · case sms/valid/random/1
+  · exchange 1
+  the contract says: “"status_code": 200,”
+  {CURL}
+
+FAIL NTF-01 An accepted request is followed by a
+notification.
+  sms  1 of 20  no notification came within 10 s
+  request_id R-1 · case sms/valid/random/1 · exchange 1
+  the contract says: “An API result or notification is
+  information sent to your application whenever we need to
+  let you know that something has occurred.”
+  {CURL}
+
+WARN AUT-11 A 401 carries WWW-Authenticate.
+  sms  1 of 20  the 401 carries no WWW-Authenticate
+  case sms/valid/random/1 · exchange 1
+  the contract says: “API response status codes and error
+  codes comply with HTTP status codes as defined in RFC
+  2616.”
+  {CURL}
+
+INCONCLUSIVE precondition: its positive twin was not sent
+  AUT-02, AUT-03
+
+verdict       id         command  what fell short
+────────────────────────────────────────────────────────────
+FAIL          RSP-03     sms +1   status_code is a JSON
+                                  number.
+FAIL          NTF-01     sms      An accepted request is
+                                  followed by a
+                                  notification.
+WARN          AUT-11     sms      A 401 carries
+                                  WWW-Authenticate.
+INCONCLUSIVE  AUT-02 +1  sms      precondition: its positive
+                                  twin was not sent
+
+2 PASS · 3 FAIL · 1 WARN · 1 KNOWN · 1 NOT_APPLICABLE · 4 INCONCLUSIVE
+{REPEAT}
+{VERDICT}
+"""
+
+
+@pytest.mark.parametrize(("width", "golden"), [(100, WIDE), (60, NARROW)])
+def test_the_result_at_a_fixed_width(width: int, golden: str) -> None:
+    """Evidence of each shortfall, the table, the counts, the command that repeats it, the verdict."""
+    assert golden == shown(result_of(), width) + "\n"
+
+
+def test_the_last_line_is_the_verdict() -> None:
+    """One line, however narrow the terminal is said to be."""
+    assert VERDICT == shown(result_of(), 40).splitlines()[-1]
+
+
+def test_a_conformant_run_is_told_in_few_lines() -> None:
+    """Nothing fell short, so there is no table."""
+    assert [
+        "2 PASS",
+        REPEAT,
+        "conformant: 2 of 2 MUST passed, 0 warnings · 1 exchange, 0 notifications · seed 4711 · reports/report.json",
+    ] == shown(result_of(PASSED)).splitlines()
+
+
+def test_an_inconclusive_run_says_how_much_was_not_exercised() -> None:
+    """In the verdict itself."""
+    result = result_of([*PASSED, unexercised("AUT-02", "sms", Reason.PRECONDITION, "why")])
+
+    assert verdict_line(result).startswith("inconclusive: 2 of 3 MUST passed, 1 not exercised, 0 warnings · ")
+
+
+def test_without_colour_no_control_character_is_printed() -> None:
+    """What CI stores can be read as text."""
+    assert shown(result_of()).replace("\n", "").isprintable()
+
+
+def test_with_colour_verdicts_are_coloured() -> None:
+    """On a terminal that has colours."""
+    assert "\x1b[1;31mFAIL\x1b[0m" in shown(result_of(), color=True)
+
+
+def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`NO_COLOR` leaves the text without colours, on a terminal too."""
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    assert "\x1b[1;31m" not in shown(result_of(), color=True)
+
+
+def test_what_a_gateway_says_is_not_obeyed() -> None:
+    """Neither a terminal's control sequences nor the markup of the library that prints."""
+    nasty = replace(WRONG_TYPE, message="[bold]x[/bold] \x1b[2J :smile:", value="\r\x07", request_id="[red]")
+
+    text = shown(result_of([verdict("RSP-03", "sms", Verdict.FAIL, nasty)]))
+
+    assert "[bold]x[/bold] \\x1b[2J :smile:" in text
+    assert "/status_code: \\r\\x07 · request_id [red]" in text
+
+
+def test_shortfalls_are_gathered_by_what_there_is_to_look_into() -> None:
+    """One broken requirement is one thing, and so is one reason; what does not stand in the way is left out."""
+    assert [
+        (Verdict.FAIL, ("RSP-03",), ("sms", "mpesa/online")),
+        (Verdict.FAIL, ("NTF-01",), ("sms",)),
+        (Verdict.WARN, ("AUT-11",), ("sms",)),
+        (Verdict.INCONCLUSIVE, ("AUT-02", "AUT-03"), ("sms",)),
+    ] == [(found.verdict, found.ids, found.commands) for found in shortfalls(result_of())]
+
+
+def test_a_shortfall_shows_its_first_finding() -> None:
+    """Also where the first entries have none left to show."""
+    broken = [verdict("RSP-03", "sms", Verdict.FAIL, failed=1), verdict("RSP-03", "airtime", Verdict.FAIL, LOST)]
+
+    (found,) = shortfalls(result_of(broken))
+
+    assert found.finding is not None
+    assert LOST.message == found.finding["message"]
+
+
+def test_a_flood_of_shortfalls_is_cut_off() -> None:
+    """What does not fit on a screen is in the report."""
+    ids = [requirement.id for requirement in catalogue().requirements if not requirement.excluded]
+    broken = [verdict(requirement_id, "sms", Verdict.FAIL, WRONG_TYPE) for requirement_id in ids]
+
+    text = shown(result_of(broken))
+
+    assert f"… and {len(ids) - SHOWN_SHORTFALLS} more in reports/report.json" in text.splitlines()
+    assert ids[SHOWN_SHORTFALLS] not in text
+
+
+REPEATED: list[tuple[dict[str, Any], str]] = [
+    ({}, "--gateway http://127.0.0.1:9000/api/v2 --consumer-key key --seed 4711"),
+    ({"subject_name": "built-in mock gateway"}, "--seed 4711"),
+    (
+        {"subject_name": "x", "products": ["sms"], "sender_ids": ["A B", "C"], "short_codes": ["55555"]},
+        "--product sms --sender-id 'A B' --sender-id C --short-code 55555 --seed 4711",
+    ),
+    (
+        {"subject_name": "x", "phone_numbers": ["254711000001"], "notify_within_s": 2.5, "max_examples": 3},
+        "--phone-number 254711000001 --notify-within 2.5 --max-examples 3 --seed 4711",
+    ),
+    ({"subject_name": "x", "exclusive_account": True, "seed": 0}, "--exclusive-account --seed 0"),
+    (
+        {"callback_listen": "0.0.0.0:8080", "callback_url": "https://h/x?t=1"},
+        (
+            "--gateway http://127.0.0.1:9000/api/v2 --consumer-key key --callback-listen 0.0.0.0:8080 "
+            "--callback-url 'https://h/x?t=1' --seed 4711"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "options"), REPEATED)
+def test_the_run_can_be_repeated(changes: dict[str, Any], options: str) -> None:
+    """The options that differ from the defaults, fit to be pasted; the secret is not among them."""
+    assert f"statum-conformance run {options}" == repeat_command({**SETTINGS, **changes})
