@@ -61,7 +61,7 @@ USAGE = [
     (["run", "--gatway", "x"], "error: there is no option --gatway (hint: did you mean --gateway?)"),
     (["run", "--zzz"], "error: there is no option --zzz (hint: statum-conformance run --help)"),
     (["--zzz", "run"], "error: there is no option --zzz (hint: statum-conformance --help)"),
-    (["run", "--seed"], "error: option '--seed' requires an argument (hint: statum-conformance run --help)"),
+    (["run", "--seed"], "error: option '--seed' requires an argument"),
     (
         ["run", "--seed", "x"],
         "error: invalid value for '--seed': 'x' is not a valid integer (hint: statum-conformance run --help)",
@@ -76,13 +76,17 @@ USAGE = [
     (["judge"], "error: missing argument 'JOURNAL' (hint: statum-conformance judge --help)"),
     (
         ["run", "--product", "smss"],
-        "error: there is no product 'smss'; expected one of sms, airtime, mpesa-online, mpesa-wallet "
-        "(hint: did you mean sms?)",
+        (
+            "error: there is no product 'smss'; expected one of sms, airtime, mpesa-online, mpesa-wallet "
+            "(hint: did you mean sms?)"
+        ),
     ),
     (
         ["mock", "--fault", "status-code-as-strng"],
-        "error: there is no fault 'status-code-as-strng'; expected a name that --list-faults shows "
-        "(hint: did you mean status-code-as-string or status-code-out-of-range?)",
+        (
+            "error: there is no fault 'status-code-as-strng'; expected a name that --list-faults shows "
+            "(hint: did you mean status-code-as-string or status-code-out-of-range?)"
+        ),
     ),
     (
         ["mock", "--variant", "zzz"],
@@ -90,24 +94,32 @@ USAGE = [
     ),
     (
         ["mock", "--callback", "sms:http://127.0.0.1"],
-        "error: callback 'sms:http://127.0.0.1' is not PRODUCT=URL with an http or https URL "
-        "(hint: for example sms=http://127.0.0.1:8080/callbacks/sms)",
+        (
+            "error: callback 'sms:http://127.0.0.1' is not PRODUCT=URL with an http or https URL "
+            "(hint: for example sms=http://127.0.0.1:8080/callbacks/sms)"
+        ),
     ),
     (
         ["mock", "--callback", "smss=http://127.0.0.1"],
-        "error: there is no product 'smss'; expected one of sms, airtime, mpesa-online, mpesa-wallet "
-        "(hint: did you mean sms?)",
+        (
+            "error: there is no product 'smss'; expected one of sms, airtime, mpesa-online, mpesa-wallet "
+            "(hint: did you mean sms?)"
+        ),
     ),
     (["mock", "--failure-rate", "2"], "error: --failure-rate is 2; expected a share from 0 to 1"),
     (
         ["run", "--callback-listen", "8080"],
-        "error: listen address '8080' is not HOST:PORT with a port from 0 to 65535 "
-        "(hint: for example 127.0.0.1:8080, [::1]:8080, or 127.0.0.1:0 for any free port)",
+        (
+            "error: listen address '8080' is not HOST:PORT with a port from 0 to 65535 "
+            "(hint: for example 127.0.0.1:8080, [::1]:8080, or 127.0.0.1:0 for any free port)"
+        ),
     ),
     (
         ["run", "--gateway", "api.statum.co.ke/api/v2", *CREDENTIAL],
-        "error: gateway 'api.statum.co.ke/api/v2' is no URL; expected http:// or https://, a host and a path "
-        "(hint: try https://api.statum.co.ke/api/v2)",
+        (
+            "error: gateway 'api.statum.co.ke/api/v2' is no URL; expected http:// or https://, a host and a path "
+            "(hint: try https://api.statum.co.ke/api/v2)"
+        ),
     ),
     (
         ["run", "--gateway", "http://127.0.0.1/api/v2"],
@@ -315,8 +327,10 @@ def test_a_secret_on_the_command_line_is_warned_of(capsys: Capsys) -> None:
     called = call(capsys, "run", "--gateway", "no-url", *CREDENTIAL, "--consumer-secret", "canary42")
 
     assert [
-        "warning: --consumer-secret is visible to other processes of this machine; "
-        "prefer STATUM_CONFORMANCE_CONSUMER_SECRET",
+        (
+            "warning: --consumer-secret is visible to other processes of this machine; "
+            "prefer STATUM_CONFORMANCE_CONSUMER_SECRET"
+        ),
         "error: gateway 'no-url' is no URL; expected http:// or https://, a host and a path (hint: try https://no-url)",
     ] == called.err.splitlines()
 

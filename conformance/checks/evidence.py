@@ -244,6 +244,7 @@ class Evidence:
     by_command: Mapping[str | None, tuple[Answer, ...]]
     by_request_id: Mapping[str, tuple[Answer, ...]]
     notices_of: Mapping[str, tuple[Notice, ...]]
+    notices_by_command: Mapping[str | None, tuple[Notice, ...]]
 
     @classmethod
     def of(cls, record: Record, terms: Terms | None = None) -> Self:
@@ -260,7 +261,9 @@ class Evidence:
                 by_request_id[answer.request_id].append(answer)
         notices = tuple(_notices(record.notifications, by_request_id, final.values()))
         notices_of: dict[str, list[Notice]] = defaultdict(list)
+        notices_by_command: dict[str | None, list[Notice]] = defaultdict(list)
         for notice in notices:
+            notices_by_command[_command_of(notice)].append(notice)
             for answer in notice.answers or ((notice.altered,) if notice.altered else ()):
                 notices_of[answer.case.id].append(notice)
         return cls(
@@ -272,6 +275,7 @@ class Evidence:
             _frozen(by_command),
             _frozen(by_request_id),
             _frozen(notices_of),
+            _frozen(notices_by_command),
         )
 
     def of_command(self, command: str | None) -> tuple[Answer, ...]:
@@ -286,13 +290,9 @@ class Evidence:
         """The notifications that belong to an answer."""
         return self.notices_of.get(answer.case.id, ())
 
-    def notices_for(self, command: str | None) -> Iterator[Notice]:
+    def notices_for(self, command: str | None) -> tuple[Notice, ...]:
         """The notifications of a command: of its requests, and unattributable ones on its product's callback."""
-        product = COMMANDS[command].product if command else None
-        for notice in self.notices:
-            owner = notice.answer
-            if (owner.case.command == command) if owner else (notice.product == product):
-                yield notice
+        return self.notices_by_command.get(command, ())
 
     def shares_id(self, answer: Answer) -> bool:
         """Whether the gateway gave the answer's request_id to another case, too."""
@@ -319,6 +319,13 @@ class Evidence:
     def unreadable_notices(self, product: str | None) -> int:
         """How many notifications came to a product's callback that cannot be attributed to any request."""
         return sum(1 for notice in self.notices if notice.product == product and notice.request_id is None)
+
+
+COMMAND_OF: Mapping[str | None, str] = {c.product: c.name for c in COMMANDS.values() if c.product}
+
+
+def _command_of(notice: Notice) -> str | None:
+    return notice.answer.case.command if notice.answer else COMMAND_OF.get(notice.product)
 
 
 def _frozen(index: Mapping[K, Sequence[V]]) -> dict[K, tuple[V, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 
 from conformance.checks.envelope import any_answer
@@ -13,6 +14,7 @@ from conformance.traffic import Request
 
 # A member shorter than this may stand in an id by chance (an amount of "50"), a phone number does not.
 TELLING_LENGTH = 10
+NUMBER = re.compile(rb"[0-9]{%d,}" % TELLING_LENGTH)
 # A digest cut shorter than this may agree with an id by chance.
 DIGEST_LENGTH = 16
 
@@ -72,10 +74,9 @@ def not_derived(answer: Answer) -> Iterator[Finding]:
                 answer, f"request_id is the {name} of the body", pointer="/request_id", value=request_id
             )
             return
-    payload = answer.exchange.request.body.decode("utf-8", "replace")
-    digits = "".join(character if character.isdecimal() else " " for character in payload).split()
-    for number in digits:
-        if len(number) >= TELLING_LENGTH and number in request_id:
+    for digits in NUMBER.findall(answer.exchange.request.body):
+        number = digits.decode("ascii")
+        if number in request_id:
             yield Finding.in_answer(
                 answer, f"request_id holds {number} of the payload", pointer="/request_id", value=request_id
             )

@@ -15,6 +15,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -85,14 +86,19 @@ def aspect_of(command: Command, members: Mapping[str, Any]) -> str:
     """
     if not members:
         return PLAIN
-    request = resolved(f"{command.folder}/request")
-    for name, member in request["properties"].items():
+    for name, member in _properties(command.folder).items():
         if name not in members:
             return "optional"
         aspect = _aspect_of_member(member, members[name])
         if aspect is not None:
             return aspect
     return PLAIN
+
+
+@cache
+def _properties(folder: str) -> Mapping[str, Mapping[str, Any]]:
+    properties: Mapping[str, Mapping[str, Any]] = resolved(f"{folder}/request")["properties"]
+    return properties
 
 
 def _aspect_of_member(schema: Mapping[str, Any], value: str) -> str | None:
@@ -144,7 +150,7 @@ class CommandPlan:
 
         What is judged by something else than its payload shall not fail for its payload.
         """
-        return next(p for p in self._stock if aspect_of(self.command, p.members) == PLAIN)
+        return next(self._stock)
 
     def headers(self, **changes: str | None) -> Headers:
         """The headers of an ordinary request, changed or left out (None) by name (`content_type="text/plain"`)."""

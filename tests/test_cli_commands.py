@@ -1,0 +1,113 @@
+"""The commands that only tell something: help, version, `requirements`, `doctor`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from command_line import call
+
+from conformance import __version__
+from conformance.checks import CHECKS
+from conformance.cli import COMMANDS
+from conformance.contract.commands import PRODUCTS
+from conformance.contract.requirements import catalogue
+
+Capsys = pytest.CaptureFixture[str]
+NAMES = [command.name for command in COMMANDS]
+
+
+@pytest.mark.parametrize("command", [None, *NAMES])
+def test_help_fits_80_columns(capsys: Capsys, monkeypatch: pytest.MonkeyPatch, command: str | None) -> None:
+    """However wide the terminal is."""
+    monkeypatch.setenv("COLUMNS", "300")
+
+    called = call(capsys, *([command] if command else []), "--help")
+
+    assert (0, "") == (called.code, called.err)
+    assert [] == [line for line in called.out.splitlines() if len(line) > 80]
+
+
+def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
+    """Each with a line on what it does."""
+    out = call(capsys, "--help").out
+    listed = [line.split()[0] for line in out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
+
+    assert ["run", "doctor", "mock", "judge", "requirements"] == listed
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (
+            "run",
+            (
+                "--gateway --consumer-key --consumer-secret --callback-listen --callback-url --product --sender-id "
+                "--short-code --phone-number --notify-within --max-examples --seed --exclusive-account "
+                "--shared-account --report-dir"
+            ),
+        ),
+        ("mock", "--listen --callback --fault --variant --list-faults --list-variants --failure-rate --balance"),
+        ("judge", "JOURNAL --report-dir"),
+        ("doctor", "--gateway --consumer-key --consumer-secret --callback-listen --callback-url"),
+        ("requirements", "--format"),
+    ],
+)
+def test_help_tells_every_option(capsys: Capsys, command: str, options: str) -> None:
+    """Those that the interface promises."""
+    out = call(capsys, command, "--help").out
+
+    assert [] == [option for option in options.split() if option not in out]
+
+
+def test_version(capsys: Capsys) -> None:
+    """Name and version."""
+    assert f"statum-conformance, version {__version__}\n" == call(capsys, "--version").out
+
+
+def test_requirements_as_json_hold_the_whole_catalogue(capsys: Capsys) -> None:
+    """Each with what judges it, or with the reason why nothing does."""
+    entries = json.loads(call(capsys, "requirements", "--format", "json").out)
+
+    assert [requirement.id for requirement in catalogue().requirements] == [entry["id"] for entry in entries]
+    assert [] == [entry["id"] for entry in entries if bool(entry["checks"]) == bool(entry["excluded"])]
+    assert set(CHECKS) == {entry["id"] for entry in entries if entry["checks"]}
+    by_id = {entry["id"]: entry for entry in entries}
+    assert ["envelope.status_code_is_number"] == by_id["RSP-03"]["checks"]
+    assert ["refusals.refused_credential_has_no_effect"] == by_id["AUT-10"]["checks"]
+    assert '"status_code": 200,' == by_id["RSP-03"]["quote"]
+
+
+def test_requirements_as_markdown_are_one_table(capsys: Capsys) -> None:
+    """A row each, with as many cells as the heading."""
+    heading, rule, *rows = call(capsys, "requirements", "--format", "markdown").out.splitlines()
+
+    assert len(catalogue().requirements) == len(rows)
+    assert {heading.count("|"), rule.count("|")} == {row.replace("\\|", "").count("|") for row in rows}
+
+
+def test_requirements_as_a_table_fit_80_columns(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every id is there, and no line is wider."""
+    monkeypatch.setenv("COLUMNS", "80")
+    out = call(capsys, "requirements").out
+
+    assert [] == [requirement.id for requirement in catalogue().requirements if requirement.id not in out]
+    assert [] == [line for line in out.splitlines() if len(line) > 80]
+
+
+def test_doctor_tells_each_check(capsys: Capsys) -> None:
+    """Gateway, credential, and the callback path of each product; exit 0 if all is well."""
+    called = call(capsys, "doctor")
+
+    told = [line.partition(": ")[0] for line in called.out.splitlines()[:-1]]
+    assert ["ok      gateway reachable", "ok      credential accepted"] == told[:2]
+    assert [f"ok      callback path of {product}" for product in PRODUCTS] == told[2:]
+    assert (0, "") == (called.code, called.err)
+
+
+def test_doctor_looks_at_the_products_asked_for(capsys: Capsys) -> None:
+    """And at no other."""
+    out = call(capsys, "doctor", "--product", "airtime").out
+
+    assert "callback path of airtime" in out
+    assert "callback path of sms" not in out

@@ -1,0 +1,242 @@
+"""`run` and `judge`, end to end over real HTTP: output, reports, exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from socket import create_server
+
+import pytest
+from command_line import CHECKOUT, CONSOLE_SCRIPT, PATIENCE_S, Called, call, finished, process
+
+from conformance.contract.commands import PRODUCTS
+from conformance.contract.schemas import violations
+from conformance.journal import read_journal
+from conformance.mock_gateway.account import Account
+from conformance.reporting.writing import REPORTS
+
+Capsys = pytest.CaptureFixture[str]
+
+# The codes that change a terminal's colours, alone or after others.
+COLOURS = re.compile(r"\x1b\[(?:\d+;)*[349]\d(?:;\d+)*m")
+
+# A quick run: one product, few payloads.
+QUICK = ("--product", "sms", "--max-examples", "3", "--seed", "7")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory, where reports go."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with closing(create_server(("127.0.0.1", 0))) as server:
+        return int(server.getsockname()[1])
+
+
+@contextmanager
+def mock_gateway(directory: Path, receiver_port: int, *arguments: str) -> Iterator[str]:
+    """The URL of `statum-conformance mock` in a process of its own, with every callback registered."""
+    callbacks = [f"--callback={product}=http://127.0.0.1:{receiver_port}/callbacks/{product}" for product in PRODUCTS]
+    running = process(directory, "mock", "--listen", "127.0.0.1:0", *callbacks, *arguments)
+    try:
+        assert running.stdout is not None
+        first = running.stdout.readline()
+        for line in running.stdout:
+            if line == "ready\n":
+                break
+        yield first.removeprefix("mock gateway at ").strip()
+    finally:
+        running.send_signal(signal.SIGTERM)
+        finished(running)
+
+
+def run_against(directory: Path, *faults: str) -> Called:
+    """A run in one process against a mock gateway in another."""
+    account = Account.sample()
+    port = free_port()
+    with mock_gateway(directory, port, *faults) as url:
+        return finished(
+            process(
+                directory,
+                "run",
+                *QUICK,
+                f"--gateway={url}",
+                f"--callback-listen=127.0.0.1:{port}",
+                STATUM_CONFORMANCE_CONSUMER_KEY=account.consumer_key,
+                STATUM_CONFORMANCE_CONSUMER_SECRET=account.consumer_secret,
+            )
+        )
+
+
+def test_a_run_against_the_built_in_mock_gateway_is_conformant(capsys: Capsys) -> None:
+    """Without any option but those that make it quick: exit 0, and the verdict is the last line."""
+    called = call(capsys, "run", *QUICK)
+
+    assert 0 == called.code, called.out
+    verdict = called.out.splitlines()[-1]
+    assert re.fullmatch(
+        r"conformant: (\d+) of \1 MUST passed, 0 warnings"
+        r" · \d+ exchanges, \d+ notifications · seed 7 · reports/report\.json",
+        verdict,
+    )
+
+
+def test_a_run_writes_every_report(capsys: Capsys, here: Path) -> None:
+    """And the journal, beside them."""
+    call(capsys, "run", *QUICK, "--report-dir", "out")
+
+    assert {*REPORTS, "journal.sqlite"} == {path.name for path in (here / "out").iterdir()}
+    assert [] == violations("report", json.loads((here / "out" / "report.json").read_bytes()))
+
+
+def test_progress_is_on_standard_error_and_results_on_standard_output(capsys: Capsys) -> None:
+    """So that the result can be piped."""
+    called = call(capsys, "run", *QUICK)
+
+    phases = [line.partition(":")[0] for line in called.err.splitlines() if not line.startswith(" ")]
+    assert ["preparing", "checking", "sending", "listening", "judging"] == phases
+    assert "sending" not in called.out
+
+
+def test_judging_the_journal_again_says_and_writes_the_same(capsys: Capsys, here: Path) -> None:
+    """Same output, same exit code, the same reports byte for byte; standard error stays empty."""
+    first = call(capsys, "run", *QUICK)
+    written = {name: (here / "reports" / name).read_bytes() for name in REPORTS}
+
+    again = call(capsys, "judge", "reports/journal.sqlite")
+
+    assert (first.code, first.out, "") == (again.code, again.out, again.err)
+    assert written == {name: (here / "reports" / name).read_bytes() for name in REPORTS}
+
+
+def test_judging_writes_where_it_is_told(capsys: Capsys, here: Path) -> None:
+    """The journal may lie anywhere."""
+    call(capsys, "run", *QUICK, "--report-dir", "first")
+
+    call(capsys, "judge", "first/journal.sqlite", "--report-dir", "second")
+
+    assert set(REPORTS) == {path.name for path in (here / "second").iterdir()}
+
+
+def test_the_line_that_repeats_a_run_repeats_it(capsys: Capsys, here: Path) -> None:
+    """Pasted as it is, it sends the same bytes."""
+    first = call(capsys, "run", *QUICK)
+    (line,) = (line for line in first.out.splitlines() if line.startswith("repeat with: "))
+    program, *arguments = shlex.split(line.removeprefix("repeat with: "))
+    sent = [(case.id, case.request.body) for case in read_journal(here / "reports" / "journal.sqlite").cases]
+
+    call(capsys, *arguments)
+
+    assert "statum-conformance" == program
+    assert sent == [(case.id, case.request.body) for case in read_journal(here / "reports" / "journal.sqlite").cases]
+
+
+def test_a_lawful_gateway_in_another_process_is_conformant(here: Path) -> None:
+    """`mock` in one process with each callback registered, `run --gateway` in another."""
+    called = run_against(here)
+
+    assert 0 == called.code, called.out + called.err
+
+
+def test_a_faulty_gateway_is_found_out(here: Path) -> None:
+    """Exit 1; what is broken is in the table, with value, quote and a line that reproduces it."""
+    called = run_against(here, "--fault=status-code-as-string")
+
+    assert 1 == called.code, called.out + called.err
+    assert "FAIL RSP-03 status_code is a JSON number." in called.out
+    assert '/status_code: "200"' in called.out
+    assert 'the contract says: “"status_code": 200,”' in called.out
+    assert 'curl -sSi --compressed -X POST -u "$STATUM_CONSUMER_KEY:$STATUM_CONSUMER_SECRET"' in called.out
+    assert called.out.splitlines()[-1].startswith("non-conformant: ")
+
+
+def test_the_secret_is_nowhere(here: Path) -> None:
+    """Neither printed nor in a report nor in the journal, when a gateway is judged with a secret that is given."""
+    run_against(here, "--fault=status-code-as-string")
+    secret = Account.sample().consumer_secret.encode()
+
+    assert [] == [path.name for path in (here / "reports").iterdir() if secret in path.read_bytes()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_judged_as_far_as_it_went(here: Path, number: signal.Signals) -> None:
+    """Exit 3, and the reports are there: what was not exercised is inconclusive, because of the interruption."""
+    running = process(here, "run", "--product=sms", "--max-examples=2000")
+    assert running.stderr is not None
+    for line in running.stderr:
+        if line.startswith("sending"):
+            break
+    running.send_signal(number)
+    called = finished(running)
+
+    assert 3 == called.code, called.out + called.err
+    assert called.out.splitlines()[-1].startswith("inconclusive: ")
+    report = json.loads((here / "reports" / "report.json").read_bytes())
+    assert "interrupted" in {entry.get("reason") for entry in report["requirements"]}
+
+
+def test_on_a_terminal_progress_is_live_and_the_result_stays(here: Path) -> None:
+    """The live line is wiped out; the verdict is what remains."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "TERM": "xterm", "COLUMNS": "60", "NO_COLOR": "1"}
+    running = subprocess.Popen(
+        [sys.executable, "-c", CONSOLE_SCRIPT, "run", *QUICK], cwd=here, env=environment, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    text = b"".join(iter(lambda: _read(ours), b"")).decode()
+    os.close(ours)
+
+    assert 0 == running.wait(PATIENCE_S), text
+    live, _, result = text.rpartition("\x1b[2K")
+    assert "listening" in live
+    assert "conformant: " in result.splitlines()[-1]
+    assert [] == COLOURS.findall(text), "NO_COLOR is set"
+
+
+def _read(terminal: int) -> bytes:
+    """What comes from the other side; nothing once that is closed, for which Linux has an error."""
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""
+
+
+def test_a_reader_who_goes_away_does_not_change_the_exit_code(here: Path) -> None:
+    """`statum-conformance judge … | head -1` ends as the verdict does, and without complaint."""
+    finished(process(here, "run", *QUICK))
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    done = subprocess.run(
+        [sys.executable, "-c", CONSOLE_SCRIPT, "judge", "reports/journal.sqlite"],
+        cwd=here,
+        env=environment,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    os.close(writing)
+
+    assert (0, b"") == (done.returncode, done.stderr)
+
+
+def test_a_terminal_without_unicode_does_not_end_the_run(here: Path) -> None:
+    """What its encoding lacks is escaped."""
+    called = finished(process(here, "run", *QUICK, PYTHONUTF8="0", PYTHONIOENCODING="ascii"))
+
+    assert 0 == called.code, called.err
+    assert "\\xb7" in called.out.splitlines()[-1]
