@@ -1,7 +1,7 @@
 """`make bench`: what things cost, as ratios measured side by side in one run on one machine.
 
-    overhead, waiting    `benchmarks.campaigns`
-    receivers            `benchmarks.receiver_rates`
+overhead, waiting    `benchmarks.campaigns`
+receivers            `benchmarks.receiver_rates`
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a campaign costs, against doing the same by hand; the mock gateway runs in a process of its own.
 
-    overhead    judged exchanges per second of a whole run, to a bare httpx loop that sends the very same requests
-    waiting     a campaign of 500 sms whose notifications take a second, to waiting for each in turn
+overhead    judged exchanges per second of a whole run, to a bare httpx loop that sends the very same requests
+waiting     a campaign of 500 sms whose notifications take a second, to waiting for each in turn
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from conformance.callbacks.address import Address
 from conformance.callbacks.asgi import AsgiReceiver
 from conformance.callbacks.ledger import request_id_of
 from conformance.contract.commands import PRODUCTS
+from conformance.errors import SuiteError
 from conformance.exchange.sender import CONCURRENCY
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.plan import Plan
@@ -32,7 +33,7 @@ from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.serving import serve_mock
 from conformance.traffic import Request
-from conformance.verdicts import judge
+from conformance.verdicts import Conclusion, judge
 
 KEY, SECRET = "BenchKey", "BenchSecret"
 # Valid payloads for each command in the measured run: enough that start and end do not count for much.
@@ -41,6 +42,7 @@ EXAMPLES = 400
 MESSAGES, IN_TURN = 500, 5
 LATENCY_S = 1.0
 ROUNDS = 3
+PATIENCE_S = 10.0
 
 
 def _serve(pipe: Connection, callbacks: dict[str, str], behaviour: Behaviour) -> None:
@@ -91,11 +93,12 @@ def _run(behaviour: Behaviour, **options: object) -> tuple[Timed, str]:
         record = read_journal(campaign.run(settings))
         judged = judge(record)
         took = time.perf_counter() - begun
-        assert judged.conclusion.exit_code == 0, "the lawful mock gateway was not found conformant"
+        if judged.conclusion is not Conclusion.CONFORMANT:
+            raise SuiteError(f"the lawful mock gateway was found {judged.conclusion}")
         return Timed(record, took), url
 
 
-def _bare(requests: Sequence[Request], url: str) -> float:
+def _bare(requests: Sequence[Request]) -> float:
     """Seconds that a bare loop of httpx clients takes for the same requests, answers read and thrown away."""
     rest = iter(requests)
     lock = threading.Lock()
@@ -107,7 +110,9 @@ def _bare(requests: Sequence[Request], url: str) -> float:
                     request = next(rest, None)
                 if request is None:
                     return
-                client.send(httpx.Request(request.method, request.url, headers=list(request.headers), content=request.body))
+                client.send(
+                    httpx.Request(request.method, request.url, headers=list(request.headers), content=request.body)
+                )
 
     begun = time.perf_counter()
     with ThreadPoolExecutor(CONCURRENCY) as pool:
@@ -124,7 +129,7 @@ def overhead() -> None:
         count = len(timed.record.exchanges)
         settings = Settings(KEY, SECRET, seed=7, max_examples=EXAMPLES)
         with gateway({}, Behaviour()) as url:
-            bare = _bare([case.request for case in Plan.of(settings, url).cases], url)
+            bare = _bare([case.request for case in Plan.of(settings, url).cases])
         ratios.append((count / timed.took_s) / (count / bare))
         print(
             f"overhead    suite {count / timed.took_s:6.0f} judged exchanges/s · bare httpx {count / bare:6.0f}/s "
@@ -139,8 +144,8 @@ def waiting() -> None:
     accepted = len(timed.record.notifications)
     in_turn = _in_turn() / IN_TURN * accepted
     print(
-        f"waiting     {accepted} sms with {LATENCY_S:g} s to the notification: {timed.took_s:.1f} s · one after the other "
-        f"{in_turn:.0f} s (measured with {IN_TURN}) · {in_turn / timed.took_s:.0f} times faster (aim: 100)"
+        f"waiting     {accepted} sms with {LATENCY_S:g} s to the notification: {timed.took_s:.1f} s · one after the "
+        f"other {in_turn:.0f} s (measured with {IN_TURN}) · {in_turn / timed.took_s:.0f} times faster (aim: 100)"
     )
 
 
@@ -165,5 +170,6 @@ def _in_turn() -> float:
         for _ in range(IN_TURN):
             request_id = client.post(f"{url}/sms", json=body).json()["request_id"]
             with changed:
-                assert changed.wait_for(lambda wanted=request_id: wanted in arrived, 10), "no notification within 10 s"
+                if not changed.wait_for(lambda wanted=request_id: wanted in arrived, PATIENCE_S):
+                    raise SuiteError(f"no notification within {PATIENCE_S:g} s")
         return time.perf_counter() - begun

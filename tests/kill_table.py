@@ -16,6 +16,7 @@ from conformance.mock_gateway.variants import VARIANTS
 
 TABLE = Path(__file__).parents[1] / "reports" / "kill-matrix.md"
 
+
 class KillTable:
     """Takes the rows that tests record as the property `kill`."""
 

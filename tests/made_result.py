@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from conformance.checks.judgement import Finding, Reason
-from conformance.contract.requirements import Level, catalogue
+from conformance.contract.requirements import catalogue
 from conformance.journal import Record
 from conformance.reporting.result import Result
 from conformance.traffic import Case, Exchange, Kind, Request, Response
@@ -92,8 +92,3 @@ def result_of(verdicts: Iterable[RequirementVerdict] = VERDICTS, record: Record 
     judged = Judged(tuple(verdicts), conclude(tuple(verdicts)), accepted=1)
     with patch("conformance.reporting.result.judge", lambda _: judged):
         return Result.of(record)
-
-
-def level_of(requirement_id: str) -> Level:
-    """The level in the catalogue."""
-    return catalogue()[requirement_id].level

@@ -1,6 +1,6 @@
 """Hand-made records of runs, for tests of what judges them: no server, no clock.
 
-    Run     collects cases, answers and notifications, and gives a `Record`
+Run     collects cases, answers and notifications, and gives a `Record`
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Run:
     exchanges: list[Exchange] = field(default_factory=list)
     notifications: list[Notification] = field(default_factory=list)
 
-    def invoke(
+    def invoke(  # noqa: PLR0913 - each is a part of an exchange that some test varies
         self,
         request_id: Any = None,
         status: int = 200,
@@ -61,8 +61,10 @@ class Run:
         self.exchanges.append(Exchange(number, case.id, 1, request, at, at, response, failure, at + 0.1))
         return case
 
-    def notify(self, request_id: Any = None, product: str | None = "sms", at: float | None = None, **changes: Any) -> None:
-        """One notification, a second after the last answer unless `at` is given; `raw`, `method`, `target`, or members."""
+    def notify(
+        self, request_id: Any = None, product: str | None = "sms", at: float | None = None, **changes: Any
+    ) -> None:
+        """One notification, a second after the last answer or at `at`; `raw`, `method`, `target`, or its members."""
         number = len(self.notifications) + 1
         raw, method = changes.pop("raw", None), changes.pop("method", "POST")
         target = changes.pop("target", TARGETS.get(product or "", "/elsewhere"))

@@ -91,7 +91,8 @@ def test_an_orphan_warns_on_a_shared_account_and_fails_on_an_exclusive_one() -> 
 
 
 @pytest.mark.parametrize(
-    "altered", [SEED_ID.upper(), SEED_ID + " ", SEED_ID[:-1], SEED_ID[2:], f"{SEED_ID[:8]}-{SEED_ID[8:]}", SEED_ID + "00"]
+    "altered",
+    [SEED_ID.upper(), SEED_ID + " ", SEED_ID[:-1], SEED_ID[2:], f"{SEED_ID[:8]}-{SEED_ID[8:]}", SEED_ID + "00"],
 )
 def test_an_altered_id_is_recognised(altered: str) -> None:
     """It breaks NTF-16 alone: nothing is missing, nobody's notification came."""

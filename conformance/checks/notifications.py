@@ -96,7 +96,10 @@ def is_json(notice: Notice) -> Iterator[Finding]:
     """NTF-04."""
     if notice.content.error is not None:
         yield Finding.in_notice(
-            notice, f"the body cannot be read: {notice.content.error}", pointer="", value=notice.notification.request.body
+            notice,
+            f"the body cannot be read: {notice.content.error}",
+            pointer="",
+            value=notice.notification.request.body,
         )
 
 

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from conformance.callbacks.address import Address
 from conformance.cli.command import Listen, Named, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
@@ -197,13 +196,12 @@ def settings_from(options: dict[str, Any]) -> Settings:
     Raises UsageError for what cannot be used.
     """
     key, secret = credential_from(options)
-    listen = options["callback_listen"]
     seed = options.get("seed")
     return Settings(
         consumer_key=key,
         consumer_secret=secret,
         gateway=options["gateway"],
-        callback_listen=listen if isinstance(listen, Address) else Address.parse(listen),
+        callback_listen=options["callback_listen"],
         callback_url=options["callback_url"],
         products=_in_order(options["product"]) or PRODUCTS,
         sender_ids=options.get("sender_id") or (DEFAULT_SENDER_ID,),

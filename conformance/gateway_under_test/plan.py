@@ -222,7 +222,7 @@ def valid_cases(plan: CommandPlan) -> Iterator[Group]:
 
 
 def _labelled(command: Command, payload: ValidPayload) -> str:
-    """The payload's aspect; a random one by its content, and one that shows a script by its line breaks if it has any."""
+    """The payload's aspect; of a random one its content's, and line breaks say more than the script around them."""
     content = aspect_of(command, payload.members)
     if payload.aspect == PLAIN or (payload.aspect == "unicode" and content == "line-breaks"):
         return content

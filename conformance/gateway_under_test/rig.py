@@ -111,4 +111,3 @@ def _account(settings: Settings, callbacks: dict[str, str]) -> Account:
         short_codes=settings.short_codes,
         callbacks={product: callbacks[product] for product in settings.products},
     )
-

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,8 +44,8 @@ def read_journal(path: Path) -> Record:
     if not path.is_file():
         raise UsageError(f"there is no journal {path}", _HINT)
     try:
-        with closing(_opened(path)) as connection:
-            return _record(connection, path)
+        with ExitStack() as until:
+            return _record(_opened(path, until), path)
     except sqlite3.Error as error:
         raise UsageError(f"{path} cannot be read as a journal: {error}", _HINT) from error
     except (ValueError, TypeError) as error:
@@ -54,39 +54,32 @@ def read_journal(path: Path) -> Record:
         raise UsageError(f"the journal {path} cannot be read: {error.strerror}", _HINT) from error
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write, to the file or to a copy of it.
+def _opened(path: Path, until: ExitStack) -> sqlite3.Connection:
+    """A connection to the file or to a copy of it, that `until` closes.
 
     Beside a journal that was left open by a killed run SQLite needs a file of its own, which it cannot make in a
     read-only directory.
     """
-    connection = _connected(path)
+    connection = until.enter_context(closing(_connected(path)))
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.OperationalError:
         connection.close()
-        return _copied(path)
-    except BaseException:
-        connection.close()
-        raise
+        return _copied(path, until)
     return connection
+
+
+def _copied(path: Path, until: ExitStack) -> sqlite3.Connection:
+    copy = Path(until.enter_context(tempfile.TemporaryDirectory()), path.name)
+    for suffix in ("", "-wal"):
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            shutil.copyfile(beside, copy.with_name(copy.name + suffix))
+    return until.enter_context(closing(_connected(copy)))
 
 
 def _connected(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)
-
-
-def _copied(path: Path) -> sqlite3.Connection:
-    """A connection to the same data in memory."""
-    memory = sqlite3.connect(":memory:")
-    with tempfile.TemporaryDirectory() as directory:
-        for suffix in ("", "-wal"):
-            beside = path.with_name(path.name + suffix)
-            if beside.exists():
-                shutil.copyfile(beside, Path(directory, "journal" + suffix))
-        with closing(sqlite3.connect(Path(directory, "journal"))) as copy:
-            copy.backup(memory)
-    return memory
 
 
 def _record(connection: sqlite3.Connection, path: Path) -> Record:
