@@ -93,6 +93,11 @@ def test_a_short_secret_shreds_nothing() -> None:
     assert (("Authorization", f"Basic {AUTHORIZATION}"),) == redaction.headers(_authorization("key", "200"))
 
 
+def test_an_empty_secret_shreds_nothing() -> None:
+    """Nor does the credential made of nothing, which has two letters."""
+    assert "Og== Ogre" == Redaction.of("", "").text("Og== Ogre")
+
+
 def test_without_secrets_only_credentials_are_hidden() -> None:
     """A run that has nothing to protect still shows no credential that somebody else sends to its callback."""
     redaction = Redaction.none()

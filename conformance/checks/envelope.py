@@ -82,7 +82,7 @@ def body_is_json(answer: Answer) -> Iterator[Finding]:
     """The body is one JSON text in UTF-8 (RFC 8259)."""
     if answer.content.error is not None:
         body = answer.response.body if answer.response else b""
-        yield Finding.in_answer(answer, f"the body cannot be read: {answer.content.error}", pointer="", value=body)
+        yield Finding.in_answer(answer, f"the body is unreadable: {answer.content.error}", pointer="", value=body)
 
 
 def media_type_of(response: Response) -> str | None:
@@ -194,7 +194,7 @@ def envelope_problems(answer: Answer) -> list[str]:
     members = answer.content.members
     if members is None:
         return [
-            f"the body cannot be read: {answer.content.error}" if answer.content.error else "the body is no JSON object"
+            f"the body is unreadable: {answer.content.error}" if answer.content.error else "the body is no JSON object"
         ]
     problems = [f"{field} is missing" for field in FIELDS if field not in members]
     if "status_code" in members and not is_number(members["status_code"]):

@@ -50,9 +50,11 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
     explained = evidence.unreadable_notices(product)
     if len(missing) > explained:
         # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.
-        within = evidence.terms.notify_within_s
+        said = f"no notification within {evidence.terms.notify_within_s:g} s of the accepted request"
+        if not any(notice.product == product for notice in evidence.notices):
+            said += f"; none at all came to the callback of {product}: is it registered?"
         for answer in missing[explained:]:
-            yield Finding.in_answer(answer, f"no notification within {within:g} s of the accepted request")
+            yield Finding.in_answer(answer, said)
     for _ in missing[:explained]:
         yield Unobserved(
             Reason.PRECONDITION, "a notification came that cannot be attributed; see NTF-04, NTF-06, NTF-14"
@@ -97,7 +99,7 @@ def is_json(notice: Notice) -> Iterator[Finding]:
     if notice.content.error is not None:
         yield Finding.in_notice(
             notice,
-            f"the body cannot be read: {notice.content.error}",
+            f"the body is unreadable: {notice.content.error}",
             pointer="",
             value=notice.notification.request.body,
         )

@@ -48,6 +48,8 @@ def run(settings: Settings, progress: Progress | None = None, behaviour: Behavio
             _campaign(settings, rig, journal, progress)
         except KeyboardInterrupt:
             journal.note("interrupted", {})
+        # Before the journal is: what comes after the end would find it closed.
+        rig.receiver.close()
         journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
     return settings.report_dir / JOURNAL
 

@@ -38,6 +38,15 @@ class Probe:
     target: str | None = None
 
 
+# Everything else would work, and every notification would seem to be missing.
+NOWHERE_TO_NOTIFY = Probe(
+    "callback address",
+    ok=False,
+    detail="the callback receiver listens on any free port, which no gateway can have registered",
+    hint="give --callback-listen HOST:PORT, and register http://HOST:PORT/callbacks/<product> with the gateway",
+)
+
+
 def examine(settings: Settings, rig: Rig) -> Iterator[Probe]:
     """Probe after probe; the next one is made only if the one before it went well."""
     with httpx.Client(timeout=ANSWER_TIMEOUT_S, follow_redirects=False) as client:
@@ -45,6 +54,9 @@ def examine(settings: Settings, rig: Rig) -> Iterator[Probe]:
             yield probe
             if not probe.ok:
                 return
+        if settings.gateway is not None and settings.callback_url is None and settings.callback_listen.port == 0:
+            yield NOWHERE_TO_NOTIFY
+            return
         for product in settings.products:
             probe = _callback(product, rig, client)
             yield probe

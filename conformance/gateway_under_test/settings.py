@@ -79,6 +79,8 @@ class Settings:
         """The settings as the journal keeps them: all but the secret."""
         return {
             "consumer_key": self.consumer_key,
+            "callback_listen": str(self.callback_listen),
+            "callback_url": self.callback_url,
             "products": list(self.products),
             "commands": list(self.commands),
             "sender_ids": list(self.sender_ids),

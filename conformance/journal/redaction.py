@@ -92,13 +92,13 @@ def _base64_alphabets(text: str) -> Iterator[str]:
 class Redaction:
     """Replaces protected values by a mark; thread-safe."""
 
-    def __init__(self, protected: Iterable[str], credential: str | None = None) -> None:
+    def __init__(self, protected: Iterable[str], credential: str = "") -> None:
         """Protects the `protected` values of at least `MINIMUM_LENGTH` characters, and the whole `credential`."""
         values = [value for value in protected if len(value) >= MINIMUM_LENGTH]
         forms = {form for value in values for form in spellings(value)}
         cores = {core for value in values for core in within_base64(value)}
-        if credential:
-            whole = (credential, credential.rstrip("="))
+        if len(unpadded := credential.rstrip("=")) >= MINIMUM_LENGTH:
+            whole = (credential, unpadded)
             forms |= {form for text in whole for cased in (text, text.swapcase()) for form in _base64_alphabets(cased)}
         self._credential = credential
         self._mark = next((mark for mark in MARKS if not _overlaps(mark, forms | cores)), MARKS[-1])

@@ -11,7 +11,7 @@ from conformance.checks.judgement import Finding
 from conformance.contract.requirements import catalogue
 from conformance.journal import Record
 from conformance.reporting.reproduce import curl
-from conformance.traffic import Exchange
+from conformance.traffic import Case, Exchange
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, judge
 
 SCHEMA_VERSION = 1
@@ -41,7 +41,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
     settings = record.settings
     notes = {note.kind: note.detail for note in record.notes}
     finished = notes.get("finished", {})
-    exchanges = {exchange.number: exchange for exchange in record.exchanges}
+    requests = _Requests.of(record)
     return {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "statum-conformance", "version": __version__, "catalogue": catalogue().digest},
@@ -56,11 +56,27 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
             "accepted": judged.accepted,
             "notifications": len(record.notifications),
         },
-        "requirements": [_entry(verdict, exchanges) for verdict in judged.verdicts],
+        "requirements": [_entry(verdict, requests) for verdict in judged.verdicts],
     }
 
 
-def _entry(verdict: RequirementVerdict, exchanges: Mapping[int, Exchange]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Requests:
+    """What was sent, to be shown as a command that sends it again."""
+
+    exchanges: Mapping[int, Exchange]
+    cases: Mapping[str, Case]
+
+    @classmethod
+    def of(cls, record: Record) -> _Requests:
+        return cls({e.number: e for e in record.exchanges}, {case.id: case for case in record.cases})
+
+    def curl(self, number: int | None) -> str | None:
+        exchange = self.exchanges.get(number) if number is not None else None
+        return curl(exchange.request, self.cases.get(exchange.case_id)) if exchange else None
+
+
+def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
     requirement = verdict.requirement
     entry: dict[str, Any] = {
         "id": requirement.id,
@@ -74,7 +90,7 @@ def _entry(verdict: RequirementVerdict, exchanges: Mapping[int, Exchange]) -> di
         "verdict": verdict.verdict.value,
         "observations": verdict.observations,
         "failed": verdict.failed,
-        "findings": [_finding(finding, exchanges) for finding in verdict.findings],
+        "findings": [_finding(finding, requests) for finding in verdict.findings],
     }
     if requirement.condition:
         entry["condition"] = requirement.condition
@@ -83,8 +99,7 @@ def _entry(verdict: RequirementVerdict, exchanges: Mapping[int, Exchange]) -> di
     return entry
 
 
-def _finding(finding: Finding, exchanges: Mapping[int, Exchange]) -> dict[str, Any]:
-    exchange = exchanges.get(finding.exchange) if finding.exchange is not None else None
+def _finding(finding: Finding, requests: _Requests) -> dict[str, Any]:
     return {
         "message": finding.message,
         "case": finding.case,
@@ -93,5 +108,5 @@ def _finding(finding: Finding, exchanges: Mapping[int, Exchange]) -> dict[str, A
         "value": finding.value,
         "exchange": finding.exchange,
         "notification": finding.notification,
-        "reproduce": curl(exchange.request) if exchange else None,
+        "reproduce": requests.curl(finding.exchange),
     }

@@ -1,0 +1,297 @@
+"""A connection puts exactly the planned bytes on the wire, and takes whatever comes back for what it is."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from recording_server import NO_ANSWER, OK, PATIENCE_S, RawServer, a_case, sent_in_turn
+
+from conformance.errors import SuiteError
+from conformance.exchange import Pace, Sender
+from conformance.exchange import connection as connecting
+from conformance.journal import Journal, Redaction, read_journal
+from conformance.traffic import Response
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    """Where the senders under test record."""
+    with Journal.create(tmp_path / "journal.sqlite", {}, Redaction.none()) as journal:
+        yield journal
+
+
+def _response(journal: Journal, answer: bytes, method: str = "POST", *, closes: bool = False) -> Response:
+    with RawServer(lambda *_: answer, closes=closes) as server:
+        (exchange,) = sent_in_turn(journal, a_case("a", server.url + "/", method))
+    assert exchange.failure is None
+    assert exchange.response is not None
+    return exchange.response
+
+
+# --- What goes out
+
+
+def test_sends_exactly_the_bytes_of_the_case(journal: Journal) -> None:
+    """Headers in their order and spelling, twice if given twice; to them only Host and Content-Length are added."""
+    headers = (("content-TYPE", "application/json"), ("X-Twice", "1"), ("X-Odd", "caf\xe9 \xff"), ("X-Twice", "2"))
+    body = b'{"message": "\xe2\x82\xac"}\x00\xff'
+    with RawServer(lambda *_: OK) as server:
+        sent_in_turn(
+            journal, a_case("a", f"{server.url}/api/../v2/sms%2f%2F;'x'?a=%7e&b=[1]|{{}}#part", "POST", headers, body)
+        )
+        host = b"127.0.0.1:%d" % server.port
+        expected = (
+            b"POST /api/../v2/sms%2f%2F;'x'?a=%7e&b=[1]|{} HTTP/1.1\r\nHost: " + host + b"\r\n"
+            b"content-TYPE: application/json\r\nX-Twice: 1\r\nX-Odd: caf\xe9 \xff\r\nX-Twice: 2\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
+    assert [expected] == server.requests
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "framing"),
+    [
+        ("GET", b"", b""),
+        ("DELETE", b"", b""),
+        ("OPTIONS", b"", b""),
+        ("POST", b"", b"Content-Length: 0\r\n"),
+        ("PUT", b"", b"Content-Length: 0\r\n"),
+        ("PATCH", b"x", b"Content-Length: 1\r\n"),
+        ("GET", b"{}", b"Content-Length: 2\r\n"),
+    ],
+)
+def test_frames_a_body_as_http_needs(journal: Journal, method: str, body: bytes, framing: bytes) -> None:
+    """No User-Agent, Accept or Accept-Encoding is made up; Content-Length where there is a body, or might be."""
+    with RawServer(lambda *_: OK) as server:
+        sent_in_turn(journal, a_case("a", server.url, method, (), body))
+    assert [b"%b / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%b\r\n%b" % (method.encode(), server.port, framing, body)] == (
+        server.requests
+    )
+
+
+def test_takes_the_cases_own_host_and_length(journal: Journal) -> None:
+    """What the case says itself is not said twice. Host goes first, wherever it stands: h11 has it so."""
+    with RawServer(lambda *_: OK) as server:
+        sent_in_turn(journal, a_case("a", server.url, "POST", (("content-length", "2"), ("host", "other.test")), b"{}"))
+    assert [b"POST / HTTP/1.1\r\nhost: other.test\r\ncontent-length: 2\r\n\r\n{}"] == server.requests
+
+
+def test_remembers_nothing_between_requests(journal: Journal) -> None:
+    """No cookie is kept and no redirect followed, not even one to nowhere."""
+    answer = b"HTTP/1.1 302 Found\r\nLocation: http://[::1/\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 0\r\n\r\n"
+    with RawServer(lambda *_: answer) as server:
+        exchanges = sent_in_turn(
+            journal, a_case("a", server.url, "GET", (), b""), a_case("b", server.url, "GET", (), b"")
+        )
+    assert [302, 302] == [exchange.response and exchange.response.status for exchange in exchanges]
+    assert [server.requests[0]] * 2 == server.requests
+
+
+@pytest.mark.parametrize(
+    ("scheme", "method", "value"),
+    [
+        pytest.param("http://", "POST", "line\nbreak", id="line-break"),
+        pytest.param("http://", "POST", "\u20ac", id="not-latin-1"),
+        pytest.param("", "POST", "x", id="no-scheme"),
+        pytest.param("http://", "GE T", "x", id="method"),
+    ],
+)
+def test_what_http_cannot_say_is_the_suites_fault(journal: Journal, scheme: str, method: str, value: str) -> None:
+    """Such a case ought not to be planned; it is no failure of the gateway."""
+    with RawServer(lambda *_: OK) as server:
+        case = a_case("a", server.url.replace("http://", scheme), method, (("X", value),))
+        with pytest.raises(SuiteError, match="cannot be sent"):
+            Sender(journal, Pace()).send([[case]])
+    assert [] == server.requests
+
+
+def test_goes_through_the_proxy_of_the_environment(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests to elsewhere go to the proxy that the environment names; those to this machine never do."""
+    with RawServer(lambda *_: OK) as proxy, RawServer(lambda *_: OK) as server:
+        for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", f"127.0.0.1:{proxy.port}")
+        sent_in_turn(journal, a_case("a", "http://gateway.test/api?a=%2f"), a_case("b", server.url))
+    assert [b"POST http://gateway.test/api?a=%2f HTTP/1.1"] == [r.split(b"\r\n")[0] for r in proxy.requests]
+    assert 1 == len(server.requests)
+
+
+# --- What comes back
+
+
+def test_records_the_answer_as_it_came(journal: Journal) -> None:
+    """Status, headers with their order and spelling, body, and times that enclose it."""
+    answer = b"HTTP/1.1 422 Whatever\r\nx-One: caf\xe9\r\nX-one: 2\r\nContent-Length: 4\r\n\r\n\x00\xff{}"
+    with RawServer(lambda *_: answer) as server:
+        before, wall = time.monotonic(), time.time()
+        (exchange,) = sent_in_turn(journal, a_case("a", server.url))
+    headers = (("x-One", "caf\xe9"), ("X-one", "2"), ("Content-Length", "4"))
+    assert Response(422, headers, b"\x00\xff{}", "HTTP/1.1") == exchange.response
+    assert (1, "a", 1) == (exchange.number, exchange.case_id, exchange.attempt)
+    assert before <= exchange.sent_at <= (exchange.answered_at or 0.0) <= time.monotonic()
+    assert wall - 1 <= exchange.sent_wall <= time.time() + 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "closes", "body", "version"),
+    [
+        pytest.param(b"HTTP/1.0 200 OK\r\n\r\n{}", True, b"{}", "HTTP/1.0", id="http-1.0"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n{}", True, b"{}", "HTTP/1.1", id="until-close"),
+        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", False, b"", "HTTP/1.1", id="204"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", False, b"", "HTTP/1.1", id="empty"),
+        pytest.param(b"HTTP/1.1 103 Early\r\nA: b\r\n\r\n" + OK, False, b"{}", "HTTP/1.1", id="interim"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;x=y\r\n{\r\n1\r\n}\r\n0\r\nTrailer: x\r\n\r\n",
+            False,
+            b"{}",
+            "HTTP/1.1",
+            id="chunked",
+        ),
+    ],
+)
+def test_reads_each_way_to_frame_an_answer(
+    journal: Journal, answer: bytes, *, closes: bool, body: bytes, version: str
+) -> None:
+    """Lengths, chunks, the end of the connection, or none at all."""
+    response = _response(journal, answer, closes=closes)
+    assert (body, version) == (response.body, response.http_version)
+
+
+def test_reads_no_body_after_head(journal: Journal) -> None:
+    """The answer to HEAD has a Content-Length and no body."""
+    assert b"" == _response(journal, b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", "HEAD").body
+
+
+@pytest.mark.parametrize(
+    ("encoding", "encode"),
+    [(b"gzip", gzip.compress), (b"deflate", zlib.compress), (b"GZIP", gzip.compress), (b"identity", bytes)],
+)
+def test_decodes_a_body(journal: Journal, encoding: bytes, encode: Callable[[bytes], bytes]) -> None:
+    """The body is what the gateway meant; the header still says how it came."""
+    body = encode(b'{"status_code": 200}')
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (encoding, len(body))
+    response = _response(journal, head + body)
+    assert b'{"status_code": 200}' == response.body
+    assert ("Content-Encoding", encoding.decode()) == response.headers[0]
+
+
+def test_a_body_that_cannot_be_decoded_is_still_an_answer(journal: Journal) -> None:
+    """It is kept as it came, so that what is judged is what was sent; a note says why."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip"
+    assert b"not gzip" == _response(journal, answer).body
+    (note,) = read_journal(journal.path).notes
+    assert ("undecodable", 1) == (note.kind, note.detail["exchange"])
+    assert note.detail["remark"].startswith("the body cannot be decoded as 'gzip': ")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def test_says_that_the_connection_was_refused(journal: Journal) -> None:
+    """Where nobody listens."""
+    (exchange,) = sent_in_turn(journal, a_case("a", f"http://127.0.0.1:{_free_port()}/"))
+    assert (None, "connection refused") == (exchange.response, exchange.failure)
+
+
+def test_says_that_there_is_no_such_host(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the name leads nowhere."""
+
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    (exchange,) = sent_in_turn(journal, a_case("a", "http://gateway.invalid/"))
+    assert "host name not found: Name or service not known" == exchange.failure
+
+
+def test_says_that_there_is_no_tls(journal: Journal) -> None:
+    """Where a server that speaks plain HTTP is asked for TLS."""
+
+    def answer_in_plain() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(OK)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=answer_in_plain)
+        server.start()
+        (exchange,) = sent_in_turn(journal, a_case("a", f"https://127.0.0.1:{listening.getsockname()[1]}/"))
+        server.join(PATIENCE_S)
+    assert (exchange.failure or "").startswith("no TLS connection: ")
+
+
+@pytest.mark.parametrize(
+    ("answer", "closes", "words"),
+    [
+        (NO_ANSWER, True, "connection closed without an answer"),
+        (b"HTTP/1.1 200 O", True, "connection closed without an answer"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", True, "not an HTTP answer: illegal status line: bytearray(b'SSH-2.0-OpenSSH')"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
+            True,
+            "connection closed in the middle of the answer, after the head of a 200 and 2 bytes of its body",
+        ),
+        (
+            b"HTTP/1.1 500 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\nmany\r\n",
+            True,
+            "not an HTTP answer, after the head of a 500 and 1 bytes of its body: illegal chunk header",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
+            False,
+            "no complete answer within 0.2 s, only the head of a 200 and 2 bytes of its body",
+        ),
+        (b"HTTP/1.1 200 ", False, "no answer within 0.2 s"),
+    ],
+    ids=["closed", "closed-in-head", "not-http", "cut-short", "bad-chunk", "stalled", "silent"],
+)
+def test_says_why_there_is_no_answer(journal: Journal, answer: bytes, *, closes: bool, words: str) -> None:
+    """In words that a user understands, and never sent again."""
+    with RawServer(lambda *_: answer, closes=closes) as server:
+        (exchange,) = sent_in_turn(journal, a_case("a", server.url), timeout_s=PATIENCE_S if closes else 0.2)
+    assert exchange.response is None
+    assert (exchange.failure or "").startswith(words)
+    assert 1 == len(server.requests)
+
+
+def test_gives_up_an_answer_that_never_ends(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither one that trickles nor one without end holds a worker for ever."""
+    monkeypatch.setattr(connecting, "MAX_BODY", 1000)
+    endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"fff\r\n%b\r\n" % (b"x" * 0xFFF)
+    with RawServer(lambda *_: endless) as server:
+        (exchange,) = sent_in_turn(journal, a_case("a", server.url))
+    assert "the body of a 200 is longer than 1000 bytes" == exchange.failure
+
+
+def test_gives_up_an_answer_that_trickles(journal: Journal) -> None:
+    """Each byte comes in time, but the whole does not."""
+    done = threading.Event()
+
+    def trickle() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while not done.wait(0.02):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=trickle)
+        server.start()
+        (exchange,) = sent_in_turn(
+            journal, a_case("a", f"http://127.0.0.1:{listening.getsockname()[1]}/"), timeout_s=0.3
+        )
+        done.set()
+        server.join(PATIENCE_S)
+    assert (exchange.failure or "").startswith("no complete answer within 0.3 s")
