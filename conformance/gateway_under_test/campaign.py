@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from conformance.callbacks.ledger import Ledger, Settled, request_id_of
 from conformance.checks.evidence import Answer
+from conformance.errors import EnvironmentFailure
 from conformance.exchange import Pace, Sender
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.preflight import examine
@@ -38,7 +39,7 @@ def run(settings: Settings, progress: Progress | None = None, behaviour: Behavio
 
     Raises UsageError and EnvironmentFailure for what keeps a run from beginning (an address that is taken, a report
     directory that cannot be written). What is wrong with the gateway's surroundings (unreachable, credential refused,
-    callback path not proven) is a note in the journal, so that the reports can tell.
+    callback path not proven, nothing but 429) is a note in the journal, so that the reports can tell.
     """
     progress = progress or Silent()
     progress.phase("prepare")
@@ -48,6 +49,8 @@ def run(settings: Settings, progress: Progress | None = None, behaviour: Behavio
             _campaign(settings, rig, journal, progress)
         except KeyboardInterrupt:
             journal.note("interrupted", {})
+        except EnvironmentFailure as failure:
+            journal.note("obstacle", {"message": failure.message, "hint": failure.hint})
         # Before the journal is: what comes after the end would find it closed.
         rig.receiver.close()
         journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})

@@ -1,0 +1,319 @@
+"""The plan: reproducible to the byte, complete, and careful with what belongs to others."""
+
+from __future__ import annotations
+
+import base64
+import re
+import subprocess
+import sys
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.contract.schemas import parse_json, violations
+from conformance.errors import UsageError
+from conformance.gateway_under_test.plan import Plan
+from conformance.traffic import Case, Kind, header
+from tests.campaigns import KEY, SECRET, settings
+from tests.command_line import CHECKOUT, PATIENCE_S
+
+BASE = "http://gateway.example/api/v2"
+POSTS = tuple(name for name, command in COMMANDS.items() if command.product)
+NEGATIVE = (Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL, Kind.METHOD, Kind.UNKNOWN_COMMAND)
+# Whoever takes one of these does what a valid request asks for.
+MUST_BE_ACCEPTED = (Kind.VALID, Kind.HEADERS)
+GIVEN = ("254712000001", "254112000002")
+RIGHT = "Basic " + base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
+
+# Prints what a plan comes to; in a process of its own, so that nothing of this one can play a part.
+DIGEST = """
+import hashlib
+from conformance.gateway_under_test.plan import Plan
+from conformance.gateway_under_test.settings import Settings
+plan = Plan.of(Settings("key", "secret", seed=7, max_examples=3), "http://gateway.example/api/v2")
+print(hashlib.sha256(repr(plan).encode()).hexdigest())
+"""
+
+
+@cache
+def planned(**changes: Any) -> Plan:
+    """The plan of a run; plans are values, so tests share them."""
+    return Plan.of(settings(Path("reports"), **changes), BASE)
+
+
+def digest(directory: Path, hash_seed: str) -> str:
+    """The digest of a plan made in a process with that hash seed, in that directory."""
+    done = subprocess.run(
+        [sys.executable, "-c", DIGEST],
+        cwd=directory,
+        env={"PYTHONPATH": str(CHECKOUT), "PYTHONHASHSEED": hash_seed, "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
+
+
+def members_of(case: Case) -> dict[str, Any]:
+    """The members of a case's body; none if it is no JSON object."""
+    try:
+        members = parse_json(case.request.body)
+    except ValueError:
+        return {}
+    return members if isinstance(members, dict) else {}
+
+
+def test_the_same_seed_gives_the_same_bytes_wherever_it_is_planned(tmp_path: Path) -> None:
+    """Neither the order of hashes nor the current directory nor its modules play a part; nothing is left behind."""
+    empty, strewn = tmp_path / "empty", tmp_path / "strewn"
+    empty.mkdir()
+    strewn.mkdir()
+    (strewn / "local.py").write_text("CONSTANT = 'drawn by Hypothesis if it looked around'\nNUMBER = 424242\n")
+
+    assert digest(empty, "1") == digest(strewn, "2")
+    assert [] == list(empty.iterdir())
+
+
+def test_another_seed_gives_other_payloads() -> None:
+    """What is random is so for each command; what is systematic has the same ids."""
+    one, other = planned(max_examples=3), planned(max_examples=3, seed=8)
+
+    for command in POSTS:
+        bodies = [{c.request.body for c in plan.cases if c.command == command} for plan in (one, other)]
+        assert bodies[0] != bodies[1], command
+    assert {c.id for c in one.cases if "/valid/sample/" in c.id} == {
+        c.id for c in other.cases if "/valid/sample/" in c.id
+    }
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_plan_of_one_product_is_part_of_the_plan_of_all(product: str) -> None:
+    """So what a full run found can be looked at again with `--product` and the same seed."""
+    (command,) = (name for name, command in COMMANDS.items() if command.product == product)
+    part, whole = (
+        {case.id: case for case in plan.cases if case.command == command}
+        for plan in (planned(products=(product,)), planned())
+    )
+
+    assert whole == {id_: part[id_] for id_ in whole}
+
+
+def test_more_examples_leave_the_others_as_they_were() -> None:
+    """What a small run sends is part of what a larger one sends; only payloads that must not meet make way."""
+    apart = {name for name, command in COMMANDS.items() if command.window_s is not None}
+    small, large = (
+        {(c.kind, c.aspect, c.request) for c in planned(max_examples=n).cases if c.command not in apart} for n in (0, 3)
+    )
+
+    assert set() == small - large
+    assert {Kind.VALID, Kind.BROKEN} == {kind for kind, _, _ in large - small}
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**32 - 1])
+def test_the_sample_of_the_seed_document_is_in_every_plan(seed: int) -> None:
+    """Whatever the seed, and without any random example."""
+    sample = {
+        "sender_id": "Statum",
+        "phone_number": "254712345678",
+        "message": "This is a test Message through our API",
+    }
+    (case,) = (
+        c for c in planned(seed=seed, products=("sms",)).cases if c.kind is Kind.VALID and members_of(c) == sample
+    )
+
+    assert ("sms", "sample") == (case.command, case.aspect)
+    assert ("POST", f"{BASE}/sms") == (case.request.method, case.request.url)
+    assert (RIGHT, "application/json", "application/json") == tuple(
+        header(case.request.headers, name) for name in ("Authorization", "Content-Type", "Accept")
+    )
+
+
+@pytest.mark.parametrize("changes", [{}, {"max_examples": 3}, {"phone_numbers": GIVEN[:1]}, {"products": ("airtime",)}])
+def test_ids_are_unique(changes: dict[str, Any]) -> None:
+    """A case is found by its id."""
+    counted = Counter(case.id for case in planned(**changes).cases)
+
+    assert [] == [id_ for id_, count in counted.items() if count > 1]
+
+
+def test_a_group_is_named_by_its_first_case_and_holds_what_names_it() -> None:
+    """Groups go out side by side: what is in one is in it for its order."""
+    for group in planned(max_examples=3).groups:
+        assert {group[0].id} == {case.group for case in group}
+
+
+def test_what_depends_on_an_earlier_case_is_behind_it_in_its_group() -> None:
+    """Else the repeat might go out before what it repeats."""
+    dependent = 0
+    for group in planned(max_examples=3).groups:
+        ids = [case.id for case in group]
+        for case in group:
+            if case.earlier is not None:
+                dependent += 1
+                assert ids.index(case.earlier) < ids.index(case.id)
+    assert dependent >= 3 * len(POSTS)
+
+
+def test_each_negative_case_has_a_positive_twin() -> None:
+    """A valid request for the same command with the right credential: by it the gateway shows that it can accept."""
+    plan = planned(max_examples=3)
+    cases = {case.id: case for case in plan.cases}
+    negative = [case for case in plan.cases if case.kind in NEGATIVE]
+
+    assert set(NEGATIVE) == {case.kind for case in negative}
+    for case in negative:
+        assert case.twin is not None, case.id
+        twin = cases[case.twin]
+        assert Kind.VALID is twin.kind, case.id
+        assert case.command in (twin.command, None), case.id
+        assert RIGHT == header(twin.request.headers, "Authorization"), case.id
+
+
+def test_a_twin_in_the_same_group_comes_first() -> None:
+    """The gateway accepts before it refuses."""
+    for group in planned(max_examples=3).groups:
+        ids = [case.id for case in group]
+        assert [] == [c.id for c in group if c.twin in ids and ids.index(c.twin) >= ids.index(c.id)]
+
+
+def test_every_twin_is_in_the_plan() -> None:
+    """Also that of an OPEN case or a repeat."""
+    ids = {case.id for case in planned(max_examples=3).cases}
+
+    assert [] == [c.id for c in planned(max_examples=3).cases if not {c.twin, c.earlier} <= ids | {None}]
+
+
+def test_what_must_be_accepted_is_valid_and_what_must_be_refused_is_not() -> None:
+    """Proved on the bytes that go out."""
+    for case in planned(max_examples=3).cases:
+        if case.command is None or COMMANDS[case.command].method == "GET":
+            continue
+        folder = COMMANDS[case.command].folder
+        if case.kind in (Kind.VALID, Kind.HEADERS, Kind.REPEAT):
+            assert [] == violations(f"{folder}/request", members_of(case)), case.id
+        elif case.kind is Kind.BROKEN:
+            broken = {v.pointer for v in violations(f"{folder}/request.tolerated", members_of(case))}
+            assert {f"/{case.member}"} == broken, case.id
+
+
+@pytest.mark.parametrize("numbers", [(), GIVEN, GIVEN[:1]])
+def test_no_airtime_request_meets_the_window_of_another(numbers: tuple[str, ...]) -> None:
+    """But the one that is there to meet it; also not that of a request which a wrong gateway might have accepted."""
+    apart = Counter(
+        (str(members["phone_number"]).strip(" +"), str(members["amount"]))
+        for case in planned(max_examples=3, phone_numbers=numbers).cases
+        if case.command == "airtime"
+        and (case.kind in (*MUST_BE_ACCEPTED, Kind.MALFORMED, Kind.CREDENTIAL, Kind.METHOD) or _similar_in_part(case))
+        and (members := members_of(case))
+    )
+
+    assert len(apart) > 30
+    assert [] == [pair for pair, count in apart.items() if count > 1]
+
+
+def _similar_in_part(case: Case) -> bool:
+    return case.kind is Kind.REPEAT and case.aspect.startswith("other-")
+
+
+@pytest.mark.parametrize("numbers", [GIVEN, GIVEN[:1]])
+def test_no_number_is_reached_that_was_not_given(numbers: tuple[str, ...]) -> None:
+    """Not in a body of any kind that somebody might accept, however sloppily it is read."""
+    plan = planned(max_examples=3, phone_numbers=numbers)
+    named: set[str] = set()
+    for case in plan.cases:
+        if case.kind is Kind.BROKEN and case.member == "phone_number":
+            continue
+        body = case.request.body.decode("latin-1")
+        named |= set(re.findall(r"254[17][0-9]{8}[0-9]*", body))
+        if "phone_number" in members_of(case):
+            named.add(str(members_of(case)["phone_number"]).strip().removeprefix("+"))
+
+    assert set(numbers) == named
+
+
+def test_only_the_names_that_were_given_are_used() -> None:
+    """Sender ids and short codes are registered to somebody; broken ones are nobody's."""
+    plan = planned(max_examples=3, sender_ids=("MyShop", "20880"), short_codes=("600100", "400217"))
+    used: dict[str, set[str]] = {"sender_id": set(), "short_code": set()}
+    for case in plan.cases:
+        for member, values in used.items():
+            name = members_of(case).get(member)
+            if case.member != member and isinstance(name, str) and case.kind is not Kind.OPEN:
+                values.add(name)
+
+    assert {"sender_id": {"MyShop", "20880"}, "short_code": {"600100", "400217"}} == used
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"sender_ids": ("much too long a name",)}, "--sender-id"),
+        ({"short_codes": ("12ab",)}, "--short-code"),
+        ({"phone_numbers": ("0712345678",)}, "--phone-number"),
+        ({"phone_numbers": ("２５４７１２３４５６７８",)}, "--phone-number"),  # noqa: RUF001 - full-width digits
+        ({"phone_numbers": GIVEN[:1], "max_examples": 10_000, "products": ("airtime",)}, "--phone-number"),
+        ({"consumer_key": "a:b"}, "--consumer-key"),
+    ],
+)
+def test_what_cannot_be_planned_with_is_refused_with_its_name(changes: dict[str, Any], named: str) -> None:
+    """One line that says what to give instead."""
+    with pytest.raises(UsageError, match=named) as refused:
+        Plan.of(settings(Path("reports"), **changes), BASE)
+    assert 1 == len(str(refused.value).splitlines())
+
+
+def test_get_and_delete_have_no_body() -> None:
+    """Their parameters travel in the URL (seed)."""
+    bodiless = [case for case in planned(max_examples=3).cases if case.request.method in ("GET", "DELETE")]
+
+    assert {"account-details", None, *POSTS} == {case.command for case in bodiless}
+    assert {b""} == {case.request.body for case in bodiless}
+
+
+def test_urls_are_those_of_the_gateway_and_its_commands() -> None:
+    """Whether or not the base URL ends with a slash."""
+    assert planned() == Plan.of(settings(Path("reports")), BASE + "/")
+    for case in planned().cases:
+        if case.command is not None:
+            assert f"{BASE}/{case.command}" == case.request.url
+        else:
+            assert case.request.url.removeprefix(f"{BASE}/") not in COMMANDS
+
+
+def test_the_secret_is_nowhere_but_in_the_credential() -> None:
+    """Neither in a body nor in a URL nor in another header; as it is, encoded, or in part."""
+    encoded = base64.b64encode(SECRET.encode()).decode()
+    for text in (SECRET, SECRET[:-1], SECRET.swapcase(), quote(SECRET), encoded, encoded.rstrip("="), RIGHT[6:]):
+        for case in planned(max_examples=3).cases:
+            others = [value for name, value in case.request.headers if name != "Authorization"]
+            shown = " ".join((case.id, case.aspect, case.request.url, *others, case.request.body.decode("latin-1")))
+            assert text not in shown, case.id
+
+
+def test_only_credential_probes_carry_another_credential() -> None:
+    """And each of them does: none is the right one by accident."""
+    for case in planned().cases:
+        carried = header(case.request.headers, "Authorization")
+        assert (case.kind is Kind.CREDENTIAL) == (carried != RIGHT), case.id
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_plan_of_one_product_asks_for_nothing_else(product: str) -> None:
+    """Its command, account-details, and what is no command."""
+    commands = {case.command for case in planned(products=(product,)).cases}
+
+    assert {None, "account-details", *(n for n, c in COMMANDS.items() if c.product == product)} == commands
+
+
+def test_commands_take_turns() -> None:
+    """The first groups are of all commands, so that each is under way from the start."""
+    first = planned().groups[: len(COMMANDS) + 1]
+
+    assert {*COMMANDS} == {group[0].command for group in first}
