@@ -54,7 +54,7 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is sent."""
         if self.gateway is not None:
-            _check_url(self.gateway)
+            check_gateway_url(self.gateway)
         unknown = [p for p in self.products if p not in PRODUCTS]
         if unknown or not self.products:
             raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")
@@ -93,7 +93,8 @@ class Settings:
         }
 
 
-def _check_url(url: str) -> None:
+def check_gateway_url(url: str) -> None:
+    """UsageError if `url` is no http or https URL with a host."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
