@@ -24,6 +24,7 @@ from conformance.gateway_under_test.settings import (
     DEFAULT_SENDER_ID,
     DEFAULT_SHORT_CODE,
     Settings,
+    check_gateway_url,
     fresh_seed,
 )
 from conformance.mock_gateway.account import Account
@@ -195,6 +196,8 @@ def settings_from(options: dict[str, Any]) -> Settings:
 
     Raises UsageError for what cannot be used.
     """
+    if options["gateway"] is not None:
+        check_gateway_url(options["gateway"])  # before the credential is asked for: a typo is the likelier mistake
     key, secret = credential_from(options)
     seed = options.get("seed")
     return Settings(
