@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from conformance.checks import CHECKS
+from conformance.checks.coverage import Covered, covered
 from conformance.checks.evidence import Evidence, Terms
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
 from conformance.contract.commands import COMMANDS
@@ -82,11 +83,12 @@ class RequirementVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All verdicts of a run, and how many of its requests were accepted."""
+    """All verdicts of a run, how many of its requests were accepted, and what it exercised."""
 
     verdicts: tuple[RequirementVerdict, ...]
     conclusion: Conclusion
     accepted: int
+    coverage: tuple[Covered, ...] = ()
 
     def by(self, verdict: Verdict) -> list[RequirementVerdict]:
         """Those with a given verdict, in the catalogue's order."""
@@ -108,7 +110,8 @@ def judge(record: Record, checks: Mapping[str, Check] = CHECKS) -> Judged:
         _verdict(requirement, command, evidence, checks[requirement.id])
         for requirement, command in catalogue().judged(Actor.GATEWAY, commands)
     )
-    return Judged(verdicts, conclude(verdicts), sum(answer.accepted for answer in evidence.final.values()))
+    accepted = sum(answer.accepted for answer in evidence.final.values())
+    return Judged(verdicts, conclude(verdicts), accepted, covered(evidence))
 
 
 def conclude(verdicts: tuple[RequirementVerdict, ...]) -> Conclusion:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, zip_longest
@@ -23,6 +23,7 @@ from conformance import __version__
 from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import resolved
 from conformance.gateway_under_test.settings import Settings
+from conformance.generation.bodies import malformed_bodies, open_bodies
 from conformance.generation.breakage import broken_payloads, open_payloads
 from conformance.generation.payloads import ValidPayload, fresh_payloads, valid_payloads
 from conformance.generation.probes import (
@@ -30,7 +31,6 @@ from conformance.generation.probes import (
     authorization,
     content_type_probes,
     credential_probes,
-    malformed_bodies,
     method_probes,
     unknown_paths,
 )
@@ -208,9 +208,8 @@ def _in_order(*cases: Case) -> Group:
     return tuple(replace(case, group=cases[0].id) for case in cases)
 
 
-def _in_parts(first: Case, rest: Iterable[Case]) -> Iterator[Group]:
-    """Groups of at most GROUP_SIZE; the first begins with the twin."""
-    cases = (first, *rest)
+def _in_parts(*cases: Case) -> Iterator[Group]:
+    """Groups of at most GROUP_SIZE; the first begins with the first, which is the twin where there is one."""
     for start in range(0, len(cases), GROUP_SIZE):
         yield _in_order(*cases[start : start + GROUP_SIZE])
 
@@ -222,9 +221,9 @@ def valid_cases(plan: CommandPlan) -> Iterator[Group]:
 
 
 def _labelled(command: Command, payload: ValidPayload) -> str:
-    """The payload's aspect; of a random one its content's, and line breaks say more than the script around them."""
+    """The payload's aspect; else that of its content, in which line breaks say more than the script around them."""
     content = aspect_of(command, payload.members)
-    if payload.aspect == PLAIN or (payload.aspect == "unicode" and content == "line-breaks"):
+    if payload.aspect in (PLAIN, "class") or (payload.aspect == "unicode" and content == "line-breaks"):
         return content
     return payload.aspect
 
@@ -275,7 +274,7 @@ def wrong_credentials(plan: CommandPlan) -> Iterator[Group]:
         )
         for probe in credential_probes(plan.settings.consumer_key, plan.settings.consumer_secret)
     ]
-    yield from _in_parts(twin, probes)
+    yield from _in_parts(twin, *probes)
     if plan.command.product is None:
         return
     for aspect in ("absent", "wrong-secret"):
@@ -291,14 +290,15 @@ def malformed(plan: CommandPlan) -> Iterator[Group]:
         return
     twin = plan.twin()
     cases = []
-    for index in range(len(malformed_bodies(plan.valid[0].body))):
-        probe = malformed_bodies(plan.fresh().body)[index]
+    for probe in malformed_bodies(lambda: plan.fresh().body):
         headers = plan.headers(content_type=probe.content_type)
-        cases.append(plan.case(Kind.MALFORMED, probe.aspect, probe.body, headers=headers, twin=twin.id))
+        cases.append(
+            plan.case(Kind.MALFORMED, probe.aspect, probe.body, headers=headers, keyword=probe.breakage, twin=twin.id)
+        )
     for aspect, content_type in content_type_probes():
         headers = plan.headers(content_type=content_type)
         cases.append(plan.case(Kind.MALFORMED, aspect, plan.fresh().body, headers=headers, twin=twin.id))
-    yield from _in_parts(twin, cases)
+    yield from _in_parts(twin, *cases)
 
 
 def broken(plan: CommandPlan) -> Iterator[Group]:
@@ -314,18 +314,19 @@ def broken(plan: CommandPlan) -> Iterator[Group]:
         )
         for payload in broken_payloads(plan.command, base.members, extra, plan.seed("broken"))
     ]
-    yield from _in_parts(twin, cases)
+    yield from _in_parts(twin, *cases)
 
 
 def left_open(plan: CommandPlan) -> Iterator[Group]:
-    """Payloads of which the contract does not say whether they are accepted."""
+    """Payloads and bodies of which the contract does not say whether they are accepted."""
     if plan.command.method == "GET":
         return
     careful = bool(plan.settings.phone_numbers)  # then no number may be reached that was not given
     payloads = open_payloads(plan.command, plan.fresh().members, careful=careful)
     cases = [plan.case(Kind.OPEN, aspect, body) for aspect, body in payloads]
-    if cases:
-        yield _in_order(*cases)
+    bodies = open_bodies(plan.command, lambda: plan.fresh().members, careful=careful)
+    cases += [plan.case(Kind.OPEN, each.aspect, each.body, keyword=each.breakage) for each in bodies]
+    yield from _in_parts(*cases)
 
 
 def wrong_methods(plan: CommandPlan) -> Iterator[Group]:

@@ -21,6 +21,10 @@ DEFAULT_NOTIFY_WITHIN_S = 10.0
 DEFAULT_MAX_EXAMPLES = 40
 DEFAULT_SENDER_ID = "Statum"
 DEFAULT_SHORT_CODE = "174379"
+# Registered to the built-in mock gateway's account beside the default ones: names of every form that the contract has,
+# for nobody else's are spent.
+MOCK_SENDER_IDS = ("K", "4G", "254Karibuni", "20880", "204880")
+MOCK_SHORT_CODES = ("60010", "6001001")
 SEED_BITS = 32
 
 
@@ -72,8 +76,12 @@ class Settings:
 
     @property
     def constraints(self) -> Constraints:
-        """What generated payloads may name."""
-        return Constraints(self.sender_ids, self.short_codes, self.phone_numbers)
+        """What generated payloads may name: what was given, and all that is the built-in mock gateway's by default."""
+        sender_ids, short_codes = self.sender_ids, self.short_codes
+        if self.gateway is None:
+            sender_ids += MOCK_SENDER_IDS if sender_ids == (DEFAULT_SENDER_ID,) else ()
+            short_codes += MOCK_SHORT_CODES if short_codes == (DEFAULT_SHORT_CODE,) else ()
+        return Constraints(sender_ids, short_codes, self.phone_numbers)
 
     def recorded(self) -> Mapping[str, Any]:
         """The settings as the journal keeps them: all but the secret."""

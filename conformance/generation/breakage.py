@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 from random import Random
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ KEYWORDS: dict[str, frozenset[str]] = {
     "null": frozenset({"type"}),
     "type": frozenset({"type"}),
     "empty": frozenset({"minLength", "pattern"}),
-    "pattern": frozenset({"pattern", "maxLength"}),
+    "pattern": frozenset({"pattern", "maxLength", "multipleOf", "minimum"}),
     "range": frozenset({"pattern", "minimum", "maximum"}),
 }
 
@@ -206,6 +206,12 @@ def _other_texts(subject: Subject) -> Iterator[str]:
     yield f"{valid}.5"
 
 
+def _other_numbers(subject: Subject) -> Iterator[int | float]:
+    """JSON numbers, for whoever takes them: a fraction of a shilling, and less than none."""
+    if subject.is_amount:
+        yield from (int(subject.valid) + 1 / 2, -int(subject.valid))
+
+
 def _refused_lengths(subject: Subject) -> Iterator[int]:
     """The lengths just below and just above those that are tolerated."""
     tolerated = {length for length in LENGTHS if _tolerates(subject, subject.of_length(length))}
@@ -223,10 +229,15 @@ def _faults(subject: Subject, schema: str, value: object) -> bool:
     )
 
 
-def _outside(subject: Subject) -> Iterator[str]:
+# Beyond 64 bits, and what a reader of doubles takes for a power of two.
+BEYOND_64_BITS = 10**20
+
+
+def _outside(subject: Subject) -> Iterator[str | int]:
     if subject.range:
         low, high = subject.range
         yield from map(str, (low - 1, 0, high + 1, 100 * high))
+        yield from (low - 1, high + 1, BEYOND_64_BITS)  # JSON numbers, for whoever takes them
 
 
 SYSTEMATIC: dict[str, Callable[[Subject], Iterable[object]]] = {
@@ -234,7 +245,7 @@ SYSTEMATIC: dict[str, Callable[[Subject], Iterable[object]]] = {
     "null": lambda _: [None],
     "type": _other_types,
     "empty": lambda _: [""],
-    "pattern": _other_texts,
+    "pattern": lambda subject: chain(_other_texts(subject), _other_numbers(subject)),
     "range": _outside,
 }
 

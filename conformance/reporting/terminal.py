@@ -20,6 +20,7 @@ from rich.text import Text
 
 from conformance.contract.requirements import Level
 from conformance.reporting.console import print_line
+from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.repeat import repeat_command
 from conformance.reporting.result import Result
@@ -54,6 +55,8 @@ def show(result: Result, console: Console, report: Path | None = None) -> None:
         console.print()
     if len(fell_short) > len(shown):
         print_line(console, f"… and {len(fell_short) - len(shown)} more in {report or 'report.json'}")
+    for line in coverage_lines(result.document):
+        print_line(console, line)
     print_line(console, _counts(result))
     print_line(console, f"repeat with: {repeat_command(result.record.settings)}")
     show_verdict(result, console, report)
