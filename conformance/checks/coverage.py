@@ -24,7 +24,7 @@ from conformance.generation.classes import Written, classes_of_members, outside
 from conformance.traffic import Kind
 
 VALID, BROKEN, OPEN = "valid", "broken", "open"
-LEFT_OUT = "left out"
+LEFT_OUT, UNKNOWN = "left out", "unknown member"
 
 # The keywords of a schema that something breaks; the others say something about it.
 ASSERTIONS = (
@@ -85,7 +85,8 @@ def _labels(folder: str) -> tuple[Label, ...]:
         *_valid_labels(folder),
         *_broken_labels(folder),
         *((BROKEN, None, name) for name in anatomy.REFUSED),
-        *((OPEN, None, name) for name in anatomy.OPEN),
+        *_open_labels(folder),
+        *((OPEN, None, name) for name in (UNKNOWN, *anatomy.OPEN)),
     )
 
 
@@ -104,6 +105,14 @@ def _broken_labels(folder: str) -> Iterator[Label]:
         yield from ((BROKEN, member, keyword) for keyword in ASSERTIONS if keyword in tolerated["properties"][member])
     for (member, _), label in _outside(folder).items():
         yield label[0], member, label[2]
+
+
+def _open_labels(folder: str) -> Iterator[Label]:
+    """What the strict schema says of a member and the tolerated one does not, or says otherwise."""
+    strict, tolerated = (resolved(f"{folder}/{name}")["properties"] for name in ("request", "request.tolerated"))
+    for member, rule in strict.items():
+        loose = [keyword for keyword in ASSERTIONS if rule.get(keyword) != tolerated[member].get(keyword)]
+        yield from ((OPEN, member, keyword) for keyword in loose if keyword in rule)
 
 
 @cache
@@ -141,10 +150,17 @@ def _malformed(_command: Command, body: bytes) -> Iterator[Label]:
 
 
 def _open(command: Command, body: bytes) -> Iterator[Label]:
-    unusual = anatomy.anatomy(body)
-    yield from ((OPEN, None, name) for name in unusual)
-    if not unusual:
-        yield from _just_outside(command, parse_json(body))
+    yield from ((OPEN, None, name) for name in anatomy.anatomy(body))
+    if len(body) >= anatomy.HUGE:
+        return
+    try:
+        members = parse_json(body)
+    except ValueError:
+        return
+    for violation in violations(f"{command.folder}/request", members):
+        known = violation.keyword != "additionalProperties"
+        yield (OPEN, violation.pointer[1:], violation.keyword) if known else (OPEN, None, UNKNOWN)
+    yield from _just_outside(command, members)
 
 
 def _just_outside(command: Command, members: Mapping[str, Any]) -> Iterator[Label]:

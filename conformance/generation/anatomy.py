@@ -91,7 +91,8 @@ def anatomy(body: bytes) -> frozenset[str]:
 
 def _found(body: bytes) -> Iterator[str]:
     if len(body) >= HUGE:
-        yield "mebibyte"
+        yield "mebibyte"  # whatever it holds, it is there for its size
+        return
     if not body.strip(b" \t\r\n"):
         yield "white space alone" if body else "nothing"
         return

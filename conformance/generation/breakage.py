@@ -287,8 +287,7 @@ AT_RANDOM: dict[str, Callable[[Subject, Random], object]] = {
 
 
 def _as_number(subject: Subject) -> Iterator[int]:
-    if subject.valid.isdigit():
-        yield int(subject.valid)
+    yield int(subject.valid) if subject.valid.isdigit() else 254
 
 
 def _other_spellings(subject: Subject) -> Iterator[str]:
@@ -313,11 +312,12 @@ def _beyond_caution(subject: Subject) -> Iterator[str]:
         yield from map(str, (bounds["minimum"] - 1, bounds["maximum"] + 1))
 
 
-def _open_texts(subject: Subject) -> Iterator[object]:
-    """White space alone, a number, and characters that are controls, private or none at all."""
+def _open_texts(subject: Subject) -> Iterator[str]:
+    """White space alone, characters that are controls, private or none at all, and halves of pairs of surrogates."""
     if subject.is_text:
-        yield from (" ", "\t\r\n", 254)
+        yield from (" ", "\t\r\n")
         yield from (f"Habari{character}yako" for character in "\x00\x07\x1b\x7f\x85\ue000\ufdd0\U0010ffff")
+        yield from (f"Habari{half}yako" for half in ("\ud83d", "\udc4b", "\udc4b\ud83d"))
 
 
 def _long_texts(subject: Subject) -> Iterator[str]:
