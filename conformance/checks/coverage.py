@@ -128,18 +128,32 @@ def _outside(folder: str) -> Mapping[tuple[str, str], Label]:
 # --- Measuring
 
 
+def _members(body: bytes) -> Mapping[str, Any] | None:
+    """The members of the object that a strict reader finds; None if it finds none."""
+    try:
+        value = parse_json(body)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def _valid(command: Command, body: bytes) -> Iterator[Label]:
-    members = parse_json(body)
+    members = _members(body)
+    if members is None:
+        return
     for member, classes in classes_of_members(command.folder).items():
-        if member in members:
-            written = Written(members[member], body)
+        value = members.get(member)
+        if isinstance(value, str):
+            written = Written(value, body)
             yield from ((VALID, member, each.name) for each in classes if each.holds(written))
-        else:
+        elif member not in members:
             yield VALID, member, LEFT_OUT
 
 
 def _broken(command: Command, body: bytes) -> Iterator[Label]:
-    members = parse_json(body)
+    members = _members(body)
+    if members is None:
+        return
     for violation in violations(f"{command.folder}/request.tolerated", members):
         yield BROKEN, violation.pointer[1:], violation.keyword
     yield from _just_outside(command, members)
@@ -151,11 +165,8 @@ def _malformed(_command: Command, body: bytes) -> Iterator[Label]:
 
 def _open(command: Command, body: bytes) -> Iterator[Label]:
     yield from ((OPEN, None, name) for name in anatomy.anatomy(body))
-    if len(body) >= anatomy.HUGE:
-        return
-    try:
-        members = parse_json(body)
-    except ValueError:
+    members = _members(body) if len(body) < anatomy.HUGE else None
+    if members is None:
         return
     for violation in violations(f"{command.folder}/request", members):
         known = violation.keyword != "additionalProperties"
