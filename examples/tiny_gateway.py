@@ -20,6 +20,8 @@ from typing import Any
 
 import httpx
 
+# ruff: noqa: INP001 - a script, not a module of a package
+
 RIGHT = "Basic " + b64encode(b"tiny-Key:tiny-Secret").decode()
 COMMANDS = {"/api/v2/sms": "POST", "/api/v2/account-details": "GET"}
 FORMS = {"phone_number": r"254[17]\d{8}", "sender_id": "Statum", "message": "(?s).+"}
@@ -47,10 +49,13 @@ def refusal(request: BaseHTTPRequestHandler, body: bytes) -> tuple[HTTPStatus, M
         return HTTPStatus.METHOD_NOT_ALLOWED, {}
     if request.headers["Authorization"] != RIGHT:
         return HTTPStatus.UNAUTHORIZED, {}
-    if request.command == "GET":
-        return None
-    if request.headers["Content-Type"] != "application/json":
+    if request.command == "POST" and request.headers["Content-Type"] != "application/json":
         return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, {}
+    return refusal_of_payload(body) if request.command == "POST" else None
+
+
+def refusal_of_payload(body: bytes) -> tuple[HTTPStatus, Members] | None:
+    """The same for what a request says."""
     try:
         payload = json.loads(body.decode())
     except ValueError:
@@ -67,9 +72,9 @@ def fits(value: object, form: str) -> bool:
     return isinstance(value, str) and re.fullmatch(form, value, re.ASCII) is not None
 
 
-def notify(url: str, request_id: str) -> None:
+def notify(client: httpx.Client, url: str, request_id: str) -> None:
     """Tell the result of a message."""
-    httpx.post(url, json={"result_code": 200, "result_desc": "Success", "request_id": request_id})
+    client.post(url, json={"result_code": 200, "result_desc": "Success", "request_id": request_id})
 
 
 class Gateway(BaseHTTPRequestHandler):
@@ -77,6 +82,7 @@ class Gateway(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     callback_url = ""
+    client = httpx.Client()
     notifiers = ThreadPoolExecutor(4)
 
     def answer(self) -> None:
@@ -88,7 +94,7 @@ class Gateway(BaseHTTPRequestHandler):
             more = {"organization": ORGANIZATION}
         self.write({"status_code": status, "description": status.phrase, "request_id": request_id, **more})
         if status is HTTPStatus.OK and self.command == "POST":
-            self.notifiers.submit(notify, self.callback_url, request_id)
+            self.notifiers.submit(notify, self.client, self.callback_url, request_id)
 
     do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the names that http.server calls
 
