@@ -95,9 +95,10 @@ def pytest_configure_node(node: Node) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """In a worker: say so if an item that it collected wants the campaign."""
     shared = session.config.stash[CAMPAIGN]
-    if isinstance(shared, Reader) and not session.config.getoption("setupplan", default=False):
-        if any(gateway_result.__name__ in getattr(item, "fixturenames", ()) for item in session.items):
-            shared.handover.want()
+    if not isinstance(shared, Reader) or session.config.getoption("setupplan", default=False):
+        return
+    if any(gateway_result.__name__ in getattr(item, "fixturenames", ()) for item in session.items):
+        shared.handover.want()
 
 
 @pytest.hookimpl(optionalhook=True)
