@@ -35,7 +35,7 @@ pytest.importorskip("xdist")
 # Those that look at the same runs, so that `--dist loadgroup` has them made once.
 beside_each_other = pytest.mark.xdist_group("runs of the suite under pytest-xdist")
 
-# One product and the systematic payloads only: a campaign of half a second that still has every kind of verdict.
+# One product and the systematic payloads only: a campaign of half a second, in which items pass, fail and are skipped.
 QUICK = ("--product=sms", "--max-examples=0")
 FAULT = "status-code-as-string"
 BROKEN = ("test_requirement[RSP-03-sms]", "failure: Failed: FAIL RSP-03 (MUST) status_code is a JSON number.")
@@ -81,8 +81,13 @@ class Started:
     process: subprocess.Popen[str]
 
     def ended(self) -> Called:
-        """Wait until it has ended by itself."""
-        out, err = self.process.communicate(timeout=PATIENCE_S)
+        """Wait until it has ended by itself; one that hangs is ended, and its workers with it."""
+        try:
+            out, err = self.process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate()
+            raise
         return Called(self.process.returncode, out, err)
 
     @property
