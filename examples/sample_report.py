@@ -1,4 +1,4 @@
-"""Makes reports/sample, the reports of a run against a mock gateway with a few faults: `python examples/sample_report.py`."""
+"""Makes reports/sample, the reports of a run against a faulty mock gateway: `python examples/sample_report.py`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A gateway small enough to read in one go, to try the suite on: `sms` and `account-details`, over `http.server`.
 
-    python examples/tiny_gateway.py PORT CALLBACK_URL
+    python examples/tiny_gateway.py HOST:PORT CALLBACK_URL
 
 It tells the result of each message to CALLBACK_URL. It has one flaw, which docs/getting-started.md finds and mends.
 """
@@ -120,8 +120,9 @@ class Server(ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
-    port, Gateway.callback_url = int(sys.argv[1]), sys.argv[2]
-    with Server(("127.0.0.1", port), Gateway) as server, suppress(KeyboardInterrupt):
-        sys.stdout.write(f"tiny gateway at http://127.0.0.1:{server.server_port}/api/v2\n")
+    listen, Gateway.callback_url = sys.argv[1:]
+    host, _, port = listen.partition(":")
+    with Server((host, int(port)), Gateway) as server, suppress(KeyboardInterrupt):
+        sys.stdout.write(f"tiny gateway at http://{host}:{port}/api/v2\n")
         sys.stdout.flush()
         server.serve_forever()

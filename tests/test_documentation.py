@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -32,10 +33,19 @@ from conformance.mock_gateway.faults import FAULTS
 from conformance.traffic import Kind
 from conformance.verdicts import Conclusion, Verdict
 
-sys.path[:0] = [str(CHECKOUT / "docs"), str(CHECKOUT / "examples")]
 
-import regenerate
-import sample_report
+def script(path: str) -> ModuleType:
+    """A script of the checkout as a module; their folders are no packages."""
+    spec = spec_from_file_location(Path(path).stem, CHECKOUT / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+regenerate = script("docs/regenerate.py")
+sample_report = script("examples/sample_report.py")
 
 README = CHECKOUT / "README.md"
 MAKEFILE = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
@@ -56,11 +66,11 @@ NOT_RUN = (
     NotRun(". .venv/bin/activate", "sessions have the commands on their path already", r"^VENV := \.venv$"),
 )
 
-# Blocks that are no commands and in no session: nothing of them could be run.
-SILENT_LANGUAGES = {"yaml", "text"}
+# Blocks that are no commands and in no session: a piece of configuration for somebody else's machine, a drawing.
+SILENT_LANGUAGES = {"yaml", ""}
 
-# Options that the pages name and that belong to others: pytest, json.tool.
-FOREIGN_OPTIONS = {"--pyargs", "--junitxml", "--alluredir", "--no-ensure-ascii"}
+# Options that the pages name and that are those of pytest.
+FOREIGN_OPTIONS = {"--pyargs", "--junitxml", "--alluredir"}
 
 SESSIONS = [
     pytest.param(found, id=f"{name_of(page)}: {name}") for page in PAGES for name, found in sessions(page).items()

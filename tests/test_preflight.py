@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaigns import free_address, settings, shortfalls
 from pytest_httpserver import HTTPServer
 
 from conformance.callbacks.address import Address
@@ -26,7 +27,6 @@ from conformance.mock_gateway.serving import serve_mock
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Request, header
 from conformance.verdicts import Conclusion, Verdict, judge
-from tests.campaigns import free_address, settings, shortfalls
 
 TOKEN = "hush-3f9a51c07e"  # noqa: S105 - of no use to anybody
 

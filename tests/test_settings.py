@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaigns import SECRET, settings
 
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.errors import UsageError
 from conformance.gateway_under_test.settings import SEED_BITS, Settings, fresh_seed, is_loopback
-from tests.campaigns import SECRET, settings
 
 HERE = Path("reports")
 

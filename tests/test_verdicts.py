@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from campaigns import held, shortfalls
+from runs import Run
 
 from conformance.checks import CHECKS
 from conformance.checks.evidence import Evidence
@@ -22,8 +24,6 @@ from conformance.verdicts import (
     conclude,
     judge,
 )
-from tests.campaigns import held, shortfalls
-from tests.runs import Run
 
 MUST, SHOULD = "ENC-01", "AUT-11"
 CONDITIONAL = "NTF-13"

@@ -15,9 +15,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+import click
 import pytest
 
-from conformance.cli.complaints import Complaints
+from conformance.cli.complaints import Complaints, in_one_line
 from conformance.cli.options import settings_from
 from conformance.cli.run import run
 from conformance.contract.commands import Command, commands_of
@@ -58,6 +59,8 @@ def _settings(config: pytest.Config) -> Settings:
             return settings_from(context.params)
     except ConformanceError as error:
         raise pytest.UsageError(str(error)) from error
+    except click.ClickException as error:
+        raise pytest.UsageError(str(in_one_line(error))) from error
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
