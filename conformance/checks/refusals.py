@@ -55,7 +55,9 @@ def beside_twin(kind: Kind, aspect: str | Callable[[str], bool], rule: Rule) -> 
 def unjudgeable(answer: Answer) -> Unobserved | None:
     """Why an answer says nothing about the request: there is none, or the gateway only asked to slow down."""
     if answer.status is None:
-        return Unobserved(Reason.ENVIRONMENT, answer.exchange.failure or "the run ended before the answer came")
+        if answer.exchange.failure is None:
+            return Unobserved(Reason.INTERRUPTED, "the run ended before the answer came")
+        return Unobserved(Reason.ENVIRONMENT, answer.exchange.failure)
     if answer.status == 429:
         return Unobserved(Reason.ENVIRONMENT, "the gateway answered 429 (too many requests) to the last attempt")
     return None

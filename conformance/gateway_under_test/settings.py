@@ -16,6 +16,8 @@ from conformance.errors import UsageError
 from conformance.generation.payloads import Constraints
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
+# A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
+MOST_NOTIFY_WITHIN_S = 86_400.0
 # Valid payloads drawn at random for each command, on top of the systematic ones. With four products a default run
 # has some 300 accepted requests: what goes wrong once in twenty is missed by fewer than one run in a million.
 DEFAULT_MAX_EXAMPLES = 40
@@ -66,6 +68,8 @@ class Settings:
             raise UsageError(f"--max-examples is {self.max_examples}; expected 0 or more")
         if not self.notify_within_s > 0:
             raise UsageError(f"--notify-within is {self.notify_within_s}; expected more than 0 seconds")
+        if self.notify_within_s > MOST_NOTIFY_WITHIN_S:
+            raise UsageError(f"--notify-within is {self.notify_within_s:g}; expected at most a day (86400 seconds)")
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}; expected 0 or more")
 
@@ -102,7 +106,20 @@ class Settings:
 
 
 def check_gateway_url(url: str) -> None:
-    """UsageError if `url` is no http or https URL with a host."""
+    """UsageError if `url` is no http or https URL with a host, or holds what commands cannot be put behind."""
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        # What stands before it may be the secret, so the URL is not shown.
+        raise UsageError(
+            "the gateway URL holds a credential",
+            hint="give it as --consumer-key and --consumer-secret",
+        )
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise UsageError(f"gateway {url!r} is no URL: there is white space or a control character in it")
+    if "?" in url or "#" in url:
+        raise UsageError(
+            f"gateway {url!r} has a query or fragment; expected the base URL that commands are put behind",
+            hint="such as https://api.statum.co.ke/api/v2",
+        )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
