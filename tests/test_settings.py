@@ -72,7 +72,13 @@ def test_a_credential_in_the_gateway_url_is_refused_and_not_repeated() -> None:
 )
 def test_a_usable_gateway_url_is_kept_as_it_was_given(gateway: str) -> None:
     """Every report names it."""
-    assert gateway == settings(HERE, gateway=gateway).gateway
+    assert gateway == settings(HERE, gateway=gateway, phone_numbers=("254712345678",)).gateway
+
+
+def test_a_gateway_beyond_this_machine_needs_phone_numbers() -> None:
+    """Random numbers belong to somebody: none is called that was not given."""
+    with pytest.raises(UsageError, match="--phone-number is missing"):
+        settings(HERE, gateway="https://api.statum.co.ke/api/v2")
 
 
 def test_the_commands_are_those_of_the_products_and_account_details() -> None:

@@ -184,6 +184,7 @@ def credential_from(options: dict[str, Any]) -> tuple[str, str]:
     if context.get_parameter_source("consumer_secret") is ParameterSource.COMMANDLINE:
         complaints.warn(f"--consumer-secret is visible to other processes of this machine; prefer {SECRET_VARIABLE}")
     if gateway is not None:
+        check_gateway_url(gateway)  # before the credential is asked for: a typo is the likelier mistake
         for name, value in (("--consumer-key", key), ("--consumer-secret", secret)):
             if not value:
                 raise UsageError(f"{name} is missing; --gateway needs a credential", f"set {variable(name[2:])}")
@@ -196,8 +197,6 @@ def settings_from(options: dict[str, Any]) -> Settings:
 
     Raises UsageError for what cannot be used.
     """
-    if options["gateway"] is not None:
-        check_gateway_url(options["gateway"])  # before the credential is asked for: a typo is the likelier mistake
     key, secret = credential_from(options)
     seed = options.get("seed")
     return Settings(

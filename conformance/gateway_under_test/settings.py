@@ -19,7 +19,7 @@ DEFAULT_NOTIFY_WITHIN_S = 10.0
 # A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
 MOST_NOTIFY_WITHIN_S = 86_400.0
 # Valid payloads drawn at random for each command, on top of the systematic ones. With four products a default run
-# has some 300 accepted requests: what goes wrong once in twenty is missed by fewer than one run in a million.
+# has some 250 notifications: what goes wrong with one in twenty is missed by one run in several hundred thousand.
 DEFAULT_MAX_EXAMPLES = 40
 DEFAULT_SENDER_ID = "Statum"
 DEFAULT_SHORT_CODE = "174379"
@@ -39,7 +39,8 @@ def fresh_seed() -> int:
 class Settings:
     """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
 
-    Raises UsageError for a gateway URL that is none, a product that does not exist, and numbers out of range.
+    Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called,
+    a product that does not exist, and numbers out of range.
     """
 
     consumer_key: str
@@ -64,6 +65,11 @@ class Settings:
         unknown = [p for p in self.products if p not in PRODUCTS]
         if unknown or not self.products:
             raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")
+        if self.gateway is not None and not self.phone_numbers and not is_loopback(self.gateway):
+            raise UsageError(
+                f"--phone-number is missing; {self.gateway} is not on this machine, so messages may reach people",
+                hint="name the numbers that may be called, as in --phone-number 254712345678",
+            )
         if self.max_examples < 0:
             raise UsageError(f"--max-examples is {self.max_examples}; expected 0 or more")
         if not self.notify_within_s > 0:
