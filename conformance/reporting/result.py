@@ -57,8 +57,8 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
             "accepted": judged.accepted,
             "notifications": len(record.notifications),
         },
-        "coverage": [_class(covered) for covered in judged.coverage],
         "requirements": [_entry(verdict, requests) for verdict in judged.verdicts],
+        "coverage": [_class(covered) for covered in judged.coverage],
     }
 
 
