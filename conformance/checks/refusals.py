@@ -118,7 +118,9 @@ def refused_as_invalid(answer: Answer) -> Iterator[Finding]:
 
 def _what(answer: Answer) -> str:
     case = answer.case
-    return f"{case.member} ({case.aspect}, breaks {case.keyword})" if case.member else case.aspect.replace("-", " ")
+    if case.member:
+        return f"{case.member} ({case.aspect}, breaks {case.keyword})"
+    return case.aspect.replace("-", " ") + (f" ({case.keyword})" if case.keyword else "")
 
 
 def _code(answer: Answer) -> Any:
