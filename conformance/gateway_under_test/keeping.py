@@ -27,7 +27,7 @@ from conformance.gateway_under_test.recorded import is_redacted
 from conformance.gateway_under_test.steps import MARKER, Step
 from conformance.journal import Record
 from conformance.traffic import Case, Headers
-from conformance.verdicts import Judged, RequirementVerdict, Verdict
+from conformance.verdicts import Judged, Verdict
 
 # How much of a digest tells files apart in their names.
 DIGEST_LENGTH = 8
@@ -80,32 +80,32 @@ def kept_files(record: Record, judged: Judged) -> Iterator[CaseFile]:
     for verdict in judged.verdicts:
         if verdict.verdict is not Verdict.FAIL:
             continue
-        failing = [cases[f.case] for f in verdict.findings if f.case in cases and not f.case.startswith(FROM_FILES)]
-        for case in sorted(failing, key=lambda case: len(case.request.body)):
-            file = _file(case, verdict, record, cases)
-            if file is not None:
-                yield file
+        failing = [f for f in verdict.findings if f.case in cases and not f.case.startswith(FROM_FILES)]
+        for finding in sorted(failing, key=lambda finding: len(cases[finding.case or ""].request.body)):
+            case = cases[finding.case or ""]
+            find = Find(verdict.requirement.id, finding.message, str(record.settings["started_at"])[:10], __version__)
+            with suppress(UsageError):
+                yield as_file(case, f"Found {find.requirement}: {verdict.requirement.title}", record, find)
                 break
 
 
-def _file(case: Case, verdict: RequirementVerdict, record: Record, cases: Mapping[str, Case]) -> CaseFile | None:
-    """The case as a file, if its bytes are known and prove its label."""
+def as_file(case: Case, note: str, record: Record, *found: Find) -> CaseFile:
+    """A case of a record as a file, with what it repeats.
+
+    Raises UsageError if its bytes are not known, because the journal keeps them redacted, or do not prove its label.
+    """
+    cases = {each.id: each for each in record.cases}
     history = [case]
     while (earlier := cases.get(history[0].earlier or "")) is not None:
         history.insert(0, earlier)
     if any(is_redacted(each.request) for each in history):
-        return None
-    message = next(finding.message for finding in verdict.findings if finding.case == case.id)
-    find = Find(verdict.requirement.id, message, str(record.settings["started_at"])[:10], __version__)
+        raise UsageError(f"case {case.id} cannot be kept: the journal has it redacted")
     steps = _for_any_account([_step(each, record.settings["gateway"]) for each in history], record.settings)
-    file = CaseFile("", f"Found {find.requirement}: {verdict.requirement.title}", steps[-1], tuple(steps[:-1]), (find,))
+    file = CaseFile("", note, steps[-1], tuple(steps[:-1]), found)
     where = COMMANDS[case.command].folder if case.command else "unknown-command"
-    words = re.sub("[^a-z0-9]+", "-", f"{find.requirement}-{where}-{case.aspect}".lower())
-    file = replace(file, name=f"{words}-{file.digest[:DIGEST_LENGTH]}")
-    try:
-        return case_file(file_bytes(file), file.name, file.name)
-    except UsageError:
-        return None
+    words = "-".join((*(find.requirement for find in found), where, case.aspect)).lower()
+    name = f"{re.sub('[^a-z0-9]+', '-', words)}-{file.digest[:DIGEST_LENGTH]}"
+    return case_file(file_bytes(file), name, name)
 
 
 def _step(case: Case, base_url: str) -> Step:
