@@ -71,7 +71,9 @@ class Plan:
             if not only.groups:
                 why = next((f"{name}: {reason}" for name, reason in only.left_out.items()), "none is for its products")
                 raise UsageError(f"--cases {settings.cases.path} holds no case that this run can send ({why})")
-            return cls(only.groups, only.left_out)
+            # In which words a gateway refuses a repeat tells a lawful refusal of these cases, sent again too soon.
+            windowed = [p for p in plans if p.command.window_s is not None and _has_valid(only.groups, p.command)]
+            return cls((*only.groups, *(repeated(plan) for plan in windowed)), only.left_out)
         generated = cls._generated(plans)
         # Drawn last, sent first: what is generated is the same with a corpus and without.
         corpus = settings.corpus.files if settings.corpus is not None else ()
@@ -105,6 +107,10 @@ def _ground(settings: Settings, plans: Sequence[CommandPlan]) -> Ground:
         plans[0].headers(),
         lambda command: by_command.get(command or "", plans[0]).twin(),
     )
+
+
+def _has_valid(groups: Iterable[Group], command: Command) -> bool:
+    return any(case.command == command.name and case.kind is Kind.VALID for group in groups for case in group)
 
 
 def ordinary_headers(credential: str) -> Headers:
@@ -279,12 +285,16 @@ def lawful_headers(plan: CommandPlan) -> Iterator[Group]:
 
 def repeats(plan: CommandPlan) -> Iterator[Group]:
     """The same request again; for a command with a window, also what is similar in part only."""
-    first = plan.twin()
-    windowed = plan.command.window_s is not None
-    again = plan.case(Kind.REPEAT, "window" if windowed else "equal", first.request.body, earlier=first.id)
-    yield _in_order(first, again)
-    if windowed:
+    yield repeated(plan)
+    if plan.command.window_s is not None:
         yield from _similar_in_part(plan)
+
+
+def repeated(plan: CommandPlan) -> Group:
+    """A request and the same once more."""
+    first = plan.twin()
+    aspect = "equal" if plan.command.window_s is None else "window"
+    return _in_order(first, plan.case(Kind.REPEAT, aspect, first.request.body, earlier=first.id))
 
 
 def _similar_in_part(plan: CommandPlan) -> Iterator[Group]:
