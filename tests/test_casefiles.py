@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from contextlib import ExitStack
 from dataclasses import replace
@@ -490,12 +491,30 @@ def test_another_corpus_is_named_in_the_line_that_repeats(capsys: pytest.Capture
     assert ["cases/a"] == [case.id for case in read_journal(here / "reports" / "journal.sqlite").cases]
 
 
-def test_failing_cases_are_saved_from_the_command_line(capsys: pytest.CaptureFixture[str], here: Path) -> None:
-    """And told on standard error; a conformant run saves none."""
-    called = call(capsys, *QUICK, "--save-corpus", "kept")
+def test_failing_cases_are_kept_from_the_command_line(
+    capsys: pytest.CaptureFixture[str], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told on standard error, and sent by the next run; a conformant run keeps none."""
+    fine = call(capsys, *QUICK, "--save-corpus", "corpus")
+    none = list((here / "corpus").iterdir())
+    with ExitStack() as until:
+        its = registered(lambda a: until.enter_context(serve_mock(a, fault("accepts-null").change(BUILT_IN))).url)
+        monkeypatch.setenv("STATUM_CONFORMANCE_CONSUMER_SECRET", its["consumer_secret"])
+        options = [f"--{name.replace('_', '-')}={value}" for name, value in its.items() if name != "consumer_secret"]
+        failed = call(capsys, *QUICK, "--save-corpus", "corpus", *options)
+    (path,) = (here / "corpus").iterdir()
+    again = call(capsys, *QUICK)
 
-    assert 0 == called.code
-    assert [] == list((here / "kept").iterdir())
+    assert ([], [0, 1, 0]) == (none, [fine.code, failed.code, again.code])
+    assert f"kept corpus/{path.name}" == failed.err.splitlines()[-1]
+    assert f"corpus/{path.stem}" in {case.id for case in read_journal(here / "reports" / "journal.sqlite").cases}
+
+
+def test_the_file_in_the_docs_is_one() -> None:
+    """What people copy from there works."""
+    shown = re.findall(r"```json\n(.*?)```", (CHECKOUT / "docs" / "replay.md").read_text(encoding="utf-8"), re.DOTALL)
+
+    assert ["line-breaks"] == [case_file(text.encode(), "docs", "docs/replay.md").step.aspect for text in shown]
 
 
 def test_a_file_that_was_left_out_is_told(capsys: pytest.CaptureFixture[str], here: Path) -> None:

@@ -338,3 +338,14 @@ def test_a_callback_url_with_a_token_has_to_be_given_again(capsys: Capsys) -> No
     assert 2 == missing.code
     assert "--callback-url is missing; the journal keeps the token of" in missing.only_line
     assert given.code != 2
+
+
+def test_a_twin_that_the_window_refuses_makes_a_refusal_worth_nothing(capsys: Capsys) -> None:
+    """A broken airtime request within five minutes: inconclusive, for a lawful gateway, and with the same warning."""
+    with gateway() as (_, options):
+        call(capsys, "run", *AIRTIME, *options)
+        called = replayed(capsys, "airtime/broken/missing/1")
+
+    assert 3 == called.code, called.out
+    assert "warning: airtime: the same phone number and amount were accepted" in called.err
+    assert "was not accepted" in called.out
