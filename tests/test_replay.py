@@ -305,6 +305,21 @@ def test_wrong_usage_is_one_line_and_exit_2(capsys: Capsys, name: str) -> None:
     assert said in called.only_line
 
 
+ELSEWHERE = ("--gateway", "https://gateway.invalid/api/v2", "--consumer-key", "key", "--callback-listen", "127.0.0.1:9")
+
+
+def test_numbers_that_were_drawn_are_not_called_on_a_real_gateway(capsys: Capsys) -> None:
+    """The mock gateway's numbers may be somebody's elsewhere: they have to be named, before anything is sent."""
+    call(capsys, "run", *SMS)
+    unnamed = replayed(capsys, "sms/valid/sample/1", *ELSEWHERE)
+    another = replayed(capsys, "sms/valid/sample/1", *ELSEWHERE, "--phone-number", "254712000001")
+    named = replayed(capsys, "sms/valid/sample/1", *ELSEWHERE, "--phone-number", "254712345678")
+
+    assert [2, 2, 3] == [unnamed.code, another.code, named.code]
+    assert "--phone-number is missing" in unnamed.only_line
+    assert "names the phone number 254712345678, which is none of --phone-number" in another.only_line
+
+
 def test_a_gateway_that_is_gone_is_one_line_and_exit_3(capsys: Capsys) -> None:
     """That of the journal, which nobody has started again."""
     with gateway() as (_, options):

@@ -92,14 +92,16 @@ account_options = _together(
     ),
 )
 
+phone_options = option(
+    ACCOUNT,
+    "--phone-number",
+    multiple=True,
+    metavar="NUMBER",
+    help="Phone number to use, and no other, for a sandbox that is real. Repeatable.",
+)
+
 sandbox_options = _together(
-    option(
-        ACCOUNT,
-        "--phone-number",
-        multiple=True,
-        metavar="NUMBER",
-        help="Phone number to use, and no other, for a sandbox that is real. Repeatable.",
-    ),
+    phone_options,
     option(
         ACCOUNT,
         "--exclusive-account/--shared-account",

@@ -16,6 +16,7 @@ from conformance.cli.configuration import did_you_mean
 from conformance.cli.options import (
     REPORTS,
     gateway_options,
+    phone_options,
     receiver_options,
     report_options,
     settings_from,
@@ -26,10 +27,11 @@ from conformance.cli.verdict import obstacle_in
 from conformance.contract.commands import COMMANDS
 from conformance.errors import UsageError
 from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test.corpus import numbers_named
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.recorded import history, sent_again
 from conformance.gateway_under_test.replaying import judged_alone, window_of
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway_under_test.settings import Settings, is_loopback
 from conformance.journal import Record, read_journal
 from conformance.journal.redaction import MARKS
 from conformance.reporting.console import remarks, results
@@ -52,6 +54,7 @@ FOLDER = "replay"
 )
 @report_options
 @gateway_options
+@phone_options
 @receiver_options
 @waiting_options
 def replay(case_id: str, **options: Any) -> int:
@@ -73,6 +76,7 @@ def replay(case_id: str, **options: Any) -> int:
     if again.resolve() == path.resolve():
         raise UsageError(f"{path} would be replaced by its own replay", hint="choose another --report-dir")
     cases = history(record, case)
+    _check_numbers(cases, settings)
     window = None if settings.gateway is None else window_of(case, cases, _records(record, again))
     complaints = click.get_current_context().find_object(Complaints) or Complaints()
     if window is not None and window.ago_s is not None:
@@ -99,6 +103,20 @@ def _recorded(record: Record, case_id: str, path: Path) -> Case:
             hint=did_you_mean(case_id, ids),
         )
     return found
+
+
+def _check_numbers(cases: tuple[Case, ...], settings: Settings) -> None:
+    """Beyond this machine nobody is called who was not named, in the run or now."""
+    if settings.gateway is None or is_loopback(settings.gateway):
+        return
+    for case in cases:
+        for number in numbers_named(case.request.body, case.member):
+            if number not in settings.phone_numbers:
+                raise UsageError(
+                    f"case {case.id} names the phone number {number}, which is none of --phone-number; "
+                    f"{settings.gateway} is not on this machine, so it may be somebody's",
+                    hint=f"add --phone-number {number} if it may be called",
+                )
 
 
 def _plan(cases: tuple[Case, ...], record: Record, settings: Settings, base_url: str) -> Plan:
@@ -136,7 +154,7 @@ def _settings(record: Record, case: Case, options: dict[str, Any]) -> Settings:
         "phone_number": tuple(recorded["phone_numbers"]),
         "product": (product,) if product else tuple(recorded["products"]),
     }
-    given = {name: value for name, value in options.items() if not _by_default(name) and value is not None}
+    given = {name: value for name, value in options.items() if not _by_default(name) and value not in (None, ())}
     chosen = {"consumer_secret": None, **wanted, **given, "report_dir": options["report_dir"] / FOLDER}
     url = chosen["callback_url"]
     if url is not None and any(mark in url for mark in MARKS):

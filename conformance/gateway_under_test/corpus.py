@@ -192,9 +192,8 @@ def _check_allowed(step: Step, constraints: Constraints) -> None:
         value = members.get(name)
         if given and name != step.member and value is not None and value not in given and _could_be(step, name, value):
             raise _LeftOut(f"it names the {name} {value!r}, which is none of --{name.replace('_', '-')}")
-    # What is broken in a phone number is refused everywhere, so nobody is reached.
-    if constraints.phone_numbers and step.member != PHONE_NUMBER:
-        for number in _numbers(step.body, members):
+    if constraints.phone_numbers:
+        for number in numbers_named(step.body, step.member):
             if number not in constraints.phone_numbers:
                 raise _LeftOut(f"it names the phone number {number}, which is none of --phone-number")
 
@@ -205,7 +204,13 @@ def _could_be(step: Step, member: str, value: object) -> bool:
     return not any(fault.pointer == f"/{member}" for fault in violations(f"{folder}/request", {member: value}))
 
 
-def _numbers(body: bytes, members: Mapping[str, Any]) -> Iterator[str]:
-    """Whatever in a body somebody might call: the phone number, or else every run of digits that could be one."""
+def numbers_named(body: bytes, broken: str | None = None) -> Iterator[str]:
+    """Whatever in a body somebody might call: the phone number, or else every run of digits that could be one.
+
+    None if it is the phone number that is `broken`: that is refused everywhere, so nobody is reached.
+    """
+    if broken == PHONE_NUMBER:
+        return
+    members = _members(body)
     text = str(members[PHONE_NUMBER]) if PHONE_NUMBER in members else body.decode("utf-8", "replace")
     yield from (re.sub("[^0-9]", "", found[0]) for found in NUMBER.finditer(text))
