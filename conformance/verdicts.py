@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from conformance.checks import CHECKS
@@ -54,7 +54,8 @@ class RequirementVerdict:
     """The verdict on one requirement × command.
 
     `observations` were judged, `failed` of them fell short; `findings` shows the first KEPT_FINDINGS of those.
-    `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive.
+    `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive. `asked_for` is False
+    where the run was told to send chosen cases only, and none of them bears on the requirement.
     """
 
     requirement: Requirement
@@ -67,6 +68,7 @@ class RequirementVerdict:
     findings: tuple[Finding, ...] = ()
     reason: Reason | None = None
     detail: str | None = None
+    asked_for: bool = True
 
     @property
     def hinders(self) -> bool:
@@ -76,7 +78,7 @@ class RequirementVerdict:
         """
         if self.verdict is Verdict.FAIL:
             return True
-        if self.verdict is not Verdict.INCONCLUSIVE or self.level is not Level.MUST:
+        if self.verdict is not Verdict.INCONCLUSIVE or self.level is not Level.MUST or not self.asked_for:
             return False
         return not (self.requirement.condition and self.reason is Reason.NO_TRAFFIC)
 
@@ -110,6 +112,8 @@ def judge(record: Record, checks: Mapping[str, Check] = CHECKS) -> Judged:
         _verdict(requirement, command, evidence, checks[requirement.id])
         for requirement, command in catalogue().judged(Actor.GATEWAY, commands)
     )
+    if record.settings.get("cases"):
+        verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
     accepted = sum(answer.accepted for answer in evidence.final.values())
     return Judged(verdicts, conclude(verdicts), accepted, covered(evidence))
 

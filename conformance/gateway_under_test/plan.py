@@ -1,6 +1,6 @@
 """What a run will send, all of it, before anything is sent.
 
-    Plan            the groups of cases, made from one seed
+    Plan            the groups of cases, made from one seed; those of case files go first
     CommandPlan     the cases of one command, area by area: `AREAS` is the table of them
 
 The same settings give the same bytes. Each negative area begins with its positive twin: the same kind of request, as it
@@ -13,8 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain, zip_longest
 from typing import Any
@@ -22,6 +22,8 @@ from typing import Any
 from conformance import __version__
 from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import resolved
+from conformance.errors import UsageError
+from conformance.gateway_under_test.corpus import CASES, CORPUS, Ground, Group, placed
 from conformance.gateway_under_test.settings import Settings
 from conformance.generation.bodies import malformed_bodies, open_bodies
 from conformance.generation.breakage import broken_payloads, open_payloads
@@ -45,32 +47,81 @@ PLAIN = "random"
 # What fits into one SMS; anything longer is a long message.
 SINGLE_SMS = 160
 
-Group = tuple[Case, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The groups of a run: cases of a group are sent in order, groups side by side."""
+    """The groups of a run: cases of a group are sent in order, groups side by side.
+
+    `left_out`: the case files that are not sent, by what would be their case's id, and why.
+    """
 
     groups: tuple[Group, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings, base_url: str) -> Plan:
         """Plan a run against the gateway at `base_url`.
 
-        Raises UsageError if the phone numbers given do not suffice for payloads that a window does not confuse.
+        Raises UsageError if the phone numbers given do not suffice for payloads that a window does not confuse, and if
+        of the case files that alone are to be sent none can be.
         """
         plans = [CommandPlan(COMMANDS[name], settings, base_url) for name in settings.commands]
+        if settings.cases is not None:
+            only = placed(settings.cases.files, CASES, _ground(settings, plans), ())
+            if not only.groups:
+                why = next((f"{name}: {reason}" for name, reason in only.left_out.items()), "none is for its products")
+                raise UsageError(f"--cases {settings.cases.path} holds no case that this run can send ({why})")
+            # In which words a gateway refuses a repeat tells a lawful refusal of these cases, sent again too soon.
+            windowed = [p for p in plans if p.command.window_s is not None and _has_valid(only.groups, p.command)]
+            return cls((*only.groups, *(repeated(plan) for plan in windowed)), only.left_out)
+        generated = cls._generated(plans)
+        # Drawn last, sent first: what is generated is the same with a corpus and without.
+        corpus = settings.corpus.files if settings.corpus is not None else ()
+        first = placed(corpus, CORPUS, _ground(settings, plans), chain.from_iterable(generated))
+        return cls((*first.groups, *generated), first.left_out)
+
+    @staticmethod
+    def _generated(plans: Sequence[CommandPlan]) -> tuple[Group, ...]:
         areas = [plan.groups() for plan in plans]
         areas.append(plans[0].unknown_commands())
         # A group of each command in turn, so that all are under way from the start.
         in_turn = chain.from_iterable(zip_longest(*areas, fillvalue=()))
-        return cls(tuple(group for group in in_turn if group))
+        return tuple(group for group in in_turn if group)
 
     @property
     def cases(self) -> tuple[Case, ...]:
         """All cases, group after group."""
         return tuple(chain.from_iterable(self.groups))
+
+
+def _ground(settings: Settings, plans: Sequence[CommandPlan]) -> Ground:
+    """What case files are placed on: requests of the run's own come from the commands' plans."""
+    by_command = {plan.command.name: plan for plan in plans}
+    return Ground(
+        settings.constraints,
+        settings.consumer_key,
+        settings.consumer_secret,
+        plans[0].base_url,
+        settings.seed,
+        settings.commands,
+        plans[0].headers(),
+        lambda command: by_command.get(command or "", plans[0]).twin(),
+    )
+
+
+def _has_valid(groups: Iterable[Group], command: Command) -> bool:
+    return any(case.command == command.name and case.kind is Kind.VALID for group in groups for case in group)
+
+
+def ordinary_headers(credential: str) -> Headers:
+    """The headers of a request with nothing unusual in it."""
+    return (
+        ("Authorization", credential),
+        ("Content-Type", JSON),
+        ("Accept", JSON),
+        ("Accept-Encoding", "gzip"),
+        ("User-Agent", USER_AGENT),
+    )
 
 
 def seed_for(seed: int, *purpose: str) -> int:
@@ -154,13 +205,7 @@ class CommandPlan:
 
     def headers(self, **changes: str | None) -> Headers:
         """The headers of an ordinary request, changed or left out (None) by name (`content_type="text/plain"`)."""
-        ordinary: dict[str, str | None] = {
-            "Authorization": self._right,
-            "Content-Type": JSON,
-            "Accept": JSON,
-            "Accept-Encoding": "gzip",
-            "User-Agent": USER_AGENT,
-        }
+        ordinary: dict[str, str | None] = dict(ordinary_headers(self._right))
         for name, value in changes.items():
             ordinary["-".join(part.capitalize() for part in name.split("_"))] = value
         return tuple((name, value) for name, value in ordinary.items() if value is not None)
@@ -239,12 +284,16 @@ def lawful_headers(plan: CommandPlan) -> Iterator[Group]:
 
 def repeats(plan: CommandPlan) -> Iterator[Group]:
     """The same request again; for a command with a window, also what is similar in part only."""
-    first = plan.twin()
-    windowed = plan.command.window_s is not None
-    again = plan.case(Kind.REPEAT, "window" if windowed else "equal", first.request.body, earlier=first.id)
-    yield _in_order(first, again)
-    if windowed:
+    yield repeated(plan)
+    if plan.command.window_s is not None:
         yield from _similar_in_part(plan)
+
+
+def repeated(plan: CommandPlan) -> Group:
+    """A request and the same once more."""
+    first = plan.twin()
+    aspect = "equal" if plan.command.window_s is None else "window"
+    return _in_order(first, plan.case(Kind.REPEAT, aspect, first.request.body, earlier=first.id))
 
 
 def _similar_in_part(plan: CommandPlan) -> Iterator[Group]:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from conformance.callbacks.address import Address
 from conformance.contract.commands import PRODUCTS, commands_of
 from conformance.errors import UsageError
+from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.generation.payloads import Constraints
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
@@ -27,6 +28,8 @@ DEFAULT_SHORT_CODE = "174379"
 # for nobody else's are spent.
 MOCK_SENDER_IDS = ("K", "4G", "254Karibuni", "20880", "204880")
 MOCK_SHORT_CODES = ("60010", "6001001")
+# Looked for in the current directory, where a run without --corpus is started.
+DEFAULT_CORPUS = "corpus"
 SEED_BITS = 32
 
 
@@ -39,6 +42,7 @@ def fresh_seed() -> int:
 class Settings:
     """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
 
+    `corpus`: case files that go first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called,
     a product that does not exist, and numbers out of range.
     """
@@ -57,6 +61,9 @@ class Settings:
     seed: int = field(default_factory=fresh_seed)
     exclusive_account: bool = False
     report_dir: Path = Path("reports")
+    corpus: CaseFolder | None = None
+    cases: CaseFolder | None = None
+    save_corpus: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is sent."""
@@ -108,6 +115,8 @@ class Settings:
             "max_examples": self.max_examples,
             "seed": self.seed,
             "exclusive_account": self.exclusive_account,
+            "corpus": str(self.corpus.path) if self.corpus else None,
+            "cases": str(self.cases.path) if self.cases else None,
         }
 
 
