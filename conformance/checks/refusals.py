@@ -55,7 +55,9 @@ def beside_twin(kind: Kind, aspect: str, rule: Rule) -> Check:
 def unjudgeable(answer: Outcome) -> Unobserved | None:
     """Why an answer says nothing about the request: there is none, or the gateway only asked to slow down."""
     if answer.status is None:
-        return Unobserved(Reason.ENVIRONMENT, answer.failure or "the run ended before the answer came")
+        if answer.failure is None:
+            return Unobserved(Reason.INTERRUPTED, "the run ended before the answer came")
+        return Unobserved(Reason.ENVIRONMENT, answer.failure)
     if answer.status == 429:
         return Unobserved(Reason.ENVIRONMENT, "the gateway answered 429 (too many requests) to the last attempt")
     return None

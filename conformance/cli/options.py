@@ -24,6 +24,7 @@ from conformance.gateway_under_test.settings import (
     DEFAULT_SENDER_ID,
     DEFAULT_SHORT_CODE,
     Settings,
+    check_gateway_url,
     fresh_seed,
 )
 from conformance.mock_gateway.account import Account
@@ -183,6 +184,7 @@ def credential_from(options: dict[str, Any]) -> tuple[str, str]:
     if context.get_parameter_source("consumer_secret") is ParameterSource.COMMANDLINE:
         complaints.warn(f"--consumer-secret is visible to other processes of this machine; prefer {SECRET_VARIABLE}")
     if gateway is not None:
+        check_gateway_url(gateway)  # before the credential is asked for: a typo is the likelier mistake
         for name, value in (("--consumer-key", key), ("--consumer-secret", secret)):
             if not value:
                 raise UsageError(f"{name} is missing; --gateway needs a credential", f"set {variable(name[2:])}")

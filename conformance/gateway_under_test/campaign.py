@@ -23,6 +23,7 @@ from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.preflight import examine
 from conformance.gateway_under_test.progress import Progress, Silent
 from conformance.gateway_under_test.rig import Rig, rigged
+from conformance.gateway_under_test.samples import check_samples
 from conformance.gateway_under_test.settings import Settings, is_loopback
 from conformance.journal import Journal, Redaction
 from conformance.mock_gateway.behaviour import Behaviour
@@ -72,6 +73,7 @@ def _journal(settings: Settings, rig: Rig) -> Journal:
 
 
 def _campaign(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> None:
+    journal.note("samples", {"passed": check_samples()})
     if not _proven(settings, rig, journal, progress):
         return
     plan = Plan.of(settings, rig.gateway)

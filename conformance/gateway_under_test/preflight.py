@@ -11,13 +11,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
 from conformance.contract.commands import COMMANDS
 from conformance.gateway_under_test.rig import CANARY_HEADER, Rig
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway_under_test.settings import Settings, is_loopback
 from conformance.generation.probes import authorization
 
 # How long the gateway may take to answer, and a canary to come back through tunnels and proxies. Generous: here a
@@ -49,7 +49,7 @@ NOWHERE_TO_NOTIFY = Probe(
 
 def examine(settings: Settings, rig: Rig) -> Iterator[Probe]:
     """Probe after probe; the next one is made only if the one before it went well."""
-    with httpx.Client(timeout=ANSWER_TIMEOUT_S, follow_redirects=False) as client:
+    with httpx.Client(timeout=ANSWER_TIMEOUT_S, follow_redirects=False, mounts=_of_this_machine(rig)) as client:
         for probe in _gateway(settings, rig, client):
             yield probe
             if not probe.ok:
@@ -62,6 +62,12 @@ def examine(settings: Settings, rig: Rig) -> Iterator[Probe]:
             yield probe
             if not probe.ok:
                 return
+
+
+def _of_this_machine(rig: Rig) -> dict[str, None]:
+    """The addresses of the set-up that are on this machine: no proxy of the environment knows the way to them."""
+    urls = filter(is_loopback, (rig.gateway, *rig.callback_urls.values()))
+    return {f"all://{urlsplit(url).netloc.rpartition('@')[2]}": None for url in urls}
 
 
 def _gateway(settings: Settings, rig: Rig, client: httpx.Client) -> Iterator[Probe]:
@@ -127,7 +133,26 @@ def _callback(product: str, rig: Rig, client: httpx.Client) -> Probe:
             detail=f"callback URL {shown} leads to {target.partition('?')[0]} here, no callback path of {product}",
             hint="the path must be kept on its way, /callbacks/<product> at its end",
         )
+    if changed := _changed(target, rig.paths.target(product)):
+        return Probe(
+            name,
+            ok=False,
+            detail=f"callback URL {shown} leads here {changed}, for which the gateway would be blamed",
+            hint="path and query must be kept on their way; does the tunnel or proxy rewrite them?",
+        )
     return Probe(name, ok=True, detail=f"{shown} leads here", target=target)
+
+
+def _changed(target: str, registered: str) -> str | None:
+    """In words, what became of the target on its way; None if it is the registered one, however it is escaped."""
+    path, _, query = target.partition("?")
+    registered_path, _, registered_query = registered.partition("?")
+    if unquote(path) != unquote(registered_path):
+        return f"at {path}"
+    if unquote(query) != unquote(registered_query):
+        # The query may hold the integrator's token, so its value is not shown.
+        return "with another query" if query else "without its query"
+    return None
 
 
 def _without_query(url: str) -> str:

@@ -16,8 +16,10 @@ from conformance.errors import UsageError
 from conformance.generation.payloads import Constraints
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
+# A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
+MOST_NOTIFY_WITHIN_S = 86_400.0
 # Valid payloads drawn at random for each command, on top of the systematic ones. With four products a default run
-# has some 300 accepted requests: what goes wrong once in twenty is missed by fewer than one run in a million.
+# has some 250 notifications: what goes wrong with one in twenty is missed by one run in several hundred thousand.
 DEFAULT_MAX_EXAMPLES = 40
 DEFAULT_SENDER_ID = "Statum"
 DEFAULT_SHORT_CODE = "174379"
@@ -33,7 +35,8 @@ def fresh_seed() -> int:
 class Settings:
     """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
 
-    Raises UsageError for a gateway URL that is none, a product that does not exist, and numbers out of range.
+    Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called,
+    a product that does not exist, and numbers out of range.
     """
 
     consumer_key: str
@@ -54,14 +57,21 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is sent."""
         if self.gateway is not None:
-            _check_url(self.gateway)
+            check_gateway_url(self.gateway)
         unknown = [p for p in self.products if p not in PRODUCTS]
         if unknown or not self.products:
             raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")
+        if self.gateway is not None and not self.phone_numbers and not is_loopback(self.gateway):
+            raise UsageError(
+                f"--phone-number is missing; {self.gateway} is not on this machine, so messages may reach people",
+                hint="name the numbers that may be called, as in --phone-number 254712345678",
+            )
         if self.max_examples < 0:
             raise UsageError(f"--max-examples is {self.max_examples}; expected 0 or more")
         if not self.notify_within_s > 0:
             raise UsageError(f"--notify-within is {self.notify_within_s}; expected more than 0 seconds")
+        if self.notify_within_s > MOST_NOTIFY_WITHIN_S:
+            raise UsageError(f"--notify-within is {self.notify_within_s:g}; expected at most a day (86400 seconds)")
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}; expected 0 or more")
 
@@ -93,7 +103,21 @@ class Settings:
         }
 
 
-def _check_url(url: str) -> None:
+def check_gateway_url(url: str) -> None:
+    """UsageError if `url` is no http or https URL with a host, or holds what commands cannot be put behind."""
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        # What stands before it may be the secret, so the URL is not shown.
+        raise UsageError(
+            "the gateway URL holds a credential",
+            hint="give it as --consumer-key and --consumer-secret",
+        )
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise UsageError(f"gateway {url!r} is no URL: there is white space or a control character in it")
+    if "?" in url or "#" in url:
+        raise UsageError(
+            f"gateway {url!r} has a query or fragment; expected the base URL that commands are put behind",
+            hint="such as https://api.statum.co.ke/api/v2",
+        )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

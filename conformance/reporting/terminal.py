@@ -43,6 +43,17 @@ SHOWN_SHORTFALLS = 30
 INDENT = 2
 
 
+def _unexercised(result: Result) -> Iterator[str]:
+    """What does not stand in the way of the verdict, but was not seen either: a line for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for verdict in result.judged.by(Verdict.INCONCLUSIVE):
+        if not verdict.hinders:
+            where = f"{verdict.requirement.id} {verdict.command or ''}".rstrip()
+            reasons.setdefault(verdict.detail or "", []).append(where)
+    for detail, ids in reasons.items():
+        yield f"not exercised: {', '.join(ids)} ({for_terminal(detail)})"
+
+
 def show(result: Result, console: Console, report: Path | None = None) -> None:
     """Print the result; `report` is where it can be read in full. The last line is the verdict."""
     fell_short = shortfalls(result)
@@ -54,6 +65,8 @@ def show(result: Result, console: Console, report: Path | None = None) -> None:
         console.print()
     if len(fell_short) > len(shown):
         print_line(console, f"… and {len(fell_short) - len(shown)} more in {report or 'report.json'}")
+    for unexercised in _unexercised(result):
+        print_line(console, unexercised)
     print_line(console, _counts(result))
     print_line(console, f"repeat with: {repeat_command(result.record.settings)}")
     show_verdict(result, console, report)

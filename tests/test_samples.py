@@ -1,0 +1,30 @@
+"""The seed's own samples are judged in every run, and nothing is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from conformance.errors import SuiteError
+from conformance.gateway_under_test import samples
+from conformance.verdicts import Verdict, judge
+
+
+def test_the_seeds_samples_keep_every_requirement_that_bears_on_them() -> None:
+    """The envelope, the notification and what joins them; nothing is broken."""
+    verdicts = {v.requirement.id: v.verdict for v in judge(samples.sample_record()).verdicts}
+    kept = {id_ for id_, verdict in verdicts.items() if verdict is Verdict.PASS}
+    assert {"ACC-01", "RSP-03", "RSP-15", "NTF-01", "NTF-08", "NTF-09", "NTF-12", "NTF-16"} <= kept
+    assert {Verdict.PASS, Verdict.INCONCLUSIVE} == set(verdicts.values())
+
+
+def test_a_suite_that_finds_fault_with_the_samples_says_so_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the suite that is wrong then, whatever the gateway does."""
+    record = samples.sample_record()
+    sent = record.notifications[0]
+    wrong = replace(sent, request=replace(sent.request, body=b'{"result_code": 200}'))
+    monkeypatch.setattr(samples, "sample_record", lambda: replace(record, notifications=(wrong,)))
+
+    with pytest.raises(SuiteError, match="the seed's own samples break NTF-"):
+        samples.check_samples()
