@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
 from typing import Generic, Self
 
-from conformance.checks.evidence import Evidence, Terms
+from conformance.checks.evidence import Answer, Evidence, Terms
 from conformance.checks.judgement import (
     KEPT,
     AnswerCheck,
@@ -150,13 +150,23 @@ class Hearing:
     tallies: tuple[Tally, ...]
 
     @classmethod
-    def of(cls, record: Record, checks: Iterable[tuple[Check, str | None]]) -> Self:
-        """Go through a record and put what was seen to each check, for the command that is named beside it."""
+    def of(
+        cls,
+        record: Record,
+        checks: Iterable[tuple[Check, str | None]],
+        witnesses: Sequence[Callable[[Answer], None]] = (),
+    ) -> Self:
+        """Go through a record and put what was seen to each check, for the command that is named beside it.
+
+        Each of the `witnesses` is shown every answer in full, too.
+        """
         evidence = Evidence(Terms.of(record))
         asked = [(check, command, Tally()) for check, command in checks]
         of_answers = _Bench([(c, m, t) for c, m, t in asked if isinstance(c, AnswerCheck)], evidence.terms)
         for answer in evidence.answers(record):
             of_answers.judge(answer)
+            for witness in witnesses:
+                witness(answer)
         of_notices = _Bench([(c, m, t) for c, m, t in asked if isinstance(c, NoticeCheck)], evidence.terms)
         for notice in evidence.notices(record):
             of_notices.judge(notice)

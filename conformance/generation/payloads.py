@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import chain
 from random import Random
 from typing import Any
@@ -122,7 +123,7 @@ class _Planner:
     given: dict[str, tuple[str, ...]]
     sample: dict[str, Any]
     chance: Random
-    taken: set[str] = field(default_factory=set)
+    taken: set[bytes] = field(default_factory=set)
 
     @classmethod
     def of(cls, command: Command, constraints: Constraints, chance: Random) -> _Planner:
@@ -215,11 +216,14 @@ class _Planner:
             raise SuiteError(f"the {aspect} payload of {self.command.name} is like an earlier one: {members!r}")
         return self._proved(aspect, found)
 
-    def likeness(self, members: Mapping[str, Any]) -> str:
-        """What two payloads have in common that must not meet: phone number and amount within a window, else all."""
+    def likeness(self, members: Mapping[str, Any]) -> bytes:
+        """What two payloads have in common that must not meet: phone number and amount within a window, else all.
+
+        As a digest, for it is kept for every payload of a run.
+        """
         if self.command.window_s is not None:
-            return " ".join(members[name] for name in WINDOW_MEMBERS)
-        return json.dumps(members, sort_keys=True)
+            members = {name: members[name] for name in WINDOW_MEMBERS}
+        return blake2b(json.dumps(members, sort_keys=True).encode(), digest_size=16).digest()
 
     def _claimed(self, members: Mapping[str, Any]) -> Mapping[str, Any] | None:
         likeness = self.likeness(members)
@@ -263,7 +267,7 @@ class _Planner:
         broken = violations(f"{self.command.folder}/request", parsed)
         if broken or parsed != members:
             raise SuiteError(f"the {aspect} payload {body!r} of {self.command.name} is not valid: {broken}")
-        return ValidPayload(aspect, body, parsed)
+        return ValidPayload(aspect, body, members)
 
 
 def _span(schema: Mapping[str, Any], member: str) -> tuple[int, int]:
