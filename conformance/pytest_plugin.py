@@ -55,6 +55,9 @@ OPTIONS = (
     Option("--product", "NAME", several=True),
     Option("--max-examples", "N"),
     Option("--seed", "N"),
+    Option("--corpus", "DIR"),
+    Option("--cases", "FILE"),
+    Option("--save-corpus", "DIR"),
     Option("--report-dir", "DIR"),
 )
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from conformance.checks import CHECKS
+from conformance.checks.coverage import Coverage, Covered
 from conformance.checks.evidence import Terms
 from conformance.checks.hearing import Hearing, Tally
 from conformance.checks.judgement import Check, Finding, Reason, Unobserved
@@ -51,7 +52,8 @@ class RequirementVerdict:
     """The verdict on one requirement × command.
 
     `observations` were judged, `failed` of them fell short; `findings` shows the first few of those.
-    `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive.
+    `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive. `asked_for` is False
+    where the run was told to send chosen cases only, and none of them bears on the requirement.
     """
 
     requirement: Requirement
@@ -64,6 +66,7 @@ class RequirementVerdict:
     findings: tuple[Finding, ...] = ()
     reason: Reason | None = None
     detail: str | None = None
+    asked_for: bool = True
 
     @property
     def hinders(self) -> bool:
@@ -73,18 +76,19 @@ class RequirementVerdict:
         """
         if self.verdict is Verdict.FAIL:
             return True
-        if self.verdict is not Verdict.INCONCLUSIVE or self.level is not Level.MUST:
+        if self.verdict is not Verdict.INCONCLUSIVE or self.level is not Level.MUST or not self.asked_for:
             return False
         return not (self.requirement.condition and self.reason is Reason.NO_TRAFFIC)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All verdicts of a run, and how many of its requests were accepted."""
+    """All verdicts of a run, how many of its requests were accepted, and what it exercised."""
 
     verdicts: tuple[RequirementVerdict, ...]
     conclusion: Conclusion
     accepted: int
+    coverage: tuple[Covered, ...] = ()
 
     def by(self, verdict: Verdict) -> list[RequirementVerdict]:
         """Those with a given verdict, in the catalogue's order."""
@@ -102,13 +106,16 @@ def judge(record: Record, checks: Mapping[str, Check] = CHECKS) -> Judged:
     """
     commands = tuple(COMMANDS[name] for name in Terms.of(record).commands)
     pairs = catalogue().judged(Actor.GATEWAY, commands)
-    hearing = Hearing.of(record, ((checks[requirement.id], command) for requirement, command in pairs))
+    coverage = Coverage()
+    hearing = Hearing.of(record, [(checks[r.id], command) for r, command in pairs], witnesses=[coverage.see])
     verdicts = tuple(
         _verdict(requirement, command, hearing.evidence.terms, tally)
         for (requirement, command), tally in zip(pairs, hearing.tallies, strict=True)
     )
+    if record.settings.get("cases"):
+        verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
     accepted = sum(outcome.accepted for outcome in hearing.evidence.final.values())
-    return Judged(verdicts, conclude(verdicts), accepted)
+    return Judged(verdicts, conclude(verdicts), accepted, coverage.of(hearing.evidence.terms.commands))
 
 
 def conclude(verdicts: tuple[RequirementVerdict, ...]) -> Conclusion:

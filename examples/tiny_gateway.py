@@ -58,7 +58,7 @@ def refusal_of_payload(body: bytes) -> tuple[HTTPStatus, Members] | None:
     """The same for what a request says."""
     try:
         payload = json.loads(body.decode())
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested too deeply to be read
         return HTTPStatus.BAD_REQUEST, {}
     if not isinstance(payload, dict):
         return HTTPStatus.BAD_REQUEST, {}

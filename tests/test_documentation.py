@@ -23,7 +23,7 @@ from conformance.checks.judgement import Reason
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import PREFIX, switches, variable
 from conformance.contract.requirements import catalogue
-from conformance.contract.schemas import violations
+from conformance.contract.schemas import parse_json, violations
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.settings import Settings
@@ -312,7 +312,7 @@ def test_the_money_that_the_readme_warns_of_is_what_a_run_moves(tmp_path: Path) 
     for exchange in record.exchanges:
         case = cases[exchange.case_id]
         if case.command in ("airtime", "mpesa/online", "mpesa-wallet") and Answer.of(case, exchange).accepted:
-            amount = int(json.loads(exchange.request.body)["amount"])
+            amount = int(parse_json(exchange.request.body)["amount"])
             moved[case.command] = moved.get(case.command, 0) + amount
 
     for command, words in (("airtime", "of airtime"), ("mpesa/online", "asked of"), ("mpesa-wallet", "paid to")):

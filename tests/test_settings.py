@@ -11,7 +11,14 @@ from campaigns import SECRET, settings
 
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.errors import UsageError
-from conformance.gateway_under_test.settings import SEED_BITS, Settings, fresh_seed, is_loopback
+from conformance.gateway_under_test.settings import (
+    MOCK_SENDER_IDS,
+    MOCK_SHORT_CODES,
+    SEED_BITS,
+    Settings,
+    fresh_seed,
+    is_loopback,
+)
 
 HERE = Path("reports")
 
@@ -149,3 +156,18 @@ def test_all_products_are_the_default() -> None:
 def test_this_machine_is_told_from_others(url: str, expected: bool) -> None:  # noqa: FBT001 - what is expected
     """A lost answer is the gateway's doing only where no network lies between (ANS-01)."""
     assert expected == is_loopback(url)
+
+
+def test_the_built_in_mock_gateway_has_names_of_every_form() -> None:
+    """They are nobody's; of a gateway that was given, and where names were given, no other name is used."""
+    gateway = "http://127.0.0.1:9/api/v2"
+    own = settings(HERE).constraints
+
+    assert {"Statum", *MOCK_SENDER_IDS} == set(own.sender_ids)
+    assert {"174379", *MOCK_SHORT_CODES} == set(own.short_codes)
+    assert (("Statum",), ("174379",)) == _names(settings(HERE, gateway=gateway))
+    assert (("Acme",), ("600000",)) == _names(settings(HERE, sender_ids=("Acme",), short_codes=("600000",)))
+
+
+def _names(given: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return given.constraints.sender_ids, given.constraints.short_codes

@@ -94,14 +94,14 @@ def must_be_accepted(kind: Kind, select: Callable[[Outcome], bool]) -> Check:
             if obstacle:
                 yield obstacle
             else:
-                yield from verdict_of(accepted(answer))
+                yield from verdict_of(answer, accepted(answer))
 
     return check
 
 
 def _account_obstacle(answer: Outcome) -> Unobserved | None:
     told = ACCOUNT_OBSTACLES.get(answer.status or 0)
-    return Unobserved(Reason.PRECONDITION, told) if told else None
+    return Unobserved(Reason.PRECONDITION, told, answer.number) if told else None
 
 
 def _window_obstacle(answer: Outcome, window: tuple[int | None, Any] | None) -> Unobserved | None:
@@ -110,6 +110,7 @@ def _window_obstacle(answer: Outcome, window: tuple[int | None, Any] | None) -> 
     return Unobserved(
         Reason.PRECONDITION,
         "refused in the words for a repeat: was the same request accepted within the last five minutes (same seed)?",
+        answer.number,
     )
 
 
@@ -126,7 +127,8 @@ def is_no_5xx(answer: Answer) -> Iterator[Finding]:
     if answer.status is not None and answer.status >= 500:
         yield Finding.in_answer(
             answer,
-            f"a payload that the contract leaves open ({answer.case.aspect}) was answered {answer.status}",
+            f"a payload that the contract leaves open ({answer.case.keyword or answer.case.aspect}) was answered "
+            f"{answer.status}",
             pointer="/status_code",
             value=answer.status,
         )
@@ -143,11 +145,11 @@ def repeat_in_window_is_refused(evidence: Evidence, command: str | None) -> Iter
             continue
         first = evidence.earlier_of(answer)
         if first is None or not first.accepted:
-            yield Unobserved(Reason.PRECONDITION, "the request that it repeats was not accepted")
+            yield Unobserved(Reason.PRECONDITION, "the request that it repeats was not accepted", answer.number)
         elif (obstacle := unjudgeable(answer)) is not None:
             yield obstacle
         else:
-            yield from verdict_of(_refused_as_repeat(answer))
+            yield from verdict_of(answer, _refused_as_repeat(answer))
 
 
 def _refused_as_repeat(answer: Outcome) -> Iterator[Finding]:
@@ -167,11 +169,11 @@ def similar_in_part_is_accepted(evidence: Evidence, command: str | None) -> Iter
             continue
         first = evidence.earlier_of(answer)
         if first is None or not first.accepted:
-            yield Unobserved(Reason.PRECONDITION, "the request that it is similar to was not accepted")
+            yield Unobserved(Reason.PRECONDITION, "the request that it is similar to was not accepted", answer.number)
         elif obstacle := unjudgeable(answer) or _account_obstacle(answer):
             yield obstacle
         else:
-            yield from verdict_of(accepted(answer))
+            yield from verdict_of(answer, accepted(answer))
 
 
 DETAILS = ("location", "website", "office_email", "office_mobile", "mpesa_account_top_up_code")

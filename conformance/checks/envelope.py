@@ -12,11 +12,11 @@ from typing import Any
 
 from conformance.checks.evidence import ABSENT, OK, Answer, Evidence, Outcome, is_number
 from conformance.checks.judgement import (
-    KEPT,
     AnswerRule,
     Check,
     Finding,
     Judgement,
+    Kept,
     Reason,
     Unobserved,
     answers_where,
@@ -33,13 +33,15 @@ def every_invocation_is_answered(evidence: Evidence, command: str | None) -> Ite
     """ANS-01. Over a network a lost answer may be the network's doing: only a gateway on loopback is failed for it."""
     for answer in evidence.of_command(command):
         if answer.http_status is not None:
-            yield KEPT
+            yield Kept(answer.number)
         elif answer.failure is None:
-            yield Unobserved(Reason.INTERRUPTED, "the run ended before the answer came")
+            yield Unobserved(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)
         elif evidence.terms.loopback:
             yield Finding.in_answer(answer, f"there is no answer: {answer.failure}")
         else:
-            yield Unobserved(Reason.ENVIRONMENT, f"there is no answer, maybe for the network: {answer.failure}")
+            yield Unobserved(
+                Reason.ENVIRONMENT, f"there is no answer, maybe for the network: {answer.failure}", answer.number
+            )
 
 
 def any_answer(answer: Answer) -> bool:
@@ -174,7 +176,7 @@ def error_is_not_described_as_success(evidence: Evidence, command: str | None) -
     """RSP-14: no error carries a description that the same gateway gives to accepted requests."""
     for outcome in evidence.of_command(command):
         if not outcome.accepted and outcome.description is not ABSENT and not outcome.is_probe_of_path:
-            yield from verdict_of(_not_described_as(evidence.said_of_success, outcome))
+            yield from verdict_of(outcome, _not_described_as(evidence.said_of_success, outcome))
 
 
 def _not_described_as(texts: Collection[str], outcome: Outcome) -> Iterator[Finding]:

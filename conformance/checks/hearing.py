@@ -19,11 +19,11 @@ from typing import Generic, Self
 
 from conformance.checks.evidence import Answer, Evidence, Terms
 from conformance.checks.judgement import (
-    KEPT,
     AnswerCheck,
     Check,
     Finding,
     Judgement,
+    Kept,
     NoticeCheck,
     Reason,
     Rule,
@@ -78,7 +78,7 @@ class Tally:
     def add_all(self, judgements: Iterable[Judgement]) -> None:
         """All of a check, in their order."""
         for judgement in judgements:
-            if judgement is KEPT:  # nearly all
+            if type(judgement) is Kept:  # nearly all
                 self.kept += 1
             else:
                 self.add(judgement)

@@ -42,15 +42,18 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The requirement held in one observation."""
+    """The requirement held in one observation; `exchange` is the number in the journal of the one it was made on."""
+
+    exchange: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unobserved:
-    """One observation that says nothing, for this reason."""
+    """One observation that says nothing, for this reason; `exchange` as in `Kept`."""
 
     reason: Reason
     detail: str
+    exchange: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +160,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-def verdict_of(findings: Iterable[Finding]) -> Iterator[Judgement]:
-    """The findings of one observation, or Kept if there are none."""
+def verdict_of(answer: Outcome, findings: Iterable[Finding]) -> Iterator[Judgement]:
+    """The findings on one answer, or Kept if there are none."""
     found = False
     for finding in findings:
         found = True
         yield finding
     if not found:
-        yield KEPT
+        yield Kept(answer.number)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -19,6 +20,7 @@ from conformance.checks.judgement import (
     Check,
     Finding,
     Judgement,
+    Kept,
     NoticeCheck,
     NoticeRule,
     Reason,
@@ -45,9 +47,9 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
     missing: list[Outcome] = []
     for answer in evidence.owed(command):
         if evidence.terms.settled_at is None:
-            yield CUT_OFF
+            yield replace(CUT_OFF, exchange=answer.number)
         elif evidence.first_about(answer) is not None:
-            yield KEPT
+            yield Kept(answer.number)
         elif (obstacle := _not_listened_out(evidence, answer)) is not None:
             yield obstacle
         else:
@@ -61,16 +63,20 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
             said += f"; none at all came to the callback of {product}: is it registered?"
         for answer in missing[explained:]:
             yield Finding.in_answer(answer, said)
-    for _ in missing[:explained]:
+    for answer in missing[:explained]:
         yield Unobserved(
-            Reason.PRECONDITION, "a notification came that cannot be attributed; see NTF-04, NTF-06, NTF-14"
+            Reason.PRECONDITION,
+            "a notification came that cannot be attributed; see NTF-04, NTF-06, NTF-14",
+            answer.number,
         )
 
 
 def _not_listened_out(evidence: Evidence, answer: Outcome) -> Unobserved | None:
     settled, since = evidence.terms.settled_at, answer.answered_at
     if settled is not None and since is not None and settled < since + evidence.terms.notify_within_s:
-        return Unobserved(Reason.INTERRUPTED, "the run stopped listening before the time for the notification was over")
+        return Unobserved(
+            Reason.INTERRUPTED, "the run stopped listening before the time for the notification was over", answer.number
+        )
     return None
 
 
@@ -87,7 +93,7 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
                 first, f"the notification came {took:.2f} s after the answer, allowed are {within:g} s"
             )
         else:
-            yield KEPT
+            yield Kept(answer.number)
 
 
 def is_post(notice: Notice) -> Iterator[Finding]:
@@ -213,7 +219,7 @@ def outcomes_do_not_contradict(evidence: Evidence, command: str | None) -> Itera
         first = told[0]
         later = next((arrival for arrival in told if arrival.result_code != first.result_code), None)
         if later is None:
-            yield KEPT
+            yield Kept(answer.number)
         else:
             yield Finding.in_notice(
                 later,
@@ -231,8 +237,11 @@ def none_for_a_rejected_request(evidence: Evidence, command: str | None) -> Iter
         if evidence.shares_id(answer):
             continue
         yield from verdict_of(
-            Finding.in_notice(arrival, f"a request rejected with {answer.status} was followed by a notification")
-            for arrival in evidence.arrivals_about(answer)
+            answer,
+            (
+                Finding.in_notice(arrival, f"a request rejected with {answer.status} was followed by a notification")
+                for arrival in evidence.arrivals_about(answer)
+            ),
         )
 
 

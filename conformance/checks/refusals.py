@@ -47,7 +47,7 @@ def beside_twin(kind: Kind, aspect: str, rule: Rule) -> Check:
             if obstacle:
                 yield obstacle
             else:
-                yield from verdict_of(rule(answer))
+                yield from verdict_of(answer, rule(answer))
 
     return check
 
@@ -56,10 +56,12 @@ def unjudgeable(answer: Outcome) -> Unobserved | None:
     """Why an answer says nothing about the request: there is none, or the gateway only asked to slow down."""
     if answer.status is None:
         if answer.failure is None:
-            return Unobserved(Reason.INTERRUPTED, "the run ended before the answer came")
-        return Unobserved(Reason.ENVIRONMENT, answer.failure)
+            return Unobserved(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)
+        return Unobserved(Reason.ENVIRONMENT, answer.failure, answer.number)
     if answer.status == 429:
-        return Unobserved(Reason.ENVIRONMENT, "the gateway answered 429 (too many requests) to the last attempt")
+        return Unobserved(
+            Reason.ENVIRONMENT, "the gateway answered 429 (too many requests) to the last attempt", answer.number
+        )
     return None
 
 
@@ -68,11 +70,12 @@ def _twin_obstacle(evidence: Evidence, answer: Outcome) -> Unobserved | None:
         return None
     twin = evidence.twin_of(answer)
     if twin is None:
-        return Unobserved(Reason.PRECONDITION, "its positive twin was not sent")
+        return Unobserved(Reason.PRECONDITION, "its positive twin was not sent", answer.number)
     if not twin.accepted:
         return Unobserved(
             Reason.PRECONDITION,
             f"its positive twin {answer.purpose.twin} was not accepted ({_told(twin)}), so a refusal tells nothing",
+            answer.number,
         )
     return None
 
@@ -117,9 +120,9 @@ def refused_as_invalid(answer: Outcome) -> Iterator[Finding]:
 
 def _what(answer: Outcome) -> str:
     shows = answer.purpose
-    return (
-        f"{shows.member} ({shows.aspect}, breaks {shows.keyword})" if shows.member else shows.aspect.replace("-", " ")
-    )
+    if shows.member:
+        return f"{shows.member} ({shows.aspect}, breaks {shows.keyword})"
+    return shows.aspect.replace("-", " ") + (f" ({shows.keyword})" if shows.keyword else "")
 
 
 def _code(answer: Outcome) -> Any:
@@ -152,18 +155,22 @@ def refused_credential_has_no_effect(evidence: Evidence, command: str | None) ->
     """AUT-10: no notification for a request refused with 401, and the same request is accepted afterwards."""
     for answer in evidence.final_of(command, Kind.CREDENTIAL, Kind.REPEAT):
         if answer.kind is Kind.CREDENTIAL and answer.status == UNAUTHORIZED and answer.request_id is not None:
-            yield from verdict_of(_without_effect(evidence, answer))
+            yield from verdict_of(answer, _without_effect(evidence, answer))
         elif answer.kind is Kind.REPEAT and answer.aspect == "after-refusal":
             probe = evidence.earlier_of(answer)
             obstacle = unjudgeable(answer) or _twin_obstacle(evidence, answer)
             if obstacle:
                 yield obstacle
             elif probe is None or probe.status != UNAUTHORIZED:
-                yield Unobserved(Reason.PRECONDITION, "the credential probe before it was not refused with 401")
+                yield Unobserved(
+                    Reason.PRECONDITION, "the credential probe before it was not refused with 401", answer.number
+                )
             elif answer.status in BLAMES_SOMETHING_ELSE:
-                yield Unobserved(Reason.PRECONDITION, f"with the right credential it was {_told(answer)}")
+                yield Unobserved(
+                    Reason.PRECONDITION, f"with the right credential it was {_told(answer)}", answer.number
+                )
             else:
-                yield from verdict_of(_accepted_after(answer))
+                yield from verdict_of(answer, _accepted_after(answer))
 
 
 def _without_effect(evidence: Evidence, answer: Outcome) -> Iterator[Finding]:

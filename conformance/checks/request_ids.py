@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from conformance.checks.envelope import SUCCESS
 from conformance.checks.evidence import Answer, Evidence, Outcome
-from conformance.checks.judgement import KEPT, Check, Finding, Judgement, answers_where
+from conformance.checks.judgement import Check, Finding, Judgement, Kept, answers_where
 
 # A member shorter than this may stand in an id by chance (an amount of "50"), a phone number does not.
 TELLING_LENGTH = 10
@@ -34,7 +34,7 @@ def unique_among_different(evidence: Evidence, command: str | None) -> Iterator[
     for answer in evidence.of_command(command):
         if answer.request_id is not None:
             other = _different(answer)
-            yield KEPT if other is None else _given_before(answer, other)
+            yield Kept(answer.number) if other is None else _given_before(answer, other)
 
 
 def _different(answer: Outcome) -> Outcome | None:
@@ -59,7 +59,7 @@ def unique_among_equal(evidence: Evidence, command: str | None) -> Iterator[Judg
         if before is answer:
             continue
         ids = ids_of.setdefault(answer.identity, {before.request_id or "": before})
-        yield _given_before(answer, ids[answer.request_id]) if answer.request_id in ids else KEPT
+        yield _given_before(answer, ids[answer.request_id]) if answer.request_id in ids else Kept(answer.number)
         ids.setdefault(answer.request_id, answer)
 
 

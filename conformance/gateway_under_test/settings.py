@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from conformance.callbacks.address import Address
 from conformance.contract.commands import PRODUCTS, commands_of
 from conformance.errors import UsageError
+from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.generation.payloads import Constraints
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
@@ -23,6 +24,12 @@ MOST_NOTIFY_WITHIN_S = 86_400.0
 DEFAULT_MAX_EXAMPLES = 40
 DEFAULT_SENDER_ID = "Statum"
 DEFAULT_SHORT_CODE = "174379"
+# Registered to the built-in mock gateway's account beside the default ones: names of every form that the contract has,
+# for nobody else's are spent.
+MOCK_SENDER_IDS = ("K", "4G", "254Karibuni", "20880", "204880")
+MOCK_SHORT_CODES = ("60010", "6001001")
+# Looked for in the current directory, where a run without --corpus is started.
+DEFAULT_CORPUS = "corpus"
 SEED_BITS = 32
 
 
@@ -35,6 +42,7 @@ def fresh_seed() -> int:
 class Settings:
     """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
 
+    `corpus`: case files that go first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called,
     a product that does not exist, and numbers out of range.
     """
@@ -53,6 +61,9 @@ class Settings:
     seed: int = field(default_factory=fresh_seed)
     exclusive_account: bool = False
     report_dir: Path = Path("reports")
+    corpus: CaseFolder | None = None
+    cases: CaseFolder | None = None
+    save_corpus: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is sent."""
@@ -82,8 +93,12 @@ class Settings:
 
     @property
     def constraints(self) -> Constraints:
-        """What generated payloads may name."""
-        return Constraints(self.sender_ids, self.short_codes, self.phone_numbers)
+        """What generated payloads may name: what was given, and all that is the built-in mock gateway's by default."""
+        sender_ids, short_codes = self.sender_ids, self.short_codes
+        if self.gateway is None:
+            sender_ids += MOCK_SENDER_IDS if sender_ids == (DEFAULT_SENDER_ID,) else ()
+            short_codes += MOCK_SHORT_CODES if short_codes == (DEFAULT_SHORT_CODE,) else ()
+        return Constraints(sender_ids, short_codes, self.phone_numbers)
 
     def recorded(self) -> Mapping[str, Any]:
         """The settings as the journal keeps them: all but the secret."""
@@ -100,6 +115,8 @@ class Settings:
             "max_examples": self.max_examples,
             "seed": self.seed,
             "exclusive_account": self.exclusive_account,
+            "corpus": str(self.corpus.path) if self.corpus else None,
+            "cases": str(self.cases.path) if self.cases else None,
         }
 
 

@@ -25,6 +25,7 @@ from typing import Any, Protocol, Self
 
 from conformance.errors import ConformanceError, EnvironmentFailure
 from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test.keeping import keep
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
 from conformance.reporting.result import Result
@@ -55,13 +56,15 @@ class Holder:
         return self.settings.products
 
     def result(self) -> Result:
-        """The campaign, judged; the reports are written.
+        """The campaign, judged; the reports are written, and failing cases kept where the settings say so.
 
         Raises UsageError and EnvironmentFailure for what keeps it from beginning, and KeyboardInterrupt if it was
         interrupted: the reports tell how far it went, and pytest ends as it does elsewhere.
         """
         self.held = Result.of(read_journal(campaign.run(self.settings)))
         write_reports(self.held, self.settings.report_dir)
+        if self.settings.save_corpus is not None:
+            keep(self.held.record, self.held.judged, self.settings.save_corpus)
         if any(note.kind == "interrupted" for note in self.held.record.notes):
             raise KeyboardInterrupt
         return self.held
