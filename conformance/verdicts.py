@@ -9,20 +9,18 @@ green; what keeps a run from being conclusive is a MUST that could not be exerci
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from conformance.checks import CHECKS
-from conformance.checks.coverage import Covered, covered
-from conformance.checks.evidence import Evidence, Terms
-from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
+from conformance.checks.coverage import Coverage, Covered
+from conformance.checks.evidence import Terms
+from conformance.checks.hearing import Hearing, Tally
+from conformance.checks.judgement import Check, Finding, Reason, Unobserved
 from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor, Level, Requirement, catalogue
 from conformance.journal import Record
-
-# How many findings of one verdict are kept whole; the number of all is in `failed`, the evidence in the journal.
-KEPT_FINDINGS = 10
 
 
 class Verdict(StrEnum):
@@ -53,7 +51,7 @@ class Conclusion(StrEnum):
 class RequirementVerdict:
     """The verdict on one requirement × command.
 
-    `observations` were judged, `failed` of them fell short; `findings` shows the first KEPT_FINDINGS of those.
+    `observations` were judged, `failed` of them fell short; `findings` shows the first few of those.
     `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive. `asked_for` is False
     where the run was told to send chosen cases only, and none of them bears on the requirement.
     """
@@ -106,16 +104,18 @@ def judge(record: Record, checks: Mapping[str, Check] = CHECKS) -> Judged:
 
     Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
     """
-    evidence = Evidence.of(record)
-    commands = tuple(COMMANDS[name] for name in evidence.terms.commands)
+    commands = tuple(COMMANDS[name] for name in Terms.of(record).commands)
+    pairs = catalogue().judged(Actor.GATEWAY, commands)
+    coverage = Coverage()
+    hearing = Hearing.of(record, [(checks[r.id], command) for r, command in pairs], witnesses=[coverage.see])
     verdicts = tuple(
-        _verdict(requirement, command, evidence, checks[requirement.id])
-        for requirement, command in catalogue().judged(Actor.GATEWAY, commands)
+        _verdict(requirement, command, hearing.evidence.terms, tally)
+        for (requirement, command), tally in zip(pairs, hearing.tallies, strict=True)
     )
     if record.settings.get("cases"):
         verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
-    accepted = sum(answer.accepted for answer in evidence.final.values())
-    return Judged(verdicts, conclude(verdicts), accepted, covered(evidence))
+    accepted = sum(outcome.accepted for outcome in hearing.evidence.final.values())
+    return Judged(verdicts, conclude(verdicts), accepted, coverage.of(hearing.evidence.terms.commands))
 
 
 def conclude(verdicts: tuple[RequirementVerdict, ...]) -> Conclusion:
@@ -127,16 +127,15 @@ def conclude(verdicts: tuple[RequirementVerdict, ...]) -> Conclusion:
     return Conclusion.CONFORMANT
 
 
-def _verdict(requirement: Requirement, command: str | None, evidence: Evidence, check: Check) -> RequirementVerdict:
-    level = requirement.level_for(exclusive_account=evidence.terms.exclusive_account)
-    tally = _Tally.of(check(evidence, command))
+def _verdict(requirement: Requirement, command: str | None, terms: Terms, tally: Tally) -> RequirementVerdict:
+    level = requirement.level_for(exclusive_account=terms.exclusive_account)
     if tally.failed:
         verdict, reason, detail = (Verdict.FAIL if level is Level.MUST else Verdict.WARN), None, None
     elif tally.observations:
         verdict, reason, detail = Verdict.PASS, None, None
     else:
         verdict = Verdict.INCONCLUSIVE
-        reason, detail = _why(requirement, tally.weightiest, evidence.terms)
+        reason, detail = _why(requirement, tally.weightiest, terms)
     return RequirementVerdict(
         requirement,
         command,
@@ -149,35 +148,6 @@ def _verdict(requirement: Requirement, command: str | None, evidence: Evidence, 
         reason,
         detail,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Tally:
-    observations: int
-    failed: int
-    unobserved: int
-    findings: tuple[Finding, ...]
-    weightiest: Unobserved | None
-
-    @classmethod
-    def of(cls, judgements: Iterator[Judgement]) -> _Tally:
-        kept, failed, unobserved = 0, 0, 0
-        findings: list[Finding] = []
-        weightiest: Unobserved | None = None
-        weights = list(Reason)
-        for judgement in judgements:
-            match judgement:
-                case Kept():
-                    kept += 1
-                case Finding():
-                    failed += 1
-                    if len(findings) < KEPT_FINDINGS:
-                        findings.append(judgement)
-                case Unobserved():
-                    unobserved += 1
-                    if weightiest is None or weights.index(judgement.reason) > weights.index(weightiest.reason):
-                        weightiest = judgement
-        return cls(kept + failed, failed, unobserved, tuple(findings), weightiest)
 
 
 def _why(requirement: Requirement, weightiest: Unobserved | None, terms: Terms) -> tuple[Reason, str]:

@@ -12,7 +12,6 @@ from conformance.checks.judgement import Finding
 from conformance.contract.requirements import catalogue
 from conformance.journal import Record
 from conformance.reporting.reproduce import curl
-from conformance.traffic import Case, Exchange
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, judge
 
 SCHEMA_VERSION = 1
@@ -42,7 +41,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
     settings = record.settings
     notes = {note.kind: note.detail for note in record.notes}
     finished = notes.get("finished", {})
-    requests = _Requests.of(record)
+    reproductions = _reproductions(record, judged)
     return {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "statum-conformance", "version": __version__, "catalogue": catalogue().digest},
@@ -57,7 +56,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
             "accepted": judged.accepted,
             "notifications": len(record.notifications),
         },
-        "requirements": [_entry(verdict, requests) for verdict in judged.verdicts],
+        "requirements": [_entry(verdict, reproductions) for verdict in judged.verdicts],
         "coverage": [_class(covered) for covered in judged.coverage],
     }
 
@@ -73,23 +72,14 @@ def _class(covered: Covered) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Requests:
-    """What was sent, to be shown as a command that sends it again."""
-
-    exchanges: Mapping[int, Exchange]
-    cases: Mapping[str, Case]
-
-    @classmethod
-    def of(cls, record: Record) -> _Requests:
-        return cls({e.number: e for e in record.exchanges}, {case.id: case for case in record.cases})
-
-    def curl(self, number: int | None) -> str | None:
-        exchange = self.exchanges.get(number) if number is not None else None
-        return curl(exchange.request, self.cases.get(exchange.case_id)) if exchange else None
+def _reproductions(record: Record, judged: Judged) -> Mapping[int | None, str]:
+    """For each exchange that a finding shows, the command that sends its request again."""
+    shown = {finding.exchange for verdict in judged.verdicts for finding in verdict.findings}
+    exchanges = record.exchanges_numbered({number for number in shown if number is not None})
+    return {number: curl(exchange.request, case) for number, (case, exchange) in exchanges.items()}
 
 
-def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
+def _entry(verdict: RequirementVerdict, reproductions: Mapping[int | None, str]) -> dict[str, Any]:
     requirement = verdict.requirement
     entry: dict[str, Any] = {
         "id": requirement.id,
@@ -103,7 +93,7 @@ def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
         "verdict": verdict.verdict.value,
         "observations": verdict.observations,
         "failed": verdict.failed,
-        "findings": [_finding(finding, requests) for finding in verdict.findings],
+        "findings": [_finding(finding, reproductions) for finding in verdict.findings],
     }
     if requirement.condition:
         entry["condition"] = requirement.condition
@@ -112,7 +102,7 @@ def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
     return entry
 
 
-def _finding(finding: Finding, requests: _Requests) -> dict[str, Any]:
+def _finding(finding: Finding, reproductions: Mapping[int | None, str]) -> dict[str, Any]:
     return {
         "message": finding.message,
         "case": finding.case,
@@ -121,5 +111,5 @@ def _finding(finding: Finding, requests: _Requests) -> dict[str, Any]:
         "value": finding.value,
         "exchange": finding.exchange,
         "notification": finding.notification,
-        "reproduce": requests.curl(finding.exchange),
+        "reproduce": reproductions.get(finding.exchange),
     }
