@@ -24,10 +24,13 @@ unexport PYTHONDONTWRITEBYTECODE
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
 
+# What tries other people's tools needs them installed, and has targets of its own.
+OTHER_TOOLS := tests/test_schemathesis.py tests/test_prism.py
+
 # More workers than cores: most tests wait for a socket or a deadline. `loadgroup` keeps tests with one costly
 # fixture on one worker.
 test: $(READY)  ## run all tests of the suite itself
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(OTHER_TOOLS:%=--ignore=%) $(ARGS)
 
 lint: $(READY)  ## check style, formatting and types
 	$(BIN)/ruff check
