@@ -25,10 +25,7 @@ from conformance.verdicts import Conclusion, Judged, Verdict, judge
 
 PRISM = Path(__file__).parents[1] / ".ci" / "prism" / "node_modules" / ".bin" / "prism"
 
-pytestmark = [
-    pytest.mark.skipif(not PRISM.exists(), reason="Prism is not installed (hint: make test-prism)"),
-    pytest.mark.xdist_group("prism"),
-]
+pytestmark = pytest.mark.skipif(not PRISM.exists(), reason="Prism is not installed (hint: make test-prism)")
 
 # Node reads the document within two seconds on an idle machine.
 STARTED_WITHIN_S = 60.0
