@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from conformance.certificate.evidence_file import JournalFile
+from conformance.certificate.issuing import Certification
+from conformance.cli.certificates import certified
 from conformance.cli.complaints import Complaints
 from conformance.errors import EnvironmentFailure
 from conformance.gateway_under_test.keeping import keep
@@ -16,15 +19,25 @@ from conformance.reporting.terminal import show, show_verdict
 from conformance.reporting.writing import REPORT_JSON, write_reports
 
 
-def judge_journal(journal: Path, report_dir: Path, save_corpus: Path | None = None) -> int:
+def judge_journal(
+    journal: Path,
+    report_dir: Path,
+    save_corpus: Path | None = None,
+    certification: Certification | None = None,
+) -> int:
     """Judge `journal`, write the reports into `report_dir`, show the result; the exit code of the verdict.
 
-    Failing cases go into the folder `save_corpus`, if there is one. Raises UsageError if it is no journal,
-    EnvironmentFailure if the reports or the corpus cannot be written.
+    Failing cases go into the folder `save_corpus`, if there is one, and a certificate beside the reports, if one is
+    asked for. Raises UsageError if it is no journal, EnvironmentFailure if the reports or the corpus cannot be written.
     """
+    # Before it is read, so that what is certified is what was judged.
+    sealed = None if certification is None else JournalFile.closed(journal)
     result = Result.of(read_journal(journal))
     write_reports(result, report_dir)
     report = report_dir / REPORT_JSON
+    certificate = None
+    if certification is not None and sealed is not None:
+        certificate = certified(result, sealed, certification, report_dir)
     obstacle = obstacle_in(result.record)
     if obstacle is None:
         show(result, results(), report, journal)
@@ -33,6 +46,8 @@ def judge_journal(journal: Path, report_dir: Path, save_corpus: Path | None = No
         show_verdict(result, results(), report)
         complaints = click.get_current_context().find_object(Complaints) or Complaints()
         complaints.error(obstacle)
+    if certificate is not None:
+        print_line(remarks(), f"certificate {certificate}")
     if save_corpus is not None:
         for path in keep(result.record, result.judged, save_corpus):
             print_line(remarks(), f"kept {path}")
