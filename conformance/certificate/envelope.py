@@ -47,9 +47,8 @@ class Envelope:
         except ValueError as error:
             raise Refused(f"envelope: the file is no certificate: {error}") from error
         for violation in violations("certificate", document)[:1]:
-            raise Refused(
-                f"envelope: {violation.pointer or 'the file'} is not that of a certificate: {violation.message}"
-            )
+            where = violation.pointer or "the whole file"
+            raise Refused(f"envelope: {where} is not as in a certificate ({violation.keyword})")
         signatures = tuple(
             Signature(
                 entry["keyid"],

@@ -137,10 +137,15 @@ def verified(data: bytes, trust: Trust = ANYBODY) -> Certificate:
     except ValueError as error:
         raise Refused(f"payload: it is signed, but no statement: {error}") from error
     for violation in violations("certificate#statement", statement)[:1]:
-        raise Refused(
-            f"payload: it is signed, but no test result of this suite: {violation.pointer}: {violation.message}"
-        )
-    return Certificate(envelope, statement)
+        where = violation.pointer or "the whole"
+        raise Refused(f"payload: it is signed, but no test result of this suite: {where} ({violation.keyword})")
+    certificate = Certificate(envelope, statement)
+    try:
+        _ = (certificate.issued, certificate.expires)
+    except ValueError as error:
+        dates = (certificate.said["issued"], certificate.said["expires"])
+        raise Refused(f"payload: it is signed, but {' or '.join(dates)} is no date: {error}") from error
+    return certificate
 
 
 def _check_signature(envelope: Envelope, signature: Signature, number: int) -> None:
@@ -235,7 +240,7 @@ def _check_result(certificate: Certificate, result: Result) -> None:
 
 def _is_of_this_edition(certificate: Certificate) -> bool:
     entries = {entry["name"]: entry for entry in certificate.statement["predicate"]["configuration"]}
-    return all(entries[entry["name"]] == entry for entry in configuration())
+    return all(entries.get(entry["name"]) == entry for entry in configuration())
 
 
 def _counted(number: int, noun: str) -> str:

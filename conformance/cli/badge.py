@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from conformance.certificate.badge import Badge
 from conformance.certificate.verification import Certificate, proved
@@ -43,7 +44,7 @@ def badge(source: Path, endpoint: bool, output: Path | None, key: tuple[Path, ..
     report = _report(data)
     if report is None:
         made = next(Badge.of_certificate(step) for step in proved(data, trust) if isinstance(step, Certificate))
-    elif trust.keys:
+    elif click.get_current_context().get_parameter_source("key") is ParameterSource.COMMANDLINE:
         raise UsageError(f"{source} is a report, which nobody signs; --key is for a certificate")
     else:
         made = Badge.of_report(report)

@@ -3,7 +3,7 @@
 signing_options             --sign-key and what goes with it, for whatever judges
 certification_from          these options → Certification; None where none is asked for
 passphrase_option           for commands that sign without judging
-certified                   a judged run → certificate.json in the report directory, or why there is none
+Notary                      a judged run → certificate.json in the report directory, or why there is none
 certificate_bytes           a certificate's file, read
 write_file                  any file, written in one step
 """
@@ -27,12 +27,11 @@ from conformance.certificate.issuing import (
     issue,
 )
 from conformance.certificate.keys import is_open_to_others, read_private_key
-from conformance.certificate.refusal import Refused
 from conformance.certificate.verification import LONGEST_CERTIFICATE
 from conformance.cli.command import option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
-from conformance.errors import EnvironmentFailure, UsageError
+from conformance.errors import ConformanceError, EnvironmentFailure, UsageError
 from conformance.reporting.console import print_line, remarks
 from conformance.reporting.result import Result
 from conformance.reporting.writing import replace_file
@@ -123,22 +122,39 @@ def signing_key(path: Path, passphrase: str | None) -> PrivateKey:
     return key
 
 
-def certified(result: Result, journal: JournalFile, certification: Certification, directory: Path) -> Path | None:
-    """Write the certificate of a judged run into `directory`; None, and the reason on standard error, if there is none.
+class Notary:
+    """Takes the digest of a journal before it is judged, and certifies what was judged then.
 
-    A certificate of an earlier run is taken away then, for its journal is gone. Raises EnvironmentFailure if it cannot
-    be written.
+    Whatever keeps it from that is told, and leaves the verdict as it is.
     """
-    path = directory / CERTIFICATE
-    try:
-        envelope = issue(result, journal, certification)
-    except Refused as refusal:
-        with suppress(FileNotFoundError):
-            path.unlink()
-        print_line(remarks(), f"no certificate: {refusal.message}", "yellow")
-        return None
-    write_file(path, envelope.to_bytes())
-    return path
+
+    def __init__(self, journal: Path, certification: Certification) -> None:
+        """Look at the journal as it is now."""
+        self._certification = certification
+        self._journal: JournalFile | ConformanceError
+        try:
+            self._journal = JournalFile.closed(journal)
+        except ConformanceError as error:
+            self._journal = error
+
+    def certify(self, result: Result, directory: Path) -> None:
+        """Write the certificate into `directory` and say so, or say why there is none.
+
+        Where there is none, that of an earlier run is taken away, for its journal is gone. Raises EnvironmentFailure if
+        the file cannot be written.
+        """
+        path = directory / CERTIFICATE
+        try:
+            if isinstance(self._journal, ConformanceError):
+                raise self._journal
+            envelope = issue(result, self._journal, self._certification)
+        except ConformanceError as error:
+            with suppress(FileNotFoundError):
+                path.unlink()
+            print_line(remarks(), f"no certificate: {error}", "yellow")
+            return
+        write_file(path, envelope.to_bytes())
+        print_line(remarks(), f"certificate {path}")
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from conformance.certificate.evidence_file import JournalFile
 from conformance.certificate.issuing import Certification
-from conformance.cli.certificates import certified
+from conformance.cli.certificates import Notary
 from conformance.cli.complaints import Complaints
 from conformance.errors import EnvironmentFailure
 from conformance.gateway_under_test.keeping import keep
@@ -31,13 +30,10 @@ def judge_journal(
     asked for. Raises UsageError if it is no journal, EnvironmentFailure if the reports or the corpus cannot be written.
     """
     # Before it is read, so that what is certified is what was judged.
-    sealed = None if certification is None else JournalFile.closed(journal)
+    notary = None if certification is None else Notary(journal, certification)
     result = Result.of(read_journal(journal))
     write_reports(result, report_dir)
     report = report_dir / REPORT_JSON
-    certificate = None
-    if certification is not None and sealed is not None:
-        certificate = certified(result, sealed, certification, report_dir)
     obstacle = obstacle_in(result.record)
     if obstacle is None:
         show(result, results(), report, journal)
@@ -46,8 +42,8 @@ def judge_journal(
         show_verdict(result, results(), report)
         complaints = click.get_current_context().find_object(Complaints) or Complaints()
         complaints.error(obstacle)
-    if certificate is not None:
-        print_line(remarks(), f"certificate {certificate}")
+    if notary is not None:
+        notary.certify(result, report_dir)
     if save_corpus is not None:
         for path in keep(result.record, result.judged, save_corpus):
             print_line(remarks(), f"kept {path}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -80,11 +81,10 @@ def _told(certificate: Certificate) -> Iterator[str]:
     """What it is about, and what it rests on."""
     said = certificate.said
     for entry in certificate.statement["subject"]:
-        digests = ", ".join(f"{algorithm}:{value}" for algorithm, value in entry["digest"].items())
-        yield f"subject {entry['name']} {digests} ({said['subject']['digest_detail']})"
+        yield f"subject {entry['name']} {_digests(entry)} ({said['subject']['digest_detail']})"
     for entry in certificate.statement["predicate"]["configuration"]:
         version = entry.get("annotations", {}).get("version")
-        yield f"by      {entry['name']}{f' {version}' if version else ''} sha256:{entry['digest']['sha256']}"
+        yield f"by      {entry['name']}{f' {version}' if version else ''} {_digests(entry)}"
     matrix = said["kill_matrix"]
     if matrix["measured"]:
         suite = "this suite" if matrix["same_suite"] else "another build of the suite"
@@ -94,6 +94,10 @@ def _told(certificate: Certificate) -> Iterator[str]:
         )
     else:
         yield f"matrix  {matrix['reason']}"
+
+
+def _digests(entry: Mapping[str, Any]) -> str:
+    return ", ".join(f"{algorithm}:{value}" for algorithm, value in entry["digest"].items())
 
 
 def _in_one_line(certificate: Certificate) -> str:
