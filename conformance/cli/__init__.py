@@ -7,7 +7,7 @@ Results go to standard output; progress, warnings and errors to standard error, 
 
     command, configuration, options     options, from command line, environment or file
     run, mock, judge, doctor,
-    replay, requirements,
+    replay, requirements, openapi,
     verify, sign, badge, keygen         one command each
     verdict                             the end of those that judge
     certificates                        the options that ask for a certificate
@@ -32,6 +32,7 @@ from conformance.cli.doctor import doctor
 from conformance.cli.judge import judge
 from conformance.cli.keygen import keygen
 from conformance.cli.mock import mock
+from conformance.cli.openapi import openapi
 from conformance.cli.replay import replay
 from conformance.cli.requirements import requirements
 from conformance.cli.run import run
@@ -53,7 +54,19 @@ def cli() -> None:
     """Judge whether a Statum-style gateway keeps its API contract, requirement by requirement."""
 
 
-COMMANDS: tuple[ConformanceCommand, ...] = (run, doctor, mock, judge, replay, requirements, verify, sign, badge, keygen)
+COMMANDS: tuple[ConformanceCommand, ...] = (
+    run,
+    doctor,
+    mock,
+    judge,
+    replay,
+    requirements,
+    openapi,
+    verify,
+    sign,
+    badge,
+    keygen,
+)
 
 for command in COMMANDS:
     command.kin = COMMANDS

@@ -23,15 +23,18 @@ def judge_journal(
     report_dir: Path,
     save_corpus: Path | None = None,
     certification: Certification | None = None,
+    *,
+    show_phone_numbers: bool | None = None,
 ) -> int:
     """Judge `journal`, write the reports into `report_dir`, show the result; the exit code of the verdict.
 
     Failing cases go into the folder `save_corpus`, if there is one, and a certificate beside the reports, if one is
-    asked for. Raises UsageError if it is no journal, EnvironmentFailure if the reports or the corpus cannot be written.
+    asked for; `show_phone_numbers` is that of `Result.of`. Raises UsageError if it is no journal, EnvironmentFailure if
+    the reports, the certificate or the corpus cannot be written.
     """
     # Before it is read, so that what is certified is what was judged.
     notary = None if certification is None else Notary(journal, certification)
-    result = Result.of(read_journal(journal))
+    result = Result.of(read_journal(journal), show_phone_numbers=show_phone_numbers)
     write_reports(result, report_dir)
     report = report_dir / REPORT_JSON
     obstacle = obstacle_in(result.record)
