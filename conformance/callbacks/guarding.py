@@ -9,6 +9,8 @@ A gateway never comes near the limits. Whoever does is answered with a bare stat
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
@@ -55,13 +57,15 @@ class Guarded(HttpToolsProtocol):
     """One connection, within `limits`."""
 
     limits: ClassVar[Limits] = Limits()
+    # Many connections are made in one tick of the loop's clock.
+    _numbers: ClassVar[Iterator[int]] = itertools.count()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to watch it."""
         super().connection_made(transport)
         self._in_head, self._at_rest = True, False
         self._head, self._named_headers = 0, 0
-        self._since = self.loop.time()
+        self._since, self._number = self.loop.time(), next(self._numbers)
         self._watch = self.loop.call_later(self.limits.request_within_s, self._look)
         if len(self.connections) > self.limits.connections:
             self._make_room()
@@ -122,7 +126,7 @@ class Guarded(HttpToolsProtocol):
         for other in others[: max(1, int(self.limits.connections * ROOM))]:
             other.transport.abort()
 
-    def worth(self) -> tuple[bool, float]:
+    def worth(self) -> tuple[bool, float, int]:
         """The lower, the sooner it is given up: an idle one before one with a request at hand, the older first."""
         answering = self.cycle is not None and not self.cycle.response_complete
-        return answering or not (self._at_rest or self._in_head), self._since
+        return answering or not (self._at_rest or self._in_head), self._since, self._number

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from conformance.callbacks.ledger import Ledger, Settled, request_id_of
+from conformance.callbacks.strays import Strays
 from conformance.checks.evidence import Answer
 from conformance.errors import EnvironmentFailure
 from conformance.exchange import Pace, Sender
@@ -95,6 +96,8 @@ def _campaign(
     Sender(journal, Pace(), on_exchange=hearing.on_exchange, ca_file=settings.ca_file).send(plan.groups)
     progress.phase("listen", f"up to {settings.notify_within_s:g} s")
     settled = hearing.ledger.wait()
+    if hearing.strays.left_out:
+        journal.note("strays", {"left_out": hearing.strays.left_out})
     journal.note("settled", {"at": time.monotonic(), **_described(settled)})
 
 
@@ -122,6 +125,7 @@ class _Hearing:
 
     def __init__(self, settings: Settings, journal: Journal, progress: Progress, planned: int) -> None:
         self.ledger = Ledger(settings.notify_within_s + LATE_S)
+        self.strays = Strays()
         self._journal = journal
         self._progress = progress
         self._planned = planned
@@ -140,7 +144,10 @@ class _Hearing:
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """A notification has come; called by the receiver's threads."""
-        self._journal.notified(product, request, at, wall)
+        kept = self.strays.kept(request) if product is None else request
+        if kept is None:
+            return
+        self._journal.notified(product, kept, at, wall)
         self.ledger.arrived(product, request_id_of(request.body), at)
         with self._lock:
             self._arrived += 1

@@ -92,6 +92,10 @@ class Settings:
                 f"--phone-number is missing; {self.gateway} is not on this machine, so messages may reach people",
                 hint="name the numbers that may be called, as in --phone-number 254712345678",
             )
+        if self.callback_tls is not None and self.gateway is None:
+            raise UsageError(
+                "--callback-tls-cert is given without --gateway; the built-in mock gateway notifies over plain HTTP"
+            )
         if self.callback_token is not None and not SOUND_TOKEN.fullmatch(self.callback_token):
             raise UsageError(
                 f"--callback-token has {len(self.callback_token)} characters; expected {SHORTEST_TOKEN} or more of "
