@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from campaigns import SECRET, settings
 
+from conformance.callbacks.asgi_thread import Tls
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.errors import UsageError
 from conformance.gateway_under_test.settings import (
