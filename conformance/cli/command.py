@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import click
 
 from conformance.callbacks.address import Address
-from conformance.cli.configuration import configured, did_you_mean, switches
-from conformance.errors import EnvironmentFailure, UsageError
+from conformance.cli.configuration import configured, switches
+from conformance.errors import EnvironmentFailure, UsageError, did_you_mean
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -13,13 +13,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 
-from conformance.errors import UsageError
+from conformance.errors import UsageError, did_you_mean
 
 PREFIX = "STATUM_CONFORMANCE_"
 FILE = "statum-conformance.toml"
@@ -88,12 +87,6 @@ def configured(
         if text := environment.get(variable(switch.name)):
             values[switch.option.name or ""] = _from_environment(switch, text)
     return values
-
-
-def did_you_mean(name: str, known: Sequence[str]) -> str | None:
-    """A hint at what of `known` may have been meant; None if nothing is near."""
-    near = get_close_matches(name, list(dict.fromkeys(known)), n=2)
-    return f"did you mean {' or '.join(near)}?" if near else None
 
 
 def file_values(directory: Path) -> tuple[Mapping[str, Any], str]:
