@@ -58,6 +58,7 @@ OPTIONS = (
     Option("--corpus", "DIR"),
     Option("--cases", "FILE"),
     Option("--save-corpus", "DIR"),
+    Option("--expectations", "FILE"),
     Option("--report-dir", "DIR"),
 )
 

@@ -3,7 +3,7 @@
 ConformanceCommand      a click command whose options are also configured by environment and file
 ConformanceGroup        the group, which says what a mistyped command may have meant
 option                  an option that belongs to a section of the help
-Named, Listen           types of values: one of a table of names; an address
+Named, Listen, …        types of values: one of a table of names; an address; and others
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import click
 from conformance.callbacks.address import Address
 from conformance.cli.configuration import configured, switches
 from conformance.errors import EnvironmentFailure, UsageError, did_you_mean
+from conformance.expectations import Expectations, read_expectations
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -116,6 +117,16 @@ class Listen(click.ParamType):  # type: ignore[type-arg] # generic from click 8.
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:  # noqa: ARG002 - click's signature
         """The address."""
         return value if isinstance(value, Address) else Address.parse(str(value))
+
+
+class ExpectationsFile(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """The path of an expectations file. Raises UsageError for one that cannot be used, whatever is wrong in it."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Expectations:  # noqa: ARG002 - click's signature
+        """What is listed in it."""
+        return value if isinstance(value, Expectations) else read_expectations(Path(str(value)))
 
 
 class Registration(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on

@@ -14,6 +14,7 @@ from conformance.cli.options import (
     account_options,
     campaign_options,
     case_options,
+    expectations_options,
     gateway_options,
     product_options,
     receiver_options,
@@ -37,6 +38,7 @@ from conformance.reporting.live import progress_on
 @product_options
 @campaign_options
 @case_options
+@expectations_options
 @report_options
 def run(**options: Any) -> int:
     """Judge a gateway, requirement by requirement.

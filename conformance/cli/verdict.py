@@ -8,6 +8,7 @@ import click
 
 from conformance.cli.complaints import Complaints
 from conformance.errors import EnvironmentFailure
+from conformance.expectations import Expectations
 from conformance.gateway_under_test.keeping import keep
 from conformance.journal import Record, read_journal
 from conformance.reporting.console import print_line, remarks, results
@@ -16,13 +17,16 @@ from conformance.reporting.terminal import show, show_verdict
 from conformance.reporting.writing import REPORT_JSON, write_reports
 
 
-def judge_journal(journal: Path, report_dir: Path, save_corpus: Path | None = None) -> int:
+def judge_journal(
+    journal: Path, report_dir: Path, save_corpus: Path | None = None, expectations: Expectations | None = None
+) -> int:
     """Judge `journal`, write the reports into `report_dir`, show the result; the exit code of the verdict.
 
-    Failing cases go into the folder `save_corpus`, if there is one. Raises UsageError if it is no journal,
-    EnvironmentFailure if the reports or the corpus cannot be written.
+    It is judged by the `expectations`, or by those that the run was given. Failing cases go into the folder
+    `save_corpus`, if there is one. Raises UsageError if it is no journal, EnvironmentFailure if the reports or the
+    corpus cannot be written.
     """
-    result = Result.of(read_journal(journal))
+    result = Result.of(read_journal(journal), expectations)
     write_reports(result, report_dir)
     report = report_dir / REPORT_JSON
     obstacle = obstacle_in(result.record)
@@ -36,7 +40,7 @@ def judge_journal(journal: Path, report_dir: Path, save_corpus: Path | None = No
     if save_corpus is not None:
         for path in keep(result.record, result.judged, save_corpus):
             print_line(remarks(), f"kept {path}")
-    return result.conclusion.exit_code
+    return result.exit_code
 
 
 def obstacle_in(record: Record) -> EnvironmentFailure | None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from conformance.callbacks.address import Address
 from conformance.contract.commands import PRODUCTS, commands_of
 from conformance.errors import UsageError
+from conformance.expectations import Expectations
 from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.generation.payloads import Constraints
 
@@ -43,6 +44,7 @@ class Settings:
     """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
 
     `corpus`: case files that go first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept.
+    `expectations`: what is known to fall short.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called,
     a product that does not exist, and numbers out of range.
     """
@@ -64,6 +66,7 @@ class Settings:
     corpus: CaseFolder | None = None
     cases: CaseFolder | None = None
     save_corpus: Path | None = None
+    expectations: Expectations | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is sent."""
@@ -117,6 +120,7 @@ class Settings:
             "exclusive_account": self.exclusive_account,
             "corpus": str(self.corpus.path) if self.corpus else None,
             "cases": str(self.cases.path) if self.cases else None,
+            "expectations": self.expectations.recorded() if self.expectations else None,
         }
 
 

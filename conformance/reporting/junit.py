@@ -4,10 +4,11 @@
     WARN                                    passes, with the same in <system-out>
     INCONCLUSIVE that keeps the subject
         from being conformant               <error>
-    any other INCONCLUSIVE, NOT_APPLICABLE,
-        KNOWN                               <skipped>
+    any other INCONCLUSIVE, NOT_APPLICABLE  <skipped>
+    KNOWN, an INCONCLUSIVE that is listed   <skipped>, with issue, owner and expiry
 
-The class name groups by command (`statum.sms`; `statum.gateway` for what belongs to no command).
+The class name groups by command (`statum.sms`; `statum.gateway` for what belongs to no command). An entry of the
+expectations file that is stale is a test case more, of `statum.expectations`, with a <failure>.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from conformance.contract.commands import COMMANDS
+from conformance.expectations import Stale
 from conformance.reporting.escaping import for_xml
+from conformance.reporting.expected import followed_up, told_stale
 from conformance.reporting.result import Result
 from conformance.verdicts import RequirementVerdict, Verdict
 
@@ -30,6 +33,7 @@ def junit(result: Result) -> bytes:
     cases = [
         _case(verdict, entry) for verdict, entry in zip(result.judged.verdicts, document["requirements"], strict=True)
     ]
+    cases += [_stale(stale) for stale in result.judged.stale]
     totals = {
         "tests": str(len(cases)),
         "failures": _count(cases, "failure"),
@@ -56,6 +60,8 @@ def _properties(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "catalogue", document["tool"]["catalogue"]
     yield document["subject"]["kind"], document["subject"]["url"] or document["subject"]["name"]
     yield "verdict", document["verdict"]
+    if "expectations" in document:
+        yield "expectations", document["expectations"]["digest"]
 
 
 def _count(cases: list[ET.Element], tag: str) -> str:
@@ -90,7 +96,9 @@ def _warned(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None
 def _inconclusive(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
     reason = entry.get("reason", "")
     message = f"{reason}: {entry.get('reason_detail')}"
-    if verdict.hinders:
+    if verdict.expected:
+        _child(case, "skipped", None, message=f"{message} · {followed_up(verdict.expected)}")
+    elif verdict.hinders:
         _child(case, "error", evidence(entry), message=message, type=reason)
     else:
         _child(case, "skipped", None, message=message)
@@ -100,11 +108,24 @@ def _skipped(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> Non
     _child(case, "skipped", None, message=f"{verdict.verdict.value}: {entry['title']}")
 
 
+def _known(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
+    message = f"{verdict.verdict.value}: {followed_up(verdict.expected)}"
+    _child(case, "skipped", evidence(entry), message=message)
+
+
+def _stale(stale: Stale) -> ET.Element:
+    entry = stale.expectation
+    name = for_xml(f"entry {entry.number}: {entry.subject}")
+    case = ET.Element("testcase", {"classname": "statum.expectations", "name": name, "time": "0"})
+    _child(case, "failure", told_stale(stale), message=stale.detail, type=stale.why.value)
+    return case
+
+
 _OUTCOMES: Mapping[Verdict, Callable[[ET.Element, RequirementVerdict, Entry], None]] = {
     Verdict.FAIL: _failed,
     Verdict.WARN: _warned,
     Verdict.INCONCLUSIVE: _inconclusive,
-    Verdict.KNOWN: _skipped,
+    Verdict.KNOWN: _known,
     Verdict.NOT_APPLICABLE: _skipped,
 }
 
