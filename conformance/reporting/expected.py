@@ -1,7 +1,7 @@
 """What is listed in the expectations file, as reports tell of it, and what could be added to it.
 
 followed_up         who answers for what is known, where, and until when
-told_stale          an entry that does not hold any more, and what to do about it
+told_stale          entries that do not hold any more, and what to do about them
 entries_to_paste    an entry of the file, in TOML, for each result that was not expected
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from conformance.checks.judgement import Reason
-from conformance.expectations import Expectation, Stale
+from conformance.expectations import Expectation
 from conformance.expectations.reading import TABLE
 from conformance.verdicts import Judged, RequirementVerdict, Verdict
 
@@ -34,10 +34,12 @@ def followed_up(expected: Sequence[Expectation]) -> str:
     return "; ".join(f"{entry.issue} · {entry.owner} · until {entry.expires}" for entry in expected)
 
 
-def told_stale(stale: Stale) -> str:
-    """One line."""
-    entry = stale.expectation
-    return f"entry {entry.number} of the expectations ({entry.subject} {entry.verdict}): {stale.detail}; {stale.advice}"
+def told_stale(judged: Judged) -> Iterator[str]:
+    """A line for each stale entry."""
+    for stale in judged.stale:
+        entry = stale.expectation
+        place = f"entry {entry.number} of {judged.expectations.file}"
+        yield f"{place} ({entry.subject} {entry.verdict}): {stale.detail}; {stale.advice}"
 
 
 def entries_to_paste(judged: Judged, day: date) -> Iterator[str]:
@@ -53,9 +55,20 @@ def entries_to_paste(judged: Judged, day: date) -> Iterator[str]:
     if unexpected:
         yield f"# not expected: {len(unexpected):,}; to be known from now on, add to {judged.expectations.file}"
     for verdict in unexpected:
+        same = [entry for entry in judged.expectations.entries if _in_the_way(entry, verdict)]
+        if same:
+            yield f"# {same[0].subject} is listed by entry {same[0].number} already, which has to be corrected"
+            continue
         yield f"[[{TABLE}]]"
         yield from (f"{name} = {value}" for name, value in _members(verdict, day) if value)
         yield ""
+
+
+def _in_the_way(entry: Expectation, verdict: RequirementVerdict) -> bool:
+    """Whether an entry for the verdict could not be told from this one."""
+    beginning = _beginning(verdict)
+    same_message = entry.message is None or not beginning or entry.message == beginning
+    return entry.concerns(verdict.requirement.id, verdict.command) and same_message
 
 
 def _members(verdict: RequirementVerdict, day: date) -> Iterator[tuple[str, str]]:

@@ -33,7 +33,7 @@ def junit(result: Result) -> bytes:
     cases = [
         _case(verdict, entry) for verdict, entry in zip(result.judged.verdicts, document["requirements"], strict=True)
     ]
-    cases += [_stale(stale) for stale in result.judged.stale]
+    cases += [_stale(stale, told) for stale, told in zip(result.judged.stale, told_stale(result.judged), strict=True)]
     totals = {
         "tests": str(len(cases)),
         "failures": _count(cases, "failure"),
@@ -113,11 +113,11 @@ def _known(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
     _child(case, "skipped", evidence(entry), message=message)
 
 
-def _stale(stale: Stale) -> ET.Element:
+def _stale(stale: Stale, told: str) -> ET.Element:
     entry = stale.expectation
     name = for_xml(f"entry {entry.number}: {entry.subject}")
     case = ET.Element("testcase", {"classname": "statum.expectations", "name": name, "time": "0"})
-    _child(case, "failure", told_stale(stale), message=stale.detail, type=stale.why.value)
+    _child(case, "failure", told, message=stale.detail, type=stale.why.value)
     return case
 
 

@@ -90,9 +90,9 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
 
 
 def show_verdict(result: Result, console: Console, report: Path | None = None) -> None:
-    """Print the verdict on the subject, and what it rests on, as one line; before it a line for each stale expectation."""
-    for stale in result.judged.stale:
-        print_line(console, f"stale: {told_stale(stale)}", STYLES[Verdict.FAIL])
+    """Print the verdict on the subject, and what it rests on, as one line; before it one for each stale expectation."""
+    for line in told_stale(result.judged):
+        print_line(console, f"stale: {line}", STYLES[Verdict.FAIL])
     style = STYLES[Verdict.KNOWN if result.judged.as_expected else result.conclusion]
     print_line(console, verdict_line(result, report), style)
 
@@ -111,9 +111,9 @@ def verdict_line(result: Result, report: Path | None = None) -> str:
 
 
 def _conclusion(result: Result) -> str:
-    """The verdict in words, and what the expectations file makes of it: with `as expected` the exit code is 0."""
+    """The verdict in words, and what the expectations file makes of it."""
     if result.judged.as_expected:
-        return f"{result.conclusion.value} as expected"
+        return f"{result.conclusion.value} as expected, exit code {result.exit_code}"
     if stale := len(result.judged.stale):
         return f"{result.conclusion.value} with {_counted(stale, 'stale expectation')}"
     return result.conclusion.value
