@@ -179,7 +179,7 @@ def _show_evidence(shortfall: Shortfall, console: Console) -> None:
     for line in _finding(shortfall):
         console.print(_indented(Text(for_terminal(line))))
     if shortfall.expected:
-        console.print(_indented(Text(for_terminal(f"listed: {followed_up(shortfall.expected)}"))))
+        print_line(console, " " * INDENT + f"listed: {followed_up(shortfall.expected)}")
     finding = shortfall.finding
     if finding and finding["reproduce"]:
         print_line(console, " " * INDENT + finding["reproduce"], "dim")
