@@ -18,15 +18,20 @@ from conformance.reporting.writing import REPORT_JSON, write_reports
 
 
 def judge_journal(
-    journal: Path, report_dir: Path, save_corpus: Path | None = None, expectations: Expectations | None = None
+    journal: Path,
+    report_dir: Path,
+    save_corpus: Path | None = None,
+    *,
+    expectations: Expectations | None = None,
+    show_phone_numbers: bool | None = None,
 ) -> int:
     """Judge `journal`, write the reports into `report_dir`, show the result; the exit code of the verdict.
 
-    It is judged by the `expectations`, or by those that the run was given. Failing cases go into the folder
-    `save_corpus`, if there is one. Raises UsageError if it is no journal, EnvironmentFailure if the reports or the
-    corpus cannot be written.
+    Failing cases go into the folder `save_corpus`, if there is one; `expectations` and `show_phone_numbers` are those
+    of `Result.of`. Raises UsageError if it is no journal, EnvironmentFailure if the reports or the corpus cannot be
+    written.
     """
-    result = Result.of(read_journal(journal), expectations)
+    result = Result.of(read_journal(journal), expectations, show_phone_numbers=show_phone_numbers)
     write_reports(result, report_dir)
     report = report_dir / REPORT_JSON
     obstacle = obstacle_in(result.record)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 from conformance.checks.judgement import Reason
 from conformance.expectations import Expectation
@@ -34,12 +35,17 @@ def followed_up(expected: Sequence[Expectation]) -> str:
     return "; ".join(f"{entry.issue} · {entry.owner} · until {entry.expires}" for entry in expected)
 
 
-def told_stale(judged: Judged) -> Iterator[str]:
-    """A line for each stale entry."""
-    for stale in judged.stale:
-        entry = stale.expectation
-        place = f"entry {entry.number} of {judged.expectations.file}"
-        yield f"{place} ({entry.subject} {entry.verdict}): {stale.detail}; {stale.advice}"
+def told_stale(document: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each stale entry of a result's document."""
+    listed = document.get("expectations", {"stale": ()})
+    for stale in listed["stale"]:
+        place = f"entry {stale['entry']} of {listed['file']}"
+        yield f"{place} ({subject_of(stale)} {stale['verdict']}): {stale['detail']}; {stale['advice']}"
+
+
+def subject_of(stale: Mapping[str, Any]) -> str:
+    """What a stale entry is about: `RSP-03 sms`."""
+    return " ".join(filter(None, (stale["requirement"], stale["command"])))
 
 
 def entries_to_paste(judged: Judged, day: date) -> Iterator[str]:

@@ -18,9 +18,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from conformance.contract.commands import COMMANDS
-from conformance.expectations import Stale
 from conformance.reporting.escaping import for_xml
-from conformance.reporting.expected import followed_up, told_stale
+from conformance.reporting.expected import followed_up, subject_of, told_stale
 from conformance.reporting.result import Result
 from conformance.verdicts import RequirementVerdict, Verdict
 
@@ -33,7 +32,7 @@ def junit(result: Result) -> bytes:
     cases = [
         _case(verdict, entry) for verdict, entry in zip(result.judged.verdicts, document["requirements"], strict=True)
     ]
-    cases += [_stale(stale, told) for stale, told in zip(result.judged.stale, told_stale(result.judged), strict=True)]
+    cases += [_stale(stale, told) for stale, told in zip(_stale_entries(document), told_stale(document), strict=True)]
     totals = {
         "tests": str(len(cases)),
         "failures": _count(cases, "failure"),
@@ -113,11 +112,14 @@ def _known(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
     _child(case, "skipped", evidence(entry), message=message)
 
 
-def _stale(stale: Stale, told: str) -> ET.Element:
-    entry = stale.expectation
-    name = for_xml(f"entry {entry.number}: {entry.subject}")
+def _stale_entries(document: Mapping[str, Any]) -> list[Entry]:
+    return list(document["expectations"]["stale"]) if "expectations" in document else []
+
+
+def _stale(stale: Entry, told: str) -> ET.Element:
+    name = for_xml(f"entry {stale['entry']}: {subject_of(stale)}")
     case = ET.Element("testcase", {"classname": "statum.expectations", "name": name, "time": "0"})
-    _child(case, "failure", told, message=stale.detail, type=stale.why.value)
+    _child(case, "failure", told, message=stale["detail"], type=stale["why"])
     return case
 
 

@@ -52,7 +52,7 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
     elif settings.get("corpus") and settings["corpus"] != DEFAULT_CORPUS:
         yield from ("--corpus", settings["corpus"])
     if settings.get("expectations"):
-        yield from ("--expectations", settings["expectations"]["file"])
+        yield from ("--expectations", settings["expectations"])
     yield from ("--seed", str(settings["seed"]))
 
 

@@ -12,6 +12,7 @@ from conformance.checks.judgement import Finding
 from conformance.contract.requirements import catalogue
 from conformance.expectations import Expectation, Expectations, Stale
 from conformance.journal import Record
+from conformance.reporting.masking import Masking
 from conformance.reporting.reproduce import curl
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, judge
 
@@ -27,15 +28,19 @@ class Result:
     document: Mapping[str, Any]
 
     @classmethod
-    def of(cls, record: Record, expectations: Expectations | None = None) -> Result:
+    def of(
+        cls, record: Record, expectations: Expectations | None = None, *, show_phone_numbers: bool | None = None
+    ) -> Result:
         """Judge a record and describe the outcome. Pure: the same record gives the same document.
 
-        It is judged by the `expectations`, or by those that the run was given, which the record holds.
+        It is judged by the `expectations`; None: by those that the run was given, which the record holds.
+        `show_phone_numbers`: whether those that the run was given are shown whole; None: as the run was told.
         """
         if expectations is None:
             expectations = Expectations.of(record.settings.get("expectations"))
         judged = judge(record, expectations=expectations)
-        return cls(record, judged, _document(record, judged))
+        masking = Masking.of(record.settings, shown=show_phone_numbers)
+        return cls(record, judged, masking.value(_document(record, judged)))
 
     @property
     def conclusion(self) -> Conclusion:
@@ -96,6 +101,7 @@ def _stale(stale: Stale) -> dict[str, Any]:
         "entry": stale.expectation.number,
         "requirement": stale.expectation.requirement,
         "command": stale.expectation.command,
+        "verdict": stale.expectation.verdict,
         "why": stale.why.value,
         "detail": stale.detail,
         "advice": stale.advice,

@@ -82,7 +82,7 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
             print_line(console, f"left out {note.detail['case']}: {note.detail['why']}")
     for line in entries_to_paste(result.judged, day_of(result.record)):
         print_line(console, line)
-    print_line(console, f"repeat with: {repeat_command(result.record.settings)}")
+    print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")
     if journal is not None:
         for case_id in _failing_cases(fell_short)[:SHOWN_REPLAYS]:
             print_line(console, f"replay with: {replay_command(case_id, journal)}")
@@ -91,7 +91,7 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
 
 def show_verdict(result: Result, console: Console, report: Path | None = None) -> None:
     """Print the verdict on the subject, and what it rests on, as one line; before it one for each stale expectation."""
-    for line in told_stale(result.judged):
+    for line in told_stale(result.document):
         print_line(console, f"stale: {line}", STYLES[Verdict.FAIL])
     style = STYLES[Verdict.KNOWN if result.judged.as_expected else result.conclusion]
     print_line(console, verdict_line(result, report), style)

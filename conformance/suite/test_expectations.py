@@ -11,4 +11,4 @@ from conformance.reporting.result import Result
 def test_expectations(gateway_result: Result) -> None:
     """What is listed as known falls short as listed, and has not expired."""
     if gateway_result.judged.stale:
-        pytest.fail("\n".join(told_stale(gateway_result.judged)), pytrace=False)
+        pytest.fail("\n".join(told_stale(gateway_result.document)), pytrace=False)
