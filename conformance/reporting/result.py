@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from conformance import __version__
@@ -21,11 +21,15 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A judged run: the record, the verdicts, and both as the document that `report.json` holds."""
+    """A judged run: the record, the verdicts, and both as the document that `report.json` holds.
+
+    `masking` is what the document has been through; whatever a report takes from the record goes through it, too.
+    """
 
     record: Record
     judged: Judged
     document: Mapping[str, Any]
+    masking: Masking = field(default_factory=Masking)
 
     @classmethod
     def of(
@@ -40,7 +44,7 @@ class Result:
             expectations = Expectations.of(record.settings.get("expectations"))
         judged = judge(record, expectations=expectations)
         masking = Masking.of(record.settings, shown=show_phone_numbers)
-        return cls(record, judged, masking.value(_document(record, judged)))
+        return cls(record, judged, masking.value(_document(record, judged)), masking)
 
     @property
     def conclusion(self) -> Conclusion:

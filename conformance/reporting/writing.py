@@ -9,20 +9,25 @@ The journal is beside them; it was written while the run went on.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from conformance.errors import EnvironmentFailure
+from conformance.reporting.har import har
 from conformance.reporting.json_report import json_report
 from conformance.reporting.junit import junit
 from conformance.reporting.result import Result
 
 REPORT_JSON = "report.json"
 
-REPORTS: Mapping[str, Callable[[Result], bytes]] = {
+# A file's content as a whole, or piece by piece where it may be large.
+Content = bytes | Iterator[bytes]
+
+REPORTS: Mapping[str, Callable[[Result], Content]] = {
     REPORT_JSON: json_report,
     "junit.xml": junit,
+    "traffic.har": har,
 }
 
 
@@ -45,10 +50,11 @@ def write_reports(result: Result, directory: Path) -> tuple[Path, ...]:
     return tuple(directory / name for name in contents)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: Content) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_bytes(content)
+        with beside.open("wb") as file:
+            file.writelines((content,) if isinstance(content, bytes) else content)
         beside.replace(path)
     except BaseException:
         with suppress(OSError):
