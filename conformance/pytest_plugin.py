@@ -63,6 +63,7 @@ OPTIONS = (
     Option("--save-corpus", "DIR"),
     Option("--expectations", "FILE"),
     Option("--report-dir", "DIR"),
+    Option("--env", "NAME"),
     Option("--show-phone-numbers", None),
 )
 

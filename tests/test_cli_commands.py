@@ -33,7 +33,7 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
     out = call(capsys, "--help").out
     listed = [line.split()[0] for line in out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
 
-    assert ["run", "doctor", "mock", "judge", "replay", "requirements", "openapi"] == listed
+    assert ["run", "doctor", "mock", "judge", "replay", "requirements", "openapi", "config"] == listed
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,7 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
         ("doctor", "--gateway --consumer-key --consumer-secret --callback-listen --callback-url"),
         ("requirements", "--format"),
         ("openapi", "--server --callback"),
+        ("config", "--format --env"),
     ],
 )
 def test_help_tells_every_option(capsys: Capsys, command: str, options: str) -> None:

@@ -7,7 +7,8 @@ Results go to standard output; progress, warnings and errors to standard error, 
 
     command, configuration, options     options, from command line, environment or file
     run, mock, judge, doctor,
-    replay, requirements, openapi       one command each
+    replay, requirements, openapi,
+    config                              one command each
     verdict                             the end of those that judge
     complaints                          errors as lines
 """
@@ -24,6 +25,7 @@ import click
 from conformance import __version__
 from conformance.cli.command import ConformanceCommand, ConformanceGroup
 from conformance.cli.complaints import Complaints, in_one_line
+from conformance.cli.config import config
 from conformance.cli.configuration import variable
 from conformance.cli.doctor import doctor
 from conformance.cli.judge import judge
@@ -41,14 +43,24 @@ PROGRAM = "statum-conformance"
     cls=ConformanceGroup,
     epilog="Every option can also be given in the environment (--max-examples as STATUM_CONFORMANCE_MAX_EXAMPLES), or "
     "in statum-conformance.toml or [tool.statum-conformance] of pyproject.toml in the current directory. The command "
-    "line beats the environment, which beats the file.",
+    "line beats the environment, which beats the file. --env NAME takes what the file has in [env.NAME]; `config` "
+    "shows what counts.",
 )
 @click.version_option(__version__, prog_name=PROGRAM)
 def cli() -> None:
     """Judge whether a Statum-style gateway keeps its API contract, requirement by requirement."""
 
 
-COMMANDS: tuple[ConformanceCommand, ...] = (run, doctor, mock, judge, replay, requirements, openapi)
+COMMANDS: tuple[ConformanceCommand, ...] = (
+    run,
+    doctor,
+    mock,
+    judge,
+    replay,
+    requirements,
+    openapi,
+    config,
+)
 
 for command in COMMANDS:
     command.kin = COMMANDS
