@@ -133,6 +133,7 @@ def test_every_option_of_a_run_is_a_setting(here: Path) -> None:
     tried |= {"corpus", "cases", "save-corpus"}  # tests/test_casefiles.py
     tried |= {"expectations"}  # tests/test_expectations.py
     tried |= {"consumer-secret-file", "netrc"}  # tests/test_credentials.py
+    tried |= {"sign-key", "key-passphrase", "subject-name", "subject-digest", "valid-days"}  # test_cli_certificates.py
 
     assert here
     assert tried == {switch.name for switch in switches(run.params)}

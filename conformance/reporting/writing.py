@@ -2,6 +2,7 @@
 
     REPORTS          file name → the function that makes its content
     write_reports    all of them, each replaced in one step
+    replace_file     one file, replaced in one step
 
 The journal is beside them; it was written while the run went on.
 """
@@ -41,7 +42,7 @@ def write_reports(result: Result, directory: Path) -> tuple[Path, ...]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
-            _replace(directory / name, content)
+            replace_file(directory / name, content)
     except OSError as error:
         raise EnvironmentFailure(
             f"report directory {directory} cannot be written: {error.strerror or error}",
@@ -50,7 +51,8 @@ def write_reports(result: Result, directory: Path) -> tuple[Path, ...]:
     return tuple(directory / name for name in contents)
 
 
-def _replace(path: Path, content: Content) -> None:
+def replace_file(path: Path, content: Content) -> None:
+    """Put `content` at `path` in one step: whoever reads it sees the old file or the new one. Raises OSError."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("wb") as file:
