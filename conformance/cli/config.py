@@ -155,13 +155,17 @@ def _default(option: click.Option, context: click.Context) -> Any:
 
 def _redaction(found: Mapping[str, Configured]) -> Redaction:
     """What is masked wherever it stands: each secret, and the tokens of the callback URL."""
-    secret, key, url = (_text(found, name) for name in ("consumer_secret", "consumer_key", "callback_url"))
-    named = found["redact"].value if "redact" in found else ()
-    return Redaction.of(secret, key, *named, *(value for _, value in parse_qsl(urlsplit(url).query)))
+    secret, key, url = ("".join(_texts(found, name)) for name in ("consumer-secret", "consumer-key", "callback-url"))
+    others = (text for name in SECRETS for text in _texts(found, name))
+    return Redaction.of(secret, key, *others, *(value for _, value in parse_qsl(urlsplit(url).query)))
 
 
-def _text(found: Mapping[str, Configured], name: str) -> str:
-    return str(found[name].value) if name in found else ""
+def _texts(found: Mapping[str, Configured], name: str) -> list[str]:
+    """The values of an option: none, one, or several."""
+    each = found.get(name.replace("-", "_"))
+    if each is None:
+        return []
+    return [str(value) for value in each.value] if isinstance(each.value, tuple) else [str(each.value)]
 
 
 def _as_value(name: str, value: Any, redaction: Redaction) -> Any:
