@@ -25,6 +25,13 @@ from conformance.generation.payloads import WINDOW_MEMBERS, Constraints
 from conformance.traffic import Case, Headers, Kind, Request
 
 Group = tuple[Case, ...]
+
+
+def in_order(*cases: Case) -> Group:
+    """One group of cases, named after its first."""
+    return tuple(replace(case, group=cases[0].id) for case in cases)
+
+
 Pair = tuple[str, ...]
 
 # What the ids of cases from files begin with: those of a corpus, and those that alone are sent.
@@ -98,7 +105,7 @@ def _group(file: CaseFile, name: str, ground: Ground, taken: set[Pair]) -> Group
     for place, step in enumerate(steps, start=1):
         label = name if step is steps[-1] else f"{name}/before-{place}"
         cases.append(_case(step, label, ground, twins, cases))
-    return tuple(replace(case, group=cases[0].id) for case in cases)
+    return in_order(*cases)
 
 
 def _case(step: Step, name: str, ground: Ground, twins: list[Case], before: list[Case]) -> Case:
