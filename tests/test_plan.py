@@ -105,7 +105,7 @@ def test_another_seed_gives_other_payloads() -> None:
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_a_plan_of_one_product_is_part_of_the_plan_of_all(product: str) -> None:
-    """So what a full run found can be looked at again with `--product` and the same seed; but not what takes several."""
+    """So what a full run found can be looked at again with `--product` and the same seed, but what takes several."""
     (command,) = (name for name, command in COMMANDS.items() if command.product == product)
     part, whole = (
         {case.id: case for group in plan.groups if len(commands_in(group)) == 1 for case in group}

@@ -149,8 +149,7 @@ class Sender:
         return len(ended) == len(cases) and all(ended)
 
     def _send(self, case: Case, connection: Connection, start: threading.Barrier | None = None) -> bool:
-        """All attempts at one case; False if there was a stop. With a `start`, the first has its turn, and waits there.
-        """
+        """All attempts at one case; False if there was a stop. At a `start` the first waits, which has its turn."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             together = start if attempt == 1 else None
             if together is None and not self._pace.await_turn():

@@ -176,10 +176,9 @@ def _asked(name: str, command: str, body: bytes, *, lawful: bool) -> Asked:
         members = parse_json(body)
     except ValueError:
         members = None
-    pair = (members.get(PHONE), members.get(AMOUNT)) if isinstance(members, dict) else (None, None)
-    phone, amount = pair
-    known = isinstance(phone, str) and isinstance(amount, str)
-    return Asked(name, command, (phone, amount) if known else None, body, lawful)
+    phone, amount = (members.get(PHONE), members.get(AMOUNT)) if isinstance(members, dict) else (None, None)
+    pair = (phone, amount) if isinstance(phone, str) and isinstance(amount, str) else None
+    return Asked(name, command, pair, body, lawful)
 
 
 def _similar(plan: CommandPlan) -> Group:
@@ -216,7 +215,7 @@ def _walk(plan: CommandPlan, length: int, pool: Sequence[Members], chance: Rando
 def across(plans: Sequence[CommandPlan]) -> Iterator[Group]:
     """The groups in which several products take part, if several are exercised."""
     posting = [plan for plan in plans if plan.command.product is not None]
-    if len(posting) < 2:
+    if not posting[1:]:
         return
     chance = Random(plans[0].seed("across"))
     windowed = [plan for plan in posting if plan.command.window_s is not None]
@@ -308,9 +307,7 @@ def balance(plans: Sequence[CommandPlan]) -> Iterator[Group]:
     refused = []
     for plan in posting:
         headers = plan.headers(content_type=SPOILT_AS)
-        refused.append(
-            plan.case(Kind.MALFORMED, SPOILT, plan.fresh().body, headers=headers, twin=plan.reference)
-        )
+        refused.append(plan.case(Kind.MALFORMED, SPOILT, plan.fresh().body, headers=headers, twin=plan.reference))
     looks.append(account.case(Kind.VALID, BALANCE, earlier=looks[-1].id))
     group = [looks[0], *refused, looks[1]]
     for plan in posting:

@@ -20,8 +20,9 @@ from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Repl
 from conformance.mock_gateway.rendering import json_bytes
 from conformance.traffic import Headers
 
-BUILT_IN = Behaviour(failure_rate=0.1)
-"""Some transactions fail, so that what is required of a failure's notification is seen too."""
+BUILT_IN = Behaviour(failure_rate=0.1, unlimited_payments=True)
+"""Some transactions fail, so that what is required of a failure's notification is seen too; and a payment of more than
+the account holds is refused for lack of funds, not for its amount, so that it is seen what that costs."""
 
 SLOW_ANSWER_S = 0.05
 SLOW_NOTIFICATION_S = 1.0
