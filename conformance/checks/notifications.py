@@ -278,7 +278,9 @@ TYPES: Mapping[str, Callable[[Any], bool]] = {"string": lambda v: isinstance(v, 
 
 
 def _extras(notice: Notice) -> Mapping[str, str]:
-    return _typed_extras(notice.answer.product if notice.answer else None)
+    # Where an id was given to several, the callback tells which of them it is about.
+    product = notice.product if notice.product in notice.owners else notice.answer.product if notice.answer else None
+    return _typed_extras(product)
 
 
 def _with_extras(notice: Notice) -> bool:

@@ -67,7 +67,7 @@ def sequences(plan: CommandPlan) -> Iterator[Group]:
     elif plan.command.name == "sms":
         first, second = plan.fresh().members, plan.fresh().members
         yield _walk(plan, MESSAGE_STEPS, [first, second], Random(plan.seed("walk")))
-    yield _burst("same-product", [(plan, members) for members in _to_one_phone(plan)])
+    yield _burst("same-product", [(plan, members) for members in _at_once(plan)])
 
 
 # --- What is sent: payloads that nobody else has, and what is similar to them
@@ -113,16 +113,13 @@ def _pairs(plan: CommandPlan) -> list[Members]:
     return [base, other, *_with_other_phones(plan, base)][:4]
 
 
-def _to_one_phone(plan: CommandPlan) -> Iterator[Members]:
-    """Different payloads to one phone number."""
-    phone: str | None = None
-    for _ in range(AT_ONCE):
-        while True:
-            fresh = plan.fresh().members
-            if phone is None or fresh[PHONE] == phone or plan.claim({**fresh, PHONE: phone}):
-                break
-        phone = phone or fresh[PHONE]
-        yield {**fresh, PHONE: phone}
+def _at_once(plan: CommandPlan) -> Iterator[Members]:
+    """Different payloads to one phone number; but within a window to any, so that none is similar to another in part."""
+    first = plan.fresh().members
+    yield first
+    for _ in range(AT_ONCE - 1):
+        fresh = plan.fresh().members
+        yield fresh if plan.command.window_s is not None else {**fresh, PHONE: first[PHONE]}
 
 
 # --- Steps with their forecasts
@@ -234,37 +231,45 @@ def _has_amount(plan: CommandPlan) -> bool:
 def _with_payments(airtime: CommandPlan, payments: Sequence[CommandPlan]) -> Group:
     """Payments of what was just topped up, and a top-up of what was just paid: neither is a repeat of the other."""
     steps = _Steps()
-    base, apart = _one_shilling_apart(airtime)
-    steps.ask(airtime, base)
+    topped_up, paid = _payable(airtime), _payable(airtime)
+    steps.ask(airtime, topped_up)
     for plan in payments:
-        steps.ask(plan, _paying(plan, base))
-    steps.ask(payments[0], _paying(payments[0], apart))
-    steps.ask(airtime, apart)
+        steps.ask(plan, _paying(plan, topped_up))
+    steps.ask(payments[0], _paying(payments[0], paid))
+    steps.ask(airtime, paid)
     return steps.group
 
 
+def _payable(plan: CommandPlan) -> Members:
+    """A payload with an amount that is lawful for payments, too."""
+    while int((members := plan.fresh().members)[AMOUNT]) < LEAST_PAYMENT:
+        pass
+    return members
+
+
 def _paying(plan: CommandPlan, pair: Members) -> Members:
-    return {**plan.fresh().members, **{name: pair[name] for name in WINDOW_MEMBERS}}
+    return _to(plan.fresh().members, pair)
 
 
 def _walk_across(plans: Sequence[CommandPlan], chance: Random) -> Group:
-    """All products in an order of their own, then some of them again: the same payload, or one shilling apart."""
+    """Some of the products in an order of their own, then any of them: to two phone numbers, of two amounts."""
     steps = _Steps()
-    pool: dict[str, list[Members]] = {}
-    base: tuple[Members, ...] = next((_one_shilling_apart(p) for p in plans if p.command.window_s is not None), ())
-    phone = base[0][PHONE] if base else plans[0].fresh().members[PHONE]
-    for plan in plans:
-        fresh = [plan.fresh().members, plan.fresh().members]
-        pairs = base if base and _has_amount(plan) else ({PHONE: phone},) * 2
-        pool[plan.command.name] = [{**f, **_only(WINDOW_MEMBERS, p)} for f, p in zip(fresh, pairs, strict=True)]
+    windowed = next((plan for plan in plans if plan.command.window_s is not None), None)
+    pairs = [_payable(windowed), _payable(windowed)] if windowed else [_numbers(plans[0]), _numbers(plans[0])]
+    pool = {plan.command.name: [_to(plan.fresh().members, pair) for pair in pairs] for plan in plans}
     order = chance.sample(plans, min(len(plans), ACROSS_STEPS - 1))
     for plan in (*order, *chance.choices(plans, k=ACROSS_STEPS - len(order))):
         steps.ask(plan, chance.choice(pool[plan.command.name]))
     return steps.group
 
 
-def _only(names: Sequence[str], members: Members) -> Members:
-    return {name: members[name] for name in names if name in members}
+def _numbers(plan: CommandPlan) -> Members:
+    return {PHONE: plan.fresh().members[PHONE]}
+
+
+def _to(members: Members, pair: Members) -> Members:
+    """The members with phone number and amount of a pair, as far as they have such and it says so."""
+    return {name: pair.get(name, value) if name in WINDOW_MEMBERS else value for name, value in members.items()}
 
 
 # --- At once
