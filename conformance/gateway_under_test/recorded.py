@@ -1,6 +1,6 @@
 """A recorded case, made ready to be sent again.
 
-    history         what has to go before a case for it to mean the same: its group up to it, its twin, what it repeats
+    history         what has to go before a case for it to mean the same: its group up to it (a burst as a whole), its twin, what it repeats
     sent_again      a recorded case with a credential and, if need be, another base URL
     is_redacted     whether the journal keeps something else than was sent
 
@@ -39,10 +39,11 @@ def history(record: Record, case: Case) -> tuple[Case, ...]:
 
 
 def _before_in_group(record: Record, case: Case) -> Iterator[Case]:
+    """The cases of its group before it; of a burst, which goes out at once, all."""
     for each in record.cases:
-        if each.id == case.id:
+        if each.id == case.id and case.kind is not Kind.BURST:
             return
-        if each.group == case.group:
+        if each.group == case.group and each.id != case.id:
             yield each
 
 

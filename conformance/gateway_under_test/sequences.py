@@ -114,7 +114,7 @@ def _pairs(plan: CommandPlan) -> list[Members]:
 
 
 def _at_once(plan: CommandPlan) -> Iterator[Members]:
-    """Different payloads to one phone number; but within a window to any, so that none is similar to another in part."""
+    """Different payloads to one phone number; within a window to any, so that none is like another in part."""
     first = plan.fresh().members
     yield first
     for _ in range(AT_ONCE - 1):

@@ -311,7 +311,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 _edited(_other_form),
             ),
             Variant(
-                "amounts-less-a-fee", "notifications tell the amount of a payment less a fee", _edited(_less_a_fee)
+                "amounts-less-a-fee", "notifications tell what is left of an amount after a fee", _edited(_less_a_fee)
             ),
             Variant("refuses-equal-payments", "a payment that was accepted is refused again", _equal_payments_refused),
             Variant(
