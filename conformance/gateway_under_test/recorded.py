@@ -1,6 +1,6 @@
 """A recorded case, made ready to be sent again.
 
-    history         what has to go before a case for it to mean the same: its group up to it (a burst as a whole), its twin, what it repeats
+    history         what has to go before a case for it to mean the same: its group up to it, its twin, what it repeats
     sent_again      a recorded case with a credential and, if need be, another base URL
     is_redacted     whether the journal keeps something else than was sent
 
