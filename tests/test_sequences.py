@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 from campaigns import settings
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.history import History, Outcome, Rule
@@ -76,11 +73,12 @@ def drawn(seed: int, numbers: tuple[str, ...]) -> list[Group]:
     return [*each, *across(plans), *balance(plans)]
 
 
-SEEDS = st.integers(0, 2**32 - 1)
+# Not @given: payloads are drawn by Hypothesis, and one within the other takes ten times as long.
+SEEDS = (0, 7, 20261122, 2**32 - 1)
 
 
-@hypothesis_settings(max_examples=10, deadline=None)
-@given(seed=SEEDS, numbers=st.sampled_from([(), GIVEN, GIVEN[:1]]))
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("numbers", [(), GIVEN, GIVEN[:1]])
 def test_every_forecast_is_what_the_gateway_does(seed: int, numbers: tuple[str, ...]) -> None:
     """Step by step: outcome, label, ids; and the balance stands still while nothing is accepted."""
     one, history = gateway(), History()
@@ -107,11 +105,9 @@ def _outcome_of(rule: Rule) -> Outcome:
     return Outcome.REFUSED if rule is Rule.WINDOW else Outcome.ACCEPTED
 
 
-@hypothesis_settings(max_examples=3, deadline=None)
-@given(seed=SEEDS)
-def test_the_same_seed_gives_the_same_sequences(seed: int) -> None:
+def test_the_same_seed_gives_the_same_sequences() -> None:
     """To the byte, and in the same order; another seed gives others."""
-    assert drawn(seed, ()) == drawn(seed, ()) != drawn(seed + 1, ())
+    assert drawn(7, ()) == drawn(7, ()) != drawn(8, ())
 
 
 @pytest.mark.parametrize("seed", range(3))
