@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from campaigns import settings
 
+from conformance.checks.evidence import BALANCE
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.history import History, Outcome, Rule
 from conformance.contract.schemas import parse_json, violations
 from conformance.gateway_under_test.corpus import Group
 from conformance.gateway_under_test.plan import CommandPlan, Plan, repeats
-from conformance.gateway_under_test.sequences import BALANCE, UNAFFORDABLE, across, asked, balance
+from conformance.gateway_under_test.sequences import UNAFFORDABLE, across, asked, balance
 from conformance.gateway_under_test.sequences import sequences as sequences_of
 from conformance.gateway_under_test.settings import MOCK_SENDER_IDS, MOCK_SHORT_CODES
 from conformance.mock_gateway.account import Account

@@ -278,9 +278,7 @@ TYPES: Mapping[str, Callable[[Any], bool]] = {"string": lambda v: isinstance(v, 
 
 
 def _extras(notice: Notice) -> Mapping[str, str]:
-    # Where an id was given to several, the callback tells which of them it is about.
-    product = notice.product if notice.product in notice.owners else notice.answer.product if notice.answer else None
-    return _typed_extras(product)
+    return _typed_extras(COMMANDS[notice.command].product if notice.command else None)
 
 
 def _with_extras(notice: Notice) -> bool:

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from conformance.checks.evidence import BALANCE
 from conformance.contract.history import Asked, Forecast, History, Outcome, Rule
 from conformance.contract.schemas import parse_json
 from conformance.gateway_under_test.corpus import NEGATIVE, Group, in_order
@@ -38,8 +39,9 @@ ACROSS_STEPS = 4
 # Two requests are enough to be taken for each other.
 AT_ONCE = 2
 
-# Shillings; payments of less are left open by the contract.
-LEAST_PAYMENT = 10
+# Shillings that are moved: next to nothing, and of as many different amounts as will tell requests apart. All of them,
+# and those a shilling apart, are lawful for airtime and for payments.
+CHEAPEST, AMOUNTS = 12, 400
 
 # A digit of a phone number that the documented mask hides (2547*****149), and one that it shows.
 MASKED_DIGIT, SHOWN_DIGIT = 6, 11
@@ -53,8 +55,6 @@ PAYS_OUT = "mpesa-wallet"
 # How a request of a walk is spoilt, now and then, so that the gateway has to reject it: it is not declared as JSON.
 SPOILT, SPOILT_AS = "other-content-type", "text/plain"
 SPOILT_IN = 4  # one of so many steps
-
-BALANCE = "balance"
 
 
 def sequences(plan: CommandPlan) -> Iterator[Group]:
@@ -77,12 +77,21 @@ def _encoded(members: Members) -> bytes:
     return json.dumps(members, ensure_ascii=False).encode()
 
 
+def _cheap(plan: CommandPlan, phone: str | None = None) -> Members:
+    """A payload that nobody else has, of a small amount if any; to that phone number, if one is given."""
+    fresh = plan.fresh().members
+    members = {**fresh, PHONE: phone or fresh[PHONE]}
+    if AMOUNT not in members:
+        return members
+    amounts = (CHEAPEST + (int(fresh[AMOUNT]) + step) % AMOUNTS for step in range(AMOUNTS))
+    cheap = ({**members, AMOUNT: str(amount)} for amount in amounts)
+    return next(filter(plan.claim, cheap), fresh)
+
+
 def _one_shilling_apart(plan: CommandPlan) -> tuple[Members, Members]:
     """Two payloads to one phone number; neither pair is any other request's."""
     while True:
-        base = plan.fresh().members
-        if int(base[AMOUNT]) <= LEAST_PAYMENT:
-            continue
+        base = _cheap(plan)
         for amount in (int(base[AMOUNT]) + 1, int(base[AMOUNT]) - 1):
             other = {**base, AMOUNT: str(amount)}
             if plan.claim(other):
@@ -115,11 +124,10 @@ def _pairs(plan: CommandPlan) -> list[Members]:
 
 def _at_once(plan: CommandPlan) -> Iterator[Members]:
     """Different payloads to one phone number; within a window to any, so that none is like another in part."""
-    first = plan.fresh().members
+    first = _cheap(plan)
     yield first
     for _ in range(AT_ONCE - 1):
-        fresh = plan.fresh().members
-        yield fresh if plan.command.window_s is not None else {**fresh, PHONE: first[PHONE]}
+        yield _cheap(plan, None if plan.command.window_s is not None else first[PHONE])
 
 
 # --- Steps with their forecasts
@@ -186,7 +194,7 @@ def _similar(plan: CommandPlan) -> Group:
     steps.ask(plan, apart)
     for other in _with_other_phones(plan, base):
         steps.ask(plan, other)
-    rejected = plan.fresh().members
+    rejected = _cheap(plan)
     steps.ask(plan, rejected, spoilt=True)
     steps.ask(plan, rejected)
     steps.ask(plan, base)
@@ -231,20 +239,13 @@ def _has_amount(plan: CommandPlan) -> bool:
 def _with_payments(airtime: CommandPlan, payments: Sequence[CommandPlan]) -> Group:
     """Payments of what was just topped up, and a top-up of what was just paid: neither is a repeat of the other."""
     steps = _Steps()
-    topped_up, paid = _payable(airtime), _payable(airtime)
+    topped_up, paid = _cheap(airtime), _cheap(airtime)
     steps.ask(airtime, topped_up)
     for plan in payments:
         steps.ask(plan, _paying(plan, topped_up))
     steps.ask(payments[0], _paying(payments[0], paid))
     steps.ask(airtime, paid)
     return steps.group
-
-
-def _payable(plan: CommandPlan) -> Members:
-    """A payload with an amount that is lawful for payments, too."""
-    while int((members := plan.fresh().members)[AMOUNT]) < LEAST_PAYMENT:
-        pass
-    return members
 
 
 def _paying(plan: CommandPlan, pair: Members) -> Members:
@@ -255,8 +256,8 @@ def _walk_across(plans: Sequence[CommandPlan], chance: Random) -> Group:
     """Some of the products in an order of their own, then any of them: to two phone numbers, of two amounts."""
     steps = _Steps()
     windowed = next((plan for plan in plans if plan.command.window_s is not None), None)
-    pairs = [_payable(windowed), _payable(windowed)] if windowed else [_numbers(plans[0]), _numbers(plans[0])]
-    pool = {plan.command.name: [_to(plan.fresh().members, pair) for pair in pairs] for plan in plans}
+    pairs = [_cheap(windowed), _cheap(windowed)] if windowed else [_numbers(plans[0]), _numbers(plans[0])]
+    pool = {plan.command.name: [_to(_cheap(plan), pair) for pair in pairs] for plan in plans}
     order = chance.sample(plans, min(len(plans), ACROSS_STEPS - 1))
     for plan in (*order, *chance.choices(plans, k=ACROSS_STEPS - len(order))):
         steps.ask(plan, chance.choice(pool[plan.command.name]))
@@ -288,11 +289,9 @@ def _one_each(plans: Sequence[CommandPlan]) -> Iterator[tuple[CommandPlan, Membe
     """A request of each command, all to the phone number of the first."""
     phone: str | None = None
     for plan in plans:
-        fresh = plan.fresh().members
-        while phone is not None and fresh[PHONE] != phone and not plan.claim({**fresh, PHONE: phone}):
-            fresh = plan.fresh().members
-        phone = phone or fresh[PHONE]
-        yield plan, {**fresh, PHONE: phone}
+        members = _cheap(plan, phone)
+        phone = members[PHONE]
+        yield plan, members
 
 
 # --- What the account shows
@@ -312,7 +311,7 @@ def balance(plans: Sequence[CommandPlan]) -> Iterator[Group]:
     refused = []
     for plan in posting:
         headers = plan.headers(content_type=SPOILT_AS)
-        refused.append(plan.case(Kind.MALFORMED, SPOILT, plan.fresh().body, headers=headers, twin=plan.reference))
+        refused.append(plan.case(Kind.MALFORMED, SPOILT, _encoded(_cheap(plan)), headers=headers, twin=plan.reference))
     looks.append(account.case(Kind.VALID, BALANCE, earlier=looks[-1].id))
     group = [looks[0], *refused, looks[1]]
     for plan in posting:
