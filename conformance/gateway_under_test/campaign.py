@@ -92,7 +92,10 @@ def _campaign(
     hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))
     rig.intake.hand_to(hearing.on_arrival)
     progress.phase("send", f"{len(plan.cases)} cases")
-    Sender(journal, Pace(), on_exchange=hearing.on_exchange).send(plan.groups)
+    sender = Sender(journal, Pace(), on_exchange=hearing.on_exchange)
+    for group in plan.alone:
+        sender.send([group])
+    sender.send(plan.groups)
     progress.phase("listen", f"up to {settings.notify_within_s:g} s")
     settled = hearing.ledger.wait()
     journal.note("settled", {"at": time.monotonic(), **_described(settled)})
