@@ -23,7 +23,7 @@ def doctor(**options: Any) -> int:
 
     Only account-details is called, so no money moves. Exit code: 0 if all is well, 3 if not.
     """
-    settings = settings_from(options)
+    settings = settings_from(options, looks_only=True)
     console = results()
     probed = 0
     with rigged(settings) as rig:

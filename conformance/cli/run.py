@@ -16,6 +16,7 @@ from conformance.cli.options import (
     campaign_options,
     case_options,
     gateway_options,
+    limit_options,
     product_options,
     receiver_options,
     report_options,
@@ -37,6 +38,7 @@ from conformance.reporting.live import progress_on
 @waiting_options
 @product_options
 @campaign_options
+@limit_options
 @case_options
 @report_options
 @signing_options
