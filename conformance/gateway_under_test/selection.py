@@ -10,34 +10,23 @@ is left goes to what is to be accepted, step by step to whatever exercises most 
 A refusal needs room as well, for a gateway at fault may accept what it should refuse. So what has to be refused goes
 out first, while there is some, and what has to be accepted after it (`Selected.last`); one of these takes the last
 place.
-
-Groups are cut where that does no harm. A request that stands for itself may be left out anywhere; of those that build
-on each other (a sequence, a repeat) only the last ones, and of those that go out at once all or none.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain, groupby, zip_longest
+from dataclasses import dataclass, field
+from itertools import chain, zip_longest
 
-from conformance.checks.acceptance import ASPECTS
-from conformance.checks.evidence import BALANCE
 from conformance.exchange.allowance import ACCEPTED, SPEND, amount_of
-from conformance.gateway_under_test.corpus import CASES, CORPUS, NEGATIVE, Group, in_order
+from conformance.gateway_under_test.corpus import Group, in_order
 from conformance.gateway_under_test.limits import Limits
+from conformance.gateway_under_test.pieces import WEIGHTS, Area, Piece, Pieces, areas_of, has_to_be_refused
 from conformance.traffic import Case, Kind
 
 # Cases that stand for themselves and follow each other on one connection.
 GROUP_SIZE = 8
-
-Area = tuple[str | None, ...]
-
-# What the first accepted request of a command exercises beside what it is there for: the answer's form, its id, the
-# notification and all that is said of it. Some twenty requirements, against one for most other areas.
-FIRST_ACCEPTED, CASE_FILE = "accepted", "case file"
-WEIGHTS: Mapping[str, float] = {FIRST_ACCEPTED: 20.0, CASE_FILE: 5.0, Kind.OPEN: 0.5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,142 +39,27 @@ class Selected:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-def has_to_be_refused(case: Case) -> bool:
-    """Whether a gateway that keeps the contract refuses it, so that it costs nothing."""
-    return case.kind in NEGATIVE or (case.kind is Kind.REPEAT and case.aspect == "window")
-
-
-def areas_of(case: Case) -> Iterator[Area]:
-    """What the case exercises: the areas that requirements are about, by command, kind and aspect."""
-    if not has_to_be_refused(case):
-        yield FIRST_ACCEPTED, case.command
-    if case.id.startswith((f"{CORPUS}/", f"{CASES}/")):
-        yield CASE_FILE, case.id
-    aspect: str | None = case.aspect
-    if case.kind is Kind.VALID and aspect != BALANCE:
-        aspect = aspect if aspect in ASPECTS else None
-    elif case.kind in (Kind.METHOD, Kind.UNKNOWN_COMMAND):
-        aspect = None
-    yield case.kind, case.command, aspect
-
-
 def selected(alone: Sequence[Group], groups: Sequence[Group], limits: Limits) -> Selected:
     """The cases that are sent within the limits; all of them, as they are, if that is no question."""
     cost = sum(not has_to_be_refused(case) for group in (*alone, *groups) for case in group)
     within = limits.max_accepted is None or cost < limits.max_accepted
     if within and limits.max_spend is None:
         return Selected(tuple(groups), tuple(alone))
-    return _Choice(_Pieces.of(alone, groups), limits).made()
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Cases that are sent together or not at all, and by `place` the pieces that have to be sent before it.
-
-    `cost`: how many have to be accepted; `spend`: for how many shillings; `risk`: the most that any of the others moves
-    if it is accepted all the same. `chain`: the group that it is a link of, None if it stands for itself.
-    """
-
-    place: int
-    cases: Group
-    needs: frozenset[int]
-    chain: int | None
-    alone: bool
-    cost: int
-    spend: int
-    risk: int
-    areas: tuple[Area, ...]
-
-
-class _Pieces:
-    """The groups of a plan, taken apart where they may be cut; one positive twin for each command."""
-
-    def __init__(self) -> None:
-        self.all: list[_Piece] = []
-        self._holding: dict[str, int] = {}
-
-    @classmethod
-    def of(cls, alone: Sequence[Group], groups: Sequence[Group]) -> _Pieces:
-        pieces = cls()
-        reference = _one_twin_each((*alone, *groups))
-        # Twins go before what needs them, so that what is needed has its place already.
-        needed = set(reference.values())
-        twins = [number for number, group in enumerate(groups) if any(case.id in needed for case in group)]
-        order = [*twins, *(number for number in range(len(groups)) if number not in set(twins))]
-        for number in order:
-            pieces._take(groups[number], number, reference)
-        for group in alone:
-            pieces._add(_redirected(group, reference), None, None, alone=True)
-        return pieces
-
-    def _take(self, group: Group, number: int, reference: Mapping[str, str]) -> None:
-        if not any(case.earlier for case in group):
-            for case in group:
-                self._add(_redirected((case,), reference), None, None)
-            return
-        before: int | None = None
-        for _, linked in groupby(enumerate(group), key=lambda at: "at once" if at[1].kind is Kind.BURST else at[0]):
-            cases = _redirected(tuple(case for _, case in linked), reference)
-            before = self._add(cases, number, before)
-
-    def _add(self, cases: Group, link: int | None, before: int | None, *, alone: bool = False) -> int:
-        place = len(self.all)
-        own = {case.id for case in cases}
-        needs = {self._holding[case.twin] for case in cases if case.twin in self._holding and case.twin not in own}
-        needs |= set() if before is None else {before}
-        paid = [case for case in cases if not has_to_be_refused(case)]
-        refused = [case for case in cases if has_to_be_refused(case)]
-        self.all.append(
-            _Piece(
-                place,
-                cases,
-                frozenset(needs),
-                link,
-                alone,
-                len(paid),
-                sum(amount_of(case.request) for case in paid),
-                max((amount_of(case.request) for case in refused), default=0),
-                tuple(dict.fromkeys(chain.from_iterable(map(areas_of, cases)))),
-            )
-        )
-        self._holding.update((case.id, place) for case in cases)
-        return place
-
-
-def _one_twin_each(groups: Iterable[Group]) -> Mapping[str, str]:
-    """For each positive twin the one that stands for all of its command: the first that there is."""
-    cases = {case.id: case for group in groups for case in group}
-    twins = dict.fromkeys(case.twin for case in cases.values() if case.twin in cases)
-    # The first of a repeat is an ordinary request like any twin, and is sent anyway.
-    repeated = [case.earlier for case in cases.values() if case.kind is Kind.REPEAT and case.earlier in cases]
-    first: dict[str | None, str] = {}
-    for name in (*repeated, *twins):
-        twin = cases[name or ""]
-        if twin.kind is Kind.VALID and twin.earlier is None:
-            first.setdefault(twin.command, twin.id)
-    return {name: first.get(cases[name].command, name) for name in twins if name is not None}
-
-
-def _redirected(cases: Group, reference: Mapping[str, str]) -> Group:
-    """The cases with the one twin of the command; those of which the twin is among them keep it."""
-    own = {case.id for case in cases}
-    return tuple(
-        case if case.twin is None or case.twin in own else replace(case, twin=reference.get(case.twin, case.twin))
-        for case in cases
-    )
+    return _Choice(Pieces.of(alone, groups), limits).made()
 
 
 class _Choice:
     """Pieces that are chosen one by one, each with what it needs, and with what costs nothing beside it."""
 
-    def __init__(self, pieces: _Pieces, limits: Limits) -> None:
+    def __init__(self, pieces: Pieces, limits: Limits) -> None:
         self._pieces = pieces.all
+        self._spare = pieces.spare
         self._limits = limits
         self._chosen: set[int] = set()
         self._covered: set[Area] = set()
         self._cost = 0
         self._spend = 0
-        self._for_nothing: dict[int, list[_Piece]] = defaultdict(list)
+        self._for_nothing: dict[int, list[Piece]] = defaultdict(list)
         for piece in self._pieces:
             if piece.cost == 0:
                 for need in piece.needs or {-1}:
@@ -199,7 +73,10 @@ class _Choice:
             self._take(best)
         self._fill(room)
         if room is not None:
-            free_standing = [p for p in self._pieces if p.chain is None and not p.alone and p.cost == 1]
+            spare = self._spare
+            free_standing = [
+                p for p in self._pieces if p.chain is None and not p.alone and p.cost and p.place not in spare
+            ]
             last = [p for p in free_standing if p.place not in self._chosen and p.needs <= self._chosen]
             affordable = [p for p in last if self._affordable((p,), None)]
             if affordable:
@@ -208,10 +85,10 @@ class _Choice:
 
     # --- Choosing
 
-    def _best(self, room: int | None) -> _Piece | None:
+    def _best(self, room: int | None) -> Piece | None:
         """The piece that exercises most for what it costs; None if none exercises anything new."""
         best: tuple[float, int, int] = (0.0, 0, 0)
-        found: _Piece | None = None
+        found: Piece | None = None
         for piece in self._pieces:
             if piece.cost == 0 or piece.place in self._chosen or not self._has_news(piece):
                 continue
@@ -224,21 +101,21 @@ class _Choice:
                 best, found = rank, piece
         return found
 
-    def _has_news(self, piece: _Piece) -> bool:
+    def _has_news(self, piece: Piece) -> bool:
         """Whether it exercises anything new, or something may that comes with it."""
         return bool(set(piece.areas) - self._covered) or piece.place in self._for_nothing
 
     def _fill(self, room: int | None) -> None:
-        """With what exercises nothing that is not exercised already, but once more: in the order of the plan."""
-        for piece in self._pieces:
-            if piece.cost and piece.place not in self._chosen:
+        """With what exercises nothing that is not exercised already, but once more: in the plan's order."""
+        for piece in sorted(self._pieces, key=_is_open):  # those last: a gateway may refuse them
+            if piece.cost and piece.place not in self._chosen and piece.place not in self._spare:
                 closure = self._closure(piece)
                 if self._affordable(closure, room):
                     self._take(piece)
 
-    def _closure(self, piece: _Piece) -> tuple[_Piece, ...]:
+    def _closure(self, piece: Piece) -> tuple[Piece, ...]:
         """The piece and all that has to be sent before it and is not chosen yet."""
-        found: dict[int, _Piece] = {}
+        found: dict[int, Piece] = {}
         waiting = [piece]
         while waiting:
             one = waiting.pop()
@@ -247,19 +124,19 @@ class _Choice:
                 waiting += [self._pieces[need] for need in one.needs]
         return tuple(found.values())
 
-    def _affordable(self, pieces: Sequence[_Piece], room: int | None) -> bool:
+    def _affordable(self, pieces: Sequence[Piece], room: int | None) -> bool:
         cost = self._cost + sum(piece.cost for piece in pieces)
         spend = self._spend + sum(piece.spend for piece in pieces)
         risk = max((piece.risk for piece in pieces), default=0)
         enough = self._limits.max_spend is None or spend + risk <= self._limits.max_spend
         return enough and (room is None or cost <= room)
 
-    def _gain(self, pieces: Sequence[_Piece]) -> float:
+    def _gain(self, pieces: Sequence[Piece]) -> float:
         coming = [*pieces, *self._beside(piece.place for piece in pieces)]
         areas = {area for piece in coming for area in piece.areas}
-        return sum(WEIGHTS.get(area[0] or "", 1.0) for area in areas - self._covered)
+        return sum(WEIGHTS.get(area[0], 1.0) for area in areas - self._covered)
 
-    def _beside(self, places: Iterable[int]) -> list[_Piece]:
+    def _beside(self, places: Iterable[int]) -> list[Piece]:
         """The pieces that cost nothing and can be sent once these are."""
         new = set(places)
         sent = self._chosen | new
@@ -269,7 +146,7 @@ class _Choice:
         }
         return list(found.values())
 
-    def _take(self, piece: _Piece) -> None:
+    def _take(self, piece: Piece) -> None:
         closure = self._closure(piece)
         for one in closure:
             self._choose(one)
@@ -282,7 +159,7 @@ class _Choice:
                 self._choose(one)
             taken = [one.place for one in beside]
 
-    def _choose(self, piece: _Piece) -> None:
+    def _choose(self, piece: Piece) -> None:
         self._chosen.add(piece.place)
         self._covered.update(piece.areas)
         self._cost += piece.cost
@@ -292,7 +169,7 @@ class _Choice:
 
     def _arranged(self) -> Selected:
         kept = [piece for piece in self._pieces if piece.place in self._chosen]
-        chains: dict[int, list[_Piece]] = defaultdict(list)
+        chains: dict[int, list[Piece]] = defaultdict(list)
         for piece in kept:
             if piece.chain is not None:
                 chains[piece.chain].append(piece)
@@ -328,6 +205,10 @@ class _Choice:
                 too_dear = spend is not None and max(piece.spend, piece.risk) > spend - self._spend
                 counted[SPEND if too_dear else ACCEPTED] += len(piece.cases)
         return dict(counted)
+
+
+def _is_open(piece: Piece) -> bool:
+    return any(case.kind is Kind.OPEN for case in piece.cases)
 
 
 def _is_paid(case: Case) -> bool:

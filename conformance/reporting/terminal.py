@@ -23,6 +23,7 @@ from conformance.contract.requirements import Level
 from conformance.reporting.console import print_line
 from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
+from conformance.reporting.limits import limit_lines
 from conformance.reporting.repeat import repeat_command, replay_command
 from conformance.reporting.result import Result
 from conformance.reporting.shortfalls import Shortfall, shortfalls
@@ -79,6 +80,8 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
     for note in result.record.notes:
         if note.kind == "left-out":
             print_line(console, f"left out {note.detail['case']}: {note.detail['why']}")
+    for line in limit_lines(result.document):
+        print_line(console, line)
     print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")
     if journal is not None:
         for case_id in _failing_cases(fell_short)[:SHOWN_REPLAYS]:
