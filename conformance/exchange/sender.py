@@ -14,6 +14,7 @@ before anything goes out.
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections import deque
@@ -23,8 +24,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from itertools import groupby
-
-import httpx
+from pathlib import Path
 
 from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure
@@ -32,6 +32,7 @@ from conformance.exchange.allowance import Allowance, is_refused
 from conformance.exchange.connection import Connection, KeepAlive, Unanswered
 from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.exchange.pacing import Pace, retry_after_s
+from conformance.exchange.trust import trusting
 from conformance.journal import Journal
 from conformance.traffic import Case, Exchange, Kind, Response
 
@@ -87,11 +88,12 @@ class _Outcome(Enum):
 class Sender:
     """Sends cases and records what becomes of each attempt.
 
-    `on_exchange` is called after every attempt, by the thread that made it; what it is given is not redacted. A case
-    that `allowance` has no room for is left out, and so are those of its group that build on it.
+    `ca_file`: certificates to trust beside the usual ones. `on_exchange` is called after every attempt, by the thread
+    that made it; what it is given is not redacted. A case that `allowance` has no room for is left out, and so are
+    those of its group that build on it.
     """
 
-    def __init__(  # noqa: PLR0913 - all that sending depends on
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         journal: Journal,
         pace: Pace,
@@ -99,12 +101,14 @@ class Sender:
         timeout_s: float = ANSWER_TIMEOUT_S,
         on_exchange: Callable[[Case, Exchange], None] = _ignore,
         *,
+        ca_file: Path | None = None,
         allowance: Allowance | None = None,
         manners: Manners | None = None,
     ) -> None:
         self._journal = journal
         self._pace = pace
         self._manners = manners or Manners(concurrency, timeout_s)
+        self._ca_file = ca_file
         self._on_exchange = on_exchange
         self._allowance = allowance or Allowance()
         self._error: BaseException | None = None
@@ -116,8 +120,9 @@ class Sender:
         cannot be written or the gateway answers nothing but 429, and whatever `on_exchange` raises.
         """
         waiting = deque(groups)
-        # Reading the certificates takes 20 ms: once, and only if they are needed.
-        tls = httpx.create_ssl_context(verify=any(_is_https(case) for group in groups for case in group))
+        # Reading the certificates takes 20 ms: once, and only if they are needed. Without them nobody is trusted.
+        secure = any(_is_https(case) for group in groups for case in group)
+        tls = trusting(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         manners = self._manners
         connected = partial(Connection, manners.timeout_s, KeepAlive(), tls, manners.connect_timeout_s)
 
