@@ -1,7 +1,7 @@
 """The options that several commands share, and the settings that they make.
 
-gateway_options, account_options, limit_options, campaign_options, case_options, report_options …   groups of options
-settings_from                                                                                       options → Settings
+gateway_options, account_options, campaign_options, case_options, report_options …      groups of options
+settings_from                                                                           options → Settings
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ from conformance.cli.command import Listen, Named, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
 from conformance.cli.credentials import Given, credential_of
+from conformance.cli.limits import limits_from
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
-from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
-from conformance.exchange.sender import CONCURRENCY
 from conformance.exchange.trust import trusting
 from conformance.gateway_under_test.casefiles import CaseFolder
-from conformance.gateway_under_test.limits import DEFAULT_MAX_ACCEPTED, DEFAULT_RATE_PER_S, Limits
 from conformance.gateway_under_test.settings import (
     DEFAULT_CORPUS,
     DEFAULT_MAX_EXAMPLES,
@@ -42,7 +40,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 SECRET_VARIABLE = variable("consumer-secret")
 
 GATEWAY, ACCOUNT, NOTIFICATIONS, CAMPAIGN, REPORTS = "Gateway", "Account", "Notifications", "Campaign", "Reports"
-CASES, LIMITS = "Case files", "Cost and pace"
+CASES = "Case files"
 
 
 def _together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -244,59 +242,6 @@ case_options = _together(
     ),
 )
 
-limit_options = _together(
-    option(
-        LIMITS,
-        "--max-accepted",
-        type=int,
-        metavar="N",
-        help="Requests that may be accepted, at most; each that is sent counts unless it is refused. Default: "
-        f"{DEFAULT_MAX_ACCEPTED}; none for a gateway on this machine.",
-    ),
-    option(
-        LIMITS,
-        "--max-spend",
-        type=int,
-        metavar="KES",
-        help="Shillings that accepted requests may move, at most. Needed for airtime, mpesa-online and mpesa-wallet of "
-        "a gateway that is not on this machine.",
-    ),
-    option(
-        LIMITS,
-        "--rate",
-        type=float,
-        metavar="N",
-        help=f"Requests per second, at most. Default: {DEFAULT_RATE_PER_S:g}; no limit for a gateway on this machine.",
-    ),
-    option(
-        LIMITS,
-        "--concurrency",
-        type=int,
-        metavar="N",
-        default=CONCURRENCY,
-        show_default=True,
-        help="Requests under way at once, at most.",
-    ),
-    option(
-        LIMITS,
-        "--connect-timeout",
-        type=float,
-        metavar="SECONDS",
-        default=CONNECT_TIMEOUT_S,
-        show_default=True,
-        help="How long a connection may take.",
-    ),
-    option(
-        LIMITS,
-        "--read-timeout",
-        type=float,
-        metavar="SECONDS",
-        default=ANSWER_TIMEOUT_S,
-        show_default=True,
-        help="How long an answer may take.",
-    ),
-)
-
 report_options = _together(
     option(
         REPORTS,
@@ -374,22 +319,9 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Setti
         redact=tuple(options.get("redact", ())),
         show_phone_numbers=options.get("show_phone_numbers", False),
         report_dir=options.get("report_dir", Path("reports")),
-        limits=_limits_from(options),
+        limits=limits_from(options),
         looks_only=looks_only,
         **_cases_from(options),
-    )
-
-
-def _limits_from(options: dict[str, Any]) -> Limits:
-    if "max_accepted" not in options:
-        return Limits()
-    return Limits(
-        options["max_accepted"],
-        options["max_spend"],
-        options["rate"],
-        options["concurrency"],
-        options["connect_timeout"],
-        options["read_timeout"],
     )
 
 

@@ -13,10 +13,10 @@ from conformance.callbacks.address import Address
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import did_you_mean
+from conformance.cli.limits import limit_options
 from conformance.cli.options import (
     REPORTS,
     gateway_options,
-    limit_options,
     phone_options,
     receiver_options,
     report_options,

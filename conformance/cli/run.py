@@ -11,12 +11,12 @@ import click
 
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand
+from conformance.cli.limits import limit_options
 from conformance.cli.options import (
     account_options,
     campaign_options,
     case_options,
     gateway_options,
-    limit_options,
     product_options,
     receiver_options,
     report_options,
