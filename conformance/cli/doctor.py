@@ -29,7 +29,7 @@ def doctor(**options: Any) -> int:
 
     Only account-details is called, so no money moves. Exit code: 0 if all is well, 3 if not.
     """
-    settings = settings_from(options)
+    settings = settings_from(options, looks_only=True)
     whole = options["show_callback_token"]
     console = results()
     probed = 0

@@ -12,6 +12,11 @@ from click.core import ParameterSource
 from conformance.callbacks.address import Address
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.complaints import Complaints
+<<<<<<< HEAD
+=======
+from conformance.cli.configuration import did_you_mean
+from conformance.cli.limits import limit_options
+>>>>>>> money
 from conformance.cli.options import (
     REPORTS,
     gateway_options,
@@ -27,10 +32,11 @@ from conformance.contract.commands import COMMANDS
 from conformance.errors import UsageError, did_you_mean
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.corpus import numbers_named
+from conformance.gateway_under_test.limits import is_loopback
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.recorded import history, sent_again
 from conformance.gateway_under_test.replaying import judged_alone, window_of
-from conformance.gateway_under_test.settings import Settings, is_loopback
+from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Record, read_journal
 from conformance.journal.redaction import MARKS
 from conformance.reporting.console import remarks, results
@@ -56,6 +62,7 @@ FOLDER = "replay"
 @phone_options
 @receiver_options
 @waiting_options
+@limit_options
 def replay(case_id: str, **options: Any) -> int:
     """Send the recorded CASE again, byte for byte, and judge it by itself.
 
@@ -70,11 +77,11 @@ def replay(case_id: str, **options: Any) -> int:
     path: Path = options.pop("journal") or options["report_dir"] / campaign.JOURNAL
     record = read_journal(path)
     case = _recorded(record, case_id, path)
-    settings = _settings(record, case, options)
+    cases = history(record, case)
+    settings = _settings(record, cases, options)
     again = settings.report_dir / campaign.JOURNAL
     if again.resolve() == path.resolve():
         raise UsageError(f"{path} would be replaced by its own replay", hint="choose another --report-dir")
-    cases = history(record, case)
     _check_numbers(cases, settings)
     window = None if settings.gateway is None else window_of(case, cases, _records(record, again))
     complaints = click.get_current_context().find_object(Complaints) or Complaints()
@@ -135,11 +142,12 @@ def _records(record: Record, again: Path) -> Iterator[Record]:
 # --- Settings: those that are given, else those of the journal
 
 
-def _settings(record: Record, case: Case, options: dict[str, Any]) -> Settings:
+def _settings(record: Record, cases: tuple[Case, ...], options: dict[str, Any]) -> Settings:
     recorded = record.settings
     # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
     was_given = recorded["subject_name"] == recorded["gateway"]
-    product = COMMANDS[case.command].product if case.command else None
+    named = dict.fromkeys(COMMANDS[case.command].product for case in cases if case.command)
+    products = tuple(filter(None, named))
     wanted: Mapping[str, Any] = {
         "gateway": options["gateway"] or (recorded["gateway"] if was_given else None),
         "consumer_key": options["consumer_key"] or recorded["consumer_key"],
@@ -151,10 +159,13 @@ def _settings(record: Record, case: Case, options: dict[str, Any]) -> Settings:
         "sender_id": tuple(recorded["sender_ids"]),
         "short_code": tuple(recorded["short_codes"]),
         "phone_number": tuple(recorded["phone_numbers"]),
-        "product": (product,) if product else tuple(recorded["products"]),
+        # What the run was allowed is allowed once more; of what it needed for all its cases this needs a few.
+        **{name: recorded.get(name) for name in ("max_accepted", "max_spend")},
+        "rate": recorded.get("rate_per_s"),
+        "product": products or tuple(recorded["products"]),
     }
     given = {name: value for name, value in options.items() if not _by_default(name) and value not in (None, ())}
-    chosen = {"consumer_secret": None, **wanted, **given, "report_dir": options["report_dir"] / FOLDER}
+    chosen = {**options, "consumer_secret": None, **wanted, **given, "report_dir": options["report_dir"] / FOLDER}
     url = chosen["callback_url"]
     if url is not None and any(mark in url for mark in MARKS):
         raise UsageError(

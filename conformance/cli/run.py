@@ -11,6 +11,7 @@ import click
 
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand
+from conformance.cli.limits import limit_options
 from conformance.cli.options import (
     account_options,
     campaign_options,
@@ -38,6 +39,7 @@ from conformance.reporting.live import progress_on
 @waiting_options
 @product_options
 @campaign_options
+@limit_options
 @case_options
 @expectations_options
 @report_options

@@ -19,13 +19,14 @@ from conformance.callbacks.ledger import Ledger, Settled, request_id_of
 from conformance.callbacks.strays import Strays
 from conformance.checks.evidence import Answer
 from conformance.errors import EnvironmentFailure
-from conformance.exchange import Pace, Sender
+from conformance.exchange import Allowance, Sender
+from conformance.gateway_under_test.limits import Limits, is_loopback
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.preflight import examine, way_back
 from conformance.gateway_under_test.progress import Progress, Silent
 from conformance.gateway_under_test.rig import Rig, rigged
 from conformance.gateway_under_test.samples import check_samples
-from conformance.gateway_under_test.settings import Settings, is_loopback
+from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Journal, Redaction
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.variants import BUILT_IN
@@ -93,7 +94,24 @@ def _campaign(
     hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))
     rig.intake.hand_to(hearing.on_arrival)
     progress.phase("send", f"{len(plan.cases)} cases")
-    Sender(journal, Pace(), on_exchange=hearing.on_exchange, ca_file=settings.ca_file).send(plan.groups)
+    bounds = settings.bounds
+    allowance = bounds.allowance()
+    sender = Sender(
+        journal,
+        bounds.pace(settings.seed),
+        on_exchange=hearing.on_exchange,
+        ca_file=settings.ca_file,
+        allowance=allowance,
+        manners=bounds.manners(rig.gateway),
+    )
+    try:
+        for group in plan.alone:
+            sender.send([group])
+        sender.send(plan.groups)
+        sender.send(plan.last)
+    finally:
+        if bounds.any:
+            journal.note("allowance", _within_limits(bounds, allowance, plan))
     progress.phase("listen", f"up to {settings.notify_within_s:g} s")
     settled = hearing.ledger.wait()
     if settled.missing and settings.gateway is not None:
@@ -121,6 +139,18 @@ def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) 
             journal.note("obstacle", {"message": probe.detail, "hint": probe.hint})
             return False
     return True
+
+
+def _within_limits(bounds: Limits, allowance: Allowance, plan: Plan) -> Mapping[str, Any]:
+    """What may have been accepted, and how many cases and attempts were kept from being sent by which option."""
+    return {
+        "max_accepted": bounds.max_accepted,
+        "max_spend": bounds.max_spend,
+        "accepted_at_most": allowance.taken,
+        "spent_at_most": allowance.spent,
+        "not_planned": dict(plan.beyond_limits),
+        "withheld": dict(allowance.withheld),
+    }
 
 
 def _described(settled: Settled) -> Mapping[str, Any]:

@@ -24,6 +24,7 @@ from conformance.reporting.console import print_line
 from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.expected import entries_to_paste, followed_up, told_stale
+from conformance.reporting.limits import limit_lines
 from conformance.reporting.repeat import repeat_command, replay_command
 from conformance.reporting.result import Result
 from conformance.reporting.shortfalls import Shortfall, shortfalls
@@ -80,7 +81,7 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
     for note in result.record.notes:
         if note.kind == "left-out":
             print_line(console, f"left out {note.detail['case']}: {note.detail['why']}")
-    for line in entries_to_paste(result.judged, day_of(result.record)):
+    for line in (*limit_lines(result.document), *entries_to_paste(result.judged, day_of(result.record))):
         print_line(console, line)
     print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")
     if journal is not None:
