@@ -327,12 +327,9 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Setti
         redact=tuple(options.get("redact", ())),
         show_phone_numbers=options.get("show_phone_numbers", False),
         report_dir=options.get("report_dir", Path("reports")),
-<<<<<<< HEAD
         expectations=options.get("expectations"),
-=======
         limits=limits_from(options),
         looks_only=looks_only,
->>>>>>> money
         **_cases_from(options),
     )
 

@@ -12,11 +12,7 @@ from click.core import ParameterSource
 from conformance.callbacks.address import Address
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.complaints import Complaints
-<<<<<<< HEAD
-=======
-from conformance.cli.configuration import did_you_mean
 from conformance.cli.limits import limit_options
->>>>>>> money
 from conformance.cli.options import (
     REPORTS,
     gateway_options,

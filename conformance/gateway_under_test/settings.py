@@ -51,22 +51,13 @@ class Settings:
     """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
 
     `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
-<<<<<<< HEAD
-    the receiver is reached by https; `ca_file` holds further certificates that are trusted. `redact`: values that are
-    written down nowhere, beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`:
-    case files that go first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept.
-    `expectations`: what is known to fall short.
-    Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called,
-    a product that does not exist, and numbers out of range.
-=======
     the receiver is reached by https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost,
     and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
     beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go
-    first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `looks_only`: nothing is sent
-    but account-details.
+    first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known to
+    fall short. `looks_only`: nothing is sent but account-details.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called
     or without a limit to the money that may be moved, a product that does not exist, and numbers out of range.
->>>>>>> money
     """
 
     consumer_key: str
@@ -172,11 +163,8 @@ class Settings:
             "show_phone_numbers": self.show_phone_numbers,
             "corpus": str(self.corpus.path) if self.corpus else None,
             "cases": str(self.cases.path) if self.cases else None,
-<<<<<<< HEAD
             "expectations": self.expectations.recorded() if self.expectations else None,
-=======
             **self.bounds.recorded(),
->>>>>>> money
         }
 
 
