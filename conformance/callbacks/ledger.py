@@ -81,6 +81,11 @@ class Ledger:
         with self._changed:
             return self._outstanding
 
+    def missing(self) -> frozenset[str]:
+        """The products of which notifications are owed and have not arrived."""
+        with self._changed:
+            return frozenset(product for (product, _), balance in self._balances.items() if balance > 0)
+
     def owe(self, product: str, request_id: str, since: float) -> None:
         """A request was accepted at `since` (seconds of the clock): a notification is owed within `notify_within`.
 

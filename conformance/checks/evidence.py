@@ -30,6 +30,7 @@ from conformance.checks.reading import (
     UNAUTHORIZED,
     Answer,
     Content,
+    as_over_a_network,
     is_number,
 )
 from conformance.checks.remembered import ABSENT, SOONEST, Arrival, Outcome, Purpose, Shared
@@ -52,7 +53,9 @@ class Terms:
     the suite and the gateway, so that a lost answer is the gateway's doing. `settled_at`: until when (monotonic
     seconds) the suite listened, None when it was cut off before. `obstacle`: why the campaign was not held at all.
     `alone`: nobody else uses the account, because so it was said, or because the gateway was started for the run.
-    `ways_lost`: product → how its callback path was found not to lead here after the run.
+    `ways_lost`: product → how its callback path was found not to lead here after the run. `network_back`: a network
+    lies between the gateway and the callbacks; `canaries`: product → how many went over it, and how many got lost.
+    `stand_ins`: the id of a case whose answer got lost → the ids of those that were planned anew for it.
     """
 
     commands: tuple[str, ...] = tuple(COMMANDS)
@@ -64,6 +67,9 @@ class Terms:
     obstacle: str | None = None
     alone: bool = False
     ways_lost: Mapping[str, str] = field(default_factory=dict)
+    network_back: bool = False
+    canaries: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    stand_ins: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, record: Record) -> Self:
@@ -80,7 +86,19 @@ class Terms:
             obstacle=notes.get("obstacle", {}).get("message"),
             alone=bool(settings["exclusive_account"] or settings.get("own_gateway")),
             ways_lost=dict(notes.get("way-back", {}).get("lost", {})),
+            network_back=bool(settings.get("network_back", False)),
+            canaries={p: (sent, lost) for p, (sent, lost) in notes.get("way-back", {}).get("canaries", {}).items()},
+            stand_ins=_stand_ins(record),
         )
+
+
+def _stand_ins(record: Record) -> Mapping[str, Sequence[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for note in record.notes:
+        if note.kind == "planned-anew":
+            for new, lost in note.detail["stands_for"].items():
+                found[lost].append(new)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +186,7 @@ class Evidence:
     def answers(self, record: Record) -> Iterator[Answer]:
         """Each answer of the record in full, once what is to be known of it is remembered."""
         for case, exchange, final in record.attempts():
-            answer = Answer.of(case, exchange, final=final)
+            answer = Answer.of(case, exchange if self.terms.loopback else as_over_a_network(exchange), final=final)
             self._remember(answer)
             yield answer
         self._attempts = {outcome.case_id: [] for outcome in self.outcomes if not outcome.final}
@@ -302,8 +320,20 @@ class Evidence:
         return outcome.shared is not None and outcome.shared.several
 
     def twin_of(self, outcome: Outcome) -> Outcome | None:
-        """The outcome of the case's positive twin."""
-        return self.final.get(outcome.purpose.twin or "")
+        """The outcome of the case's positive twin; where its answer got lost, that of one that was sent in its stead.
+
+        Not for a repeat: what has to be accepted beside it belongs to the same sequence.
+        """
+        twin = outcome.purpose.twin or ""
+        if outcome.kind is Kind.REPEAT:
+            return self.final.get(twin)
+        return next(filter(_answered, map(self.final.get, self._stand_ins(twin))), self.final.get(twin))
+
+    def _stand_ins(self, case_id: str) -> Iterator[str]:
+        """The case, and those that were planned anew for it, and for these."""
+        yield case_id
+        for stand_in in self.terms.stand_ins.get(case_id, ()):
+            yield from self._stand_ins(stand_in)
 
     def earlier_of(self, outcome: Outcome) -> Outcome | None:
         """The outcome of the case that this one repeats or follows."""
@@ -335,6 +365,10 @@ def _echo(answer: Outcome | None, content: Content) -> Echo | None:
     if answer is None or answer.details is None or content.members is None:
         return None
     return Echo.of(answer.command, answer.details, content.members)
+
+
+def _answered(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.status is not None
 
 
 def _identity(command: str | None, request: Request) -> bytes:

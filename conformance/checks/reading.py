@@ -8,7 +8,7 @@ Answer      an exchange: JSON, envelope, outcome, request_id
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from conformance.contract.commands import COMMANDS
@@ -39,6 +39,21 @@ class Content:
         except (ValueError, RecursionError) as error:
             return cls(error=str(error) or type(error).__name__)
         return cls(value, None, value if isinstance(value, dict) else None)
+
+
+# What stands between answers with these if it does not reach the gateway (RFC 9110, 15.6.3 and 15.6.5).
+ANSWERED_BETWEEN = frozenset({502, 504})
+
+
+def as_over_a_network(exchange: Exchange) -> Exchange:
+    """The exchange, without an answer if that is evidently of what stands between: a 502 or 504 outside the envelope.
+
+    The gateway's own have a JSON object, as all of its answers have.
+    """
+    response = exchange.response
+    if response is None or response.status not in ANSWERED_BETWEEN or Content.of(response.body).members is not None:
+        return exchange
+    return replace(exchange, response=None, failure=f"answered {response.status} by what stands between")
 
 
 NO_ANSWER = Content(error="there is no answer")

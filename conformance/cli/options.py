@@ -81,6 +81,14 @@ gateway_options = _together(
     credential_options,
     option(
         GATEWAY,
+        "--over-network/--no-network",
+        default=None,
+        help="Whether a network lies between, so that what gets lost may be its doing. Default: unless gateway and "
+        "callback URL are on this machine. Beside a tunnel that begins here say --over-network: what is at its end "
+        "then counts as a real gateway.",
+    ),
+    option(
+        GATEWAY,
         "--ca-file",
         type=click.Path(path_type=Path),
         metavar="FILE",
@@ -330,6 +338,7 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Setti
         expectations=options.get("expectations"),
         limits=limits_from(options),
         looks_only=looks_only,
+        over_network=options.get("over_network"),
         **_cases_from(options),
     )
 

@@ -28,7 +28,6 @@ from conformance.contract.commands import COMMANDS
 from conformance.errors import UsageError, did_you_mean
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.corpus import numbers_named
-from conformance.gateway_under_test.limits import is_loopback
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.recorded import history, sent_again
 from conformance.gateway_under_test.replaying import judged_alone, window_of
@@ -109,7 +108,7 @@ def _recorded(record: Record, case_id: str, path: Path) -> Case:
 
 def _check_numbers(cases: tuple[Case, ...], settings: Settings) -> None:
     """Beyond this machine nobody is called who was not named, in the run or now."""
-    if settings.gateway is None or is_loopback(settings.gateway):
+    if not settings.beyond:
         return
     for case in cases:
         for number in numbers_named(case.request.body, case.member):
@@ -151,6 +150,7 @@ def _settings(record: Record, cases: tuple[Case, ...], options: dict[str, Any]) 
         "callback_url": recorded["callback_url"],
         "notify_within": recorded["notify_within_s"],
         "seed": recorded["seed"],
+        "over_network": recorded.get("over_network"),
         "exclusive_account": recorded["exclusive_account"],
         "sender_id": tuple(recorded["sender_ids"]),
         "short_code": tuple(recorded["short_codes"]),

@@ -1,6 +1,6 @@
 """What a run may cost, and at what pace it goes: limits that are given, and those that hold where none is.
 
-    Limits          as they are given; .within(gateway) fills in what holds for that gateway
+    Limits          as they are given; .within(beyond) fills in what holds beyond this machine
     MOVES_MONEY     the commands whose accepted requests move money
 
 Of a gateway on this machine nothing is lost, so nothing limits a run against it unless that is asked for. Any other
@@ -64,17 +64,17 @@ class Limits:
                 raise UsageError(f"{name} is {seconds:g}; expected more than 0 and at most an hour (3600 seconds)")
 
     def check_sufficient(self, gateway: str, commands: Sequence[str]) -> None:
-        """UsageError if money would be moved beyond this machine and nobody said how much may be."""
+        """UsageError if money would be moved by a gateway beyond this machine and nobody said how much may be."""
         moving = [command for command in commands if command in MOVES_MONEY]
-        if self.max_spend is None and moving and not is_loopback(gateway):
+        if self.max_spend is None and moving:
             raise UsageError(
                 f"--max-spend is missing; {gateway} is not on this machine, and {', '.join(moving)} may move money",
                 hint="say how many shillings a run may move, as in --max-spend 500, or leave them out: --product sms",
             )
 
-    def within(self, gateway: str | None) -> Self:
-        """The limits that hold for a gateway (None: the built-in mock gateway)."""
-        if gateway is None or is_loopback(gateway):
+    def within(self, *, beyond: bool) -> Self:
+        """The limits that hold for a gateway; `beyond`: it is not on this machine."""
+        if not beyond:
             return self
         accepted = DEFAULT_MAX_ACCEPTED if self.max_accepted is None else self.max_accepted
         return replace(self, max_accepted=accepted, rate_per_s=self.rate_per_s or DEFAULT_RATE_PER_S)
@@ -92,9 +92,8 @@ class Limits:
         """At which a run sends; the same seed gives the same jitter."""
         return Pace(self.rate_per_s, jitter=Random(f"jitter {seed}").random)
 
-    def manners(self, gateway: str) -> Manners:
+    def manners(self, *, over_network: bool) -> Manners:
         """How a run sends."""
-        over_network = not is_loopback(gateway)
         return Manners(self.concurrency, self.read_timeout_s, self.connect_timeout_s, over_network)
 
     def recorded(self) -> Mapping[str, Any]:

@@ -54,8 +54,9 @@ class Settings:
     the receiver is reached by https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost,
     and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
     beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go
-    first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known to
-    fall short. `looks_only`: nothing is sent but account-details.
+    first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known
+    to fall short. `looks_only`: nothing is sent but account-details. `over_network`: whether a network lies between, by
+    which requests and notifications may be lost; None: as the URLs say.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called
     or without a limit to the money that may be moved, a product that does not exist, and numbers out of range.
     """
@@ -85,6 +86,7 @@ class Settings:
     redact: tuple[str, ...] = field(default=(), repr=False)
     show_phone_numbers: bool = False
     looks_only: bool = False
+    over_network: bool | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is sent."""
@@ -93,8 +95,7 @@ class Settings:
         unknown = [p for p in self.products if p not in PRODUCTS]
         if unknown or not self.products:
             raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")
-        if self.gateway is not None and not self.looks_only:
-            self._check_told(self.gateway)
+        self._check_told()
         if self.callback_tls is not None and self.gateway is None:
             raise UsageError(
                 "--callback-tls-cert is given without --gateway; the built-in mock gateway notifies over plain HTTP"
@@ -115,14 +116,22 @@ class Settings:
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}; expected 0 or more")
 
-    def _check_told(self, gateway: str) -> None:
+    def _check_told(self) -> None:
         """UsageError if requests may reach people or move money, and nobody said whom and how much."""
-        if not self.phone_numbers and not is_loopback(gateway):
+        if self.gateway is None:
+            if self.over_network is not None:
+                raise UsageError(
+                    "--over-network or --no-network is given without --gateway; the built-in mock gateway is here"
+                )
+            return
+        if self.looks_only or not self.beyond:
+            return
+        if not self.phone_numbers:
             raise UsageError(
-                f"--phone-number is missing; {gateway} is not on this machine, so messages may reach people",
+                f"--phone-number is missing; {self.gateway} is not on this machine, so messages may reach people",
                 hint="name the numbers that may be called, as in --phone-number 254712345678",
             )
-        self.limits.check_sufficient(gateway, self.commands)
+        self.limits.check_sufficient(self.gateway, self.commands)
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -132,7 +141,24 @@ class Settings:
     @property
     def bounds(self) -> Limits:
         """The limits that hold for the gateway at hand."""
-        return self.limits.within(self.gateway)
+        return self.limits.within(beyond=self.beyond)
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the gateway may be a real one: it is not on this machine, or only its near end is."""
+        return self.gateway is not None and (self.over_network is True or not is_loopback(self.gateway))
+
+    @property
+    def network_there(self) -> bool:
+        """Whether what gets lost on the way to the gateway may be a network's doing."""
+        return self.beyond if self.over_network is None else self.over_network
+
+    @property
+    def network_back(self) -> bool:
+        """Whether what gets lost on the way of notifications may be."""
+        if self.over_network is not None:
+            return self.over_network
+        return self.beyond or (self.callback_url is not None and not is_loopback(self.callback_url))
 
     @property
     def constraints(self) -> Constraints:
@@ -160,6 +186,9 @@ class Settings:
             "seed": self.seed,
             "exclusive_account": self.exclusive_account,
             "own_gateway": self.gateway is None,
+            "over_network": self.over_network,
+            "loopback": not self.network_there,
+            "network_back": self.network_back,
             "show_phone_numbers": self.show_phone_numbers,
             "corpus": str(self.corpus.path) if self.corpus else None,
             "cases": str(self.cases.path) if self.cases else None,

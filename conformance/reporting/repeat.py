@@ -33,10 +33,7 @@ def replay_command(case_id: str, journal: Path) -> str:
 def _options(settings: Mapping[str, Any]) -> Iterator[str]:
     # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
     if settings["subject_name"] == settings["gateway"]:
-        yield from ("--gateway", settings["gateway"], "--consumer-key", settings["consumer_key"])
-        for name in ("callback_listen", "callback_url"):
-            if settings.get(name):
-                yield from (f"--{name.replace('_', '-')}", settings[name])
+        yield from _addresses(settings)
     yield from _repeated("--product", settings["products"], PRODUCTS)
     yield from _repeated("--sender-id", settings["sender_ids"], (DEFAULT_SENDER_ID,))
     yield from _repeated("--short-code", settings["short_codes"], (DEFAULT_SHORT_CODE,))
@@ -55,6 +52,15 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
     if settings.get("expectations"):
         yield from ("--expectations", settings["expectations"])
     yield from ("--seed", str(settings["seed"]))
+
+
+def _addresses(settings: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("--gateway", settings["gateway"], "--consumer-key", settings["consumer_key"])
+    for name in ("callback_listen", "callback_url"):
+        if settings.get(name):
+            yield from (f"--{name.replace('_', '-')}", settings[name])
+    if settings.get("over_network") is not None:
+        yield "--over-network" if settings["over_network"] else "--no-network"
 
 
 def _limits(settings: Mapping[str, Any]) -> Iterator[str]:

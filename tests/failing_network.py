@@ -1,0 +1,188 @@
+"""A network that fails: a proxy between two programs that loses, delays, cuts, resets and repeats, by a seed.
+
+    Weather         how often what goes wrong
+    FailingNetwork  a proxy before an address; a context manager
+
+It understands as much of HTTP as tells where a request and its answer end, and opens a connection of its own for each.
+What is decided for one request does not depend on threads: it follows from the seed and the request's place in its
+connection's order of arrival. What goes wrong is counted in `happened`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from conformance.callbacks.address import Address
+
+PATIENCE_S = 30.0
+LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
+# Closing a socket with this sends a RST.
+AT_ONCE = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """Shares of the requests, from 0 to 1.
+
+    `dropped`: the connection is closed before anything of it was passed on. `unanswered`: it is passed on, and its
+    answer is lost. `cut`: only half of its answer comes through. `cut_request`: only half of it is passed on. `reset`:
+    the connection is reset, at any of these points. `bad_gateway`: a 502 of the proxy's own instead. `delayed`: by
+    `delay_s` before it is passed on. `repeated`: it is passed on twice, to a way that takes notifications.
+    """
+
+    dropped: float = 0.0
+    unanswered: float = 0.0
+    cut: float = 0.0
+    cut_request: float = 0.0
+    reset: float = 0.0
+    bad_gateway: float = 0.0
+    delayed: float = 0.0
+    delay_s: float = 0.0
+    repeated: float = 0.0
+
+
+class FailingNetwork:
+    """A proxy on loopback before `behind`; `url` is where it listens. What it does to a request is drawn from `seed`."""
+
+    def __init__(self, behind: Address, weather: Weather, seed: int = 0) -> None:
+        self.happened: Counter[str] = Counter()
+        self.weather = weather
+        self._behind = behind
+        self._chance = random.Random(seed)
+        self._lock = threading.Lock()
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.address = Address("127.0.0.1", self._listening.getsockname()[1])
+        self.url = self.address.url
+        self._open: set[socket.socket] = set()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        with self._lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            with self._lock:
+                self._open.add(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        connection.settimeout(PATIENCE_S)
+        with contextlib.suppress(OSError), connection:
+            while self._serve_one(connection):
+                pass
+        with self._lock:
+            self._open.discard(connection)
+
+    def _serve_one(self, connection: socket.socket) -> bool:
+        """One request and its answer; False if the connection is over."""
+        request = b"".join(_message(connection, has_body=None))
+        if not request:
+            return False
+        fate, delayed, repeated, reset = self._drawn()
+        if delayed:
+            time.sleep(self.weather.delay_s)
+        if fate == "dropped":
+            return self._ended(connection, reset=reset)
+        if fate == "bad_gateway":
+            connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 7\r\n\r\n<h1>502")
+            return True
+        if fate == "cut_request":
+            with self._connected() as behind:
+                behind.sendall(request[: len(request) // 2])
+            return self._ended(connection, reset=reset)
+        answer = self._passed_on(request)
+        if repeated:
+            self._passed_on(request)
+        if fate == "unanswered":
+            return self._ended(connection, reset=reset)
+        if fate == "cut":
+            connection.sendall(answer[: len(answer) // 2])
+            return self._ended(connection, reset=reset)
+        connection.sendall(answer)
+        return bool(answer) and (LENGTH.search(answer) or CHUNKED.search(answer)) is not None
+
+    def _drawn(self) -> tuple[str, bool, bool, bool]:
+        with self._lock:
+            weather, roll = self.weather, self._chance.random()
+            delayed, repeated, reset = (
+                self._chance.random() < share for share in (weather.delayed, weather.repeated, weather.reset)
+            )
+            fate = "well"
+            for name in ("dropped", "unanswered", "cut", "cut_request", "bad_gateway"):
+                share: float = getattr(weather, name)
+                if 0 <= roll < share:
+                    fate = name
+                roll -= share
+            self.happened.update([fate, *["delayed"] * delayed, *["repeated"] * (repeated and fate == "well")])
+        return fate, delayed, repeated and fate == "well", reset
+
+    def _connected(self) -> socket.socket:
+        return socket.create_connection((self._behind.host, self._behind.port), timeout=PATIENCE_S)
+
+    def _passed_on(self, request: bytes) -> bytes:
+        """The answer, whole or as far as it went."""
+        with contextlib.suppress(OSError), self._connected() as behind:
+            behind.sendall(request)
+            return b"".join(_message(behind, has_body=not request.startswith(b"HEAD ")))
+        return b""
+
+    def _ended(self, connection: socket.socket, *, reset: bool) -> bool:
+        if reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        return False
+
+
+def _message(connection: socket.socket, *, has_body: bool | None) -> Iterator[bytes]:
+    """The pieces of one HTTP message; `has_body` is None for a request, which has none unless it says so."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        piece = connection.recv(65536)
+        if not piece:
+            if head:
+                yield head
+            return
+        head += piece
+    yield head
+    fields, _, body = head.partition(b"\r\n\r\n")
+    length = LENGTH.search(fields)
+    if has_body is False or fields.startswith((b"HTTP/1.1 204", b"HTTP/1.1 304")):
+        return
+    if length is not None:
+        missing = int(length[1]) - len(body)
+        while missing > 0 and (piece := connection.recv(65536)):
+            missing -= len(piece)
+            yield piece
+    elif CHUNKED.search(fields):
+        while not body.endswith(b"0\r\n\r\n") and (piece := connection.recv(65536)):
+            body = (body + piece)[-1024:]
+            yield piece
+    elif has_body:
+        while piece := connection.recv(65536):
+            yield piece

@@ -1,0 +1,80 @@
+"""Runs through a network that fails, against mock gateways of the test's own.
+
+held_through    holds a run; the path of its journal
+told            each verdict of a judged run that is no PASS, by requirement and command
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from campaigns import free_address, settings
+from failing_network import FailingNetwork, Weather
+
+from conformance.callbacks.address import Address
+from conformance.contract.commands import PRODUCTS
+from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test.limits import Limits
+from conformance.gateway_under_test.settings import Settings
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock_gateway.serving import serve_mock
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.verdicts import Judged, Verdict
+
+FAIR = Weather()
+# More than any window meets, so that what got lost can be planned anew.
+PHONE_NUMBERS = tuple(f"2547110{number:05}" for number in range(100, 140))
+# Beyond this machine a run has limits; these are none.
+UNLIMITED = Limits(max_accepted=10_000, max_spend=10_000_000, rate_per_s=10_000.0)
+
+
+@dataclass
+class Through:
+    """A run that was held: its journal, and what happened on the way there and back."""
+
+    journal: Path
+    there: Mapping[str, int] = field(default_factory=dict)
+    back: Mapping[str, int] = field(default_factory=dict)
+
+
+def held_through(
+    directory: Path,
+    there: Weather = FAIR,
+    back: Weather = FAIR,
+    behaviour: Behaviour = BUILT_IN,
+    *,
+    seed: int = 1,
+    hold: Callable[[Settings], Path] = campaign.run,
+    **changes: Any,
+) -> Through:
+    """A run whose requests go through one such network and whose notifications come through another."""
+    listen = free_address()
+    with ExitStack() as stack:
+        way_back = stack.enter_context(FailingNetwork(listen, back, seed))
+        account = Account.sample({product: f"{way_back.url}/callbacks/{product}" for product in PRODUCTS})
+        server = stack.enter_context(serve_mock(account, behaviour, seed=1))
+        host, _, rest = server.url.removeprefix("http://").partition("/")
+        way_there = stack.enter_context(FailingNetwork(Address.parse(host), there, seed + 1))
+        given = {
+            "gateway": f"{way_there.url}/{rest}",
+            "callback_listen": listen,
+            "callback_url": way_back.url,
+            "consumer_key": account.consumer_key,
+            "consumer_secret": account.consumer_secret,
+            "phone_numbers": PHONE_NUMBERS,
+            "limits": UNLIMITED,
+            "over_network": True,
+            "products": ("sms", "airtime"),
+        }
+        journal = hold(settings(directory, **{**given, **changes}))
+        return Through(journal, way_there.happened, way_back.happened)
+
+
+def told(judgement: Judged) -> dict[tuple[str, str | None], Verdict]:
+    """Each verdict that is no PASS."""
+    return {(v.requirement.id, v.command): v.verdict for v in judgement.verdicts if v.verdict is not Verdict.PASS}
