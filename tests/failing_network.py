@@ -111,7 +111,9 @@ class FailingNetwork:
         if fate == "dropped":
             return self._ended(connection, reset=reset)
         if fate == "bad_gateway":
-            connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 7\r\n\r\n<h1>502")
+            connection.sendall(
+                b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 7\r\n\r\n<h1>502"
+            )
             return True
         if fate == "cut_request":
             with self._connected() as behind:

@@ -65,12 +65,13 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
             yield obstacle
         else:
             missing.append(answer)
-    lost = _lost_on_its_way(evidence.terms, product or "", len(missing), len(missing) + len(kept)) if missing else None
+    explained = evidence.unreadable_notices[product]
+    gone = max(0, len(missing) - explained)
+    lost = _lost_on_its_way(evidence.terms, product or "", gone, gone + len(kept)) if gone else None
     if lost is not None:
         yield from (Unobserved(Reason.ENVIRONMENT, lost, answer.number) for answer in missing)
         return
     yield from kept
-    explained = evidence.unreadable_notices[product]
     if len(missing) > explained:
         # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.
         said = f"no notification within {evidence.terms.notify_within_s:g} s of the accepted request"
@@ -92,14 +93,16 @@ def _lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str
     Where a network lies between, canaries tell how often it loses something: the gateway is to blame if so many missing
     notifications would else be a chance of one in a million, at most.
     """
-    way_lost = terms.ways_lost.get(product)
     if not terms.network_back:
+        way_lost = terms.ways_lost.get(product)
         return None if way_lost is None else f"{missing} notifications are missing, and {way_lost}"
     sent, lost = terms.canaries.get(product, (0, 0))
     if chance_of_as_many(missing, owed, lost, sent) <= BY_CHANCE:
         return None
-    told = f"{missing} of {owed} notifications are missing, and {lost} of {sent} canaries were lost on the same way"
-    return f"{told}: it may have been the network" + (f"; {way_lost}" if way_lost else "")
+    return (
+        f"{missing} of {owed} notifications are missing, and {lost} of {sent} canaries got lost on the same way: it may "
+        "have been the network"
+    )
 
 
 def chance_of_as_many(missing: int, owed: int, lost: int, sent: int) -> float:

@@ -1,5 +1,6 @@
 """Cases whose answers got lost on a network, planned anew: with other payloads, to show the same.
 
+    windows_of      what a window might have meet them
     lost_of         the cases of a plan of which nothing can be said because an answer is missing
     Anew            .of(lost, plan): stand-ins out of a plan with another seed
 
@@ -19,7 +20,7 @@ from conformance.checks.evidence import BALANCE
 from conformance.contract.commands import COMMANDS
 from conformance.gateway_under_test.corpus import CASES, CORPUS, Group, in_order
 from conformance.gateway_under_test.limits import MOVES_MONEY
-from conformance.gateway_under_test.plan import Plan
+from conformance.gateway_under_test.plan import Pair, Plan
 from conformance.gateway_under_test.sequences import asked
 from conformance.traffic import Case, Kind
 
@@ -42,6 +43,11 @@ def lost_of(groups: Iterable[Group], unanswered: Collection[str]) -> list[Case]:
                 found[case.id] = case
             broken = broken or case.id in unanswered
     return list(found.values())
+
+
+def windows_of(cases: Iterable[Case]) -> frozenset[Pair]:
+    """Phone numbers and amounts that were sent, and within whose window similar requests are refused."""
+    return frozenset(pair for case in cases if (pair := _windowed(case)) is not None)
 
 
 def _builds_on_its_group(case: Case) -> bool:
@@ -83,7 +89,7 @@ class _Choice:
         self._group_of = {case.id: group for group in (*self._alone, *self._groups) for case in group}
         self._by_id = {case.id: case for case in plan.cases}
         before = {case.id: case for case in sent}
-        self._taken = {pair for case in before.values() if (pair := _windowed(case)) is not None}
+        self._taken = windows_of(before.values())
         self._bodies = {case.request.body for case in before.values()}
         self._twins = {name for name in answered if name in before and before[name].kind is Kind.VALID}
         self._like: dict[_Purpose, list[Case]] = defaultdict(list)
@@ -155,7 +161,7 @@ def _purpose(case: Case) -> _Purpose:
     return case.command, case.kind, case.aspect, case.member, case.keyword, request.method, request.url
 
 
-def _windowed(case: Case) -> object | None:
+def _windowed(case: Case) -> Pair | None:
     """Phone number and amount of a request within whose window a similar one is refused; None if there is none."""
     command = COMMANDS.get(case.command or "")
     if command is None or command.window_s is None:

@@ -23,7 +23,7 @@ from conformance.checks.notifications import NETWORK_HOLDS_S
 from conformance.checks.reading import as_over_a_network
 from conformance.errors import EnvironmentFailure
 from conformance.exchange import Allowance, Sender
-from conformance.gateway_under_test.anew import MOST_LOST, ROUNDS, Anew, lost_of
+from conformance.gateway_under_test.anew import MOST_LOST, ROUNDS, Anew, lost_of, windows_of
 from conformance.gateway_under_test.limits import Limits
 from conformance.gateway_under_test.plan import Plan, seed_for
 from conformance.gateway_under_test.preflight import examine, over_network, way_back
@@ -161,7 +161,8 @@ def _send_anew(  # noqa: PLR0913, PLR0917 - all that a sending needs
     for number in range(1, ROUNDS + 1):
         if not lost or len(lost) > MOST_LOST * sum(map(len, groups)):
             return
-        again = Plan.of(replace(settings, seed=seed_for(settings.seed, "anew", str(number)), corpus=None), rig.gateway)
+        other = replace(settings, seed=seed_for(settings.seed, "anew", str(number)), corpus=None)
+        again = Plan.of(other, rig.gateway, windows_of(sent))
         answered = {case.id for case in sent} - hearing.unanswered
         anew = Anew.of(lost, again, f"anew-{number}", sent, answered)
         if not anew.cases:
@@ -180,12 +181,11 @@ def _send_anew(  # noqa: PLR0913, PLR0917 - all that a sending needs
 
 def _way_back(settings: Settings, rig: Rig, missing: Collection[str]) -> Mapping[str, Any]:
     """What became of the way by which notifications of these products are missing."""
-    lost = {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}
     if not settings.network_back:
-        return {"lost": lost}
+        return {"lost": {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}}
     products = [product for product in settings.products if product in missing]
     counted = over_network(settings, rig, products)
-    return {"lost": lost, "canaries": {product: (canaries.sent, canaries.lost) for product, canaries in counted}}
+    return {"canaries": {product: (canaries.sent, canaries.lost) for product, canaries in counted}}
 
 
 def _within_limits(bounds: Limits, allowance: Allowance, plan: Plan) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain, zip_longest
@@ -53,6 +53,10 @@ PLAIN = "random"
 SINGLE_SMS = 160
 
 
+# Phone number and amount of a request.
+Pair = tuple[Any, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The groups of a run: cases of a group are sent in order, groups side by side, after those that are sent `alone`.
@@ -68,15 +72,16 @@ class Plan:
     beyond_limits: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, settings: Settings, base_url: str) -> Plan:
+    def of(cls, settings: Settings, base_url: str, taken: Collection[Pair] = ()) -> Plan:
         """Plan a run against the gateway at `base_url`, within the limits that hold for it.
 
+        `taken`: phone numbers and amounts that a window might have meet others, in the form of `pair_of`.
         Raises UsageError if the phone numbers given do not suffice for payloads that a window does not confuse, and if
         of the case files that alone are to be sent none can be.
         """
         # Nearly all cases have the same headers, which are there once.
         headers: dict[Headers, Headers] = {}
-        plans = [CommandPlan(COMMANDS[name], settings, base_url, headers) for name in settings.commands]
+        plans = [CommandPlan(COMMANDS[name], settings, base_url, headers, taken) for name in settings.commands]
         if settings.cases is not None:
             only = placed(settings.cases.files, CASES, _ground(settings, plans), ())
             if not only.groups:
@@ -187,9 +192,16 @@ def _aspect_of_member(schema: Mapping[str, Any], value: str) -> str | None:
 
 
 class CommandPlan:
-    """Plans the cases of one command; `headers` are those that the plan has so far, each once."""
+    """Plans the cases of one command; `headers` are those that the plan has so far, each once; `taken` as in `Plan`."""
 
-    def __init__(self, command: Command, settings: Settings, base_url: str, headers: dict[Headers, Headers]) -> None:
+    def __init__(
+        self,
+        command: Command,
+        settings: Settings,
+        base_url: str,
+        headers: dict[Headers, Headers],
+        taken: Collection[Pair] = (),
+    ) -> None:
         self.command = command
         self.settings = settings
         self.url = f"{base_url.rstrip('/')}/{command.name}"
@@ -200,7 +212,7 @@ class CommandPlan:
         self._cheap = 0
         self.valid = valid_payloads(command, settings.constraints, settings.max_examples, self.seed("valid"))
         self._stock = self._restocked()
-        self._pairs = {_pair(payload.members) for payload in self.valid}
+        self._pairs = {*taken, *(pair_of(payload.members) for payload in self.valid)}
         self.valid = [self._cheaper(payload) if payload.aspect == PLAIN else payload for payload in self.valid]
         # The first request that is a positive twin, for those that have none of their own.
         self.reference: str | None = None
@@ -246,7 +258,7 @@ class CommandPlan:
         """Take a payload made from others for a case of its own; False if a window may have it meet another one."""
         if self.command.window_s is None:
             return True
-        pair = _pair(members)
+        pair = pair_of(members)
         free = pair not in self._pairs
         self._pairs.add(pair)
         return free
@@ -299,7 +311,8 @@ class CommandPlan:
         return [in_order(twin, *cases)]
 
 
-def _pair(members: Mapping[str, Any]) -> tuple[Any, ...]:
+def pair_of(members: Mapping[str, Any]) -> Pair:
+    """What a window goes by."""
     return tuple(members.get(name) for name in WINDOW_MEMBERS)
 
 
