@@ -17,6 +17,7 @@ from conformance.cli.options import (
     account_options,
     campaign_options,
     case_options,
+    expectations_options,
     gateway_options,
     product_options,
     receiver_options,
@@ -66,6 +67,7 @@ def plan_options(function: F) -> F:
 @campaign_options
 @limit_options
 @case_options
+@expectations_options
 @report_options
 @plan_options
 @signing_options
