@@ -52,6 +52,7 @@ class Terms:
     the suite and the gateway, so that a lost answer is the gateway's doing. `settled_at`: until when (monotonic
     seconds) the suite listened, None when it was cut off before. `obstacle`: why the campaign was not held at all.
     `alone`: nobody else uses the account, because so it was said, or because the gateway was started for the run.
+    `ways_lost`: product → how its callback path was found not to lead here after the run.
     """
 
     commands: tuple[str, ...] = tuple(COMMANDS)
@@ -62,6 +63,7 @@ class Terms:
     settled_at: float | None = None
     obstacle: str | None = None
     alone: bool = False
+    ways_lost: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, record: Record) -> Self:
@@ -77,6 +79,7 @@ class Terms:
             settled_at=notes.get("settled", {}).get("at"),
             obstacle=notes.get("obstacle", {}).get("message"),
             alone=bool(settings["exclusive_account"] or settings.get("own_gateway")),
+            ways_lost=dict(notes.get("way-back", {}).get("lost", {})),
         )
 
 
