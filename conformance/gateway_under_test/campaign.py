@@ -94,6 +94,7 @@ def _campaign(
     hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))
     rig.intake.hand_to(hearing.on_arrival)
     progress.phase("send", f"{len(plan.cases)} cases")
+<<<<<<< HEAD
     bounds = settings.bounds
     allowance = bounds.allowance()
     sender = Sender(
@@ -112,6 +113,12 @@ def _campaign(
     finally:
         if bounds.any:
             journal.note("allowance", _within_limits(bounds, allowance, plan))
+=======
+    sender = Sender(journal, Pace(), on_exchange=hearing.on_exchange, ca_file=settings.ca_file)
+    for group in plan.alone:
+        sender.send([group])
+    sender.send(plan.groups)
+>>>>>>> sequences
     progress.phase("listen", f"up to {settings.notify_within_s:g} s")
     settled = hearing.ledger.wait()
     if settled.missing and settings.gateway is not None:
