@@ -252,7 +252,7 @@ def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_options_of_other_commands_may_be_in_the_file(tmp_path: Path) -> None:
     """One file serves all commands."""
-    assert {"seed": 1} == from_file("seed = 1\nlisten = '127.0.0.1:9000'\nformat = 'json'\n", tmp_path)
+    assert {"seed": 1} == from_file("seed = 1\nlisten = '127.0.0.1:9000'\noutput = 'badge.svg'\n", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, option
@@ -83,7 +84,7 @@ def run(**options: Any) -> int:
     settings = settings_from(options)
     if options["plan"]:
         return _planned(settings, options["form"] or "text")
-    if options["form"]:
+    if click.get_current_context().get_parameter_source("form") is ParameterSource.COMMANDLINE:
         raise UsageError(f"--format {options['form']} is given without --plan, which it is for")
     certification = certification_from(options)
     with terminated_as_interrupted(), progress_on(remarks()) as progress:

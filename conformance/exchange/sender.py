@@ -123,12 +123,8 @@ class Sender:
         # Reading the certificates takes 20 ms: once, and only if they are needed. Without them nobody is trusted.
         secure = any(_is_https(case) for group in groups for case in group)
         tls = trusting(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-<<<<<<< HEAD
         manners = self._manners
         connected = partial(Connection, manners.timeout_s, KeepAlive(), tls, manners.connect_timeout_s)
-=======
-        connected = partial(Connection, self._timeout_s, KeepAlive(), tls)
->>>>>>> sequences
 
         def work(done: threading.Event) -> None:
             try:

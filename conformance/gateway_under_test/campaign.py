@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -94,39 +95,40 @@ def _campaign(
     hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))
     rig.intake.hand_to(hearing.on_arrival)
     progress.phase("send", f"{len(plan.cases)} cases")
-<<<<<<< HEAD
-    bounds = settings.bounds
-    allowance = bounds.allowance()
-    sender = Sender(
-        journal,
-        bounds.pace(settings.seed),
-        on_exchange=hearing.on_exchange,
-        ca_file=settings.ca_file,
-        allowance=allowance,
-        manners=bounds.manners(rig.gateway),
-    )
-    try:
+    with _sending(settings, rig, journal, plan, hearing.on_exchange) as sender:
         for group in plan.alone:
             sender.send([group])
         sender.send(plan.groups)
         sender.send(plan.last)
+        progress.phase("listen", f"up to {settings.notify_within_s:g} s")
+        settled = hearing.ledger.wait()
+        if settled.missing and settings.gateway is not None:
+            lost = {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}
+            journal.note("way-back", {"lost": lost})
+        if hearing.strays.left_out:
+            journal.note("strays", {"left_out": hearing.strays.left_out})
+        journal.note("settled", {"at": time.monotonic(), **_described(settled)})
+
+
+@contextmanager
+def _sending(
+    settings: Settings, rig: Rig, journal: Journal, plan: Plan, on_exchange: Callable[[Case, Exchange], None]
+) -> Iterator[Sender]:
+    """Sends whatever the run sends, within its limits; in the end it is noted what may have been accepted."""
+    bounds = settings.bounds
+    allowance = bounds.allowance()
+    try:
+        yield Sender(
+            journal,
+            bounds.pace(settings.seed),
+            on_exchange=on_exchange,
+            ca_file=settings.ca_file,
+            allowance=allowance,
+            manners=bounds.manners(rig.gateway),
+        )
     finally:
         if bounds.any:
             journal.note("allowance", _within_limits(bounds, allowance, plan))
-=======
-    sender = Sender(journal, Pace(), on_exchange=hearing.on_exchange, ca_file=settings.ca_file)
-    for group in plan.alone:
-        sender.send([group])
-    sender.send(plan.groups)
->>>>>>> sequences
-    progress.phase("listen", f"up to {settings.notify_within_s:g} s")
-    settled = hearing.ledger.wait()
-    if settled.missing and settings.gateway is not None:
-        lost = {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}
-        journal.note("way-back", {"lost": lost})
-    if hearing.strays.left_out:
-        journal.note("strays", {"left_out": hearing.strays.left_out})
-    journal.note("settled", {"at": time.monotonic(), **_described(settled)})
 
 
 def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> bool:
