@@ -15,7 +15,7 @@ from conformance import __version__
 
 CHECKOUT = Path(__file__).parents[1]
 
-TARGETS = {"run", "test", "lint", "bench", "clean", "help"}
+TARGETS = {"run", "test", "lint", "bench", "test-schemathesis", "test-prism", "clean", "help"}
 
 # What may lie at the top of the checkout, beside what git ignores; a newcomer needs a reason.
 TOP_LEVEL = {
