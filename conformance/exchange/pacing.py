@@ -75,7 +75,7 @@ class Pace:
     `clock` gives seconds; `wait` waits on a condition for so many seconds at most, and may return earlier.
     """
 
-    def __init__(  # noqa: PLR0913 - the last three are there for tests
+    def __init__(
         self,
         rate_per_s: float | None = None,
         *,
