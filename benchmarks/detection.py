@@ -168,9 +168,9 @@ def detection(seeds: int = SEEDS, workers: int = WORKERS) -> None:
     known = _kept(wanted)
     rest = [trial for trial in wanted if trial not in known]
     print(
-        f"detection   {len(FAULTS)} faults and {1 + len(VARIANTS)} lawful behaviours × {seeds} seeds: {len(wanted):,} runs, of "
-        f"which {len(known):,} are there; the rest takes some {len(rest) * EXPECTED_S / workers / 60:.0f} minutes "
-        f"({workers} at a time, Ctrl-C is safe)",
+        f"detection   {len(FAULTS)} faults and {1 + len(VARIANTS)} lawful behaviours × {seeds} seeds: {len(wanted):,} "
+        f"runs, of which {len(known):,} are there; the rest takes some "
+        f"{len(rest) * EXPECTED_S / workers / 60:.0f} minutes ({workers} at a time, Ctrl-C is safe)",
         flush=True,
     )
     KEPT.parent.mkdir(exist_ok=True)
