@@ -1,4 +1,4 @@
-"""What `make bench` says of detection: what counts as found, and that a measurement goes on where it was interrupted."""
+"""What `make bench` says of detection: what counts as found, and that it goes on where it was interrupted."""
 
 from __future__ import annotations
 
