@@ -26,10 +26,13 @@ unexport PYTHONDONTWRITEBYTECODE
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
 
+# What tries other people's tools needs them installed, and has targets of its own.
+OTHER_TOOLS := tests/test_schemathesis.py tests/test_prism.py
+
 # More workers than cores: most tests wait for a socket or a deadline. tests/sharing_work.py keeps those with a costly
 # fixture together.
 test: $(READY)  ## run all tests of the suite itself
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(OTHER_TOOLS:%=--ignore=%) $(ARGS)
 
 lint: $(READY)  ## check style, formatting and types
 	$(BIN)/ruff check

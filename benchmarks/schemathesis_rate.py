@@ -71,15 +71,16 @@ def write_document(directory: Path, gateway_url: str) -> Path:
     return path
 
 
-def run_schemathesis(
+def run_schemathesis(  # noqa: PLR0913 - each is a part of the command line
     gateway_url: str,
     document_path: Path,
     options: Sequence[str] = (),
     *,
     credential: tuple[str, str] = (KEY, SECRET),
     executable: Path = EXECUTABLE,
+    events: Path | None = None,
 ) -> Any:
-    """Run it against `gateway_url`; its JSON report.
+    """Run it against `gateway_url`; its JSON report. `events`: where to write each request with its answer (NDJSON).
 
     EnvironmentFailure if it is not installed, SuiteError if it did not get through.
     """
@@ -90,7 +91,9 @@ def run_schemathesis(
         command = (
             *(str(executable), "run", str(document_path), "--url", gateway_url, "--auth", ":".join(credential)),
             *("--no-color", "--no-shrink", "--continue-on-failure", "--generation-database", "none"),
-            *("--report", "json", "--report-json-path", str(report), *options),
+            *("--report", "json,ndjson" if events else "json", "--report-json-path", str(report)),
+            *(("--report-ndjson-path", str(events), "--output-sanitize", "false") if events else ()),
+            *options,
         )
         done = subprocess.run(  # noqa: S603 - the command is put together above
             command, cwd=directory, capture_output=True, encoding="utf-8", timeout=PATIENCE_S, check=False

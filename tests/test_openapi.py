@@ -11,9 +11,11 @@ import pytest
 from command_line import call
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from conformance.contract import openapi
 from conformance.contract.commands import COMMANDS, PRODUCTS, Command
 from conformance.contract.openapi import DEFAULT_SERVER, component_name, contract_schemas, openapi_document
 from conformance.contract.schemas import resolved, schema, schema_names, schemas_digest, violations
+from conformance.errors import SuiteError
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -131,6 +133,39 @@ def test_a_notification_is_the_callback_of_its_command(command: Command) -> None
     )
     assert ["2XX"] == list(said["responses"])
     assert [] == said["security"]
+
+
+def test_members_of_a_get_travel_in_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None has any today; one that had would have a parameter of the query for each."""
+    asked = "account-details/request"
+    number = {"$ref": "../common.json#/$defs/phone_number"}
+    extended = schema(asked) | {
+        "properties": {"phone_number": number, "page": {"type": "string"}},
+        "required": ["page"],
+    }
+    monkeypatch.setattr(openapi, "schema", lambda name: extended if name == asked else schema(name))
+
+    document = openapi_document()
+
+    assert [
+        {
+            "name": "phone_number",
+            "in": "query",
+            "required": False,
+            "schema": {"$ref": "#/components/schemas/phone_number"},
+        },
+        {"name": "page", "in": "query", "required": True, "schema": {"type": "string"}},
+    ] == document["paths"]["/account-details"]["get"]["parameters"]
+    assert [] == list(OpenAPIV31SpecValidator(document).iter_errors())
+
+
+def test_a_schema_that_refers_beyond_the_contract_is_a_fault_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its component would lead nowhere."""
+    broken = schema("sms/request") | {"properties": {"message": {"$ref": "../report.json"}}}
+    monkeypatch.setattr(openapi, "schema", lambda name: broken if name == "sms/request" else schema(name))
+
+    with pytest.raises(SuiteError, match="is no part of the contract"):
+        openapi_document()
 
 
 def test_the_window_of_similar_requests_is_told() -> None:

@@ -30,9 +30,9 @@ SUCCESS, ERROR, DEFINITIONS = "response.success", "response.error", "common"
 _OWN_TO_A_FILE = frozenset({"$schema", "$id", "$defs"})
 
 # Headers that belong to an answer by RFC 2616 (10.4.2) and RFC 6585 (4). Neither is a MUST of the contract.
-HEADERS: Mapping[int, tuple[str, str]] = {
-    401: ("WWW-Authenticate", "The challenge; RFC 2616 has every 401 carry one."),
-    429: ("Retry-After", "Seconds to wait before the next request."),
+HEADERS: Mapping[int, tuple[str, str, str]] = {
+    401: ("WWW-Authenticate", "The challenge; RFC 2616 has every 401 carry one.", 'Basic realm="gateway"'),
+    429: ("Retry-After", "Seconds to wait before the next request.", "1"),
 }
 
 # The statuses that the examples of an error name are those in use. These two say what others may come: "The status_code
@@ -149,8 +149,8 @@ def _component_responses() -> Iterator[tuple[str, dict[str, Any]]]:
             "content": {JSON: {"schema": said, "examples": _examples(examples)}},
         }
         if status in HEADERS:
-            header, meaning = HEADERS[status]
-            response["headers"] = {header: {"description": meaning, "schema": {"type": "string"}}}
+            header, meaning, sample = HEADERS[status]
+            response["headers"] = {header: {"description": meaning, "schema": {"type": "string"}, "example": sample}}
         yield str(status), response
     for statuses, meaning in RANGES.items():
         yield statuses, {"description": meaning, "content": {JSON: {"schema": _schema_reference(ERROR)}}}
