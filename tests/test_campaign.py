@@ -26,11 +26,9 @@ from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.requirements import Level
 from conformance.errors import UsageError
 from conformance.exchange import pacing
-from conformance.exchange.sender import CONCURRENCY
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.progress import Silent
-from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Delivery, Moment, Reply
@@ -38,7 +36,6 @@ from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
 from conformance.reporting.result import Result
 from conformance.reporting.writing import write_reports
-from conformance.traffic import Kind
 from conformance.verdicts import Conclusion, Verdict, judge
 
 ALL = ("sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details")
@@ -229,35 +226,6 @@ def test_what_never_comes_is_waited_for_once(tmp_path: Path, monkeypatch: pytest
 
 
 # --- Cut off
-
-
-class Counting(Silent):
-    """Keeps the most notifications that were awaited at a time, as far as arrivals show it."""
-
-    most = 0
-
-    def notified(self, arrived: int, outstanding: int) -> None:  # noqa: ARG002 - the interface's
-        """Called at each arrival."""
-        self.most = max(self.most, outstanding)
-
-
-def test_no_more_notifications_are_awaited_than_the_receiver_can_take(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Requests are held back meanwhile; what is under way with the other senders comes on top."""
-    monkeypatch.setattr(campaign, "MOST_AWAITED", 20)
-    monkeypatch.setattr(campaign, "MOST_AWAITED_PER_S", 1)
-    counting = Counting()
-    journal = campaign.run(settings(tmp_path, **SMS), counting, replace(BUILT_IN, notify_after_s=0.1))
-    assert 10 <= counting.most < 20 + CONCURRENCY
-    assert Conclusion.CONFORMANT == judge(read_journal(journal)).conclusion
-
-
-def test_a_default_run_waits_once() -> None:
-    """However slow the gateway: it is never held back for notifications, as it asks for fewer."""
-    plan = Plan.of(Settings(KEY, SECRET, seed=7), "http://gateway.example/api/v2")
-    accepted = [case for case in plan.cases if case.kind in (Kind.VALID, Kind.HEADERS, Kind.REPEAT)]
-    assert len(accepted) < campaign.MOST_AWAITED
 
 
 class Interrupting(Silent):
