@@ -44,6 +44,9 @@ OPTIONS = (
     Option("--gateway", "URL"),
     Option("--consumer-key", "KEY"),
     Option("--consumer-secret", "SECRET"),
+    Option("--consumer-secret-file", "FILE"),
+    Option("--netrc", "FILE"),
+    Option("--redact", "VALUE", several=True),
     Option("--sender-id", "ID", several=True),
     Option("--short-code", "CODE", several=True),
     Option("--phone-number", "NUMBER", several=True),
@@ -59,6 +62,7 @@ OPTIONS = (
     Option("--cases", "FILE"),
     Option("--save-corpus", "DIR"),
     Option("--report-dir", "DIR"),
+    Option("--show-phone-numbers", None),
 )
 
 

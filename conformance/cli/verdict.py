@@ -16,13 +16,15 @@ from conformance.reporting.terminal import show, show_verdict
 from conformance.reporting.writing import REPORT_JSON, write_reports
 
 
-def judge_journal(journal: Path, report_dir: Path, save_corpus: Path | None = None) -> int:
+def judge_journal(
+    journal: Path, report_dir: Path, save_corpus: Path | None = None, *, show_phone_numbers: bool | None = None
+) -> int:
     """Judge `journal`, write the reports into `report_dir`, show the result; the exit code of the verdict.
 
-    Failing cases go into the folder `save_corpus`, if there is one. Raises UsageError if it is no journal,
-    EnvironmentFailure if the reports or the corpus cannot be written.
+    Failing cases go into the folder `save_corpus`, if there is one; `show_phone_numbers` is that of `Result.of`. Raises
+    UsageError if it is no journal, EnvironmentFailure if the reports or the corpus cannot be written.
     """
-    result = Result.of(read_journal(journal))
+    result = Result.of(read_journal(journal), show_phone_numbers=show_phone_numbers)
     write_reports(result, report_dir)
     report = report_dir / REPORT_JSON
     obstacle = obstacle_in(result.record)

@@ -11,6 +11,7 @@ from conformance.checks.coverage import Covered
 from conformance.checks.judgement import Finding
 from conformance.contract.requirements import catalogue
 from conformance.journal import Record
+from conformance.reporting.masking import Masking
 from conformance.reporting.reproduce import curl
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, judge
 
@@ -26,10 +27,14 @@ class Result:
     document: Mapping[str, Any]
 
     @classmethod
-    def of(cls, record: Record) -> Result:
-        """Judge a record and describe the outcome. Pure: the same record gives the same document."""
+    def of(cls, record: Record, *, show_phone_numbers: bool | None = None) -> Result:
+        """Judge a record and describe the outcome. Pure: the same record gives the same document.
+
+        `show_phone_numbers`: whether those that the run was given are shown whole; None: as the run was told.
+        """
         judged = judge(record)
-        return cls(record, judged, _document(record, judged))
+        masking = Masking.of(record.settings, shown=show_phone_numbers)
+        return cls(record, judged, masking.value(_document(record, judged)))
 
     @property
     def conclusion(self) -> Conclusion:
