@@ -39,7 +39,8 @@ class Option:
         return "statum_" + self.name.lstrip("-").replace("-", "_")
 
 
-# Those of `statum-conformance run`, which tells what each means; a test compares the two.
+# Those of `statum-conformance run`, which tells what each means; a test compares the two. But for those about a
+# certificate, which is of a whole run: in a session of pytest anything may be left out.
 OPTIONS = (
     Option("--gateway", "URL"),
     Option("--consumer-key", "KEY"),

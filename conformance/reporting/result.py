@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from conformance import __version__
@@ -20,11 +20,15 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A judged run: the record, the verdicts, and both as the document that `report.json` holds."""
+    """A judged run: the record, the verdicts, and both as the document that `report.json` holds.
+
+    `masking` is what the document has been through; whatever a report takes from the record goes through it, too.
+    """
 
     record: Record
     judged: Judged
     document: Mapping[str, Any]
+    masking: Masking = field(default_factory=Masking)
 
     @classmethod
     def of(cls, record: Record, *, show_phone_numbers: bool | None = None) -> Result:
@@ -34,7 +38,7 @@ class Result:
         """
         judged = judge(record)
         masking = Masking.of(record.settings, shown=show_phone_numbers)
-        return cls(record, judged, masking.value(_document(record, judged)))
+        return cls(record, judged, masking.value(_document(record, judged)), masking)
 
     @property
     def conclusion(self) -> Conclusion:
