@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from conformance.callbacks.ledger import Ledger, Settled, request_id_of
+from conformance.callbacks.strays import Strays
 from conformance.checks.evidence import Answer
 from conformance.errors import EnvironmentFailure
 from conformance.exchange import Pace, Sender
@@ -99,9 +100,11 @@ def _campaign(
     hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))
     rig.intake.hand_to(hearing.on_arrival)
     progress.phase("send", f"{len(plan.cases)} cases")
-    Sender(journal, hearing.pace, on_exchange=hearing.on_exchange).send(plan.groups)
+    Sender(journal, hearing.pace, on_exchange=hearing.on_exchange, ca_file=settings.ca_file).send(plan.groups)
     progress.phase("listen", f"up to {settings.notify_within_s:g} s")
     settled = hearing.ledger.wait()
+    if hearing.strays.left_out:
+        journal.note("strays", {"left_out": hearing.strays.left_out})
     journal.note("settled", {"at": time.monotonic(), **_described(settled)})
 
 
@@ -134,6 +137,7 @@ class _Hearing:
         most = max(MOST_AWAITED, int(settings.notify_within_s * MOST_AWAITED_PER_S))
         self.pace = Pace(held_until=lambda: self.ledger.full_until(most))
         self.ledger = Ledger(settings.notify_within_s + LATE_S, on_change=lambda _: self.pace.look_again())
+        self.strays = Strays()
         self._journal = journal
         self._progress = progress
         self._planned = planned
@@ -152,7 +156,10 @@ class _Hearing:
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """A notification has come; called by the receiver's threads."""
-        self._journal.notified(product, request, at, wall)
+        kept = self.strays.kept(request) if product is None else request
+        if kept is None:
+            return
+        self._journal.notified(product, kept, at, wall)
         self.ledger.arrived(product, request_id_of(request.body), at)
         with self._lock:
             self._arrived += 1
