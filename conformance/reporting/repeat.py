@@ -51,6 +51,8 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
         yield from ("--cases", settings["cases"])
     elif settings.get("corpus") and settings["corpus"] != DEFAULT_CORPUS:
         yield from ("--corpus", settings["corpus"])
+    if settings.get("expectations"):
+        yield from ("--expectations", settings["expectations"])
     yield from ("--seed", str(settings["seed"]))
 
 
