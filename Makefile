@@ -39,7 +39,7 @@ lint: $(READY)  ## check style, formatting and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(READY) $(SCHEMATHESIS)  ## measure the suite: five minutes, then the best part of an hour for detection (BENCH_SEEDS=0: without)
+bench: $(READY) $(SCHEMATHESIS)  ## measure the suite; BENCH_SEEDS=0 leaves detection out, which takes most of an hour
 	$(BIN)/python -m benchmarks --seeds $(BENCH_SEEDS) $(ARGS)
 
 test-schemathesis: $(READY) $(SCHEMATHESIS)  ## run schemathesis against the mock gateway, by the OpenAPI document

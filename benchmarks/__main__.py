@@ -5,7 +5,7 @@ waiting      `benchmarks.campaigns`         one wait for all notifications, besi
 receivers    `benchmarks.receiver_rates`    notifications per second of both engines
 faults       `benchmarks.detection`         seconds to find each seeded fault
 scale        `benchmarks.scale`             time and memory of 1,000 to 100,000 cases
-detection    `benchmarks.detection`         each seeded fault and lawful variant with 20 seeds: the best part of an hour
+detection    `benchmarks.detection`         each seeded fault and lawful variant with 20 seeds: most of an hour
 """
 
 from __future__ import annotations
