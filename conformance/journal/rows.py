@@ -77,7 +77,9 @@ class Rows:
         """Something else; TypeError or ValueError if JSON cannot say `detail`."""
         return "notes", (number, kind, as_json(self._redact.value(detail)), at, wall)
 
-    def said(self, number: int, case_id: str | None, direction: Direction, line: str, at: float, wall: float) -> Row:
+    def said(  # noqa: PLR0913, PLR0917 - the columns of the row
+        self, number: int, case_id: str | None, direction: Direction, line: str, at: float, wall: float
+    ) -> Row:
         """A line to or from a driver."""
         return "messages", (number, case_id, direction.value, self._text(line), at, wall)
 
