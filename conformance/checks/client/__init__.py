@@ -1,24 +1,25 @@
 """The checks of clients and of receivers of notifications, as `conformance.checks` has those of gateways.
 
+    evidence        what happened, correlated: calls, what was seen and said of them, deliveries
+    judging         what a check yields
+    sending         DRV, SND, ROB
+    answers         RDG
+    resending       RTY
+    receiving       RCV
+
 `CLIENT_CHECKS` maps each requirement whose actor is a client or a receiver to its check.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from conformance.checks.client import answers, receiving, resending, sending
+from conformance.checks.client.judging import ClientCheck
 
-from conformance.checks.judgement import Judgement, Reason, Unobserved
-from conformance.contract.requirements import Actor, catalogue
-
-
-def not_judged_yet(evidence: Any, command: str | None) -> Iterator[Judgement]:  # noqa: ARG001 - a check's signature
-    """Stands where a requirement has no check yet: it is never green."""
-    yield Unobserved(Reason.NO_TRAFFIC, "this version has no check for it yet")
-
-
-CLIENT_CHECKS: dict[str, Callable[[Any, str | None], Iterator[Judgement]]] = {
-    r.id: not_judged_yet for r in catalogue().requirements if r.actor is not Actor.GATEWAY and r.excluded is None
+CLIENT_CHECKS: dict[str, ClientCheck] = {
+    **sending.CHECKS,
+    **answers.CHECKS,
+    **resending.CHECKS,
+    **receiving.CHECKS,
 }
 
 __all__ = ["CLIENT_CHECKS"]
