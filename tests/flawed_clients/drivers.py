@@ -1,0 +1,147 @@
+"""Drivers that do not keep the protocol, or do not live through it (DRV)."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from flawed_clients.client import Answer, Asked, Client, Told
+
+# Longer than any certification waits.
+FOR_EVER_S = 3600.0
+
+
+class _Driver(Client):
+    commands = ("sms",)
+    breaks = ("DRV-01",)
+
+
+class Silent(_Driver):
+    """Never says a word."""
+
+    def started(self) -> None:
+        time.sleep(FOR_EVER_S)
+
+
+class CrashesAtStart(_Driver):
+    """Ends before the first message."""
+
+    def started(self) -> None:
+        os._exit(70)
+
+
+class SpeaksAnotherProtocol(_Driver):
+    """Says that it speaks version 2."""
+
+    def hello(self) -> Told:
+        return {**super().hello(), "protocol": 2}
+
+
+class HasNothing(_Driver):
+    """Declares no command and no feature."""
+
+    commands = ()
+
+
+class CrashesAfterHello(_Driver):
+    """Ends once it has said hello."""
+
+    def invoke(self, message: Told) -> Told:
+        os._exit(70)
+
+
+class Hangs(_Driver):
+    """Never answers a call of a message that is longer than a segment, and sends nothing."""
+
+    def call(self, asked: Asked) -> Told:
+        if len(asked.params.get("message", "")) > 160:
+            time.sleep(FOR_EVER_S)
+        return super().call(asked)
+
+
+class CrashesBeforeSending(_Driver):
+    """Ends in a call of a message that is longer than a segment, before it is sent."""
+
+    def call(self, asked: Asked) -> Told:
+        if len(asked.params.get("message", "")) > 160:
+            os._exit(70)
+        return super().call(asked)
+
+
+class CrashesAfterSending(_Driver):
+    """Ends in a call of a message that is longer than a segment, after it was sent."""
+
+    def told(self, asked: Asked, answer: Answer | str) -> Told:
+        if len(asked.params.get("message", "")) > 160:
+            os._exit(70)
+        return super().told(asked, answer)
+
+
+class CrashesOnHtml(_Driver):
+    """Ends when an answer is HTML."""
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        if answer.media_type == "text/html":
+            os._exit(70)
+        return super().understood(asked, answer)
+
+
+class CrashesAtResult(_Driver):
+    """Ends when it is asked what became of a request."""
+
+    features = ("callback", "results")
+
+    def result(self, message: Told) -> Told:
+        os._exit(70)
+
+
+class CrashesAtStop(_Driver):
+    """Ends with an exit code that is not 0 when told to stop."""
+
+    def stopped(self) -> int:
+        return 70
+
+
+class IgnoresStop(_Driver):
+    """Goes on when told to stop."""
+
+    def stopped(self) -> int:
+        time.sleep(FOR_EVER_S)
+        return 0
+
+
+class Chatters(_Driver):
+    """Writes a line of its own before each answer."""
+
+    def lines(self, message: Told, answer: Told) -> list[bytes]:
+        return [b"INFO sending a request", *super().lines(message, answer)]
+
+
+class AnswersTwice(_Driver):
+    """Writes each answer to a call twice."""
+
+    def lines(self, message: Told, answer: Told) -> list[bytes]:
+        return super().lines(message, answer) * (2 if message["cmd"] == "invoke" else 1)
+
+
+class AnswersForAnother(_Driver):
+    """Answers a call under another id."""
+
+    def lines(self, message: Told, answer: Told) -> list[bytes]:
+        return super().lines({**message, "id": "another"} if message["cmd"] == "invoke" else message, answer)
+
+
+class InventsOutcomes(_Driver):
+    """Answers calls with an outcome that the protocol does not have."""
+
+    def invoke(self, message: Told) -> Told:
+        return {**super().invoke(message), "outcome": "maybe"}
+
+
+class EndsEarly(_Driver):
+    """Ends after the third call, before it is told to stop."""
+
+    def lines(self, message: Told, answer: Told) -> list[bytes]:
+        if self.calls == 4:
+            os._exit(0)
+        return super().lines(message, answer)
