@@ -107,7 +107,7 @@ def _lost(seen: Seen) -> bool:
 def _with_following(call: Call) -> Iterator[tuple[Seen, Seen | None]]:
     """Each request of a call with the one that came after it."""
     here = call.here
-    yield from zip(here, (*here[1:], None), strict=True)
+    yield from zip(here, (*here[1:], None), strict=False)  # no pair where there is no request
 
 
 def _watched(evidence: ClientEvidence, seen: Seen) -> Judgement:
