@@ -2,6 +2,8 @@
 
     judge(record)  →  Judged: the verdicts of a recorded run, in the catalogue's order, and the overall Conclusion
 
+A record tells of a gateway or of a client; which requirements are judged, and by which checks, follows from that.
+
 Pure: the same record gives the same verdicts, at any time and anywhere. A requirement that was not observed is never
 green; what keeps a run from being conclusive is a MUST that could not be exercised.
 """
@@ -14,10 +16,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from conformance.checks import CHECKS
+from conformance.checks.client import CLIENT_CHECKS
+from conformance.checks.client.evidence import ClientEvidence, ClientTerms
+from conformance.checks.client.judging import ClientCheck
 from conformance.checks.coverage import Coverage, Covered
 from conformance.checks.evidence import Terms
 from conformance.checks.hearing import Hearing, Tally
 from conformance.checks.judgement import Check, Finding, Reason, Unobserved
+from conformance.checks.reading import OK
 from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor, Level, Requirement, catalogue
 from conformance.journal import Record
@@ -52,7 +58,8 @@ class RequirementVerdict:
     """The verdict on one requirement × command.
 
     `observations` were judged, `failed` of them fell short; `findings` shows the first few of those.
-    `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive. `asked_for` is False
+    `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive, `detail` alone why the
+    requirement is not applicable. `asked_for` is False
     where the run was told to send chosen cases only, and none of them bears on the requirement.
     """
 
@@ -99,11 +106,52 @@ class Judged:
         return Counter(v.verdict for v in self.verdicts)
 
 
+def is_client(record: Record) -> bool:
+    """Whether it is a client that a record tells of, or its receiver, and not a gateway."""
+    return record.settings.get("subject_kind") == "client"
+
+
 def judge(record: Record, checks: Mapping[str, Check] = CHECKS) -> Judged:
-    """Judge a recorded run of a gateway by the catalogue.
+    """Judge a recorded run by the catalogue: that of a gateway by `checks`, or the certification of a client.
 
     Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
     """
+    return judge_client(record) if is_client(record) else _judge_gateway(record, checks)
+
+
+def judge_client(record: Record, checks: Mapping[str, ClientCheck] = CLIENT_CHECKS) -> Judged:
+    """Judge the certification of a client: what it does not offer is not applicable to it."""
+    evidence = ClientEvidence.of(record)
+    terms = evidence.terms
+    commands = tuple(COMMANDS[name] for name in terms.commands)
+    pairs = [pair for actor in (Actor.CLIENT, Actor.RECEIVER) for pair in catalogue().judged(actor, commands)]
+    verdicts = tuple(_of_client(requirement, command, evidence, checks) for requirement, command in pairs)
+    accepted = sum(any(seen.agreed == OK for seen in call.seen) for call in evidence.calls)
+    # A driver that cannot be kept alive has shown too little of its client (interfaces, "Driver protocol").
+    conclusion = Conclusion.INCONCLUSIVE if terms.gave_up is not None else conclude(verdicts)
+    return Judged(verdicts, conclusion, accepted)
+
+
+def _of_client(
+    requirement: Requirement, command: str | None, evidence: ClientEvidence, checks: Mapping[str, ClientCheck]
+) -> RequirementVerdict:
+    terms = evidence.terms
+    if terms.obstacle is None:
+        lacking = (terms.lacking(offer, command) for offer in sorted(requirement.needs))
+        if (why := next(filter(None, lacking), None)) is not None:
+            return RequirementVerdict(requirement, command, requirement.level, Verdict.NOT_APPLICABLE, detail=why)
+    tally = Tally()
+    tally.add_all(checks[requirement.id](evidence, command))
+    return _verdict(requirement, command, _as_terms(terms), tally)
+
+
+def _as_terms(terms: ClientTerms) -> Terms:
+    """What verdicts of both faces depend on."""
+    obstacle = terms.obstacle or (terms.gave_up and f"the driver failed again and again: {terms.gave_up}")
+    return Terms(commands=terms.commands, settled_at=terms.settled_at, obstacle=obstacle)
+
+
+def _judge_gateway(record: Record, checks: Mapping[str, Check]) -> Judged:
     commands = tuple(COMMANDS[name] for name in Terms.of(record).commands)
     pairs = catalogue().judged(Actor.GATEWAY, commands)
     coverage = Coverage()

@@ -24,6 +24,7 @@ CHECKOUT = Path(__file__).parents[1]
 ORDER = (
     "errors",
     "traffic",
+    "progress",
     "contract",
     "generation",
     "journal",
@@ -33,6 +34,7 @@ ORDER = (
     "verdicts",
     "mock_gateway",
     "gateway_under_test",
+    "client_under_test",
     "reporting",
     "cli",
     "pytest_plugin",

@@ -6,8 +6,8 @@
 Results go to standard output; progress, warnings and errors to standard error, an error as exactly one line.
 
     command, configuration, options     options, from command line, environment or file
-    run, mock, judge, doctor,
-    replay, requirements                one command each
+    run, certify, mock, judge,
+    doctor, replay, requirements        one command each
     verdict                             the end of those that judge
     complaints                          errors as lines
 """
@@ -22,6 +22,7 @@ from io import TextIOWrapper
 import click
 
 from conformance import __version__
+from conformance.cli.certify import certify
 from conformance.cli.command import ConformanceCommand, ConformanceGroup
 from conformance.cli.complaints import Complaints, in_one_line
 from conformance.cli.configuration import variable
@@ -47,7 +48,7 @@ def cli() -> None:
     """Judge whether a Statum-style gateway keeps its API contract, requirement by requirement."""
 
 
-COMMANDS: tuple[ConformanceCommand, ...] = (run, doctor, mock, judge, replay, requirements)
+COMMANDS: tuple[ConformanceCommand, ...] = (run, certify, doctor, mock, judge, replay, requirements)
 
 for command in COMMANDS:
     command.kin = COMMANDS

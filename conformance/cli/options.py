@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from conformance.cli.command import Listen, Named, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
+from conformance.client_under_test.settings import DEFAULT_TIMEOUT_S
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
 from conformance.gateway_under_test.casefiles import CaseFolder
@@ -136,6 +137,16 @@ waiting_options = option(
     default=DEFAULT_NOTIFY_WITHIN_S,
     show_default=True,
     help="How long a notification may take.",
+)
+
+timeout_options = option(
+    "Client",
+    "--timeout",
+    type=float,
+    metavar="SECONDS",
+    default=DEFAULT_TIMEOUT_S,
+    show_default=True,
+    help="Time-out that the client is given with each call.",
 )
 
 product_options = option(

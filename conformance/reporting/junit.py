@@ -7,7 +7,7 @@
     any other INCONCLUSIVE, NOT_APPLICABLE,
         KNOWN                               <skipped>
 
-The class name groups by command (`statum.sms`; `statum.gateway` for what belongs to no command).
+The class name groups by command (`statum.sms`; `statum.gateway` or `statum.client` for what belongs to no command).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from conformance.contract.commands import COMMANDS
+from conformance.contract.requirements import Actor
 from conformance.reporting.escaping import for_xml
 from conformance.reporting.result import Result
 from conformance.verdicts import RequirementVerdict, Verdict
@@ -67,7 +68,7 @@ def _case(verdict: RequirementVerdict, entry: Entry) -> ET.Element:
     case = ET.Element(
         "testcase",
         {
-            "classname": f"statum.{COMMANDS[command].folder if command else 'gateway'}",
+            "classname": f"statum.{COMMANDS[command].folder if command else _subject_of(entry)}",
             "name": for_xml(f"{' '.join(filter(None, (entry['id'], command)))} — {entry['title']}"),
             "time": "0",
         },
@@ -76,6 +77,11 @@ def _case(verdict: RequirementVerdict, entry: Entry) -> ET.Element:
     if describe:
         describe(case, verdict, entry)
     return case
+
+
+def _subject_of(entry: Entry) -> str:
+    """What stands in the place of a command that there is none of."""
+    return "gateway" if entry["actor"] == Actor.GATEWAY else "client"
 
 
 def _failed(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
@@ -97,7 +103,8 @@ def _inconclusive(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -
 
 
 def _skipped(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
-    _child(case, "skipped", None, message=f"{verdict.verdict.value}: {entry['title']}")
+    why = entry.get("not_applicable") or entry["title"]
+    _child(case, "skipped", None, message=f"{verdict.verdict.value}: {why}")
 
 
 _OUTCOMES: Mapping[Verdict, Callable[[ET.Element, RequirementVerdict, Entry], None]] = {

@@ -11,8 +11,9 @@ from conformance.checks.coverage import Covered
 from conformance.checks.judgement import Finding
 from conformance.contract.requirements import catalogue
 from conformance.journal import Record
+from conformance.reporting.clients import client_of
 from conformance.reporting.reproduce import curl
-from conformance.verdicts import Conclusion, Judged, RequirementVerdict, judge
+from conformance.verdicts import Conclusion, Judged, RequirementVerdict, is_client, judge
 
 SCHEMA_VERSION = 1
 
@@ -45,7 +46,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "statum-conformance", "version": __version__, "catalogue": catalogue().digest},
-        "subject": {"kind": "gateway", "name": settings["subject_name"], "url": settings["gateway"]},
+        "subject": _subject(record),
         "verdict": judged.conclusion.value,
         "started_at": settings["started_at"],
         "duration_s": round(float(finished.get("duration_s", 0.0)), 3),
@@ -58,7 +59,15 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
         },
         "requirements": [_entry(verdict, reproductions) for verdict in judged.verdicts],
         "coverage": [_class(covered) for covered in judged.coverage],
+        **({"client": client_of(record)} if is_client(record) else {}),
     }
+
+
+def _subject(record: Record) -> dict[str, Any]:
+    settings = record.settings
+    if is_client(record):
+        return {"kind": "client", "name": settings["subject_name"], "url": settings.get("callback_url")}
+    return {"kind": "gateway", "name": settings["subject_name"], "url": settings["gateway"]}
 
 
 def _class(covered: Covered) -> dict[str, Any]:
@@ -99,6 +108,8 @@ def _entry(verdict: RequirementVerdict, reproductions: Mapping[int | None, str])
         entry["condition"] = requirement.condition
     if verdict.reason:
         entry |= {"reason": verdict.reason.value, "reason_detail": verdict.detail}
+    elif verdict.detail:
+        entry["not_applicable"] = verdict.detail
     return entry
 
 

@@ -20,13 +20,14 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.contract.requirements import Level
+from conformance.reporting.clients import about_client, not_applicable
 from conformance.reporting.console import print_line
 from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.repeat import repeat_command, replay_command
 from conformance.reporting.result import Result
 from conformance.reporting.shortfalls import Shortfall, shortfalls
-from conformance.verdicts import Conclusion, Verdict
+from conformance.verdicts import Conclusion, Verdict, is_client
 
 STYLES: Mapping[str, str] = {
     Verdict.PASS: "green",
@@ -73,14 +74,16 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
         console.print()
     if len(fell_short) > len(shown):
         print_line(console, f"… and {len(fell_short) - len(shown)} more in {report or 'report.json'}")
-    for line in chain(_unexercised(result), coverage_lines(result.document)):
+    for line in chain(_unexercised(result), not_applicable(result.document), coverage_lines(result.document)):
         print_line(console, line)
     print_line(console, _counts(result))
+    for line in about_client(result.document):
+        print_line(console, line)
     for note in result.record.notes:
         if note.kind == "left-out":
             print_line(console, f"left out {note.detail['case']}: {note.detail['why']}")
     print_line(console, f"repeat with: {repeat_command(result.record.settings)}")
-    if journal is not None:
+    if journal is not None and not is_client(result.record):  # a client cannot be told to send a case again
         for case_id in _failing_cases(fell_short)[:SHOWN_REPLAYS]:
             print_line(console, f"replay with: {replay_command(case_id, journal)}")
     show_verdict(result, console, report)

@@ -1,0 +1,108 @@
+"""Every case of a certification, from one seed: what the client is asked to call, and what it meets.
+
+    Call            a case with all that it takes: its nonce, the id of its message, its scenario, its parameters
+    calls_of        those of the commands that a client declares
+    Credential      the account's, made up for the run
+
+The first call is repeated at the end. Nonces and ids of messages tell nothing about what is expected.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from random import Random
+from typing import Self
+
+from conformance.client_under_test.scenarios import SCENARIOS, SENDING, Scenario
+from conformance.contract.commands import COMMANDS
+from conformance.generation.payloads import Constraints, ValidPayload, fresh_payloads, valid_payloads
+from conformance.traffic import Case, Kind, Request
+
+FIRST, AGAIN = "first", "first again"
+"""Aspects of the first call of a certification, and of its repetition at the end."""
+
+NONCE_BYTES = 8
+
+_LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Consumer key and secret."""
+
+    key: str
+    secret: str
+
+    @classmethod
+    def of(cls, seed: int) -> Self:
+        """Made up from the seed; its base64 has a + and a /, by which the usual alphabet is told from that of URLs."""
+        chance = Random(f"{seed}/credential")
+        while True:
+            key = "".join(chance.choices(_LETTERS, k=32))
+            secret = "".join(chance.choices(f"{_LETTERS}~?>", k=40))
+            encoded = b64encode(f"{key}:{secret}".encode()).decode()
+            if "+" in encoded and "/" in encoded:
+                return cls(key, secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that the client is asked for. `case.request` is what a lawful client would send, without headers."""
+
+    case: Case
+    scenario: Scenario
+    nonce: str
+    message_id: str
+    params: Mapping[str, str]
+
+
+class Cases:
+    """Makes calls: numbers them, and gives each what is its own. `base_url` makes a base URL of a nonce."""
+
+    def __init__(self, seed: int, url: str, base_path: str) -> None:
+        self._seed = seed
+        self._url = url
+        self._base_path = base_path
+        self._count = 0
+
+    def name(self, purpose: str) -> str:
+        """Hexadecimal digits of the next of the seed's names for `purpose`; no two are alike."""
+        self._count += 1
+        return blake2b(f"{self._seed}/{purpose}/{self._count}".encode(), digest_size=NONCE_BYTES).hexdigest()
+
+    def call(self, command: str, scenario: Scenario, aspect: str, params: Mapping[str, str]) -> Call:
+        """A call of `command`, to meet `scenario`."""
+        nonce = self.name("nonce")
+        method = COMMANDS[command].method
+        body = b"" if method == "GET" else json.dumps(params, ensure_ascii=False).encode()
+        url = f"{self._url}/n/{nonce}{self._base_path}/{command}"
+        case_id = f"{command}/{aspect.replace(' ', '-')}/{self._count}"
+        case = Case(case_id, command, Kind.INVOKE, aspect, case_id, Request(method, url, (), body))
+        return Call(case, scenario, nonce, self.name("message"), dict(params))
+
+
+def calls_of(cases: Cases, commands: Sequence[str], max_examples: int, seed: int) -> list[Call]:
+    """All calls of a certification, in the order in which they are asked for; none without commands."""
+    calls = [call for command in commands for call in _calls_of(cases, command, max_examples, seed)]
+    if calls:
+        first = calls[0] = replace(calls[0], case=replace(calls[0].case, aspect=FIRST))
+        again = cases.call(first.case.command or "", first.scenario, AGAIN, first.params)
+        calls.append(replace(again, case=replace(again.case, earlier=first.case.id)))
+    return calls
+
+
+def _calls_of(cases: Cases, command: str, max_examples: int, seed: int) -> Iterator[Call]:
+    payloads = valid_payloads(COMMANDS[command], Constraints(), max_examples, seed)
+    for payload in payloads:
+        yield cases.call(command, SENDING, payload.aspect, _params(payload))
+    others = fresh_payloads(COMMANDS[command], Constraints(), len(SCENARIOS), seed, payloads)
+    for scenario, payload in zip(SCENARIOS, others, strict=True):
+        yield cases.call(command, scenario, scenario.name, _params(payload))
+
+
+def _params(payload: ValidPayload) -> dict[str, str]:
+    return {name: str(value) for name, value in payload.members.items()}
