@@ -67,9 +67,13 @@ class Unusable(Exception):
 
 
 class Client:
-    """Keeps the contract. One instance serves a whole process. `breaks` names what a flawed one falls short of."""
+    """Keeps the contract. One instance serves a whole process.
+
+    `breaks` names what a flawed one falls short of; `refused`, what a certification says that cannot even begin.
+    """
 
     breaks: tuple[str, ...] = ()
+    refused: str | None = None
     commands: tuple[str, ...] = ALL
     features: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()

@@ -9,6 +9,8 @@ from flawed_clients.client import Answer, Asked, Client, Told
 
 # Longer than any certification waits.
 FOR_EVER_S = 3600.0
+# Not in many messages, for a driver that dies three times in a row ends the certification.
+QUOTE = '"'
 
 
 class _Driver(Client):
@@ -19,12 +21,18 @@ class _Driver(Client):
 class Silent(_Driver):
     """Never says a word."""
 
+    breaks = ()
+    refused = "did not answer hello"
+
     def started(self) -> None:
         time.sleep(FOR_EVER_S)
 
 
 class CrashesAtStart(_Driver):
     """Ends before the first message."""
+
+    breaks = ()
+    refused = "ended with exit code 70"
 
     def started(self) -> None:
         os._exit(70)
@@ -33,6 +41,9 @@ class CrashesAtStart(_Driver):
 class SpeaksAnotherProtocol(_Driver):
     """Says that it speaks version 2."""
 
+    breaks = ()
+    refused = "speaks version 2"
+
     def hello(self) -> Told:
         return {**super().hello(), "protocol": 2}
 
@@ -40,6 +51,8 @@ class SpeaksAnotherProtocol(_Driver):
 class HasNothing(_Driver):
     """Declares no command and no feature."""
 
+    breaks = ()
+    refused = "declares nothing to judge"
     commands = ()
 
 
@@ -51,28 +64,28 @@ class CrashesAfterHello(_Driver):
 
 
 class Hangs(_Driver):
-    """Never answers a call of a message that is longer than a segment, and sends nothing."""
+    """Never answers a call of a message with a quotation mark, and sends nothing."""
 
     def call(self, asked: Asked) -> Told:
-        if len(asked.params.get("message", "")) > 160:
+        if QUOTE in asked.params.get("message", ""):
             time.sleep(FOR_EVER_S)
         return super().call(asked)
 
 
 class CrashesBeforeSending(_Driver):
-    """Ends in a call of a message that is longer than a segment, before it is sent."""
+    """Ends in a call of a message with a quotation mark, before it is sent."""
 
     def call(self, asked: Asked) -> Told:
-        if len(asked.params.get("message", "")) > 160:
+        if QUOTE in asked.params.get("message", ""):
             os._exit(70)
         return super().call(asked)
 
 
 class CrashesAfterSending(_Driver):
-    """Ends in a call of a message that is longer than a segment, after it was sent."""
+    """Ends in a call of a message with a quotation mark, after it was sent."""
 
     def told(self, asked: Asked, answer: Answer | str) -> Told:
-        if len(asked.params.get("message", "")) > 160:
+        if QUOTE in asked.params.get("message", ""):
             os._exit(70)
         return super().told(asked, answer)
 
@@ -139,9 +152,15 @@ class InventsOutcomes(_Driver):
 
 
 class EndsEarly(_Driver):
-    """Ends after the third call, before it is told to stop."""
+    """Ends in good order after an answer in HTML, before it is told to stop."""
 
-    def lines(self, message: Told, answer: Told) -> list[bytes]:
-        if self.calls == 4:
+    ending = False
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        self.ending = answer.media_type == "text/html"
+        return super().understood(asked, answer)
+
+    def invoke(self, message: Told) -> Told:
+        if self.ending:
             os._exit(0)
-        return super().lines(message, answer)
+        return super().invoke(message)

@@ -56,7 +56,7 @@ class PoliteRetry(Client):
     def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
         if isinstance(answer, str) or answer.status != 429 or attempt == 3:
             return None
-        return float(answer.headers.get("retry-after", "0")) + 0.3 * 2**attempt
+        return float(answer.headers.get("retry-after", "0")) + 0.1 * 2**attempt
 
 
 class RejectsBadInput(Client):
@@ -73,7 +73,7 @@ class RejectsBadInput(Client):
 class OtherSpelling(Client):
     """Spells header names in lower case and adds parameters and wildcards."""
 
-    commands = FEW
+    commands = ("sms",)
 
     def headers(self, asked: Asked, body: bytes | None) -> dict[str, str]:
         headers = {name.lower(): value for name, value in super().headers(asked, body).items()}
@@ -86,7 +86,7 @@ class OtherSpelling(Client):
 class NoAccept(Client):
     """Leaves Accept out."""
 
-    commands = FEW
+    commands = ("sms",)
 
     def headers(self, asked: Asked, body: bytes | None) -> dict[str, str]:
         headers = super().headers(asked, body)
@@ -209,7 +209,7 @@ class KeepsConnections(Client):
 class Threads(Client):
     """Makes each call in a thread of its own."""
 
-    commands = FEW
+    commands = ("sms",)
 
     def call(self, asked: Asked) -> Told:
         told: list[Told] = []

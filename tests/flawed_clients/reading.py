@@ -8,7 +8,7 @@ from flawed_clients.client import Answer, Asked, Client, Told, Unusable
 
 
 class _Reader(Client):
-    commands = ("sms", "airtime")
+    commands = ("sms",)
 
 
 class DoubtsSuccess(_Reader):
@@ -185,12 +185,12 @@ class AcceptsOtherTypes(_Credulous):
 
 
 class TrustsHttpStatus(_Reader):
-    """Goes by the HTTP status alone."""
+    """Goes by the HTTP status alone, as long as there is a status_code."""
 
     breaks = ("RDG-07",)
 
     def accepted(self, answer: Answer, envelope: Told) -> bool:
-        return answer.status == 200
+        return answer.status == 200 and "status_code" in envelope
 
 
 class TrustsStatusCode(_Reader):
@@ -206,6 +206,7 @@ class WaitsForEver(_Reader):
     """Has no time-out."""
 
     breaks = ("RDG-08",)
+    commands = ("sms",)
 
     def patience_s(self, asked: Asked) -> float | None:
         return None

@@ -8,7 +8,7 @@ AT_ONCE_S = 0.05
 
 
 class _Resender(Client):
-    commands = ("sms", "airtime")
+    commands = ("airtime",)
     attempts = 2
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
@@ -43,7 +43,7 @@ class ResendsUnfunded(_Resender):
     breaks = ("RTY-01",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
-        return asked.command == "airtime" and isinstance(answer, Answer) and answer.status == 402
+        return isinstance(answer, Answer) and answer.status == 402
 
 
 class IgnoresRetryAfter(_Resender):
@@ -75,10 +75,10 @@ class ResendsAfter500(_Resender):
 
 
 class ResendsPaymentsAfter500(_Resender):
-    """Sends payments again at once after a 500."""
+    """Sends payments again at once after a 500, and messages later."""
 
     breaks = ("RTY-04",)
-    commands = ("mpesa-wallet", "mpesa/online")
+    commands = ("sms", "mpesa/online")
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return asked.command in MONEY and isinstance(answer, Answer) and answer.status == 500

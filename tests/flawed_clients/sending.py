@@ -8,11 +8,9 @@ from urllib.parse import quote, urlencode, urljoin
 
 from flawed_clients.client import Answer, Asked, Client, Outgoing, Told
 
-FEW = ("sms", "airtime")
-
 
 class _Sender(Client):
-    commands = FEW
+    commands = ("sms",)
 
 
 class ClaimsWithoutSending(_Sender):
@@ -266,7 +264,7 @@ class NumberAmount(Client):
     """Sends amounts as JSON numbers."""
 
     breaks = ("SND-08",)
-    commands = ("airtime", "mpesa-wallet")
+    commands = ("airtime",)
 
     def members(self, asked: Asked) -> Any:
         return {n: int(value) if n == "amount" else value for n, value in asked.params.items()}
@@ -303,9 +301,9 @@ class CredentialInHeader(_Sender):
 
 
 class CredentialInBody(_Sender):
-    """Sends the secret as a member, too."""
+    """Sends the secret as a member that nobody asked for, too."""
 
-    breaks = ("SND-10",)
+    breaks = ("SND-07", "SND-10")
 
     def members(self, asked: Asked) -> Any:
         return {**asked.params, "consumer_secret": asked.consumer_secret}
