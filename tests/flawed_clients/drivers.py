@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from flawed_clients.client import Answer, Asked, Client, Told
@@ -58,6 +59,8 @@ class HasNothing(_Driver):
 
 class CrashesAfterHello(_Driver):
     """Ends once it has said hello."""
+
+    dies = True
 
     def invoke(self, message: Told) -> Told:
         os._exit(70)
@@ -124,14 +127,29 @@ class IgnoresStop(_Driver):
 
 
 class Chatters(_Driver):
-    """Writes a line of its own before each answer."""
+    """Writes a line of its own before each answer to a call."""
+
+    dies = True
 
     def lines(self, message: Told, answer: Told) -> list[bytes]:
-        return [b"INFO sending a request", *super().lines(message, answer)]
+        chatter = [b"INFO sent a request"] if message["cmd"] == "invoke" else []
+        return [*chatter, *super().lines(message, answer)]
+
+
+class ChattersAtStart(_Driver):
+    """Writes a line of its own before the first answer."""
+
+    breaks = ()
+    refused = "which is no JSON"
+
+    def started(self) -> None:
+        sys.stdout.buffer.write(b"reference client 1.0.0\n")
 
 
 class AnswersTwice(_Driver):
     """Writes each answer to a call twice."""
+
+    dies = True
 
     def lines(self, message: Told, answer: Told) -> list[bytes]:
         return super().lines(message, answer) * (2 if message["cmd"] == "invoke" else 1)
@@ -140,12 +158,16 @@ class AnswersTwice(_Driver):
 class AnswersForAnother(_Driver):
     """Answers a call under another id."""
 
+    dies = True
+
     def lines(self, message: Told, answer: Told) -> list[bytes]:
         return super().lines({**message, "id": "another"} if message["cmd"] == "invoke" else message, answer)
 
 
 class InventsOutcomes(_Driver):
     """Answers calls with an outcome that the protocol does not have."""
+
+    dies = True
 
     def invoke(self, message: Told) -> Told:
         return {**super().invoke(message), "outcome": "maybe"}
