@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from conformance.cli.command import ConformanceCommand, option
-from conformance.cli.options import product_options, report_options, timeout_options
+from conformance.cli.options import CAMPAIGN, driver_options, product_options, report_options, timeout_options
 from conformance.cli.run import terminated_as_interrupted
 from conformance.cli.verdict import judge_journal
 from conformance.client_under_test.certification import certify as hold
@@ -17,16 +17,9 @@ from conformance.contract.commands import PRODUCTS
 from conformance.reporting.console import remarks
 from conformance.reporting.live import progress_on
 
-CLIENT, CAMPAIGN = "Client", "Campaign"
-
 
 @click.command("certify", cls=ConformanceCommand, short_help="Judge a client.")
-@option(
-    CLIENT,
-    "--driver",
-    metavar="'CMD ARGS'",
-    help="Command line of the driver that speaks for the client (docs/driver-protocol.md); no shell is involved.",
-)
+@driver_options
 @timeout_options
 @product_options
 @option(

@@ -38,7 +38,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 SECRET_VARIABLE = variable("consumer-secret")
 
 GATEWAY, ACCOUNT, NOTIFICATIONS, CAMPAIGN, REPORTS = "Gateway", "Account", "Notifications", "Campaign", "Reports"
-CASES = "Case files"
+CASES, CLIENT = "Case files", "Client"
 
 
 def _together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -139,8 +139,15 @@ waiting_options = option(
     help="How long a notification may take.",
 )
 
+driver_options = option(
+    CLIENT,
+    "--driver",
+    metavar="'CMD ARGS'",
+    help="Command line of the driver that speaks for a client (docs/driver-protocol.md); no shell is involved.",
+)
+
 timeout_options = option(
-    "Client",
+    CLIENT,
     "--timeout",
     type=float,
     metavar="SECONDS",

@@ -19,6 +19,8 @@ from typing import Self
 
 from conformance.client_under_test.scenarios import SCENARIOS, SENDING, Scenario
 from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import resolved, violations
+from conformance.errors import SuiteError
 from conformance.generation.payloads import Constraints, ValidPayload, fresh_payloads, valid_payloads
 from conformance.traffic import Case, Kind, Request
 
@@ -26,6 +28,23 @@ FIRST, AGAIN = "first", "first again"
 """Aspects of the first call of a certification, and of its repetition at the end."""
 
 NONCE_BYTES = 8
+
+TELLING_TEXTS: Mapping[str, str] = {
+    "latin-1": "Señor Ñandú pays £5 for a crème brûlée à la carte",
+    "html": '<b>Tom & Jerry\'s "offer"</b> &amp; more &lt; 5',
+    "url": "a+b=c&d=100%20%25?e#f;g/h",
+    "escapes": 'C:\\new\\table \\u0041 \\\\ "quoted" {"a": [1]}',
+    "shell": "$HOME `id` $(id) 'single' !! ~ * | > /dev/null",
+    "template": "{0} {name} %s %(x)s ${x} {{y}} #{z}",
+    "blanks": "  two before,  two within, two after  ",
+    "decomposed": "Cafe\u0301 and Café, \ufb01 and fi",
+    "joined": "👩‍👩‍👧‍👦 🇰🇪 👍🏾 ✈️",
+    "separators": "one\u2028two\u2029three\u00a0four\u200bfive",
+    "right-to-left": "שלום, مرحبا 254",
+    "digits": "0012345678901234567890",
+    "words": "null",
+}
+"""Texts that clients are known to change on their way into JSON; each stands alone in a call."""
 
 _LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
@@ -99,9 +118,24 @@ def _calls_of(cases: Cases, command: str, max_examples: int, seed: int) -> Itera
     payloads = valid_payloads(COMMANDS[command], Constraints(), max_examples, seed)
     for payload in payloads:
         yield cases.call(command, SENDING, payload.aspect, _params(payload))
+    for aspect, params in _telling(command, payloads[0]):
+        yield cases.call(command, SENDING, aspect, params)
     others = fresh_payloads(COMMANDS[command], Constraints(), len(SCENARIOS), seed, payloads)
     for scenario, payload in zip(SCENARIOS, others, strict=True):
         yield cases.call(command, scenario, scenario.name, _params(payload))
+
+
+def _telling(command: str, sample: ValidPayload) -> Iterator[tuple[str, dict[str, str]]]:
+    """The sample with each of the telling texts in the place of a member that may hold any text."""
+    folder = COMMANDS[command].folder
+    if COMMANDS[command].method == "GET":
+        return
+    for member, rule in resolved(f"{folder}/request")["properties"].items():
+        for aspect, text in TELLING_TEXTS.items() if "x-characters" in rule else ():
+            params = {**_params(sample), member: text}
+            if broken := violations(f"{folder}/request", params):
+                raise SuiteError(f"the {aspect} text of {command} is not valid: {broken[0].message}")
+            yield aspect, params
 
 
 def _params(payload: ValidPayload) -> dict[str, str]:

@@ -26,21 +26,35 @@ USUAL_MEMBERS = {"status_code", "description", "request_id", "organization"}
 SayingRule = Callable[[Call, Said, Seen], Iterator[str]]
 
 
-def each_answer(condition: Callable[[Seen], bool], rule: SayingRule) -> ClientCheck:
-    """A check of `rule` on what was said of each last answer that meets the condition; its words are findings."""
+def each_answer(condition: Callable[[Seen], bool], rule: SayingRule, *, beside_usual: bool = False) -> ClientCheck:
+    """A check of `rule` on what was said of each last answer that meets the condition; its words are findings.
+
+    `beside_usual`: it says something only of a client that understands the usual answer, for which RDG-01 is.
+    """
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+        understands = not beside_usual or understands_the_usual(evidence, command)
         for call in evidence.of_command(command):
             last = call.last
             if last is None or not condition(last):
                 continue
-            if call.said is None:
+            if not understands:
+                yield Unobserved(Reason.PRECONDITION, "no usual answer was reported as accepted", last.number)
+            elif call.said is None:
                 yield Unobserved(Reason.PRECONDITION, "the client did not say what became of the call", last.number)
-                continue
-            words = next(rule(call, call.said, last), None)
-            yield kept(last) if words is None else broken(call, words, last)
+            else:
+                words = next(rule(call, call.said, last), None)
+                yield kept(last) if words is None else broken(call, words, last)
 
     return check
+
+
+def understands_the_usual(evidence: ClientEvidence, command: str | None) -> bool:
+    """Whether an answer like the seed's sample was once reported as accepted."""
+    return any(
+        call.said is not None and call.said.accepted and call.last is not None and accepted_as_usual(call.last)
+        for call in evidence.of_command(command)
+    )
 
 
 # --- Which answers
@@ -94,10 +108,12 @@ def refused(seen: Seen) -> bool:
 
 
 def unusable(seen: Seen) -> bool:
-    """An answer from which nothing can be told: lost before its end, or no envelope. A redirect is none of them."""
+    """An answer from which nothing can be told: lost before its end, or no JSON object. A redirect is none of them."""
     if seen.lost:
         return not seen.whole_body
-    return seen.exchange.response is not None and seen.agreed is None and not seen.contradictory and not seen.redirects
+    if seen.exchange.response is None or seen.redirects:
+        return False
+    return not is_json(seen.exchange) or seen.answer.content.members is None
 
 
 def contradictory(seen: Seen) -> bool:
@@ -124,7 +140,8 @@ def _told(seen: Seen) -> str:
     if seen.lost:
         return str(seen.exchange.failure)
     if seen.contradictory:
-        return f"the HTTP status is {seen.http_status}, status_code is {shown(seen.members['status_code'])}"
+        code = shown(seen.members["status_code"]) if "status_code" in seen.members else "missing"
+        return f"the HTTP status is {seen.http_status}, status_code is {code}"
     if seen.agreed is not None:
         return f"the gateway answered {seen.agreed}"
     if not is_json(seen.exchange) and seen.answer.content.members is not None:
@@ -132,9 +149,10 @@ def _told(seen: Seen) -> str:
     return f"the answer is no envelope ({seen.answer.content.error or shown(seen.answer.content.value)})"
 
 
-def same_request_id(_: Call, said: Said, seen: Seen) -> Iterator[str]:
-    """RDG-02."""
-    if said.accepted and said.request_id != seen.answer.request_id:
+def same_request_id(call: Call, said: Said, seen: Seen) -> Iterator[str]:
+    """RDG-02: of several that the call was given, any (that there are several is for SND-09)."""
+    given = {each.answer.request_id for each in call.here if each.agreed == OK}
+    if said.accepted and said.request_id not in given:
         yield f"request_id is {shown(seen.answer.request_id)}, the client hands back {shown(said.request_id)}"
 
 
@@ -168,11 +186,11 @@ CHECKS: dict[str, ClientCheck] = {
     "RDG-02": each_answer(_accepted, same_request_id),
     "RDG-03": each_answer(refused, surfaced("status_code")),
     "RDG-04": each_answer(refused, surfaced("description")),
-    "RDG-05": each_answer(refused, not_said_accepted),
-    "RDG-06": each_answer(unusable, not_said_accepted),
-    "RDG-07": each_answer(contradictory, not_said_accepted),
+    "RDG-05": each_answer(refused, not_said_accepted, beside_usual=True),
+    "RDG-06": each_answer(unusable, not_said_accepted, beside_usual=True),
+    "RDG-07": each_answer(contradictory, not_said_accepted, beside_usual=True),
     "RDG-08": gives_up,
-    "RDG-09": each_answer(accepted_with_other_content, said_accepted),
-    "RDG-10": each_answer(accepted_with_other_id, said_accepted),
-    "RDG-11": each_answer(accepted_in_other_http, said_accepted),
+    "RDG-09": each_answer(accepted_with_other_content, said_accepted, beside_usual=True),
+    "RDG-10": each_answer(accepted_with_other_id, said_accepted, beside_usual=True),
+    "RDG-11": each_answer(accepted_in_other_http, said_accepted, beside_usual=True),
 }

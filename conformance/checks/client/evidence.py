@@ -177,9 +177,14 @@ class Seen:
 
     @property
     def contradictory(self) -> bool:
-        """Whether status line and status_code of an envelope say different things."""
-        code, response = self.members.get("status_code"), self.exchange.response
-        return response is not None and is_number(code) and code != response.status and is_json(self.exchange)
+        """Whether the answer is an object in which status_code does not say what the status line says."""
+        response, members = self.exchange.response, self.answer.content.members
+        return (
+            response is not None
+            and members is not None
+            and is_json(self.exchange)
+            and (members.get("status_code") != response.status)
+        )
 
     @property
     def lost(self) -> bool:
