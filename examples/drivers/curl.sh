@@ -41,11 +41,12 @@ understood='
 
 # What the suite asks for, as variables of the shell: a line for each message.
 fields='
-  label $stop | inputs | .params as $params | $required[.command // ""] as $names
-  | if .cmd == "stop" then break $stop else @sh "cmd=\(.cmd) id=\(.id) timeout_s=\(.timeout_s) params=\($params | tojson)" +
+  label $stop | inputs | if .cmd == "stop" then break $stop else . end
+  | .params as $params | $required[.command // ""] as $names
+  | @sh "cmd=\(.cmd) id=\(.id) timeout_s=\(.timeout_s) params=\($params | tojson)" +
     @sh " url=\("\(.base_url)/\(.command)") credential=\("\(.consumer_key):\(.consumer_secret)" | @base64)" +
     @sh " method=\(if $names == [] then "GET" else "POST" end) known=\($names != null)" +
-    @sh " missing=\([$names[]? | select(($params[.] // "") == "")] | join(" and "))" end'
+    @sh " missing=\([$names[]? | select(($params[.] // "") == "")] | join(" and "))"'
 
 invoke() {
   if [ "$known" = false ]; then

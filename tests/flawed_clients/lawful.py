@@ -54,9 +54,11 @@ class PoliteRetry(Client):
     commands = FEW
 
     def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
-        if isinstance(answer, str) or answer.status != 429 or attempt == 3:
+        if isinstance(answer, str) or answer.status != 429:
             return None
-        return float(answer.headers.get("retry-after", "0")) + 0.1 * 2**attempt
+        if "retry-after" in answer.headers:
+            return float(answer.headers["retry-after"]) + 0.1 if attempt == 1 else None
+        return 0.1 * 5 ** (attempt - 1) if attempt < 3 else None
 
 
 class RejectsBadInput(Client):
