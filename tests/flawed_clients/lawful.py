@@ -143,6 +143,15 @@ class ResendsSms(Client):
         return 0.5 if asked.command == "sms" and failed and attempt == 1 else None
 
 
+class ResendsLostSms(Client):
+    """Sends a message once more, at once, when its answer was lost: it costs little, and may come twice."""
+
+    commands = ("sms",)
+
+    def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
+        return 0.0 if isinstance(answer, str) and attempt == 1 else None
+
+
 class HidesErrorDetails(Client):
     """Tells that a request failed, and no more; and says that it lacks this."""
 
@@ -173,7 +182,7 @@ class OwnTimeOut(Client):
     lacks = ("timeout",)
 
     def patience_s(self, asked: Asked) -> float | None:
-        return 2.0
+        return 1.0
 
 
 class FollowsBare(Client):
