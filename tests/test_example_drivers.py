@@ -39,7 +39,7 @@ class Example:
     words: tuple[str, ...]
     needs: tuple[str, ...] = ()
     receives: bool = False
-    products: tuple[str, ...] = PRODUCTS
+    products: tuple[str, ...] = ("sms",)
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -48,11 +48,11 @@ class Example:
 
 
 EXAMPLES = (
-    Example("python_httpx.py", (sys.executable,)),
+    Example("python_httpx.py", (sys.executable,), products=PRODUCTS),
     Example("python_receiver.py", (sys.executable,), receives=True),
     Example("node_fetch.mjs", ("node",), ("node",)),
     Example("node_receiver.mjs", ("node",), ("node",), receives=True),
-    Example("curl.sh", ("sh",), ("curl", "jq"), products=("sms",)),  # each call of it starts three processes
+    Example("curl.sh", ("sh",), ("curl", "jq")),
 )
 
 
