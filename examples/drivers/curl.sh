@@ -34,38 +34,40 @@ understood='
   | ($heading | split(" ")[0] | tonumber) as $status
   | if ($heading | test("^\\d+ application/json *(;|$)"; "i") | not) or ($answer | type) != "object"
       or $answer.status_code != $status or ($status == 200 and ($answer.request_id | type) != "string")
-    then {outcome: "error", error: "protocol", description: "HTTP \($heading): no answer of the gateway"}
-    else (if $status == 200 then {outcome: "accepted"} else {outcome: "error", error: "http"} end)
+    then {$id, outcome: "error", error: "protocol", description: "HTTP \($heading): no answer of the gateway"}
+    else {$id} + (if $status == 200 then {outcome: "accepted"} else {outcome: "error", error: "http"} end)
       + ($answer | with_entries(select(.key | IN("status_code", "description", "request_id"))))
     end'
 
-# What the suite asks for, as variables of the shell.
+# What the suite asks for, as variables of the shell: a line for each message.
 fields='
-  .params as $params | $required[.command // ""] as $names
-  | @sh "cmd=\(.cmd) id=\(.id) timeout_s=\(.timeout_s) url=\("\(.base_url)/\(.command)") params=\($params | tojson)
-    credential=\("\(.consumer_key):\(.consumer_secret)" | @base64) known=\($names != null)
-    method=\(if $names == [] then "GET" else "POST" end)
-    missing=\([$names[]? | select(($params[.] // "") == "")] | join(" and "))"'
+  label $stop | inputs | if .cmd == "stop" then break $stop else . end
+  | .params as $params | $required[.command // ""] as $names
+  | @sh "cmd=\(.cmd) id=\(.id) timeout_s=\(.timeout_s) params=\($params | tojson)" +
+    @sh " url=\("\(.base_url)/\(.command)") credential=\("\(.consumer_key):\(.consumer_secret)" | @base64)" +
+    @sh " method=\(if $names == [] then "GET" else "POST" end) known=\($names != null)" +
+    @sh " missing=\([$names[]? | select(($params[.] // "") == "")] | join(" and "))"'
 
 invoke() {
   if [ "$known" = false ]; then
-    echo '{"unsupported": true}'
+    jq -cn --arg id "$id" '{$id, unsupported: true}'
   elif [ -n "$missing" ]; then
-    jq -n --arg missing "$missing" '{outcome: "error", error: "rejected-locally", description: "needs \($missing)"}'
+    jq -cn --arg id "$id" --arg description "needs $missing" \
+      '{$id, outcome: "error", error: "rejected-locally", $description}'
   elif heading=$(call 2>"$directory/complaint"); then
-    jq -n --arg heading "$heading" --rawfile content "$directory/answer" "$understood"
+    jq -cn --arg id "$id" --arg heading "$heading" --rawfile content "$directory/answer" "$understood"
   else
-    jq -n --rawfile complaint "$directory/complaint" '{outcome: "error", error: "network", description: $complaint}'
+    jq -cn --arg id "$id" --rawfile description "$directory/complaint" \
+      '{$id, outcome: "error", error: "network", $description}'
   fi
 }
 
-while IFS= read -r line; do
-  eval "$(printf '%s' "$line" | jq -r --argjson required "$required" "$fields")"
-  case $cmd in
-    hello)
-      jq -cn --argjson required "$required" '{protocol: 1, features: [], commands: ($required | keys),
-        implementation: {name: "example-curl", version: "1.0.0", language: "shell"}}' ;;
-    invoke) invoke | jq -c --arg id "$id" '{id: $id} + .' ;;
-    stop) break ;;
-  esac
+jq --unbuffered -nr --argjson required "$required" "$fields" | while IFS= read -r variables; do
+  eval "$variables"
+  if [ "$cmd" = hello ]; then
+    jq -cn --argjson required "$required" '{protocol: 1, features: [], commands: ($required | keys),
+      implementation: {name: "example-curl", version: "1.0.0", language: "shell"}}'
+  else
+    invoke
+  fi
 done

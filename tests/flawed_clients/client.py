@@ -69,10 +69,12 @@ class Unusable(Exception):
 class Client:
     """Keeps the contract. One instance serves a whole process.
 
-    `breaks` names what a flawed one falls short of; `refused`, what a certification says that cannot even begin.
+    `breaks` names what a flawed one falls short of; `refused`, what a certification says that cannot even begin; `dies`
+    is set where it ends before all was seen.
     """
 
     breaks: tuple[str, ...] = ()
+    dies = False
     refused: str | None = None
     commands: tuple[str, ...] = ALL
     features: tuple[str, ...] = ()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from flawed_clients.client import Answer, Asked, Client, Told
 
 # Longer than any certification waits.
 FOR_EVER_S = 3600.0
-# Not in many messages, for a driver that dies three times in a row ends the certification.
-QUOTE = '"'
+# Not in many messages: each death costs time, and three in a row end the certification.
+RARE = "<"
 
 
 class _Driver(Client):
@@ -59,33 +60,35 @@ class HasNothing(_Driver):
 class CrashesAfterHello(_Driver):
     """Ends once it has said hello."""
 
+    dies = True
+
     def invoke(self, message: Told) -> Told:
         os._exit(70)
 
 
 class Hangs(_Driver):
-    """Never answers a call of a message with a quotation mark, and sends nothing."""
+    """Never answers a call of a message that looks like HTML, and sends nothing."""
 
     def call(self, asked: Asked) -> Told:
-        if QUOTE in asked.params.get("message", ""):
+        if RARE in asked.params.get("message", ""):
             time.sleep(FOR_EVER_S)
         return super().call(asked)
 
 
 class CrashesBeforeSending(_Driver):
-    """Ends in a call of a message with a quotation mark, before it is sent."""
+    """Ends in a call of a message that looks like HTML, before it is sent."""
 
     def call(self, asked: Asked) -> Told:
-        if QUOTE in asked.params.get("message", ""):
+        if RARE in asked.params.get("message", ""):
             os._exit(70)
         return super().call(asked)
 
 
 class CrashesAfterSending(_Driver):
-    """Ends in a call of a message with a quotation mark, after it was sent."""
+    """Ends in a call of a message that looks like HTML, after it was sent."""
 
     def told(self, asked: Asked, answer: Answer | str) -> Told:
-        if QUOTE in asked.params.get("message", ""):
+        if RARE in asked.params.get("message", ""):
             os._exit(70)
         return super().told(asked, answer)
 
@@ -124,14 +127,29 @@ class IgnoresStop(_Driver):
 
 
 class Chatters(_Driver):
-    """Writes a line of its own before each answer."""
+    """Writes a line of its own before each answer to a call."""
+
+    dies = True
 
     def lines(self, message: Told, answer: Told) -> list[bytes]:
-        return [b"INFO sending a request", *super().lines(message, answer)]
+        chatter = [b"INFO sent a request"] if message["cmd"] == "invoke" else []
+        return [*chatter, *super().lines(message, answer)]
+
+
+class ChattersAtStart(_Driver):
+    """Writes a line of its own before the first answer."""
+
+    breaks = ()
+    refused = "which is no JSON"
+
+    def started(self) -> None:
+        sys.stdout.buffer.write(b"reference client 1.0.0\n")
 
 
 class AnswersTwice(_Driver):
     """Writes each answer to a call twice."""
+
+    dies = True
 
     def lines(self, message: Told, answer: Told) -> list[bytes]:
         return super().lines(message, answer) * (2 if message["cmd"] == "invoke" else 1)
@@ -140,12 +158,16 @@ class AnswersTwice(_Driver):
 class AnswersForAnother(_Driver):
     """Answers a call under another id."""
 
+    dies = True
+
     def lines(self, message: Told, answer: Told) -> list[bytes]:
         return super().lines({**message, "id": "another"} if message["cmd"] == "invoke" else message, answer)
 
 
 class InventsOutcomes(_Driver):
     """Answers calls with an outcome that the protocol does not have."""
+
+    dies = True
 
     def invoke(self, message: Told) -> Told:
         return {**super().invoke(message), "outcome": "maybe"}
