@@ -137,7 +137,7 @@ def _of_client(
 ) -> RequirementVerdict:
     terms = evidence.terms
     if terms.obstacle is None:
-        lacking = (terms.lacking(offer, command) for offer in sorted(requirement.needs))
+        lacking = (evidence.lacking(offer, command) for offer in sorted(requirement.needs))
         if (why := next(filter(None, lacking), None)) is not None:
             return RequirementVerdict(requirement, command, requirement.level, Verdict.NOT_APPLICABLE, detail=why)
     tally = Tally()

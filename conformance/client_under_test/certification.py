@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from conformance.client_under_test.driver import Death, Driver, How
-from conformance.client_under_test.plan import Call, Cases, Credential, calls_of
+from conformance.client_under_test.plan import Call, Cases, Credential, again, calls_of
 from conformance.client_under_test.protocol import Hello
 from conformance.client_under_test.settings import Settings, program_of
 from conformance.client_under_test.staging import Setting
@@ -60,6 +60,7 @@ class Bench:
     hello: Hello
     driver: Driver | None
     progress: Progress
+    first: Call | None = None
     planned: int = 0
     done: int = 0
     _deaths: int = field(default=0, repr=False)
@@ -155,12 +156,12 @@ def certify(settings: Settings, progress: Progress | None = None) -> Path:
         raise UsageError("nothing is given to certify; expected --driver 'CMD ARGS'")
     begun = time.monotonic()
     greeted = _Greeted.by(settings)
-    try:
-        with greeted.journal as journal:
+    with greeted.journal as journal:
+        try:
             _held(settings, greeted, progress)
-            journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
-    finally:
-        greeted.driver.kill()
+        finally:
+            greeted.driver.kill()  # before the journal is closed, for its last words belong there
+        journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
     return settings.report_dir / JOURNAL
 
 
@@ -245,13 +246,13 @@ def _held(settings: Settings, greeted: _Greeted, progress: Progress) -> None:
             for part in PARTS:
                 part(bench)
             watch(bench)
+            bench.close()
         except KeyboardInterrupt:
             journal.note("interrupted", {})
         except GivenUp as given_up:
             journal.note("gave-up", {"deaths": MOST_DEATHS, "detail": str(given_up.__cause__)})
         except EnvironmentFailure as failure:
             journal.note("obstacle", {"message": failure.message, "hint": failure.hint})
-        bench.close()
 
 
 @contextmanager
@@ -266,11 +267,21 @@ def call_everything(bench: Bench) -> None:
     """The part that calls: every call of the plan, one after the other."""
     settings = bench.settings
     calls = calls_of(bench.cases, bench.commands, settings.max_examples, settings.seed)
+    if not calls:
+        return
     bench.plan([call.case for call in calls])
     bench.journal.flush()
-    if calls:
-        bench.progress.phase("send", f"{len(calls)} calls")
+    bench.progress.phase("send", f"{len(calls)} calls")
+    bench.first = calls[0]
     for call in calls:
+        bench.invoke(call)
+
+
+def call_first_again(bench: Bench) -> None:
+    """The last part: after all of it, the first call once more."""
+    if bench.first is not None:
+        call = again(bench.cases, bench.first)
+        bench.plan([call.case])
         bench.invoke(call)
 
 
@@ -282,5 +293,5 @@ def watch(bench: Bench) -> None:
     bench.journal.note("settled", {"at": time.monotonic(), "waited_s": round(time.monotonic() - begun, 3)})
 
 
-PARTS: tuple[Part, ...] = (call_everything,)
+PARTS: tuple[Part, ...] = (call_everything, call_first_again)
 """The parts of a certification with a driver, in their order."""

@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import IO, Any
 
 from conformance.client_under_test.protocol import PROTOCOL, Breach, Hello, check_protocol, told, understood
-from conformance.errors import EnvironmentFailure, UsageError
+from conformance.errors import ConformanceError, EnvironmentFailure, UsageError
 from conformance.traffic import Direction
 
 # A virtual machine and its class path take a while to come up, on a busy machine a long one.
@@ -210,7 +210,8 @@ class Driver:
     def _read_stderr(self, stream: IO[bytes]) -> None:
         for number, line in enumerate(iter(lambda: stream.readline(MOST_LINE), b"")):
             if number < MOST_STDERR:
-                self._said(self._case_id, Direction.STDERR, _text(line))
+                with suppress(ConformanceError):  # something that it has left behind still writes after the end
+                    self._said(self._case_id, Direction.STDERR, _text(line))
 
 
 def _read_lines(stream: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:

@@ -2,9 +2,10 @@
 
     Call            a case with all that it takes: its nonce, the id of its message, its scenario, its parameters
     calls_of        those of the commands that a client declares
+    again           the first of them, to be repeated at the end
     Credential      the account's, made up for the run
 
-The first call is repeated at the end. Nonces and ids of messages tell nothing about what is expected.
+Nonces and ids of messages tell nothing about what is expected.
 """
 
 from __future__ import annotations
@@ -105,13 +106,17 @@ class Cases:
 
 
 def calls_of(cases: Cases, commands: Sequence[str], max_examples: int, seed: int) -> list[Call]:
-    """All calls of a certification, in the order in which they are asked for; none without commands."""
+    """All calls of a certification but the last, in the order in which they are asked for; none without commands."""
     calls = [call for command in commands for call in _calls_of(cases, command, max_examples, seed)]
     if calls:
-        first = calls[0] = replace(calls[0], case=replace(calls[0].case, aspect=FIRST))
-        again = cases.call(first.case.command or "", first.scenario, AGAIN, first.params)
-        calls.append(replace(again, case=replace(again.case, earlier=first.case.id)))
+        calls[0] = replace(calls[0], case=replace(calls[0].case, aspect=FIRST))
     return calls
+
+
+def again(cases: Cases, first: Call) -> Call:
+    """The last call: the first one once more."""
+    call = cases.call(first.case.command or "", first.scenario, AGAIN, first.params)
+    return replace(call, case=replace(call.case, earlier=first.case.id))
 
 
 def _calls_of(cases: Cases, command: str, max_examples: int, seed: int) -> Iterator[Call]:

@@ -296,6 +296,17 @@ class ClientEvidence:
         calls = {call.case.id for call in self.calls}
         return (n.detail for n in self.notes if n.kind == "death" and n.detail["case"] not in calls)
 
+    def lacking(self, offer: Offer, command: str | None) -> str | None:
+        """In words, why an offer that a requirement needs is not there for `command`; None if it is."""
+        if offer is Offer.INVOCATIONS and command is not None and self._unsupported(command):
+            return f"the client says that it does not support {command}"
+        return self.terms.lacking(offer, command)
+
+    def _unsupported(self, command: str) -> bool:
+        """Whether the client, which declares the command, says so of each call of it."""
+        calls = list(self.of_command(command))
+        return any(call.unsupported for call in calls) and not any(call.said for call in calls)
+
     def of_command(self, command: str | None) -> Iterator[Call]:
         """The calls of a command; None: all."""
         return (call for call in self.calls if command is None or call.case.command == command)

@@ -189,8 +189,8 @@ def accepted_only_if_sent(evidence: ClientEvidence, command: str | None) -> Iter
     """SND-01."""
     strays = {call.case.id for _, call in evidence.strays if call is not None}
     for call in evidence.of_command(command):
-        if call.said is None or not call.said.accepted:
-            continue
+        if call.said is None or not call.said.accepted or call.case.earlier is not None:
+            continue  # what is wrong with the repeated call alone is for ROB-01
         if call.seen:
             yield Kept(call.seen[0].number)
         elif call.case.id in strays:
