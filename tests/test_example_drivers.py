@@ -13,8 +13,13 @@ from typing import Any
 
 import pytest
 
+from conformance.client_under_test.certification import certify
+from conformance.client_under_test.settings import Settings
+from conformance.contract.commands import PRODUCTS
+from conformance.journal import read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.serving import serve_mock
+from conformance.verdicts import Conclusion, Verdict, judge
 
 CHECKOUT = Path(__file__).parents[1]
 DRIVERS = CHECKOUT / "examples" / "drivers"
@@ -28,12 +33,13 @@ MOST_LINES = 79
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A driver, the programs that it needs, and whether it has a receiver."""
+    """A driver, the programs that it needs, whether it has a receiver, and for which products it is certified here."""
 
     file: str
     words: tuple[str, ...]
     needs: tuple[str, ...] = ()
     receives: bool = False
+    products: tuple[str, ...] = ("sms",)
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -42,7 +48,7 @@ class Example:
 
 
 EXAMPLES = (
-    Example("python_httpx.py", (sys.executable,)),
+    Example("python_httpx.py", (sys.executable,), products=PRODUCTS),
     Example("python_receiver.py", (sys.executable,), receives=True),
     Example("node_fetch.mjs", ("node",), ("node",)),
     Example("node_receiver.mjs", ("node",), ("node",), receives=True),
@@ -142,6 +148,29 @@ def test_an_example_says_what_happened(example: Example) -> None:
     assert ["network", "rejected-locally"] == [answer["error"] for answer in (lost, local)]
     assert unsupported["unsupported"] is True
     assert all(answer["request_id"] for answer in (accepted, details, refused))
+
+
+@parametrized(*EXAMPLES)
+def test_an_example_is_conformant(example: Example, tmp_path: Path) -> None:
+    """Every requirement that applies to it is exercised and kept."""
+    settings = Settings(
+        driver=shlex.join(example.command),
+        products=example.products,
+        max_examples=0,
+        seed=20261122,
+        report_dir=tmp_path,
+        timeout_s=1.0,
+        resend_window_s=0.5,
+    )
+
+    judgement = judge(read_journal(certify(settings)))
+
+    assert [] == [
+        (verdict.requirement.id, verdict.command, verdict.verdict, verdict.findings or verdict.detail)
+        for verdict in judgement.verdicts
+        if verdict.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)
+    ]
+    assert Conclusion.CONFORMANT == judgement.conclusion
 
 
 @parametrized(*EXAMPLES)

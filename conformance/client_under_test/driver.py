@@ -208,15 +208,17 @@ class Driver:
         return Death(how, detail, self._case_id)
 
     def _read_stderr(self, stream: IO[bytes]) -> None:
-        for number, line in enumerate(iter(lambda: stream.readline(MOST_LINE), b"")):
-            if number < MOST_STDERR:
-                with suppress(ConformanceError):  # something that it has left behind still writes after the end
-                    self._said(self._case_id, Direction.STDERR, _text(line))
+        with stream:
+            for number, line in enumerate(iter(lambda: stream.readline(MOST_LINE), b"")):
+                if number < MOST_STDERR:
+                    with suppress(ConformanceError):  # something that it has left behind still writes after the end
+                        self._said(self._case_id, Direction.STDERR, _text(line))
 
 
 def _read_lines(stream: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
-    while line := stream.readline(MOST_LINE):
-        lines.put(line)
+    with stream:
+        while line := stream.readline(MOST_LINE):
+            lines.put(line)
     lines.put(None)
 
 

@@ -41,17 +41,19 @@ understood='
 
 # What the suite asks for, as variables of the shell: a line for each message.
 fields='
-  .params as $params | $required[.command // ""] as $names
-  | if .cmd == "stop" then halt else @sh "cmd=\(.cmd) id=\(.id) timeout_s=\(.timeout_s) params=\($params | tojson)" +
+  label $stop | inputs | if .cmd == "stop" then break $stop else . end
+  | .params as $params | $required[.command // ""] as $names
+  | @sh "cmd=\(.cmd) id=\(.id) timeout_s=\(.timeout_s) params=\($params | tojson)" +
     @sh " url=\("\(.base_url)/\(.command)") credential=\("\(.consumer_key):\(.consumer_secret)" | @base64)" +
     @sh " method=\(if $names == [] then "GET" else "POST" end) known=\($names != null)" +
-    @sh " missing=\([$names[]? | select(($params[.] // "") == "")] | join(" and "))" end'
+    @sh " missing=\([$names[]? | select(($params[.] // "") == "")] | join(" and "))"'
 
 invoke() {
   if [ "$known" = false ]; then
     jq -cn --arg id "$id" '{$id, unsupported: true}'
   elif [ -n "$missing" ]; then
-    jq -cn --arg id "$id" --arg description "needs $missing" '{$id, outcome: "error", error: "rejected-locally", $description}'
+    jq -cn --arg id "$id" --arg description "needs $missing" \
+      '{$id, outcome: "error", error: "rejected-locally", $description}'
   elif heading=$(call 2>"$directory/complaint"); then
     jq -cn --arg id "$id" --arg heading "$heading" --rawfile content "$directory/answer" "$understood"
   else
@@ -60,7 +62,7 @@ invoke() {
   fi
 }
 
-jq --unbuffered -r --argjson required "$required" "$fields" | while IFS= read -r variables; do
+jq --unbuffered -nr --argjson required "$required" "$fields" | while IFS= read -r variables; do
   eval "$variables"
   if [ "$cmd" = hello ]; then
     jq -cn --argjson required "$required" '{protocol: 1, features: [], commands: ($required | keys),

@@ -10,8 +10,8 @@ from flawed_clients.client import Answer, Asked, Client, Told
 
 # Longer than any certification waits.
 FOR_EVER_S = 3600.0
-# Not in many messages, for a driver that dies three times in a row ends the certification.
-QUOTE = '"'
+# Not in many messages: each death costs time, and three in a row end the certification.
+RARE = "<"
 
 
 class _Driver(Client):
@@ -67,28 +67,28 @@ class CrashesAfterHello(_Driver):
 
 
 class Hangs(_Driver):
-    """Never answers a call of a message with a quotation mark, and sends nothing."""
+    """Never answers a call of a message that looks like HTML, and sends nothing."""
 
     def call(self, asked: Asked) -> Told:
-        if QUOTE in asked.params.get("message", ""):
+        if RARE in asked.params.get("message", ""):
             time.sleep(FOR_EVER_S)
         return super().call(asked)
 
 
 class CrashesBeforeSending(_Driver):
-    """Ends in a call of a message with a quotation mark, before it is sent."""
+    """Ends in a call of a message that looks like HTML, before it is sent."""
 
     def call(self, asked: Asked) -> Told:
-        if QUOTE in asked.params.get("message", ""):
+        if RARE in asked.params.get("message", ""):
             os._exit(70)
         return super().call(asked)
 
 
 class CrashesAfterSending(_Driver):
-    """Ends in a call of a message with a quotation mark, after it was sent."""
+    """Ends in a call of a message that looks like HTML, after it was sent."""
 
     def told(self, asked: Asked, answer: Answer | str) -> Told:
-        if QUOTE in asked.params.get("message", ""):
+        if RARE in asked.params.get("message", ""):
             os._exit(70)
         return super().told(asked, answer)
 

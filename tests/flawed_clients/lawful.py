@@ -54,9 +54,11 @@ class PoliteRetry(Client):
     commands = FEW
 
     def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
-        if isinstance(answer, str) or answer.status != 429 or attempt == 3:
+        if isinstance(answer, str) or answer.status != 429:
             return None
-        return float(answer.headers.get("retry-after", "0")) + 0.1 * 2**attempt
+        if "retry-after" in answer.headers:
+            return float(answer.headers["retry-after"]) + 0.1 if attempt == 1 else None
+        return 0.1 * 5 ** (attempt - 1) if attempt < 3 else None
 
 
 class RejectsBadInput(Client):
@@ -141,6 +143,15 @@ class ResendsSms(Client):
         return 0.5 if asked.command == "sms" and failed and attempt == 1 else None
 
 
+class ResendsLostSms(Client):
+    """Sends a message once more, at once, when its answer was lost: it costs little, and may come twice."""
+
+    commands = ("sms",)
+
+    def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
+        return 0.0 if isinstance(answer, str) and attempt == 1 else None
+
+
 class HidesErrorDetails(Client):
     """Tells that a request failed, and no more; and says that it lacks this."""
 
@@ -171,7 +182,7 @@ class OwnTimeOut(Client):
     lacks = ("timeout",)
 
     def patience_s(self, asked: Asked) -> float | None:
-        return 2.0
+        return 1.0
 
 
 class FollowsBare(Client):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+from urllib.parse import unquote
 
 from flawed_clients.client import Answer, Asked, Client, Told, Unusable
 
@@ -42,6 +44,16 @@ class LowersIds(_Reader):
     def understood(self, asked: Asked, answer: Answer) -> Told:
         told = super().understood(asked, answer)
         return {**told, "request_id": str(told.get("request_id")).lower()}
+
+
+class DecodesIds(_Reader):
+    """Decodes percent signs in request_ids."""
+
+    breaks = ("RDG-02",)
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        told = super().understood(asked, answer)
+        return {**told, "request_id": unquote(str(told.get("request_id")))}
 
 
 class OwnIds(_Reader):
@@ -108,6 +120,16 @@ class OwnWords(_Reader):
         return told if told["outcome"] == "accepted" else {**told, "description": "request failed"}
 
 
+class ReadsLatin1(_Reader):
+    """Reads answers in Latin-1."""
+
+    breaks = ("RDG-04",)
+
+    def parsed(self, answer: Answer) -> Any:
+        text = answer.body.decode("latin-1").encode()
+        return super().parsed(Answer(answer.status, answer.headers, text, answer.version))
+
+
 class IgnoresErrors(_Reader):
     """Reports whatever the gateway says as accepted."""
 
@@ -124,6 +146,15 @@ class IgnoresFunds(_Reader):
 
     def accepted(self, answer: Answer, envelope: Told) -> bool:
         return answer.status == envelope.get("status_code") and answer.status in (200, 402)
+
+
+class IgnoresServerErrors(_Reader):
+    """Reports a 5xx as accepted, for it may have worked."""
+
+    breaks = ("RDG-05",)
+
+    def accepted(self, answer: Answer, envelope: Told) -> bool:
+        return answer.status == envelope.get("status_code") and (answer.status == 200 or answer.status >= 500)
 
 
 class _Credulous(_Reader):

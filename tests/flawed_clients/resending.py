@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from flawed_clients.client import MONEY, Answer, Asked, Client
 
 AT_ONCE_S = 0.05
@@ -82,6 +84,21 @@ class ResendsPaymentsAfter500(_Resender):
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return asked.command in MONEY and isinstance(answer, Answer) and answer.status == 500
+
+
+class QueuesAfter500(_Resender):
+    """Tells that a 500 was an error, and sends again all the same, behind the caller's back."""
+
+    breaks = ("RTY-04",)
+
+    def attempt(self, asked: Asked) -> Answer | str:
+        answer = super().attempt(asked)
+        if isinstance(answer, Answer) and answer.status == 500:
+            threading.Timer(AT_ONCE_S, super().attempt, [asked]).start()
+        return answer
+
+    def due(self, asked: Asked, answer: Answer | str) -> bool:
+        return False
 
 
 class ResendsAfterLoss(_Resender):

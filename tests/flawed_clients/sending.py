@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 from urllib.parse import quote, urlencode, urljoin
 
@@ -282,8 +283,20 @@ class SendsTwice(_Sender):
         return first
 
 
+class ConfirmsLater(_Sender):
+    """Makes each accepted request again, behind the caller's back."""
+
+    breaks = ("SND-09",)
+
+    def attempt(self, asked: Asked) -> Answer | str:
+        first = super().attempt(asked)
+        if isinstance(first, Answer) and first.status == 200:
+            threading.Timer(0.1, super().attempt, [asked]).start()
+        return first
+
+
 class CredentialInUrl(_Sender):
-    """Puts the consumer key into the query, too."""
+    """Puts the consumer secret into the query, too."""
 
     breaks = ("SND-10",)
 
