@@ -8,15 +8,19 @@ is out of date.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 from click.testing import CliRunner
 
 from conformance.cli import COMMANDS, cli
+from conformance.client_under_test.scenarios import SCENARIOS as CLIENT_SCENARIOS
+from conformance.contract.schemas import schema
 from conformance.mock_gateway.account import SCENARIOS
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import VARIANTS
@@ -24,6 +28,9 @@ from conformance.mock_gateway.variants import VARIANTS
 # ruff: noqa: INP001 - a script, not a module of a package
 
 HERE = Path(__file__).parent
+
+# In the order in which they come up.
+DRIVER_MESSAGES = ("hello", "hello.answer", "invoke", "invoke.answer", "result", "result.answer", "stop")
 
 _PART = re.compile(r"(?<=<!-- generated: )(?P<name>[a-z-]+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
@@ -46,7 +53,11 @@ def _usage(command: click.Command) -> str:
 
 def _options_of(command: click.Command) -> str:
     context = click.Context(command, info_name=command.name, max_content_width=10_000)
-    arguments = [(f"`{(p.name or '').upper()}`", "Required.") for p in command.params if isinstance(p, click.Argument)]
+    arguments = [
+        (f"`{(p.name or '').upper()}`", "Required." if p.required else f"Default: {p.default}")
+        for p in command.params
+        if isinstance(p, click.Argument)
+    ]
     records = [p.get_help_record(context) for p in command.params if isinstance(p, click.Option)]
     return table(
         ("option", "meaning"), [*arguments, *((f"`{names}`", meaning) for names, meaning in filter(None, records))]
@@ -75,12 +86,41 @@ def requirements() -> str:
     return CliRunner().invoke(cli, ["requirements", "--format", "markdown"], standalone_mode=False).output
 
 
+def driver_messages() -> str:
+    """The messages of the driver protocol, as their schemas describe them."""
+    return "\n".join(_message(schema(f"driver/{name}")) for name in DRIVER_MESSAGES)
+
+
+def _message(described: Mapping[str, Any]) -> str:
+    examples = "\n".join(json.dumps(example, ensure_ascii=False) for example in described["examples"])
+    rows = (
+        (f"`{name}`", _type(rule), "yes" if name in described["required"] else "no", rule["description"])
+        for name, rule in described["properties"].items()
+    )
+    members = table(("member", "type", "required", "meaning"), rows)
+    return f"### {described['title']}\n\n{described['description']}\n\n```\n{examples}\n```\n\n{members}"
+
+
+def _type(rule: Mapping[str, Any]) -> str:
+    values = [rule["const"]] if "const" in rule else rule.get("enum", rule.get("items", {}).get("enum"))
+    types = rule.get("type", "string")
+    kind = types if isinstance(types, str) else " or ".join(types)
+    return kind if values is None else f"{kind}: {', '.join(f'`{json.dumps(v)}`' for v in values if v is not None)}"
+
+
+def client_scenarios() -> str:
+    """What every client is put before."""
+    return table(("scenario", "what happens"), ((f"`{s.name}`", s.summary) for s in CLIENT_SCENARIOS))
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "options": options,
     "scenarios": scenarios,
     "faults": faults,
     "variants": variants,
     "requirements": requirements,
+    "driver-messages": driver_messages,
+    "client-scenarios": client_scenarios,
 }
 
 

@@ -158,6 +158,7 @@ class Certification:
             "callback_url": None,
             "observe": None,
             "products": ["sms"],
+            "phone_numbers": [],
             "commands": list(self.judged),
             "max_examples": 0,
             "seed": 7,

@@ -1,23 +1,29 @@
 """The kill matrices as tables: collected from the tests that ran, in whatever process, and written after the last.
 
 A pytest plugin (`tests/conftest.py` loads it). A partial run writes nothing: half a table would be read as a whole one.
+Beside each table goes what certificates say of it, for `docs/record_kill_matrix.py` to put into the package.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flawed_clients.table import FLAWS, LAWFUL
 
+from conformance import __version__
+from conformance.certificate.digests import suite_digest
 from conformance.contract.requirements import Actor, catalogue
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import VARIANTS
 
 REPORTS = Path(__file__).parents[1] / "reports"
+NUMBERS = REPORTS / "kill-matrix.json"
 
 Rows = Mapping[tuple[str, str], Mapping[str, Any]]
 
@@ -27,6 +33,7 @@ class Matrix:
     """What one table shows: rows of two kinds, and which requirements they are to kill between them.
 
     `faults` are the seeded ones, with what each breaks; `lawful` break nothing. The kinds are those of the rows.
+    `subject`: what certificates call the kind of thing that is judged.
     """
 
     file: str
@@ -37,6 +44,7 @@ class Matrix:
     lawful_kind: str
     lawful: tuple[str, ...]
     actors: frozenset[Actor]
+    subject: str
 
     @property
     def wanted(self) -> set[tuple[str, str]]:
@@ -54,6 +62,7 @@ MATRICES = (
         "variant",
         ("lawful", *VARIANTS),
         frozenset({Actor.GATEWAY}),
+        "gateway",
     ),
     Matrix(
         "client-kill-matrix.md",
@@ -64,6 +73,7 @@ MATRICES = (
         "lawful client",
         tuple(LAWFUL),
         frozenset({Actor.CLIENT, Actor.RECEIVER}),
+        "client",
     ),
 )
 
@@ -73,6 +83,8 @@ class KillTable:
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str], dict[str, Any]] = {}
+        # Of the files as they are before the runs: what is edited meanwhile was not measured.
+        self._suite = f"sha256:{suite_digest().value}"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Runs in the process that the reports of all workers come together in."""
@@ -82,11 +94,31 @@ class KillTable:
                     self._rows[row["kind"], row["name"]] = row
 
     def pytest_sessionfinish(self) -> None:
-        """Write each table all of whose rows ran."""
-        for matrix in MATRICES:
-            if matrix.wanted <= self._rows.keys():
-                REPORTS.mkdir(exist_ok=True)
-                (REPORTS / matrix.file).write_text(rendered(matrix, self._rows), encoding="utf-8")
+        """Write each table all of whose rows ran, and the numbers of those."""
+        whole = [matrix for matrix in MATRICES if matrix.wanted <= self._rows.keys()]
+        REPORTS.mkdir(exist_ok=True)
+        for matrix in whole:
+            (REPORTS / matrix.file).write_text(rendered(matrix, self._rows), encoding="utf-8")
+        if whole:
+            numbers = {matrix.subject: numbers_of(self._rows, self._suite, matrix) for matrix in whole}
+            NUMBERS.write_text(f"{json.dumps(numbers, indent=2)}\n", encoding="utf-8")
+
+
+def numbers_of(rows: Rows, suite: str, matrix: Matrix = MATRICES[0]) -> dict[str, Any]:
+    """What a certificate says of a matrix, as `schemas/certificate.json` has it; `suite` is what was measured."""
+    killed = [
+        name for name, breaks in matrix.faults.items() if sorted(breaks) == rows[matrix.fault_kind, name]["found"]
+    ]
+    return {
+        "catalogue": catalogue().digest,
+        "suite": suite,
+        "version": __version__,
+        "measured_on": f"{datetime.now(UTC):%Y-%m-%d}",
+        "faults": len(matrix.faults),
+        "killed": len(killed),
+        "lawful": len(matrix.lawful),
+        "left_alone": sum(rows[matrix.lawful_kind, name]["exit"] == 0 for name in matrix.lawful),
+    }
 
 
 def rendered(matrix: Matrix, rows: Rows) -> str:

@@ -36,10 +36,14 @@ ORDER = (
     "gateway_under_test",
     "client_under_test",
     "reporting",
+    "certificate",
     "cli",
     "pytest_plugin",
     "suite",
 )
+
+# What is judged by the one and by the other.
+FACES = {"gateway_under_test", "client_under_test"}
 
 # A file that outgrows this holds more than one concept.
 LONGEST_FILE = 450
@@ -86,6 +90,14 @@ FOREIGN = ("../" + "shared", "/work/" + "shared")
 
 # Calls that import by another way than the statement, past the rules.
 DYNAMIC_IMPORTS = {"__import__", "import_module"}
+
+
+# What may be imported late, where it is needed: module and what it imports. For libraries alone that cost every run
+# time and are of use to few of them; which parts may import which is judged of these, too.
+LATE = {
+    # securesystemslib and cryptography: of use to those who sign or verify
+    ("conformance/certificate/keys.py", "conformance.certificate.ed25519"),
+}
 
 
 @dataclass(frozen=True)
@@ -152,6 +164,16 @@ def layers(module: Module) -> Iterator[str]:
             yield module.at(line, f"{module.part or 'the package'} imports from {part}, which comes after it")
 
 
+def faces_apart(module: Module) -> Iterator[str]:
+    """Neither face of the suite imports from the other: what both need stands before them."""
+    if not module.is_shipped or module.part not in FACES:
+        return
+    for line, name in module.imported():
+        for face in FACES - {module.part}:
+            if name.startswith(f"conformance.{face}"):
+                yield module.at(line, f"{module.part} imports from {face}, the other face")
+
+
 def imports_in_full(module: Module) -> Iterator[str]:
     """An import names its module in full, so that a reader (and `layers`) sees where it leads."""
     for node in ast.walk(module.tree):
@@ -165,13 +187,19 @@ def imports_on_top(module: Module) -> Iterator[str]:
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
         for node in ast.walk(function):
-            if isinstance(node, ast.Import | ast.ImportFrom):
+            if isinstance(node, ast.Import | ast.ImportFrom) and not _is_late(module, node):
                 yield module.at(node.lineno, "imports inside a function")
     if not module.is_shipped:
         return
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in DYNAMIC_IMPORTS:
             yield module.at(node.lineno, f"imports by a call of {ast.unparse(node.func)}")
+
+
+def _is_late(module: Module, node: ast.Import | ast.ImportFrom) -> bool:
+    """Whether all that is imported is in LATE."""
+    prefix = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+    return {(module.place.as_posix(), f"{prefix}{alias.name}") for alias in node.names} <= LATE
 
 
 def pure_checks(module: Module) -> Iterator[str]:
@@ -214,6 +242,7 @@ def self_contained(module: Module) -> Iterator[str]:
 
 RULES: dict[Rule, str] = {
     layers: "*.py",
+    faces_apart: "*.py",
     imports_in_full: "*.py",
     imports_on_top: "*.py",
     pure_checks: "*.py",
@@ -294,6 +323,12 @@ BREAKS = (
         "2: imports by a call of importlib.import_module",
     ),
     (pure_checks, "conformance/checks/envelope.py", "import time", "1: a check imports time"),
+    (
+        faces_apart,
+        "conformance/client_under_test/plan.py",
+        '"""Plans."""\nfrom conformance.gateway_under_test.plan import Plan',
+        "2: client_under_test imports from gateway_under_test, the other face",
+    ),
     (pure_checks, "conformance/checks/envelope.py", "from os import environ", "1: a check imports os"),
     (pure_checks, "conformance/checks/envelope.py", "import httpx", "1: a check imports httpx"),
     (telling_names, "conformance/journal/utils.py", "", "1: 'utils' says nothing about what is inside"),

@@ -6,9 +6,11 @@
 Results go to standard output; progress, warnings and errors to standard error, an error as exactly one line.
 
     command, configuration, options     options, from command line, environment or file
-    run, certify, mock, judge,
-    doctor, replay, requirements        one command each
+    run, certify, mock, judge, doctor,
+    replay, requirements, openapi,
+    verify, sign, badge, keygen         one command each
     verdict                             the end of those that judge
+    certificates                        the options that ask for a certificate
     complaints                          errors as lines
 """
 
@@ -22,16 +24,21 @@ from io import TextIOWrapper
 import click
 
 from conformance import __version__
+from conformance.cli.badge import badge
 from conformance.cli.certify import certify
 from conformance.cli.command import ConformanceCommand, ConformanceGroup
 from conformance.cli.complaints import Complaints, in_one_line
 from conformance.cli.configuration import variable
 from conformance.cli.doctor import doctor
 from conformance.cli.judge import judge
+from conformance.cli.keygen import keygen
 from conformance.cli.mock import mock
+from conformance.cli.openapi import openapi
 from conformance.cli.replay import replay
 from conformance.cli.requirements import requirements
 from conformance.cli.run import run
+from conformance.cli.sign import sign
+from conformance.cli.verify import verify
 from conformance.errors import ConformanceError
 
 PROGRAM = "statum-conformance"
@@ -48,7 +55,20 @@ def cli() -> None:
     """Judge whether a Statum-style gateway keeps its API contract, requirement by requirement."""
 
 
-COMMANDS: tuple[ConformanceCommand, ...] = (run, certify, doctor, mock, judge, replay, requirements)
+COMMANDS: tuple[ConformanceCommand, ...] = (
+    run,
+    certify,
+    doctor,
+    mock,
+    judge,
+    replay,
+    requirements,
+    openapi,
+    verify,
+    sign,
+    badge,
+    keygen,
+)
 
 for command in COMMANDS:
     command.kin = COMMANDS

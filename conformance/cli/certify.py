@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.options import CAMPAIGN, driver_options, product_options, report_options, timeout_options
 from conformance.cli.run import terminated_as_interrupted
 from conformance.cli.verdict import judge_journal
 from conformance.client_under_test.certification import certify as hold
-from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, Settings
+from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, Settings, files_of
 from conformance.contract.commands import PRODUCTS
 from conformance.reporting.console import remarks
 from conformance.reporting.live import progress_on
@@ -33,16 +34,18 @@ from conformance.reporting.live import progress_on
 )
 @option(CAMPAIGN, "--seed", type=int, metavar="N", help="The same seed asks for the same calls. Default: a new one.")
 @report_options
+@signing_options
 def certify(**options: Any) -> int:
     """Judge a client, requirement by requirement, by what it sends to a witness and what it tells its caller.
 
     Exit code: 0 conformant, 1 not conformant, 2 wrong usage, 3 inconclusive, 4 the suite failed.
     """
     settings = settings_from(options)
+    certification = certification_from(options, files_of(settings.driver or ""))
     with terminated_as_interrupted(), progress_on(remarks()) as progress:
         journal = hold(settings, progress)
         progress.phase("judge")
-    return judge_journal(journal, settings.report_dir)
+    return judge_journal(journal, settings.report_dir, certification=certification)
 
 
 def settings_from(options: dict[str, Any]) -> Settings:

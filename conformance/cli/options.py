@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from conformance.cli.command import Listen, Named, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
+from conformance.cli.credentials import Given, credential_of
 from conformance.client_under_test.settings import DEFAULT_TIMEOUT_S
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
@@ -60,6 +61,13 @@ credential_options = _together(
         metavar="SECRET",
         help=f"Its secret; rather give it as {SECRET_VARIABLE}, other processes see a command line.",
     ),
+    option(
+        GATEWAY,
+        "--consumer-secret-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="File whose only line is the secret.",
+    ),
 )
 
 gateway_options = _together(
@@ -70,6 +78,21 @@ gateway_options = _together(
         help="Base URL of the gateway, such as https://api.statum.co.ke/api/v2. Without it, the built-in mock gateway.",
     ),
     credential_options,
+    option(
+        GATEWAY,
+        "--netrc",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="File of the form of ~/.netrc: key and secret are login and password for the gateway's host.",
+    ),
+    option(
+        GATEWAY,
+        "--redact",
+        multiple=True,
+        metavar="VALUE",
+        help="Value that must stand in no report, journal or message, beside the secret and the tokens of callback "
+        "URLs. Repeatable.",
+    ),
 )
 
 account_options = _together(
@@ -208,14 +231,22 @@ case_options = _together(
     ),
 )
 
-report_options = option(
-    REPORTS,
-    "--report-dir",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    default=Path("reports"),
-    show_default=True,
-    help="Where journal and reports are written.",
+report_options = _together(
+    option(
+        REPORTS,
+        "--report-dir",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        default=Path("reports"),
+        show_default=True,
+        help="Where journal and reports are written.",
+    ),
+    option(
+        REPORTS,
+        "--show-phone-numbers",
+        is_flag=True,
+        help="Show the numbers given by --phone-number whole in reports. Default: as 7*****678; the journal has them.",
+    ),
 )
 
 
@@ -224,11 +255,21 @@ def credential_from(options: dict[str, Any]) -> tuple[str, str]:
 
     From here on the secret is kept out of whatever is printed. Raises UsageError if one of them is missing.
     """
-    key, secret, gateway = options["consumer_key"], options["consumer_secret"], options.get("gateway")
+    gateway = options.get("gateway")
+    given = Given(
+        options["consumer_key"],
+        options["consumer_secret"],
+        options.get("consumer_secret_file"),
+        options.get("netrc"),
+        gateway,
+    )
     context = click.get_current_context()
     complaints = context.find_object(Complaints) or Complaints()
-    if secret:
-        complaints.protect(secret, key or "")
+    complaints.protect(given.secret or "", given.key or "", *options.get("redact", ()))
+    key, secret = credential_of(given)
+    complaints.protect(secret or "", key or "", *options.get("redact", ()))
+    for path in given.readable_by_others():
+        complaints.warn(f"{path} holds the secret and can be read by others of this machine; chmod 600 {path}")
     if _on_command_line("consumer_secret"):
         complaints.warn(f"--consumer-secret is visible to other processes of this machine; prefer {SECRET_VARIABLE}")
     if gateway is not None:
@@ -261,6 +302,8 @@ def settings_from(options: dict[str, Any]) -> Settings:
         max_examples=options.get("max_examples", DEFAULT_MAX_EXAMPLES),
         seed=fresh_seed() if seed is None else seed,
         exclusive_account=options.get("exclusive_account", False),
+        redact=tuple(options.get("redact", ())),
+        show_phone_numbers=options.get("show_phone_numbers", False),
         report_dir=options.get("report_dir", Path("reports")),
         **_cases_from(options),
     )

@@ -124,7 +124,7 @@ class Bench:
             raise SuiteError("there is no driver to ask")
         try:
             if not self.driver.running:
-                self.driver.start()
+                self.hello = self._greeted_again(self.driver)
             answer = self.driver.ask(message, case_id, within_s)
         except Death as death:
             self._note(death)
@@ -135,6 +135,15 @@ class Bench:
             return None
         self._deaths, self._deaths_before = 0, self._deaths
         return answer
+
+    def _greeted_again(self, driver: Driver) -> Hello:
+        """Start it once more: its receivers may listen at other addresses now. Raises Death, whatever is wrong."""
+        try:
+            hello = driver.start()
+        except UsageError as error:
+            raise Death(How.GARBAGE, f"started again, {error.message}", None) from error
+        self.journal.note("hello", hello.recorded())
+        return hello
 
     def _note(self, death: Death) -> None:
         self.journal.note("death", {"case": death.case_id, "how": death.how.value, "detail": death.detail})

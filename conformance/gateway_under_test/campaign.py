@@ -66,7 +66,7 @@ def run(
 
 def _journal(settings: Settings, rig: Rig) -> Journal:
     token_values = [value for url in rig.callback_urls.values() for _, value in parse_qsl(urlsplit(url).query)]
-    redaction = Redaction.of(settings.consumer_secret, settings.consumer_key, *token_values)
+    redaction = Redaction.of(settings.consumer_secret, settings.consumer_key, *token_values, *settings.redact)
     recorded: Mapping[str, Any] = {
         **settings.recorded(),
         "gateway": rig.gateway,

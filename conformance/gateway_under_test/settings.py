@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -12,9 +12,11 @@ from urllib.parse import urlsplit
 
 from conformance.callbacks.address import Address
 from conformance.contract.commands import PRODUCTS, commands_of
+from conformance.contract.words import contract_words
 from conformance.errors import UsageError
 from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.generation.payloads import Constraints
+from conformance.journal.redaction import MINIMUM_LENGTH
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
 # A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
@@ -42,6 +44,7 @@ def fresh_seed() -> int:
 class Settings:
     """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
 
+    `redact`: values that are written down nowhere, beside the secret; `show_phone_numbers`: reports have them whole.
     `corpus`: case files that go first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called,
     a product that does not exist, and numbers out of range.
@@ -64,6 +67,8 @@ class Settings:
     corpus: CaseFolder | None = None
     cases: CaseFolder | None = None
     save_corpus: Path | None = None
+    redact: tuple[str, ...] = field(default=(), repr=False)
+    show_phone_numbers: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is sent."""
@@ -77,6 +82,7 @@ class Settings:
                 f"--phone-number is missing; {self.gateway} is not on this machine, so messages may reach people",
                 hint="name the numbers that may be called, as in --phone-number 254712345678",
             )
+        _check_protected(self.consumer_secret, self.redact)
         if self.max_examples < 0:
             raise UsageError(f"--max-examples is {self.max_examples}; expected 0 or more")
         if not self.notify_within_s > 0:
@@ -115,9 +121,27 @@ class Settings:
             "max_examples": self.max_examples,
             "seed": self.seed,
             "exclusive_account": self.exclusive_account,
+            "show_phone_numbers": self.show_phone_numbers,
             "corpus": str(self.corpus.path) if self.corpus else None,
             "cases": str(self.cases.path) if self.cases else None,
         }
+
+
+def _check_protected(secret: str, redact: Sequence[str]) -> None:
+    """UsageError for values that cannot be kept out of the evidence without taking it apart."""
+    short = [value for value in redact if len(value) < MINIMUM_LENGTH]
+    if short:
+        raise UsageError(
+            f"--redact is given a value of {len(short[0])} characters; expected {MINIMUM_LENGTH} or more",
+            hint="shorter ones stand in every text by chance",
+        )
+    words = contract_words()
+    for option, values in (("--consumer-secret", (secret,)), ("--redact", redact)):
+        if any(value.casefold() in words for value in values):
+            raise UsageError(
+                f"{option} is a word of the contract, which stands in every answer; it cannot be redacted",
+                hint="have the gateway issue another secret",
+            )
 
 
 def check_gateway_url(url: str) -> None:

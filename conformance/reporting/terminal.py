@@ -82,7 +82,7 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
     for note in result.record.notes:
         if note.kind == "left-out":
             print_line(console, f"left out {note.detail['case']}: {note.detail['why']}")
-    print_line(console, f"repeat with: {repeat_command(result.record.settings)}")
+    print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")
     if journal is not None and not is_client(result.record):  # a client cannot be told to send a case again
         for case_id in _failing_cases(fell_short)[:SHOWN_REPLAYS]:
             print_line(console, f"replay with: {replay_command(case_id, journal)}")
@@ -101,6 +101,7 @@ def verdict_line(result: Result, report: Path | None = None) -> str:
         f"{result.conclusion.value}: {_musts(result)}",
         f"{_counted(counts['exchanges'], 'exchange')}, {_counted(counts['notifications'], 'notification')}",
         f"seed {result.document['seed']}",
+        *([f"watched {waited:g} s"] if (waited := result.document.get("client", {}).get("waited_s")) else []),
         *([f"only {cases}"] if (cases := result.record.settings.get("cases")) else []),
         *([str(report)] if report else []),
     ]
