@@ -83,12 +83,12 @@ class ClientTerms:
 
     def lacking(self, offer: Offer, command: str | None) -> str | None:
         """In words, why an offer that a requirement needs is not there for `command`; None if it is."""
+        if offer not in self.offered and Offer.DRIVER not in self.offered:
+            return _LACKING_WITHOUT_DRIVER.get(offer, _LACKING[offer])
         if offer is Offer.INVOCATIONS and command is not None and command not in self.declared:
             return f"the client does not declare {command}"
         if offer is Offer.CALLBACK and command is not None and command not in self.callbacks:
             return f"the client declares no callback for {command}"
-        if offer not in self.offered and Offer.DRIVER not in self.offered:
-            return _LACKING_WITHOUT_DRIVER.get(offer, _LACKING[offer])
         return None if offer in self.offered else _LACKING[offer]
 
 
