@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,11 +20,13 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from conformance.client_under_test.driver import Death, Driver, How
+from conformance.client_under_test.examiner import examine
 from conformance.client_under_test.plan import Call, Cases, Credential, again, calls_of
 from conformance.client_under_test.protocol import Hello
 from conformance.client_under_test.settings import Settings, program_of
 from conformance.client_under_test.staging import Setting
 from conformance.client_under_test.witness import STRAY, Stage, Witness
+from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError
 from conformance.journal import Journal, Redaction
 from conformance.mock_gateway.account import Account
@@ -48,9 +50,20 @@ class GivenUp(Exception):
     """The driver died too often in a row."""
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A call that the client says was accepted, with the request_id that it hands back."""
+
+    request_id: str
+    case_id: str
+
+
 @dataclass(slots=True)
 class Bench:
-    """What a certification works with. `driver` is None where there is none to ask."""
+    """What a certification works with. `driver` is None where there is none to ask.
+
+    `accepted`: by command, what the client that runs now knows of, in the order of the calls.
+    """
 
     settings: Settings
     journal: Journal
@@ -61,6 +74,7 @@ class Bench:
     driver: Driver | None
     progress: Progress
     first: Call | None = None
+    accepted: dict[str, list[Accepted]] = field(default_factory=dict)
     planned: int = 0
     done: int = 0
     _deaths: int = field(default=0, repr=False)
@@ -70,6 +84,14 @@ class Bench:
     def commands(self) -> tuple[str, ...]:
         """The commands to call: those that are judged and that the client declares."""
         return tuple(name for name in self.settings.commands if name in self.hello.commands)
+
+    @property
+    def callbacks(self) -> Mapping[str, str]:
+        """The callback URLs by command: those that the client declares now, or the one that the user gave."""
+        given = self.settings.callback_url
+        urls = dict.fromkeys(self.settings.products, given) if given else self.hello.callback_urls
+        commands = [COMMANDS[name] for name in self.settings.commands]
+        return {each.name: url for each in commands if each.product and (url := urls.get(each.product))}
 
     @property
     def within_s(self) -> float:
@@ -102,9 +124,16 @@ class Bench:
             "params": dict(call.params),
         }
         answer = self._asked(message, call.case.id, self.within_s)
-        self.done += 1
-        self.progress.exchanged(self.done, self.planned)
+        if answer is not None and answer.get("outcome") == "accepted" and isinstance(answer.get("request_id"), str):
+            accepted = Accepted(answer["request_id"], call.case.id)
+            self.accepted.setdefault(call.case.command or "", []).append(accepted)
+        self.tick()
         return answer
+
+    def tick(self, count: int = 1) -> None:
+        """So many of the planned cases are done."""
+        self.done += count
+        self.progress.exchanged(self.done, self.planned)
 
     def result(self, request_id: str, case_id: str) -> dict[str, Any] | None:
         """What the client says became of a request; None if its driver died over the question. Raises GivenUp."""
@@ -302,5 +331,5 @@ def watch(bench: Bench) -> None:
     bench.journal.note("settled", {"at": time.monotonic(), "waited_s": round(time.monotonic() - begun, 3)})
 
 
-PARTS: tuple[Part, ...] = (call_everything, call_first_again)
+PARTS: tuple[Part, ...] = (call_everything, examine, call_first_again)
 """The parts of a certification with a driver, in their order."""

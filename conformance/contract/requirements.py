@@ -41,6 +41,7 @@ class Offer(StrEnum):
     INVOCATIONS = "invocations"  # it calls the gateway; told apart by command
     CALLBACK = "callback"  # it receives notifications; told apart by command
     RESULTS = "results"  # it can be asked what became of a request
+    APPLIED = "applied"  # and how often that took effect
     ERROR_DETAILS = "error-details"  # it tells its caller status_code and description of an error
     REQUEST_ID = "request-id"  # it tells its caller the request_id
 

@@ -65,7 +65,8 @@ class ClientTerms:
         notes = {note.kind: note.detail for note in record.notes}
         hello = notes.get("hello", {})
         credential = settings.get("credential", {})
-        products = hello.get("callback_urls", {})
+        own = settings["products"] if settings.get("callback_url") else ()
+        products = {*hello.get("callback_urls", {}), *own}
         return cls(
             commands=tuple(settings["commands"]),
             declared=frozenset(hello.get("commands", ())),
@@ -82,6 +83,8 @@ class ClientTerms:
 
     def lacking(self, offer: Offer, command: str | None) -> str | None:
         """In words, why an offer that a requirement needs is not there for `command`; None if it is."""
+        if offer not in self.offered and Offer.DRIVER not in self.offered:
+            return _LACKING_WITHOUT_DRIVER.get(offer, _LACKING[offer])
         if offer is Offer.INVOCATIONS and command is not None and command not in self.declared:
             return f"the client does not declare {command}"
         if offer is Offer.CALLBACK and command is not None and command not in self.callbacks:
@@ -89,11 +92,18 @@ class ClientTerms:
         return None if offer in self.offered else _LACKING[offer]
 
 
+_LACKING_WITHOUT_DRIVER = {
+    Offer.INVOCATIONS: "there is no driver that could have calls made",
+    Offer.CALLBACK: "no callback URL is given",
+    Offer.RESULTS: "there is no driver to ask what became of a request",
+}
+
 _LACKING = {
     Offer.DRIVER: "there is no driver to judge",
     Offer.INVOCATIONS: "the client declares no command",
     Offer.CALLBACK: "the client does not declare the feature callback",
     Offer.RESULTS: "the client does not declare the feature results",
+    Offer.APPLIED: "the client does not tell how often a result was applied",
     Offer.ERROR_DETAILS: "the client's API does not expose the details of an error",
     Offer.REQUEST_ID: "the client's API does not expose the request_id",
 }
@@ -104,8 +114,9 @@ def _offered(settings: Mapping[str, Any], hello: Mapping[str, Any]) -> frozenset
     offers = {
         Offer.DRIVER: bool(settings.get("driver")),
         Offer.INVOCATIONS: bool(hello.get("commands")),
-        Offer.CALLBACK: bool(hello.get("callback_urls")),
+        Offer.CALLBACK: bool(hello.get("callback_urls") or settings.get("callback_url")),
         Offer.RESULTS: "results" in features,
+        Offer.APPLIED: "results" in features,
         Offer.ERROR_DETAILS: "error-details" not in lacks,
         Offer.REQUEST_ID: "request-id" not in lacks,
     }
@@ -251,23 +262,36 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldResult:
+    """What a driver answered when it was asked what became of a request; `at`: when it was asked (monotonic seconds)."""
+
+    request_id: str
+    answer: Mapping[str, Any]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """What was sent to a receiver under a case, and what it answered; `results`: what its driver said afterwards."""
 
     case: Case
     exchanges: tuple[Exchange, ...] = ()
-    results: tuple[Mapping[str, Any], ...] = ()
+    results: tuple[ToldResult, ...] = ()
 
 
 @dataclass(slots=True)
 class ClientEvidence:
-    """A certification, correlated. `calls` in the order of the plan; `strays` with the call that was at hand."""
+    """A certification, correlated. `calls` in the order of the plan; `strays` with the call that was at hand.
+
+    `memo` is for what checks have worked out of it and use again.
+    """
 
     terms: ClientTerms
     calls: list[Call] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     strays: list[tuple[Seen, Call | None]] = field(default_factory=list)
     notes: tuple[Note, ...] = ()
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, record: Record) -> Self:
@@ -300,7 +324,14 @@ class ClientEvidence:
         """In words, why an offer that a requirement needs is not there for `command`; None if it is."""
         if offer is Offer.INVOCATIONS and command is not None and self._unsupported(command):
             return f"the client says that it does not support {command}"
+        if offer is Offer.APPLIED and self._never_counts(command):
+            return _LACKING[offer]
         return self.terms.lacking(offer, command)
+
+    def _never_counts(self, command: str | None) -> bool:
+        """Whether the client, asked what became of requests, has never told how often that took effect."""
+        told = [result for each in self.deliveries_of(command) for result in each.results]
+        return bool(told) and all(result.answer.get("applied") is None for result in told)
 
     def _unsupported(self, command: str) -> bool:
         """Whether the client, which declares the command, says so of each call of it."""
@@ -322,7 +353,7 @@ class _Talk:
 
     said: dict[str, tuple[dict[str, Any], float]] = field(default_factory=dict)
     asked: dict[str, float] = field(default_factory=dict)
-    results: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    results: dict[str, list[ToldResult]] = field(default_factory=lambda: defaultdict(list))
     deaths: dict[str | None, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
@@ -345,13 +376,14 @@ class _Talk:
         return talk
 
     def _hear(self, question: Message, members: Mapping[str, Any], at: float) -> None:
-        cmd = (Content.of(question.line.encode()).members or {}).get("cmd")
+        asked = Content.of(question.line.encode()).members or {}
+        cmd = asked.get("cmd")
         if question.case_id is None or violations(f"driver/{cmd}.answer", dict(members)):
             return
         if cmd == "invoke":
             self.said[question.case_id] = (dict(members), at)
         elif cmd == "result":
-            self.results[question.case_id].append(dict(members))
+            self.results[question.case_id].append(ToldResult(str(asked["request_id"]), dict(members), question.at))
 
     def call(self, case: Case, seen: tuple[Seen, ...]) -> Call:
         answer, at = self.said.get(case.id, ({}, 0.0))
