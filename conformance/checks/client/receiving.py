@@ -84,8 +84,8 @@ def answered_in_time(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def unusual_are_taken(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-03: answered with a 2xx, and, where it can be asked for, understood."""
-    knows_results = understands_results(inbox)
+    """RCV-03: answered with a 2xx, and, where it can be asked for, understood as the usual ones are."""
+    knows_results = understands_results(inbox) and not misreads_results(inbox)
     for fate, notice in inbox.firsts():
         if notice.usual or not inbox.countable(fate):
             continue
@@ -168,6 +168,11 @@ def understands_results(inbox: Inbox) -> bool:
     )
 
 
+def misreads_results(inbox: Inbox) -> bool:
+    """Whether a usual notification has led to the wrong state, so that no other state says anything (RCV-04)."""
+    return any(isinstance(judgement, Finding) for judgement in only_200_is_success(inbox))
+
+
 def _simple(inbox: Inbox, fate: Fate) -> list[Telling]:
     """What was said of a request after one notification, while there was no other one."""
     return [
@@ -239,11 +244,14 @@ def _applied_once(fate: Fate, telling: Telling, notices: list[Notice]) -> Judgem
 
 def first_one_stands(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-09."""
+    misread = misreads_results(inbox)
     for fate, telling, notices in tellings(inbox):
         first, last = notices[0], notices[-1]
         if len(notices) != 2 or first.succeeded == last.succeeded or first.sent_at == last.sent_at:
             continue
-        if telling.open or not fate.mine(telling):
+        if misread:
+            yield untold(last, "the client takes results for what they are not")  # RCV-04
+        elif telling.open or not fate.mine(telling):
             yield untold(last, "the client does not know of the result")
         elif telling.state == first.state:
             yield kept(last)
