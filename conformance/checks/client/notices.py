@@ -321,4 +321,3 @@ def tellings(inbox: Inbox) -> Iterator[tuple[Fate, Telling, list[Notice]]]:
             notices = fate.until(telling.told.at)
             if fate.known and notices and inbox.remembers(fate, telling):
                 yield fate, telling, notices
-
