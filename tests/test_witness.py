@@ -179,7 +179,7 @@ def test_every_scenario_can_be_played(watched: Watched, scenario: Scenario) -> N
             f"{watched.witness.base_url(NONCE)}/sms", timeout_s=0.2 if scenario.name == "never" else PATIENCE_S
         )
     except (http.client.HTTPException, OSError):
-        assert scenario.waits
+        assert scenario.watched
     watched.stage(case_id=STRAY)
     response, _ = watched.send(f"{watched.witness.base_url(NONCE)}/sms")
 

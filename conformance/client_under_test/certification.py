@@ -324,11 +324,16 @@ def call_first_again(bench: Bench) -> None:
 
 
 def watch(bench: Bench) -> None:
-    """Wait once, for all cases: what is sent again within the window has arrived after it."""
-    bench.progress.phase("listen", f"{bench.settings.resend_window_s:g} s")
-    begun = time.monotonic()
-    time.sleep(bench.settings.resend_window_s)
-    bench.journal.note("settled", {"at": time.monotonic(), "waited_s": round(time.monotonic() - begun, 3)})
+    """Wait once, for all cases: what would be sent again within the window has arrived then.
+
+    `waited_s` of the note: since when nothing was answered that could have had it sent again.
+    """
+    since = bench.witness.troubled_at
+    if since is not None and (left := since + bench.settings.resend_window_s - time.monotonic()) > 0:
+        bench.progress.phase("listen", f"{left:.1f} s")
+        time.sleep(left)
+    at = time.monotonic()
+    bench.journal.note("settled", {"at": at, "waited_s": None if since is None else round(at - since, 3)})
 
 
 PARTS: tuple[Part, ...] = (call_everything, examine, call_first_again)

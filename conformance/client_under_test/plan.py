@@ -106,11 +106,15 @@ class Cases:
 
 
 def calls_of(cases: Cases, commands: Sequence[str], max_examples: int, seed: int) -> list[Call]:
-    """All calls of a certification but the last, in the order in which they are asked for; none without commands."""
+    """All calls of a certification but the last, in the order in which they are asked for; none without commands.
+
+    What a client may send again comes early, so that the time in which it would is one in which the others are made.
+    """
     calls = [call for command in commands for call in _calls_of(cases, command, max_examples, seed)]
-    if calls:
-        calls[0] = replace(calls[0], case=replace(calls[0].case, aspect=FIRST))
-    return calls
+    if not calls:
+        return []
+    first = replace(calls[0], case=replace(calls[0].case, aspect=FIRST))
+    return [first, *sorted(calls[1:], key=lambda call: not call.scenario.watched)]
 
 
 def again(cases: Cases, first: Call) -> Call:

@@ -28,12 +28,12 @@ from conformance.mock_gateway.behaviour import Ending
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One thing that a client may meet. `waits`: the client may need its whole time-out, or several."""
+    """One thing that a client may meet. `watched`: whether it is one after which something may be sent again."""
 
     name: str
     summary: str
     staging: Staging
-    waits: bool = False
+    watched: bool = False
 
 
 SENDING = Scenario("accepted", "accepted", accepting())
@@ -67,32 +67,38 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("gzip", "accepted; the answer is compressed where the client asks for it", on_wire(gzip=True)),
     Scenario("pretty", "accepted; the JSON text is indented", on_wire(pretty=True)),
     # Refused
-    Scenario("answer-400", "answered 400", refusing(400, "The request is malformed")),
-    Scenario("answer-401", "answered 401", refusing(401, "Authentication failed", ("WWW-Authenticate", "Basic"))),
-    Scenario("answer-402", "answered 402", refusing(402, "Insufficient funds")),
-    Scenario("answer-403", "answered 403", refusing(403, "Access denied")),
-    Scenario("answer-404", "answered 404", refusing(404, "There is no such command")),
+    Scenario("answer-400", "answered 400", refusing(400, "The request is malformed"), watched=True),
+    Scenario(
+        "answer-401",
+        "answered 401",
+        refusing(401, "Authentication failed", ("WWW-Authenticate", "Basic")),
+        watched=True,
+    ),
+    Scenario("answer-402", "answered 402", refusing(402, "Insufficient funds"), watched=True),
+    Scenario("answer-403", "answered 403", refusing(403, "Access denied"), watched=True),
+    Scenario("answer-404", "answered 404", refusing(404, "There is no such command"), watched=True),
     Scenario(
         "answer-422",
         "answered 422 with validation_errors",
         refusing(422, "Uthibitishaji umeshindwa – “phone_number”", validation_errors={"phone_number": ["Too short"]}),
+        watched=True,
     ),
     Scenario(
         "answer-429",
         "answered 429 with Retry-After, each time",
         refusing(429, "Too many requests", ("Retry-After", "1")),
-        waits=True,
+        watched=True,
     ),
-    Scenario("answer-429-bare", "answered 429, each time", refusing(429, "Too many requests"), waits=True),
-    Scenario("answer-500", "answered 500, each time", refusing(500, "Internal error"), waits=True),
-    Scenario("answer-503", "answered 503, each time", refusing(503, "Not available"), waits=True),
+    Scenario("answer-429-bare", "answered 429, each time", refusing(429, "Too many requests"), watched=True),
+    Scenario("answer-500", "answered 500, each time", refusing(500, "Internal error"), watched=True),
+    Scenario("answer-503", "answered 503, each time", refusing(503, "Not available"), watched=True),
     # No answer
-    Scenario("lost-before", "the connection closes before the answer", lost(Ending.BEFORE), waits=True),
-    Scenario("lost-middle", "the connection closes in the middle of the answer", lost(Ending.MIDDLE), waits=True),
-    Scenario("lost-after", "the connection closes at the end of the answer", lost(Ending.AFTER), waits=True),
-    Scenario("never", "never answered", lost(Ending.NEVER), waits=True),
+    Scenario("lost-before", "the connection closes before the answer", lost(Ending.BEFORE), watched=True),
+    Scenario("lost-middle", "the connection closes in the middle of the answer", lost(Ending.MIDDLE), watched=True),
+    Scenario("lost-after", "the connection closes at the end of the answer", lost(Ending.AFTER), watched=True),
+    Scenario("never", "never answered", lost(Ending.NEVER), watched=True),
     # An answer that cannot be used
-    Scenario("html-502", "answered with an HTML page and 502", unusable(502, "text/html", HTML), waits=True),
+    Scenario("html-502", "answered with an HTML page and 502", unusable(502, "text/html", HTML), watched=True),
     Scenario("empty-200", "answered with 200 and nothing", unusable(200, "application/json", b"")),
     Scenario("cut-200", "answered with half a JSON text", cut_short()),
     Scenario("other-media-type", "answered in the envelope, declared as HTML", unusable(200, "text/html", ENVELOPE)),
@@ -103,8 +109,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     # An answer that contradicts itself
     Scenario("body-says-402", "HTTP 200, status_code 402", disagreeing(200, 402, "Insufficient funds")),
     Scenario("body-says-500", "HTTP 200, status_code 500", disagreeing(200, 500, "Internal error")),
-    Scenario("body-says-200", "HTTP 402, status_code 200", disagreeing(402, 200, "Operation successful")),
+    Scenario("body-says-200", "HTTP 402, status_code 200", disagreeing(402, 200, "Operation successful"), watched=True),
     # Sent away
-    Scenario("redirect", "sent to another host with 307", redirecting(307)),
-    Scenario("redirect-302", "sent to another host with 302", redirecting(302)),
+    Scenario("redirect", "sent to another host with 307", redirecting(307), watched=True),
+    Scenario("redirect-302", "sent to another host with 302", redirecting(302), watched=True),
 )

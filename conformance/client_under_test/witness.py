@@ -32,6 +32,8 @@ from conformance.traffic import Request, Response
 STRAY = "stray"
 """The case of what arrives under no base URL that was given out."""
 
+OK = 200
+
 _TARGET = re.compile(r"/n/(?P<nonce>[0-9a-f]+)(?P<rest>/.*)")
 
 # By this name the same machine is another host to a client, which must not send its credential there.
@@ -56,6 +58,7 @@ class Witness:
         self._stages: dict[str, Stage] = {}
         self._attempts: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._troubled_at: float | None = None
         self._here = AsgiThread(
             self._serve_here, Address("127.0.0.1", 0), http=AnswerProtocol, name="witness", purpose="witness"
         )
@@ -77,6 +80,11 @@ class Witness:
     def errors(self) -> tuple[Exception, ...]:
         """What serving has raised: a bug of ours."""
         return self._here.errors + self._elsewhere.errors
+
+    @property
+    def troubled_at(self) -> float | None:
+        """When (monotonic seconds) something else than a 200 was last answered, or an answer last lost."""
+        return self._troubled_at
 
     def base_url(self, nonce: str) -> str:
         """The base URL of a nonce."""
@@ -144,15 +152,20 @@ class Witness:
     async def _reply(self, number: int, reply: Reply, wire: Wire, request: Request, channel: Channel) -> None:
         ending = Ending.BEFORE if reply.dropped else reply.ending
         if ending is Ending.WHOLE:
-            self._journal.answered(number, _as_sent(reply, wire), time.monotonic())
+            at = time.monotonic()
+            if reply.status != OK:
+                self._troubled_at = at
+            self._journal.answered(number, _as_sent(reply, wire), at)
             await put(reply, wire, request, channel)
         elif ending is Ending.NEVER:
             try:
                 await put(reply, wire, request, channel)
             finally:  # it is lost when the client gives up, or with the end of the run
-                self._journal.failed(number, ending.value, time.monotonic())
+                self._troubled_at = time.monotonic()
+                self._journal.failed(number, ending.value, self._troubled_at)
         else:
-            self._journal.failed(number, ending.value, time.monotonic())
+            self._troubled_at = time.monotonic()
+            self._journal.failed(number, ending.value, self._troubled_at)
             await put(reply, wire, request, channel)
 
 

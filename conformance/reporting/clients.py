@@ -47,7 +47,7 @@ def about_client(document: Mapping[str, Any]) -> Iterator[str]:
     if client["deaths"] and client["stderr"]:
         yield for_terminal(f"the last that it wrote to standard error: {client['stderr'][-1]}")
     if client["waited_s"] is not None:
-        yield f"watched for {client['waited_s']:g} s after the last call for anything sent again"
+        yield f"watched for {client['waited_s']:.1f} s after the last error or lost answer for what is sent again"
 
 
 def not_applicable(document: Mapping[str, Any]) -> Iterator[str]:

@@ -101,7 +101,7 @@ def verdict_line(result: Result, report: Path | None = None) -> str:
         f"{result.conclusion.value}: {_musts(result)}",
         f"{_counted(counts['exchanges'], 'exchange')}, {_counted(counts['notifications'], 'notification')}",
         f"seed {result.document['seed']}",
-        *([f"watched {waited:g} s"] if (waited := result.document.get("client", {}).get("waited_s")) else []),
+        *([f"watched {waited:.1f} s"] if (waited := result.document.get("client", {}).get("waited_s")) else []),
         *([f"only {cases}"] if (cases := result.record.settings.get("cases")) else []),
         *([str(report)] if report else []),
     ]
