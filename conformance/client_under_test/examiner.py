@@ -4,9 +4,9 @@
     reachable       EnvironmentFailure if nothing answers at a callback URL that the user gave
 
 What is sent at the same moment is a round; the next one begins when all of it is answered. Junk comes last, so that a
-receiver which does not survive it has been seen before. Notifications carry the request_id of a call that the client was
-told to be accepted, as long as there are any; what became of them is asked where the client can tell. A receiver that
-needs more than five seconds for its first notifications is left alone after them.
+receiver which does not survive it has been seen before. Notifications carry the request_id of a call that the client
+was told to be accepted, as long as there are any; what became of them is asked where the client can tell. A receiver
+that needs more than five seconds for its first notifications is left alone after them.
 """
 
 from __future__ import annotations

@@ -161,14 +161,13 @@ def unknown_are_answered(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def understood(inbox: Inbox) -> frozenset[str]:
-    """The states that a usual notification, the first of a known request, has rightly led to."""
-    return frozenset(
-        telling.state
-        for fate, _ in inbox.firsts()
-        if fate.known and fate.first.usual
-        for telling in _simple(inbox, fate)
-        if telling.state == fate.first.state
-    )
+    """The states that usual notifications, the first of known requests, have always rightly led to."""
+    right, wrong = set[str](), set[str]()
+    for fate, notice in inbox.firsts():
+        for telling in _simple(inbox, fate) if notice.usual else ():
+            if not telling.open and fate.mine(telling):
+                (right if telling.state == notice.state else wrong).add(notice.state)
+    return frozenset(right - wrong)
 
 
 def _simple(inbox: Inbox, fate: Fate) -> list[Telling]:
@@ -320,7 +319,7 @@ def unknown_are_nobodys(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def junk_is_refused(*kinds: What) -> InboxCheck:
-    """RCV-14 … RCV-17: a rule about these kinds of junk. A receiver that is gone is blamed once, for what it died of."""
+    """RCV-14 … RCV-17: a rule about these kinds of junk. A receiver that is gone is blamed for what it died of alone."""
 
     def rule(inbox: Inbox) -> Iterator[Judgement]:
         for notice in inbox.junk:
