@@ -37,7 +37,6 @@ VOLATILE: Sequence[tuple[str, str]] = (
     (r"--seed \d+", "--seed N"),
     (r"\b\d+ notified, \d+ owed\b", "N notified, N owed"),
     (r"\bin \d+\.\d+s\b", "in N s"),
-    (r"\bwatched (for )?\d+\.\d s\b", r"watched \1N s"),
     # Whether a transaction fails is chance, and with it whether what is required of a failure is exercised.
     (r" · \d+ INCONCLUSIVE\b", ""),
 )

@@ -4,9 +4,9 @@
     reachable       EnvironmentFailure if nothing answers at a callback URL that the user gave
 
 What is sent at the same moment is a round; the next one begins when all of it is answered. Junk comes last, so that a
-receiver which does not survive it has been seen before. Notifications carry the request_id of a call that the client was
-told to be accepted, as long as there are any; what became of them is asked where the client can tell. A receiver that
-needs more than five seconds for its first notifications is left alone after them.
+receiver which does not survive it has been seen before. Notifications carry the request_id of a call that the client
+was told to be accepted, as long as there are any; what became of them is asked where the client can tell. A receiver
+that needs more than five seconds for its first notifications is left alone after them.
 """
 
 from __future__ import annotations
@@ -232,7 +232,8 @@ def examine(bench: Bench) -> None:
     examination = Examination(bench, tls)
     subjects = [_subject(bench, COMMANDS[name], url) for name, url in urls.items()]
     subjects = first_notifications(examination, subjects)
-    for part in (repeats, same_moment, out_of_order, unknown_ids, before_the_answer, crowd):
+    repeats(examination, subjects)
+    for part in (same_moment, out_of_order, unknown_ids, before_the_answer, crowd):
         for subject in subjects:
             part(examination, subject)
     for subject in subjects:
@@ -306,20 +307,23 @@ def _firsts(seed: int, subject: Subject) -> Iterator[Case]:
 # --- More than one of the same request
 
 
-def repeats(examination: Examination, subject: Subject) -> None:
-    """The same again; and, where the client can be asked, something else instead."""
-    first = subject.success(subject.next_id())
-    cases = [subject.posted("first", first)]
-    again = [subject.posted("repeat", first)]
-    if examination.can_ask and subject.knows:
-        for before, after in ((subject.success, subject.failure), (subject.failure, subject.success)):
-            request_id = subject.next_id()
-            cases.append(subject.posted("first", before(request_id)))
-            again.append(subject.posted("contradiction", after(request_id)))
-    examination.round(cases)
+def repeats(examination: Examination, subjects: Sequence[Subject]) -> None:
+    """The same again; and, where the client can be asked, something else instead. One wait serves all products."""
+    pairs = [pair for subject in subjects for pair in _repeated(subject, contradicted=examination.can_ask)]
+    examination.round([first for first, _ in pairs])
     time.sleep(REPEAT_AFTER_S)
+    again = [second for _, second in pairs]
     examination.round(again)
     examination.ask(again)
+
+
+def _repeated(subject: Subject, *, contradicted: bool) -> Iterator[tuple[Case, Case]]:
+    content = subject.success(subject.next_id())
+    yield subject.posted("first", content), subject.posted("repeat", content)
+    if contradicted and subject.knows:
+        for before, after in ((subject.success, subject.failure), (subject.failure, subject.success)):
+            request_id = subject.next_id()
+            yield subject.posted("first", before(request_id)), subject.posted("contradiction", after(request_id))
 
 
 def same_moment(examination: Examination, subject: Subject) -> None:

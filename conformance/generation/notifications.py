@@ -5,8 +5,8 @@
     unreadable          bodies that are no JSON
     is_complete         whether a value has what every notification has
 
-Which members there are, which of them are required and what they look like stands in `schemas/<product>/notification.json`
-alone. The request_id of a content is for the sender to fill in.
+Which members there are, which of them are required and what they look like stands in the product's
+`schemas/<product>/notification.json` alone. The request_id of a content is for the sender to fill in.
 """
 
 from __future__ import annotations

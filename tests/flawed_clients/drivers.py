@@ -105,6 +105,7 @@ class CrashesOnHtml(_Driver):
 class CrashesAtResult(_Driver):
     """Ends when it is asked what became of a request."""
 
+    dies = True
     features = ("callback", "results")
 
     def result(self, message: Told) -> Told:

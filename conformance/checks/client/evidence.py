@@ -263,7 +263,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ToldResult:
-    """What a driver answered when it was asked what became of a request; `at`: when it was asked (monotonic seconds)."""
+    """What a driver answered when it was asked what became of a request, at that time (monotonic seconds)."""
 
     request_id: str
     answer: Mapping[str, Any]

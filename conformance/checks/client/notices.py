@@ -49,26 +49,25 @@ class What(StrEnum):
 
 def what_is(request: Request, content: Content, command: Command) -> What:
     """Read off the bytes."""
-    if request.method != "POST":
-        return What.METHOD
-    if not request.body.strip():
-        return What.EMPTY
-    if len(request.body) >= HUGE:
-        return What.HUGE
-    if (header(request.headers, "content-type") or "").partition(";")[0].strip().lower() != "application/json":
-        return What.MEDIA_TYPE
-    if content.error is not None:
-        return What.NO_JSON
-    if not is_complete(command, content.value):
-        return What.INCOMPLETE
-    return What.OPEN if violations(f"{command.folder}/notification", content.value) else What.VALID
+    declared = (header(request.headers, "content-type") or "").partition(";")[0].strip().lower()
+    signs = (
+        (What.METHOD, request.method != "POST"),
+        (What.EMPTY, not request.body.strip()),
+        (What.HUGE, len(request.body) >= HUGE),
+        (What.MEDIA_TYPE, declared != "application/json"),
+        (What.NO_JSON, content.error is not None),
+        (What.INCOMPLETE, not is_complete(command, content.value)),
+        (What.OPEN, bool(violations(f"{command.folder}/notification", content.value))),
+    )
+    return next((what for what, shows in signs if shows), What.VALID)
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A request to a receiver with its answer; `usual`: it has documented members only, and a text that any system takes.
+    """A request to a receiver with its answer.
 
-    `beside`: how many requests were sent at that moment, it included.
+    `usual`: it has documented members only, and a text that any system takes. `beside`: how many requests were sent at
+    that moment, it included.
     """
 
     case: Case
@@ -172,8 +171,8 @@ class Telling:
 class Fate:
     """All that happened to one request_id. `notices` in the order in which they were sent.
 
-    `call`: the accepted call whose request_id it is; None for an id that the client cannot know. `answered_at`: when the
-    gateway had answered it.
+    `call`: the accepted call whose request_id it is; None for an id that the client cannot know. `answered_at`: when
+    the gateway had answered it.
     """
 
     request_id: str
@@ -321,4 +320,3 @@ def tellings(inbox: Inbox) -> Iterator[tuple[Fate, Telling, list[Notice]]]:
             notices = fate.until(telling.told.at)
             if fate.known and notices and inbox.remembers(fate, telling):
                 yield fate, telling, notices
-

@@ -85,7 +85,7 @@ def answered_in_time(inbox: Inbox) -> Iterator[Judgement]:
 
 def unusual_are_taken(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-03: answered with a 2xx, and, where it can be asked for, understood."""
-    knows_results = understands_results(inbox)
+    states = understood(inbox)
     for fate, notice in inbox.firsts():
         if notice.usual or not inbox.countable(fate):
             continue
@@ -95,8 +95,10 @@ def unusual_are_taken(inbox: Inbox) -> Iterator[Judgement]:
         elif not notice.taken:
             yield broken(notice, f"a notification with {what} was {notice.answer_in_words}")
         else:
-            wrong = [t for t in _simple(inbox, fate) if fate.mine(t) and t.state != notice.state and not _mixed(inbox, t)]
-            if wrong and knows_results:
+            wrong = [
+                t for t in _simple(inbox, fate) if fate.mine(t) and t.state != notice.state and not _mixed(inbox, t)
+            ]
+            if wrong and notice.state in states:
                 words = f"a notification with {what} told of {notice.state}, and the client says {wrong[0].state}"
                 yield broken(notice, words)
             else:
@@ -158,14 +160,14 @@ def unknown_are_answered(inbox: Inbox) -> Iterator[Judgement]:
 # --- What became of them
 
 
-def understands_results(inbox: Inbox) -> bool:
-    """Whether a usual notification, the first of a known request, has led to the right state."""
-    return any(
-        telling.state == fate.first.state
-        for fate, _ in inbox.firsts()
-        if fate.known and fate.first.usual
-        for telling in _simple(inbox, fate)
-    )
+def understood(inbox: Inbox) -> frozenset[str]:
+    """The states that usual notifications, the first of known requests, have always rightly led to."""
+    right, wrong = set[str](), set[str]()
+    for fate, notice in inbox.firsts():
+        for telling in _simple(inbox, fate) if notice.usual else ():
+            if not telling.open and fate.mine(telling):
+                (right if telling.state == notice.state else wrong).add(notice.state)
+    return frozenset(right - wrong)
 
 
 def _simple(inbox: Inbox, fate: Fate) -> list[Telling]:
@@ -238,13 +240,14 @@ def _applied_once(fate: Fate, telling: Telling, notices: list[Notice]) -> Judgem
 
 
 def first_one_stands(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-09."""
+    """RCV-09: of a client that tells success from failure at all."""
+    tells_apart = {"succeeded", "failed"} <= understood(inbox)
     for fate, telling, notices in tellings(inbox):
         first, last = notices[0], notices[-1]
         if len(notices) != 2 or first.succeeded == last.succeeded or first.sent_at == last.sent_at:
             continue
-        if telling.open or not fate.mine(telling):
-            yield untold(last, "the client does not know of the result")
+        if telling.open or not fate.mine(telling) or not tells_apart:
+            yield untold(last, "the client does not know of the results, or does not tell them apart")
         elif telling.state == first.state:
             yield kept(last)
         else:
@@ -281,11 +284,11 @@ def _overtook(inbox: Inbox, fate: Fate) -> bool:
 
 def early_are_not_lost(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-11."""
-    understands = understands_results(inbox)
+    states = understood(inbox)
     for fate, telling, notices in tellings(inbox):
         if not fate.early or len(notices) > 1:
             continue
-        if not understands or _mixed(inbox, telling):
+        if not states or _mixed(inbox, telling):
             yield untold(notices[0], "no result that came after the answer is known to the client")
         elif telling.open:
             words = f"a result came before the answer was read (it was {notices[0].answer_in_words})"
@@ -316,7 +319,7 @@ def unknown_are_nobodys(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def junk_is_refused(*kinds: What) -> InboxCheck:
-    """RCV-14 … RCV-17: a rule about these kinds of junk. A receiver that is gone is blamed once, for what it died of."""
+    """RCV-14 … RCV-17: a rule about these kinds of junk. A receiver that is gone is blamed for what it died of alone."""
 
     def rule(inbox: Inbox) -> Iterator[Judgement]:
         for notice in inbox.junk:
@@ -363,7 +366,7 @@ def alive_after_junk(inbox: Inbox) -> Iterator[Judgement]:
 def crowds_are_taken(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-19: each is answered as one by itself is, and, where the client can be asked, none is lost."""
     alone = {fate.known: notice for fate, notice in inbox.firsts() if notice.usual}
-    knows_results = understands_results(inbox)
+    knows_results = bool(understood(inbox))
     for fate in inbox.fates:
         for notice in fate.notices:
             if not notice.in_crowd:
