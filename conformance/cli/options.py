@@ -198,6 +198,14 @@ driver_options = option(
     help="Command line of the driver that speaks for a client (docs/driver-protocol.md); no shell is involved.",
 )
 
+examined_options = option(
+    CLIENT,
+    "--callback-url",
+    metavar="URL",
+    help="Callback URL of a receiver to examine, just as the gateway would have it, for each --product that is named. "
+    "Without --driver it is all that is judged.",
+)
+
 timeout_options = option(
     CLIENT,
     "--timeout",
