@@ -40,7 +40,8 @@ class Settings:
     `driver`: the command line that starts a driver. `callback_url`: a receiver that is examined without one.
     `observe`: where to listen for a client that is run by hand. `timeout_s` is given to the client with each call;
     `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `patience_s`: how much
-    longer than its time-out the client may take. `expectations`: what is known to fall short. Raises UsageError for what cannot be used.
+    longer than its time-out the client may take. `expectations`: what is known to fall short. Raises UsageError for
+    what cannot be used.
     """
 
     driver: str | None = None
