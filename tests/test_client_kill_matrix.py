@@ -30,7 +30,7 @@ DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"
 # Short, for whatever has to be waited for is waited for in every row; still a hundred times what these clients need.
 START_WITHIN_S = 3.0
 TIMEOUT_S = 0.5
-RESEND_WINDOW_S = 0.5
+RESEND_WINDOW_S = 0.4
 PATIENCE_S = 3.0
 
 JUDGED = [name for name, variety in FLAWS.items() if variety.client.refused is None]
