@@ -125,6 +125,7 @@ def test_every_option_of_a_run_is_a_setting(here: Path) -> None:
     """Nothing that can be configured is ignored: each option is in the precedence table or in the one of addresses."""
     tried = {row[0] for row in PRECEDENCE} | {"gateway", "callback-listen", "callback-url", "short-code"}
     tried |= {"corpus", "cases", "save-corpus"}  # tests/test_casefiles.py
+    tried |= {"ca-file", "callback-token", "callback-tls-cert", "callback-tls-key"}  # tests/test_receiver_tls.py
     tried |= {"consumer-secret-file", "netrc"}  # tests/test_credentials.py
     tried |= {"sign-key", "key-passphrase", "subject-name", "subject-digest", "valid-days"}  # test_cli_certificates.py
 

@@ -25,6 +25,7 @@ from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.pytest_plugin import OPTIONS
+from conformance.reporting.writing import REPORTS
 
 # Brings the fixture that runs pytest within pytest. What is imported there is forgotten afterwards, so only what
 # imports nothing that others share is run so; the rest has a process of its own (`suite`).
@@ -194,7 +195,7 @@ def test_a_lawful_gateway_passes_in_a_run_without_any_option_but_those_that_make
     assert [[item, "PASSED"] for item in wanted] == [outcome[:2] for outcome in ran]
     assert "conformant: http://127.0.0.1:" in called.out
     assert "seed 7" in called.out
-    assert {"journal.sqlite", "report.json", "junit.xml"} == {path.name for path in (tmp_path / "reports").iterdir()}
+    assert {"journal.sqlite", *REPORTS} == {path.name for path in (tmp_path / "reports").iterdir()}
 
 
 def test_what_could_not_be_exercised_fails_if_it_is_a_must(tmp_path: Path) -> None:

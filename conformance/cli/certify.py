@@ -9,18 +9,27 @@ import click
 
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, option
-from conformance.cli.options import CAMPAIGN, driver_options, product_options, report_options, timeout_options
+from conformance.cli.options import (
+    CAMPAIGN,
+    driver_options,
+    examined_options,
+    product_options,
+    report_options,
+    timeout_options,
+)
 from conformance.cli.run import terminated_as_interrupted
 from conformance.cli.verdict import judge_journal
 from conformance.client_under_test.certification import certify as hold
 from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, Settings, files_of
 from conformance.contract.commands import PRODUCTS
+from conformance.errors import UsageError
 from conformance.reporting.console import remarks
 from conformance.reporting.live import progress_on
 
 
 @click.command("certify", cls=ConformanceCommand, short_help="Judge a client.")
 @driver_options
+@examined_options
 @timeout_options
 @product_options
 @option(
@@ -51,8 +60,14 @@ def certify(**options: Any) -> int:
 def settings_from(options: dict[str, Any]) -> Settings:
     """The settings of a certification, from the command's options. Raises UsageError for what cannot be used."""
     seeded = {} if options["seed"] is None else {"seed": options["seed"]}
+    if options["callback_url"] is not None and not options["product"]:
+        raise UsageError(
+            "--callback-url does not say which product's notifications go there; expected --product NAME",
+            hint=f"one of {', '.join(PRODUCTS)}",
+        )
     return Settings(
         driver=options["driver"],
+        callback_url=options["callback_url"],
         products=tuple(product for product in PRODUCTS if product in options["product"]) or PRODUCTS,
         max_examples=options["max_examples"],
         report_dir=Path(options["report_dir"]),

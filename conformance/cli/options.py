@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from conformance.callbacks.asgi_thread import Tls
 from conformance.cli.command import Listen, Named, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
@@ -21,6 +22,7 @@ from conformance.cli.credentials import Given, credential_of
 from conformance.client_under_test.settings import DEFAULT_TIMEOUT_S
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
+from conformance.exchange.trust import trusting
 from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.gateway_under_test.settings import (
     DEFAULT_CORPUS,
@@ -78,6 +80,13 @@ gateway_options = _together(
         help="Base URL of the gateway, such as https://api.statum.co.ke/api/v2. Without it, the built-in mock gateway.",
     ),
     credential_options,
+    option(
+        GATEWAY,
+        "--ca-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Certificates in PEM to trust, beside those of this machine, for the gateway and for callback URLs.",
+    ),
     option(
         GATEWAY,
         "--netrc",
@@ -150,6 +159,26 @@ receiver_options = _together(
         metavar="URL",
         help="Public address of the receiver, where it is another; /callbacks/PRODUCT is put at the end of its path.",
     ),
+    option(
+        NOTIFICATIONS,
+        "--callback-token",
+        metavar="TOKEN",
+        help="Secret that is put into callback URLs as token=TOKEN; what comes without it is nobody's notification.",
+    ),
+    option(
+        NOTIFICATIONS,
+        "--callback-tls-cert",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Certificate of the receiver in PEM, by which it is reached by https without a proxy before it.",
+    ),
+    option(
+        NOTIFICATIONS,
+        "--callback-tls-key",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The private key to it.",
+    ),
 )
 
 waiting_options = option(
@@ -167,6 +196,14 @@ driver_options = option(
     "--driver",
     metavar="'CMD ARGS'",
     help="Command line of the driver that speaks for a client (docs/driver-protocol.md); no shell is involved.",
+)
+
+examined_options = option(
+    CLIENT,
+    "--callback-url",
+    metavar="URL",
+    help="Callback URL of a receiver to examine, just as the gateway would have it, for each --product that is named. "
+    "Without --driver it is all that is judged.",
 )
 
 timeout_options = option(
@@ -302,11 +339,32 @@ def settings_from(options: dict[str, Any]) -> Settings:
         max_examples=options.get("max_examples", DEFAULT_MAX_EXAMPLES),
         seed=fresh_seed() if seed is None else seed,
         exclusive_account=options.get("exclusive_account", False),
+        callback_token=options.get("callback_token"),
+        callback_tls=_tls_from(options),
+        ca_file=_trusted(options.get("ca_file")),
         redact=tuple(options.get("redact", ())),
         show_phone_numbers=options.get("show_phone_numbers", False),
         report_dir=options.get("report_dir", Path("reports")),
         **_cases_from(options),
     )
+
+
+def _trusted(ca_file: Path | None) -> Path | None:
+    """The file, which was seen to hold certificates. Raises UsageError if it does not."""
+    if ca_file is not None:
+        trusting(ca_file)
+    return ca_file
+
+
+def _tls_from(options: dict[str, Any]) -> Tls | None:
+    """Certificate and key of the receiver. Raises UsageError for one without the other, and for what is neither."""
+    certificate, key = options.get("callback_tls_cert"), options.get("callback_tls_key")
+    if certificate is not None and key is not None:
+        return Tls.of(certificate, key)
+    if certificate is not None or key is not None:
+        there, missing = ("cert", "key") if key is None else ("key", "cert")
+        raise UsageError(f"--callback-tls-{there} is given without --callback-tls-{missing}; expected both")
+    return None
 
 
 def _cases_from(options: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from conformance.client_under_test.driver import Death, Driver, How
-from conformance.client_under_test.examiner import examine
+from conformance.client_under_test.examiner import examine, reachable
 from conformance.client_under_test.plan import Call, Cases, Credential, again, calls_of
 from conformance.client_under_test.protocol import Hello
 from conformance.client_under_test.settings import Settings, program_of
@@ -186,28 +186,32 @@ def certify(settings: Settings, progress: Progress | None = None) -> Path:
     """Hold a certification.
 
     Raises UsageError for a driver that cannot be used (not there, another protocol, nothing declared), and
-    EnvironmentFailure for what keeps the run from beginning. What goes wrong later is a note in the journal.
+    EnvironmentFailure for what keeps the run from beginning: a driver that does not say hello, a callback URL where
+    nothing listens. What goes wrong later is a note in the journal.
     """
     progress = progress or Silent()
     progress.phase("prepare")
-    if settings.driver is None:
-        raise UsageError("nothing is given to certify; expected --driver 'CMD ARGS'")
+    if settings.driver is None and settings.callback_url is None:
+        raise UsageError("nothing is given to certify; expected --driver 'CMD ARGS', --callback-url URL or --observe")
+    if settings.callback_url is not None:
+        reachable(settings.callback_url)
     begun = time.monotonic()
-    greeted = _Greeted.by(settings)
+    greeted = _Greeted.by(settings) if settings.driver is not None else _Greeted.nobody(settings)
     with greeted.journal as journal:
         try:
             _held(settings, greeted, progress)
         finally:
-            greeted.driver.kill()  # before the journal is closed, for its last words belong there
+            if greeted.driver is not None:
+                greeted.driver.kill()  # before the journal is closed, for its last words belong there
         journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
     return settings.report_dir / JOURNAL
 
 
 @dataclass(frozen=True, slots=True)
 class _Greeted:
-    """A driver that said hello, and the journal that has heard it."""
+    """A driver that said hello, and the journal that has heard it; or a receiver, which says nothing of itself."""
 
-    driver: Driver
+    driver: Driver | None
     hello: Hello
     journal: Journal
 
@@ -244,6 +248,12 @@ class _Greeted:
             journals.append(journal)
         journal.note("hello", hello.recorded())
         return cls(driver, hello, journal)
+
+    @classmethod
+    def nobody(cls, settings: Settings) -> _Greeted:
+        """There is a receiver alone, known by its URL."""
+        hello = Hello(f"the receiver at {(settings.callback_url or '').partition('?')[0]}")
+        return cls(None, hello, Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello)))
 
 
 def _last_words(heard: Sequence[tuple[str | None, Direction, str]]) -> str | None:

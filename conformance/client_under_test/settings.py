@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from conformance.callbacks.address import Address
 from conformance.contract.commands import PRODUCTS, commands_of
@@ -56,6 +57,8 @@ class Settings:
         """Refuse what cannot be used, before anything is started."""
         if self.driver is not None:
             program_of(self.driver)
+        if self.callback_url is not None:
+            check_callback_url(self.callback_url)
         unknown = [p for p in self.products if p not in PRODUCTS]
         if unknown or not self.products:
             raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")
@@ -87,6 +90,23 @@ class Settings:
             "resend_window_s": self.resend_window_s,
             "patience_s": self.patience_s,
         }
+
+
+def check_callback_url(url: str) -> None:
+    """UsageError if `url` is no http or https URL with a host; its query is not shown, for it may hold a token."""
+    shown = url.partition("?")[0]
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"callback URL {shown!r} is no URL: {error}") from error
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise UsageError("the callback URL has white space or a control character in it")
+    if parts.scheme not in {"http", "https"} or not host:
+        raise UsageError(
+            f"callback URL {shown!r} is no URL; expected http:// or https://, a host and a path",
+            hint="such as http://127.0.0.1:8080/hooks/sms?token=s3cret",
+        )
 
 
 def program_of(command_line: str) -> tuple[str, ...]:

@@ -16,11 +16,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from conformance.callbacks.ledger import Ledger, Settled, request_id_of
+from conformance.callbacks.strays import Strays
 from conformance.checks.evidence import Answer
 from conformance.errors import EnvironmentFailure
 from conformance.exchange import Pace, Sender
 from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.preflight import examine
+from conformance.gateway_under_test.preflight import examine, way_back
 from conformance.gateway_under_test.progress import Progress, Silent
 from conformance.gateway_under_test.rig import Rig, rigged
 from conformance.gateway_under_test.samples import check_samples
@@ -92,16 +93,30 @@ def _campaign(
     hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))
     rig.intake.hand_to(hearing.on_arrival)
     progress.phase("send", f"{len(plan.cases)} cases")
-    Sender(journal, Pace(), on_exchange=hearing.on_exchange).send(plan.groups)
+    Sender(journal, Pace(), on_exchange=hearing.on_exchange, ca_file=settings.ca_file).send(plan.groups)
     progress.phase("listen", f"up to {settings.notify_within_s:g} s")
     settled = hearing.ledger.wait()
+    if settled.missing and settings.gateway is not None:
+        lost = {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}
+        journal.note("way-back", {"lost": lost})
+    if hearing.strays.left_out:
+        journal.note("strays", {"left_out": hearing.strays.left_out})
     journal.note("settled", {"at": time.monotonic(), **_described(settled)})
 
 
 def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> bool:
     progress.phase("preflight", rig.gateway)
     for probe in examine(settings, rig):
-        journal.note("preflight", {"probe": probe.name, "ok": probe.ok, "detail": probe.detail, "target": probe.target})
+        journal.note(
+            "preflight",
+            {
+                "probe": probe.name,
+                "ok": probe.ok,
+                "detail": probe.detail,
+                "target": probe.target,
+                "warning": probe.warning,
+            },
+        )
         if not probe.ok:
             journal.note("obstacle", {"message": probe.detail, "hint": probe.hint})
             return False
@@ -122,6 +137,7 @@ class _Hearing:
 
     def __init__(self, settings: Settings, journal: Journal, progress: Progress, planned: int) -> None:
         self.ledger = Ledger(settings.notify_within_s + LATE_S)
+        self.strays = Strays()
         self._journal = journal
         self._progress = progress
         self._planned = planned
@@ -140,7 +156,10 @@ class _Hearing:
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """A notification has come; called by the receiver's threads."""
-        self._journal.notified(product, request, at, wall)
+        kept = self.strays.kept(request) if product is None else request
+        if kept is None:
+            return
+        self._journal.notified(product, kept, at, wall)
         self.ledger.arrived(product, request_id_of(request.body), at)
         with self._lock:
             self._arrived += 1

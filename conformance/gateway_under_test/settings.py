@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.callbacks.address import Address
+from conformance.callbacks.asgi_thread import Tls
 from conformance.contract.commands import PRODUCTS, commands_of
 from conformance.contract.words import contract_words
 from conformance.errors import UsageError
@@ -33,6 +35,9 @@ MOCK_SHORT_CODES = ("60010", "6001001")
 # Looked for in the current directory, where a run without --corpus is started.
 DEFAULT_CORPUS = "corpus"
 SEED_BITS = 32
+# Shorter ones are guessed; other characters are escaped in different ways on their way.
+SHORTEST_TOKEN = 8
+SOUND_TOKEN = re.compile(f"[A-Za-z0-9._~-]{{{SHORTEST_TOKEN},}}")
 
 
 def fresh_seed() -> int:
@@ -44,8 +49,10 @@ def fresh_seed() -> int:
 class Settings:
     """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
 
-    `redact`: values that are written down nowhere, beside the secret; `show_phone_numbers`: reports have them whole.
-    `corpus`: case files that go first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept.
+    `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
+    the receiver is reached by https; `ca_file` holds further certificates that are trusted. `redact`: values that are
+    written down nowhere, beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`:
+    case files that go first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called,
     a product that does not exist, and numbers out of range.
     """
@@ -67,6 +74,9 @@ class Settings:
     corpus: CaseFolder | None = None
     cases: CaseFolder | None = None
     save_corpus: Path | None = None
+    callback_token: str | None = field(default=None, repr=False)
+    callback_tls: Tls | None = None
+    ca_file: Path | None = None
     redact: tuple[str, ...] = field(default=(), repr=False)
     show_phone_numbers: bool = False
 
@@ -81,6 +91,16 @@ class Settings:
             raise UsageError(
                 f"--phone-number is missing; {self.gateway} is not on this machine, so messages may reach people",
                 hint="name the numbers that may be called, as in --phone-number 254712345678",
+            )
+        if self.callback_tls is not None and self.gateway is None:
+            raise UsageError(
+                "--callback-tls-cert is given without --gateway; the built-in mock gateway notifies over plain HTTP"
+            )
+        if self.callback_token is not None and not SOUND_TOKEN.fullmatch(self.callback_token):
+            raise UsageError(
+                f"--callback-token has {len(self.callback_token)} characters; expected {SHORTEST_TOKEN} or more of "
+                "A-Z a-z 0-9 . _ ~ -",
+                hint='such as the output of: python -c "import secrets; print(secrets.token_urlsafe())"',
             )
         _check_protected(self.consumer_secret, self.redact)
         if self.max_examples < 0:
@@ -112,6 +132,7 @@ class Settings:
             "consumer_key": self.consumer_key,
             "callback_listen": str(self.callback_listen),
             "callback_url": self.callback_url,
+            "callback_tls": self.callback_tls is not None,
             "products": list(self.products),
             "commands": list(self.commands),
             "sender_ids": list(self.sender_ids),

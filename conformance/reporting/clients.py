@@ -39,9 +39,12 @@ def about_client(document: Mapping[str, Any]) -> Iterator[str]:
     client = document.get("client")
     if not client:
         return
-    commands = ", ".join(client["commands"]) or "no commands"
-    features = "".join(f", {feature}" for feature in client["features"])
-    yield for_terminal(f"client: {document['subject']['name']}: {commands}{features}")
+    if client["implementation"] is None:
+        yield for_terminal(f"{document['subject']['name']}, seen from outside")
+    else:
+        commands = ", ".join(client["commands"]) or "no commands"
+        features = "".join(f", {feature}" for feature in client["features"])
+        yield for_terminal(f"client: {document['subject']['name']}: {commands}{features}")
     for death in client["deaths"]:
         yield for_terminal(f"the driver failed over {death['case'] or 'no case'}: {death['detail']}")
     if client["deaths"] and client["stderr"]:

@@ -14,6 +14,7 @@ from conformance.journal import Record
 from conformance.reporting.clients import client_of
 from conformance.reporting.masking import Masking
 from conformance.reporting.reproduce import curl
+from conformance.traffic import Kind
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, is_client, judge
 
 SCHEMA_VERSION = 1
@@ -91,10 +92,17 @@ def _class(covered: Covered) -> dict[str, Any]:
 
 
 def _reproductions(record: Record, judged: Judged) -> Mapping[int | None, str]:
-    """For each exchange that a finding shows, the command that sends its request again."""
+    """For each exchange that a finding shows, the command that sends its request again.
+
+    None for what a client has sent: the witness that it was sent to is gone.
+    """
     shown = {finding.exchange for verdict in judged.verdicts for finding in verdict.findings}
     exchanges = record.exchanges_numbered({number for number in shown if number is not None})
-    return {number: curl(exchange.request, case) for number, (case, exchange) in exchanges.items()}
+    return {
+        number: curl(exchange.request, case)
+        for number, (case, exchange) in exchanges.items()
+        if case is None or case.kind is not Kind.INVOKE
+    }
 
 
 def _entry(verdict: RequirementVerdict, reproductions: Mapping[int | None, str]) -> dict[str, Any]:

@@ -96,6 +96,7 @@ _LACKING_WITHOUT_DRIVER = {
     Offer.INVOCATIONS: "there is no driver that could have calls made",
     Offer.CALLBACK: "no callback URL is given",
     Offer.RESULTS: "there is no driver to ask what became of a request",
+    Offer.APPLIED: "there is no driver to ask what became of a request",
 }
 
 _LACKING = {

@@ -319,7 +319,7 @@ def unknown_are_nobodys(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def junk_is_refused(*kinds: What) -> InboxCheck:
-    """RCV-14 … RCV-17: a rule about these kinds of junk. A receiver that is gone is blamed for what it died of alone."""
+    """RCV-14 … RCV-17: a rule about these kinds of junk. One that is gone is blamed for what it died of alone."""
 
     def rule(inbox: Inbox) -> Iterator[Judgement]:
         for notice in inbox.junk:
