@@ -283,7 +283,7 @@ def first_notifications(examination: Examination, subjects: Sequence[Subject]) -
     for subject, cases in rounds:
         took = [sent[case.id].took_s for case in cases]
         if all(each is None or each > WITHIN_S for each in took):
-            examination.bench.journal.note("left-alone", {"product": subject.command.product})
+            examination.bench.journal.note("left-alone", {"command": subject.command.name})
             continue
         if subject.knows:
             examination.ask(cases)

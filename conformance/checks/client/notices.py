@@ -216,7 +216,7 @@ class Inbox:
     """What was sent to the receiver of one command: `fates` of request ids in the order of their first notification.
 
     `junk` is what is no notification, in order. `junk_at`: when the first of it was sent. `deaths`: when the driver
-    failed, for what its client knew by then is forgotten.
+    failed, for what its client knew by then is forgotten. `left_alone`: nothing more was sent to a receiver so slow.
     """
 
     command: str | None
@@ -224,6 +224,7 @@ class Inbox:
     junk: list[Notice] = field(default_factory=list)
     junk_at: float | None = None
     deaths: tuple[float, ...] = ()
+    left_alone: bool = False
 
     @property
     def knows_any(self) -> bool:
@@ -265,11 +266,12 @@ def inbox_of(evidence: ClientEvidence, command: str | None) -> Inbox:
 def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
     fates = _known(evidence)
     deaths = tuple(note.noted_at for note in evidence.notes if note.kind == "death")
+    alone = {note.detail["command"] for note in evidence.notes if note.kind == "left-alone"}
     inboxes: dict[str | None, Inbox] = {}
     moments = Counter(exchange.sent_at for each in evidence.deliveries for exchange in each.exchanges)
     for delivery in evidence.deliveries:
         command = delivery.case.command
-        inbox = inboxes.setdefault(command, Inbox(command, deaths=deaths))
+        inbox = inboxes.setdefault(command, Inbox(command, deaths=deaths, left_alone=command in alone))
         for exchange in delivery.exchanges:
             beside = moments[exchange.sent_at]
             _sort_in(Notice.of(delivery.case, exchange, COMMANDS[command or ""], beside), inbox, fates)

@@ -24,7 +24,11 @@ def of_inbox(rule: InboxCheck) -> ClientCheck:
     """A check of `rule` on what was sent to the receiver of a command."""
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
-        yield from rule(inbox_of(evidence, command))
+        inbox = inbox_of(evidence, command)
+        judgements = [*rule(inbox)]
+        yield from judgements
+        if not judgements and inbox.left_alone:
+            yield Unobserved(Reason.PRECONDITION, LEFT_ALONE)
 
     return check
 
@@ -45,6 +49,7 @@ def untold(notice: Notice, why: str) -> Unobserved:
     return Unobserved(Reason.PRECONDITION, why, notice.number)
 
 
+LEFT_ALONE = f"the receiver was not seen to answer a notification within {WITHIN_S:g} s, so it was left alone"
 NONE_TAKEN = "no usual notification was answered with a 2xx"
 UNKNOWN = "a receiver may turn away a request_id that it does not know, and there was no call that made one known"
 
