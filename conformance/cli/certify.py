@@ -13,6 +13,7 @@ from conformance.cli.options import (
     CAMPAIGN,
     driver_options,
     examined_options,
+    expectations_options,
     product_options,
     report_options,
     timeout_options,
@@ -42,6 +43,7 @@ from conformance.reporting.live import progress_on
     help="Calls with random valid payloads per command, on top of the systematic ones.",
 )
 @option(CAMPAIGN, "--seed", type=int, metavar="N", help="The same seed asks for the same calls. Default: a new one.")
+@expectations_options
 @report_options
 @signing_options
 def certify(**options: Any) -> int:
@@ -72,5 +74,6 @@ def settings_from(options: dict[str, Any]) -> Settings:
         max_examples=options["max_examples"],
         report_dir=Path(options["report_dir"]),
         timeout_s=options["timeout"],
+        expectations=options["expectations"],
         **seeded,
     )

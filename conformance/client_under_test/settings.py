@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from conformance.callbacks.address import Address
 from conformance.contract.commands import PRODUCTS, commands_of
 from conformance.errors import UsageError
+from conformance.expectations import Expectations
 
 SEED_BITS = 32
 
@@ -39,7 +40,8 @@ class Settings:
     `driver`: the command line that starts a driver. `callback_url`: a receiver that is examined without one.
     `observe`: where to listen for a client that is run by hand. `timeout_s` is given to the client with each call;
     `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `patience_s`: how much
-    longer than its time-out the client may take. Raises UsageError for what cannot be used.
+    longer than its time-out the client may take. `expectations`: what is known to fall short. Raises UsageError for
+    what cannot be used.
     """
 
     driver: str | None = None
@@ -52,6 +54,7 @@ class Settings:
     timeout_s: float = DEFAULT_TIMEOUT_S
     resend_window_s: float = DEFAULT_RESEND_WINDOW_S
     patience_s: float = DEFAULT_PATIENCE_S
+    expectations: Expectations | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is started."""
@@ -86,6 +89,7 @@ class Settings:
             "commands": list(self.commands),
             "max_examples": self.max_examples,
             "seed": self.seed,
+            "expectations": self.expectations.recorded() if self.expectations else None,
             "timeout_s": self.timeout_s,
             "resend_window_s": self.resend_window_s,
             "patience_s": self.patience_s,

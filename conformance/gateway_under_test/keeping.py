@@ -78,7 +78,7 @@ def kept_files(record: Record, judged: Judged) -> Iterator[CaseFile]:
     """One file for each requirement × command that failed: the smallest of the cases whose findings are kept."""
     cases = {case.id: case for case in record.cases}
     for verdict in judged.verdicts:
-        if verdict.verdict is not Verdict.FAIL:
+        if verdict.verdict not in (Verdict.FAIL, Verdict.KNOWN):
             continue
         failing = [f for f in verdict.findings if f.case in cases and not f.case.startswith(FROM_FILES)]
         for finding in sorted(failing, key=lambda finding: len(cases[finding.case or ""].request.body)):

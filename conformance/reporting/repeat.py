@@ -43,6 +43,8 @@ def _options_of_certify(settings: Mapping[str, Any]) -> Iterator[str]:
         yield from ("--max-examples", str(settings["max_examples"]))
     if settings["timeout_s"] != DEFAULT_TIMEOUT_S:
         yield from ("--timeout", f"{settings['timeout_s']:g}")
+    if settings.get("expectations"):
+        yield from ("--expectations", settings["expectations"])
     yield from ("--seed", str(settings["seed"]))
 
 
@@ -67,6 +69,8 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
         yield from ("--cases", settings["cases"])
     elif settings.get("corpus") and settings["corpus"] != DEFAULT_CORPUS:
         yield from ("--corpus", settings["corpus"])
+    if settings.get("expectations"):
+        yield from ("--expectations", settings["expectations"])
     yield from ("--seed", str(settings["seed"]))
 
 
