@@ -179,6 +179,16 @@ class FirstComeFirstServed(_Receiving):
             super().apply(request_id, content)
 
 
+class ForgetsAll(_Receiving):
+    """Thanks for every notification and knows of none."""
+
+    breaks = ("RCV-10",)
+
+    class inbox(Inbox):
+        def apply(self, request_id: str, content: Told) -> None:
+            pass
+
+
 class ForgetsEarlyOnes(_Receiving):
     """Forgets a notification whose request_id it does not know yet."""
 
