@@ -7,6 +7,8 @@
     scenarios       what is put before every client, as data
     witness         the mock gateway with a base URL for each case, which records what arrived
     plan            every case of a certification, from one seed
+    deliveries      what is sent to a receiver of notifications
+    examiner        when it is sent, and what the client is asked about it
     certification   the campaign: drives the client through the plan and leaves a journal
     preflight       does the driver answer at all (`doctor --driver`)
 
