@@ -6,7 +6,7 @@
 Results go to standard output; progress, warnings and errors to standard error, an error as exactly one line.
 
     command, configuration, options     options, from command line, environment or file
-    run, mock, judge, doctor,
+    run, certify, mock, judge, doctor,
     replay, requirements, openapi,
     verify, sign, badge, keygen,
     config                              one command each
@@ -26,6 +26,7 @@ import click
 
 from conformance import __version__
 from conformance.cli.badge import badge
+from conformance.cli.certify import certify
 from conformance.cli.command import ConformanceCommand, ConformanceGroup
 from conformance.cli.complaints import Complaints, in_one_line
 from conformance.cli.config import config
@@ -59,6 +60,7 @@ def cli() -> None:
 
 COMMANDS: tuple[ConformanceCommand, ...] = (
     run,
+    certify,
     doctor,
     mock,
     judge,
