@@ -89,7 +89,7 @@ def compare(before: Path, after: Path, html: Path | None) -> int:
 def _show(comparison: Comparison, console: Console) -> None:
     for title, changes in (("broken", comparison.broken), ("fixed", comparison.fixed), ("new", comparison.new)):
         for change in changes:
-            print_line(console, f"{title:<7} {_described(change)}", STYLES.get(change.after or ""))
+            print_line(console, f"{title:<7} {_described(change)}", STYLES.get(change.after or "", ""))
     for change in comparison.gone:
         print_line(console, f"gone    {_described(change)}")
     for slow in comparison.slower:

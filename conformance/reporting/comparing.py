@@ -4,8 +4,8 @@
     told                the same in one line
     .worse              whether the later one is worse: the exit code of `compare` rests on it
 
-A verdict is better or worse by its weight: PASS and NOT_APPLICABLE are well; INCONCLUSIVE, WARN, KNOWN and FAIL weigh more
-and more. What is slower is told and makes nothing worse, for two machines are seldom equally busy.
+A verdict is better or worse by its weight: PASS and NOT_APPLICABLE are well; INCONCLUSIVE, WARN, KNOWN and FAIL weigh
+more and more. What is slower is told and makes nothing worse, for two machines are seldom equally busy.
 """
 
 from __future__ import annotations

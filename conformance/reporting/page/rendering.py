@@ -69,19 +69,23 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
 
 def comparison_html(comparison: Comparison, before: Mapping[str, Any], after: Mapping[str, Any]) -> bytes:
     """The comparison of two documents as a page of the same kind."""
-    text = _environment().get_template("comparison.html").render(
-        comparison=comparison,
-        meaning=told(comparison),
-        documents=(("Before", before), ("After", after)),
-        groups=(
-            ("Broken", comparison.broken),
-            ("Fixed", comparison.fixed),
-            ("New", comparison.new),
-            ("Gone", comparison.gone),
-        ),
-        signs=SIGNS,
-        in_words=in_words,
-        style=_file("style.css"),
+    text = (
+        _environment()
+        .get_template("comparison.html")
+        .render(
+            comparison=comparison,
+            meaning=told(comparison),
+            documents=(("Before", before), ("After", after)),
+            groups=(
+                ("Broken", comparison.broken),
+                ("Fixed", comparison.fixed),
+                ("New", comparison.new),
+                ("Gone", comparison.gone),
+            ),
+            signs=SIGNS,
+            in_words=in_words,
+            style=_file("style.css"),
+        )
     )
     return text.encode("utf-8", "backslashreplace")
 
