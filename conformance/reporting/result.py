@@ -12,6 +12,7 @@ from conformance.checks.judgement import Finding
 from conformance.contract.requirements import catalogue
 from conformance.expectations import Expectation, Expectations, Stale
 from conformance.journal import Record
+from conformance.reporting.figures import Figures
 from conformance.reporting.masking import Masking
 from conformance.reporting.reproduce import curl
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, judge
@@ -78,6 +79,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
         },
         "requirements": [_entry(verdict, reproductions) for verdict in judged.verdicts],
         "coverage": [_class(covered) for covered in judged.coverage],
+        "figures": Figures.of(record).document(),
     }
     if judged.expectations.file is not None:
         document["expectations"] = _expectations(judged)
