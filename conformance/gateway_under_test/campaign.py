@@ -100,7 +100,10 @@ def _campaign(
     hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))
     rig.intake.hand_to(hearing.on_arrival)
     progress.phase("send", f"{len(plan.cases)} cases")
-    Sender(journal, hearing.pace, on_exchange=hearing.on_exchange, ca_file=settings.ca_file).send(plan.groups)
+    sender = Sender(journal, hearing.pace, on_exchange=hearing.on_exchange, ca_file=settings.ca_file)
+    for group in plan.alone:
+        sender.send([group])
+    sender.send(plan.groups)
     progress.phase("listen", f"up to {settings.notify_within_s:g} s")
     settled = hearing.ledger.wait()
     if settled.missing and settings.gateway is not None:
