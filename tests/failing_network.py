@@ -28,6 +28,7 @@ from conformance.callbacks.address import Address
 PATIENCE_S = 30.0
 LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
+BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 16\r\n\r\n<h1>Bad gateway\n"
 # Closing a socket with this sends a RST.
 AT_ONCE = struct.pack("ii", 1, 0)
 
@@ -54,7 +55,7 @@ class Weather:
 
 
 class FailingNetwork:
-    """A proxy on loopback before `behind`; `url` is where it listens. What it does to a request is drawn from `seed`."""
+    """A proxy on loopback before `behind`; `url` is where it listens. What it does is drawn from `seed`."""
 
     def __init__(self, behind: Address, weather: Weather, seed: int = 0) -> None:
         self.happened: Counter[str] = Counter()
@@ -108,27 +109,26 @@ class FailingNetwork:
         fate, delayed, repeated, reset = self._drawn()
         if delayed:
             time.sleep(self.weather.delay_s)
-        if fate == "dropped":
-            return self._ended(connection, reset=reset)
+        answer = self._answer(request, fate)
+        if repeated:
+            self._passed_on(request)
+        connection.sendall(answer)
+        if fate not in ("well", "bad_gateway") and reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        whole = LENGTH.search(answer) or CHUNKED.search(answer)
+        return whole is not None and fate in ("well", "bad_gateway")
+
+    def _answer(self, request: bytes, fate: str) -> bytes:
+        """What of an answer comes through."""
         if fate == "bad_gateway":
-            connection.sendall(
-                b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 7\r\n\r\n<h1>502"
-            )
-            return True
+            return BAD_GATEWAY
         if fate == "cut_request":
             with self._connected() as behind:
                 behind.sendall(request[: len(request) // 2])
-            return self._ended(connection, reset=reset)
+        if fate in ("dropped", "cut_request"):
+            return b""
         answer = self._passed_on(request)
-        if repeated:
-            self._passed_on(request)
-        if fate == "unanswered":
-            return self._ended(connection, reset=reset)
-        if fate == "cut":
-            connection.sendall(answer[: len(answer) // 2])
-            return self._ended(connection, reset=reset)
-        connection.sendall(answer)
-        return bool(answer) and (LENGTH.search(answer) or CHUNKED.search(answer)) is not None
+        return b"" if fate == "unanswered" else answer[: len(answer) // 2] if fate == "cut" else answer
 
     def _drawn(self) -> tuple[str, bool, bool, bool]:
         with self._lock:
@@ -155,27 +155,20 @@ class FailingNetwork:
             return b"".join(_message(behind, has_body=not request.startswith(b"HEAD ")))
         return b""
 
-    def _ended(self, connection: socket.socket, *, reset: bool) -> bool:
-        if reset:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
-        return False
-
 
 def _message(connection: socket.socket, *, has_body: bool | None) -> Iterator[bytes]:
     """The pieces of one HTTP message; `has_body` is None for a request, which has none unless it says so."""
     head = b""
-    while b"\r\n\r\n" not in head:
-        piece = connection.recv(65536)
-        if not piece:
-            if head:
-                yield head
-            return
+    while b"\r\n\r\n" not in head and (piece := connection.recv(65536)):
         head += piece
     yield head
-    fields, _, body = head.partition(b"\r\n\r\n")
+    fields, end, body = head.partition(b"\r\n\r\n")
+    if end and has_body is not False and not fields.startswith((b"HTTP/1.1 204", b"HTTP/1.1 304")):
+        yield from _rest_of_body(connection, fields, body, to_the_end=bool(has_body))
+
+
+def _rest_of_body(connection: socket.socket, fields: bytes, body: bytes, *, to_the_end: bool) -> Iterator[bytes]:
     length = LENGTH.search(fields)
-    if has_body is False or fields.startswith((b"HTTP/1.1 204", b"HTTP/1.1 304")):
-        return
     if length is not None:
         missing = int(length[1]) - len(body)
         while missing > 0 and (piece := connection.recv(65536)):
@@ -185,6 +178,6 @@ def _message(connection: socket.socket, *, has_body: bool | None) -> Iterator[by
         while not body.endswith(b"0\r\n\r\n") and (piece := connection.recv(65536)):
             body = (body + piece)[-1024:]
             yield piece
-    elif has_body:
+    elif to_the_end:
         while piece := connection.recv(65536):
             yield piece

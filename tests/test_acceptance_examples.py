@@ -12,7 +12,7 @@ from campaigns import held, judged, shortfalls
 
 from conformance.checks.judgement import Reason
 from conformance.contract.schemas import violations
-from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test import listening
 from conformance.journal import read_journal
 from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
 from conformance.mock_gateway.refusals import REFUSALS
@@ -66,7 +66,7 @@ def test_whatever_answers_is_judged_and_reported(
     answer: Callable[[Reply, Moment], Reply], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not conformant, in all reports, without an error of the suite's own."""
-    monkeypatch.setattr(campaign, "LATE_S", 0.2)
+    monkeypatch.setattr(listening, "LATE_S", 0.2)
     behaviour = Behaviour(reply=(answer,), deliveries=(lambda _deliveries, _moment: (),))
     result = Result.of(read_journal(held(tmp_path, behaviour, **SMS)))
     write_reports(result, tmp_path)

@@ -26,7 +26,7 @@ from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.requirements import Level
 from conformance.errors import UsageError
 from conformance.exchange import pacing
-from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test import campaign, listening
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.progress import Silent
 from conformance.journal import Record, read_journal
@@ -211,7 +211,7 @@ def test_slow_notifications_are_waited_for_once(tmp_path: Path) -> None:
 
 def test_what_never_comes_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One deadline for all that is missing, which names how long was waited."""
-    monkeypatch.setattr(campaign, "LATE_S", 0.2)
+    monkeypatch.setattr(listening, "LATE_S", 0.2)
 
     def lost(_: tuple[Delivery, ...], __: Moment) -> tuple[Delivery, ...]:
         return ()
@@ -337,7 +337,7 @@ class Dying(Silent):
 
 def test_a_gateway_that_dies_in_the_middle_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run comes to its end; on loopback nobody else is to blame for lost answers."""
-    monkeypatch.setattr(campaign, "LATE_S", 0.2)
+    monkeypatch.setattr(listening, "LATE_S", 0.2)
     dying = Dying(after=60)
 
     def started(account: Account) -> str:

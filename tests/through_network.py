@@ -42,14 +42,14 @@ class Through:
     back: Mapping[str, int] = field(default_factory=dict)
 
 
-def held_through(
+def held_through(  # noqa: PLR0913 - what may differ
     directory: Path,
     there: Weather = FAIR,
     back: Weather = FAIR,
     behaviour: Behaviour = BUILT_IN,
     *,
     seed: int = 1,
-    hold: Callable[[Settings], Path] = campaign.run,
+    hold: Callable[[Settings, FailingNetwork], Path] = lambda given, _: campaign.run(given),
     **changes: Any,
 ) -> Through:
     """A run whose requests go through one such network and whose notifications come through another."""
@@ -71,7 +71,7 @@ def held_through(
             "over_network": True,
             "products": ("sms", "airtime"),
         }
-        journal = hold(settings(directory, **{**given, **changes}))
+        journal = hold(settings(directory, **{**given, **changes}), way_there)
         return Through(journal, way_there.happened, way_back.happened)
 
 

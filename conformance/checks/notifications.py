@@ -100,8 +100,8 @@ def _lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str
     if chance_of_as_many(missing, owed, lost, sent) <= BY_CHANCE:
         return None
     return (
-        f"{missing} of {owed} notifications are missing, and {lost} of {sent} canaries got lost on the same way: it may "
-        "have been the network"
+        f"{missing} of {owed} notifications are missing, and of {sent} canaries on the same way {lost}: it may have "
+        "been the network"
     )
 
 

@@ -60,21 +60,28 @@ class Allowance:
 
         Waits while requests that are under way may still be refused and make room.
         """
+        with self._changed:
+            while (room := self.take(*requests)) is None:
+                self._changed.wait()
+            return room
+
+    def take(self, *requests: Request) -> bool | None:
+        """What `reserve` does, without waiting: None if there is no room as long as none under way is refused."""
         if self.requests is None and self.spend is None:
             return True
         count, amount = len(requests), sum(map(amount_of, requests))
         with self._changed:
-            while not self._stopped:
-                reason = self._exceeded(self._taken + count, self._spent + amount)
-                if reason is not None:
-                    self._withheld[reason] += count
-                    return False
-                if self._exceeded(self._taken + self._under_way + count, self._spent + self._at_risk + amount) is None:
-                    self._under_way += count
-                    self._at_risk += amount
-                    return True
-                self._changed.wait()
-        return False
+            if self._stopped:
+                return False
+            reason = self._exceeded(self._taken + count, self._spent + amount)
+            if reason is not None:
+                self._withheld[reason] += count
+                return False
+            if self._exceeded(self._taken + self._under_way + count, self._spent + self._at_risk + amount):
+                return None
+            self._under_way += count
+            self._at_risk += amount
+            return True
 
     def stop(self) -> None:
         """Ends all waiting: nothing more may be sent."""

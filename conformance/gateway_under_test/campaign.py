@@ -7,40 +7,28 @@ Nothing is judged here; a journal can be judged at any time after (`conformance.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from conformance.callbacks.ledger import Ledger, Settled, request_id_of
-from conformance.callbacks.strays import Strays
-from conformance.checks.evidence import Answer
-from conformance.checks.notifications import NETWORK_HOLDS_S
-from conformance.checks.reading import as_over_a_network
+from conformance.callbacks.ledger import Settled
 from conformance.errors import EnvironmentFailure
-from conformance.exchange import Allowance, Sender
-from conformance.gateway_under_test.anew import MOST_LOST, ROUNDS, Anew, lost_of, windows_of
-from conformance.gateway_under_test.limits import Limits
-from conformance.gateway_under_test.plan import Plan, seed_for
+from conformance.gateway_under_test.listening import Listening
+from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.preflight import examine, over_network, way_back
 from conformance.gateway_under_test.progress import Progress, Silent
 from conformance.gateway_under_test.rig import Rig, rigged
 from conformance.gateway_under_test.samples import check_samples
+from conformance.gateway_under_test.sending import send_anew, sending
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Journal, Redaction
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Case, Exchange, Request
 
 JOURNAL = "journal.sqlite"
-# Beyond the time that it may take, a notification is still awaited for so long: "late" says more than "missing".
-LATE_S = 2.0
-# Over a network so many in a row without an answer are no chance any more, and each may take as long as --read-timeout.
-MOST_SILENT = 32
 
 
 def run(
@@ -96,36 +84,23 @@ def _campaign(
     journal.flush()  # else requests would stand behind the whole plan, and not in the file when they go out
     for case_id, why in plan.left_out.items():
         journal.note("left-out", {"case": case_id, "why": why})
-    hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))
+    hearing = Listening(settings, journal, progress, planned=len(plan.cases))
     rig.intake.hand_to(hearing.on_arrival)
     progress.phase("send", f"{len(plan.cases)} cases")
-    bounds = settings.bounds
-    allowance = bounds.allowance()
-    sender = Sender(
-        journal,
-        bounds.pace(settings.seed),
-        on_exchange=hearing.on_exchange,
-        ca_file=settings.ca_file,
-        allowance=allowance,
-        manners=bounds.manners(over_network=settings.network_there),
-    )
-    try:
+    with sending(settings, journal, plan, hearing) as sender:
         for group in plan.alone:
             sender.send([group])
         sender.send(plan.groups)
         sender.send(plan.last)
         if settings.network_there and planned == Plan.of:  # another plan need not follow the seed
-            _send_anew(settings, rig, journal, hearing, sender, plan)
-    finally:
-        if bounds.any:
-            journal.note("allowance", _within_limits(bounds, allowance, plan))
-    progress.phase("listen", f"up to {settings.notify_within_s:g} s")
-    settled = hearing.ledger.wait()
-    if settled.missing and settings.gateway is not None:
-        journal.note("way-back", _way_back(settings, rig, hearing.ledger.missing()))
-    if hearing.strays.left_out:
-        journal.note("strays", {"left_out": hearing.strays.left_out})
-    journal.note("settled", {"at": time.monotonic(), **_described(settled)})
+            send_anew(settings, rig.gateway, journal, hearing, sender, plan)
+        progress.phase("listen", f"up to {settings.notify_within_s:g} s")
+        settled = hearing.ledger.wait()
+        if settled.missing and settings.gateway is not None:
+            journal.note("way-back", _way_back(settings, rig, hearing.ledger.missing()))
+        if hearing.strays.left_out:
+            journal.note("strays", {"left_out": hearing.strays.left_out})
+        journal.note("settled", {"at": time.monotonic(), **_described(settled)})
 
 
 def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> bool:
@@ -147,38 +122,6 @@ def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) 
     return True
 
 
-def _send_anew(  # noqa: PLR0913, PLR0917 - all that a sending needs
-    settings: Settings,
-    rig: Rig,
-    journal: Journal,
-    hearing: _Hearing,
-    sender: Sender,
-    plan: Plan,
-) -> None:
-    """Have other cases show what those would have shown whose answers the network lost."""
-    sent, groups = list(plan.cases), (*plan.alone, *plan.groups, *plan.last)
-    lost = lost_of(groups, hearing.unanswered)
-    for number in range(1, ROUNDS + 1):
-        if not lost or len(lost) > MOST_LOST * sum(map(len, groups)):
-            return
-        other = replace(settings, seed=seed_for(settings.seed, "anew", str(number)), corpus=None)
-        again = Plan.of(other, rig.gateway, windows_of(sent))
-        answered = {case.id for case in sent} - hearing.unanswered
-        anew = Anew.of(lost, again, f"anew-{number}", sent, answered)
-        if not anew.cases:
-            return
-        journal.plan(anew.cases)
-        journal.note("planned-anew", {"stands_for": dict(anew.stands_for)})
-        journal.flush()
-        hearing.expect(len(anew.cases))
-        for group in anew.alone:
-            sender.send([group])
-        sender.send(anew.groups)
-        sent += anew.cases
-        groups = (*anew.alone, *anew.groups)
-        lost = lost_of(groups, hearing.unanswered)
-
-
 def _way_back(settings: Settings, rig: Rig, missing: Collection[str]) -> Mapping[str, Any]:
     """What became of the way by which notifications of these products are missing."""
     if not settings.network_back:
@@ -188,18 +131,6 @@ def _way_back(settings: Settings, rig: Rig, missing: Collection[str]) -> Mapping
     return {"canaries": {product: (canaries.sent, canaries.lost) for product, canaries in counted}}
 
 
-def _within_limits(bounds: Limits, allowance: Allowance, plan: Plan) -> Mapping[str, Any]:
-    """What may have been accepted, and how many cases and attempts were kept from being sent by which option."""
-    return {
-        "max_accepted": bounds.max_accepted,
-        "max_spend": bounds.max_spend,
-        "accepted_at_most": allowance.taken,
-        "spent_at_most": allowance.spent,
-        "not_planned": dict(plan.beyond_limits),
-        "withheld": dict(allowance.withheld),
-    }
-
-
 def _described(settled: Settled) -> Mapping[str, Any]:
     return {
         "owed": settled.owed,
@@ -207,55 +138,3 @@ def _described(settled: Settled) -> Mapping[str, Any]:
         "missing": settled.missing,
         "waited_s": round(settled.waited_s, 3),
     }
-
-
-class _Hearing:
-    """Keeps the ledger of what is owed, from both sides: answers as they are read, notifications as they come."""
-
-    def __init__(self, settings: Settings, journal: Journal, progress: Progress, planned: int) -> None:
-        self.ledger = Ledger(settings.notify_within_s + (NETWORK_HOLDS_S if settings.network_back else LATE_S))
-        self.strays = Strays()
-        self._journal = journal
-        self._progress = progress
-        self._planned = planned
-        self._lock = threading.Lock()
-        self._done = 0
-        self._arrived = 0
-        # The cases whose last attempt has no answer, and got lost on a network if there is one.
-        self.unanswered: set[str] = set()
-        self._silent_in_a_row = 0
-        self._over_network = settings.network_there
-
-    def expect(self, more: int) -> None:
-        """So many cases were planned beside the first ones."""
-        with self._lock:
-            self._planned += more
-
-    def on_exchange(self, case: Case, exchange: Exchange) -> None:
-        """An attempt has its answer; called by the sender's workers."""
-        answer = Answer.of(case, as_over_a_network(exchange) if self._over_network else exchange)
-        if answer.owes_notification and exchange.answered_at is not None:
-            self.ledger.owe(answer.product or "", answer.request_id or "", exchange.answered_at)
-        with self._lock:
-            self._done += exchange.attempt == 1
-            (self.unanswered.add if answer.status is None else self.unanswered.discard)(case.id)
-            self._silent_in_a_row = 0 if answer.status is not None else self._silent_in_a_row + 1
-            silent = self._over_network and self._silent_in_a_row >= MOST_SILENT
-            self._progress.exchanged(self._done, self._planned)
-        if silent:
-            raise EnvironmentFailure(
-                f"the gateway answers no more: {MOST_SILENT} requests in a row are without an answer, the last one: "
-                f"{exchange.failure}",
-                "is the network up, and the gateway running?",
-            )
-
-    def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
-        """A notification has come; called by the receiver's threads."""
-        kept = self.strays.kept(request) if product is None else request
-        if kept is None:
-            return
-        self._journal.notified(product, kept, at, wall)
-        self.ledger.arrived(product, request_id_of(request.body), at)
-        with self._lock:
-            self._arrived += 1
-            self._progress.notified(self._arrived, self.ledger.outstanding)

@@ -9,7 +9,7 @@ may be a real one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from random import Random
@@ -88,9 +88,9 @@ class Limits:
         """What all that a run sends has to stay within."""
         return Allowance(self.max_accepted, self.max_spend)
 
-    def pace(self, seed: int) -> Pace:
-        """At which a run sends; the same seed gives the same jitter."""
-        return Pace(self.rate_per_s, jitter=Random(f"jitter {seed}").random)
+    def pace(self, seed: int, held_until: Callable[[], float]) -> Pace:
+        """At which a run sends; the same seed gives the same jitter. `held_until`: as `Pace` has it."""
+        return Pace(self.rate_per_s, held_until=held_until, jitter=Random(f"jitter {seed}").random)
 
     def manners(self, *, over_network: bool) -> Manners:
         """How a run sends."""

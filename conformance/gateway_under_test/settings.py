@@ -192,8 +192,8 @@ class Settings:
             "show_phone_numbers": self.show_phone_numbers,
             "corpus": str(self.corpus.path) if self.corpus else None,
             "cases": str(self.cases.path) if self.cases else None,
-            "expectations": self.expectations.recorded() if self.expectations else None,
             **self.bounds.recorded(),
+            "expectations": self.expectations.recorded() if self.expectations else None,
         }
 
 

@@ -12,9 +12,12 @@ from conformance.checks.judgement import Finding
 from conformance.contract.requirements import catalogue
 from conformance.expectations import Expectation, Expectations, Stale
 from conformance.journal import Record
+from conformance.reporting.clients import client_of
+from conformance.reporting.figures import Figures
 from conformance.reporting.masking import Masking
 from conformance.reporting.reproduce import curl
-from conformance.verdicts import Conclusion, Judged, RequirementVerdict, judge
+from conformance.traffic import Kind
+from conformance.verdicts import Conclusion, Judged, RequirementVerdict, is_client, judge
 
 SCHEMA_VERSION = 1
 
@@ -65,7 +68,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
     document = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "statum-conformance", "version": __version__, "catalogue": catalogue().digest},
-        "subject": {"kind": "gateway", "name": settings["subject_name"], "url": settings["gateway"]},
+        "subject": _subject(record),
         "verdict": judged.conclusion.value,
         "started_at": settings["started_at"],
         "duration_s": round(float(finished.get("duration_s", 0.0)), 3),
@@ -79,6 +82,8 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
         **({"limits": dict(notes["allowance"])} if "allowance" in notes else {}),
         "requirements": [_entry(verdict, reproductions) for verdict in judged.verdicts],
         "coverage": [_class(covered) for covered in judged.coverage],
+        **({"client": client_of(record)} if is_client(record) else {}),
+        "figures": Figures.of(record).document(),
     }
     if judged.expectations.file is not None:
         document["expectations"] = _expectations(judged)
@@ -113,6 +118,13 @@ def _stale(stale: Stale) -> dict[str, Any]:
     }
 
 
+def _subject(record: Record) -> dict[str, Any]:
+    settings = record.settings
+    if is_client(record):
+        return {"kind": "client", "name": settings["subject_name"], "url": settings.get("callback_url")}
+    return {"kind": "gateway", "name": settings["subject_name"], "url": settings["gateway"]}
+
+
 def _class(covered: Covered) -> dict[str, Any]:
     return {
         "kind": covered.kind,
@@ -125,10 +137,17 @@ def _class(covered: Covered) -> dict[str, Any]:
 
 
 def _reproductions(record: Record, judged: Judged) -> Mapping[int | None, str]:
-    """For each exchange that a finding shows, the command that sends its request again."""
+    """For each exchange that a finding shows, the command that sends its request again.
+
+    None for what a client has sent: the witness that it was sent to is gone.
+    """
     shown = {finding.exchange for verdict in judged.verdicts for finding in verdict.findings}
     exchanges = record.exchanges_numbered({number for number in shown if number is not None})
-    return {number: curl(exchange.request, case) for number, (case, exchange) in exchanges.items()}
+    return {
+        number: curl(exchange.request, case)
+        for number, (case, exchange) in exchanges.items()
+        if case is None or case.kind is not Kind.INVOKE
+    }
 
 
 def _entry(verdict: RequirementVerdict, reproductions: Mapping[int | None, str]) -> dict[str, Any]:
@@ -151,6 +170,8 @@ def _entry(verdict: RequirementVerdict, reproductions: Mapping[int | None, str])
         entry["condition"] = requirement.condition
     if verdict.reason:
         entry |= {"reason": verdict.reason.value, "reason_detail": verdict.detail}
+    elif verdict.detail:
+        entry["not_applicable"] = verdict.detail
     if verdict.expected:
         entry["expected"] = [_expected(expectation) for expectation in verdict.expected]
     return entry

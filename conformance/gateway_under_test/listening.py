@@ -1,0 +1,89 @@
+"""What a run takes in while it goes on: answers as they are read, notifications as they come.
+
+Listening   keeps the ledger of what is owed, and remembers what got no answer
+"""
+
+from __future__ import annotations
+
+import threading
+
+from conformance.callbacks.ledger import Ledger, request_id_of
+from conformance.callbacks.strays import Strays
+from conformance.checks.evidence import Answer
+from conformance.checks.notifications import NETWORK_HOLDS_S
+from conformance.checks.reading import as_over_a_network
+from conformance.errors import EnvironmentFailure
+from conformance.gateway_under_test.progress import Progress
+from conformance.gateway_under_test.settings import Settings
+from conformance.journal import Journal
+from conformance.traffic import Case, Exchange, Request
+
+# Beyond the time that it may take, a notification is still awaited for so long: "late" says more than "missing".
+LATE_S = 2.0
+# Accepted requests whose notification is still to come. Beside 16 busy senders the receiver may take fewer than are
+# caused (some 600 of 1,000 a second, on two cores), and a gateway whose deliveries wait for our answers would be found
+# late. With so many for each second that a notification may take, it is in time if 100 a second are taken; and a
+# gateway that uses all of its time is still sent 100 a second.
+MOST_AWAITED_PER_S = 100
+# Whatever the time: more than a default run has (300), which is to wait once, when everything was sent.
+MOST_AWAITED = 500
+# Over a network so many in a row without an answer are no chance any more, and each may take as long as --read-timeout.
+MOST_SILENT = 32
+
+
+class Listening:
+    """Keeps the ledger of what is owed, from both sides: answers as they are read, notifications as they come.
+
+    `pace` holds requests back while too many are awaited.
+    """
+
+    def __init__(self, settings: Settings, journal: Journal, progress: Progress, planned: int) -> None:
+        most = max(MOST_AWAITED, int(settings.notify_within_s * MOST_AWAITED_PER_S))
+        self.pace = settings.bounds.pace(settings.seed, lambda: self.ledger.full_until(most))
+        beyond = NETWORK_HOLDS_S if settings.network_back else LATE_S
+        self.ledger = Ledger(settings.notify_within_s + beyond, on_change=lambda _: self.pace.look_again())
+        self.strays = Strays()
+        self._journal = journal
+        self._progress = progress
+        self._planned = planned
+        self._lock = threading.Lock()
+        self._done = 0
+        self._arrived = 0
+        # The cases whose last attempt has no answer, and got lost on a network if there is one.
+        self.unanswered: set[str] = set()
+        self._silent_in_a_row = 0
+        self._over_network = settings.network_there
+
+    def expect(self, more: int) -> None:
+        """So many cases were planned beside the first ones."""
+        with self._lock:
+            self._planned += more
+
+    def on_exchange(self, case: Case, exchange: Exchange) -> None:
+        """An attempt has its answer; called by the sender's workers."""
+        answer = Answer.of(case, as_over_a_network(exchange) if self._over_network else exchange)
+        if answer.owes_notification and exchange.answered_at is not None:
+            self.ledger.owe(answer.product or "", answer.request_id or "", exchange.answered_at)
+        with self._lock:
+            self._done += exchange.attempt == 1
+            (self.unanswered.add if answer.status is None else self.unanswered.discard)(case.id)
+            self._silent_in_a_row = 0 if answer.status is not None else self._silent_in_a_row + 1
+            silent = self._over_network and self._silent_in_a_row >= MOST_SILENT
+            self._progress.exchanged(self._done, self._planned)
+        if silent:
+            raise EnvironmentFailure(
+                f"the gateway answers no more: {MOST_SILENT} requests in a row are without an answer, the last one: "
+                f"{exchange.failure}",
+                "is the network up, and the gateway running?",
+            )
+
+    def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
+        """A notification has come; called by the receiver's threads."""
+        kept = self.strays.kept(request) if product is None else request
+        if kept is None:
+            return
+        self._journal.notified(product, kept, at, wall)
+        self.ledger.arrived(product, request_id_of(request.body), at)
+        with self._lock:
+            self._arrived += 1
+            self._progress.notified(self._arrived, self.ledger.outstanding)

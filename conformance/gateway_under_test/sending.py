@@ -1,0 +1,90 @@
+"""Sending the cases of a plan within the limits of a run, and others in the stead of those that a network lost.
+
+sending     a Sender that keeps to the limits; in the end it is noted what may have been accepted
+send_anew   cases that show what those would have shown whose answers got lost
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from conformance.exchange import Allowance, Sender
+from conformance.gateway_under_test.anew import MOST_LOST, ROUNDS, Anew, lost_of, windows_of
+from conformance.gateway_under_test.limits import Limits
+from conformance.gateway_under_test.listening import Listening
+from conformance.gateway_under_test.plan import Plan, seed_for
+from conformance.gateway_under_test.settings import Settings
+from conformance.journal import Journal
+
+
+@contextmanager
+def sending(settings: Settings, journal: Journal, plan: Plan, hearing: Listening) -> Iterator[Sender]:
+    """Sends whatever the run sends, within its limits; in the end it is noted what may have been accepted."""
+    bounds = settings.bounds
+    allowance = bounds.allowance()
+    try:
+        yield Sender(
+            journal,
+            hearing.pace,
+            on_exchange=hearing.on_exchange,
+            ca_file=settings.ca_file,
+            allowance=allowance,
+            manners=bounds.manners(over_network=settings.network_there),
+        )
+    finally:
+        if bounds.any:
+            journal.note("allowance", _within_limits(bounds, allowance, plan))
+
+
+def send_anew(  # noqa: PLR0913, PLR0917 - all that a sending needs
+    settings: Settings,
+    gateway: str,
+    journal: Journal,
+    hearing: Listening,
+    sender: Sender,
+    plan: Plan,
+) -> None:
+    """Have other cases show what those would have shown whose answers the network lost."""
+    sent, groups = list(plan.cases), (*plan.alone, *plan.groups, *plan.last)
+    lost = lost_of(groups, hearing.unanswered)
+    for number in range(1, ROUNDS + 1):
+        if not lost or len(lost) > MOST_LOST * sum(map(len, groups)):
+            return
+        again = Plan.of(_otherwise(settings, number), gateway, windows_of(sent))
+        answered = {case.id for case in sent} - hearing.unanswered
+        anew = Anew.of(lost, again, f"anew-{number}", sent, answered)
+        if not anew.cases:
+            return
+        journal.plan(anew.cases)
+        journal.note("planned-anew", {"stands_for": dict(anew.stands_for)})
+        journal.flush()
+        hearing.expect(len(anew.cases))
+        for group in anew.alone:
+            sender.send([group])
+        sender.send(anew.groups)
+        sent += anew.cases
+        groups = (*anew.alone, *anew.groups)
+        lost = lost_of(groups, hearing.unanswered)
+
+
+def _otherwise(settings: Settings, number: int) -> Settings:
+    """Settings that lead to other payloads: the systematic ones have the given phone numbers in turn."""
+    numbers = settings.phone_numbers
+    start = number * len(numbers) // (ROUNDS + 1)
+    seed = seed_for(settings.seed, "anew", str(number))
+    return replace(settings, seed=seed, phone_numbers=numbers[start:] + numbers[:start], corpus=None)
+
+
+def _within_limits(bounds: Limits, allowance: Allowance, plan: Plan) -> Mapping[str, Any]:
+    """What may have been accepted, and how many cases and attempts were kept from being sent by which option."""
+    return {
+        "max_accepted": bounds.max_accepted,
+        "max_spend": bounds.max_spend,
+        "accepted_at_most": allowance.taken,
+        "spent_at_most": allowance.spent,
+        "not_planned": dict(plan.beyond_limits),
+        "withheld": dict(allowance.withheld),
+    }
