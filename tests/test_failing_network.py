@@ -182,10 +182,10 @@ def plans(tmp_path: Path, **given: Any) -> tuple[Plan, Plan]:
 
 
 @pytest.mark.parametrize(
-    ("given", "left"), [({}, 0), ({"phone_numbers": PHONE_NUMBERS}, 0), ({"phone_numbers": PHONE_NUMBERS[:1]}, 20)]
+    ("given", "left"), [({}, 2), ({"phone_numbers": PHONE_NUMBERS}, 0), ({"phone_numbers": PHONE_NUMBERS[:1]}, 20)]
 )
 def test_each_case_can_be_planned_anew(given: dict[str, Any], left: int, tmp_path: Path) -> None:
-    """But for airtime to the only number that may be called: its ends of the range would meet their own window."""
+    """But for what would be the same once more: samples, and airtime to the only number that may be called."""
     first, second = plans(tmp_path, **given)
     groups = (*first.alone, *first.groups, *first.last)
     ids = {case.id for case in first.cases}
