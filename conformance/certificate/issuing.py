@@ -85,7 +85,7 @@ def _check_certifiable(result: Result) -> None:
     record = result.record
     if record.settings.get("cases"):
         raise Refused("the run was told to send chosen cases only; a certificate needs all of them")
-    kinds = {note.kind for note in record.notes}
+    kinds = {note.kind for note in record.latest_notes}
     if "finished" not in kinds or kinds & {"interrupted", "obstacle"}:
         raise Refused("the run did not come to its end")
     must = Tally.of(result.judged.verdicts, Level.MUST)

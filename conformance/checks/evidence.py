@@ -35,7 +35,7 @@ from conformance.checks.reading import (
 )
 from conformance.checks.remembered import ABSENT, SOONEST, Arrival, Outcome, Purpose, Shared
 from conformance.contract.commands import COMMANDS, PRODUCTS
-from conformance.journal import Record
+from conformance.journal import LISTENED, RESUMED, Record
 from conformance.traffic import Kind, Notification, Request
 
 # Bytes of the digest that stands for a request: two different ones in a run never have the same.
@@ -55,7 +55,8 @@ class Terms:
     `alone`: nobody else uses the account, because so it was said, or because the gateway was started for the run.
     `ways_lost`: product → how its callback path was found not to lead here after the run. `network_back`: a network
     lies between the gateway and the callbacks; `canaries`: product → how many went over it, and how many got lost.
-    `stand_ins`: the id of a case whose answer got lost → the ids of those that were planned anew for it.
+    `stand_ins`: the id of a case whose answer got lost → the ids of those that were planned anew for it. `gaps`: from
+    when until when nobody listened, where the run was cut off and gone on with.
     """
 
     commands: tuple[str, ...] = tuple(COMMANDS)
@@ -70,6 +71,7 @@ class Terms:
     network_back: bool = False
     canaries: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     stand_ins: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    gaps: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def of(cls, record: Record) -> Self:
@@ -83,13 +85,22 @@ class Terms:
             targets=dict(settings["callback_targets"]),
             loopback=bool(settings["loopback"]),
             settled_at=notes.get("settled", {}).get("at"),
-            obstacle=notes.get("obstacle", {}).get("message"),
+            obstacle=next((note.detail["message"] for note in record.latest_notes if note.kind == "obstacle"), None),
             alone=bool(settings["exclusive_account"] or settings.get("own_gateway")),
             ways_lost=dict(notes.get("way-back", {}).get("lost", {})),
             network_back=bool(settings.get("network_back", False)),
             canaries={p: (sent, lost) for p, (sent, lost) in notes.get("way-back", {}).get("canaries", {}).items()},
             stand_ins=_stand_ins(record),
+            gaps=tuple(
+                (note.detail["silent_since"], note.detail["until"])
+                for note in record.notes
+                if note.kind in (RESUMED, LISTENED)
+            ),
         )
+
+    def listened_between(self, begin: float, end: float) -> bool:
+        """Whether somebody listened all the time, as far as it is known."""
+        return not any(since < end and begin < until for since, until in self.gaps)
 
 
 def _stand_ins(record: Record) -> Mapping[str, Sequence[str]]:

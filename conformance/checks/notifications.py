@@ -61,7 +61,7 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
             yield replace(CUT_OFF, exchange=answer.number)
         elif evidence.first_about(answer) is not None:
             kept.append(Kept(answer.number))
-        elif (obstacle := _not_listened_out(evidence, answer)) is not None:
+        elif (obstacle := _not_listened_out(evidence, answer) or _in_a_gap(evidence, answer)) is not None:
             yield obstacle
         else:
             missing.append(answer)
@@ -115,6 +115,16 @@ def chance_of_as_many(missing: int, owed: int, lost: int, sent: int) -> float:
     return ways / comb(owed + sent, gone)
 
 
+def _in_a_gap(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+    """Why a notification may have come while nobody was there to take it; None if it cannot have."""
+    since = answer.answered_at
+    if since is None or evidence.terms.listened_between(since, since + evidence.terms.notify_within_s):
+        return None
+    return Unobserved(
+        Reason.INTERRUPTED, "the run was cut off before it went on; meanwhile nobody took notifications", answer.number
+    )
+
+
 def _not_listened_out(evidence: Evidence, answer: Outcome) -> Unobserved | None:
     settled, since = evidence.terms.settled_at, answer.answered_at
     if settled is not None and since is not None and settled < since + evidence.terms.notify_within_s:
@@ -135,7 +145,10 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
         if first is None or answer.answered_at is None:
             continue
         took = first.received_at - answer.answered_at
-        if evidence.terms.network_back and within + LATENESS_GRACE_S < took <= within + NETWORK_HOLDS_S:
+        gap = _in_a_gap(evidence, answer)
+        if took > within + LATENESS_GRACE_S and gap is not None:
+            yield gap
+        elif evidence.terms.network_back and within + LATENESS_GRACE_S < took <= within + NETWORK_HOLDS_S:
             detail = f"a notification came {took:.2f} s after the answer, allowed are {within:g} s; networks hold up"
             yield Unobserved(Reason.ENVIRONMENT, detail, answer.number)
         elif took > within + LATENESS_GRACE_S:

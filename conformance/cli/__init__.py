@@ -34,6 +34,7 @@ from conformance.cli.configuration import variable
 from conformance.cli.doctor import doctor
 from conformance.cli.judge import judge
 from conformance.cli.keygen import keygen
+from conformance.cli.listen import listen
 from conformance.cli.mock import mock
 from conformance.cli.openapi import openapi
 from conformance.cli.replay import replay
@@ -65,6 +66,7 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
     doctor,
     mock,
     judge,
+    listen,
     replay,
     report,
     compare,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from conformance.callbacks.address import Address
+from conformance.cli.as_recorded import as_recorded
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.limits import limit_options
@@ -19,7 +18,6 @@ from conformance.cli.options import (
     phone_options,
     receiver_options,
     report_options,
-    settings_from,
     waiting_options,
 )
 from conformance.cli.run import terminated_as_interrupted
@@ -33,7 +31,6 @@ from conformance.gateway_under_test.recorded import history, sent_again
 from conformance.gateway_under_test.replaying import judged_alone, window_of
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Record, read_journal
-from conformance.journal.redaction import MARKS
 from conformance.reporting.console import remarks, results
 from conformance.reporting.live import progress_on
 from conformance.reporting.replayed import Replayed, show_replayed
@@ -79,7 +76,8 @@ def replay(case_id: str, **options: Any) -> int:
         )
     case = _recorded(record, case_id, path)
     cases = history(record, case)
-    settings = _settings(record, cases, options)
+    named = dict.fromkeys(COMMANDS[case.command].product for case in cases if case.command)
+    settings = as_recorded(record, options, options["report_dir"] / FOLDER, tuple(filter(None, named)))
     again = settings.report_dir / campaign.JOURNAL
     if again.resolve() == path.resolve():
         raise UsageError(f"{path} would be replaced by its own replay", hint="choose another --report-dir")
@@ -138,44 +136,3 @@ def _records(record: Record, again: Path) -> Iterator[Record]:
     yield record
     if again.is_file():
         yield read_journal(again)
-
-
-# --- Settings: those that are given, else those of the journal
-
-
-def _settings(record: Record, cases: tuple[Case, ...], options: dict[str, Any]) -> Settings:
-    recorded = record.settings
-    # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
-    was_given = recorded["subject_name"] == recorded["gateway"]
-    named = dict.fromkeys(COMMANDS[case.command].product for case in cases if case.command)
-    products = tuple(filter(None, named))
-    wanted: Mapping[str, Any] = {
-        "gateway": options["gateway"] or (recorded["gateway"] if was_given else None),
-        "consumer_key": options["consumer_key"] or recorded["consumer_key"],
-        "callback_listen": Address.parse(recorded["callback_listen"]),
-        "callback_url": recorded["callback_url"],
-        "notify_within": recorded["notify_within_s"],
-        "seed": recorded["seed"],
-        "over_network": recorded.get("over_network"),
-        "exclusive_account": recorded["exclusive_account"],
-        "sender_id": tuple(recorded["sender_ids"]),
-        "short_code": tuple(recorded["short_codes"]),
-        "phone_number": tuple(recorded["phone_numbers"]),
-        # What the run was allowed is allowed once more; of what it needed for all its cases this needs a few.
-        **{name: recorded.get(name) for name in ("max_accepted", "max_spend")},
-        "rate": recorded.get("rate_per_s"),
-        "product": products or tuple(recorded["products"]),
-    }
-    given = {name: value for name, value in options.items() if not _by_default(name) and value not in (None, ())}
-    chosen = {**options, "consumer_secret": None, **wanted, **given, "report_dir": options["report_dir"] / FOLDER}
-    url = chosen["callback_url"]
-    if url is not None and any(mark in url for mark in MARKS):
-        raise UsageError(
-            f"--callback-url is missing; the journal keeps the token of {url} redacted",
-            hint="give the URL as it is registered with the gateway",
-        )
-    return settings_from(chosen)
-
-
-def _by_default(name: str) -> bool:
-    return click.get_current_context().get_parameter_source(name) is ParameterSource.DEFAULT

@@ -6,11 +6,14 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
+from conformance.cli.as_recorded import as_recorded
+from conformance.cli.certificates import SECTION as CERTIFICATE
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.limits import limit_options
@@ -32,9 +35,11 @@ from conformance.errors import UsageError
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
+from conformance.journal import read_journal
 from conformance.reporting.console import remarks, results
 from conformance.reporting.live import progress_on
 from conformance.reporting.planned import plan_document, show_plan
+from conformance.verdicts import is_client
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,6 +63,37 @@ def plan_options(function: F) -> F:
     return shown(form(function))
 
 
+resume_option = option(
+    PLAN,
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="JOURNAL",
+    help="Go on with the run of this journal where it was cut off. What it sent is not sent again.",
+)
+
+# Which cases are sent was decided when the run was planned.
+CASES = frozenset({"corpus", "cases", "save_corpus"})
+
+# What the journal of a run does not hold, or what is about this machine; everything else is as it was.
+OF_A_RESUMED_RUN = frozenset(
+    {
+        "resume",
+        "consumer_key",
+        "consumer_secret",
+        "consumer_secret_file",
+        "netrc",
+        "ca_file",
+        "redact",
+        "callback_url",
+        "callback_token",
+        "callback_tls_cert",
+        "callback_tls_key",
+        "show_phone_numbers",
+        "save_corpus",
+    }
+)
+
+
 @click.command("run", cls=ConformanceCommand, short_help="Judge a gateway.")
 @gateway_options
 @account_options
@@ -71,6 +107,7 @@ def plan_options(function: F) -> F:
 @expectations_options
 @report_options
 @plan_options
+@resume_option
 @signing_options
 def run(**options: Any) -> int:
     """Judge a gateway, requirement by requirement.
@@ -81,6 +118,8 @@ def run(**options: Any) -> int:
 
     Exit code: 0 conformant, 1 not conformant, 2 wrong usage, 3 inconclusive, 4 the suite failed.
     """
+    if options["resume"] is not None:
+        return _resumed(options["resume"], options)
     settings = settings_from(options)
     if options["plan"]:
         return _planned(settings, options["form"] or "text")
@@ -91,6 +130,33 @@ def run(**options: Any) -> int:
         journal = campaign.run(settings, progress)
         progress.phase("judge")
     return judge_journal(journal, settings.report_dir, settings.save_corpus, certification)
+
+
+def _resumed(path: Path, options: dict[str, Any]) -> int:
+    """Go on with a run, and judge all of it. Raises UsageError for options that would make it another one."""
+    context = click.get_current_context()
+    signing = {str(each.name) for each in context.command.params if getattr(each, "section", None) == CERTIFICATE}
+    allowed = OF_A_RESUMED_RUN | signing
+    given = {name for name in options if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if other := sorted(given - allowed):
+        raise UsageError(
+            f"--{other[0].replace('_', '-')} is given with --resume, by which a run goes on with what it was told",
+            hint="leave it out, or begin a new run",
+        )
+    record = read_journal(path)
+    if is_client(record):
+        raise UsageError(f"{path} is the journal of a certification, which cannot be resumed", hint="begin a new one")
+    # What stands in the environment or in a file is for new runs.
+    kept = {name: value if name in allowed else None for name, value in options.items() if name not in CASES}
+    settings, key = as_recorded(record, kept, path.parent), record.settings["consumer_key"]
+    del record  # or its file would stay open for reading while it is written to
+    if settings.consumer_key != key:
+        raise UsageError(f"the run of {path} was that of consumer key {key}, not of {settings.consumer_key}")
+    certification = certification_from(options)
+    with terminated_as_interrupted(), progress_on(remarks()) as progress:
+        campaign.resume(path, settings, progress)
+        progress.phase("judge")
+    return judge_journal(path, path.parent, options["save_corpus"], certification)
 
 
 def _planned(settings: Settings, form: str) -> int:

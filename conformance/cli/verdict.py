@@ -57,5 +57,5 @@ def judge_journal(  # noqa: PLR0913 - each is an option of the commands that end
 
 def obstacle_in(record: Record) -> EnvironmentFailure | None:
     """What kept the campaign from being held, if anything did."""
-    details = [note.detail for note in record.notes if note.kind == "obstacle"]
+    details = [note.detail for note in record.latest_notes if note.kind == "obstacle"]
     return EnvironmentFailure(details[-1]["message"], details[-1].get("hint")) if details else None

@@ -38,7 +38,7 @@ def lost_of(groups: Iterable[Group], unanswered: Collection[str]) -> list[Case]:
     for group in groups:
         broken = False
         for case in group:
-            builds = _builds_on_its_group(case) and (broken or {case.twin, case.earlier} & {*found, *unanswered})
+            builds = builds_on_its_group(case) and (broken or {case.twin, case.earlier} & {*found, *unanswered})
             if case.id in unanswered or builds:
                 found[case.id] = case
             broken = broken or case.id in unanswered
@@ -50,7 +50,8 @@ def windows_of(cases: Iterable[Case]) -> frozenset[Pair]:
     return frozenset(pair for case in cases if (pair := _windowed(case)) is not None)
 
 
-def _builds_on_its_group(case: Case) -> bool:
+def builds_on_its_group(case: Case) -> bool:
+    """Whether it shows nothing but together with those before it in its group; of a burst, with all."""
     return case.kind in (Kind.REPEAT, Kind.BURST) or (case.aspect == BALANCE and case.earlier is not None)
 
 
@@ -120,7 +121,7 @@ class _Choice:
 
     def _with_all_before(self, case: Case) -> Iterator[Case]:
         """The case after what it builds on: of a burst all, of what depends on its group all that goes before."""
-        if not _builds_on_its_group(case):
+        if not builds_on_its_group(case):
             yield case
             return
         for each in self._group_of[case.id]:
@@ -152,7 +153,7 @@ class _Choice:
         return replace(case, id=self._renamed(case.id), twin=twin, earlier=earlier)
 
     def _renamed(self, case_id: str | None) -> str:
-        return f"{case_id}/{self._label}"
+        return f"{self._label}/{case_id}"
 
 
 def _purpose(case: Case) -> _Purpose:

@@ -1,6 +1,7 @@
 """A run against a gateway: prepare, prove the way back, send everything, then listen once.
 
     run     holds the campaign and returns the path of the journal, in which everything is that happened
+    resume  goes on with one that was cut off
 
 Nothing is judged here; a journal can be judged at any time after (`conformance.verdicts.judge`).
 """
@@ -8,7 +9,9 @@ Nothing is judged here; a journal can be judged at any time after (`conformance.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,15 +19,17 @@ from urllib.parse import parse_qsl, urlsplit
 
 from conformance.callbacks.ledger import Settled
 from conformance.errors import EnvironmentFailure
+from conformance.exchange import Allowance, Sender
 from conformance.gateway_under_test.listening import Listening
-from conformance.gateway_under_test.plan import Plan
+from conformance.gateway_under_test.plan import Plan, seed_for
 from conformance.gateway_under_test.preflight import examine, over_network, way_back
 from conformance.gateway_under_test.progress import Progress, Silent
+from conformance.gateway_under_test.resuming import PLANNED, Rest, check_targets, last_sign
 from conformance.gateway_under_test.rig import Rig, rigged
 from conformance.gateway_under_test.samples import check_samples
 from conformance.gateway_under_test.sending import send_anew, sending
 from conformance.gateway_under_test.settings import Settings
-from conformance.journal import Journal, Redaction
+from conformance.journal import RESUMED, Journal, Redaction, read_journal
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.variants import BUILT_IN
 
@@ -46,61 +51,134 @@ def run(
     """
     progress = progress or Silent()
     progress.phase("prepare")
+    path = settings.report_dir / JOURNAL
+    with (
+        rigged(settings, behaviour) as rig,
+        Journal.create(path, _recorded(settings, rig), redaction_of(settings, rig)) as journal,
+        _to_its_end(rig, journal),
+    ):
+        _campaign(_Stage(settings, rig, journal, progress), planned)
+    return path
+
+
+def resume(path: Path, settings: Settings, progress: Progress | None = None, behaviour: Behaviour = BUILT_IN) -> Path:
+    """Go on with the run of a journal where it was cut off: what stands in it as sent is not sent again.
+
+    `settings` are those of the run. Raises what `run` raises, and UsageError for a run that has nothing left to do.
+    """
+    progress = progress or Silent()
+    progress.phase("prepare")
+    record = read_journal(path)
+    sessions = sum(note.kind == RESUMED for note in record.notes) + 1
+    targets = record.settings["callback_targets"]
+    del record  # or its file would stay open for reading while it is written to
+    # Started again, the mock gateway shall not give the ids that it gave before.
+    seeded = replace(settings, seed=seed_for(settings.seed, RESUMED, str(sessions)))
+    with rigged(seeded, behaviour) as rig:
+        redaction = redaction_of(settings, rig)
+        check_targets(
+            targets,
+            {product: redaction.text(rig.paths.target(product)) for product in settings.products},
+        )
+        with Journal.reopened(path, redaction) as journal:
+            # Read once the journal is locked: what it holds now is what there is.
+            rest, since = Rest.of(read_journal(path), settings, rig.gateway), last_sign(read_journal(path))
+            journal.note(RESUMED, {"silent_since": since, "until": journal.time_of(time.monotonic())})
+            with _to_its_end(rig, journal):
+                _rest_of_campaign(_Stage(settings, rig, journal, progress), rest)
+    return path
+
+
+@contextmanager
+def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
+    """Notes how it ended, whatever cuts it off."""
     begun = time.monotonic()
-    with rigged(settings, behaviour) as rig, _journal(settings, rig) as journal:
-        try:
-            _campaign(settings, rig, journal, progress, planned)
-        except KeyboardInterrupt:
-            journal.note("interrupted", {})
-        except EnvironmentFailure as failure:
-            journal.note("obstacle", {"message": failure.message, "hint": failure.hint})
-        # Before the journal is: what comes after the end would find it closed.
-        rig.receiver.close()
-        journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
-    return settings.report_dir / JOURNAL
+    try:
+        yield
+    except KeyboardInterrupt:
+        journal.note("interrupted", {})
+    except EnvironmentFailure as failure:
+        journal.note("obstacle", {"message": failure.message, "hint": failure.hint})
+    # Before the journal is: what comes after the end would find it closed.
+    rig.receiver.close()
+    journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
 
 
-def _journal(settings: Settings, rig: Rig) -> Journal:
+def redaction_of(settings: Settings, rig: Rig) -> Redaction:
+    """What keeps the secrets of a run out of its journal."""
     token_values = [value for url in rig.callback_urls.values() for _, value in parse_qsl(urlsplit(url).query)]
-    redaction = Redaction.of(settings.consumer_secret, settings.consumer_key, *token_values, *settings.redact)
-    recorded: Mapping[str, Any] = {
+    return Redaction.of(settings.consumer_secret, settings.consumer_key, *token_values, *settings.redact)
+
+
+def _recorded(settings: Settings, rig: Rig) -> Mapping[str, Any]:
+    return {
         **settings.recorded(),
         "gateway": rig.gateway,
         "subject_name": rig.subject_name,
         "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "callback_targets": {product: rig.paths.target(product) for product in settings.products},
     }
-    return Journal.create(settings.report_dir / JOURNAL, recorded, redaction)
 
 
-def _campaign(
-    settings: Settings, rig: Rig, journal: Journal, progress: Progress, planned: Callable[[Settings, str], Plan]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What a campaign is held on."""
+
+    settings: Settings
+    rig: Rig
+    journal: Journal
+    progress: Progress
+
+
+def _campaign(stage: _Stage, planned: Callable[[Settings, str], Plan]) -> None:
+    settings, journal = stage.settings, stage.journal
     journal.note("samples", {"passed": check_samples()})
-    if not _proven(settings, rig, journal, progress):
+    if not _proven(settings, stage.rig, journal, stage.progress):
         return
-    plan = planned(settings, rig.gateway)
+    plan = planned(settings, stage.rig.gateway)
     journal.plan(plan.cases)
+    journal.note(PLANNED, {"alone": [g[0].group for g in plan.alone], "last": [g[0].group for g in plan.last]})
     journal.flush()  # else requests would stand behind the whole plan, and not in the file when they go out
     for case_id, why in plan.left_out.items():
         journal.note("left-out", {"case": case_id, "why": why})
-    hearing = Listening(settings, journal, progress, planned=len(plan.cases))
+    hearing = Listening(settings, journal, stage.progress, planned=len(plan.cases))
+    with _sent(stage, plan, hearing) as sender:
+        if settings.network_there and planned == Plan.of:  # another plan need not follow the seed
+            groups = (*plan.alone, *plan.groups, *plan.last)
+            send_anew(settings, stage.rig.gateway, journal, hearing, sender, groups)
+
+
+def _rest_of_campaign(stage: _Stage, rest: Rest) -> None:
+    settings, journal = stage.settings, stage.journal
+    if not _proven(settings, stage.rig, journal, stage.progress):
+        return
+    hearing = Listening(settings, journal, stage.progress, planned=len(rest.plan.cases))
+    hearing.unanswered.update(rest.cut_off)
+    with _sent(stage, rest.plan, hearing, rest.count_against) as sender:
+        send_anew(settings, stage.rig.gateway, journal, hearing, sender, rest.groups, rest.replaced, rest.rounds)
+
+
+@contextmanager
+def _sent(
+    stage: _Stage, plan: Plan, hearing: Listening, count: Callable[[Allowance], None] | None = None
+) -> Iterator[Sender]:
+    """Sends a plan; then, with the sender, whatever else has to be sent; then listens."""
+    settings, rig, journal = stage.settings, stage.rig, stage.journal
     rig.intake.hand_to(hearing.on_arrival)
-    progress.phase("send", f"{len(plan.cases)} cases")
-    with sending(settings, journal, plan, hearing) as sender:
+    stage.progress.phase("send", f"{len(plan.cases)} cases")
+    with sending(settings, journal, plan, hearing, count) as sender:
         for group in plan.alone:
             sender.send([group])
         sender.send(plan.groups)
         sender.send(plan.last)
-        if settings.network_there and planned == Plan.of:  # another plan need not follow the seed
-            send_anew(settings, rig.gateway, journal, hearing, sender, plan)
-        progress.phase("listen", f"up to {settings.notify_within_s:g} s")
+        yield sender
+        stage.progress.phase("listen", f"up to {settings.notify_within_s:g} s")
         settled = hearing.ledger.wait()
         if settled.missing and settings.gateway is not None:
             journal.note("way-back", _way_back(settings, rig, hearing.ledger.missing()))
         if hearing.strays.left_out:
             journal.note("strays", {"left_out": hearing.strays.left_out})
-        journal.note("settled", {"at": time.monotonic(), **_described(settled)})
+        journal.note("settled", {"at": journal.time_of(time.monotonic()), **_described(settled)})
 
 
 def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> bool:

@@ -49,7 +49,7 @@ class Listening:
         self._lock = threading.Lock()
         self._done = 0
         self._arrived = 0
-        # The cases whose last attempt has no answer, and got lost on a network if there is one.
+        # The cases that show nothing, and not by the gateway's doing: others are planned in their stead.
         self.unanswered: set[str] = set()
         self._silent_in_a_row = 0
         self._over_network = settings.network_there
@@ -66,7 +66,10 @@ class Listening:
             self.ledger.owe(answer.product or "", answer.request_id or "", exchange.answered_at)
         with self._lock:
             self._done += exchange.attempt == 1
-            (self.unanswered.add if answer.status is None else self.unanswered.discard)(case.id)
+            if answer.status is not None:
+                self.unanswered.discard(case.id)
+            elif self._over_network:
+                self.unanswered.add(case.id)
             self._silent_in_a_row = 0 if answer.status is not None else self._silent_in_a_row + 1
             silent = self._over_network and self._silent_in_a_row >= MOST_SILENT
             self._progress.exchanged(self._done, self._planned)

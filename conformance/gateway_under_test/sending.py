@@ -6,13 +6,14 @@ send_anew   cases that show what those would have shown whose answers got lost
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from conformance.exchange import Allowance, Sender
 from conformance.gateway_under_test.anew import MOST_LOST, ROUNDS, Anew, lost_of, windows_of
+from conformance.gateway_under_test.corpus import Group
 from conformance.gateway_under_test.limits import Limits
 from conformance.gateway_under_test.listening import Listening
 from conformance.gateway_under_test.plan import Plan, seed_for
@@ -21,10 +22,21 @@ from conformance.journal import Journal
 
 
 @contextmanager
-def sending(settings: Settings, journal: Journal, plan: Plan, hearing: Listening) -> Iterator[Sender]:
-    """Sends whatever the run sends, within its limits; in the end it is noted what may have been accepted."""
+def sending(
+    settings: Settings,
+    journal: Journal,
+    plan: Plan,
+    hearing: Listening,
+    count: Callable[[Allowance], None] | None = None,
+) -> Iterator[Sender]:
+    """Sends whatever the run sends, within its limits; in the end it is noted what may have been accepted.
+
+    `count` takes off what was sent before.
+    """
     bounds = settings.bounds
     allowance = bounds.allowance()
+    if count is not None:
+        count(allowance)
     try:
         yield Sender(
             journal,
@@ -45,12 +57,18 @@ def send_anew(  # noqa: PLR0913, PLR0917 - all that a sending needs
     journal: Journal,
     hearing: Listening,
     sender: Sender,
-    plan: Plan,
+    groups: Sequence[Group],
+    replaced: Collection[str] = (),
+    rounds: int = 0,
 ) -> None:
-    """Have other cases show what those would have shown whose answers the network lost."""
-    sent, groups = list(plan.cases), (*plan.alone, *plan.groups, *plan.last)
-    lost = lost_of(groups, hearing.unanswered)
-    for number in range(1, ROUNDS + 1):
+    """Have other cases show what those would have shown that have no answer and were cut off, or lost by the network.
+
+    `groups`: all that was planned so far, in so many `rounds` beside the first; for those `replaced` others stand
+    already.
+    """
+    sent = [case for group in groups for case in group]
+    lost = [case for case in lost_of(groups, hearing.unanswered) if case.id not in replaced]
+    for number in range(rounds + 1, rounds + ROUNDS + 1):
         if not lost or len(lost) > MOST_LOST * sum(map(len, groups)):
             return
         again = Plan.of(_otherwise(settings, number), gateway, windows_of(sent))

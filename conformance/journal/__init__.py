@@ -14,9 +14,9 @@ The rows as JSON would have them are described by `schemas/journal.json`.
 from __future__ import annotations
 
 from conformance.journal.reader import read_journal
-from conformance.journal.record import Record
+from conformance.journal.record import LISTENED, RESUMED, Record
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import Note
 from conformance.journal.writer import Journal
 
-__all__ = ["Journal", "Note", "Record", "Redaction", "read_journal"]
+__all__ = ["LISTENED", "RESUMED", "Journal", "Note", "Record", "Redaction", "read_journal"]

@@ -18,6 +18,11 @@ Attempt = tuple[Case, Exchange, bool]
 """A case, one exchange of it, and whether that is the last one of the case: the one that counts."""
 
 
+RESUMED, LISTENED = "resumed", "listened"
+"""Kinds of notes with which another process begins to add to a journal; `silent_since` and `until` tell between which
+moments nobody was there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What a journal holds, each kind in the order in which it was told; redacted when it was written."""
@@ -28,6 +33,12 @@ class Record:
     notifications: Sequence[Notification] = ()
     notes: tuple[Note, ...] = ()
     messages: Sequence[Message] = ()
+
+    @property
+    def latest_notes(self) -> tuple[Note, ...]:
+        """Those since the run was last resumed: what kept it from going on before does not matter any more."""
+        begins = [at for at, note in enumerate(self.notes) if note.kind == RESUMED]
+        return self.notes[begins[-1] :] if begins else self.notes
 
     def attempts(self) -> Iterator[Attempt]:
         """Each exchange with its case, in the order in which they were sent; KeyError if a case was never planned."""

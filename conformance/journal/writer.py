@@ -1,6 +1,7 @@
 """Writing the journal while the run goes on: callers hand things over, one thread commits them.
 
     Journal.create      a new journal in place of the one of an earlier run
+    Journal.reopened    an earlier journal, to which is added
     .plan .sent .answered .failed .notified .said .note      what happened, in the order in which it is told
     .flush .close       wait until it is in the file
 
@@ -21,11 +22,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError
+from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.journal.lock import JournalLock
+from conformance.journal.reader import read_journal
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import Row, Rows
-from conformance.journal.tables import CREATE, INSERT
+from conformance.journal.tables import CREATE, INSERT, VERSION
 from conformance.traffic import Case, Direction, Notification, Request, Response
 
 MAX_BATCH = 1000
@@ -43,14 +45,18 @@ class Journal:
     Once the file cannot be written any more, every call raises EnvironmentFailure.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: JournalLock, rows: Rows) -> None:
-        """Use `Journal.create`."""
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, lock: JournalLock, rows: Rows, shift_s: float = 0.0
+    ) -> None:
+        """Use `Journal.create` or `Journal.reopened`; `shift_s` is added to the times of this process's clock."""
         self.path = path
         self._connection = connection
         self._lock = lock
         self._rows = rows
-        self._cases, self._exchanges, self._notifications, self._notes = (itertools.count(1) for _ in range(4))
-        self._messages = itertools.count(1)
+        self._shift_s = shift_s
+        self._cases, self._exchanges, self._notifications, self._notes, self._messages = (
+            itertools.count(last + 1) for last in _last_numbers(connection)
+        )
         self._queue: queue.SimpleQueue[_Told | threading.Event | None] = queue.SimpleQueue()
         self._telling = threading.Lock()
         self._closed = False
@@ -76,6 +82,35 @@ class Journal:
                 f"the journal {path} cannot be made: {error}", "name another directory with --report-dir"
             ) from error
 
+    @classmethod
+    def reopened(cls, path: Path, redaction: Redaction) -> Self:
+        """An earlier journal, to which is added from here on: numbers go on, and so do times.
+
+        A monotonic clock begins anew with each start of the machine. So what this process reads off its own is put
+        where it belongs by the wall clock: behind the last row with both by as much as the wall clock has gone on. As
+        long as the machine has not been started again, both clocks agree but for what somebody set.
+        UsageError if it is no journal of this version; EnvironmentFailure as in `create`.
+        """
+        read_journal(path)  # says what is there instead
+        lock = JournalLock(path)
+        try:
+            connection = _connected(path)
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version != VERSION:
+                connection.close()
+                lock.release()
+                raise UsageError(f"{path} is a journal of version {version}, to which this version cannot add")
+            return cls(path, connection, lock, Rows(redaction), _shift(connection))
+        except (sqlite3.Error, OSError) as error:
+            lock.release()
+            raise EnvironmentFailure(
+                f"the journal {path} cannot be written: {error}", "is it somebody else's, or the disk full?"
+            ) from error
+
+    def time_of(self, at: float) -> float:
+        """A moment of this process's monotonic clock as the journal has it."""
+        return at + self._shift_s
+
     def plan(self, cases: Sequence[Case]) -> None:
         """Records what is going to be sent, in order. Ids must not have been planned before."""
         for case in cases:
@@ -83,19 +118,20 @@ class Journal:
 
     def sent(self, case_id: str, attempt: int, request: Request, at: float, wall: float) -> int:
         """Records a request that is about to go out; the number is that of the exchange from here on."""
-        return self._tell_numbered(self._exchanges, self._rows.sent, case_id, attempt, request, at, wall)
+        return self._tell_numbered(self._exchanges, self._rows.sent, case_id, attempt, request, self.time_of(at), wall)
 
     def answered(self, number: int, response: Response, at: float) -> None:
         """Records the answer to exchange `number`."""
-        self._tell(self._rows.answered, number, response, at)
+        self._tell(self._rows.answered, number, response, self.time_of(at))
 
     def failed(self, number: int, failure: str, at: float) -> None:
         """Records in words why exchange `number` has no answer."""
-        self._tell(self._rows.failed, number, failure, at)
+        self._tell(self._rows.failed, number, failure, self.time_of(at))
 
     def notified(self, product: str | None, request: Request, at: float, wall: float) -> Notification:
         """Records what reached the receiver. What is returned is as it came, not redacted: it is for the run alone."""
-        number = self._tell_numbered(self._notifications, self._rows.notified, product, request, at, wall)
+        told = product, request, self.time_of(at), wall
+        number = self._tell_numbered(self._notifications, self._rows.notified, *told)
         return Notification(number, product, request, at, wall)
 
     def said(self, case_id: str | None, direction: Direction, line: str) -> None:
@@ -105,7 +141,7 @@ class Journal:
 
     def note(self, kind: str, detail: Mapping[str, Any]) -> None:
         """Records something else that happened now; SuiteError if JSON cannot say `detail`."""
-        at, wall = time.monotonic(), time.time()
+        at, wall = self.time_of(time.monotonic()), time.time()
         _sayable(f"the note {kind!r}", lambda: self._rows.note(0, kind, detail, at, wall))
         self._tell_numbered(self._notes, self._rows.note, kind, dict(detail), at, wall)
 
@@ -232,10 +268,8 @@ def _new_database(path: Path, settings: Row) -> sqlite3.Connection:
     """
     for suffix in ("", "-wal", "-shm", "-journal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level="IMMEDIATE", check_same_thread=False)
+    connection = _connected(path)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("BEGIN IMMEDIATE")
         for statement in CREATE:
             connection.execute(statement)
@@ -246,3 +280,26 @@ def _new_database(path: Path, settings: Row) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level="IMMEDIATE", check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _last_numbers(connection: sqlite3.Connection) -> list[int]:
+    """The last number of each kind of rows; 0 where there are none."""
+    tables = ("cases", "sent", "notifications", "notes", "messages")
+    return [connection.execute(f"SELECT coalesce(max(number), 0) FROM {table}").fetchone()[0] for table in tables]  # noqa: S608 - the names stand above
+
+
+def _shift(connection: sqlite3.Connection) -> float:
+    """What has to be added to this process's monotonic clock so that it goes on where that of the journal ended."""
+    last = connection.execute("SELECT noted_wall - noted_at FROM notes ORDER BY number DESC LIMIT 1").fetchone()
+    return float(time.time() - time.monotonic() - last[0]) if last else 0.0

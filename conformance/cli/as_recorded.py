@@ -1,0 +1,61 @@
+"""The settings of an earlier run, from its journal: what is given now counts, and else what the run was told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from conformance.callbacks.address import Address
+from conformance.cli.options import settings_from
+from conformance.errors import UsageError
+from conformance.gateway_under_test.settings import Settings
+from conformance.journal import Record
+from conformance.journal.redaction import MARKS
+
+
+def as_recorded(record: Record, options: Mapping[str, Any], report_dir: Path, products: Sequence[str] = ()) -> Settings:
+    """Settings for the gateway of a recorded run; of all its products, unless some are named.
+
+    The journal holds no secret, so that is one of the `options`. Raises UsageError for what cannot be used, and for a
+    callback URL whose token the journal keeps redacted.
+    """
+    recorded = record.settings
+    # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
+    was_given = recorded["subject_name"] == recorded["gateway"]
+    wanted: Mapping[str, Any] = {
+        "gateway": options["gateway"] or (recorded["gateway"] if was_given else None),
+        "consumer_key": options["consumer_key"] or recorded["consumer_key"],
+        "callback_listen": Address.parse(recorded["callback_listen"]),
+        "callback_url": recorded["callback_url"],
+        "notify_within": recorded["notify_within_s"],
+        "max_examples": recorded["max_examples"],
+        "seed": recorded["seed"],
+        "over_network": recorded.get("over_network"),
+        "exclusive_account": recorded["exclusive_account"],
+        "sender_id": tuple(recorded["sender_ids"]),
+        "short_code": tuple(recorded["short_codes"]),
+        "phone_number": tuple(recorded["phone_numbers"]),
+        # What the run was allowed is allowed once more; of what it needed for all its cases a few need less.
+        **{name: recorded.get(name) for name in ("max_accepted", "max_spend")},
+        "rate": recorded.get("rate_per_s"),
+        **{name: recorded.get(f"{name}_s", options.get(name)) for name in ("connect_timeout", "read_timeout")},
+        "concurrency": recorded.get("concurrency", options.get("concurrency")),
+        "product": tuple(products or recorded["products"]),
+    }
+    given = {name: value for name, value in options.items() if not _by_default(name) and value not in (None, ())}
+    chosen = {**options, "consumer_secret": None, **wanted, **given, "report_dir": report_dir}
+    url = chosen["callback_url"]
+    if url is not None and any(mark in url for mark in MARKS):
+        raise UsageError(
+            f"--callback-url is missing; the journal keeps the token of {url} redacted",
+            hint="give the URL as it is registered with the gateway",
+        )
+    return settings_from(chosen)
+
+
+def _by_default(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.DEFAULT
