@@ -17,6 +17,7 @@ from conformance.gateway_under_test.settings import (
     DEFAULT_SENDER_ID,
     DEFAULT_SHORT_CODE,
 )
+from conformance.journal import Record
 
 
 def repeat_command(settings: Mapping[str, Any]) -> str:
@@ -46,6 +47,17 @@ def _options_of_certify(settings: Mapping[str, Any]) -> Iterator[str]:
     if settings.get("expectations"):
         yield from ("--expectations", settings["expectations"])
     yield from ("--seed", str(settings["seed"]))
+
+
+def resume_command(journal: Path) -> str:
+    """A line for a shell that goes on with a run that was cut off."""
+    return shlex.join(["statum-conformance", "run", "--resume", str(journal)])
+
+
+def was_cut_off(record: Record) -> bool:
+    """Whether a run had begun to send, and was ended before it had listened."""
+    kinds = {note.kind for note in record.latest_notes}
+    return "settled" not in kinds and any(note.kind == "planned" for note in record.notes)
 
 
 def _options(settings: Mapping[str, Any]) -> Iterator[str]:

@@ -26,7 +26,7 @@ from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.expected import entries_to_paste, followed_up, told_stale
 from conformance.reporting.limits import limit_lines
-from conformance.reporting.repeat import repeat_command, replay_command
+from conformance.reporting.repeat import repeat_command, replay_command, resume_command, was_cut_off
 from conformance.reporting.result import Result
 from conformance.reporting.shortfalls import Shortfall, shortfalls
 from conformance.verdicts import Conclusion, Verdict, day_of, is_client
@@ -84,6 +84,8 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
     for line in chain(about_client(result.document), _left_out(result), limited, to_paste):
         print_line(console, line)
     print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")
+    if journal is not None and was_cut_off(result.record):
+        print_line(console, f"go on with: {resume_command(journal)}")
     if journal is not None and not is_client(result.record):  # a client cannot be told to send a case again
         for case_id in _failing_cases(fell_short)[:SHOWN_REPLAYS]:
             print_line(console, f"replay with: {replay_command(case_id, journal)}")
