@@ -1,9 +1,8 @@
-"""A run that was cut off goes on where it stopped, and nothing that it sent is sent twice; what comes late is taken in."""
+"""A run that was cut off goes on where it stopped, and sends nothing twice; what comes late is taken in."""
 
 from __future__ import annotations
 
 import json
-import resource
 import signal
 import subprocess
 import sys
@@ -24,7 +23,6 @@ from mock_rig import eventually
 from runs import Run
 
 from conformance.checks.judgement import Reason
-from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test import campaign, listening
 from conformance.gateway_under_test.progress import Silent
@@ -43,7 +41,7 @@ PRODUCTS = ("sms", "airtime")
 
 
 class Subject:
-    """A gateway that outlives the runs against it and remembers what it was asked to do, and what a run is told of it."""
+    """A gateway that outlives the runs against it and remembers what it did; `told` is what a run is told of it."""
 
     def __init__(self, *faults: str) -> None:
         self.posted: Counter[tuple[str, bytes]] = Counter()
@@ -64,6 +62,7 @@ class Subject:
         return reply
 
     def stop(self) -> None:
+        """Stops it; once stopped, does nothing."""
         for server in self.servers:
             server.stop()
 
@@ -126,9 +125,8 @@ def test_a_run_can_be_cut_off_again_and_again(subject: Subject, tmp_path: Path) 
     path, sent = cut_off(tmp_path, 40, **subject.told), 0
     for _ in range(3):
         campaign.resume(path, settings(tmp_path, **subject.told), CutOff(40))
-        record = read_journal(path)
-        assert sent < len(record.exchanges)
-        sent = len(record.exchanges)
+        before, sent = sent, len(read_journal(path).exchanges)
+        assert before < sent
     campaign.resume(path, settings(tmp_path, **subject.told))
     record = read_journal(path)
 
@@ -174,7 +172,7 @@ def test_a_run_goes_on_to_the_same_callbacks(subject: Subject, tmp_path: Path) -
     """Else notifications would be lost, and the token of those that come would stand in the journal."""
     path = cut_off(tmp_path, 10, **subject.told)
     with pytest.raises(UsageError, match=r"the callback of sms was /callbacks/sms, and would now be .*\?token="):
-        campaign.resume(path, settings(tmp_path, **subject.told, callback_token="s3cret-token"))
+        campaign.resume(path, settings(tmp_path, **subject.told, callback_token="s3cret-token"))  # noqa: S106
 
 
 def test_what_was_sent_before_counts_against_the_limits(subject: Subject, tmp_path: Path) -> None:
@@ -257,7 +255,7 @@ def test_what_did_not_come_while_somebody_was_there_is_missing() -> None:
 
 
 def test_a_late_notification_is_taken_in_after_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was missing, and now it is late: that is another requirement."""
+    """It was missing, and now it is late: that breaks another requirement."""
     monkeypatch.setattr(listening, "LATE_S", 0.1)
     subject = Subject("no-notifications")
     told = {**subject.told, "products": ("sms",), "notify_within_s": 0.2}
@@ -271,21 +269,25 @@ def test_a_late_notification_is_taken_in_after_the_run(tmp_path: Path, monkeypat
 
     def notify() -> None:
         url = f"{told['callback_listen'].url}/callbacks/sms"
-        for request_id in ids:
+        for request_id in ids[:3]:
             late = {"result_code": "200", "result_desc": "Success", "request_id": request_id}
-            while True:
-                with suppress(httpx.TransportError):
-                    httpx.post(url, json=late, trust_env=False)
-                    break
+            assert eventually(lambda late=late: _posted(url, late))
 
     thread = threading.Thread(target=notify)
     thread.start()
-    stayed = stay(path, settings(tmp_path, **told), Silent(), for_s=3.0)
+    stayed = stay(path, settings(tmp_path, **told), Silent(), for_s=4.0)
     thread.join()
     judgement = judge(read_journal(path))
 
-    assert (len(ids), 0) == (stayed.arrived, stayed.missing)
-    assert [("NTF-02", "sms")] == [(v.requirement.id, v.command) for v in judgement.by(Verdict.FAIL)]
+    assert (3, len(ids) - 3) == (stayed.arrived, stayed.missing)
+    assert ["NTF-01", "NTF-02"] == [v.requirement.id for v in judgement.by(Verdict.FAIL)]
+    assert 3 == verdict_of(judgement, "NTF-02").failed
+
+
+def _posted(url: str, notification: dict[str, str]) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.post(url, json=notification, trust_env=False).is_success
+    return False
 
 
 # --- The command line
@@ -384,7 +386,7 @@ def test_a_full_disk_ends_with_a_clear_message_and_a_journal_that_can_be_judged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit 3 and one line; what was written before is there."""
-    size = 600_000
+    size = 3_000_000
     done = subprocess.run(
         [sys.executable, "-c", LIMITED + CONSOLE_SCRIPT, str(size), "run", "--product=sms", "--max-examples=800"],
         cwd=tmp_path,
@@ -398,11 +400,10 @@ def test_a_full_disk_ends_with_a_clear_message_and_a_journal_that_can_be_judged(
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     judged = call(capsys, "judge", str(path), "--report-dir", str(tmp_path / "again"))
 
-    assert resource.RLIM_INFINITY not in (size,)
     assert 3 == done.returncode, done.stderr
     assert 1 == len(errors)
     assert f"the journal {path.relative_to(tmp_path)} cannot be written: " in errors[0]
     assert "is the disk full?" in errors[0]
     assert "Traceback" not in done.stderr
     assert 3 == judged.code, judged.err
-    assert COMMANDS["sms"].name in {case.command for case in read_journal(path).cases}
+    assert 50 < _answers(path)
