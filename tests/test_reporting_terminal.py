@@ -209,14 +209,14 @@ def test_shortfalls_are_gathered_by_what_there_is_to_look_into() -> None:
         (Verdict.WARN, ("AUT-11",), ("sms",)),
         (Verdict.INCONCLUSIVE, ("AUT-02", "AUT-03"), ("sms",)),
         (Verdict.KNOWN, ("ACC-05",), ("sms",)),
-    ] == [(found.verdict, found.ids, found.commands) for found in shortfalls(result_of())]
+    ] == [(found.verdict, found.ids, found.commands) for found in shortfalls(result_of().document)]
 
 
 def test_a_shortfall_shows_its_first_finding() -> None:
     """Also where the first entries have none left to show."""
     broken = [verdict("RSP-03", "sms", Verdict.FAIL, failed=1), verdict("RSP-03", "airtime", Verdict.FAIL, LOST)]
 
-    (found,) = shortfalls(result_of(broken))
+    (found,) = shortfalls(result_of(broken).document)
 
     assert found.finding is not None
     assert LOST.message == found.finding["message"]

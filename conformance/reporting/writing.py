@@ -20,6 +20,7 @@ from conformance.reporting.json_report import json_report
 from conformance.reporting.junit import junit
 from conformance.reporting.page import html
 from conformance.reporting.result import Result
+from conformance.reporting.sarif import sarif
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
@@ -30,6 +31,7 @@ Content = bytes | Iterator[bytes]
 REPORTS: Mapping[str, Callable[[Result], Content]] = {
     REPORT_JSON: json_report,
     "junit.xml": junit,
+    "report.sarif": lambda result: sarif(result.document),
     "traffic.har": har,
     REPORT_HTML: lambda result: html(result.document, result.record, result.masking),
 }
