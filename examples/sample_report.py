@@ -24,6 +24,8 @@ SAMPLE = Path(__file__).parents[1] / "reports" / "sample"
 FAULTS = ("accepts-null", "result-code-as-number", "no-challenge")
 PRODUCTS = ("sms", "airtime")
 SEED = 7
+# For viewers rather than readers, and large.
+UNREAD = ("traffic.har", "report.sarif")
 
 
 def make(directory: Path) -> Result:
@@ -40,8 +42,8 @@ def make(directory: Path) -> Result:
         )
         result = Result.of(read_journal(campaign.run(settings, behaviour=behaviour)))
     write_reports(result, directory)
-    # What was said on the wire is of no use to look at, and large.
-    (directory / "traffic.har").unlink()
+    for name in UNREAD:
+        (directory / name).unlink()
     return result
 
 

@@ -21,6 +21,7 @@ from conformance.reporting.junit import junit
 from conformance.reporting.page import html
 from conformance.reporting.result import Result
 from conformance.reporting.sarif import sarif
+from conformance.reporting.summary import summary
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
@@ -32,6 +33,7 @@ REPORTS: Mapping[str, Callable[[Result], Content]] = {
     REPORT_JSON: json_report,
     "junit.xml": junit,
     "report.sarif": lambda result: sarif(result.document),
+    "summary.md": lambda result: summary(result.document),
     "traffic.har": har,
     REPORT_HTML: lambda result: html(result.document, result.record, result.masking),
 }
