@@ -63,6 +63,7 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
         yield from ("--notify-within", f"{settings['notify_within_s']:g}")
     if settings["max_examples"] != DEFAULT_MAX_EXAMPLES:
         yield from ("--max-examples", str(settings["max_examples"]))
+    yield from _limits(settings)
     if settings["exclusive_account"]:
         yield "--exclusive-account"
     if settings.get("cases"):
@@ -72,6 +73,12 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
     if settings.get("expectations"):
         yield from ("--expectations", settings["expectations"])
     yield from ("--seed", str(settings["seed"]))
+
+
+def _limits(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("max_accepted", "max_spend"):
+        if settings.get(name) is not None:
+            yield from (f"--{name.replace('_', '-')}", str(settings[name]))
 
 
 def _repeated(option: str, values: list[str], default: tuple[str, ...]) -> Iterator[str]:
