@@ -248,6 +248,15 @@ def test_the_unusual_is_not_judged_where_the_usual_is_not_understood() -> None:
         )
 
 
+def test_an_answer_that_the_suite_gave_too_late_is_not_laid_to_the_client() -> None:
+    """On a busy machine it comes after the client's time-out."""
+    certification = beside_a_lawful_call()
+    certification.call(Sent(after_s=2.5), said=UNREACHED)
+
+    assert set() == fell_short(certification)
+    assert 1 == verdict(certification, "RDG-01").observations
+
+
 def test_a_client_that_waits_for_ever_breaks_that_alone() -> None:
     """The driver's silence is the client's, not a fault of its own."""
     certification = beside_a_lawful_call()

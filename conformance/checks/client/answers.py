@@ -42,11 +42,23 @@ def each_answer(condition: Callable[[Seen], bool], rule: SayingRule, *, beside_u
                 yield Unobserved(Reason.PRECONDITION, "no usual answer was reported as accepted", last.number)
             elif call.said is None:
                 yield Unobserved(Reason.PRECONDITION, "the client did not say what became of the call", last.number)
+            elif came_too_late(evidence, call, call.said, last):
+                yield Unobserved(Reason.ENVIRONMENT, "the suite answered after the client's time-out", last.number)
             else:
                 words = next(rule(call, call.said, last), None)
                 yield kept(last) if words is None else broken(call, words, last)
 
     return check
+
+
+def came_too_late(evidence: ClientEvidence, call: Call, said: Said, last: Seen) -> bool:
+    """Whether the client may have given up on an answer before the suite, on a busy machine, had written it."""
+    ended = last.exchange.answered_at
+    if said.error != "network" or last.exchange.response is None or ended is None or call.asked_at is None:
+        return False
+    before = [seen.exchange.answered_at for seen in call.seen[:-1]]
+    since = max((at for at in before if at is not None), default=call.asked_at)
+    return ended - since >= evidence.terms.timeout_s
 
 
 def understands_the_usual(evidence: ClientEvidence, command: str | None) -> bool:
