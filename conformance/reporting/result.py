@@ -13,6 +13,7 @@ from conformance.contract.requirements import catalogue
 from conformance.expectations import Expectation, Expectations, Stale
 from conformance.journal import Record
 from conformance.reporting.clients import client_of
+from conformance.reporting.figures import Figures
 from conformance.reporting.masking import Masking
 from conformance.reporting.reproduce import curl
 from conformance.traffic import Kind
@@ -81,6 +82,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
         "requirements": [_entry(verdict, reproductions) for verdict in judged.verdicts],
         "coverage": [_class(covered) for covered in judged.coverage],
         **({"client": client_of(record)} if is_client(record) else {}),
+        "figures": Figures.of(record).document(),
     }
     if judged.expectations.file is not None:
         document["expectations"] = _expectations(judged)

@@ -245,8 +245,9 @@ def _applied_once(fate: Fate, telling: Telling, notices: list[Notice]) -> Judgem
 
 
 def first_one_stands(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-09: of a client that tells success from failure at all."""
-    tells_apart = {"succeeded", "failed"} <= understood(inbox)
+    """RCV-09: of a client that tells success from failure at all, and one request from the other (RCV-10)."""
+    strays = any(isinstance(judgement, Finding) for judgement in each_to_its_own(inbox))
+    tells_apart = {"succeeded", "failed"} <= understood(inbox) and not strays
     for fate, telling, notices in tellings(inbox):
         first, last = notices[0], notices[-1]
         if len(notices) != 2 or first.succeeded == last.succeeded or first.sent_at == last.sent_at:
