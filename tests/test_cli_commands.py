@@ -41,6 +41,8 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
         "mock",
         "judge",
         "replay",
+        "report",
+        "compare",
         "requirements",
         "openapi",
         "verify",

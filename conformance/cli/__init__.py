@@ -37,6 +37,7 @@ from conformance.cli.keygen import keygen
 from conformance.cli.mock import mock
 from conformance.cli.openapi import openapi
 from conformance.cli.replay import replay
+from conformance.cli.report import compare, report
 from conformance.cli.requirements import requirements
 from conformance.cli.run import run
 from conformance.cli.sign import sign
@@ -65,6 +66,8 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
     mock,
     judge,
     replay,
+    report,
+    compare,
     requirements,
     openapi,
     verify,

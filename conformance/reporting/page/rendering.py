@@ -12,11 +12,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from conformance.journal import Record
+from conformance.reporting.comparing import Comparison, told
 from conformance.reporting.figures import Figures
 from conformance.reporting.masking import Masking
 from conformance.reporting.page.findings import MOST_CASES, Evidence
 from conformance.reporting.page.matrix import GRAVEST_FIRST, SIGNS, columns_of, counts_of, rows_of
-from conformance.reporting.page.plots import latency_plot, run_plot
+from conformance.reporting.page.plots import in_words, latency_plot, run_plot
 from conformance.verdicts import Conclusion, Verdict
 
 MEANINGS: Mapping[str, str] = {
@@ -62,6 +63,29 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         most_cases=MOST_CASES,
         style=_file("style.css"),
         script=_file("script.js"),
+    )
+    return text.encode("utf-8", "backslashreplace")
+
+
+def comparison_html(comparison: Comparison, before: Mapping[str, Any], after: Mapping[str, Any]) -> bytes:
+    """The comparison of two documents as a page of the same kind."""
+    text = (
+        _environment()
+        .get_template("comparison.html")
+        .render(
+            comparison=comparison,
+            meaning=told(comparison),
+            documents=(("Before", before), ("After", after)),
+            groups=(
+                ("Broken", comparison.broken),
+                ("Fixed", comparison.fixed),
+                ("New", comparison.new),
+                ("Gone", comparison.gone),
+            ),
+            signs=SIGNS,
+            in_words=in_words,
+            style=_file("style.css"),
+        )
     )
     return text.encode("utf-8", "backslashreplace")
 
