@@ -112,7 +112,7 @@ _LACKING = {
     Offer.INVOCATIONS: "the client declares no command",
     Offer.CALLBACK: "the client does not declare the feature callback",
     Offer.RESULTS: "the client does not declare the feature results",
-    Offer.APPLIED: "the client does not tell how often a result was applied",
+    Offer.APPLIED: "the client does not declare the feature results",
     Offer.ERROR_DETAILS: "the client's API does not expose the details of an error",
     Offer.REQUEST_ID: "the client's API does not expose the request_id",
 }
@@ -334,7 +334,7 @@ class ClientEvidence:
         if offer is Offer.INVOCATIONS and command is not None and self._unsupported(command):
             return f"the client says that it does not support {command}"
         if offer is Offer.APPLIED and self._never_counts(command):
-            return _LACKING[offer]
+            return "the client does not tell how often a result was applied"
         return self.terms.lacking(offer, command)
 
     def _never_counts(self, command: str | None) -> bool:
