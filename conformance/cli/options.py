@@ -1,7 +1,6 @@
 """The options that several commands share, and the settings that they make.
 
-gateway_options, account_options, notification_options, campaign_options, case_options, report_dir
-                                                                                        groups of options
+gateway_options, account_options, campaign_options, case_options, report_options …      groups of options
 settings_from                                                                           options → Settings
 """
 
@@ -19,6 +18,7 @@ from conformance.cli.command import ExpectationsFile, Listen, Named, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
 from conformance.cli.credentials import Given, credential_of
+from conformance.cli.limits import limits_from
 from conformance.client_under_test.settings import DEFAULT_TIMEOUT_S
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
@@ -41,7 +41,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 SECRET_VARIABLE = variable("consumer-secret")
 
 GATEWAY, ACCOUNT, NOTIFICATIONS, CAMPAIGN, REPORTS = "Gateway", "Account", "Notifications", "Campaign", "Reports"
-CASES, CLIENT = "Case files", "Client"
+CASES, CLIENT, OBSERVING = "Case files", "Client", "Observing"
 
 
 def _together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -206,6 +206,37 @@ examined_options = option(
     "Without --driver it is all that is judged.",
 )
 
+observing_options = _together(
+    option(
+        OBSERVING,
+        "--observe",
+        is_flag=True,
+        help="Show an address, and judge the client that is run against it by hand by what arrives there.",
+    ),
+    option(
+        OBSERVING,
+        "--listen",
+        type=Listen(),
+        metavar="HOST:PORT",
+        default="127.0.0.1:0",
+        help="That address. Default: any free port of 127.0.0.1.",
+    ),
+    option(
+        OBSERVING,
+        "--observe-for",
+        type=float,
+        metavar="SECONDS",
+        help="End after so long. Default: with Ctrl-C.",
+    ),
+    option(
+        OBSERVING,
+        "--observe-idle",
+        type=float,
+        metavar="SECONDS",
+        help="End when nothing has come for so long after a request.",
+    ),
+)
+
 timeout_options = option(
     CLIENT,
     "--timeout",
@@ -326,10 +357,10 @@ def credential_from(options: dict[str, Any]) -> tuple[str, str]:
     return key or sample.consumer_key, secret or sample.consumer_secret
 
 
-def settings_from(options: dict[str, Any]) -> Settings:
+def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Settings:
     """The settings of a run, from the options that the command has; those that it lacks have their defaults.
 
-    Raises UsageError for what cannot be used.
+    `looks_only`: the command sends nothing but account-details. Raises UsageError for what cannot be used.
     """
     key, secret = credential_from(options)
     seed = options.get("seed")
@@ -353,6 +384,8 @@ def settings_from(options: dict[str, Any]) -> Settings:
         redact=tuple(options.get("redact", ())),
         show_phone_numbers=options.get("show_phone_numbers", False),
         report_dir=options.get("report_dir", Path("reports")),
+        limits=limits_from(options),
+        looks_only=looks_only,
         expectations=options.get("expectations"),
         **_cases_from(options),
     )

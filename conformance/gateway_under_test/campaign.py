@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ from conformance.callbacks.ledger import Ledger, Settled, request_id_of
 from conformance.callbacks.strays import Strays
 from conformance.checks.evidence import Answer
 from conformance.errors import EnvironmentFailure
-from conformance.exchange import Pace, Sender
+from conformance.exchange import Allowance, Sender
+from conformance.gateway_under_test.limits import Limits, is_loopback
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.preflight import examine, way_back
 from conformance.gateway_under_test.progress import Progress, Silent
 from conformance.gateway_under_test.rig import Rig, rigged
 from conformance.gateway_under_test.samples import check_samples
-from conformance.gateway_under_test.settings import Settings, is_loopback
+from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Journal, Redaction
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.variants import BUILT_IN
@@ -100,18 +102,38 @@ def _campaign(
     hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))
     rig.intake.hand_to(hearing.on_arrival)
     progress.phase("send", f"{len(plan.cases)} cases")
-    sender = Sender(journal, hearing.pace, on_exchange=hearing.on_exchange, ca_file=settings.ca_file)
-    for group in plan.alone:
-        sender.send([group])
-    sender.send(plan.groups)
-    progress.phase("listen", f"up to {settings.notify_within_s:g} s")
-    settled = hearing.ledger.wait()
-    if settled.missing and settings.gateway is not None:
-        lost = {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}
-        journal.note("way-back", {"lost": lost})
-    if hearing.strays.left_out:
-        journal.note("strays", {"left_out": hearing.strays.left_out})
-    journal.note("settled", {"at": time.monotonic(), **_described(settled)})
+    with _sending(settings, rig, journal, plan, hearing) as sender:
+        for group in plan.alone:
+            sender.send([group])
+        sender.send(plan.groups)
+        sender.send(plan.last)
+        progress.phase("listen", f"up to {settings.notify_within_s:g} s")
+        settled = hearing.ledger.wait()
+        if settled.missing and settings.gateway is not None:
+            lost = {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}
+            journal.note("way-back", {"lost": lost})
+        if hearing.strays.left_out:
+            journal.note("strays", {"left_out": hearing.strays.left_out})
+        journal.note("settled", {"at": time.monotonic(), **_described(settled)})
+
+
+@contextmanager
+def _sending(settings: Settings, rig: Rig, journal: Journal, plan: Plan, hearing: _Hearing) -> Iterator[Sender]:
+    """Sends whatever the run sends, within its limits; in the end it is noted what may have been accepted."""
+    bounds = settings.bounds
+    allowance = bounds.allowance()
+    try:
+        yield Sender(
+            journal,
+            hearing.pace,
+            on_exchange=hearing.on_exchange,
+            ca_file=settings.ca_file,
+            allowance=allowance,
+            manners=bounds.manners(rig.gateway),
+        )
+    finally:
+        if bounds.any:
+            journal.note("allowance", _within_limits(bounds, allowance, plan))
 
 
 def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> bool:
@@ -133,6 +155,18 @@ def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) 
     return True
 
 
+def _within_limits(bounds: Limits, allowance: Allowance, plan: Plan) -> Mapping[str, Any]:
+    """What may have been accepted, and how many cases and attempts were kept from being sent by which option."""
+    return {
+        "max_accepted": bounds.max_accepted,
+        "max_spend": bounds.max_spend,
+        "accepted_at_most": allowance.taken,
+        "spent_at_most": allowance.spent,
+        "not_planned": dict(plan.beyond_limits),
+        "withheld": dict(allowance.withheld),
+    }
+
+
 def _described(settled: Settled) -> Mapping[str, Any]:
     return {
         "owed": settled.owed,
@@ -150,7 +184,7 @@ class _Hearing:
 
     def __init__(self, settings: Settings, journal: Journal, progress: Progress, planned: int) -> None:
         most = max(MOST_AWAITED, int(settings.notify_within_s * MOST_AWAITED_PER_S))
-        self.pace = Pace(held_until=lambda: self.ledger.full_until(most))
+        self.pace = settings.bounds.pace(settings.seed, lambda: self.ledger.full_until(most))
         self.ledger = Ledger(settings.notify_within_s + LATE_S, on_change=lambda _: self.pace.look_again())
         self.strays = Strays()
         self._journal = journal

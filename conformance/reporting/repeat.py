@@ -35,9 +35,11 @@ def replay_command(case_id: str, journal: Path) -> str:
 
 
 def _options_of_certify(settings: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("driver", "callback_url", "observe"):
+    for name in ("driver", "callback_url"):
         if settings.get(name):
             yield from (f"--{name.replace('_', '-')}", settings[name])
+    if settings.get("observe"):
+        yield from ("--observe", "--listen", settings["observe"])
     yield from _repeated("--product", settings["products"], PRODUCTS)
     if settings["max_examples"] != DEFAULT_CALLS:
         yield from ("--max-examples", str(settings["max_examples"]))
@@ -63,6 +65,7 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
         yield from ("--notify-within", f"{settings['notify_within_s']:g}")
     if settings["max_examples"] != DEFAULT_MAX_EXAMPLES:
         yield from ("--max-examples", str(settings["max_examples"]))
+    yield from _limits(settings)
     if settings["exclusive_account"]:
         yield "--exclusive-account"
     if settings.get("cases"):
@@ -72,6 +75,12 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
     if settings.get("expectations"):
         yield from ("--expectations", settings["expectations"])
     yield from ("--seed", str(settings["seed"]))
+
+
+def _limits(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("max_accepted", "max_spend"):
+        if settings.get(name) is not None:
+            yield from (f"--{name.replace('_', '-')}", str(settings[name]))
 
 
 def _repeated(option: str, values: list[str], default: tuple[str, ...]) -> Iterator[str]:

@@ -79,6 +79,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
             "accepted": judged.accepted,
             "notifications": len(record.notifications),
         },
+        **({"limits": dict(notes["allowance"])} if "allowance" in notes else {}),
         "requirements": [_entry(verdict, reproductions) for verdict in judged.verdicts],
         "coverage": [_class(covered) for covered in judged.coverage],
         **({"client": client_of(record)} if is_client(record) else {}),

@@ -25,6 +25,7 @@ from conformance.reporting.console import print_line
 from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.expected import entries_to_paste, told_stale
+from conformance.reporting.limits import limit_lines
 from conformance.reporting.repeat import repeat_command, replay_command
 from conformance.reporting.result import Result
 from conformance.reporting.shortfalls import Shortfall, shortfalls
@@ -79,7 +80,8 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
         print_line(console, line)
     print_line(console, _counts(result))
     to_paste = entries_to_paste(result.judged, day_of(result.record))
-    for line in chain(about_client(result.document), _left_out(result), to_paste):
+    limited = limit_lines(result.document)
+    for line in chain(about_client(result.document), _left_out(result), limited, to_paste):
         print_line(console, line)
     print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")
     if journal is not None and not is_client(result.record):  # a client cannot be told to send a case again
