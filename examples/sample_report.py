@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 from conformance.gateway_under_test import campaign
@@ -44,6 +45,7 @@ def make(directory: Path) -> Result:
     write_reports(result, directory)
     for name in UNREAD:
         (directory / name).unlink()
+    rmtree(directory / "allure-results")
     return result
 
 

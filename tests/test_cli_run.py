@@ -111,15 +111,21 @@ def test_progress_is_on_standard_error_and_results_on_standard_output(capsys: Ca
     assert "sending" not in called.out
 
 
+def reports_in(here: Path) -> dict[Path, bytes]:
+    """Every file of every report."""
+    paths = [path for name in REPORTS for path in (here / "reports" / name, *(here / "reports" / name).rglob("*"))]
+    return {path: path.read_bytes() for path in paths if path.is_file()}
+
+
 def test_judging_the_journal_again_says_and_writes_the_same(capsys: Capsys, here: Path) -> None:
     """Same output, same exit code, the same reports byte for byte; standard error stays empty."""
     first = call(capsys, "run", *QUICK)
-    written = {name: (here / "reports" / name).read_bytes() for name in REPORTS}
+    written = reports_in(here)
 
     again = call(capsys, "judge", "reports/journal.sqlite")
 
     assert (first.code, first.out, "") == (again.code, again.out, again.err)
-    assert written == {name: (here / "reports" / name).read_bytes() for name in REPORTS}
+    assert written == reports_in(here)
 
 
 def test_judging_writes_where_it_is_told(capsys: Capsys, here: Path) -> None:
@@ -168,7 +174,8 @@ def test_the_secret_is_nowhere(here: Path) -> None:
     run_against(here, "--fault=status-code-as-string")
     secret = Account.sample().consumer_secret.encode()
 
-    assert [] == [path.name for path in (here / "reports").iterdir() if secret in path.read_bytes()]
+    files = [path for path in (here / "reports").rglob("*") if path.is_file()]
+    assert [] == [path.name for path in files if secret in path.read_bytes()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

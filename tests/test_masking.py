@@ -62,9 +62,8 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def artefacts(result: Result, directory: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     """All reports and what the terminal shows, as text."""
     show(result, Console(width=200), directory / "report.json", directory / "journal.sqlite")
-    written = {
-        path.name: path.read_text(encoding="utf-8") for path in write_reports(result, directory) if path.is_file()
-    }
+    files = [file for path in write_reports(result, directory) for file in (path, *path.rglob("*")) if file.is_file()]
+    written = {file.name: file.read_text(encoding="utf-8") for file in files}
     return {**written, "terminal": capsys.readouterr().out}
 
 
