@@ -26,7 +26,7 @@ PACKAGED = CHECKOUT / "conformance" / "certificate" / FILE
 def main() -> str:
     """Copy it; what was done, or why not."""
     if not MEASURED.is_file():
-        return f"there is no {MEASURED.name} in reports/ (hint: `make test test-clients` leave it, if the whole kill matrix ran)"
+        return f"there is no {MEASURED.name} in reports/ (hint: `make test test-clients` leave it)"
     measured = parse_json(MEASURED.read_bytes())
     for violation in violations("certificate#kill_matrices", measured):
         return f"{MEASURED.name} is none: {violation.pointer}: {violation.message}"
