@@ -19,6 +19,7 @@ from conformance.contract.requirements import Level
 from conformance.reporting.clients import not_applicable
 from conformance.reporting.escaping import fenced, for_markdown, for_terminal
 from conformance.reporting.expected import told_stale
+from conformance.reporting.limits import limit_lines
 from conformance.reporting.page.matrix import SIGNS, Row, columns_of, counts_of, rows_of
 from conformance.reporting.repeat import repeat_command, replay_command
 from conformance.reporting.shortfalls import Shortfall, hinders, shortfalls
@@ -55,6 +56,7 @@ def _verdict(document: Document) -> Iterator[str]:
         f"Exchanges: {counts['exchanges']:,} · notifications: {counts['notifications']:,} · "
         f"seed: {document['seed']} · took {document['duration_s']:.1f} s · began {document['started_at']}"
     )
+    yield from map(for_markdown, limit_lines(document))
     for line in told_stale(document):
         yield f"**stale expectation:** {for_markdown(line)}"
 
