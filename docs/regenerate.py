@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 from click.testing import CliRunner
 
 from conformance.cli import COMMANDS, cli
@@ -33,6 +34,7 @@ SCHEMA = HERE.parent / "schemas" / f"{NAME}.json"
 
 # In the order in which they come up.
 DRIVER_MESSAGES = ("hello", "hello.answer", "invoke", "invoke.answer", "result", "result.answer", "stop")
+ACTION = HERE.parent / "action.yml"
 
 _PART = re.compile(r"(?<=<!-- generated: )(?P<name>[a-z-]+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
@@ -115,6 +117,22 @@ def client_scenarios() -> str:
     return table(("scenario", "what happens"), ((f"`{s.name}`", s.summary) for s in CLIENT_SCENARIOS))
 
 
+def action() -> str:
+    """What the action for GitHub takes and gives."""
+    described = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
+    inputs = table(
+        ("input", "meaning", "default"),
+        (
+            (f"`{name}`", told["description"], f"`{told['default']}`" * bool(told["default"]))
+            for name, told in described["inputs"].items()
+        ),
+    )
+    outputs = table(
+        ("output", "meaning"), ((f"`{name}`", o["description"]) for name, o in described["outputs"].items())
+    )
+    return f"{inputs}\n{outputs}"
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "options": options,
     "scenarios": scenarios,
@@ -123,6 +141,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "requirements": requirements,
     "driver-messages": driver_messages,
     "client-scenarios": client_scenarios,
+    "action": action,
 }
 
 

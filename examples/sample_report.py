@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 from conformance.gateway_under_test import campaign
@@ -24,6 +25,8 @@ SAMPLE = Path(__file__).parents[1] / "reports" / "sample"
 FAULTS = ("accepts-null", "result-code-as-number", "no-challenge")
 PRODUCTS = ("sms", "airtime")
 SEED = 7
+# For viewers rather than readers, and large.
+UNREAD = ("traffic.har", "report.sarif")
 
 
 def make(directory: Path) -> Result:
@@ -40,8 +43,9 @@ def make(directory: Path) -> Result:
         )
         result = Result.of(read_journal(campaign.run(settings, behaviour=behaviour)))
     write_reports(result, directory)
-    # What was said on the wire is of no use to look at, and large.
-    (directory / "traffic.har").unlink()
+    for name in UNREAD:
+        (directory / name).unlink()
+    rmtree(directory / "allure-results")
     return result
 
 

@@ -39,6 +39,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def not_on_github() -> Iterator[None]:
+    """Keeps what tests run from annotating the build that they are part of; who asks for it, gets it."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+            environment.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Fails the run that leaves a `.hypothesis` folder in the checkout (rule 5 of the design: no hidden state)."""
     was_there = LEFTOVER.exists()

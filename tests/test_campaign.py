@@ -419,7 +419,7 @@ def test_the_secret_is_in_no_artefact(
     result = Result.of(read_journal(held(tmp_path, behaviour, notify_within_s=0.2, **SMS)))
     write_reports(result, tmp_path)
     captured = capfd.readouterr()
-    artefacts = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    artefacts = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     artefacts["output"] = (captured.out + captured.err).encode()
 
     assert {"journal.sqlite", "report.json", "junit.xml", "output"} <= set(artefacts)
@@ -440,4 +440,4 @@ def test_the_token_of_a_callback_url_is_in_no_artefact(tmp_path: Path) -> None:
 
     (token,) = tokens
     assert len(token) >= 8
-    assert [] == [path.name for path in tmp_path.iterdir() if token.encode() in path.read_bytes()]
+    assert [] == [path.name for path in tmp_path.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]

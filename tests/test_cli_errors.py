@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_line import call, finished, process
+from quiet_ports import quiet_port
 
 from conformance.cli.configuration import PREFIX
 from conformance.gateway_under_test import campaign
@@ -43,13 +44,10 @@ def taken() -> Iterator[str]:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        return int(server.getsockname()[1])
-
-
-NAMES = "run, certify, doctor, mock, judge, replay, requirements, openapi, verify, sign, badge, keygen, config"
+NAMES = (
+    "run, certify, doctor, mock, judge, replay, report, compare, requirements, openapi, verify, sign, badge, keygen, "
+    "config"
+)
 USAGE = [
     (
         [],
@@ -197,7 +195,7 @@ def test_a_journal_that_is_none_is_one_line_and_exit_2(
 @pytest.mark.parametrize("command", ["run", "doctor"])
 def test_an_unreachable_gateway_is_one_line_and_exit_3(capsys: Capsys, command: str) -> None:
     """The line says which, and why."""
-    url = f"http://127.0.0.1:{free_port()}/api/v2"
+    url = f"http://127.0.0.1:{quiet_port()}/api/v2"
 
     called = call(capsys, command, "--gateway", url, *CREDENTIAL)
 

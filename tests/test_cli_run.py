@@ -11,12 +11,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from socket import create_server
 
 import pytest
 from command_line import CHECKOUT, CONSOLE_SCRIPT, PATIENCE_S, Called, call, finished, process
+from quiet_ports import quiet_port
 
 from conformance.contract.commands import PRODUCTS
 from conformance.contract.schemas import violations
@@ -40,12 +40,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with closing(create_server(("127.0.0.1", 0))) as server:
-        return int(server.getsockname()[1])
-
-
 @contextmanager
 def mock_gateway(directory: Path, receiver_port: int, *arguments: str) -> Iterator[str]:
     """The URL of `statum-conformance mock` in a process of its own, with every callback registered."""
@@ -66,7 +60,7 @@ def mock_gateway(directory: Path, receiver_port: int, *arguments: str) -> Iterat
 def run_against(directory: Path, *faults: str) -> Called:
     """A run in one process against a mock gateway in another."""
     account = Account.sample()
-    port = free_port()
+    port = quiet_port()
     with mock_gateway(directory, port, *faults) as url:
         return finished(
             process(
@@ -111,15 +105,21 @@ def test_progress_is_on_standard_error_and_results_on_standard_output(capsys: Ca
     assert "sending" not in called.out
 
 
+def reports_in(here: Path) -> dict[Path, bytes]:
+    """Every file of every report."""
+    paths = [path for name in REPORTS for path in (here / "reports" / name, *(here / "reports" / name).rglob("*"))]
+    return {path: path.read_bytes() for path in paths if path.is_file()}
+
+
 def test_judging_the_journal_again_says_and_writes_the_same(capsys: Capsys, here: Path) -> None:
     """Same output, same exit code, the same reports byte for byte; standard error stays empty."""
     first = call(capsys, "run", *QUICK)
-    written = {name: (here / "reports" / name).read_bytes() for name in REPORTS}
+    written = reports_in(here)
 
     again = call(capsys, "judge", "reports/journal.sqlite")
 
     assert (first.code, first.out, "") == (again.code, again.out, again.err)
-    assert written == {name: (here / "reports" / name).read_bytes() for name in REPORTS}
+    assert written == reports_in(here)
 
 
 def test_judging_writes_where_it_is_told(capsys: Capsys, here: Path) -> None:
@@ -168,7 +168,8 @@ def test_the_secret_is_nowhere(here: Path) -> None:
     run_against(here, "--fault=status-code-as-string")
     secret = Account.sample().consumer_secret.encode()
 
-    assert [] == [path.name for path in (here / "reports").iterdir() if secret in path.read_bytes()]
+    files = [path for path in (here / "reports").rglob("*") if path.is_file()]
+    assert [] == [path.name for path in files if secret in path.read_bytes()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -31,6 +31,7 @@ from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.faults import FAULTS
+from conformance.reporting.writing import REPORTS
 from conformance.traffic import Kind
 from conformance.verdicts import Conclusion, Verdict
 
@@ -273,6 +274,16 @@ def test_members_of_the_report_are_explained() -> None:
     assert set() == {name for held in (document, *entries, *findings) for name in held} - first_cells(
         CHECKOUT / "docs" / "reading-a-report.md"
     )
+
+
+@pytest.mark.parametrize("page", [CHECKOUT / "reports" / "README.md", CHECKOUT / "docs" / "reading-a-report.md"])
+def test_every_file_of_a_report_is_told(page: Path) -> None:
+    """On the page that stands beside them, and on the one that explains them."""
+    text = page.read_text(encoding="utf-8")
+
+    assert [] == [
+        name for name in (*REPORTS, campaign.JOURNAL) if f"`{name}`" not in text and f"## {name}\n" not in text
+    ]
 
 
 def first_cells(page: Path) -> set[str]:

@@ -15,7 +15,19 @@ from conformance import __version__
 
 CHECKOUT = Path(__file__).parents[1]
 
-TARGETS = {"run", "test", "lint", "bench", "test-schemathesis", "test-prism", "clean", "help"}
+TARGETS = {
+    "run",
+    "test",
+    "test-clients",
+    "lint",
+    "bench",
+    "test-schemathesis",
+    "test-prism",
+    "test-formats",
+    "test-allure",
+    "clean",
+    "help",
+}
 
 # What may lie at the top of the checkout, beside what git ignores; a newcomer needs a reason.
 TOP_LEVEL = {
@@ -27,7 +39,9 @@ TOP_LEVEL = {
     "LICENSE",
     "Makefile",
     "README.md",
+    "action.yml",
     "benchmarks",
+    "ci",
     "conformance",
     "conftest.py",
     "corpus",
@@ -129,6 +143,9 @@ def test_ci_lints_then_tests_with_the_first_python_that_is_new_enough(tmp_path: 
         "make PYTHON=python3.12 lint, bytecode written",
         "make PYTHON=python3.12 test-schemathesis, bytecode written",
         "make PYTHON=python3.12 test-prism, bytecode written",
+        "make PYTHON=python3.12 test-formats, bytecode written",
+        "make PYTHON=python3.12 test-allure, bytecode written",
+        "make PYTHON=python3.12 test-clients, bytecode written",
         "make PYTHON=python3.12 test, bytecode written",
     ] == done.stdout.splitlines()
     assert 0 == done.returncode
@@ -138,8 +155,12 @@ def test_ci_says_what_it_leaves_out_without_node(tmp_path: Path) -> None:
     """One line says so; the rest is done."""
     done = run(str(ci_of(tmp_path)), PATH=str(tmp_path / "bin"))
 
-    assert ["lint,", "test-schemathesis,", "test,"] == [line.split()[2] for line in done.stdout.splitlines()]
-    assert (0, ".ci/run: skipped test-prism: there is no node and npm\n") == (done.returncode, done.stderr)
+    targets = [line.split()[2] for line in done.stdout.splitlines()]
+    assert ["lint,", "test-schemathesis,", "test-clients,", "test,"] == targets
+    assert (0, ".ci/run: skipped test-prism, test-formats, test-allure: there is no node and npm\n") == (
+        done.returncode,
+        done.stderr,
+    )
 
 
 def test_ci_stops_at_the_first_failure(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -21,7 +22,7 @@ from conformance.expectations import Expectations, Stale, Staleness
 from conformance.reporting.escaping import for_terminal, for_xml
 from conformance.reporting.json_report import json_report
 from conformance.reporting.junit import junit
-from conformance.reporting.writing import REPORTS, write_reports
+from conformance.reporting.writing import REPORTS, Content, Folder, write_reports
 from conformance.verdicts import Verdict
 
 # Any text that a gateway's JSON can hold, lone surrogates too.
@@ -202,6 +203,14 @@ def test_text_that_is_harmless_is_shown_as_it_is() -> None:
     assert "Habari\tya\nasubuhi\\x1b" == for_xml("Habari\tya\nasubuhi\x1b")
 
 
+def files_of(name: str, made: Content | Folder) -> Iterator[tuple[Path, bytes]]:
+    """What a report is made of: a file, or those in its folder."""
+    if isinstance(made, Mapping):
+        yield from ((Path(name) / each, content) for each, content in made.items())
+    else:
+        yield Path(name), made if isinstance(made, bytes) else b"".join(made)
+
+
 def test_writing_makes_the_directory_and_every_report(tmp_path: Path) -> None:
     """The files are those of REPORTS, and no other is left behind."""
     result = result_of(PASSED)
@@ -211,9 +220,10 @@ def test_writing_makes_the_directory_and_every_report(tmp_path: Path) -> None:
 
     assert [directory / name for name in REPORTS] == list(paths)
     assert {directory / name for name in REPORTS} == set(directory.iterdir())
-    written = {name: make(result) for name, make in REPORTS.items()}
-    contents = {name: made if isinstance(made, bytes) else b"".join(made) for name, made in written.items()}
-    assert contents == {path.name: path.read_bytes() for path in paths}
+    contents = dict(content for name, make in REPORTS.items() for content in files_of(name, make(result)))
+    assert contents == {
+        path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()
+    }
 
 
 def test_writing_replaces_what_was_there(tmp_path: Path) -> None:

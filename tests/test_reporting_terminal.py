@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_result import LOST, PASSED, SETTINGS, WRONG_TYPE, result_of, unexercised, verdict
+from made_result import LOST, PASSED, RECORD, SETTINGS, VERDICTS, WRONG_TYPE, result_of, unexercised, verdict
 from rich.console import Console
 
 from conformance.checks.judgement import Reason
 from conformance.contract.requirements import catalogue
 from conformance.reporting.repeat import repeat_command
 from conformance.reporting.result import Result
-from conformance.reporting.shortfalls import shortfalls
+from conformance.reporting.shortfalls import hinders, shortfalls
 from conformance.reporting.terminal import SHOWN_SHORTFALLS, show, verdict_line
 from conformance.verdicts import Verdict
 
@@ -209,14 +209,24 @@ def test_shortfalls_are_gathered_by_what_there_is_to_look_into() -> None:
         (Verdict.WARN, ("AUT-11",), ("sms",)),
         (Verdict.INCONCLUSIVE, ("AUT-02", "AUT-03"), ("sms",)),
         (Verdict.KNOWN, ("ACC-05",), ("sms",)),
-    ] == [(found.verdict, found.ids, found.commands) for found in shortfalls(result_of())]
+    ] == [(found.verdict, found.ids, found.commands) for found in shortfalls(result_of().document)]
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, {**SETTINGS, "cases": "cases.toml"}])
+def test_an_entry_hinders_as_its_verdict_does(settings: dict[str, Any]) -> None:
+    """So that a report can be made of report.json alone."""
+    chosen = "cases" in settings
+    verdicts = [replace(v, asked_for=not chosen or v.reason is not Reason.NO_TRAFFIC) for v in VERDICTS]
+    document = result_of(verdicts, replace(RECORD, settings=settings)).document
+
+    assert [v.hinders for v in verdicts] == [hinders(entry, document) for entry in document["requirements"]]
 
 
 def test_a_shortfall_shows_its_first_finding() -> None:
     """Also where the first entries have none left to show."""
     broken = [verdict("RSP-03", "sms", Verdict.FAIL, failed=1), verdict("RSP-03", "airtime", Verdict.FAIL, LOST)]
 
-    (found,) = shortfalls(result_of(broken))
+    (found,) = shortfalls(result_of(broken).document)
 
     assert found.finding is not None
     assert LOST.message == found.finding["message"]

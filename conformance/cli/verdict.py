@@ -9,6 +9,7 @@ import click
 from conformance.certificate.issuing import Certification
 from conformance.cli.certificates import Notary
 from conformance.cli.complaints import Complaints
+from conformance.cli.github import tell_github
 from conformance.errors import EnvironmentFailure
 from conformance.expectations import Expectations
 from conformance.gateway_under_test.keeping import keep
@@ -39,14 +40,15 @@ def judge_journal(  # noqa: PLR0913 - each is an option of the commands that end
     result = Result.of(read_journal(journal), expectations, show_phone_numbers=show_phone_numbers)
     write_reports(result, report_dir)
     report = report_dir / REPORT_JSON
+    complaints = click.get_current_context().find_object(Complaints) or Complaints()
     obstacle = obstacle_in(result.record)
     if obstacle is None:
         show(result, results(), report, journal)
     else:
         # Every requirement is inconclusive for the same reason, which is told once.
         show_verdict(result, results(), report)
-        complaints = click.get_current_context().find_object(Complaints) or Complaints()
         complaints.error(obstacle)
+    tell_github(result.document, complaints)
     if notary is not None:
         notary.certify(result, report_dir)
     if save_corpus is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
 
-from conformance.reporting.escaping import for_terminal
+from conformance.reporting.escaping import for_runner, for_terminal
 
 
 class QuietConsole(Console):
@@ -24,6 +24,26 @@ class QuietConsole(Console):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
+class Unheard:
+    """`file`, in which GitHub's runner, which reads what a step prints, finds nothing to obey."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        """Write `text`, with what would be a command as an escape."""
+        return self._file.write(for_runner(text))
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else the file can do."""
+        return getattr(self._file, name)
+
+
+def on_github() -> bool:
+    """Whether this is a step of a workflow on GitHub, whose runner reads what is printed."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
 def results() -> Console:
     """The console for results."""
     return _console(sys.stdout)
@@ -35,6 +55,7 @@ def remarks() -> Console:
 
 
 def _console(file: TextIO) -> Console:
+    file = cast("TextIO", Unheard(file)) if on_github() else file
     # Nothing in a gateway's words is taken for markup, an emoji's name or something to be coloured.
     return QuietConsole(file=file, markup=False, emoji=False, highlight=False)
 

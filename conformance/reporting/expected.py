@@ -1,6 +1,7 @@
 """What is listed in the expectations file, as reports tell of it, and what could be added to it.
 
 followed_up         who answers for what is known, where, and until when
+listed_in           the same, of an entry of a report
 told_stale          entries that do not hold any more, and what to do about them
 entries_to_paste    an entry of the file, in TOML, for each result that was not expected
 """
@@ -33,6 +34,12 @@ SHORTEST_BEGINNING = 8
 def followed_up(expected: Sequence[Expectation]) -> str:
     """`https://…/17 · messaging team · until 2027-01-31` for each entry."""
     return "; ".join(f"{entry.issue} · {entry.owner} · until {entry.expires}" for entry in expected)
+
+
+def listed_in(entry: Mapping[str, Any]) -> str:
+    """What `followed_up` says, from an entry of `report.json`; "" where nothing lists it."""
+    expected = entry.get("expected", ())
+    return "; ".join(f"{each['issue']} · {each['owner']} · until {each['expires']}" for each in expected)
 
 
 def told_stale(document: Mapping[str, Any]) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """What fell short, gathered so that a person can read it: one entry for each thing to look into.
 
     Shortfall       requirements × commands that fell short together
-    shortfalls      those of a result, the gravest first, what is listed as known last
+    shortfalls      those of a result's document, the gravest first, what is listed as known last
+    hinders         whether an entry of it keeps the subject from being called conformant
+    place_of        what an entry is about: a command, or the subject as a whole
 
 One broken requirement often falls short for every command, and one obstacle keeps a hundred requirements from being
 exercised: either is one thing to look into.
@@ -13,9 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.expectations import Expectation
-from conformance.reporting.result import Result
-from conformance.verdicts import RequirementVerdict, Verdict
+from conformance.checks.judgement import Reason
+from conformance.contract.requirements import Actor, Level
+from conformance.reporting.expected import listed_in
+from conformance.verdicts import Verdict
 
 # The order in which they are told.
 GRAVEST_FIRST = (Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.KNOWN)
@@ -25,13 +28,13 @@ GRAVEST_FIRST = (Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.KNOWN
 class Shortfall:
     """`entries` are those of the report's `requirements`; `title` is the requirement's, or why it was not exercised.
 
-    `expected`: the entries of the expectations file that list it.
+    `listed`: issue, owner and last day of the entries of the expectations file that list it; "" if none does.
     """
 
     verdict: Verdict
     title: str
     entries: tuple[Mapping[str, Any], ...]
-    expected: tuple[Expectation, ...] = ()
+    listed: str = ""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -49,24 +52,39 @@ class Shortfall:
         return next((finding for entry in self.entries for finding in entry["findings"]), None)
 
 
-def shortfalls(result: Result) -> list[Shortfall]:
+def shortfalls(document: Mapping[str, Any]) -> list[Shortfall]:
     """What is broken (by requirement) and what was not exercised although it had to be (by reason)."""
-    together: dict[tuple[Verdict, str, tuple[Expectation, ...]], list[Mapping[str, Any]]] = {}
-    for verdict, entry in zip(result.judged.verdicts, result.document["requirements"], strict=True):
-        if verdict.hinders or verdict.verdict is Verdict.WARN:
-            together.setdefault((verdict.verdict, _shared(verdict), verdict.expected), []).append(entry)
+    together: dict[tuple[Verdict, str, str], list[Mapping[str, Any]]] = {}
+    for entry in document["requirements"]:
+        if hinders(entry, document) or entry["verdict"] == Verdict.WARN:
+            key = Verdict(entry["verdict"]), _shared(entry), listed_in(entry)
+            together.setdefault(key, []).append(entry)
     gathered = [
-        Shortfall(verdict, _title(entries[0]), tuple(entries), expected)
-        for (verdict, _, expected), entries in together.items()
+        Shortfall(verdict, _title(entries[0]), tuple(entries), listed)
+        for (verdict, _, listed), entries in together.items()
     ]
-    return sorted(gathered, key=lambda each: (bool(each.expected), GRAVEST_FIRST.index(each.verdict)))
+    return sorted(gathered, key=lambda each: (bool(each.listed), GRAVEST_FIRST.index(each.verdict)))
 
 
-def _shared(verdict: RequirementVerdict) -> str:
-    """What the verdicts of one shortfall have in common."""
-    if verdict.verdict is Verdict.INCONCLUSIVE:
-        return f"{verdict.reason}: {verdict.detail}"
-    return verdict.requirement.id
+def hinders(entry: Mapping[str, Any], document: Mapping[str, Any]) -> bool:
+    """Whether an entry of the document keeps its subject from being called conformant, as `hinders` of its verdict."""
+    if entry["verdict"] in (Verdict.FAIL, Verdict.KNOWN):
+        return True
+    if entry["verdict"] != Verdict.INCONCLUSIVE or entry["level"] != Level.MUST:
+        return False
+    # A condition that did not come about, or cases that were chosen and do not bear on it.
+    excused = entry.get("condition") or document["settings"].get("cases")
+    return not (excused and entry.get("reason") == Reason.NO_TRAFFIC)
+
+
+def place_of(entry: Mapping[str, Any]) -> str:
+    """`sms`, or `gateway` or `client` for what belongs to no command."""
+    return entry["command"] or ("gateway" if entry["actor"] == Actor.GATEWAY else "client")
+
+
+def _shared(entry: Mapping[str, Any]) -> str:
+    """What the entries of one shortfall have in common."""
+    return _title(entry) if entry["verdict"] == Verdict.INCONCLUSIVE else str(entry["id"])
 
 
 def _title(entry: Mapping[str, Any]) -> str:

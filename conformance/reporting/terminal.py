@@ -24,7 +24,7 @@ from conformance.reporting.clients import about_client, not_applicable
 from conformance.reporting.console import print_line
 from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
-from conformance.reporting.expected import entries_to_paste, followed_up, told_stale
+from conformance.reporting.expected import entries_to_paste, told_stale
 from conformance.reporting.limits import limit_lines
 from conformance.reporting.repeat import repeat_command, replay_command, resume_command, was_cut_off
 from conformance.reporting.result import Result
@@ -67,7 +67,7 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
 
     The last line is the verdict.
     """
-    fell_short = shortfalls(result)
+    fell_short = shortfalls(result.document)
     shown = fell_short[:SHOWN_SHORTFALLS]
     for shortfall in shown:
         _show_evidence(shortfall, console)
@@ -189,8 +189,8 @@ def _show_evidence(shortfall: Shortfall, console: Console) -> None:
         console.print(_indented(_observed(shortfall)))
     for line in _finding(shortfall):
         console.print(_indented(Text(for_terminal(line))))
-    if shortfall.expected:
-        print_line(console, " " * INDENT + f"listed: {followed_up(shortfall.expected)}")
+    if shortfall.listed:
+        print_line(console, " " * INDENT + f"listed: {shortfall.listed}")
     finding = shortfall.finding
     if finding and finding["reproduce"]:
         print_line(console, " " * INDENT + finding["reproduce"], "dim")

@@ -1,8 +1,9 @@
 """The reports that go into the report directory. A further format is one function of the result and one row here.
 
-    REPORTS          file name → the function that makes its content
-    write_reports    all of them, each replaced in one step
+    REPORTS          name → the function that makes its content, that of a file or of the files in a folder
+    write_reports    all of them, each file replaced in one step
     replace_file     one file, replaced in one step
+    replace_files    our files in a folder that may hold others
 
 The journal is beside them; it was written while the run went on.
 """
@@ -15,11 +16,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from conformance.errors import EnvironmentFailure
+from conformance.reporting.allure_results import PREFIX, allure_results
 from conformance.reporting.har import har
 from conformance.reporting.json_report import json_report
 from conformance.reporting.junit import junit
 from conformance.reporting.page import html
 from conformance.reporting.result import Result
+from conformance.reporting.sarif import sarif
+from conformance.reporting.summary import summary
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
@@ -27,9 +31,15 @@ REPORT_HTML = "report.html"
 # A file's content as a whole, or piece by piece where it may be large.
 Content = bytes | Iterator[bytes]
 
-REPORTS: Mapping[str, Callable[[Result], Content]] = {
+# Those of the files in a folder, by their names.
+Folder = Mapping[str, bytes]
+
+REPORTS: Mapping[str, Callable[[Result], Content | Folder]] = {
     REPORT_JSON: json_report,
     "junit.xml": junit,
+    "report.sarif": lambda result: sarif(result.document),
+    "summary.md": lambda result: summary(result.document),
+    "allure-results": allure_results,
     "traffic.har": har,
     REPORT_HTML: lambda result: html(result.document, result.record, result.masking),
 }
@@ -45,13 +55,26 @@ def write_reports(result: Result, directory: Path) -> tuple[Path, ...]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
-            replace_file(directory / name, content)
+            if isinstance(content, Mapping):
+                replace_files(directory / name, content)
+            else:
+                replace_file(directory / name, content)
     except OSError as error:
         raise EnvironmentFailure(
             f"report directory {directory} cannot be written: {error.strerror or error}",
             hint="choose another one with --report-dir",
         ) from error
     return tuple(directory / name for name in contents)
+
+
+def replace_files(folder: Path, contents: Folder) -> None:
+    """Have `contents` in `folder`, and no other file of ours; what others keep there stays. Raises OSError."""
+    folder.mkdir(exist_ok=True)
+    before = {path.name for path in folder.iterdir() if path.name.startswith(PREFIX)}
+    for name, content in contents.items():
+        replace_file(folder / name, content)
+    for name in before - set(contents):
+        (folder / name).unlink()
 
 
 def replace_file(path: Path, content: Content) -> None:

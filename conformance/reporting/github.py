@@ -1,0 +1,63 @@
+"""Annotations for GitHub: workflow commands, one for each thing to look into, which its runner shows beside the run.
+
+Nothing else that a run prints is taken for such a command: see `for_runner`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from conformance.reporting.escaping import for_terminal
+from conformance.reporting.expected import told_stale
+from conformance.reporting.shortfalls import Shortfall, shortfalls
+from conformance.verdicts import Verdict
+
+# Of each kind the runner keeps so many of a step.
+MOST_OF_A_KIND = 10
+# KNOWN is no news.
+KINDS: Mapping[Verdict, str] = {
+    Verdict.FAIL: "error",
+    Verdict.INCONCLUSIVE: "error",
+    Verdict.WARN: "warning",
+    Verdict.KNOWN: "notice",
+}
+
+# Of requirements that were not exercised, which are many or none.
+SHOWN_IDS = 3
+
+
+def workflow_commands(document: Mapping[str, Any]) -> Iterator[str]:
+    """Workflow commands, one a line, the gravest first; of each kind as many as are shown."""
+    told: dict[str, int] = {}
+    found = [(KINDS[each.verdict], _title(each), _message(each)) for each in shortfalls(document)]
+    found += [("error", "stale expectation", line) for line in told_stale(document)]
+    for kind, title, message in found:
+        told[kind] = told.get(kind, 0) + 1
+        if told[kind] <= MOST_OF_A_KIND:
+            yield f"::{kind} title={_property(title)}::{_data(message)}"
+
+
+def _title(shortfall: Shortfall) -> str:
+    if shortfall.verdict is Verdict.INCONCLUSIVE:
+        return f"not exercised: {', '.join(shortfall.ids[:SHOWN_IDS])}{' …' if shortfall.ids[SHOWN_IDS:] else ''}"
+    commands = ", ".join(shortfall.commands)
+    return " ".join(filter(None, (shortfall.verdict.value, shortfall.ids[0], commands)))
+
+
+def _message(shortfall: Shortfall) -> str:
+    finding = shortfall.finding
+    if finding is None:
+        return shortfall.title
+    value = f" ({finding['pointer'] or 'the whole'} is {finding['value']})" if finding["value"] is not None else ""
+    listed = f" · {shortfall.listed}" if shortfall.listed else ""
+    return f"{shortfall.title} {finding['message']}{value}{listed}"
+
+
+def _data(text: str) -> str:
+    """Fit to stand behind a command: what would end it is written as the runner reads it back."""
+    return for_terminal(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

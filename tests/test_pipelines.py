@@ -1,0 +1,218 @@
+"""action.yml, the workflows, the template for GitLab and the examples of docs/ci.md: valid, and their steps run.
+
+Whether actionlint has something to say of the workflows is for `make test-formats` (tests/test_formats.py).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from campaigns import free_address
+from command_line import CHECKOUT, CONSOLE_SCRIPT
+from pipelines import ACTION, TEMPLATE, WORKFLOWS, read, shell, shown_pipelines, shown_workflows, step
+
+from conformance.cli import COMMANDS
+from conformance.cli.configuration import PREFIX
+
+STEPS = read(ACTION.read_text(encoding="utf-8"))["runs"]["steps"]
+PIN = "OWNER/statum-conformance@v0.1.0"
+
+
+def executable(path: Path, script: str) -> Path:
+    """A shell script at `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def the_command(path: Path) -> Path:
+    """The command of this checkout at `path`."""
+    return executable(path, f"PYTHONPATH='{CHECKOUT}' exec '{sys.executable}' -c '{CONSOLE_SCRIPT}' \"$@\"")
+
+
+# --- Valid
+
+
+@pytest.mark.parametrize(
+    ("schema", "texts"),
+    [
+        ("github-workflows", [path.read_text(encoding="utf-8") for path in WORKFLOWS] + [*shown_workflows().values()]),
+        ("github-actions", [ACTION.read_text(encoding="utf-8")]),
+        ("gitlab-ci", [TEMPLATE.read_text(encoding="utf-8"), *shown_pipelines().values()]),
+    ],
+)
+def test_they_are_valid(schema: str, texts: list[str], tmp_path: Path) -> None:
+    """By the schemas that editors use for them."""
+    files = [tmp_path / f"{number}.yml" for number, _ in enumerate(texts)]
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text, encoding="utf-8")
+
+    command = (sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, files))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert files
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_the_examples_give_the_action_what_it_takes() -> None:
+    """No input that it does not have."""
+    inputs = read(ACTION.read_text(encoding="utf-8"))["inputs"]
+    uses = [
+        each
+        for text in shown_workflows().values()
+        for job in read(text)["jobs"].values()
+        for each in job["steps"]
+        if each.get("uses") == PIN
+    ]
+
+    assert 3 == len(uses)
+    assert set() == {name for each in uses for name in each["with"]} - set(inputs)
+
+
+def test_variables_are_those_of_options() -> None:
+    """In the action and the pipelines: a variable that no option has would say nothing."""
+    options = {
+        PREFIX + name[2:].upper().replace("-", "_")
+        for command in COMMANDS
+        for parameter in command.params
+        for name in parameter.opts
+        if name.startswith("--")
+    }
+    named = {name for each in STEPS for name in each.get("env", {})}
+    for text in (TEMPLATE.read_text(encoding="utf-8"), *shown_pipelines().values()):
+        named |= {name for job in read(text).values() if isinstance(job, dict) for name in job.get("variables", {})}
+
+    assert set() == {name for name in named if name.startswith(PREFIX)} - options
+
+
+# --- The steps of the action
+
+
+def judge(directory: Path, **environment: str) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
+    """Run the step that judges, in `directory`; how it went, and its outputs."""
+    the_command(directory / "runner" / "statum-conformance" / "bin" / "statum-conformance")
+    output = directory / "output"
+    output.touch()
+    done = shell(
+        step(STEPS, "judge")["run"],
+        directory,
+        RUNNER_TEMP=str(directory / "runner"),
+        GITHUB_OUTPUT=str(output),
+        STATUM_CONFORMANCE_REPORT_DIR="reports",
+        **environment,
+    )
+    return done, dict(line.split("=", 1) for line in output.read_text(encoding="utf-8").splitlines())
+
+
+def test_the_action_judges(tmp_path: Path) -> None:
+    """The arguments go one a line, empty inputs count as none, and the outputs tell how it went."""
+    done, outputs = judge(
+        tmp_path,
+        COMMAND="run",
+        ARGUMENTS="--product=sms\n--max-examples=0\n\n--seed=7\n",
+        STATUM_CONFORMANCE_GATEWAY="",
+    )
+
+    assert 0 == done.returncode, done.stderr
+    assert {"exit-code": "0", "verdict": "conformant"} == outputs
+    assert (tmp_path / "reports" / "report.sarif").is_file()
+
+
+def test_the_action_fails_as_the_run_does(tmp_path: Path) -> None:
+    """An argument is one, whatever is in it; a report of an earlier run tells no verdict of this one."""
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "report.json").write_text('{\n  "verdict": "conformant",\n}', encoding="utf-8")
+
+    done, outputs = judge(tmp_path, COMMAND="run", ARGUMENTS="--product=a b; touch evil $(touch evil)")
+
+    assert (2, {"exit-code": "2"}) == (done.returncode, outputs)
+    assert "a b; touch evil $(touch evil)" in done.stderr
+    assert not (tmp_path / "evil").exists()
+
+
+def test_the_action_installs_into_an_environment_of_its_own(tmp_path: Path) -> None:
+    """From where the action is."""
+    executable(tmp_path / "bin" / "python", 'mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; echo "$@" >>calls')
+
+    done = shell(
+        step(STEPS, "install")["run"],
+        tmp_path,
+        PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        RUNNER_TEMP=str(tmp_path / "runner temp"),
+        SOURCE="/actions/statum conformance",
+    )
+
+    assert 0 == done.returncode, done.stderr
+    venv, pip = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
+    assert f"-m venv {tmp_path}/runner temp/statum-conformance" == venv
+    assert pip.startswith("-m pip install ")
+    assert pip.endswith(" /actions/statum conformance")
+
+
+def test_inputs_are_never_part_of_a_script() -> None:
+    """An expression in a script would be run by the shell."""
+    assert [] == [each["id"] for each in STEPS if "${{" in each.get("run", "")]
+
+
+# --- The steps of the examples
+
+
+def test_the_mock_gateway_of_a_pull_request_is_ready_when_its_step_ends(tmp_path: Path) -> None:
+    """Of both examples: the client's tests come next."""
+    address = f"127.0.0.1:{free_address().port}"
+    the_command(tmp_path / "bin" / "statum-conformance")
+    script = step(read(shown_workflows()["tests"])["jobs"]["test"]["steps"], "Start the mock gateway")["run"]
+
+    done = shell(
+        script.replace("127.0.0.1:9000", address) + "\necho $!",
+        tmp_path,
+        PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+    )
+    os.kill(int(done.stdout.splitlines()[-1]), signal.SIGTERM)
+
+    assert 0 == done.returncode, done.stderr
+    assert f"mock gateway at http://{address}/api/v2" in (tmp_path / "mock.log").read_text(encoding="utf-8")
+
+
+def test_a_mock_gateway_that_does_not_start_fails_its_step(tmp_path: Path) -> None:
+    """And says what it said."""
+    executable(tmp_path / "bin" / "statum-conformance", "echo no such port")
+    script = step(read(shown_workflows()["tests"])["jobs"]["test"]["steps"], "Start the mock gateway")["run"]
+
+    done = shell(script.replace("timeout 30", "timeout 0.5"), tmp_path, PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+
+    assert (1, "no such port\n") == (done.returncode, done.stdout)
+
+
+def test_the_job_of_the_template_judges(tmp_path: Path) -> None:
+    """It installs from the source that it is told, and what it keeps is there in the end."""
+    the_command(tmp_path / "bin" / "statum-conformance")
+    executable(tmp_path / "bin" / "python", 'echo "$@"')
+    job = read(TEMPLATE.read_text(encoding="utf-8"))[".statum-conformance"]
+    variables = {**job["variables"], "CONFORMANCE_COMMAND": "run --product sms --max-examples 0 --seed 7"}
+
+    done = shell(
+        "\n".join(job["before_script"] + job["script"]),
+        tmp_path,
+        PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        **variables,
+    )
+
+    assert 0 == done.returncode, done.stderr
+    assert done.stdout.splitlines()[0].endswith(" statum-conformance")
+    assert (tmp_path / job["artifacts"]["reports"]["junit"]).is_file()
+
+
+def test_the_key_of_a_release_is_for_nobody_else(tmp_path: Path) -> None:
+    """Its file cannot be read by others."""
+    script = step(read(shown_workflows()["release"])["jobs"]["certify"]["steps"], "Put the key in a file")["run"]
+
+    assert 0 == shell(script, tmp_path, RUNNER_TEMP=str(tmp_path), SIGN_KEY="one\ntwo").returncode
+    assert "one\ntwo\n" == (tmp_path / "vendor.key").read_text(encoding="utf-8")
+    assert 0o600 == (tmp_path / "vendor.key").stat().st_mode & 0o777
