@@ -71,8 +71,8 @@ NOT_RUN = (
 # Blocks that are no commands and in no session: a piece of configuration for somebody else's machine, a drawing.
 SILENT_LANGUAGES = {"yaml", ""}
 
-# Options that the pages name and that are those of pytest.
-FOREIGN_OPTIONS = {"--pyargs", "--junitxml", "--alluredir"}
+# Options that the pages name and that are those of pytest and timeout.
+FOREIGN_OPTIONS = {"--pyargs", "--junitxml", "--alluredir", "--preserve-status"}
 
 SESSIONS = [
     pytest.param(found, id=f"{name_of(page)}: {name}") for page in PAGES for name, found in sessions(page).items()
