@@ -22,7 +22,7 @@ RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-clients lint bench test-schemathesis test-prism test-formats test-allure clean help
+.PHONY: run test test-clients lint bench chaos test-schemathesis test-prism test-formats test-allure clean help
 
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
@@ -50,6 +50,9 @@ lint: $(READY)  ## check style, formatting and types
 
 bench: $(READY) $(SCHEMATHESIS)  ## measure the suite; BENCH_SEEDS=0 leaves detection out, which takes most of an hour
 	$(BIN)/python -m benchmarks --seeds $(BENCH_SEEDS) $(ARGS)
+
+chaos: $(READY)  ## run through networks that fail, kills, caps and floods of junk, and print what came of it
+	$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 test-schemathesis: $(READY) $(SCHEMATHESIS)  ## run schemathesis against the mock gateway, by the OpenAPI document
 	$(BIN)/python -m pytest tests/test_schemathesis.py $(ARGS)

@@ -21,6 +21,7 @@ TARGETS = {
     "test-clients",
     "lint",
     "bench",
+    "chaos",
     "test-schemathesis",
     "test-prism",
     "test-formats",

@@ -35,11 +35,15 @@ UNLIMITED = Limits(max_accepted=10_000, max_spend=10_000_000, rate_per_s=10_000.
 
 @dataclass
 class Through:
-    """A run that was held: its journal, and what happened on the way there and back."""
+    """A run that was held: its journal, what happened on the way there and back.
+
+    `delivered`: how many notifications the gateway was told were taken.
+    """
 
     journal: Path
     there: Mapping[str, int] = field(default_factory=dict)
     back: Mapping[str, int] = field(default_factory=dict)
+    delivered: int = 0
 
 
 def held_through(  # noqa: PLR0913 - what may differ
@@ -56,7 +60,8 @@ def held_through(  # noqa: PLR0913 - what may differ
     listen = free_address()
     with ExitStack() as stack:
         way_back = stack.enter_context(FailingNetwork(listen, back, seed))
-        account = Account.sample({product: f"{way_back.url}/callbacks/{product}" for product in PRODUCTS})
+        token = f"?token={changes['callback_token']}" if "callback_token" in changes else ""
+        account = Account.sample({product: f"{way_back.url}/callbacks/{product}{token}" for product in PRODUCTS})
         server = stack.enter_context(serve_mock(account, behaviour, seed=1))
         host, _, rest = server.url.removeprefix("http://").partition("/")
         way_there = stack.enter_context(FailingNetwork(Address.parse(host), there, seed + 1))
@@ -72,7 +77,7 @@ def held_through(  # noqa: PLR0913 - what may differ
             "products": ("sms", "airtime"),
         }
         journal = hold(settings(directory, **{**given, **changes}), way_there)
-        return Through(journal, way_there.happened, way_back.happened)
+        return Through(journal, way_there.happened, way_back.happened, server.delivered)
 
 
 def told(judgement: Judged) -> dict[tuple[str, str | None], Verdict]:

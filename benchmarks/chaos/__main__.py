@@ -1,0 +1,54 @@
+"""`make chaos`: runs through networks that fail, runs that are killed, floods of junk; what came of it, as a table.
+
+lossy       one connection in ten lost, one request in five held up by 2 s, one notification in twenty repeated
+storms      everything else that networks do
+capped      gateways that accept too much, behind a storm
+killed      `kill -9`, and going on
+junk        a flood of junk to the receiver
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+# What the tests are made of, runs are made of here, too.
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+
+from benchmarks.chaos import junk, killing, network
+from benchmarks.chaos.figures import Figures
+
+POINTS = 8
+PARTS: Mapping[str, Callable[[Figures, int], None]] = {
+    "lossy": network.lossy,
+    "storms": network.storms,
+    "capped": network.capped,
+    "killed": lambda figures, seeds: killing.killed(figures, POINTS * seeds),
+    "junk": junk.junk,
+}
+
+
+def main() -> int:
+    """Hold the parts that are named, or all; 1 if something went wrong."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PARTS))
+    parser.add_argument("--seeds", type=int, default=1, help="how often each of them is held (default: 1)")
+    given = parser.parse_args()
+    if unknown := [name for name in given.names if name not in PARTS]:
+        parser.error(f"{', '.join(unknown)}: expected {', '.join(PARTS)}")
+    figures = Figures()
+    for name in given.names or PARTS:
+        begun = time.monotonic()
+        PARTS[name](figures, given.seeds)
+        print(f"{name}: {time.monotonic() - begun:.0f} s", flush=True)
+    print("\n".join(("", *figures.table())))
+    for told in figures.told:
+        print(f"\n{told}", file=sys.stderr)
+    return 1 if figures.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""What the runs of `make chaos` came to, counted.
+
+Figures     the counts; `.table` as it is printed, `.wrong` if one is not zero that has to be
+Searched    the secrets that are looked for in everything that a run leaves behind
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+# What is counted, in the order of the table, and whether it has to be zero.
+ROWS = (
+    ("faults injected", False),
+    ("runs", False),
+    ("wrong verdicts", True),
+    ("inconclusive for the network, and rightly", False),
+    ("notifications lost", True),
+    ("secrets found in artefacts", True),
+    ("artefacts searched", False),
+    ("requests over the cap", True),
+    ("junk requests survived", False),
+    ("junk requests not survived", True),
+    ("kill -9 points survived", False),
+    ("kill -9 points not survived", True),
+    ("requests sent twice", True),
+)
+
+
+@dataclass
+class Figures:
+    """Counts by the name of their row; `told`: what was wrong, in words."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    told: list[str] = field(default_factory=list)
+
+    def add(self, row: str, count: int, what: str = "") -> None:
+        """Count; what has to be zero and is not is told with `what`."""
+        has_to_be_zero = dict(ROWS)[row]  # KeyError for a row that the table has not
+        self.counts[row] += count
+        if count and has_to_be_zero:
+            self.told.append(f"{row}: {what or count}")
+
+    @property
+    def wrong(self) -> bool:
+        """Whether something is not zero that has to be."""
+        return any(self.counts[row] for row, zero in ROWS if zero)
+
+    def table(self) -> Iterator[str]:
+        """The rows, a line each."""
+        width = max(len(row) for row, _ in ROWS)
+        for row, zero in ROWS:
+            yield f"{row:{width}}  {self.counts[row]:>7,}{'  (has to be 0)' if zero else ''}"
+
+    def search(self, directory: Path, *secrets: str) -> None:
+        """Look for these in every file of a directory: plain, in base64, and as a URL has them."""
+        forms = {form for secret in secrets for form in (secret, quote(secret, safe=""), _base64(secret))}
+        for path in sorted(directory.rglob("*")):
+            if path.is_file():
+                content = path.read_bytes()
+                self.add("artefacts searched", 1)
+                found = sum(form.encode() in content for form in forms)
+                self.add("secrets found in artefacts", found, str(path))
+
+
+def _base64(secret: str) -> str:
+    return base64.b64encode(secret.encode()).decode()

@@ -1,0 +1,136 @@
+"""Runs through a network that fails, beside the same runs without it.
+
+lossy       what the suite is held to: one connection in ten lost, one request in five held up by 2 s, one
+notification in twenty repeated; the verdicts are those of fair weather
+storms      everything else that networks do, both ways: no verdict that the gateway does not deserve
+capped      gateways that accept too much, behind a storm: never more than may be accepted
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from campaigns import shortfalls
+from failing_network import Weather
+from through_network import FAIR, UNLIMITED, held_through, told
+
+from benchmarks.chaos.figures import Figures
+from conformance.checks.judgement import Reason
+from conformance.gateway_under_test.limits import Limits
+from conformance.journal import Record, read_journal
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
+from conformance.mock_gateway.faults import fault
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.reporting.result import Result
+from conformance.reporting.writing import write_reports
+from conformance.traffic import header
+from conformance.verdicts import Judged, Verdict, judge
+
+LOSSY = Weather(dropped=0.1, delayed=0.2, delay_s=2.0)
+REPEATING = Weather(delayed=0.2, delay_s=2.0, repeated=0.05)
+# Of each kind of requirement one: what is refused, the envelope, notifications, history, values.
+FAULTS = (
+    "accepts-a-wrong-secret",
+    "error-without-description",
+    "notification-contradicted",
+    "no-airtime-window",
+    "crashes-on-null",
+)
+STORMS: Mapping[str, tuple[Weather, Weather]] = {
+    "answers lost": (Weather(unanswered=0.1, reset=0.5), FAIR),
+    "answers cut": (Weather(cut=0.1, reset=0.5), FAIR),
+    "requests cut": (Weather(cut_request=0.1), FAIR),
+    "a proxy's 502": (Weather(bad_gateway=0.1), Weather(bad_gateway=0.05)),
+    "notifications lost": (FAIR, Weather(dropped=0.1, reset=0.5)),
+    "notifications cut": (FAIR, Weather(cut_request=0.1)),
+    "answers to notifications lost": (FAIR, Weather(unanswered=0.2)),
+    "all at once": (
+        Weather(0.03, 0.03, 0.03, 0.03, 0.5, 0.03, 0.2, 0.2),
+        Weather(0.02, 0.02, 0.02, 0.02, 0.5, 0.02, 0.2, 0.2, 0.1),
+    ),
+}
+SECRET = Account.sample().consumer_secret
+TOKEN = "hooks-token-8f3a1c"  # noqa: S105 - a canary
+
+
+def lossy(figures: Figures, seeds: int) -> None:
+    """The same verdicts as in fair weather, on the lawful gateway and on five that are not."""
+    for name in ("lawful", *FAULTS):
+        behaviour = BUILT_IN if name == "lawful" else fault(name).change(BUILT_IN)
+        fair = told(_judged(figures, FAIR, FAIR, behaviour, seed=0))
+        for seed in range(seeds):
+            judgement = _judged(figures, LOSSY, REPEATING, behaviour, seed)
+            wrong = fair.items() ^ told(judgement).items()
+            figures.add("wrong verdicts", len(wrong), f"{name}, seed {seed}: {sorted(map(str, wrong))}")
+
+
+def storms(figures: Figures, seeds: int) -> None:
+    """What falls short is what falls short in fair weather; inconclusive is only what the network kept from view."""
+    for name in ("lawful", FAULTS[0]):
+        behaviour = BUILT_IN if name == "lawful" else fault(name).change(BUILT_IN)
+        fair = told(_judged(figures, FAIR, FAIR, behaviour, seed=0))
+        for storm, (there, back) in STORMS.items():
+            for seed in range(seeds):
+                judgement = _judged(figures, there, back, behaviour, seed)
+                _compare(figures, f"{name} in {storm}, seed {seed}", fair, judgement)
+
+
+def _compare(figures: Figures, what: str, fair: Mapping[tuple[str, str | None], Verdict], judgement: Judged) -> None:
+    for verdict in judgement.verdicts:
+        before = fair.get((verdict.requirement.id, verdict.command), Verdict.PASS)
+        if verdict.verdict is before:
+            continue
+        of_network = verdict.reason in (Reason.ENVIRONMENT, Reason.PRECONDITION) and verdict.detail
+        rightly = verdict.verdict is Verdict.INCONCLUSIVE and of_network
+        row = "inconclusive for the network, and rightly" if rightly else "wrong verdicts"
+        figures.add(row, 1, f"{what}: {verdict.requirement.id} {verdict.command}\n{shortfalls(judgement)}")
+
+
+def capped(figures: Figures, seeds: int) -> None:
+    """Whatever gets lost and whatever is accepted that should not be."""
+    for cap in (5, 25):
+        for seed in range(seeds):
+            accepted: Counter[bool] = Counter()
+
+            def count(reply: Reply, moment: Moment, accepted: Counter[bool] = accepted) -> Reply:
+                # The looks of the preflight are no part of the run; they go out as httpx has them.
+                looks = (header(moment.request.headers, "User-Agent") or "").startswith("python-httpx")
+                accepted[moment.refusal is None and not looks] += 1
+                return reply
+
+            behaviour = replace(fault("accepts-any-form").change(BUILT_IN), reply=(*BUILT_IN.reply, count))
+            limits = Limits(max_accepted=cap, max_spend=5_000, rate_per_s=UNLIMITED.rate_per_s)
+            _judged(figures, STORMS["all at once"][0], FAIR, behaviour, seed, limits)
+            figures.add("requests over the cap", max(0, accepted[True] - cap), f"cap {cap}: {accepted[True]}")
+
+
+def _judged(  # noqa: PLR0913, PLR0917 - what may differ
+    figures: Figures,
+    there: Weather,
+    back: Weather,
+    behaviour: Behaviour,
+    seed: int,
+    limits: Limits = UNLIMITED,
+) -> Judged:
+    """A run, with all that is counted of every run."""
+    with tempfile.TemporaryDirectory() as directory:
+        held = held_through(Path(directory), there, back, behaviour, seed=seed, limits=limits, callback_token=TOKEN)
+        record = read_journal(held.journal)
+        result = Result.of(record)
+        write_reports(result, Path(directory))
+        figures.add("runs", 1)
+        happened = {**held.there, "back": sum(held.back.values()) - held.back.get("well", 0)}
+        figures.add("faults injected", sum(happened.values()) - happened.get("well", 0))
+        figures.add("notifications lost", max(0, held.delivered - _distinct(record)), f"{held.delivered} delivered")
+        del record, result
+        figures.search(Path(directory), SECRET, TOKEN)
+        return judge(read_journal(held.journal))
+
+
+def _distinct(record: Record) -> int:
+    return len({notification.request.body for notification in record.notifications})
