@@ -53,6 +53,7 @@ OPTIONS = (
     Option("--product", "NAME", several=True),
     Option("--max-examples", "N"),
     Option("--seed", "N"),
+    Option("--shrink-requests", "N"),
     Option("--report-dir", "DIR"),
 )
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from conformance.checks import CHECKS
 from conformance.checks.evidence import Evidence, Terms
-from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
+from conformance.checks.follow_ups import Cause, causes_of, run_proper
+from conformance.checks.judgement import Check, Finding, Judgement, Kept, Minimal, Reason, Unobserved
+from conformance.checks.patterns import Dependence, Pattern, observed, told_by_journal
 from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor, Level, Requirement, catalogue
 from conformance.journal import Record
@@ -53,7 +55,8 @@ class RequirementVerdict:
     """The verdict on one requirement × command.
 
     `observations` were judged, `failed` of them fell short; `findings` shows the first KEPT_FINDINGS of those.
-    `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive.
+    `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive. `pattern` says on what it
+    depends that it fell short; findings with one cause are one, with a count.
     """
 
     requirement: Requirement
@@ -66,6 +69,7 @@ class RequirementVerdict:
     findings: tuple[Finding, ...] = ()
     reason: Reason | None = None
     detail: str | None = None
+    pattern: Pattern | None = None
 
     @property
     def hinders(self) -> bool:
@@ -102,10 +106,11 @@ def judge(record: Record, checks: Mapping[str, Check] = CHECKS) -> Judged:
 
     Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
     """
-    evidence = Evidence.of(record)
+    evidence = Evidence.of(run_proper(record))
+    known = _Known.of(record)
     commands = tuple(COMMANDS[name] for name in evidence.terms.commands)
     verdicts = tuple(
-        _verdict(requirement, command, evidence, checks[requirement.id])
+        _verdict(requirement, command, evidence, checks[requirement.id], known)
         for requirement, command in catalogue().judged(Actor.GATEWAY, commands)
     )
     return Judged(verdicts, conclude(verdicts), sum(answer.accepted for answer in evidence.final.values()))
@@ -120,10 +125,16 @@ def conclude(verdicts: tuple[RequirementVerdict, ...]) -> Conclusion:
     return Conclusion.CONFORMANT
 
 
-def _verdict(requirement: Requirement, command: str | None, evidence: Evidence, check: Check) -> RequirementVerdict:
+def _verdict(
+    requirement: Requirement, command: str | None, evidence: Evidence, check: Check, known: _Known
+) -> RequirementVerdict:
     level = requirement.level_for(exclusive_account=evidence.terms.exclusive_account)
     tally = _Tally.of(check(evidence, command))
+    findings: tuple[Finding, ...] = ()
+    pattern: Pattern | None = None
     if tally.failed:
+        pattern = known.pattern(requirement, command) or told_by_journal(observed(check, evidence, command))
+        findings = _gathered(check(evidence, command), pattern, known, known.causes.get((requirement.id, command), ()))
         verdict, reason, detail = (Verdict.FAIL if level is Level.MUST else Verdict.WARN), None, None
     elif tally.observations:
         verdict, reason, detail = Verdict.PASS, None, None
@@ -138,9 +149,69 @@ def _verdict(requirement: Requirement, command: str | None, evidence: Evidence, 
         tally.observations,
         tally.failed,
         tally.unobserved,
-        tally.findings,
+        findings,
         reason,
         detail,
+        pattern,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was found out about failures after the run: causes, and the cases by which."""
+
+    causes: Mapping[tuple[str, str | None], tuple[Cause, ...]]
+    bodies: Mapping[str, bytes]
+    exchanges: Mapping[str, int]
+
+    @classmethod
+    def of(cls, record: Record) -> _Known:
+        causes = causes_of(record)
+        minimal = {cause.minimal for each in causes.values() for cause in each if cause.minimal}
+        return cls(
+            causes,
+            {case.id: case.request.body for case in record.cases if case.id in minimal},
+            {exchange.case_id: exchange.number for exchange in record.exchanges if exchange.case_id in minimal},
+        )
+
+    def pattern(self, requirement: Requirement, command: str | None) -> Pattern | None:
+        """What the causes say; None without any."""
+        causes = self.causes.get((requirement.id, command), ())
+        if not causes:
+            return None
+        return Pattern(Dependence(causes[0].kind), "; and ".join(cause.pattern for cause in causes))
+
+    def minimal(self, cause: Cause) -> Minimal | None:
+        """The simplest request that shows a cause."""
+        if cause.minimal is None or cause.minimal not in self.bodies:
+            return None
+        return Minimal(
+            cause.minimal,
+            self.bodies[cause.minimal],
+            cause.differs or {},
+            cause.finished,
+            self.exchanges.get(cause.minimal),
+        )
+
+
+def _gathered(
+    judgements: Iterator[Judgement], pattern: Pattern, known: _Known, causes: tuple[Cause, ...]
+) -> tuple[Finding, ...]:
+    """The findings, those of one cause at one place as one; at most KEPT_FINDINGS."""
+    cause_of = {case: cause for cause in reversed(causes) for case in cause.cases}
+    first: dict[object, Finding] = {}
+    others: dict[object, list[str]] = {}
+    for number, finding in enumerate(judgement for judgement in judgements if isinstance(judgement, Finding)):
+        cause = cause_of.get(finding.case or "")
+        together = cause is not None or (pattern.is_one_cause and not causes)
+        key = (cause.pattern if cause else "", finding.pointer) if together else number
+        if key not in first:
+            first[key] = replace(finding, minimal=known.minimal(cause) if cause else None)
+        elif finding.case is not None:
+            others.setdefault(key, []).append(finding.case)
+    return tuple(
+        replace(finding, count=1 + len(others.get(key, ())), others=tuple(others.get(key, ())))
+        for key, finding in list(first.items())[:KEPT_FINDINGS]
     )
 
 
@@ -149,13 +220,11 @@ class _Tally:
     observations: int
     failed: int
     unobserved: int
-    findings: tuple[Finding, ...]
     weightiest: Unobserved | None
 
     @classmethod
     def of(cls, judgements: Iterator[Judgement]) -> _Tally:
         kept, failed, unobserved = 0, 0, 0
-        findings: list[Finding] = []
         weightiest: Unobserved | None = None
         weights = list(Reason)
         for judgement in judgements:
@@ -164,13 +233,11 @@ class _Tally:
                     kept += 1
                 case Finding():
                     failed += 1
-                    if len(findings) < KEPT_FINDINGS:
-                        findings.append(judgement)
                 case Unobserved():
                     unobserved += 1
                     if weightiest is None or weights.index(judgement.reason) > weights.index(weightiest.reason):
                         weightiest = judgement
-        return cls(kept + failed, failed, unobserved, tuple(findings), weightiest)
+        return cls(kept + failed, failed, unobserved, weightiest)
 
 
 def _why(requirement: Requirement, weightiest: Unobserved | None, terms: Terms) -> tuple[Reason, str]:

@@ -23,6 +23,7 @@ from conformance.gateway_under_test.settings import (
     DEFAULT_NOTIFY_WITHIN_S,
     DEFAULT_SENDER_ID,
     DEFAULT_SHORT_CODE,
+    DEFAULT_SHRINK_REQUESTS,
     Settings,
     check_gateway_url,
     fresh_seed,
@@ -158,6 +159,14 @@ campaign_options = _together(
         metavar="N",
         help="The same seed sends the same requests. Default: a new one.",
     ),
+    option(
+        CAMPAIGN,
+        "--shrink-requests",
+        type=int,
+        metavar="N",
+        help="Requests that may be sent to find the simplest form of what fails, and on what that depends. "
+        f"Default: {DEFAULT_SHRINK_REQUESTS} to a gateway on this machine, 0 to any other: there they may cost money.",
+    ),
 )
 
 report_options = option(
@@ -214,6 +223,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
         max_examples=options.get("max_examples", DEFAULT_MAX_EXAMPLES),
         seed=fresh_seed() if seed is None else seed,
         exclusive_account=options.get("exclusive_account", False),
+        shrink_requests=options.get("shrink_requests"),
         report_dir=options.get("report_dir", Path("reports")),
     )
 

@@ -1,15 +1,15 @@
-"""A run against a gateway: prepare, prove the way back, send everything, then listen once.
+"""A run against a gateway: prepare, prove the way back, send everything, listen once, then look into what failed.
 
     run     holds the campaign and returns the path of the journal, in which everything is that happened
 
-Nothing is judged here; a journal can be judged at any time after (`conformance.verdicts.judge`).
+A journal can be judged at any time after (`conformance.verdicts.judge`); here that is done only to see what failed.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from conformance.gateway_under_test.progress import Progress, Silent
 from conformance.gateway_under_test.rig import Rig, rigged
 from conformance.gateway_under_test.samples import check_samples
 from conformance.gateway_under_test.settings import Settings, is_loopback
-from conformance.journal import Journal, Redaction
+from conformance.gateway_under_test.shrinking import Search
+from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Case, Exchange, Request
@@ -66,6 +67,7 @@ def _journal(settings: Settings, rig: Rig) -> Journal:
         "gateway": rig.gateway,
         "subject_name": rig.subject_name,
         "loopback": is_loopback(rig.gateway),
+        "shrink_requests": settings.shrink_budget(rig.gateway),
         "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "callback_targets": {product: rig.paths.target(product) for product in settings.products},
     }
@@ -85,6 +87,34 @@ def _campaign(settings: Settings, rig: Rig, journal: Journal, progress: Progress
     progress.phase("listen", f"up to {settings.notify_within_s:g} s")
     settled = hearing.ledger.wait()
     journal.note("settled", {"at": time.monotonic(), **_described(settled)})
+    _look_into_failures(settings, plan, journal, hearing, progress, budget=settings.shrink_budget(rig.gateway))
+
+
+def _look_into_failures(  # noqa: PLR0913 - all that a run has
+    settings: Settings, plan: Plan, journal: Journal, hearing: _Hearing, progress: Progress, *, budget: int
+) -> None:
+    """On what do the failures depend, and what are the simplest requests that show them?"""
+    if not budget:
+        return
+    journal.flush()
+    search = Search.of(settings, plan.cases, read_journal(journal.path), budget, LATE_S)
+    if not search.inquiries:
+        return
+    progress.phase("shrink", f"up to {budget} requests")
+
+    def ask(groups: Sequence[Sequence[Case]], listen_s: float | None) -> tuple[Record, float]:
+        hearing.begin_again(search.patience_s if listen_s is None else listen_s, sum(map(len, groups)))
+        journal.plan([case for group in groups for case in group])
+        Sender(journal, Pace(), on_exchange=hearing.on_exchange).send(groups)
+        if listen_s is not None:
+            hearing.ledger.wait()
+        settled_at = time.monotonic()
+        journal.flush()
+        return read_journal(journal.path), settled_at
+
+    search.run(ask, journal.note)
+    if hearing.ledger.outstanding:
+        hearing.ledger.wait()  # what is still on its way would find nobody
 
 
 def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> bool:
@@ -117,6 +147,11 @@ class _Hearing:
         self._lock = threading.Lock()
         self._done: set[str] = set()
         self._arrived = 0
+
+    def begin_again(self, notify_within_s: float, planned: int) -> None:
+        """So many more cases are going to be sent; what was owed before is not waited for any more."""
+        self.ledger = Ledger(notify_within_s)
+        self._planned += planned
 
     def on_exchange(self, case: Case, exchange: Exchange) -> None:
         """An attempt has its answer; called by the sender's workers."""

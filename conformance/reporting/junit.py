@@ -18,6 +18,7 @@ from xml.etree import ElementTree as ET
 
 from conformance.contract.commands import COMMANDS
 from conformance.reporting.escaping import for_xml
+from conformance.reporting.likeness import alike
 from conformance.reporting.result import Result
 from conformance.verdicts import RequirementVerdict, Verdict
 
@@ -123,6 +124,8 @@ def _evidence(entry: Entry) -> Iterator[str]:
     yield f"{entry['failed']} of {entry['observations']} observations fell short"
     if entry["quote"]:
         yield f"contract: {entry['quote']}"
+    if "pattern" in entry:
+        yield entry["pattern"]
     for finding in entry["findings"]:
         yield ""
         yield finding["message"]
@@ -131,3 +134,5 @@ def _evidence(entry: Entry) -> Iterator[str]:
                 yield f"  {name}: {finding[name]}"
         if finding["reproduce"]:
             yield f"  {finding['reproduce']}"
+        for line in alike(finding):
+            yield f"  {line}"

@@ -12,6 +12,7 @@ from conformance.gateway_under_test.settings import (
     DEFAULT_NOTIFY_WITHIN_S,
     DEFAULT_SENDER_ID,
     DEFAULT_SHORT_CODE,
+    default_shrink_requests,
 )
 
 
@@ -38,6 +39,9 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
         yield from ("--notify-within", f"{settings['notify_within_s']:g}")
     if settings["max_examples"] != DEFAULT_MAX_EXAMPLES:
         yield from ("--max-examples", str(settings["max_examples"]))
+    default = default_shrink_requests(settings["gateway"])
+    if settings.get("shrink_requests", default) != default:
+        yield from ("--shrink-requests", str(settings["shrink_requests"]))
     if settings["exclusive_account"]:
         yield "--exclusive-account"
     yield from ("--seed", str(settings["seed"]))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance import __version__
-from conformance.checks.judgement import Finding
+from conformance.checks.follow_ups import SEARCH, run_proper
+from conformance.checks.judgement import Finding, Minimal
 from conformance.contract.requirements import catalogue
 from conformance.journal import Record
 from conformance.reporting.reproduce import curl
@@ -15,6 +16,8 @@ from conformance.traffic import Case, Exchange
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, judge
 
 SCHEMA_VERSION = 1
+# Of the cases that one cause is behind, so many are named beside the first; their number is always told.
+LISTED_CASES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
     notes = {note.kind: note.detail for note in record.notes}
     finished = notes.get("finished", {})
     requests = _Requests.of(record)
+    proper = run_proper(record)
     return {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "statum-conformance", "version": __version__, "catalogue": catalogue().digest},
@@ -52,10 +56,11 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
         "seed": settings["seed"],
         "settings": dict(settings),
         "counts": {
-            "exchanges": len(record.exchanges),
+            "exchanges": len(proper.exchanges),
             "accepted": judged.accepted,
-            "notifications": len(record.notifications),
+            "notifications": len(proper.notifications),
         },
+        "shrinking": _search(record),
         "requirements": [_entry(verdict, requests) for verdict in judged.verdicts],
     }
 
@@ -92,6 +97,8 @@ def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
         "failed": verdict.failed,
         "findings": [_finding(finding, requests) for finding in verdict.findings],
     }
+    if verdict.pattern:
+        entry |= {"pattern": verdict.pattern.text, "depends_on": verdict.pattern.kind.value}
     if requirement.condition:
         entry["condition"] = requirement.condition
     if verdict.reason:
@@ -109,4 +116,24 @@ def _finding(finding: Finding, requests: _Requests) -> dict[str, Any]:
         "exchange": finding.exchange,
         "notification": finding.notification,
         "reproduce": requests.curl(finding.exchange),
+        "count": finding.count,
+        "others": list(dict.fromkeys(finding.others))[:LISTED_CASES],
+        "minimal": _minimal(finding.minimal, requests) if finding.minimal else None,
     }
+
+
+def _minimal(minimal: Minimal, requests: _Requests) -> dict[str, Any]:
+    return {
+        "case": minimal.case,
+        "body": minimal.body.decode("utf-8", "backslashreplace"),
+        "differs": dict(minimal.differs),
+        "finished": minimal.finished,
+        "reproduce": requests.curl(minimal.exchange),
+    }
+
+
+def _search(record: Record) -> dict[str, Any]:
+    """What was spent on looking into failures; `budget` requests were allowed."""
+    spent = next((note.detail for note in record.notes if note.kind == SEARCH), {})
+    budget = record.settings.get("shrink_requests", 0)
+    return {"budget": budget, "requests": 0, "rounds": 0, "seconds": 0.0, "stopped": None, **spent}

@@ -18,9 +18,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from conformance.checks.patterns import Dependence
 from conformance.contract.requirements import Level
 from conformance.reporting.console import print_line
 from conformance.reporting.escaping import for_terminal
+from conformance.reporting.likeness import alike
 from conformance.reporting.repeat import repeat_command
 from conformance.reporting.result import Result
 from conformance.reporting.shortfalls import Shortfall, shortfalls
@@ -55,6 +57,8 @@ def show(result: Result, console: Console, report: Path | None = None) -> None:
     if len(fell_short) > len(shown):
         print_line(console, f"… and {len(fell_short) - len(shown)} more in {report or 'report.json'}")
     print_line(console, _counts(result))
+    for line in _left_out(result):
+        print_line(console, line)
     print_line(console, f"repeat with: {repeat_command(result.record.settings)}")
     show_verdict(result, console, report)
 
@@ -96,6 +100,19 @@ def _counted(number: int, noun: str) -> str:
 def _counts(result: Result) -> str:
     counts = result.judged.counts()
     return " · ".join(f"{counts[verdict]:,} {verdict.value}" for verdict in Verdict if counts.get(verdict))
+
+
+def _left_out(result: Result) -> Iterator[str]:
+    """What was not looked into, where that could have been."""
+    untold = sum(entry.get("depends_on") == Dependence.UNTOLD for entry in result.document["requirements"])
+    search = result.document["shrinking"]
+    if untold and not search["budget"]:
+        yield (
+            f"not looked into: on what {_counted(untold, 'failure')} depend, nor their simplest form, as requests may "
+            "cost money (--shrink-requests N allows N of them)"
+        )
+    elif search["stopped"]:
+        yield f"looking into failures was cut short: {search['stopped']}"
 
 
 def _table(fell_short: list[Shortfall]) -> Table:
@@ -153,7 +170,17 @@ def _observed(shortfall: Shortfall) -> Table:
         message = entry["findings"][0]["message"] if entry["findings"] else ""
         tally = f"{entry['failed']:,} of {entry['observations']:,}"
         grid.add_row(entry["command"] or "", tally, Text(for_terminal(message)))
+        for line in _dependence(entry):
+            grid.add_row("", "", Text(for_terminal(line), "italic"))
     return grid
+
+
+def _dependence(entry: Mapping[str, Any]) -> Iterator[str]:
+    """On what it depends, and the simplest request of each cause."""
+    if entry.get("depends_on", Dependence.UNTOLD) != Dependence.UNTOLD:
+        yield entry["pattern"]
+    for finding in entry["findings"]:
+        yield from alike(finding)
 
 
 def _finding(shortfall: Shortfall) -> Iterator[str]:

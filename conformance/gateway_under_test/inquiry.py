@@ -1,0 +1,337 @@
+"""One inquiry: on what does it depend that a requirement falls short for a command, and what is the simplest payload?
+
+    Inquiry     .inquire(): a generator that yields the requests which it needs next and is sent what became of them
+
+It sends nothing itself, so that the requests of all inquiries can go out together and be waited for once
+(`conformance.gateway_under_test.shrinking`). First a failing payload is sent again beside a plain one, in an order that
+no rule of the kind "every nth" fits. If it falls short each time and the plain one never, it depends on the payload,
+which is then made simpler; if not, requests in a row tell what else it may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from conformance.checks.follow_ups import Cause, follow_up_id
+from conformance.checks.judgement import Check
+from conformance.checks.patterns import Dependence, ordinal, period
+from conformance.contract.commands import COMMANDS, Command
+from conformance.generation.apart import Apart
+from conformance.generation.labels import Label, Members, members_of
+from conformance.generation.payloads import WINDOW_MEMBERS, Constraints
+from conformance.generation.simpler import Simpler, plain_members, without
+from conformance.traffic import Case, Kind
+
+# Of a failing payload (F) and a plain one (P): no two of either are as far apart as a third, and both begin and end.
+ORDER = "FPPFFP"
+# The same where similar requests have to be kept apart: once with another phone number (F), once with another amount
+# (G), since it is not known which of them matters.
+WINDOWED_ORDER = "FPGGPFFGP"
+# In a row, so that every nth shows as such: three times what one of them needs at the rate that the run had, and some.
+ROW_FACTOR, ROW_SPARE = 3.3, 2
+SHORTEST_ROW, LONGEST_ROW = 8, 70
+# Simpler payloads of one inquiry that are sent at once.
+MOST_AT_ONCE = 24
+# Other failing cases that are looked at for the same cause, and causes looked for in one requirement × command.
+MOST_OTHERS, MOST_CAUSES = 12, 4
+
+Outcomes = Mapping[str, bool | None]
+"""Case id → whether it fell short; None if it could not be told, or was not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Requests to be sent; `in_order`: one after the other. `patient`: with all the time that a notification has."""
+
+    cases: tuple[Case, ...]
+    in_order: bool = False
+    patient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often a payload fell short, of how often that could be told."""
+
+    short: int
+    of: int
+
+    @classmethod
+    def among(cls, outcomes: Iterable[bool | None]) -> Tally:
+        """Of outcomes."""
+        told = [outcome for outcome in outcomes if outcome is not None]
+        return cls(sum(told), len(told))
+
+    @property
+    def always(self) -> bool:
+        """Each time, and more than once."""
+        return self.of > 1 and self.short == self.of
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.short + other.short, self.of + other.of)
+
+    def __str__(self) -> str:
+        return f"{self.short} of {self.of}"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A failing payload beside a plain one: `ill` fell short, `well` did not."""
+
+    ill: Tally
+    well: Tally
+
+    @property
+    def depends(self) -> bool:
+        """Whether it is the payload."""
+        return self.ill.always and self.well.of > 1 and not self.well.short
+
+    @property
+    def in_words(self) -> str:
+        """With the numbers."""
+        return f"sent again, the failing payload {self.ill}, a plain one {self.well}"
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A failing case whose payload may be to blame."""
+
+    case: Case
+    label: Label
+    members: Members
+
+
+@dataclass(slots=True)
+class Inquiry:
+    """Into one requirement × command.
+
+    `failing` are the cases that fell short in the run, `well` those that did not and can be compared with them, both
+    with all that is needed to send them again; `observed` is how often it fell short in the run.
+    """
+
+    requirement: str
+    command: str
+    check: Check
+    failing: tuple[Case, ...]
+    well: tuple[Case, ...]
+    observed: Tally
+    constraints: Constraints
+    apart: Apart
+    needs_notifications: bool = False
+    _count: int = field(default=0)
+
+    def inquire(self) -> Generator[Batch, Outcomes, list[Cause]]:
+        """Ask until it is told, or nothing more can be asked; the causes."""
+        suspects = self._suspects()
+        causes: list[Cause] = []
+        while suspects and len(causes) < MOST_CAUSES:
+            suspect, *others = suspects
+            plain, comparison = yield from self._compared(suspect)
+            if plain is None or comparison is None:
+                break
+            if not comparison.depends:
+                cause = yield from self._in_a_row(suspect, plain, comparison)
+                causes += [cause] if cause else []
+                break
+            cause, suspects = yield from self._shrunk(suspect, plain, comparison, others)
+            causes.append(cause)
+        return causes
+
+    def _suspects(self) -> list[Suspect]:
+        """The shortest bodies first: they are the simplest to begin with."""
+        found = []
+        for case in self.failing:
+            label, members = Label.of(case), members_of(case.request.body)
+            if label is not None and members is not None:
+                found.append(Suspect(case, label, members))
+        return sorted(found, key=lambda suspect: len(suspect.case.request.body))
+
+    # --- Beside a plain one
+
+    def _compared(self, suspect: Suspect) -> Generator[Batch, Outcomes, tuple[Members | None, Comparison | None]]:
+        """A payload that differs in its outcome, if there is one, and the comparison with it; else with the last."""
+        plain: Members | None = None
+        comparison: Comparison | None = None
+        for plain in self._plain_ones(suspect):
+            letters = WINDOWED_ORDER if self._command.window_s is not None else ORDER
+            trials = {letter: (suspect.members, plain)[letter == "P"] for letter in letters}
+            moved = {"F": WINDOW_MEMBERS[1:], "G": WINDOW_MEMBERS[:1], "P": ()}
+            cases = [(letter, self._case(suspect, trials[letter], moved[letter])) for letter in letters]
+            outcomes = yield Batch(tuple(case for _, case in cases if case is not None), in_order=True)
+            told = {
+                letter: Tally.among(outcomes.get(case.id) for at, case in cases if at == letter and case is not None)
+                for letter in set(letters)
+            }
+            ill = max(
+                (told[letter] for letter in "FG" if letter in told), key=lambda tally: (tally.always, tally.short)
+            )
+            comparison = Comparison(ill, told["P"])
+            if comparison.depends or not (ill.always and comparison.well.always):
+                break
+        return plain, comparison
+
+    def _plain_ones(self, suspect: Suspect) -> Iterator[Members]:
+        """The plainest of all, where it counts as the same; then the plainest that went well in the run."""
+        plainest = plain_members(self._command, self.constraints)
+        if suspect.label.kind is Kind.VALID:
+            yield plainest
+        alike = [case for case in self.well if self._is_alike(case, suspect)]
+        if alike:
+            best = min(alike, key=lambda case: (len(case.request.body), case.id))
+            yield members_of(best.request.body) or {}
+
+    @staticmethod
+    def _is_alike(case: Case, suspect: Suspect) -> bool:
+        same = case.kind is suspect.case.kind and case.member == suspect.case.member
+        return same and (case.kind is Kind.VALID or case.aspect == suspect.case.aspect)
+
+    # --- Not the payload
+
+    def _in_a_row(
+        self, suspect: Suspect, plain: Members, comparison: Comparison
+    ) -> Generator[Batch, Outcomes, Cause | None]:
+        """Requests one after the other, failing payload and plain one in turn, two by two."""
+        rate = self.observed.short / max(1, self.observed.of)
+        length = min(LONGEST_ROW, max(SHORTEST_ROW, round(ROW_FACTOR / max(rate, 0.01)) + ROW_SPARE))
+        ill, well = comparison.ill, comparison.well
+        row: list[bool] = []
+        if not (ill.always and well.always):
+            turns = [("F", suspect.members) if place % 4 < 2 else ("P", plain) for place in range(length)]  # noqa: PLR2004 - two by two
+            cases = [(letter, self._case(suspect, members, ())) for letter, members in turns]
+            outcomes = yield Batch(tuple(case for _, case in cases if case), in_order=True)
+            results = [(letter, outcomes.get(case.id)) for letter, case in cases if case]
+            ill += Tally.among(outcome for letter, outcome in results if letter == "F")
+            well += Tally.among(outcome for letter, outcome in results if letter == "P")
+            row = [outcome for _, outcome in results if outcome is not None]
+        if not ill.of and not well.of:
+            return None
+        kind, words = self._told_of_row(row, Comparison(ill, well))
+        cases_seen = tuple(case.id for case in self.failing)
+        return Cause(self.requirement, self.command, cases_seen, kind, f"{words}; {self.observed} in the run")
+
+    @staticmethod
+    def _told_of_row(row: Sequence[bool], comparison: Comparison) -> tuple[Dependence, str]:
+        step = period(row)
+        if step is not None:
+            hits = sum(row)
+            return Dependence.EVERY_NTH, f"every {ordinal(step)}: {hits} of {len(row)} sent one after the other"
+        if comparison.ill.always and comparison.well.always:
+            return Dependence.ALWAYS, f"always since then: {comparison.in_words}"
+        with_payload = comparison.ill.short and not comparison.well.short
+        whatever = "with such a payload, not each time" if with_payload else "whatever the payload"
+        return Dependence.NOW_AND_THEN, f"now and then, {whatever}: {comparison.in_words}"
+
+    # --- The payload
+
+    def _shrunk(
+        self, suspect: Suspect, plain: Members, comparison: Comparison, others: list[Suspect]
+    ) -> Generator[Batch, Outcomes, tuple[Cause, list[Suspect]]]:
+        """Simpler payloads until none falls short any more; the cause, and the suspects that have another one."""
+        fixed = frozenset(self.constraints.values())
+        simpler = Simpler(suspect.label, plain, fixed, suspect.case.request.body.isascii())
+        base, case, finished = suspect.members, suspect.case, True
+        while candidates := simpler.candidates(base, MOST_AT_ONCE):
+            trials = [
+                (members, self._case(suspect, members, simpler.differing(members), simpler)) for members in candidates
+            ]
+            outcomes = yield Batch(tuple(each for _, each in trials if each is not None))
+            told = [(members, each, outcomes.get(each.id)) for members, each in trials if each is not None]
+            if any(each.id not in outcomes for _, each, _ in told):
+                finished = False
+            for members, each in trials:
+                simpler.told(members, held=each is not None and outcomes.get(each.id) is False)
+            better = next(((members, each) for members, each, outcome in told if outcome), None)
+            if better is not None:
+                base, case = better
+            if not finished:
+                break
+        confirmed = yield from self._confirmed(suspect, base, plain, simpler)
+        same, different = yield from self._attributed(base, plain, suspect, others)
+        kind, words = self._told_of_minimal(comparison, confirmed, finished=finished)
+        sent = members_of(case.request.body) or {}
+        cause = Cause(
+            self.requirement,
+            self.command,
+            (suspect.case.id, *(each.case.id for each in same)),
+            kind,
+            words,
+            case.id,
+            {name: sent.get(name) for name in simpler.differing(base)},
+            finished,
+        )
+        return cause, different
+
+    def _confirmed(
+        self, suspect: Suspect, base: Members, plain: Members, simpler: Simpler
+    ) -> Generator[Batch, Outcomes, Comparison]:
+        """The minimal payload and the plain one once more, twice each, with all the time that there is."""
+        cases = [
+            (letter, self._case(suspect, members, simpler.differing(members), simpler))
+            for letter, members in (("F", base), ("P", plain), ("P", plain), ("F", base))
+        ]
+        outcomes = yield Batch(tuple(case for _, case in cases if case), in_order=True, patient=True)
+        told = {
+            letter: Tally.among(outcomes.get(case.id) for at, case in cases if case and at == letter)
+            for letter in ("F", "P")
+        }
+        return Comparison(told["F"], told["P"])
+
+    def _told_of_minimal(
+        self, comparison: Comparison, confirmed: Comparison, *, finished: bool
+    ) -> tuple[Dependence, str]:
+        both = Comparison(comparison.ill + confirmed.ill, comparison.well + confirmed.well)
+        searched = "" if finished else "; the budget was used up before the simplest was found"
+        numbers = f"{both.in_words}; {self.observed} in the run{searched}"
+        if confirmed.ill.of and not (confirmed.ill.short == confirmed.ill.of and not confirmed.well.short):
+            return Dependence.NOW_AND_THEN, f"now and then, more often with such a payload: {numbers}"
+        return Dependence.PAYLOAD, f"depends on the payload: {numbers}"
+
+    def _attributed(
+        self, minimal: Members, plain: Members, suspect: Suspect, others: list[Suspect]
+    ) -> Generator[Batch, Outcomes, tuple[list[Suspect], list[Suspect]]]:
+        """The other suspects that go well once they lack what ails the minimal payload, and those that do not."""
+        same: list[Suspect] = []
+        different: list[Suspect] = []
+        open_ones: list[tuple[Suspect, Case]] = []
+        unasked: list[Suspect] = []
+        for other in others:
+            mended = without(other.members, minimal, plain)
+            alike = suspect.label.kind is Kind.VALID or other.label == suspect.label
+            if not alike or mended == other.members:
+                different.append(other)
+            elif len(open_ones) >= MOST_OTHERS:
+                unasked.append(other)
+            else:
+                case = self._case(other, mended, ())
+                if case is None or not other.label.holds(case.request.body):
+                    unasked.append(other)
+                else:
+                    open_ones.append((other, case))
+        if not open_ones:
+            return [*same, *unasked], different
+        outcomes = yield Batch(tuple(case for _, case in open_ones))
+        for other, case in open_ones:
+            {False: same, None: unasked}.get(outcomes.get(case.id), different).append(other)
+        # What has the same in it, and could not be asked about, goes with those that could.
+        return [*same, *(unasked if not different or same else [])], different
+
+    # --- Cases
+
+    @property
+    def _command(self) -> Command:
+        return COMMANDS[self.command]
+
+    def _case(
+        self, suspect: Suspect, members: Members, kept: Iterable[str], simpler: Simpler | None = None
+    ) -> Case | None:
+        """A case like the suspect's with other members, kept apart from all before; None if there is no room for it."""
+        kept = frozenset(kept)
+        placed = self.apart.placed(members, kept) or self.apart.placed(members, kept - {WINDOW_MEMBERS[0]})
+        if placed is None:
+            return None
+        ascii_only = suspect.case.request.body.isascii()
+        body = (simpler or Simpler(suspect.label, {}, frozenset(), ascii_only)).body(placed)
+        self._count += 1
+        case_id = follow_up_id(self._command.folder, self.requirement, self._count)
+        request = replace(suspect.case.request, body=body)
+        return replace(suspect.case, id=case_id, group=case_id, request=request, earlier=suspect.case.id)

@@ -1,0 +1,156 @@
+"""Payloads simpler than one that a gateway fails at, so that the simplest that it fails at can be found.
+
+    plain_members   the plainest valid payload of a command
+    Simpler         .candidates(members): simpler ones, in the order of simplicity; .told(…): what became of one
+    without         a payload without what another one shows to be at fault
+
+Simplicity is measured against a payload that went well, the `good` one: the fewer members differ from it the simpler,
+then the smaller the difference (`conformance.generation.simpler_values`). What is offered is proved to count as what it
+was made from (`conformance.generation.labels`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from conformance.contract.commands import Command
+from conformance.contract.schemas import resolved, violations
+from conformance.generation.labels import Label, Members
+from conformance.generation.payloads import Constraints, encoded
+from conformance.generation.simpler_values import ABSENT, Measure, cost, simplest_text, to_the_good_side, values
+
+# Nearest to this among those that every gateway takes.
+PLAIN_AMOUNT = 10
+
+Cost = tuple[int, tuple[Measure, ...]]
+
+
+def plain_members(command: Command, constraints: Constraints) -> dict[str, Any]:
+    """The plainest payload that is valid: required members alone, each as plain as the given values allow."""
+    schema = resolved(f"{command.folder}/request")
+    sample = schema["examples"][0]
+    given = constraints.values()
+    plain = {name: given[name][0] if name in given else sample[name] for name in schema["required"]}
+    for name in plain:
+        if name not in given:
+            plain[name] = _plainest(command, plain, name, schema["properties"][name])
+    return plain
+
+
+def _plainest(command: Command, members: Members, name: str, rule: Mapping[str, Any]) -> str:
+    if "x-characters" in rule:
+        return simplest_text()
+    if "x-integer" in rule:
+        return str(max(PLAIN_AMOUNT, rule["x-integer"]["minimum"]))
+    value = str(members[name])
+    for kept in range(len(value)):
+        zeros = value[:kept] + "0" * (len(value) - kept)
+        if value.isdigit() and not violations(f"{command.folder}/request", {**members, name: zeros}):
+            return zeros
+    return value
+
+
+@dataclass(slots=True)
+class Simpler:
+    """Offers payloads that are simpler than one with `label`, measured against the `good` one.
+
+    `fixed`: members that may have no other values than those in use (registered names, given phone numbers).
+    `ascii_only`: whether characters beyond ASCII are escaped, as they were in the payload that it begins with.
+    """
+
+    label: Label
+    good: Members
+    fixed: frozenset[str]
+    ascii_only: bool
+    _tried: set[bytes] = field(default_factory=set)
+    _held: dict[str, set[str]] = field(default_factory=dict)
+
+    def body(self, members: Members) -> bytes:
+        """The members as bytes."""
+        return encoded(members, ascii_only=self.ascii_only)
+
+    def told(self, members: Members, *, held: bool) -> None:
+        """What became of a candidate; where a single value held, the search goes on beyond it."""
+        self._tried.add(self.body(members))
+        if held:
+            for name in self.differing(members):
+                self._held.setdefault(name, set()).add(str(members.get(name)))
+
+    def differing(self, members: Members) -> list[str]:
+        """The members in which a payload is not like the good one."""
+        names = dict.fromkeys((*members, *self.good))
+        return [name for name in names if members.get(name, ABSENT) != self.good.get(name, ABSENT)]
+
+    def cost(self, members: Members) -> Cost:
+        """How far from simple; less is simpler."""
+        names = sorted({*members, *self.good})
+        each = tuple(cost(members.get(name, ABSENT), self.good.get(name, ABSENT)) for name in names)
+        return len(self.differing(members)), each
+
+    def candidates(self, members: Members, most: int) -> list[Members]:
+        """At most `most` payloads simpler than `members`, the simplest first; none are left at a fixed point.
+
+        Which members matter is asked before anything else, then each value is made simpler.
+        """
+        for stage in (self._by_member(members), *self._by_value(members)):
+            offered = self._new(stage, self.cost(members))
+            if offered:
+                return offered[:most]
+        return []
+
+    def _new(self, offered: Iterable[Members], below: Cost) -> list[Members]:
+        found: dict[bytes, Members] = {}
+        for members in offered:
+            body = self.body(members)
+            if body in self._tried or body in found or not self.cost(members) < below:
+                continue
+            if self.label.holds(body):
+                found[body] = members
+        return sorted(found.values(), key=self.cost)
+
+    def _by_member(self, members: Members) -> Iterator[Members]:
+        differing = self.differing(members)
+        if len(differing) > 1:
+            for name in differing:
+                yield self._changed(self.good, name, members.get(name, ABSENT))
+        for name in differing:
+            yield self._changed(members, name, self.good.get(name, ABSENT))
+
+    def _by_value(self, members: Members) -> Iterator[list[Members]]:
+        """The stages of all members that may be changed, side by side."""
+        stages: list[list[Members]] = []
+        for name in self.differing(members):
+            if name in members and name not in self.fixed:
+                good = self.good.get(name, ABSENT)
+                for place, offered in enumerate(values(members[name], good, self._held.get(name, set()))):
+                    stages += [[]] * (place == len(stages))
+                    stages[place] = stages[place] + [self._changed(members, name, value) for value in offered]
+        yield from stages
+
+    @staticmethod
+    def _changed(members: Members, name: str, value: Any) -> Members:
+        changed = {**members, name: value}
+        if value is ABSENT:
+            del changed[name]
+        return changed
+
+
+def without(members: Members, minimal: Members, good: Members) -> Members:
+    """`members` without what `minimal` has and `good` has not, as far as that can be told from the two.
+
+    If the payload then goes well, what ails `minimal` is what ailed it, too. The same as `members` if it has nothing of
+    that kind.
+    """
+    changed = dict(members)
+    for name in dict.fromkeys((*minimal, *good)):
+        ill, well = minimal.get(name, ABSENT), good.get(name, ABSENT)
+        if ill == well:
+            continue
+        value = to_the_good_side(members.get(name, ABSENT), ill, well)
+        if value is ABSENT:
+            changed.pop(name, None)
+        else:
+            changed[name] = value
+    return changed
