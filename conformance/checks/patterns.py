@@ -25,8 +25,8 @@ from conformance.traffic import Case, Kind
 MIXED = 32
 # So many must fall short behind a turning point for it to be one, rather than the end of a run.
 ENOUGH_AFTER = 10
-# Twice may be chance; three times at the same distance, with nothing between, is a rule.
-ENOUGH_HITS = 3
+# Twice may be chance; three times, or three times at the same distance with nothing between, is a rule.
+ENOUGH = 3
 
 
 class Dependence(StrEnum):
@@ -118,15 +118,12 @@ def told_by_journal(observations: Sequence[Observation]) -> Pattern:
     """What a run alone says: requests of all kinds, sent side by side."""
     seen = sum(o.fell_short for o in observations)
     count = f"{seen} of {len(observations)}"
+    if len(observations) < ENOUGH:
+        return Pattern(Dependence.UNTOLD, f"{count}; too few to tell on what it depends")
     if seen == len(observations) and any(not is_special(o.case) for o in observations):
         return Pattern(Dependence.ALWAYS, f"always: {count}")
-    if (since := _turning_point(observations)) is not None:
-        after = [o for o in observations[since:] if o.fell_short]
-        return Pattern(
-            Dependence.FROM_NTH,
-            f"from about the {ordinal(since + 1)} on (exchange {observations[since].number}): {len(after)} of "
-            f"{len(observations) - since} since then, none of {since} before",
-        )
+    if (since := turning_point(observations)) is not None:
+        return Pattern(Dependence.FROM_NTH, since)
     if (step := period([o.fell_short for o in observations])) is not None:
         return Pattern(Dependence.EVERY_NTH, f"every {ordinal(step)}: {count}")
     if (apart := _told_by_kind(observations)) is not None:
@@ -141,28 +138,47 @@ def is_special(case: Case) -> bool:
     return case.kind is Kind.OPEN
 
 
-def _turning_point(observations: Sequence[Observation]) -> int | None:
-    """The index from which on all fall short and before which none did, give or take what was under way; None if none.
+def turning_point(observations: Sequence[Observation], *, lasting: bool = False) -> str | None:
+    """From which on all fall short, and before which none did, give or take what was under way; None if none is seen.
 
-    Payloads of one kind follow each other, so ordinary ones have to be found on both sides.
+    Payloads of one kind follow each other, so ordinary ones have to be found on both sides. `lasting`: it is known
+    that by now all fall short, whatever the payload.
     """
+    since = _turn(observations, lasting=lasting)
+    if since is None:
+        return None
+    after = sum(o.fell_short for o in observations[since:])
+    return (
+        f"from about the {ordinal(since + 1)} on (exchange {observations[since].number}): {after} of "
+        f"{len(observations) - since} since then, none of {since} before"
+    )
+
+
+def _turn(observations: Sequence[Observation], *, lasting: bool) -> int | None:
     first = next((index for index, o in enumerate(observations) if o.fell_short), 0)
     kept_after = [index for index in range(first, len(observations)) if not observations[index].fell_short]
     settled = kept_after[-1] + 1 if kept_after else first
-    if not first or len(observations) - settled < ENOUGH_AFTER:
+    if not first or len(observations) - settled < (1 if lasting else ENOUGH_AFTER):
         return None
     if observations[settled].number - observations[first].number > MIXED:
         return None
+    if lasting:
+        return first
     ordinary = [not is_special(o.case) for o in observations]
     return first if any(ordinary[:first]) and any(ordinary[settled:]) else None
 
 
-def period(outcomes: Sequence[bool]) -> int | None:
-    """The n of "every nth" among outcomes in order (True: fell short); None if there is no such rule in them."""
+def period(outcomes: Sequence[bool], expected: int = 0) -> int | None:
+    """The n of "every nth" among outcomes in order (True: fell short); None if there is no such rule in them.
+
+    `expected`: an n that was seen elsewhere, for which twice is enough.
+    """
     hits = [index for index, fell_short in enumerate(outcomes, start=1) if fell_short]
-    if len(hits) < ENOUGH_HITS:
+    if len(hits) < 2:
         return None
     step = hits[1] - hits[0]
+    if len(hits) < ENOUGH and step != expected:
+        return None
     regular = all(later - earlier == step for earlier, later in pairwise(hits))
     complete = hits[0] <= step and hits[-1] + step > len(outcomes)
     return step if step > 1 and regular and complete else None
@@ -179,7 +195,7 @@ def _told_by_kind(observations: Sequence[Observation]) -> Pattern | None:
     for trait, words in _TELLING.items():
         ill = {getattr(o.case, trait) for o in observations if o.fell_short}
         among = [o for o in observations if getattr(o.case, trait) in ill]
-        if None not in ill and all(o.fell_short for o in among) and len(among) < len(observations):
+        if None not in ill and all(o.fell_short for o in among) and ENOUGH <= len(among) < len(observations):
             named = words.format(" and ".join(sorted(str(each) for each in ill)))
             others = len(observations) - len(among)
             return Pattern(

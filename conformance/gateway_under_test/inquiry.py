@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import cycle, islice
 
 from conformance.checks.follow_ups import Cause, follow_up_id
 from conformance.checks.judgement import Check
-from conformance.checks.patterns import Dependence, ordinal, period
+from conformance.checks.patterns import ENOUGH, Dependence, Observation, ordinal, period, turning_point
 from conformance.contract.commands import COMMANDS, Command
 from conformance.generation.apart import Apart
 from conformance.generation.labels import Label, Members, members_of
@@ -34,7 +35,7 @@ SHORTEST_ROW, LONGEST_ROW = 8, 70
 # Simpler payloads of one inquiry that are sent at once.
 MOST_AT_ONCE = 24
 # Other failing cases that are looked at for the same cause, and causes looked for in one requirement × command.
-MOST_OTHERS, MOST_CAUSES = 12, 4
+MOST_OTHERS, MOST_CAUSES = 6, 4
 
 Outcomes = Mapping[str, bool | None]
 """Case id → whether it fell short; None if it could not be told, or was not sent."""
@@ -102,11 +103,19 @@ class Suspect:
 
 
 @dataclass(slots=True)
+class Learned:
+    """What other inquiries of the run found: members to blame, and the longest n of an "every nth"."""
+
+    to_blame: list[Members] = field(default_factory=list)
+    period: int = 0
+
+
+@dataclass(slots=True)
 class Inquiry:
     """Into one requirement × command.
 
     `failing` are the cases that fell short in the run, `well` those that did not and can be compared with them, both
-    with all that is needed to send them again; `observed` is how often it fell short in the run.
+    with all that is needed to send them again; `observations` are those of the run.
     """
 
     requirement: str
@@ -114,9 +123,10 @@ class Inquiry:
     check: Check
     failing: tuple[Case, ...]
     well: tuple[Case, ...]
-    observed: Tally
+    observations: tuple[Observation, ...]
     constraints: Constraints
     apart: Apart
+    learned: Learned
     needs_notifications: bool = False
     _count: int = field(default=0)
 
@@ -128,7 +138,8 @@ class Inquiry:
             suspect, *others = suspects
             plain, comparison = yield from self._compared(suspect)
             if plain is None or comparison is None:
-                break
+                suspects = others
+                continue
             if not comparison.depends:
                 cause = yield from self._in_a_row(suspect, plain, comparison)
                 causes += [cause] if cause else []
@@ -136,6 +147,11 @@ class Inquiry:
             cause, suspects = yield from self._shrunk(suspect, plain, comparison, others)
             causes.append(cause)
         return causes
+
+    @property
+    def observed(self) -> Tally:
+        """How often it fell short in the run."""
+        return Tally.among(observation.fell_short for observation in self.observations)
 
     def _suspects(self) -> list[Suspect]:
         """The shortest bodies first: they are the simplest to begin with."""
@@ -190,36 +206,49 @@ class Inquiry:
     def _in_a_row(
         self, suspect: Suspect, plain: Members, comparison: Comparison
     ) -> Generator[Batch, Outcomes, Cause | None]:
-        """Requests one after the other, failing payload and plain one in turn, two by two."""
-        rate = self.observed.short / max(1, self.observed.of)
-        length = min(LONGEST_ROW, max(SHORTEST_ROW, round(ROW_FACTOR / max(rate, 0.01)) + ROW_SPARE))
-        ill, well = comparison.ill, comparison.well
-        row: list[bool] = []
-        if not (ill.always and well.always):
-            turns = [("F", suspect.members) if place % 4 < 2 else ("P", plain) for place in range(length)]  # noqa: PLR2004 - two by two
-            cases = [(letter, self._case(suspect, members, ())) for letter, members in turns]
-            outcomes = yield Batch(tuple(case for _, case in cases if case), in_order=True)
-            results = [(letter, outcomes.get(case.id)) for letter, case in cases if case]
-            ill += Tally.among(outcome for letter, outcome in results if letter == "F")
-            well += Tally.among(outcome for letter, outcome in results if letter == "P")
-            row = [outcome for _, outcome in results if outcome is not None]
-        if not ill.of and not well.of:
+        """Requests one after the other, failing payload and plain one in turn; a longer row if little shows."""
+        so_far, row = comparison, list[bool]()
+        if not (comparison.ill.always and comparison.well.always):
+            rate = self.observed.short / max(1, self.observed.of)
+            row, so_far = yield from self._row(suspect, plain, so_far, max(1 / rate, self.learned.period))
+            if 0 < sum(row) < ENOUGH:
+                row, so_far = yield from self._row(suspect, plain, so_far, len(row) / sum(row))
+        if not so_far.ill.of and not so_far.well.of:
             return None
-        kind, words = self._told_of_row(row, Comparison(ill, well))
-        cases_seen = tuple(case.id for case in self.failing)
-        return Cause(self.requirement, self.command, cases_seen, kind, f"{words}; {self.observed} in the run")
+        kind, words = self._told_of_row(row, so_far)
+        cases = tuple(case.id for case in self.failing)
+        return Cause(self.requirement, self.command, cases, kind, words)
 
-    @staticmethod
-    def _told_of_row(row: Sequence[bool], comparison: Comparison) -> tuple[Dependence, str]:
-        step = period(row)
+    def _row(
+        self, suspect: Suspect, plain: Members, so_far: Comparison, distance: float
+    ) -> Generator[Batch, Outcomes, tuple[list[bool], Comparison]]:
+        """A row that is long enough to see what happens once in `distance` requests; the comparison with it added."""
+        length = max(SHORTEST_ROW, min(LONGEST_ROW, round(ROW_FACTOR * distance) + ROW_SPARE))
+        turns = [("F", suspect.members) if turn == "F" else ("P", plain) for turn in islice(cycle("FFPP"), length)]
+        cases = [(letter, case) for letter, members in turns if (case := self._case(suspect, members, ()))]
+        outcomes = yield Batch(tuple(case for _, case in cases), in_order=True)
+        told = [(letter, outcome) for letter, case in cases if (outcome := outcomes.get(case.id)) is not None]
+        ill = so_far.ill + Tally.among(outcome for letter, outcome in told if letter == "F")
+        well = so_far.well + Tally.among(outcome for letter, outcome in told if letter == "P")
+        return [outcome for _, outcome in told], Comparison(ill, well)
+
+    def _told_of_row(self, row: Sequence[bool], comparison: Comparison) -> tuple[Dependence, str]:
+        step = period(row, self.learned.period)
+        in_the_run = f"{self.observed} in the run"
         if step is not None:
-            hits = sum(row)
-            return Dependence.EVERY_NTH, f"every {ordinal(step)}: {hits} of {len(row)} sent one after the other"
+            self.learned.period = max(self.learned.period, step)
+            return (
+                Dependence.EVERY_NTH,
+                f"every {ordinal(step)}: {sum(row)} of {len(row)} sent one after the other; {in_the_run}",
+            )
         if comparison.ill.always and comparison.well.always:
-            return Dependence.ALWAYS, f"always since then: {comparison.in_words}"
+            since = turning_point(self.observations, lasting=True)
+            if since is not None:
+                return Dependence.FROM_NTH, f"{since}; {comparison.in_words}"
+            return Dependence.ALWAYS, f"always, whatever the payload: {comparison.in_words}; {in_the_run}"
         with_payload = comparison.ill.short and not comparison.well.short
         whatever = "with such a payload, not each time" if with_payload else "whatever the payload"
-        return Dependence.NOW_AND_THEN, f"now and then, {whatever}: {comparison.in_words}"
+        return Dependence.NOW_AND_THEN, f"now and then, {whatever}: {comparison.in_words}; {in_the_run}"
 
     # --- The payload
 
@@ -228,7 +257,9 @@ class Inquiry:
     ) -> Generator[Batch, Outcomes, tuple[Cause, list[Suspect]]]:
         """Simpler payloads until none falls short any more; the cause, and the suspects that have another one."""
         fixed = frozenset(self.constraints.values())
-        simpler = Simpler(suspect.label, plain, fixed, suspect.case.request.body.isascii())
+        known = tuple(self.learned.to_blame)
+        simpler = Simpler(suspect.label, plain, fixed, suspect.case.request.body.isascii(), known)
+        simpler.told(plain, held=True)
         base, case, finished = suspect.members, suspect.case, True
         while candidates := simpler.candidates(base, MOST_AT_ONCE):
             trials = [
@@ -249,6 +280,7 @@ class Inquiry:
         same, different = yield from self._attributed(base, plain, suspect, others)
         kind, words = self._told_of_minimal(comparison, confirmed, finished=finished)
         sent = members_of(case.request.body) or {}
+        self.learned.to_blame.append(simpler.differences(base))
         cause = Cause(
             self.requirement,
             self.command,

@@ -12,7 +12,7 @@ when it is used up is noted as unfinished.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, zip_longest
 from typing import Any, Protocol
@@ -24,10 +24,11 @@ from conformance.checks.notifications import CHECKS as ABOUT_NOTIFICATIONS
 from conformance.checks.patterns import Dependence, observed
 from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure
-from conformance.gateway_under_test.inquiry import Batch, Inquiry, Outcomes, Tally
+from conformance.gateway_under_test.inquiry import Batch, Inquiry, Learned, Outcomes
 from conformance.gateway_under_test.settings import Settings
 from conformance.generation.apart import TAIL, Apart
 from conformance.generation.labels import Label
+from conformance.generation.payloads import Constraints
 from conformance.journal import Record
 from conformance.traffic import Case, Kind
 from conformance.verdicts import RequirementVerdict, Verdict, judge
@@ -53,8 +54,8 @@ class Ask(Protocol):
         """
 
 
-Held = tuple[Inquiry, "Inquiring", Batch]
-Inquiring = Any  # the generator of an inquiry
+Inquiring = Generator[Batch, Outcomes, list[Cause]]
+Held = tuple[Inquiry, Inquiring, Batch]
 
 
 @dataclass(slots=True)
@@ -77,22 +78,8 @@ class Search:
         `late_s`: for how long the run awaits a notification that is late.
         """
         evidence = Evidence.of(run_proper(record))
-        planned = {case.id: case for case in cases}
-        rooms = {
-            command: Apart(
-                COMMANDS[command],
-                settings.constraints,
-                (case.request.body for case in cases if case.command == command),
-                # A gateway of the run's own has no past; another one may remember the run before.
-                start=0 if settings.gateway is None else settings.seed % 10**TAIL,
-            )
-            for command in settings.commands
-        }
-        inquiries = [
-            inquiry
-            for verdict in judge(record).verdicts
-            if (inquiry := _inquiry(verdict, evidence, planned, rooms, settings)) is not None
-        ]
+        ground = _Ground.of(settings, cases, evidence)
+        inquiries = filter(None, map(ground.inquiry, judge(record).verdicts))
         within = settings.notify_within_s
         return cls(tuple(inquiries), budget, min(within, _patience(evidence)), within, late_s)
 
@@ -118,8 +105,13 @@ class Search:
             )
 
     def _causes(self, ask: Ask) -> Iterator[Cause]:
+        # What the first one finds out spares the others most of their requests, where it is the same fault.
+        yield from self._together(self.inquiries[:1], ask)
+        yield from self._together(self.inquiries[1:], ask)
+
+    def _together(self, inquiries: Sequence[Inquiry], ask: Ask) -> Iterator[Cause]:
         held: list[Held] = []
-        for inquiry in self.inquiries:
+        for inquiry in inquiries:
             inquiring = inquiry.inquire()
             yield from self._advance(inquiry, inquiring, None, held)
         while held:
@@ -133,7 +125,7 @@ class Search:
     def _advance(inquiry: Inquiry, inquiring: Inquiring, told: Outcomes | None, held: list[Held]) -> Iterator[Cause]:
         """Tell an inquiry what became of its requests; it asks again and is held, or ends with its causes."""
         try:
-            batch = inquiring.send(told)
+            batch = next(inquiring) if told is None else inquiring.send(told)
         except StopIteration as end:
             yield from end.value
         else:
@@ -197,38 +189,61 @@ def _patience(evidence: Evidence) -> float:
 # --- Which inquiries
 
 
-def _inquiry(
-    verdict: RequirementVerdict,
-    evidence: Evidence,
-    planned: Mapping[str, Case],
-    rooms: Mapping[str, Apart],
-    settings: Settings,
-) -> Inquiry | None:
-    """The inquiry that a verdict calls for; None if it tells enough, or if nothing could be asked."""
-    command, id_ = verdict.command, verdict.requirement.id
-    if verdict.verdict not in (Verdict.FAIL, Verdict.WARN) or command is None:
-        return None
-    if verdict.pattern is None or verdict.pattern.kind is not Dependence.UNTOLD:
-        return None
-    check = CHECKS[id_]
-    observations = observed(check, evidence, command)
-    ill = dict.fromkeys(o.case.id for o in observations if o.fell_short)
-    failing = tuple(planned[case_id] for case_id in ill if case_id in planned)
-    if not any(Label.of(case) for case in failing):
-        return None
-    well = dict.fromkeys(o.case.id for o in observations if not o.fell_short)
-    accepted = (
-        answer.case.id for answer in evidence.final_of(command) if answer.accepted and answer.case.kind is Kind.VALID
-    )
-    well |= dict.fromkeys(accepted)
-    return Inquiry(
-        id_,
-        command,
-        check,
-        failing,
-        tuple(planned[case_id] for case_id in well if case_id not in ill and case_id in planned),
-        Tally.among(o.fell_short for o in observations),
-        settings.constraints,
-        rooms[command],
-        needs_notifications=id_ in ABOUT_NOTIFICATIONS or id_ in ALSO_ABOUT_NOTIFICATIONS,
-    )
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What inquiries are made from: the evidence of the run, its cases as they were sent, and what they share."""
+
+    evidence: Evidence
+    planned: Mapping[str, Case]
+    constraints: Constraints
+    rooms: Mapping[str, Apart]
+    learned: Learned
+
+    @classmethod
+    def of(cls, settings: Settings, cases: Sequence[Case], evidence: Evidence) -> _Ground:
+        # A gateway of the run's own has no past; another one may remember the run before.
+        start = 0 if settings.gateway is None else settings.seed % 10**TAIL
+        rooms = {
+            command: Apart(
+                COMMANDS[command],
+                settings.constraints,
+                (case.request.body for case in cases if case.command == command),
+                start,
+            )
+            for command in settings.commands
+        }
+        return cls(evidence, {case.id: case for case in cases}, settings.constraints, rooms, Learned())
+
+    def inquiry(self, verdict: RequirementVerdict) -> Inquiry | None:
+        """The inquiry that a verdict calls for; None if it tells enough, or if nothing could be asked."""
+        command, id_ = verdict.command, verdict.requirement.id
+        if verdict.verdict not in (Verdict.FAIL, Verdict.WARN) or command is None:
+            return None
+        if verdict.pattern is None or verdict.pattern.kind is not Dependence.UNTOLD:
+            return None
+        check = CHECKS[id_]
+        observations = observed(check, self.evidence, command)
+        ill = dict.fromkeys(o.case.id for o in observations if o.fell_short)
+        failing = self._cases(ill)
+        if not any(map(Label.of, failing)):
+            return None
+        well = dict.fromkeys(o.case.id for o in observations if not o.fell_short) | dict.fromkeys(
+            answer.case.id
+            for answer in self.evidence.final_of(command)
+            if answer.accepted and answer.case.kind is Kind.VALID
+        )
+        return Inquiry(
+            id_,
+            command,
+            check,
+            failing,
+            self._cases(case_id for case_id in well if case_id not in ill),
+            observations,
+            self.constraints,
+            self.rooms[command],
+            self.learned,
+            needs_notifications=id_ in ABOUT_NOTIFICATIONS or id_ in ALSO_ABOUT_NOTIFICATIONS,
+        )
+
+    def _cases(self, ids: Iterable[str]) -> tuple[Case, ...]:
+        return tuple(self.planned[case_id] for case_id in ids if case_id in self.planned)

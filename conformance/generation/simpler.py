@@ -11,7 +11,7 @@ was made from (`conformance.generation.labels`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,12 +58,14 @@ class Simpler:
 
     `fixed`: members that may have no other values than those in use (registered names, given phone numbers).
     `ascii_only`: whether characters beyond ASCII are escaped, as they were in the payload that it begins with.
+    `known`: members that were to blame elsewhere, which may be the same here.
     """
 
     label: Label
     good: Members
     fixed: frozenset[str]
     ascii_only: bool
+    known: Sequence[Members] = ()
     _tried: set[bytes] = field(default_factory=set)
     _held: dict[str, set[str]] = field(default_factory=dict)
 
@@ -83,6 +85,10 @@ class Simpler:
         names = dict.fromkeys((*members, *self.good))
         return [name for name in names if members.get(name, ABSENT) != self.good.get(name, ABSENT)]
 
+    def differences(self, members: Members) -> Members:
+        """The same with their values; ABSENT for one that is left out."""
+        return {name: members.get(name, ABSENT) for name in self.differing(members)}
+
     def cost(self, members: Members) -> Cost:
         """How far from simple; less is simpler."""
         names = sorted({*members, *self.good})
@@ -92,9 +98,9 @@ class Simpler:
     def candidates(self, members: Members, most: int) -> list[Members]:
         """At most `most` payloads simpler than `members`, the simplest first; none are left at a fixed point.
 
-        Which members matter is asked before anything else, then each value is made simpler.
+        What was to blame elsewhere is tried first, then which members matter, then each value is made simpler.
         """
-        for stage in (self._by_member(members), *self._by_value(members)):
+        for stage in (self._by_experience(members), self._by_member(members), *self._by_value(members)):
             offered = self._new(stage, self.cost(members))
             if offered:
                 return offered[:most]
@@ -109,6 +115,13 @@ class Simpler:
             if self.label.holds(body):
                 found[body] = members
         return sorted(found.values(), key=self.cost)
+
+    def _by_experience(self, members: Members) -> Iterator[Members]:
+        differing = set(self.differing(members))
+        for known in self.known:
+            if differing.issuperset(known):
+                changed = {**self.good, **known}
+                yield {name: value for name, value in changed.items() if value is not ABSENT}
 
     def _by_member(self, members: Members) -> Iterator[Members]:
         differing = self.differing(members)

@@ -17,8 +17,8 @@ from conformance.generation.alphabets import UNSEEN
 
 # Where gateways count: the ends of one to three segments in GSM-7 and in UCS-2, and of the contract's messages.
 TELLING_LENGTHS = (70, 71, 134, 135, 153, 154, 160, 161, 201, 202, 306, 307, 459, 460)
-# Into how many parts a range is cut in each round: a few requests more than halving, and a third of the rounds.
-PARTS = 8
+# Into how many parts a range is cut in each round: half again as many requests as with halves, and half the rounds.
+PARTS = 4
 # Texts up to this length are looked at character by character.
 SHORT = 24
 # What a value of another type is replaced by.
@@ -159,8 +159,8 @@ def numbers(value: str, good: str, held: Collection[str]) -> Iterator[Iterator[s
     for text in held:
         if text.isdigit() and min(near, ill) < int(text) < max(near, ill):
             near = int(text)
-    yield map(str, _between(min(near, ill), max(near, ill)))
-    yield iter([str(ill - 1 if near < ill else ill + 1)])
+    neighbour = ill - 1 if near < ill else ill + 1
+    yield (str(number) for number in (*_between(min(near, ill), max(near, ill)), neighbour))
 
 
 def _number_cost(value: str, good: str) -> Measure:

@@ -8,6 +8,8 @@ from typing import Any
 
 # How many of the other cases are named in a line for people.
 NAMED = 3
+# A value longer than this is told by its length and its beginning.
+SHOWN = 40
 
 
 def alike(finding: Mapping[str, Any]) -> Iterator[str]:
@@ -25,4 +27,9 @@ def alike(finding: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _told(name: str, value: Any) -> str:
-    return f"without {name}" if value is None else f"{name} {json.dumps(value, ensure_ascii=False)}"
+    if value is None:
+        return f"without {name}"
+    text = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, str) or len(value) <= SHOWN:
+        return f"{name} {text}"
+    return f"{name} of {len(value)} characters, {text[:SHOWN]}…"
