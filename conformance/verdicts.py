@@ -179,7 +179,9 @@ class _Known:
         causes = self.causes.get((requirement.id, command), ())
         if not causes:
             return None
-        return Pattern(Dependence(causes[0].kind), "; and ".join(cause.pattern for cause in causes))
+        told = list(dict.fromkeys(cause.pattern for cause in causes))
+        several = f"{len(causes)} causes: " if len(causes) > 1 else ""
+        return Pattern(Dependence(causes[0].kind), several + " | ".join(told))
 
     def minimal(self, cause: Cause) -> Minimal | None:
         """The simplest request that shows a cause."""

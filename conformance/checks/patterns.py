@@ -27,6 +27,8 @@ MIXED = 32
 ENOUGH_AFTER = 10
 # Twice may be chance; three times, or three times at the same distance with nothing between, is a rule.
 ENOUGH = 3
+# Payloads of a run are all different, and may fall into such an order by themselves.
+ENOUGH_UNASKED = 6
 
 
 class Dependence(StrEnum):
@@ -124,7 +126,7 @@ def told_by_journal(observations: Sequence[Observation]) -> Pattern:
         return Pattern(Dependence.ALWAYS, f"always: {count}")
     if (since := turning_point(observations)) is not None:
         return Pattern(Dependence.FROM_NTH, since)
-    if (step := period([o.fell_short for o in observations])) is not None:
+    if (step := period([o.fell_short for o in observations], ENOUGH_UNASKED)) is not None:
         return Pattern(Dependence.EVERY_NTH, f"every {ordinal(step)}: {count}")
     if (apart := _told_by_kind(observations)) is not None:
         return apart
@@ -168,16 +170,16 @@ def _turn(observations: Sequence[Observation], *, lasting: bool) -> int | None:
     return first if any(ordinary[:first]) and any(ordinary[settled:]) else None
 
 
-def period(outcomes: Sequence[bool], expected: int = 0) -> int | None:
+def period(outcomes: Sequence[bool], enough: int = ENOUGH, expected: int = 0) -> int | None:
     """The n of "every nth" among outcomes in order (True: fell short); None if there is no such rule in them.
 
-    `expected`: an n that was seen elsewhere, for which twice is enough.
+    `enough`: how often it has to be seen. `expected`: an n that was seen elsewhere, for which twice is enough.
     """
     hits = [index for index, fell_short in enumerate(outcomes, start=1) if fell_short]
     if len(hits) < 2:
         return None
     step = hits[1] - hits[0]
-    if len(hits) < ENOUGH and step != expected:
+    if len(hits) < enough and step != expected:
         return None
     regular = all(later - earlier == step for earlier, later in pairwise(hits))
     complete = hits[0] <= step and hits[-1] + step > len(outcomes)

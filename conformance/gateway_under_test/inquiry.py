@@ -18,6 +18,7 @@ from conformance.checks.follow_ups import Cause, follow_up_id
 from conformance.checks.judgement import Check
 from conformance.checks.patterns import ENOUGH, Dependence, Observation, ordinal, period, turning_point
 from conformance.contract.commands import COMMANDS, Command
+from conformance.gateway_under_test.comparison import Comparison, Tally
 from conformance.generation.apart import Apart
 from conformance.generation.labels import Label, Members, members_of
 from conformance.generation.payloads import WINDOW_MEMBERS, Constraints
@@ -48,49 +49,6 @@ class Batch:
     cases: tuple[Case, ...]
     in_order: bool = False
     patient: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How often a payload fell short, of how often that could be told."""
-
-    short: int
-    of: int
-
-    @classmethod
-    def among(cls, outcomes: Iterable[bool | None]) -> Tally:
-        """Of outcomes."""
-        told = [outcome for outcome in outcomes if outcome is not None]
-        return cls(sum(told), len(told))
-
-    @property
-    def always(self) -> bool:
-        """Each time, and more than once."""
-        return self.of > 1 and self.short == self.of
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.short + other.short, self.of + other.of)
-
-    def __str__(self) -> str:
-        return f"{self.short} of {self.of}"
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A failing payload beside a plain one: `ill` fell short, `well` did not."""
-
-    ill: Tally
-    well: Tally
-
-    @property
-    def depends(self) -> bool:
-        """Whether it is the payload."""
-        return self.ill.always and self.well.of > 1 and not self.well.short
-
-    @property
-    def in_words(self) -> str:
-        """With the numbers."""
-        return f"sent again, the failing payload {self.ill}, a plain one {self.well}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +99,9 @@ class Inquiry:
                 suspects = others
                 continue
             if not comparison.depends:
-                cause = yield from self._in_a_row(suspect, plain, comparison)
+                told = {case for cause in causes for case in cause.cases}
+                left = tuple(case.id for case in self.failing if case.id not in told)
+                cause = yield from self._in_a_row(suspect, plain, comparison, left)
                 causes += [cause] if cause else []
                 break
             cause, suspects = yield from self._shrunk(suspect, plain, comparison, others)
@@ -204,19 +164,18 @@ class Inquiry:
     # --- Not the payload
 
     def _in_a_row(
-        self, suspect: Suspect, plain: Members, comparison: Comparison
+        self, suspect: Suspect, plain: Members, comparison: Comparison, cases: tuple[str, ...]
     ) -> Generator[Batch, Outcomes, Cause | None]:
         """Requests one after the other, failing payload and plain one in turn; a longer row if little shows."""
         so_far, row = comparison, list[bool]()
+        if not comparison.told:
+            return None
         if not (comparison.ill.always and comparison.well.always):
             rate = self.observed.short / max(1, self.observed.of)
             row, so_far = yield from self._row(suspect, plain, so_far, max(1 / rate, self.learned.period))
             if 0 < sum(row) < ENOUGH:
                 row, so_far = yield from self._row(suspect, plain, so_far, len(row) / sum(row))
-        if not so_far.ill.of and not so_far.well.of:
-            return None
         kind, words = self._told_of_row(row, so_far)
-        cases = tuple(case.id for case in self.failing)
         return Cause(self.requirement, self.command, cases, kind, words)
 
     def _row(
@@ -233,7 +192,7 @@ class Inquiry:
         return [outcome for _, outcome in told], Comparison(ill, well)
 
     def _told_of_row(self, row: Sequence[bool], comparison: Comparison) -> tuple[Dependence, str]:
-        step = period(row, self.learned.period)
+        step = period(row, expected=self.learned.period)
         in_the_run = f"{self.observed} in the run"
         if step is not None:
             self.learned.period = max(self.learned.period, step)
@@ -321,31 +280,31 @@ class Inquiry:
     def _attributed(
         self, minimal: Members, plain: Members, suspect: Suspect, others: list[Suspect]
     ) -> Generator[Batch, Outcomes, tuple[list[Suspect], list[Suspect]]]:
-        """The other suspects that go well once they lack what ails the minimal payload, and those that do not."""
-        same: list[Suspect] = []
-        different: list[Suspect] = []
-        open_ones: list[tuple[Suspect, Case]] = []
+        """The other suspects that go well once they lack what ails the minimal payload, and those that do not.
+
+        Those that have it in them, too, and could not be asked about, go with those that were asked, if these agree.
+        """
+        asked: list[tuple[Suspect, Case]] = []
         unasked: list[Suspect] = []
+        different: list[Suspect] = []
         for other in others:
             mended = without(other.members, minimal, plain)
             alike = suspect.label.kind is Kind.VALID or other.label == suspect.label
+            case = self._case(other, mended, ()) if alike and len(asked) < MOST_OTHERS else None
             if not alike or mended == other.members:
                 different.append(other)
-            elif len(open_ones) >= MOST_OTHERS:
+            elif case is None or not other.label.holds(case.request.body):
                 unasked.append(other)
             else:
-                case = self._case(other, mended, ())
-                if case is None or not other.label.holds(case.request.body):
-                    unasked.append(other)
-                else:
-                    open_ones.append((other, case))
-        if not open_ones:
-            return [*same, *unasked], different
-        outcomes = yield Batch(tuple(case for _, case in open_ones))
-        for other, case in open_ones:
-            {False: same, None: unasked}.get(outcomes.get(case.id), different).append(other)
-        # What has the same in it, and could not be asked about, goes with those that could.
-        return [*same, *(unasked if not different or same else [])], different
+                asked.append((other, case))
+        outcomes = (yield Batch(tuple(case for _, case in asked))) if asked else {}
+        same: list[Suspect] = []
+        disagreeing: list[Suspect] = []
+        for other, case in asked:
+            (same if outcomes.get(case.id) is False else disagreeing).append(other)
+        if disagreeing:
+            return same, [*disagreeing, *unasked, *different]
+        return [*same, *unasked], different
 
     # --- Cases
 

@@ -117,11 +117,15 @@ class Simpler:
         return sorted(found.values(), key=self.cost)
 
     def _by_experience(self, members: Members) -> Iterator[Members]:
-        differing = set(self.differing(members))
         for known in self.known:
-            if differing.issuperset(known):
+            if all(self._has(members, name, ill) for name, ill in known.items()):
                 changed = {**self.good, **known}
                 yield {name: value for name, value in changed.items() if value is not ABSENT}
+
+    def _has(self, members: Members, name: str, ill: Any) -> bool:
+        """Whether a payload has in it what was to blame elsewhere: else a payload with that fails for another cause."""
+        value = members.get(name, ABSENT)
+        return bool(to_the_good_side(value, ill, self.good.get(name, ABSENT)) != value)
 
     def _by_member(self, members: Members) -> Iterator[Members]:
         differing = self.differing(members)

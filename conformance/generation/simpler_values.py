@@ -259,8 +259,16 @@ def to_the_good_side(value: Any, ill: Any, good: Any) -> Any:
         beyond = int(value) >= int(ill) if int(ill) > int(good) else int(value) <= int(ill)
         return str(edge) if beyond else value
     if _is_row_of_digits(ill, good):
-        return good
+        return _with_good_digits(value, ill, good)
     return _without_strangeness(value, ill)
+
+
+def _with_good_digits(value: str, ill: str, good: str) -> str:
+    """The digits that set `ill` apart are those of the good one, if `value` has all of them."""
+    apart = [index for index, digit in enumerate(ill) if digit != good[index]]
+    if not _is_row_of_digits(value, ill) or any(value[index] != ill[index] for index in apart):
+        return value
+    return "".join(good[index] if index in apart else digit for index, digit in enumerate(value))
 
 
 def _without_strangeness(value: str, ill: str) -> str:
