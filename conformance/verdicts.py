@@ -180,7 +180,7 @@ class _Known:
         if not causes:
             return None
         told = list(dict.fromkeys(cause.pattern for cause in causes))
-        several = f"{len(causes)} causes: " if len(causes) > 1 else ""
+        several = f"{len(causes)} causes{', each' if len(told) == 1 else ''}: " if len(causes) > 1 else ""
         return Pattern(Dependence(causes[0].kind), several + " | ".join(told))
 
     def minimal(self, cause: Cause) -> Minimal | None:
@@ -206,15 +206,17 @@ def _gathered(
     for number, finding in enumerate(judgement for judgement in judgements if isinstance(judgement, Finding)):
         cause = cause_of.get(finding.case or "")
         together = cause is not None or (pattern.is_one_cause and not causes)
-        key = (cause.pattern if cause else "", finding.pointer) if together else number
+        key = (causes.index(cause) if cause else None, finding.pointer) if together else number
         if key not in first:
             first[key] = replace(finding, minimal=known.minimal(cause) if cause else None)
         elif finding.case is not None:
             others.setdefault(key, []).append(finding.case)
-    return tuple(
+    gathered = [
         replace(finding, count=1 + len(others.get(key, ())), others=tuple(others.get(key, ())))
-        for key, finding in list(first.items())[:KEPT_FINDINGS]
-    )
+        for key, finding in first.items()
+    ]
+    # Those that were looked into say most.
+    return tuple(sorted(gathered, key=lambda finding: finding.minimal is None)[:KEPT_FINDINGS])
 
 
 @dataclass(frozen=True, slots=True)

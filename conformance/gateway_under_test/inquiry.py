@@ -21,7 +21,7 @@ from conformance.contract.commands import COMMANDS, Command
 from conformance.gateway_under_test.comparison import Comparison, Tally
 from conformance.generation.apart import Apart
 from conformance.generation.labels import Label, Members, members_of
-from conformance.generation.payloads import WINDOW_MEMBERS, Constraints
+from conformance.generation.payloads import WINDOW_MEMBERS, Constraints, encoded
 from conformance.generation.simpler import Simpler, plain_members, without
 from conformance.traffic import Case, Kind
 
@@ -61,6 +61,37 @@ class Suspect:
 
 
 @dataclass(slots=True)
+class Found:
+    """What was found out about a suspect: `base`, the simplest members that fall short, sent as `case`.
+
+    `differs` are the members in which it is not like the plain one. `cases` are those that are put down to it.
+    """
+
+    suspect: Suspect
+    base: Members
+    plain: Members
+    case: Case
+    differs: tuple[str, ...]
+    comparison: Comparison
+    confirmed: Comparison
+    finished: bool
+    cases: list[str]
+
+    def is_in(self, other: Suspect) -> bool:
+        """Whether another suspect of the same label has it in it."""
+        alike = other.label.kind is Kind.VALID or other.label == self.suspect.label
+        return alike and mended(other, [self]) != other.members
+
+
+def mended(suspect: Suspect, found: Iterable[Found]) -> Members:
+    """The suspect's members without anything that was found."""
+    members = suspect.members
+    for each in found:
+        members = without(members, each.base, each.plain)
+    return members
+
+
+@dataclass(slots=True)
 class Learned:
     """What other inquiries of the run found: members to blame, and the longest n of an "every nth"."""
 
@@ -90,23 +121,22 @@ class Inquiry:
 
     def inquire(self) -> Generator[Batch, Outcomes, list[Cause]]:
         """Ask until it is told, or nothing more can be asked; the causes."""
-        suspects = self._suspects()
-        causes: list[Cause] = []
-        while suspects and len(causes) < MOST_CAUSES:
+        suspects, found = self._suspects(), list[Found]()
+        other_cause: Cause | None = None
+        while suspects and len(found) < MOST_CAUSES:
             suspect, *others = suspects
             plain, comparison = yield from self._compared(suspect)
             if plain is None or comparison is None:
                 suspects = others
-                continue
-            if not comparison.depends:
-                told = {case for cause in causes for case in cause.cases}
+            elif comparison.depends:
+                found.append((yield from self._shrunk(suspect, plain, comparison)))
+                suspects = yield from self._unexplained(others, found)
+            else:
+                told = {case for each in found for case in each.cases}
                 left = tuple(case.id for case in self.failing if case.id not in told)
-                cause = yield from self._in_a_row(suspect, plain, comparison, left)
-                causes += [cause] if cause else []
+                other_cause = yield from self._in_a_row(suspect, plain, comparison, left)
                 break
-            cause, suspects = yield from self._shrunk(suspect, plain, comparison, others)
-            causes.append(cause)
-        return causes
+        return [*(self._cause(each) for each in found), *([other_cause] if other_cause else [])]
 
     @property
     def observed(self) -> Tally:
@@ -211,100 +241,76 @@ class Inquiry:
 
     # --- The payload
 
-    def _shrunk(
-        self, suspect: Suspect, plain: Members, comparison: Comparison, others: list[Suspect]
-    ) -> Generator[Batch, Outcomes, tuple[Cause, list[Suspect]]]:
-        """Simpler payloads until none falls short any more; the cause, and the suspects that have another one."""
-        fixed = frozenset(self.constraints.values())
+    def _shrunk(self, suspect: Suspect, plain: Members, comparison: Comparison) -> Generator[Batch, Outcomes, Found]:
+        """Simpler payloads until none falls short any more, or nothing more can be asked."""
         known = tuple(self.learned.to_blame)
-        simpler = Simpler(suspect.label, plain, fixed, suspect.case.request.body.isascii(), known)
+        ascii_only = suspect.case.request.body.isascii()
+        simpler = Simpler(suspect.label, plain, frozenset(self.constraints.values()), ascii_only, known)
         simpler.told(plain, held=True)
         base, case, finished = suspect.members, suspect.case, True
-        while candidates := simpler.candidates(base, MOST_AT_ONCE):
-            trials = [
-                (members, self._case(suspect, members, simpler.differing(members), simpler)) for members in candidates
-            ]
-            outcomes = yield Batch(tuple(each for _, each in trials if each is not None))
-            told = [(members, each, outcomes.get(each.id)) for members, each in trials if each is not None]
-            if any(each.id not in outcomes for _, each, _ in told):
-                finished = False
+        while finished and (candidates := simpler.candidates(base, MOST_AT_ONCE)):
+            trials = [(members, self._case(suspect, members, simpler.differing(members))) for members in candidates]
+            outcomes = yield Batch(tuple(each for _, each in trials if each))
             for members, each in trials:
                 simpler.told(members, held=each is not None and outcomes.get(each.id) is False)
-            better = next(((members, each) for members, each, outcome in told if outcome), None)
-            if better is not None:
-                base, case = better
-            if not finished:
-                break
-        confirmed = yield from self._confirmed(suspect, base, plain, simpler)
-        same, different = yield from self._attributed(base, plain, suspect, others)
-        kind, words = self._told_of_minimal(comparison, confirmed, finished=finished)
-        sent = members_of(case.request.body) or {}
-        self.learned.to_blame.append(simpler.differences(base))
-        cause = Cause(
-            self.requirement,
-            self.command,
-            (suspect.case.id, *(each.case.id for each in same)),
-            kind,
-            words,
-            case.id,
-            {name: sent.get(name) for name in simpler.differing(base)},
-            finished,
-        )
-        return cause, different
+            finished = all(each is None or each.id in outcomes for _, each in trials)
+            failing = ((members, each) for members, each in trials if each and outcomes.get(each.id))
+            base, case = next(failing, (base, case))
+        differences = simpler.differences(base)
+        self.learned.to_blame.append(differences)
+        confirmed = yield from self._confirmed(suspect, base, plain, differences)
+        return Found(suspect, base, plain, case, tuple(differences), comparison, confirmed, finished, [suspect.case.id])
 
     def _confirmed(
-        self, suspect: Suspect, base: Members, plain: Members, simpler: Simpler
+        self, suspect: Suspect, base: Members, plain: Members, kept: Iterable[str]
     ) -> Generator[Batch, Outcomes, Comparison]:
         """The minimal payload and the plain one once more, twice each, with all the time that there is."""
-        cases = [
-            (letter, self._case(suspect, members, simpler.differing(members), simpler))
-            for letter, members in (("F", base), ("P", plain), ("P", plain), ("F", base))
-        ]
-        outcomes = yield Batch(tuple(case for _, case in cases if case), in_order=True, patient=True)
-        told = {
-            letter: Tally.among(outcomes.get(case.id) for at, case in cases if case and at == letter)
-            for letter in ("F", "P")
-        }
-        return Comparison(told["F"], told["P"])
+        trials = (("F", base, kept), ("P", plain, ()), ("P", plain, ()), ("F", base, kept))
+        cases = [(letter, case) for letter, members, keep in trials if (case := self._case(suspect, members, keep))]
+        outcomes = yield Batch(tuple(case for _, case in cases), in_order=True, patient=True)
+        ill, well = (Tally.among(outcomes.get(case.id) for at, case in cases if at == letter) for letter in "FP")
+        return Comparison(ill, well)
 
-    def _told_of_minimal(
-        self, comparison: Comparison, confirmed: Comparison, *, finished: bool
-    ) -> tuple[Dependence, str]:
-        both = Comparison(comparison.ill + confirmed.ill, comparison.well + confirmed.well)
-        searched = "" if finished else "; the budget was used up before the simplest was found"
-        numbers = f"{both.in_words}; {self.observed} in the run{searched}"
-        if confirmed.ill.of and not (confirmed.ill.short == confirmed.ill.of and not confirmed.well.short):
-            return Dependence.NOW_AND_THEN, f"now and then, more often with such a payload: {numbers}"
-        return Dependence.PAYLOAD, f"depends on the payload: {numbers}"
+    def _unexplained(
+        self, others: Sequence[Suspect], found: Sequence[Found]
+    ) -> Generator[Batch, Outcomes, list[Suspect]]:
+        """The suspects that have something else; the others are put down to the first cause that they have in them.
 
-    def _attributed(
-        self, minimal: Members, plain: Members, suspect: Suspect, others: list[Suspect]
-    ) -> Generator[Batch, Outcomes, tuple[list[Suspect], list[Suspect]]]:
-        """The other suspects that go well once they lack what ails the minimal payload, and those that do not.
-
-        Those that have it in them, too, and could not be asked about, go with those that were asked, if these agree.
+        A suspect is put down to what was found if it goes well without all of that. Those that could not be asked
+        about are put down to it, too, if those that were asked agree.
         """
-        asked: list[tuple[Suspect, Case]] = []
-        unasked: list[Suspect] = []
+        asked: list[tuple[Suspect, Found, Case]] = []
+        unasked: list[tuple[Suspect, Found]] = []
         different: list[Suspect] = []
         for other in others:
-            mended = without(other.members, minimal, plain)
-            alike = suspect.label.kind is Kind.VALID or other.label == suspect.label
-            case = self._case(other, mended, ()) if alike and len(asked) < MOST_OTHERS else None
-            if not alike or mended == other.members:
+            cause = next((each for each in found if each.is_in(other)), None)
+            if cause is None:
                 different.append(other)
-            elif case is None or not other.label.holds(case.request.body):
-                unasked.append(other)
+                continue
+            case = self._case(other, mended(other, found), ()) if len(asked) < MOST_OTHERS else None
+            if case is not None and other.label.holds(case.request.body):
+                asked.append((other, cause, case))
             else:
-                asked.append((other, case))
-        outcomes = (yield Batch(tuple(case for _, case in asked))) if asked else {}
-        same: list[Suspect] = []
-        disagreeing: list[Suspect] = []
-        for other, case in asked:
-            (same if outcomes.get(case.id) is False else disagreeing).append(other)
-        if disagreeing:
-            return same, [*disagreeing, *unasked, *different]
-        return [*same, *unasked], different
+                unasked.append((other, cause))
+        outcomes = (yield Batch(tuple(case for *_, case in asked))) if asked else {}
+        well = [(other, cause) for other, cause, case in asked if outcomes.get(case.id) is False]
+        ill = [other for other, _, case in asked if outcomes.get(case.id) is not False]
+        for other, cause in [*well, *([] if ill else unasked)]:
+            cause.cases.append(other.case.id)
+        return [*different, *ill, *([other for other, _ in unasked] if ill else [])]
+
+    def _cause(self, found: Found) -> Cause:
+        both = Comparison(found.comparison.ill + found.confirmed.ill, found.comparison.well + found.confirmed.well)
+        searched = "" if found.finished else "; the budget was used up before the simplest was found"
+        numbers = f"{both.in_words}; {self.observed} in the run{searched}"
+        if found.confirmed.told and not found.confirmed.depends:
+            kind, words = Dependence.NOW_AND_THEN, f"now and then, more often with such a payload: {numbers}"
+        else:
+            kind, words = Dependence.PAYLOAD, f"depends on the payload: {numbers}"
+        sent = members_of(found.case.request.body) or {}
+        differs = {name: sent.get(name) for name in found.differs}
+        cases = tuple(found.cases)
+        return Cause(self.requirement, self.command, cases, kind, words, found.case.id, differs, found.finished)
 
     # --- Cases
 
@@ -312,17 +318,14 @@ class Inquiry:
     def _command(self) -> Command:
         return COMMANDS[self.command]
 
-    def _case(
-        self, suspect: Suspect, members: Members, kept: Iterable[str], simpler: Simpler | None = None
-    ) -> Case | None:
+    def _case(self, suspect: Suspect, members: Members, kept: Iterable[str]) -> Case | None:
         """A case like the suspect's with other members, kept apart from all before; None if there is no room for it."""
         kept = frozenset(kept)
         placed = self.apart.placed(members, kept) or self.apart.placed(members, kept - {WINDOW_MEMBERS[0]})
         if placed is None:
             return None
-        ascii_only = suspect.case.request.body.isascii()
-        body = (simpler or Simpler(suspect.label, {}, frozenset(), ascii_only)).body(placed)
         self._count += 1
         case_id = follow_up_id(self._command.folder, self.requirement, self._count)
+        body = encoded(placed, ascii_only=suspect.case.request.body.isascii())
         request = replace(suspect.case.request, body=body)
         return replace(suspect.case, id=case_id, group=case_id, request=request, earlier=suspect.case.id)

@@ -9,7 +9,7 @@ All pure. What is offered may break the member's schema: whoever sends it proves
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -81,8 +81,13 @@ def texts(value: str, _good: Any, held: Collection[str]) -> Iterator[Iterator[st
     if _uniform(value):
         yield (plain * length for length in _lengths(len(value), held))
     else:
-        yield _by_kind(value)
-        yield _part_by_part(value)
+        yield _seen(_by_kind(value), value)
+        yield _seen(_part_by_part(value), value)
+
+
+def _seen(offered: Iterable[str], value: str) -> Iterator[str]:
+    """Those that show something: what white space and marks are worth alone is not contract."""
+    yield from (text for text in offered if UNSEEN.issuperset(value) or not UNSEEN.issuperset(text))
 
 
 def _by_kind(value: str) -> Iterator[str]:
@@ -105,7 +110,7 @@ def _part_by_part(value: str) -> Iterator[str]:
 
 
 def _visible(text: str) -> str:
-    """What cannot be seen needs something beside it: what it is worth alone is not contract."""
+    """What cannot be seen has something beside it."""
     return simplest_text() + text if UNSEEN.issuperset(text) else text
 
 
