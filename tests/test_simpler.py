@@ -258,11 +258,14 @@ def test_other_members_without_what_ails_another_payload() -> None:
 # --- Apart
 
 
-def test_without_a_window_nothing_is_moved() -> None:
-    """The same sms may be sent twice."""
-    apart = Apart(SMS, GIVEN, [], 0)
+def test_without_a_window_the_same_is_sent_twice_only_where_nothing_may_be_changed() -> None:
+    """Digits within the number are changed first, then the letter of a plain message."""
+    apart = Apart(SMS, GIVEN, [])
+    all_of_it = list(sms("a"))
 
-    assert [sms("a"), sms("a")] == [apart.placed(sms("a"), frozenset()) for _ in range(2)]
+    assert [sms("a"), sms("a", "254712345688")] == [apart.placed(sms("a"), ["message"]) for _ in range(2)]
+    assert [sms("b"), sms("c")] == [apart.placed(sms("a"), ["phone_number"]) for _ in range(2)]
+    assert [sms("a"), sms("a")] == [apart.placed(sms("a"), all_of_it) for _ in range(2)]
 
 
 def test_within_a_window_no_pair_is_used_twice() -> None:

@@ -25,6 +25,8 @@ from conformance.traffic import Case, Kind
 MIXED = 32
 # So many must fall short behind a turning point for it to be one, rather than the end of a run.
 ENOUGH_AFTER = 10
+# Where it is known to last, some kinds of requests may be spared by it: the part of what came after.
+SPARED = 0.1
 # Twice may be chance; three times, or three times at the same distance with nothing between, is a rule.
 ENOUGH = 3
 # Payloads of a run are all different, and may fall into such an order by themselves.
@@ -160,12 +162,14 @@ def _turn(observations: Sequence[Observation], *, lasting: bool) -> int | None:
     first = next((index for index, o in enumerate(observations) if o.fell_short), 0)
     kept_after = [index for index in range(first, len(observations)) if not observations[index].fell_short]
     settled = kept_after[-1] + 1 if kept_after else first
-    if not first or len(observations) - settled < (1 if lasting else ENOUGH_AFTER):
+    if not first:
+        return None
+    if lasting:
+        return first if len(kept_after) <= SPARED * (len(observations) - first) else None
+    if len(observations) - settled < ENOUGH_AFTER:
         return None
     if observations[settled].number - observations[first].number > MIXED:
         return None
-    if lasting:
-        return first
     ordinary = [not is_special(o.case) for o in observations]
     return first if any(ordinary[:first]) and any(ordinary[settled:]) else None
 

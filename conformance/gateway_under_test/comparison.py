@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from conformance.checks.patterns import ENOUGH
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -51,6 +53,15 @@ class Comparison:
     def told(self) -> bool:
         """Whether anything at all could be told of either."""
         return bool(self.ill.of or self.well.of)
+
+    @property
+    def whatever(self) -> str:
+        """In words, what it has to do with the payload where it is seen now and then; no more than was seen."""
+        if self.well.short:
+            return ", whatever the payload"
+        if self.ill.short >= ENOUGH:
+            return ", with such a payload"
+        return "" if self.ill.short else ", not seen again"
 
     @property
     def in_words(self) -> str:

@@ -25,11 +25,11 @@ from conformance.generation.payloads import WINDOW_MEMBERS, Constraints, encoded
 from conformance.generation.simpler import Simpler, plain_members, without
 from conformance.traffic import Case, Kind
 
-# Of a failing payload (F) and a plain one (P): no two of either are as far apart as a third, and both begin and end.
+# A failing payload (F) and a plain one (P): neither stands at places that "every nth" would fit.
 ORDER = "FPPFFP"
-# The same where similar requests have to be kept apart: once with another phone number (F), once with another amount
-# (G), since it is not known which of them matters.
-WINDOWED_ORDER = "FPGGPFFGP"
+# F is sent to other phone numbers, lest a gateway knows it again. If it goes well then, it is sent exactly as it was;
+# where similar requests have to be kept apart, with an amount next to its own.
+EXACTLY = "GGG"
 # In a row, so that every nth shows as such: three times what one of them needs at the rate that the run had, and some.
 ROW_FACTOR, ROW_SPARE = 3.3, 2
 SHORTEST_ROW, LONGEST_ROW = 8, 70
@@ -159,22 +159,25 @@ class Inquiry:
         plain: Members | None = None
         comparison: Comparison | None = None
         for plain in self._plain_ones(suspect):
-            letters = WINDOWED_ORDER if self._command.window_s is not None else ORDER
-            trials = {letter: (suspect.members, plain)[letter == "P"] for letter in letters}
-            moved = {"F": WINDOW_MEMBERS[1:], "G": WINDOW_MEMBERS[:1], "P": ()}
-            cases = [(letter, self._case(suspect, trials[letter], moved[letter])) for letter in letters]
-            outcomes = yield Batch(tuple(case for _, case in cases if case is not None), in_order=True)
-            told = {
-                letter: Tally.among(outcomes.get(case.id) for at, case in cases if at == letter and case is not None)
-                for letter in set(letters)
-            }
-            ill = max(
-                (told[letter] for letter in "FG" if letter in told), key=lambda tally: (tally.always, tally.short)
-            )
-            comparison = Comparison(ill, told["P"])
-            if comparison.depends or not (ill.always and comparison.well.always):
+            told = yield from self._tallied(suspect, plain, ORDER)
+            comparison = Comparison(told["F"], told["P"])
+            if not comparison.ill.always and not comparison.well.short:
+                told = yield from self._tallied(suspect, plain, EXACTLY)
+                ill = max(comparison.ill, told["G"], key=lambda tally: (tally.always, tally.short))
+                comparison = Comparison(ill, comparison.well)
+            if comparison.depends or not (comparison.ill.always and comparison.well.always):
                 break
         return plain, comparison
+
+    def _tallied(self, suspect: Suspect, plain: Members, order: str) -> Generator[Batch, Outcomes, Mapping[str, Tally]]:
+        """Requests in that order, by letter: failing ones to other numbers (F), exactly (G), and plain ones (P)."""
+        phone, amount = WINDOW_MEMBERS
+        movable = amount if self._command.window_s is not None else ""
+        members = {"F": suspect.members, "G": suspect.members, "P": plain}
+        kept = {"F": set(suspect.members) - {phone}, "G": set(suspect.members) - {movable}, "P": set[str]()}
+        cases = [(letter, case) for letter in order if (case := self._case(suspect, members[letter], kept[letter]))]
+        outcomes = yield Batch(tuple(case for _, case in cases), in_order=True)
+        return {letter: Tally.among(outcomes.get(case.id) for at, case in cases if at == letter) for letter in order}
 
     def _plain_ones(self, suspect: Suspect) -> Iterator[Members]:
         """The plainest of all, where it counts as the same; then the plainest that went well in the run."""
@@ -203,8 +206,9 @@ class Inquiry:
         if not (comparison.ill.always and comparison.well.always):
             rate = self.observed.short / max(1, self.observed.of)
             row, so_far = yield from self._row(suspect, plain, so_far, max(1 / rate, self.learned.period))
-            if 0 < sum(row) < ENOUGH:
-                row, so_far = yield from self._row(suspect, plain, so_far, len(row) / sum(row))
+            if 0 < sum(row) < ENOUGH and period(row, expected=self.learned.period) is None:
+                longer, so_far = yield from self._row(suspect, plain, so_far, len(row) / sum(row))
+                row = max(row, longer, key=len)
         kind, words = self._told_of_row(row, so_far)
         return Cause(self.requirement, self.command, cases, kind, words)
 
@@ -235,9 +239,7 @@ class Inquiry:
             if since is not None:
                 return Dependence.FROM_NTH, f"{since}; {comparison.in_words}"
             return Dependence.ALWAYS, f"always, whatever the payload: {comparison.in_words}; {in_the_run}"
-        with_payload = comparison.ill.short and not comparison.well.short
-        whatever = "with such a payload, not each time" if with_payload else "whatever the payload"
-        return Dependence.NOW_AND_THEN, f"now and then, {whatever}: {comparison.in_words}; {in_the_run}"
+        return Dependence.NOW_AND_THEN, f"now and then{comparison.whatever}: {comparison.in_words}; {in_the_run}"
 
     # --- The payload
 

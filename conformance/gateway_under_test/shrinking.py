@@ -26,7 +26,7 @@ from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure
 from conformance.gateway_under_test.inquiry import Batch, Inquiry, Learned, Outcomes
 from conformance.gateway_under_test.settings import Settings
-from conformance.generation.apart import TAIL, Apart
+from conformance.generation.apart import ROOM, Apart
 from conformance.generation.labels import Label
 from conformance.generation.payloads import Constraints
 from conformance.journal import Record
@@ -202,7 +202,7 @@ class _Ground:
     @classmethod
     def of(cls, settings: Settings, cases: Sequence[Case], evidence: Evidence) -> _Ground:
         # A gateway of the run's own has no past; another one may remember the run before.
-        start = 0 if settings.gateway is None else settings.seed % 10**TAIL
+        start = 0 if settings.gateway is None else settings.seed % ROOM
         rooms = {
             command: Apart(
                 COMMANDS[command],

@@ -107,9 +107,10 @@ def _left_out(result: Result) -> Iterator[str]:
     untold = sum(entry.get("depends_on") == Dependence.UNTOLD for entry in result.document["requirements"])
     search = result.document["shrinking"]
     if untold and not search["budget"]:
+        why = "" if result.document["settings"].get("loopback") else ", and may cost money here"
         yield (
-            f"not looked into: on what {_counted(untold, 'failure')} depend, nor their simplest form, as requests may "
-            "cost money (--shrink-requests N allows N of them)"
+            f"the causes of {_counted(untold, 'failure')} were not looked into: that takes requests{why} "
+            "(--shrink-requests N allows N of them)"
         )
     elif search["stopped"]:
         yield f"looking into failures was cut short: {search['stopped']}"
