@@ -17,7 +17,7 @@ from conformance.checks import CHECKS
 from conformance.checks.evidence import Evidence, Terms
 from conformance.checks.follow_ups import Cause, causes_of, run_proper
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, Minimal, Reason, Unobserved
-from conformance.checks.patterns import Dependence, Pattern, observed, told_by_journal
+from conformance.checks.patterns import Dependence, Observation, Pattern, observed, told_by_journal, told_by_numbers
 from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor, Level, Requirement, catalogue
 from conformance.journal import Record
@@ -133,7 +133,7 @@ def _verdict(
     findings: tuple[Finding, ...] = ()
     pattern: Pattern | None = None
     if tally.failed:
-        pattern = known.pattern(requirement, command) or told_by_journal(observed(check, evidence, command))
+        pattern = known.pattern(requirement, command) or _told(observed(check, evidence, command), tally)
         findings = _gathered(check(evidence, command), pattern, known, known.causes.get((requirement.id, command), ()))
         verdict, reason, detail = (Verdict.FAIL if level is Level.MUST else Verdict.WARN), None, None
     elif tally.observations:
@@ -154,6 +154,12 @@ def _verdict(
         detail,
         pattern,
     )
+
+
+def _told(observations: tuple[Observation, ...], tally: _Tally) -> Pattern:
+    if any(observation.fell_short for observation in observations):
+        return told_by_journal(observations)
+    return told_by_numbers(tally.failed, tally.observations)
 
 
 @dataclass(frozen=True, slots=True)

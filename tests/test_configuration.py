@@ -85,6 +85,7 @@ PRECEDENCE = [
         "exclusive_account",
         (True, False, True),
     ),
+    ("shrink-requests", "shrink-requests = 1", "2", ["--shrink-requests", "0"], "shrink_requests", (1, 2, 0)),
     ("consumer-key", 'consumer-key = "a"', "b", ["--consumer-key", "c"], "consumer_key", ("a", "b", "c")),
     ("consumer-secret", 'consumer-secret = "a"', "b", ["--consumer-secret", "c"], "consumer_secret", ("a", "b", "c")),
 ]

@@ -16,6 +16,7 @@ from conformance.checks.patterns import (
     ordinal,
     period,
     told_by_journal,
+    told_by_numbers,
     turning_point,
 )
 from conformance.journal import Note
@@ -65,6 +66,19 @@ def test_the_journal_alone_tells(outcomes: str, kind: Dependence, text: str) -> 
     pattern = told_by_journal(observations(row(outcomes)))
 
     assert (kind, text) == (pattern.kind, pattern.text)
+
+
+def test_notifications_that_belong_to_nobody_are_told_by_their_numbers() -> None:
+    """Which requests they are about is not known."""
+    run = Run()
+    for number in range(4):
+        run.invoke(f"{number:032}")
+        run.notify(raw=b"{}")
+    found = verdict(run, "NTF-14")
+
+    assert found.pattern is not None
+    assert (Dependence.ALWAYS, "always: 4 of 4") == (found.pattern.kind, found.pattern.text)
+    assert "2 of 4; on what it depends cannot be told" == told_by_numbers(2, 4).text
 
 
 def test_payloads_that_show_something_may_be_to_blame_themselves() -> None:

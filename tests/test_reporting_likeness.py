@@ -1,4 +1,4 @@
-"""What people are told of a failure beyond one observation: on what it depends, its simplest form, how many there are."""
+"""What people are told of a failure beyond one observation: on what it depends, its simplest form, how many."""
 
 from __future__ import annotations
 

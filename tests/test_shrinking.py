@@ -14,13 +14,14 @@ import pytest
 from conformance.checks.follow_ups import is_follow_up, run_proper
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import violations
-from conformance.gateway_under_test import shrinking
+from conformance.gateway_under_test import campaign, shrinking
 from conformance.gateway_under_test.settings import DEFAULT_SHRINK_REQUESTS
 from conformance.generation.labels import Label
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
 from conformance.mock_gateway.fault_admission import member
 from conformance.mock_gateway.fault_changes import UNEXCUSED, refuses
+from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.result import Result
 from conformance.traffic import Kind
@@ -32,6 +33,13 @@ WALLET: dict[str, Any] = {"products": ("mpesa-wallet",), "max_examples": 8}
 
 Refuses = Callable[[Moment], bool]
 Entries = dict[tuple[str, str | None], Mapping[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes a second elsewhere takes a part of one here; the mock gateway notifies within milliseconds."""
+    monkeypatch.setattr(shrinking, "LEAST_PATIENCE_S", 0.3)
+    monkeypatch.setattr(campaign, "LATE_S", 0.2)
 
 
 def looked_into(directory: Path, behaviour: Behaviour, **changes: Any) -> Result:
@@ -167,6 +175,14 @@ def test_a_broken_payload_that_is_accepted_is_brought_down_too(tmp_path: Path) -
     case = next(case for case in result.record.cases if case.id == minimal["case"])
     assert (Kind.BROKEN, "phone_number") == (case.kind, case.member)
     assert Label.of(case) is not None
+
+
+def test_a_payload_that_the_contract_leaves_open_is_brought_down_too(tmp_path: Path) -> None:
+    """It stays open in the same place: the plus sign stays, and the number behind it is plain."""
+    result = looked_into(tmp_path, FAULTS["crashes-on-a-plus-sign"].change(BUILT_IN), **WALLET)
+
+    (finding,) = fell_short(result)["OPN-01", "mpesa-wallet"]["findings"]
+    assert {"phone_number": "+254700000000"} == finding["minimal"]["differs"]
 
 
 def test_every_follow_up_proves_its_label(tmp_path: Path) -> None:

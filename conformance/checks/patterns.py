@@ -118,6 +118,13 @@ def observed(check: Check, evidence: Evidence, command: str | None) -> tuple[Obs
 # --- What that says
 
 
+def told_by_numbers(failed: int, of: int) -> Pattern:
+    """What can be said where it is not known which requests fell short: notifications that belong to nobody."""
+    if failed == of >= ENOUGH:
+        return Pattern(Dependence.ALWAYS, f"always: {failed} of {of}")
+    return Pattern(Dependence.UNTOLD, f"{failed} of {of}; on what it depends cannot be told")
+
+
 def told_by_journal(observations: Sequence[Observation]) -> Pattern:
     """What a run alone says: requests of all kinds, sent side by side."""
     seen = sum(o.fell_short for o in observations)

@@ -64,12 +64,12 @@ class Suspect:
 class Found:
     """What was found out about a suspect: `base`, the simplest members that fall short, sent as `case`.
 
-    `differs` are the members in which it is not like the plain one. `cases` are those that are put down to it.
+    `differs` are the members in which it is not like the `good` one. `cases` are those that are put down to it.
     """
 
     suspect: Suspect
     base: Members
-    plain: Members
+    good: Members
     case: Case
     differs: tuple[str, ...]
     comparison: Comparison
@@ -87,7 +87,7 @@ def mended(suspect: Suspect, found: Iterable[Found]) -> Members:
     """The suspect's members without anything that was found."""
     members = suspect.members
     for each in found:
-        members = without(members, each.base, each.plain)
+        members = without(members, each.base, each.good)
     return members
 
 
@@ -186,8 +186,14 @@ class Inquiry:
             yield plainest
         alike = [case for case in self.well if self._is_alike(case, suspect)]
         if alike:
-            best = min(alike, key=lambda case: (len(case.request.body), case.id))
+            best = min(alike, key=lambda case: (self._is_open_there(case, suspect), len(case.request.body), case.id))
             yield members_of(best.request.body) or {}
+
+    @staticmethod
+    def _is_open_there(case: Case, suspect: Suspect) -> bool:
+        """Whether the contract leaves the same member open: then it has no ordinary value to compare with."""
+        label = Label.of(case)
+        return label is not None and bool(label.open_at & suspect.label.open_at)
 
     @staticmethod
     def _is_alike(case: Case, suspect: Suspect) -> bool:
@@ -247,7 +253,9 @@ class Inquiry:
         """Simpler payloads until none falls short any more, or nothing more can be asked."""
         known = tuple(self.learned.to_blame)
         ascii_only = suspect.case.request.body.isascii()
-        simpler = Simpler(suspect.label, plain, frozenset(self.constraints.values()), ascii_only, known)
+        # What is broken or open is measured against what is valid, which could not be sent as such.
+        good = plain if suspect.label.kind is Kind.VALID else plain_members(self._command, self.constraints)
+        simpler = Simpler(suspect.label, good, frozenset(self.constraints.values()), ascii_only, known)
         simpler.told(plain, held=True)
         base, case, finished = suspect.members, suspect.case, True
         while finished and (candidates := simpler.candidates(base, MOST_AT_ONCE)):
@@ -261,7 +269,7 @@ class Inquiry:
         differences = simpler.differences(base)
         self.learned.to_blame.append(differences)
         confirmed = yield from self._confirmed(suspect, base, plain, differences)
-        return Found(suspect, base, plain, case, tuple(differences), comparison, confirmed, finished, [suspect.case.id])
+        return Found(suspect, base, good, case, tuple(differences), comparison, confirmed, finished, [suspect.case.id])
 
     def _confirmed(
         self, suspect: Suspect, base: Members, plain: Members, kept: Iterable[str]

@@ -10,7 +10,7 @@ All pure. What is offered may break the member's schema: whoever sends it proves
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from conformance.generation.alphabets import UNSEEN
@@ -75,19 +75,27 @@ def _uniform(text: str) -> bool:
 # --- Texts
 
 
-def texts(value: str, _good: Any, held: Collection[str]) -> Iterator[Iterator[str]]:
+def texts(value: str, good: Any, held: Collection[str]) -> Iterator[Iterator[str]]:
     """Shorter ones and plainer ones: by kind of character and by length, then part by part."""
     plain = simplest_text()
     if _uniform(value):
         yield (plain * length for length in _lengths(len(value), held))
     else:
-        yield _seen(_by_kind(value), value)
+        yield _seen(chain(_with_digits_of(value, good), _by_kind(value)), value)
         yield _seen(_part_by_part(value), value)
 
 
 def _seen(offered: Iterable[str], value: str) -> Iterator[str]:
     """Those that show something: what white space and marks are worth alone is not contract."""
     yield from (text for text in offered if UNSEEN.issuperset(value) or not UNSEEN.issuperset(text))
+
+
+def _with_digits_of(value: str, good: Any) -> Iterator[str]:
+    """The digits of the good one with the signs of this one, which may be all that matters (`+254…`)."""
+    signs = [character for character in value if not character.isdecimal()]
+    if _digits_alone(good) and len(value) - len(signs) == len(good):
+        rest = iter(good)
+        yield "".join(next(rest) if character.isdecimal() else character for character in value)
 
 
 def _by_kind(value: str) -> Iterator[str]:
