@@ -4,6 +4,8 @@ It is loaded into every pytest session of an environment that the suite is insta
 (`--gateway`, `--seed`, … as for `statum-conformance run`) exist only where the suite is asked for:
 
     pytest --pyargs conformance.suite --gateway http://127.0.0.1:9000/api/v2
+
+Under pytest-xdist (`-n 4`) the processes share one campaign: see `conformance.suite.session`.
 """
 
 from __future__ import annotations
@@ -54,6 +56,9 @@ OPTIONS = (
     Option("--max-examples", "N"),
     Option("--seed", "N"),
     Option("--shrink-requests", "N"),
+    Option("--corpus", "DIR"),
+    Option("--cases", "FILE"),
+    Option("--save-corpus", "DIR"),
     Option("--report-dir", "DIR"),
 )
 

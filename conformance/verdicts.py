@@ -9,11 +9,12 @@ green; what keeps a run from being conclusive is a MUST that could not be exerci
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from conformance.checks import CHECKS
+from conformance.checks.coverage import Covered, covered
 from conformance.checks.evidence import Evidence, Terms
 from conformance.checks.follow_ups import Cause, causes_of, run_proper
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, Minimal, Reason, Unobserved
@@ -55,8 +56,9 @@ class RequirementVerdict:
     """The verdict on one requirement × command.
 
     `observations` were judged, `failed` of them fell short; `findings` shows the first KEPT_FINDINGS of those.
-    `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive. `pattern` says on what it
-    depends that it fell short; findings with one cause are one, with a count.
+    `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive. `asked_for` is False
+    where the run was told to send chosen cases only, and none of them bears on the requirement. `pattern` says on what
+    it depends that it fell short; findings with one cause are one, with a count.
     """
 
     requirement: Requirement
@@ -69,6 +71,7 @@ class RequirementVerdict:
     findings: tuple[Finding, ...] = ()
     reason: Reason | None = None
     detail: str | None = None
+    asked_for: bool = True
     pattern: Pattern | None = None
 
     @property
@@ -79,18 +82,19 @@ class RequirementVerdict:
         """
         if self.verdict is Verdict.FAIL:
             return True
-        if self.verdict is not Verdict.INCONCLUSIVE or self.level is not Level.MUST:
+        if self.verdict is not Verdict.INCONCLUSIVE or self.level is not Level.MUST or not self.asked_for:
             return False
         return not (self.requirement.condition and self.reason is Reason.NO_TRAFFIC)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All verdicts of a run, and how many of its requests were accepted."""
+    """All verdicts of a run, how many of its requests were accepted, and what it exercised."""
 
     verdicts: tuple[RequirementVerdict, ...]
     conclusion: Conclusion
     accepted: int
+    coverage: tuple[Covered, ...] = ()
 
     def by(self, verdict: Verdict) -> list[RequirementVerdict]:
         """Those with a given verdict, in the catalogue's order."""
@@ -101,19 +105,24 @@ class Judged:
         return Counter(v.verdict for v in self.verdicts)
 
 
-def judge(record: Record, checks: Mapping[str, Check] = CHECKS) -> Judged:
-    """Judge a recorded run of a gateway by the catalogue.
+def judge(
+    record: Record, checks: Mapping[str, Check] = CHECKS, scope: Callable[[Record], Record] = run_proper
+) -> Judged:
+    """Judge a recorded run of a gateway by the catalogue; `scope` is the part of the record that is judged.
 
     Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
     """
-    evidence = Evidence.of(run_proper(record))
+    evidence = Evidence.of(scope(record))
     known = _Known.of(record)
     commands = tuple(COMMANDS[name] for name in evidence.terms.commands)
     verdicts = tuple(
         _verdict(requirement, command, evidence, checks[requirement.id], known)
         for requirement, command in catalogue().judged(Actor.GATEWAY, commands)
     )
-    return Judged(verdicts, conclude(verdicts), sum(answer.accepted for answer in evidence.final.values()))
+    if record.settings.get("cases"):
+        verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
+    accepted = sum(answer.accepted for answer in evidence.final.values())
+    return Judged(verdicts, conclude(verdicts), accepted, covered(evidence))
 
 
 def conclude(verdicts: tuple[RequirementVerdict, ...]) -> Conclusion:
@@ -152,7 +161,7 @@ def _verdict(
         findings,
         reason,
         detail,
-        pattern,
+        pattern=pattern,
     )
 
 

@@ -1,6 +1,6 @@
 """A gateway small enough to read in one go, to try the suite on: `sms` and `account-details`, over `http.server`.
 
-    python examples/tiny_gateway.py PORT CALLBACK_URL
+    python examples/tiny_gateway.py HOST:PORT CALLBACK_URL
 
 It tells the result of each message to CALLBACK_URL. It has one flaw, which docs/getting-started.md finds and mends.
 """
@@ -19,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
+
+# ruff: noqa: INP001 - a script, not a module of a package
 
 RIGHT = "Basic " + b64encode(b"tiny-Key:tiny-Secret").decode()
 COMMANDS = {"/api/v2/sms": "POST", "/api/v2/account-details": "GET"}
@@ -47,13 +49,16 @@ def refusal(request: BaseHTTPRequestHandler, body: bytes) -> tuple[HTTPStatus, M
         return HTTPStatus.METHOD_NOT_ALLOWED, {}
     if request.headers["Authorization"] != RIGHT:
         return HTTPStatus.UNAUTHORIZED, {}
-    if request.command == "GET":
-        return None
-    if request.headers["Content-Type"] != "application/json":
+    if request.command == "POST" and request.headers["Content-Type"] != "application/json":
         return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, {}
+    return refusal_of_payload(body) if request.command == "POST" else None
+
+
+def refusal_of_payload(body: bytes) -> tuple[HTTPStatus, Members] | None:
+    """The same for what a request says."""
     try:
         payload = json.loads(body.decode())
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested too deeply to be read
         return HTTPStatus.BAD_REQUEST, {}
     if not isinstance(payload, dict):
         return HTTPStatus.BAD_REQUEST, {}
@@ -67,9 +72,9 @@ def fits(value: object, form: str) -> bool:
     return isinstance(value, str) and re.fullmatch(form, value, re.ASCII) is not None
 
 
-def notify(url: str, request_id: str) -> None:
+def notify(client: httpx.Client, url: str, request_id: str) -> None:
     """Tell the result of a message."""
-    httpx.post(url, json={"result_code": 200, "result_desc": "Success", "request_id": request_id})
+    client.post(url, json={"result_code": 200, "result_desc": "Success", "request_id": request_id})
 
 
 class Gateway(BaseHTTPRequestHandler):
@@ -77,6 +82,7 @@ class Gateway(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     callback_url = ""
+    client = httpx.Client()
     notifiers = ThreadPoolExecutor(4)
 
     def answer(self) -> None:
@@ -88,7 +94,7 @@ class Gateway(BaseHTTPRequestHandler):
             more = {"organization": ORGANIZATION}
         self.write({"status_code": status, "description": status.phrase, "request_id": request_id, **more})
         if status is HTTPStatus.OK and self.command == "POST":
-            self.notifiers.submit(notify, self.callback_url, request_id)
+            self.notifiers.submit(notify, self.client, self.callback_url, request_id)
 
     do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the names that http.server calls
 
@@ -114,8 +120,9 @@ class Server(ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
-    port, Gateway.callback_url = int(sys.argv[1]), sys.argv[2]
-    with Server(("127.0.0.1", port), Gateway) as server, suppress(KeyboardInterrupt):
-        sys.stdout.write(f"tiny gateway at http://127.0.0.1:{server.server_port}/api/v2\n")
+    listen, Gateway.callback_url = sys.argv[1:]
+    host, _, port = listen.partition(":")
+    with Server((host, int(port)), Gateway) as server, suppress(KeyboardInterrupt):
+        sys.stdout.write(f"tiny gateway at http://{host}:{port}/api/v2\n")
         sys.stdout.flush()
         server.serve_forever()

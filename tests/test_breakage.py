@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from conformance.checks.coverage import ASSERTIONS
 from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.errors import SuiteError
@@ -108,8 +109,8 @@ def test_phone_numbers_out_of_pattern(command: Command) -> None:
 
 @pytest.mark.parametrize("command", [command for command in POSTS if command.name != "sms"], ids=lambda c: c.folder)
 def test_amounts_out_of_pattern(command: Command) -> None:
-    """Letters, a negative number and a fraction."""
-    assert {"ab", "-50", "50.5"} <= set(values(command, "amount", "pattern"))
+    """Letters, a negative number and a fraction, the latter two also as numbers."""
+    assert {"ab", "-50", "50.5", -50, 50.5} <= set(values(command, "amount", "pattern"))
 
 
 def test_sender_ids_out_of_pattern() -> None:
@@ -131,7 +132,7 @@ def test_short_codes_out_of_pattern(name: str) -> None:
 
 def test_amounts_out_of_range() -> None:
     """Just outside of the documented range and far outside; where none is documented, nothing is out of range."""
-    assert ["4", "0", "10001", "1000000"] == values(COMMANDS["airtime"], "amount", "range")
+    assert ["4", "0", "10001", "1000000", 4, 10001, 10**20] == values(COMMANDS["airtime"], "amount", "range")
     assert {"airtime"} == {
         command.name for command in POSTS if any(payload.aspect == "range" for payload in broken(command))
     }
@@ -141,7 +142,26 @@ def test_what_reads_as_a_number_is_out_of_range_not_of_pattern() -> None:
     """So that a gateway without a range check is faulted for that and for nothing else."""
     found = values(COMMANDS["airtime"], "amount", "pattern", 400)
 
-    assert [] == [amount for amount in found if amount.isdigit()]
+    assert [] == [amount for amount in found if str(amount).isdigit()]
+
+
+@EACH_POST
+def test_every_keyword_of_the_tolerated_schema_is_broken(command: Command) -> None:
+    """For each required member that it says something about: none is a rule that the campaign never tries."""
+    tolerated = resolved(f"{command.folder}/request.tolerated")
+    keywords = {
+        (name, keyword)
+        for name in tolerated["required"]
+        for keyword in ASSERTIONS
+        if keyword in tolerated["properties"][name]
+    }
+    broken_ones = {
+        (fault.pointer[1:], fault.keyword)
+        for payload in broken(command, 0)
+        for fault in violations(f"{command.folder}/request.tolerated", parse_json(payload.body))
+    }
+
+    assert keywords | {(name, "required") for name in tolerated["required"]} == broken_ones
 
 
 @EACH_POST
@@ -167,7 +187,7 @@ def test_no_digits_of_other_scripts() -> None:
     """Whether they are digits the contract does not say, so nothing rests on it."""
     for command in POSTS:
         for payload in broken(command, 300):
-            value = parse_json(payload.body).get(payload.member)
+            value = str(parse_json(payload.body).get(payload.member))
             if payload.aspect == "pattern":
                 assert [] == [character for character in value if character.isdecimal() and not character.isascii()]
 
@@ -256,7 +276,7 @@ def test_what_is_open_for_messages() -> None:
     texts = {members["message"] for aspect, members in found if aspect == "open"}
 
     assert [460, 2000] == [len(members["message"]) for aspect, members in found if aspect == "over-long"]
-    assert {" ", 254, "Habari\x00yako", "Habari\ue000yako"} <= texts
+    assert {" ", 254, "Habari\x00yako", "Habari\ue000yako", "Habari\ud83dyako"} <= texts
     assert {"open", "over-long"} == {aspect for aspect, _ in found}
     assert {"open"} == {aspect for command in POSTS[1:] for aspect, _ in opened(command)}
 

@@ -33,7 +33,7 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
     out = call(capsys, "--help").out
     listed = [line.split()[0] for line in out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
 
-    assert ["run", "doctor", "mock", "judge", "requirements"] == listed
+    assert ["run", "doctor", "mock", "judge", "replay", "requirements"] == listed
 
 
 @pytest.mark.parametrize(

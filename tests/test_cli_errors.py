@@ -49,14 +49,15 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+NAMES = "run, doctor, mock, judge, replay, requirements"
 USAGE = [
     (
         [],
-        "error: no command is given; expected run, doctor, mock, judge, requirements (hint: statum-conformance --help)",
+        f"error: no command is given; expected {NAMES} (hint: statum-conformance --help)",
     ),
     (
         ["rnu"],
-        "error: there is no command 'rnu'; expected run, doctor, mock, judge, requirements (hint: did you mean run?)",
+        f"error: there is no command 'rnu'; expected {NAMES} (hint: did you mean run?)",
     ),
     (["run", "--gatway", "x"], "error: there is no option --gatway (hint: did you mean --gateway?)"),
     (["run", "--zzz"], "error: there is no option --zzz (hint: statum-conformance run --help)"),

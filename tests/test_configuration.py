@@ -109,6 +109,7 @@ def test_the_command_line_beats_the_environment_which_beats_the_file(
 def test_every_option_of_a_run_is_a_setting(here: Path) -> None:
     """Nothing that can be configured is ignored: each option is in the precedence table or in the one of addresses."""
     tried = {row[0] for row in PRECEDENCE} | {"gateway", "callback-listen", "callback-url", "short-code"}
+    tried |= {"corpus", "cases", "save-corpus"}  # tests/test_casefiles.py
 
     assert here
     assert tried == {switch.name for switch in switches(run.params)}

@@ -13,7 +13,8 @@ import pytest
 from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.errors import SuiteError, UsageError
-from conformance.generation import payloads
+from conformance.generation import payloads, segments
+from conformance.generation.classes import Written, classes_of_members
 from conformance.generation.payloads import Constraints, ValidPayload, documented_range, fresh_payloads, valid_payloads
 
 POSTS = [command for command in COMMANDS.values() if command.method == "POST"]
@@ -160,12 +161,61 @@ def test_messages_in_every_script() -> None:
 
 
 def test_long_messages() -> None:
-    """161, 306 and 459 characters of plain text, and 459 outside of the BMP."""
-    messages = values(made(SMS), "long", "message")
+    """459 characters outside of the BMP; and among the others the limits of three segments."""
+    (message,) = values(made(SMS), "long", "message")
+    others = values(made(SMS), "class", "message")
 
-    assert [161, 306, 459, 459] == [len(message) for message in messages]
-    assert [True, True, True, False] == [message.isascii() for message in messages]
-    assert all(character > "\uffff" for character in messages[-1])
+    assert 459 == len(message)
+    assert all(character > "\uffff" for character in message)
+    assert {160, 161, 306, 307, 459} <= {segments.septets(message) for message in others}
+    assert {201, 202, 402, 403} <= {segments.units(message) for message in others}
+
+
+EACH_SEED = pytest.mark.parametrize("seed", range(8))
+# One value for each class that the values of the account at hand can be in.
+NAMED = Constraints(("K", "4G", "254Karibuni", "20880", "204880", "Statum"), ("60010", "174379", "6001001"))
+
+
+@EACH_POST
+@EACH_SEED
+@pytest.mark.parametrize("given", [Constraints(), NAMED], ids=["any", "given"])
+def test_every_class_is_met_by_systematic_payloads(command: Command, seed: int, given: Constraints) -> None:
+    """Without a random example, whatever the seed: nothing is left to chance."""
+    planned = valid_payloads(command, given, 0, seed)
+
+    for member, classes in classes_of_members(command.folder).items():
+        seen = [Written(one.members[member], one.body) for one in planned if member in one.members]
+        assert [] == [each.name for each in classes if not any(map(each.holds, seen))]
+
+
+@EACH_POST
+def test_few_payloads_meet_all_classes(command: Command) -> None:
+    """One payload serves several: there are far fewer of them than classes."""
+    classes = sum(map(len, classes_of_members(command.folder).values()))
+
+    assert len(made(command, 0)) < classes
+
+
+def test_given_values_are_used_for_what_they_are() -> None:
+    """Classes that no given value is in stay unmet; nobody else's name or number is used for them."""
+    given = Constraints(("Statum", "20880"), (), ("254712000001",))
+    planned = valid_payloads(SMS, given, 0, 1)
+
+    assert {"Statum", "20880"} == {payload.members["sender_id"] for payload in planned}
+    assert {"254712000001"} == {payload.members["phone_number"] for payload in planned}
+
+
+def test_what_meets_a_class_is_not_the_documented_sample() -> None:
+    """A gateway that refuses its own sample is faulted for that alone."""
+    for command in POSTS:
+        example = resolved(f"{command.folder}/request")["examples"][0]
+        for payload in made(command, 0)[1:]:
+            if payload.aspect == "class":
+                assert any(
+                    payload.members.get(name) != example[name]
+                    for name in ("phone_number", "message")
+                    if name in example
+                )
 
 
 def test_messages_with_line_breaks() -> None:
@@ -253,10 +303,11 @@ def test_a_command_of_a_new_product_needs_no_code(monkeypatch: pytest.MonkeyPatc
 
     found = valid_payloads(data, Constraints(), 20, 1)
 
-    assert {"sample", "unicode", "long", "line-breaks", "boundary", "optional", "random"} == {
+    assert {"sample", "unicode", "long", "line-breaks", "boundary", "optional", "class", "random"} == {
         payload.aspect for payload in found
     }
-    assert [161, 200] == [len(note) for note in values(found, "long", "note")]
+    assert [200] == [len(note) for note in values(found, "long", "note")]
+    assert {160, 161} <= {segments.septets(note) for note in values(found, "class", "note")}
     assert ["1", "2", "8", "9"] == values(found, "boundary", "size")
 
 
@@ -267,8 +318,9 @@ def test_one_number_takes_every_amount_once() -> None:
 
     assert ["5", "6", "9999", "10000"] == values(valid, "boundary", "amount")
     assert len(valid) == len({payload.members["amount"] for payload in valid})
-    with pytest.raises(UsageError, match=f"leave room for {room - 5}"):
-        valid_payloads(AIRTIME, ONE_NUMBER, room - 4, 1)
+    systematic = len(valid_payloads(AIRTIME, ONE_NUMBER, 0, 1))
+    with pytest.raises(UsageError, match=f"leave room for {room - systematic}"):
+        valid_payloads(AIRTIME, ONE_NUMBER, room - systematic + 1, 1)
 
 
 def test_fresh_ones_need_room_too() -> None:

@@ -13,14 +13,15 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from campaigns import KEY, SECRET, settings
+from command_line import CHECKOUT, PATIENCE_S
 
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.schemas import parse_json, violations
 from conformance.errors import UsageError
-from conformance.gateway_under_test.plan import Plan
+from conformance.gateway_under_test.plan import GROUP_SIZE, Plan
+from conformance.generation.anatomy import anatomy
 from conformance.traffic import Case, Kind, header
-from tests.campaigns import KEY, SECRET, settings
-from tests.command_line import CHECKOUT, PATIENCE_S
 
 BASE = "http://gateway.example/api/v2"
 POSTS = tuple(name for name, command in COMMANDS.items() if command.product)
@@ -35,7 +36,8 @@ DIGEST = """
 import contextlib, hashlib
 with contextlib.suppress(ImportError):
     import local
-from conformance.gateway_under_test.plan import Plan
+from conformance.gateway_under_test.plan import GROUP_SIZE, Plan
+from conformance.generation.anatomy import anatomy
 from conformance.gateway_under_test.settings import Settings
 plan = Plan.of(Settings("key", "secret", seed=7, max_examples=3), "http://gateway.example/api/v2")
 print(hashlib.sha256(repr(plan).encode()).hexdigest())
@@ -222,6 +224,34 @@ def test_no_airtime_request_meets_the_window_of_another(numbers: tuple[str, ...]
 
 def _similar_in_part(case: Case) -> bool:
     return case.kind is Kind.REPEAT and case.aspect.startswith("other-")
+
+
+def test_a_payload_for_a_class_is_labelled_by_what_is_in_it() -> None:
+    """So that each requirement is judged by all that bears on it, and by nothing else."""
+    labels = {case.aspect for case in planned().cases if case.kind is Kind.VALID}
+
+    assert {"sample", "unicode", "long", "line-breaks", "boundary", "optional", "random"} == labels
+    for case in planned().cases:
+        if case.kind is Kind.VALID and case.command == "sms" and case.aspect == "random":
+            message = members_of(case)["message"]
+            assert message.isascii(), case.id
+            assert len(message) <= 160, case.id
+
+
+def test_open_cases_are_spread_over_groups() -> None:
+    """There are many, and none depends on another: a slow gateway is not asked one after the other."""
+    groups = [group for group in planned().groups if group[0].kind is Kind.OPEN]
+
+    assert len(groups) > 2 * len(POSTS)
+    assert {True} == {len(group) <= GROUP_SIZE for group in groups}
+
+
+def test_what_is_broken_about_a_body_is_told() -> None:
+    """A finding names it; what is undeclared alone has nothing broken."""
+    for case in planned().cases:
+        if case.kind is Kind.MALFORMED:
+            assert (case.keyword is None) == case.aspect.endswith("content-type"), case.id
+            assert case.keyword is None or case.keyword in anatomy(case.request.body), case.id
 
 
 @pytest.mark.parametrize("numbers", [GIVEN, GIVEN[:1]])

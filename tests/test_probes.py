@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64decode, b64encode
-from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -12,16 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.contract.commands import COMMANDS, Command
-from conformance.contract.schemas import parse_json
 from conformance.errors import SuiteError, UsageError
 from conformance.generation import probes
-from conformance.generation.payloads import Constraints, valid_payloads
 from conformance.generation.probes import (
     accept_probes,
     authorization,
     content_type_probes,
     credential_probes,
-    malformed_bodies,
     method_probes,
     unknown_paths,
 )
@@ -37,14 +32,6 @@ CREDENTIAL_ASPECTS = {
     "not-base64",
     "other-scheme",
 }
-BODY_ASPECTS = {"not-json", "cut-short", "empty-body", "array", "scalar", "form-encoded", "not-utf8"}
-BODIES = [
-    payload.body
-    for command in COMMANDS.values()
-    if command.method == "POST"
-    for payload in valid_payloads(command, Constraints(), 12, 1)
-]
-EACH_BODY = pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 
 
 def header_values(key: str, secret: str, aspect: str) -> list[str]:
@@ -168,87 +155,6 @@ def test_a_probe_that_is_right_is_an_error_of_the_suite(monkeypatch: pytest.Monk
 
     with pytest.raises(SuiteError, match="wrong-key"):
         credential_probes(KEY, SECRET)
-
-
-# --- Bodies
-
-
-@EACH_BODY
-def test_no_malformed_body_is_an_object(body: bytes) -> None:
-    """Each aspect is there, and each body is no JSON, or no object."""
-    found = malformed_bodies(body)
-
-    assert {probe.aspect for probe in found} == BODY_ASPECTS
-    for probe in found:
-        try:
-            value = parse_json(probe.body)
-        except ValueError:
-            assert probe.aspect not in ("array", "scalar")
-        else:
-            assert not isinstance(value, dict)
-            assert probe.aspect in ("array", "scalar")
-
-
-@EACH_BODY
-def test_cut_short_is_a_beginning(body: bytes) -> None:
-    """At four places, none of them the end."""
-    cut = [probe.body for probe in malformed_bodies(body) if probe.aspect == "cut-short"]
-
-    assert len(cut) == 4
-    assert all(body.startswith(each) and 0 < len(each) < len(body) for each in cut)
-
-
-@EACH_BODY
-def test_form_encoded_holds_the_same(body: bytes) -> None:
-    """The members as a form, declared as one; all others are declared as JSON."""
-    found = malformed_bodies(body)
-    (form,) = [probe for probe in found if probe.aspect == "form-encoded"]
-
-    assert {name: [value] for name, value in parse_json(body).items()} == parse_qs(form.body.decode())
-    assert {form} == {probe for probe in found if probe.content_type != "application/json"}
-    assert "application/x-www-form-urlencoded" == form.content_type
-
-
-@EACH_BODY
-def test_not_utf8_is_wrong_in_nothing_else(body: bytes) -> None:
-    """Without the stray bytes it is the valid payload again."""
-    stray = [probe.body for probe in malformed_bodies(body) if probe.aspect == "not-utf8"]
-
-    assert len(stray) == 3
-    for each in stray:
-        with pytest.raises(UnicodeDecodeError):
-            each.decode("utf-8")
-        assert parse_json(body) == parse_json(each.decode("utf-8", errors="ignore").encode())
-
-
-def test_scalars_of_every_kind() -> None:
-    """A string, a number, true and null."""
-    found = [parse_json(probe.body) for probe in malformed_bodies(BODIES[0]) if probe.aspect == "scalar"]
-
-    assert [str, int, bool, type(None)] == [type(value) for value in found]
-
-
-@pytest.mark.parametrize("body", [b"[]", b"no", b"", b'{"amount": 50}'])
-def test_malformed_bodies_are_made_from_an_object(body: bytes) -> None:
-    """From anything else the labels would not hold."""
-    with pytest.raises(SuiteError):
-        malformed_bodies(body)
-
-
-def test_a_malformed_body_that_is_an_object_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proof is made each time."""
-    monkeypatch.setattr(probes, "_cut_short", lambda body: [body])
-
-    with pytest.raises(SuiteError, match="cut-short"):
-        malformed_bodies(BODIES[0])
-
-
-@given(st.dictionaries(st.text("abc", min_size=1), st.text(st.characters(max_codepoint=0x24F)), min_size=1, max_size=3))
-def test_any_object_of_texts_will_do(members: dict[str, str]) -> None:
-    """Also with odd characters and empty texts."""
-    found = malformed_bodies(json.dumps(members).encode())
-
-    assert BODY_ASPECTS == {probe.aspect for probe in found}
 
 
 # --- Headers, methods, paths

@@ -75,6 +75,8 @@ FAIL          NTF-01     sms      An accepted request is followed by a notificat
 WARN          AUT-11     sms      A 401 carries WWW-Authenticate.
 INCONCLUSIVE  AUT-02 +1  sms      precondition: its positive twin was not sent
 
+not exercised: NTF-13 sms (applies where a transaction of the run fails; none did)
+not exercised: NTF-05 sms (nothing in the run's traffic bears on it)
 2 PASS · 3 FAIL · 1 WARN · 1 KNOWN · 1 NOT_APPLICABLE · 4 INCONCLUSIVE
 {REPEAT}
 {VERDICT}
@@ -121,6 +123,8 @@ WARN          AUT-11     sms      A 401 carries
 INCONCLUSIVE  AUT-02 +1  sms      precondition: its positive
                                   twin was not sent
 
+not exercised: NTF-13 sms (applies where a transaction of the run fails; none did)
+not exercised: NTF-05 sms (nothing in the run's traffic bears on it)
 2 PASS · 3 FAIL · 1 WARN · 1 KNOWN · 1 NOT_APPLICABLE · 4 INCONCLUSIVE
 {REPEAT}
 {VERDICT}

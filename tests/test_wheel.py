@@ -177,6 +177,6 @@ def test_the_installed_command_answers(installed: Installed) -> None:
 
 
 def test_pytest_finds_the_installed_plugin(installed: Installed) -> None:
-    """Without a conftest.py, the fixture is there once it is installed, and the options where the suite is asked for."""
+    """Without a conftest.py: the fixture is there once it is installed, the options where the suite is asked for."""
     assert "callback_server" in installed("-m", "pytest", "--fixtures")
     assert "--gateway" in installed("-m", "pytest", "--pyargs", "conformance.suite", "--help")

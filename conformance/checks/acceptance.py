@@ -121,7 +121,8 @@ def is_no_5xx(answer: Answer) -> Iterator[Finding]:
     if answer.status is not None and answer.status >= 500:
         yield Finding.in_answer(
             answer,
-            f"a payload that the contract leaves open ({answer.case.aspect}) was answered {answer.status}",
+            f"a payload that the contract leaves open ({answer.case.keyword or answer.case.aspect}) was answered "
+            f"{answer.status}",
             pointer="/status_code",
             value=answer.status,
         )

@@ -34,14 +34,19 @@ def is_follow_up(case_id: str) -> bool:
 
 
 def run_proper(record: Record) -> Record:
-    """The record as it was when the run had listened to its end, without what was sent after that."""
-    if not any(is_follow_up(case.id) for case in record.cases):
-        return record
+    """The record as it was when the run had listened to its end, without what was sent after that.
+
+    A follow-up that was sent before belongs to it: it is what somebody replays.
+    """
     settled = next((note.detail["at"] for note in record.notes if note.kind == "settled"), float("inf"))
+    after = {case.id for case in record.cases if is_follow_up(case.id)}
+    after -= {exchange.case_id for exchange in record.exchanges if exchange.sent_at <= settled}
+    if not after:
+        return record
     return replace(
         record,
-        cases=tuple(case for case in record.cases if not is_follow_up(case.id)),
-        exchanges=tuple(exchange for exchange in record.exchanges if not is_follow_up(exchange.case_id)),
+        cases=tuple(case for case in record.cases if case.id not in after),
+        exchanges=tuple(exchange for exchange in record.exchanges if exchange.case_id not in after),
         notifications=tuple(
             notification for notification in record.notifications if notification.received_at <= settled
         ),

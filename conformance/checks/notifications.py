@@ -35,12 +35,16 @@ SUCCESS = "200"
 # in. Under load either may be late by this much without the gateway being late.
 LATENESS_GRACE_S = 0.25
 
+CUT_OFF = Unobserved(Reason.INTERRUPTED, "the run ended before it had listened for notifications")
+
 
 def follows_each_accepted_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """NTF-01."""
+    """NTF-01. A run that was cut off has seen some come, and cannot say that each does."""
     missing: list[Answer] = []
     for answer in evidence.owed(command):
-        if evidence.notices_about(answer):
+        if evidence.terms.settled_at is None:
+            yield CUT_OFF
+        elif evidence.notices_about(answer):
             yield KEPT
         elif (obstacle := _not_listened_out(evidence, answer)) is not None:
             yield obstacle
@@ -63,9 +67,7 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
 
 def _not_listened_out(evidence: Evidence, answer: Answer) -> Unobserved | None:
     settled, since = evidence.terms.settled_at, answer.exchange.answered_at
-    if settled is None:
-        return Unobserved(Reason.INTERRUPTED, "the run ended before it had listened for notifications")
-    if since is not None and settled < since + evidence.terms.notify_within_s:
+    if settled is not None and since is not None and settled < since + evidence.terms.notify_within_s:
         return Unobserved(Reason.INTERRUPTED, "the run stopped listening before the time for the notification was over")
     return None
 
@@ -237,7 +239,7 @@ def none_for_a_rejected_request(evidence: Evidence, command: str | None) -> Iter
 def none_that_nobody_asked_for(evidence: Evidence, _: str | None) -> Iterator[Judgement]:
     """NTF-21. Answers whose request_id cannot be read explain as many notifications with an unknown one."""
     if evidence.terms.settled_at is None:
-        yield Unobserved(Reason.INTERRUPTED, "the run ended before it had listened for notifications")
+        yield CUT_OFF
         return
     for product in (*PRODUCTS, None):
         orphans = [n for n in evidence.notices if n.product == product and n.orphan]

@@ -55,7 +55,9 @@ def beside_twin(kind: Kind, aspect: str | Callable[[str], bool], rule: Rule) -> 
 def unjudgeable(answer: Answer) -> Unobserved | None:
     """Why an answer says nothing about the request: there is none, or the gateway only asked to slow down."""
     if answer.status is None:
-        return Unobserved(Reason.ENVIRONMENT, answer.exchange.failure or "the run ended before the answer came")
+        if answer.exchange.failure is None:
+            return Unobserved(Reason.INTERRUPTED, "the run ended before the answer came")
+        return Unobserved(Reason.ENVIRONMENT, answer.exchange.failure)
     if answer.status == 429:
         return Unobserved(Reason.ENVIRONMENT, "the gateway answered 429 (too many requests) to the last attempt")
     return None
@@ -116,7 +118,9 @@ def refused_as_invalid(answer: Answer) -> Iterator[Finding]:
 
 def _what(answer: Answer) -> str:
     case = answer.case
-    return f"{case.member} ({case.aspect}, breaks {case.keyword})" if case.member else case.aspect.replace("-", " ")
+    if case.member:
+        return f"{case.member} ({case.aspect}, breaks {case.keyword})"
+    return case.aspect.replace("-", " ") + (f" ({case.keyword})" if case.keyword else "")
 
 
 def _code(answer: Answer) -> Any:

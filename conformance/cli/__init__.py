@@ -7,7 +7,7 @@ Results go to standard output; progress, warnings and errors to standard error, 
 
     command, configuration, options     options, from command line, environment or file
     run, mock, judge, doctor,
-    requirements                        one command each
+    replay, requirements                one command each
     verdict                             the end of those that judge
     complaints                          errors as lines
 """
@@ -28,6 +28,7 @@ from conformance.cli.configuration import variable
 from conformance.cli.doctor import doctor
 from conformance.cli.judge import judge
 from conformance.cli.mock import mock
+from conformance.cli.replay import replay
 from conformance.cli.requirements import requirements
 from conformance.cli.run import run
 from conformance.errors import ConformanceError
@@ -46,7 +47,7 @@ def cli() -> None:
     """Judge whether a Statum-style gateway keeps its API contract, requirement by requirement."""
 
 
-COMMANDS: tuple[ConformanceCommand, ...] = (run, doctor, mock, judge, requirements)
+COMMANDS: tuple[ConformanceCommand, ...] = (run, doctor, mock, judge, replay, requirements)
 
 for command in COMMANDS:
     command.kin = COMMANDS

@@ -117,8 +117,8 @@ def mock(**options: Any) -> int:
     """Serve the mock gateway, until Ctrl-C.
 
     It keeps the contract, with a credential, sender ids and short codes of its own unless others are given. Some phone
-    numbers have a known outcome: those ending in 000402 (no funds), 000404, 000408, 000500 (accepted, then failed) and
-    000429 (slow down, once).
+    numbers have a known outcome: those ending in 99000402 (no funds), 99000404, 99000408, 99000500 (accepted, then
+    failed) and 99000429 (slow down, once).
     """
     account = _account(options)
     console = results()

@@ -1,6 +1,7 @@
 """The options that several commands share, and the settings that they make.
 
-gateway_options, account_options, notification_options, campaign_options, report_dir    groups of options
+gateway_options, account_options, notification_options, campaign_options, case_options, report_dir
+                                                                                        groups of options
 settings_from                                                                           options → Settings
 """
 
@@ -18,7 +19,9 @@ from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
+from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.gateway_under_test.settings import (
+    DEFAULT_CORPUS,
     DEFAULT_MAX_EXAMPLES,
     DEFAULT_NOTIFY_WITHIN_S,
     DEFAULT_SENDER_ID,
@@ -35,6 +38,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 SECRET_VARIABLE = variable("consumer-secret")
 
 GATEWAY, ACCOUNT, NOTIFICATIONS, CAMPAIGN, REPORTS = "Gateway", "Account", "Notifications", "Campaign", "Reports"
+CASES = "Case files"
 
 
 def _together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -89,14 +93,16 @@ account_options = _together(
     ),
 )
 
+phone_options = option(
+    ACCOUNT,
+    "--phone-number",
+    multiple=True,
+    metavar="NUMBER",
+    help="Phone number to use, and no other, for a sandbox that is real. Repeatable.",
+)
+
 sandbox_options = _together(
-    option(
-        ACCOUNT,
-        "--phone-number",
-        multiple=True,
-        metavar="NUMBER",
-        help="Phone number to use, and no other, for a sandbox that is real. Repeatable.",
-    ),
+    phone_options,
     option(
         ACCOUNT,
         "--exclusive-account/--shared-account",
@@ -169,6 +175,30 @@ campaign_options = _together(
     ),
 )
 
+case_options = _together(
+    option(
+        CASES,
+        "--corpus",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help=f"Case files that are sent first. Default: {DEFAULT_CORPUS}, if there is such a folder here.",
+    ),
+    option(
+        CASES,
+        "--cases",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Case file, or folder of such, to send with the twins that they need, and nothing else.",
+    ),
+    option(
+        CASES,
+        "--save-corpus",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Where failing cases are kept as case files, one for each requirement and command.",
+    ),
+)
+
 report_options = option(
     REPORTS,
     "--report-dir",
@@ -190,9 +220,10 @@ def credential_from(options: dict[str, Any]) -> tuple[str, str]:
     complaints = context.find_object(Complaints) or Complaints()
     if secret:
         complaints.protect(secret, key or "")
-    if context.get_parameter_source("consumer_secret") is ParameterSource.COMMANDLINE:
+    if _on_command_line("consumer_secret"):
         complaints.warn(f"--consumer-secret is visible to other processes of this machine; prefer {SECRET_VARIABLE}")
     if gateway is not None:
+        check_gateway_url(gateway)  # before the credential is asked for: a typo is the likelier mistake
         for name, value in (("--consumer-key", key), ("--consumer-secret", secret)):
             if not value:
                 raise UsageError(f"{name} is missing; --gateway needs a credential", f"set {variable(name[2:])}")
@@ -205,8 +236,6 @@ def settings_from(options: dict[str, Any]) -> Settings:
 
     Raises UsageError for what cannot be used.
     """
-    if options["gateway"] is not None:
-        check_gateway_url(options["gateway"])  # before the credential is asked for: a typo is the likelier mistake
     key, secret = credential_from(options)
     seed = options.get("seed")
     return Settings(
@@ -225,7 +254,34 @@ def settings_from(options: dict[str, Any]) -> Settings:
         exclusive_account=options.get("exclusive_account", False),
         shrink_requests=options.get("shrink_requests"),
         report_dir=options.get("report_dir", Path("reports")),
+        **_cases_from(options),
     )
+
+
+def _cases_from(options: dict[str, Any]) -> dict[str, Any]:
+    """The settings about case files. Raises UsageError for a file that is none, before anything is sent."""
+    if "corpus" not in options:
+        return {}
+    corpus, cases, saved = options["corpus"], options["cases"], options["save_corpus"]
+    if cases is not None and corpus is not None and _on_command_line("corpus") and _on_command_line("cases"):
+        raise UsageError("--cases sends these cases and nothing else, and --corpus others first; give one of the two")
+    if saved is not None and saved.exists():
+        if not saved.is_dir():
+            raise UsageError(f"--save-corpus {saved} is a file; expected a folder")
+        CaseFolder.read(saved)
+    if corpus is None and Path(DEFAULT_CORPUS).is_dir():
+        corpus = Path(DEFAULT_CORPUS)
+    if corpus is not None and not corpus.is_dir():
+        raise UsageError(f"--corpus {corpus} is no folder; expected one with case files in it")
+    return {
+        "corpus": CaseFolder.read(corpus) if corpus is not None and cases is None else None,
+        "cases": CaseFolder.read(cases) if cases is not None else None,
+        "save_corpus": saved,
+    }
+
+
+def _on_command_line(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _in_order(products: tuple[str, ...]) -> tuple[str, ...]:

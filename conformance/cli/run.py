@@ -13,6 +13,7 @@ from conformance.cli.command import ConformanceCommand
 from conformance.cli.options import (
     account_options,
     campaign_options,
+    case_options,
     gateway_options,
     product_options,
     receiver_options,
@@ -35,6 +36,7 @@ from conformance.reporting.live import progress_on
 @waiting_options
 @product_options
 @campaign_options
+@case_options
 @report_options
 def run(**options: Any) -> int:
     """Judge a gateway, requirement by requirement.
@@ -45,14 +47,14 @@ def run(**options: Any) -> int:
     Exit code: 0 conformant, 1 not conformant, 2 wrong usage, 3 inconclusive, 4 the suite failed.
     """
     settings = settings_from(options)
-    with _terminated_as_interrupted(), progress_on(remarks()) as progress:
+    with terminated_as_interrupted(), progress_on(remarks()) as progress:
         journal = campaign.run(settings, progress)
         progress.phase("judge")
-    return judge_journal(journal, settings.report_dir)
+    return judge_journal(journal, settings.report_dir, settings.save_corpus)
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
+def terminated_as_interrupted() -> Iterator[None]:
     """While entered, SIGTERM ends the campaign as Ctrl-C does: what is there is judged."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

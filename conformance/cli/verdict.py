@@ -8,33 +8,38 @@ import click
 
 from conformance.cli.complaints import Complaints
 from conformance.errors import EnvironmentFailure
+from conformance.gateway_under_test.keeping import keep
 from conformance.journal import Record, read_journal
-from conformance.reporting.console import results
+from conformance.reporting.console import print_line, remarks, results
 from conformance.reporting.result import Result
 from conformance.reporting.terminal import show, show_verdict
 from conformance.reporting.writing import REPORT_JSON, write_reports
 
 
-def judge_journal(journal: Path, report_dir: Path) -> int:
+def judge_journal(journal: Path, report_dir: Path, save_corpus: Path | None = None) -> int:
     """Judge `journal`, write the reports into `report_dir`, show the result; the exit code of the verdict.
 
-    Raises UsageError if it is no journal, EnvironmentFailure if the reports cannot be written.
+    Failing cases go into the folder `save_corpus`, if there is one. Raises UsageError if it is no journal,
+    EnvironmentFailure if the reports or the corpus cannot be written.
     """
     result = Result.of(read_journal(journal))
     write_reports(result, report_dir)
     report = report_dir / REPORT_JSON
-    obstacle = _obstacle(result.record)
+    obstacle = obstacle_in(result.record)
     if obstacle is None:
-        show(result, results(), report)
+        show(result, results(), report, journal)
     else:
         # Every requirement is inconclusive for the same reason, which is told once.
         show_verdict(result, results(), report)
         complaints = click.get_current_context().find_object(Complaints) or Complaints()
         complaints.error(obstacle)
+    if save_corpus is not None:
+        for path in keep(result.record, result.judged, save_corpus):
+            print_line(remarks(), f"kept {path}")
     return result.conclusion.exit_code
 
 
-def _obstacle(record: Record) -> EnvironmentFailure | None:
+def obstacle_in(record: Record) -> EnvironmentFailure | None:
     """What kept the campaign from being held, if anything did."""
     details = [note.detail for note in record.notes if note.kind == "obstacle"]
     return EnvironmentFailure(details[-1]["message"], details[-1].get("hint")) if details else None

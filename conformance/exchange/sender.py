@@ -83,13 +83,18 @@ class Sender:
 
         # Not Thread.join: up to Python 3.12 one that is interrupted takes the thread for ended.
         done = [threading.Event() for _ in range(min(self._concurrency, len(waiting)))]
-        for number, one in enumerate(done):
-            threading.Thread(target=work, args=(one,), name=f"sender-{number}", daemon=True).start()
+        threads = [
+            threading.Thread(target=work, args=(one,), name=f"sender-{number}", daemon=True)
+            for number, one in enumerate(done)
+        ]
         try:
+            for thread in threads:
+                thread.start()
             _wait_for_all(done)
         except BaseException:  # KeyboardInterrupt, mostly
             self.stop()
-            _wait_for_all(done)
+            # One that has not begun by now finds the pace stopped, and sends nothing.
+            _wait_for_all(one for one, thread in zip(done, threads, strict=True) if thread.ident is not None)
             raise
         if self._error is not None:
             raise self._error

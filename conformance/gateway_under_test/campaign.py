@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,15 @@ JOURNAL = "journal.sqlite"
 LATE_S = 2.0
 
 
-def run(settings: Settings, progress: Progress | None = None, behaviour: Behaviour = BUILT_IN) -> Path:
+def run(
+    settings: Settings,
+    progress: Progress | None = None,
+    behaviour: Behaviour = BUILT_IN,
+    planned: Callable[[Settings, str], Plan] = Plan.of,
+) -> Path:
     """Hold a campaign; `behaviour` is that of the built-in mock gateway, where no other is given.
 
+    `planned` makes the plan, from the settings and the gateway's base URL.
     Raises UsageError and EnvironmentFailure for what keeps a run from beginning (an address that is taken, a report
     directory that cannot be written). What is wrong with the gateway's surroundings (unreachable, credential refused,
     callback path not proven, nothing but 429) is a note in the journal, so that the reports can tell.
@@ -48,7 +54,7 @@ def run(settings: Settings, progress: Progress | None = None, behaviour: Behavio
     begun = time.monotonic()
     with rigged(settings, behaviour) as rig, _journal(settings, rig) as journal:
         try:
-            _campaign(settings, rig, journal, progress)
+            _campaign(settings, rig, journal, progress, planned)
         except KeyboardInterrupt:
             journal.note("interrupted", {})
         except EnvironmentFailure as failure:
@@ -74,12 +80,16 @@ def _journal(settings: Settings, rig: Rig) -> Journal:
     return Journal.create(settings.report_dir / JOURNAL, recorded, redaction)
 
 
-def _campaign(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> None:
+def _campaign(
+    settings: Settings, rig: Rig, journal: Journal, progress: Progress, planned: Callable[[Settings, str], Plan]
+) -> None:
     journal.note("samples", {"passed": check_samples()})
     if not _proven(settings, rig, journal, progress):
         return
-    plan = Plan.of(settings, rig.gateway)
+    plan = planned(settings, rig.gateway)
     journal.plan(plan.cases)
+    for case_id, why in plan.left_out.items():
+        journal.note("left-out", {"case": case_id, "why": why})
     hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))
     rig.intake.hand_to(hearing.on_arrival)
     progress.phase("send", f"{len(plan.cases)} cases")

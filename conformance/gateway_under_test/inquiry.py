@@ -338,4 +338,4 @@ class Inquiry:
         case_id = follow_up_id(self._command.folder, self.requirement, self._count)
         body = encoded(placed, ascii_only=suspect.case.request.body.isascii())
         request = replace(suspect.case.request, body=body)
-        return replace(suspect.case, id=case_id, group=case_id, request=request, earlier=suspect.case.id)
+        return replace(suspect.case, id=case_id, group=case_id, request=request)

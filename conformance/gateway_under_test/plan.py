@@ -1,6 +1,6 @@
 """What a run will send, all of it, before anything is sent.
 
-    Plan            the groups of cases, made from one seed
+    Plan            the groups of cases, made from one seed; those of case files go first
     CommandPlan     the cases of one command, area by area: `AREAS` is the table of them
 
 The same settings give the same bytes. Each negative area begins with its positive twin: the same kind of request, as it
@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain, zip_longest
 from typing import Any
@@ -22,7 +22,10 @@ from typing import Any
 from conformance import __version__
 from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import resolved
+from conformance.errors import UsageError
+from conformance.gateway_under_test.corpus import CASES, CORPUS, Ground, Group, placed
 from conformance.gateway_under_test.settings import Settings
+from conformance.generation.bodies import malformed_bodies, open_bodies
 from conformance.generation.breakage import broken_payloads, open_payloads
 from conformance.generation.payloads import ValidPayload, fresh_payloads, valid_payloads
 from conformance.generation.probes import (
@@ -30,7 +33,6 @@ from conformance.generation.probes import (
     authorization,
     content_type_probes,
     credential_probes,
-    malformed_bodies,
     method_probes,
     unknown_paths,
 )
@@ -45,32 +47,81 @@ PLAIN = "random"
 # What fits into one SMS; anything longer is a long message.
 SINGLE_SMS = 160
 
-Group = tuple[Case, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The groups of a run: cases of a group are sent in order, groups side by side."""
+    """The groups of a run: cases of a group are sent in order, groups side by side.
+
+    `left_out`: the case files that are not sent, by what would be their case's id, and why.
+    """
 
     groups: tuple[Group, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings, base_url: str) -> Plan:
         """Plan a run against the gateway at `base_url`.
 
-        Raises UsageError if the phone numbers given do not suffice for payloads that a window does not confuse.
+        Raises UsageError if the phone numbers given do not suffice for payloads that a window does not confuse, and if
+        of the case files that alone are to be sent none can be.
         """
         plans = [CommandPlan(COMMANDS[name], settings, base_url) for name in settings.commands]
+        if settings.cases is not None:
+            only = placed(settings.cases.files, CASES, _ground(settings, plans), ())
+            if not only.groups:
+                why = next((f"{name}: {reason}" for name, reason in only.left_out.items()), "none is for its products")
+                raise UsageError(f"--cases {settings.cases.path} holds no case that this run can send ({why})")
+            # In which words a gateway refuses a repeat tells a lawful refusal of these cases, sent again too soon.
+            windowed = [p for p in plans if p.command.window_s is not None and _has_valid(only.groups, p.command)]
+            return cls((*only.groups, *(repeated(plan) for plan in windowed)), only.left_out)
+        generated = cls._generated(plans)
+        # Drawn last, sent first: what is generated is the same with a corpus and without.
+        corpus = settings.corpus.files if settings.corpus is not None else ()
+        first = placed(corpus, CORPUS, _ground(settings, plans), chain.from_iterable(generated))
+        return cls((*first.groups, *generated), first.left_out)
+
+    @staticmethod
+    def _generated(plans: Sequence[CommandPlan]) -> tuple[Group, ...]:
         areas = [plan.groups() for plan in plans]
         areas.append(plans[0].unknown_commands())
         # A group of each command in turn, so that all are under way from the start.
         in_turn = chain.from_iterable(zip_longest(*areas, fillvalue=()))
-        return cls(tuple(group for group in in_turn if group))
+        return tuple(group for group in in_turn if group)
 
     @property
     def cases(self) -> tuple[Case, ...]:
         """All cases, group after group."""
         return tuple(chain.from_iterable(self.groups))
+
+
+def _ground(settings: Settings, plans: Sequence[CommandPlan]) -> Ground:
+    """What case files are placed on: requests of the run's own come from the commands' plans."""
+    by_command = {plan.command.name: plan for plan in plans}
+    return Ground(
+        settings.constraints,
+        settings.consumer_key,
+        settings.consumer_secret,
+        plans[0].base_url,
+        settings.seed,
+        settings.commands,
+        plans[0].headers(),
+        lambda command: by_command.get(command or "", plans[0]).twin(),
+    )
+
+
+def _has_valid(groups: Iterable[Group], command: Command) -> bool:
+    return any(case.command == command.name and case.kind is Kind.VALID for group in groups for case in group)
+
+
+def ordinary_headers(credential: str) -> Headers:
+    """The headers of a request with nothing unusual in it."""
+    return (
+        ("Authorization", credential),
+        ("Content-Type", JSON),
+        ("Accept", JSON),
+        ("Accept-Encoding", "gzip"),
+        ("User-Agent", USER_AGENT),
+    )
 
 
 def seed_for(seed: int, *purpose: str) -> int:
@@ -154,13 +205,7 @@ class CommandPlan:
 
     def headers(self, **changes: str | None) -> Headers:
         """The headers of an ordinary request, changed or left out (None) by name (`content_type="text/plain"`)."""
-        ordinary: dict[str, str | None] = {
-            "Authorization": self._right,
-            "Content-Type": JSON,
-            "Accept": JSON,
-            "Accept-Encoding": "gzip",
-            "User-Agent": USER_AGENT,
-        }
+        ordinary: dict[str, str | None] = dict(ordinary_headers(self._right))
         for name, value in changes.items():
             ordinary["-".join(part.capitalize() for part in name.split("_"))] = value
         return tuple((name, value) for name, value in ordinary.items() if value is not None)
@@ -208,9 +253,8 @@ def _in_order(*cases: Case) -> Group:
     return tuple(replace(case, group=cases[0].id) for case in cases)
 
 
-def _in_parts(first: Case, rest: Iterable[Case]) -> Iterator[Group]:
-    """Groups of at most GROUP_SIZE; the first begins with the twin."""
-    cases = (first, *rest)
+def _in_parts(*cases: Case) -> Iterator[Group]:
+    """Groups of at most GROUP_SIZE; the first begins with the first, which is the twin where there is one."""
     for start in range(0, len(cases), GROUP_SIZE):
         yield _in_order(*cases[start : start + GROUP_SIZE])
 
@@ -222,9 +266,9 @@ def valid_cases(plan: CommandPlan) -> Iterator[Group]:
 
 
 def _labelled(command: Command, payload: ValidPayload) -> str:
-    """The payload's aspect; of a random one its content's, and line breaks say more than the script around them."""
+    """The payload's aspect; else that of its content, in which line breaks say more than the script around them."""
     content = aspect_of(command, payload.members)
-    if payload.aspect == PLAIN or (payload.aspect == "unicode" and content == "line-breaks"):
+    if payload.aspect in (PLAIN, "class") or (payload.aspect == "unicode" and content == "line-breaks"):
         return content
     return payload.aspect
 
@@ -240,12 +284,16 @@ def lawful_headers(plan: CommandPlan) -> Iterator[Group]:
 
 def repeats(plan: CommandPlan) -> Iterator[Group]:
     """The same request again; for a command with a window, also what is similar in part only."""
-    first = plan.twin()
-    windowed = plan.command.window_s is not None
-    again = plan.case(Kind.REPEAT, "window" if windowed else "equal", first.request.body, earlier=first.id)
-    yield _in_order(first, again)
-    if windowed:
+    yield repeated(plan)
+    if plan.command.window_s is not None:
         yield from _similar_in_part(plan)
+
+
+def repeated(plan: CommandPlan) -> Group:
+    """A request and the same once more."""
+    first = plan.twin()
+    aspect = "equal" if plan.command.window_s is None else "window"
+    return _in_order(first, plan.case(Kind.REPEAT, aspect, first.request.body, earlier=first.id))
 
 
 def _similar_in_part(plan: CommandPlan) -> Iterator[Group]:
@@ -275,7 +323,7 @@ def wrong_credentials(plan: CommandPlan) -> Iterator[Group]:
         )
         for probe in credential_probes(plan.settings.consumer_key, plan.settings.consumer_secret)
     ]
-    yield from _in_parts(twin, probes)
+    yield from _in_parts(twin, *probes)
     if plan.command.product is None:
         return
     for aspect in ("absent", "wrong-secret"):
@@ -291,14 +339,15 @@ def malformed(plan: CommandPlan) -> Iterator[Group]:
         return
     twin = plan.twin()
     cases = []
-    for index in range(len(malformed_bodies(plan.valid[0].body))):
-        probe = malformed_bodies(plan.fresh().body)[index]
+    for probe in malformed_bodies(lambda: plan.fresh().body):
         headers = plan.headers(content_type=probe.content_type)
-        cases.append(plan.case(Kind.MALFORMED, probe.aspect, probe.body, headers=headers, twin=twin.id))
+        cases.append(
+            plan.case(Kind.MALFORMED, probe.aspect, probe.body, headers=headers, keyword=probe.breakage, twin=twin.id)
+        )
     for aspect, content_type in content_type_probes():
         headers = plan.headers(content_type=content_type)
         cases.append(plan.case(Kind.MALFORMED, aspect, plan.fresh().body, headers=headers, twin=twin.id))
-    yield from _in_parts(twin, cases)
+    yield from _in_parts(twin, *cases)
 
 
 def broken(plan: CommandPlan) -> Iterator[Group]:
@@ -314,18 +363,19 @@ def broken(plan: CommandPlan) -> Iterator[Group]:
         )
         for payload in broken_payloads(plan.command, base.members, extra, plan.seed("broken"))
     ]
-    yield from _in_parts(twin, cases)
+    yield from _in_parts(twin, *cases)
 
 
 def left_open(plan: CommandPlan) -> Iterator[Group]:
-    """Payloads of which the contract does not say whether they are accepted."""
+    """Payloads and bodies of which the contract does not say whether they are accepted."""
     if plan.command.method == "GET":
         return
     careful = bool(plan.settings.phone_numbers)  # then no number may be reached that was not given
     payloads = open_payloads(plan.command, plan.fresh().members, careful=careful)
     cases = [plan.case(Kind.OPEN, aspect, body) for aspect, body in payloads]
-    if cases:
-        yield _in_order(*cases)
+    bodies = open_bodies(plan.command, lambda: plan.fresh().members, careful=careful)
+    cases += [plan.case(Kind.OPEN, each.aspect, each.body, keyword=each.breakage) for each in bodies]
+    yield from _in_parts(*cases)
 
 
 def wrong_methods(plan: CommandPlan) -> Iterator[Group]:

@@ -107,7 +107,7 @@ def _account(settings: Settings, callbacks: dict[str, str]) -> Account:
     return Account(
         consumer_key=settings.consumer_key,
         consumer_secret=settings.consumer_secret,
-        sender_ids=settings.sender_ids,
-        short_codes=settings.short_codes,
+        sender_ids=settings.constraints.sender_ids,
+        short_codes=settings.constraints.short_codes,
         callbacks={product: callbacks[product] for product in settings.products},
     )

@@ -13,17 +13,26 @@ from urllib.parse import urlsplit
 from conformance.callbacks.address import Address
 from conformance.contract.commands import PRODUCTS, commands_of
 from conformance.errors import UsageError
+from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.generation.payloads import Constraints
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
+# A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
+MOST_NOTIFY_WITHIN_S = 86_400.0
 # Valid payloads drawn at random for each command, on top of the systematic ones. With four products a default run
-# has some 300 accepted requests: what goes wrong once in twenty is missed by fewer than one run in a million.
+# has some 250 notifications: what goes wrong with one in twenty is missed by one run in several hundred thousand.
 DEFAULT_MAX_EXAMPLES = 40
 # Requests by which the failures of a run are looked into, where they cost nothing; what is seen to fail is brought down
 # to its simplest form with some forty. On any other gateway an accepted request may cost money, so there it is 0.
 DEFAULT_SHRINK_REQUESTS = 200
 DEFAULT_SENDER_ID = "Statum"
 DEFAULT_SHORT_CODE = "174379"
+# Registered to the built-in mock gateway's account beside the default ones: names of every form that the contract has,
+# for nobody else's are spent.
+MOCK_SENDER_IDS = ("K", "4G", "254Karibuni", "20880", "204880")
+MOCK_SHORT_CODES = ("60010", "6001001")
+# Looked for in the current directory, where a run without --corpus is started.
+DEFAULT_CORPUS = "corpus"
 SEED_BITS = 32
 
 
@@ -36,7 +45,9 @@ def fresh_seed() -> int:
 class Settings:
     """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
 
-    Raises UsageError for a gateway URL that is none, a product that does not exist, and numbers out of range.
+    `corpus`: case files that go first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept.
+    Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called,
+    a product that does not exist, and numbers out of range.
     """
 
     consumer_key: str
@@ -54,6 +65,9 @@ class Settings:
     exclusive_account: bool = False
     shrink_requests: int | None = None
     report_dir: Path = Path("reports")
+    corpus: CaseFolder | None = None
+    cases: CaseFolder | None = None
+    save_corpus: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is sent."""
@@ -62,12 +76,19 @@ class Settings:
         unknown = [p for p in self.products if p not in PRODUCTS]
         if unknown or not self.products:
             raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")
+        if self.gateway is not None and not self.phone_numbers and not is_loopback(self.gateway):
+            raise UsageError(
+                f"--phone-number is missing; {self.gateway} is not on this machine, so messages may reach people",
+                hint="name the numbers that may be called, as in --phone-number 254712345678",
+            )
         if self.max_examples < 0:
             raise UsageError(f"--max-examples is {self.max_examples}; expected 0 or more")
         if self.shrink_requests is not None and self.shrink_requests < 0:
             raise UsageError(f"--shrink-requests is {self.shrink_requests}; expected 0 or more")
         if not self.notify_within_s > 0:
             raise UsageError(f"--notify-within is {self.notify_within_s}; expected more than 0 seconds")
+        if self.notify_within_s > MOST_NOTIFY_WITHIN_S:
+            raise UsageError(f"--notify-within is {self.notify_within_s:g}; expected at most a day (86400 seconds)")
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}; expected 0 or more")
 
@@ -78,8 +99,12 @@ class Settings:
 
     @property
     def constraints(self) -> Constraints:
-        """What generated payloads may name."""
-        return Constraints(self.sender_ids, self.short_codes, self.phone_numbers)
+        """What generated payloads may name: what was given, and all that is the built-in mock gateway's by default."""
+        sender_ids, short_codes = self.sender_ids, self.short_codes
+        if self.gateway is None:
+            sender_ids += MOCK_SENDER_IDS if sender_ids == (DEFAULT_SENDER_ID,) else ()
+            short_codes += MOCK_SHORT_CODES if short_codes == (DEFAULT_SHORT_CODE,) else ()
+        return Constraints(sender_ids, short_codes, self.phone_numbers)
 
     def shrink_budget(self, gateway: str) -> int:
         """How many requests may be sent to `gateway` in order to look into failures."""
@@ -100,11 +125,26 @@ class Settings:
             "max_examples": self.max_examples,
             "seed": self.seed,
             "exclusive_account": self.exclusive_account,
+            "corpus": str(self.corpus.path) if self.corpus else None,
+            "cases": str(self.cases.path) if self.cases else None,
         }
 
 
 def check_gateway_url(url: str) -> None:
-    """UsageError if `url` is no http or https URL with a host."""
+    """UsageError if `url` is no http or https URL with a host, or holds what commands cannot be put behind."""
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        # What stands before it may be the secret, so the URL is not shown.
+        raise UsageError(
+            "the gateway URL holds a credential",
+            hint="give it as --consumer-key and --consumer-secret",
+        )
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise UsageError(f"gateway {url!r} is no URL: there is white space or a control character in it")
+    if "?" in url or "#" in url:
+        raise UsageError(
+            f"gateway {url!r} has a query or fragment; expected the base URL that commands are put behind",
+            hint="such as https://api.statum.co.ke/api/v2",
+        )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 from random import Random
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ KEYWORDS: dict[str, frozenset[str]] = {
     "null": frozenset({"type"}),
     "type": frozenset({"type"}),
     "empty": frozenset({"minLength", "pattern"}),
-    "pattern": frozenset({"pattern", "maxLength"}),
+    "pattern": frozenset({"pattern", "maxLength", "multipleOf", "minimum"}),
     "range": frozenset({"pattern", "minimum", "maximum"}),
 }
 
@@ -206,6 +206,12 @@ def _other_texts(subject: Subject) -> Iterator[str]:
     yield f"{valid}.5"
 
 
+def _other_numbers(subject: Subject) -> Iterator[int | float]:
+    """JSON numbers, for whoever takes them: a fraction of a shilling, and less than none."""
+    if subject.is_amount:
+        yield from (int(subject.valid) + 1 / 2, -int(subject.valid))
+
+
 def _refused_lengths(subject: Subject) -> Iterator[int]:
     """The lengths just below and just above those that are tolerated."""
     tolerated = {length for length in LENGTHS if _tolerates(subject, subject.of_length(length))}
@@ -223,10 +229,15 @@ def _faults(subject: Subject, schema: str, value: object) -> bool:
     )
 
 
-def _outside(subject: Subject) -> Iterator[str]:
+# Beyond 64 bits, and what a reader of doubles takes for a power of two.
+BEYOND_64_BITS = 10**20
+
+
+def _outside(subject: Subject) -> Iterator[str | int]:
     if subject.range:
         low, high = subject.range
         yield from map(str, (low - 1, 0, high + 1, 100 * high))
+        yield from (low - 1, high + 1, BEYOND_64_BITS)  # JSON numbers, for whoever takes them
 
 
 SYSTEMATIC: dict[str, Callable[[Subject], Iterable[object]]] = {
@@ -234,7 +245,7 @@ SYSTEMATIC: dict[str, Callable[[Subject], Iterable[object]]] = {
     "null": lambda _: [None],
     "type": _other_types,
     "empty": lambda _: [""],
-    "pattern": _other_texts,
+    "pattern": lambda subject: chain(_other_texts(subject), _other_numbers(subject)),
     "range": _outside,
 }
 
@@ -276,8 +287,7 @@ AT_RANDOM: dict[str, Callable[[Subject, Random], object]] = {
 
 
 def _as_number(subject: Subject) -> Iterator[int]:
-    if subject.valid.isdigit():
-        yield int(subject.valid)
+    yield int(subject.valid) if subject.valid.isdigit() else 254
 
 
 def _other_spellings(subject: Subject) -> Iterator[str]:
@@ -302,11 +312,12 @@ def _beyond_caution(subject: Subject) -> Iterator[str]:
         yield from map(str, (bounds["minimum"] - 1, bounds["maximum"] + 1))
 
 
-def _open_texts(subject: Subject) -> Iterator[object]:
-    """White space alone, a number, and characters that are controls, private or none at all."""
+def _open_texts(subject: Subject) -> Iterator[str]:
+    """White space alone, characters that are controls, private or none at all, and halves of pairs of surrogates."""
     if subject.is_text:
-        yield from (" ", "\t\r\n", 254)
+        yield from (" ", "\t\r\n")
         yield from (f"Habari{character}yako" for character in "\x00\x07\x1b\x7f\x85\ue000\ufdd0\U0010ffff")
+        yield from (f"Habari{half}yako" for half in ("\ud83d", "\udc4b", "\udc4b\ud83d"))
 
 
 def _long_texts(subject: Subject) -> Iterator[str]:

@@ -24,13 +24,15 @@ Members = Mapping[str, Any]
 class Label:
     """What a payload of `command` counts as.
 
-    `member` is the one that is broken; `open_at` are the places (JSON pointers) where the contract is silent.
+    `member` is the one that is broken, and `keyword` what it breaks; `open_at` are the places (JSON pointers) where the
+    contract is silent.
     """
 
     command: Command
     kind: Kind
     aspect: str
     member: str | None = None
+    keyword: str | None = None
     open_at: frozenset[str] = frozenset()
 
     @classmethod
@@ -41,7 +43,7 @@ class Label:
             return None
         command = COMMANDS[case.command]
         open_at = _pointers(command, "request", members) if case.kind is Kind.OPEN else frozenset()
-        label = cls(command, case.kind, case.aspect, case.member, open_at)
+        label = cls(command, case.kind, case.aspect, case.member, case.keyword, open_at)
         return label if label.holds(case.request.body) else None
 
     def holds(self, body: bytes) -> bool:
@@ -68,10 +70,11 @@ def _valid(label: Label, members: Members) -> bool:
 
 
 def _broken(label: Label, members: Members) -> bool:
-    """Outside of what is tolerated, by that member alone and by a keyword that goes with the aspect."""
+    """Outside of what is tolerated, by that member alone, by that keyword and others that go with the aspect."""
     faults = violations(f"{label.command.folder}/request.tolerated", members)
     allowed = KEYWORDS.get(label.aspect, frozenset())
-    return bool(faults) and all(f.pointer == f"/{label.member}" and f.keyword in allowed for f in faults)
+    same = label.keyword in {fault.keyword for fault in faults}
+    return same and all(f.pointer == f"/{label.member}" and f.keyword in allowed for f in faults)
 
 
 def _open(label: Label, members: Members) -> bool:

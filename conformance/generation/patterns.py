@@ -2,6 +2,8 @@
 
     parsed(pattern)                     the pattern as a tree; UnknownKeyword for what is not known here
     matching(tree, longest, numbers)    one string, of at most `longest` characters
+    variants(tree)                      the ways of matching that differ: together they are the pattern
+    written(tree)                       a tree as a pattern again
 
 Known is what the schemas' request patterns use: `^…$` around characters, classes of characters and ranges, groups,
 alternatives and quantifiers. Hypothesis' `from_regex` knows all of it, but reads the Unicode tables of the running
@@ -14,11 +16,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, groupby, product
 
 from conformance.errors import SuiteError, UnknownKeyword
 
 # Where neither the pattern nor a maxLength bounds a repetition: enough to see that it repeats.
 OPEN_REPETITIONS = 16
+
+# So many choices or lengths beside each other are each a variant of their own (operator ranges, digits of a short
+# code); what has more of them is one class of characters, or one span of lengths, with nothing special inside.
+FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,11 @@ class Characters:
     @property
     def shortest(self) -> int:
         """How short a match can be, in characters."""
+        return 1
+
+    @property
+    def longest(self) -> int | None:
+        """How long a match can be, in characters."""
         return 1
 
 
@@ -46,6 +58,12 @@ class Repeated:
         """How short a match can be, in characters."""
         return self.least * self.item.shortest
 
+    @property
+    def longest(self) -> int | None:
+        """How long a match can be, in characters; None if there is no end to it."""
+        each = self.item.longest
+        return None if self.most is None or each is None else self.most * each
+
 
 Sequence = tuple[Repeated, ...]
 
@@ -60,6 +78,13 @@ class Alternatives:
     def shortest(self) -> int:
         """How short a match can be, in characters."""
         return min(map(_shortest, self.sequences))
+
+    @property
+    def longest(self) -> int | None:
+        """How long a match can be, in characters; None if there is no end to it."""
+        lengths = [[piece.longest for piece in sequence] for sequence in self.sequences]
+        known = [[length for length in several if length is not None] for several in lengths]
+        return None if known != lengths else max(map(sum, known))
 
 
 def _shortest(sequence: Sequence) -> int:
@@ -192,3 +217,60 @@ def _repetitions(piece: Repeated, room: int, numbers: Iterator[int]) -> str:
 
 def _below(limit: int, numbers: Iterator[int]) -> int:
     return next(numbers, 0) % limit if limit > 1 else 0
+
+
+# --- Telling apart
+
+
+def variants(tree: Alternatives) -> tuple[Alternatives, ...]:
+    """The ways of matching `tree` that differ in more than a character: whatever matches it matches one of them.
+
+    A variant for each alternative, for each of a few characters that stand at one place, for each of a few lengths, and
+    for what may be left out with and without it.
+    """
+    return tuple(Alternatives((sequence,)) for whole in tree.sequences for sequence in _variants(whole))
+
+
+def _variants(sequence: Sequence) -> Iterator[Sequence]:
+    for pieces in product(*map(_ways, sequence)):
+        yield tuple(chain.from_iterable(pieces))
+
+
+def _ways(piece: Repeated) -> list[Sequence]:
+    item, least, most = piece.item, piece.least, piece.most
+    if least == most == 1 and isinstance(item, Alternatives):
+        return [variant for sequence in item.sequences for variant in _variants(sequence)]
+    if least == most == 1 and isinstance(item, Characters) and len(item.choices) <= FEW:
+        return [(Repeated(Characters(choice), 1, 1),) for choice in item.choices]
+    if most is not None and 0 < most - least < FEW:
+        return [(Repeated(item, count, count),) if count else () for count in range(least, most + 1)]
+    return [(), (Repeated(item, 1, most),)] if least == 0 else [(piece,)]
+
+
+def written(tree: Alternatives) -> str:
+    """The pattern that `tree` was read from, without its anchors; equal in meaning, not in every character."""
+    return "|".join("".join(map(_written, sequence)) for sequence in tree.sequences)
+
+
+def _written(piece: Repeated) -> str:
+    item, counts = piece.item, (piece.least, piece.most)
+    text = f"({written(item)})" if isinstance(item, Alternatives) else _written_characters(item.choices)
+    sign = next((sign for sign, meant in _SIGNS.items() if meant == counts), None)
+    if counts == (1, 1):
+        return text
+    if sign or piece.least == piece.most:
+        return text + (sign or f"{{{piece.least}}}")
+    return f"{text}{{{piece.least},{'' if piece.most is None else piece.most}}}"
+
+
+def _written_characters(choices: str) -> str:
+    if len(choices) == 1:
+        return re.escape(choices) if re.fullmatch(r"[.+*?()\[\]{}|^$\\]", choices) else choices
+    # Neighbours have the same distance between code point and place.
+    runs = ["".join(run) for run in _runs(choices)]
+    return "[" + "".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else run for run in runs) + "]"
+
+
+def _runs(choices: str) -> Iterator[list[str]]:
+    placed = groupby(enumerate(choices), key=lambda pair: ord(pair[1]) - pair[0])
+    yield from ([choice for _, choice in run] for _, run in placed)

@@ -5,8 +5,10 @@
     Constraints       the values that belong to the account at hand
 
 Which systematic ones a command has follows from its schema: `unicode`, `long` and `line-breaks` from a member with
-`x-characters`, `boundary` from one whose range is documented, `optional` from one that is not required. A command with
-an idempotency window gets no two payloads with the same phone number and amount (contract, "Idempotency").
+`x-characters`, `boundary` from one whose range is documented, `optional` from one that is not required. What they leave
+of the classes of each member's values (`conformance.generation.classes`) is made up for by those called `class`. A
+command with an idempotency window gets no two payloads with the same phone number and amount (contract,
+"Idempotency").
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, cycle, zip_longest
 from random import Random
 from typing import Any
 
@@ -25,8 +27,11 @@ from conformance.contract.commands import Command
 from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.errors import SuiteError, UsageError
 from conformance.generation.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UNIT, Speller, spell
+from conformance.generation.classes import ValueClass, Written, classes_of
 from conformance.generation.draws import draw
+from conformance.generation.segments import UCS_2
 from conformance.generation.strategies import strategy_for, text
+from conformance.generation.text_classes import WIDE_SCRIPTS
 
 Members = Mapping[str, Any]
 
@@ -36,8 +41,8 @@ WINDOW_MEMBERS = ("phone_number", "amount")
 # A random message is one SMS segment at most: each is accepted, sent and paid for.
 RANDOM_TEXT = 160
 
-# Just over one segment, two of 153 characters and three: where segments are counted, here it goes wrong.
-LONG_TEXTS = (161, 306, 459)
+# Three SMS segments of GSM-7: the longest text that the contract speaks of, where a schema sets no other limit.
+LONGEST_TEXT = 459
 ALPHABET_SAMPLE = 24
 
 WITH_LINE_BREAKS = ("Line one\nline two", "Line one\rline two", "Line one\r\nline two", "Column one\tcolumn two")
@@ -81,6 +86,7 @@ def valid_payloads(command: Command, constraints: Constraints, count: int, seed:
         return [NO_BODY]
     planner = _Planner.of(command, constraints, Random(f"{command.name} systematic {seed}"))
     systematic = [planner.placed(aspect, planner.apart(members)) for aspect, members in planner.systematic()]
+    systematic += [planner.placed("class", members) for members in planner.completing(systematic)]
     return [*systematic, *planner.random(count)]
 
 
@@ -123,6 +129,8 @@ class _Planner:
     sample: dict[str, Any]
     chance: Random
     taken: set[str] = field(default_factory=set)
+    # Escapes or UTF-8: both are JSON, and a gateway may be at a loss with either. In turn, so that both are seen.
+    escapes: Iterator[bool] = field(default_factory=lambda: cycle((True, False)))
 
     @classmethod
     def of(cls, command: Command, constraints: Constraints, chance: Random) -> _Planner:
@@ -164,15 +172,45 @@ class _Planner:
         return {**members, phone: drawn[phone]}
 
     def _texts(self, rule: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        longest = min(rule.get("maxLength", LONGEST_TEXT), LONGEST_TEXT)
+        # The limits of segments within what is no long message yet: some scripts serve for them, too.
+        limits = iter([length for length in UCS_2.limits(longest) if length <= RANDOM_TEXT])
         for alphabet in SCRIPTS:
-            yield "unicode", self._spelled(alphabet, ALPHABET_SAMPLE)
-        for length in LONG_TEXTS:
-            if length <= rule.get("maxLength", length):
-                yield "long", self._spelled(PLAIN, length)
-        longest = min(rule.get("maxLength", LONG_TEXTS[-1]), LONG_TEXTS[-1])
+            length = next(limits, ALPHABET_SAMPLE) if alphabet.name in WIDE_SCRIPTS else ALPHABET_SAMPLE
+            yield "unicode", self._spelled(alphabet, length)
         yield "long", self._spelled(ALPHABETS["cjk-extension-b"], longest)
         yield from (("line-breaks", value) for value in WITH_LINE_BREAKS)
         yield "line-breaks", self._spelled(LINE_BREAKS, ALPHABET_SAMPLE)
+
+    def completing(self, planned: Iterable[ValidPayload]) -> Iterator[dict[str, Any]]:
+        """The members of further payloads, so that with `planned` each class of each member's values is met.
+
+        As few as will do: one value serves for all classes that it is in, and one payload for a value of each member.
+        Only texts are alone, so that a refusal is not laid to two of them. What given values do not meet is not met.
+        """
+        apart: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}
+        for member, rule in self.schema["properties"].items():
+            seen = [Written(one.members[member], one.body) for one in planned if member in one.members]
+            lacking = [each for each in classes_of(rule) if not any(map(each.holds, seen))]
+            apart["x-characters" in rule][member] = list(self._meeting(member, lacking))
+        for values in apart.values():
+            rows = list(zip_longest(*values.values()))
+            plain = draw(self._strategy(_plain(self.schema), PLAIN_ONLY), len(rows), self.chance.getrandbits(64))
+            for members, row in zip(plain, rows, strict=True):
+                chosen = {member: value for member, value in zip(values, row, strict=True) if value is not None}
+                yield {**members, **chosen}
+
+    def _meeting(self, member: str, lacking: Iterable[ValueClass]) -> Iterator[str]:
+        """Values of `member` that together are in each class of `lacking`; given ones, where there are any."""
+        chosen: list[Written] = []
+        for each in lacking:
+            if any(map(each.holds, chosen)):
+                continue
+            candidates = self.given.get(member) or (each.make(self.chance),)
+            found = next(filter(each.holds, map(Written, candidates)), None)
+            if found is not None:
+                chosen.append(found)
+                yield found.text
 
     def _spelled(self, alphabet: Speller, length: int) -> str:
         return spell(alphabet, self.chance.randbytes(UNIT * length))
@@ -257,8 +295,9 @@ class _Planner:
             )
 
     def _proved(self, aspect: str, members: Mapping[str, Any]) -> ValidPayload:
-        # Escapes or UTF-8: both are JSON, and a gateway may be at a loss with either.
-        body = encoded(members, ascii_only=self.chance.random() < 1 / 2)
+        body = encoded(members, ascii_only=False)
+        if not body.isascii() and next(self.escapes):
+            body = encoded(members, ascii_only=True)
         parsed = parse_json(body)
         broken = violations(f"{self.command.folder}/request", parsed)
         if broken or parsed != members:

@@ -1,30 +1,24 @@
 """Requests that are wrong, or unusual, around a payload that is valid: pure functions, no randomness.
 
     authorization, credential_probes    the right credential, and every way of having a wrong one
-    malformed_bodies                    bodies that are no JSON object
     content_type_probes                 a JSON body that is not declared as JSON
     accept_probes                       lawful values of Accept
     method_probes, unknown_paths        methods and paths that the gateway does not have
 
 Rules: contract, "Headers" and "Responses". Each probe is a named tuple whose `aspect` the checks select by. What it
-claims about itself (a credential that is not the right one, a body that is no JSON object) is proved when it is made;
-SuiteError if it does not hold.
+claims about itself (a credential that is not the right one) is proved when it is made; SuiteError if it does not hold.
 """
 
 from __future__ import annotations
 
-import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 from conformance.contract.commands import COMMANDS, Command
-from conformance.contract.schemas import parse_json
 from conformance.errors import SuiteError, UsageError
 
 JSON_MEDIA_TYPE = "application/json"
-FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
 
 
 class CredentialProbe(NamedTuple):
@@ -32,14 +26,6 @@ class CredentialProbe(NamedTuple):
 
     aspect: str
     header_value: str | None
-
-
-class BodyProbe(NamedTuple):
-    """A body that is no JSON object, and the Content-Type that it is sent with."""
-
-    aspect: str
-    content_type: str
-    body: bytes
 
 
 class HeaderProbe(NamedTuple):
@@ -137,73 +123,6 @@ def _not_base64(key: str, secret: str) -> Iterator[str]:
 
 def _digestible(key: str) -> str:
     return "".join(character for character in key if character.isascii() and character.isalnum())
-
-
-# --- Bodies
-
-
-def malformed_bodies(valid_body: bytes) -> list[BodyProbe]:
-    """Bodies that are no JSON object, made from `valid_body` (the bytes of one).
-
-    Aspects: `not-json`, `cut-short`, `empty-body`, `array`, `scalar`, `form-encoded`, `not-utf8`. Raises SuiteError if
-    `valid_body` is no JSON object with a text in it, or if a probe is one.
-    """
-    members = _json_object(valid_body)
-    if members is None:
-        raise SuiteError(f"malformed bodies are made from a JSON object, got {valid_body[:80]!r}")
-    probes = [
-        *(BodyProbe("not-json", JSON_MEDIA_TYPE, body) for body in _not_json(valid_body, members)),
-        *(BodyProbe("cut-short", JSON_MEDIA_TYPE, body) for body in _cut_short(valid_body)),
-        BodyProbe("empty-body", JSON_MEDIA_TYPE, b""),
-        BodyProbe("array", JSON_MEDIA_TYPE, b"[]"),
-        BodyProbe("array", JSON_MEDIA_TYPE, b"[" + valid_body + b"]"),
-        *(BodyProbe("scalar", JSON_MEDIA_TYPE, body) for body in (b'"text"', b"254", b"true", b"null")),
-        BodyProbe("form-encoded", FORM_MEDIA_TYPE, urlencode(members).encode("ascii")),
-        *(BodyProbe("not-utf8", JSON_MEDIA_TYPE, body) for body in _not_utf8(members)),
-    ]
-    for probe in probes:
-        if _json_object(probe.body) is not None:
-            raise SuiteError(f"the malformed body {probe.aspect!r} is a JSON object: {probe.body[:80]!r}")
-    return probes
-
-
-def _json_object(body: bytes) -> dict[str, object] | None:
-    try:
-        value = parse_json(body)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _not_json(valid_body: bytes, members: dict[str, object]) -> Iterator[bytes]:
-    yield b"This is not JSON."
-    yield b"<request>" + b"".join(f"<{name}/>".encode() for name in members) + b"</request>"
-    yield repr(members).encode()  # quotes of the wrong kind
-    yield valid_body.strip()[:-1] + b",}"
-    yield valid_body.strip() + b"}"
-
-
-def _cut_short(valid_body: bytes) -> Iterator[bytes]:
-    """Proper beginnings: at the start, at two places inside, and with only the last brace missing."""
-    body = valid_body.strip()
-    for end in sorted({1, len(body) // 3, 2 * len(body) // 3, len(body) - 1} - {0}):
-        yield body[:end]
-
-
-# Three ways for bytes in a JSON string not to be UTF-8: a byte that UTF-8 does not have, Latin-1, an encoded surrogate.
-_NOT_UTF8 = (b"\xff", "é".encode("latin-1"), b"\xed\xa0\x80")
-
-
-def _not_utf8(members: dict[str, object]) -> Iterator[bytes]:
-    """Appended to the longest text, the member with the fewest rules of its own: the bytes shall be what is refused."""
-    texts = {name: value for name, value in members.items() if isinstance(value, str)}
-    if not texts:
-        raise SuiteError(f"a body with a text in it is needed, got {members!r}")
-    longest = max(texts, key=lambda name: len(texts[name]))
-    # A private-use character marks the place: no valid text has one.
-    marked = json.dumps({**members, longest: texts[longest] + "\ue000"}).encode("ascii")
-    for garbage in _NOT_UTF8:
-        yield marked.replace(rb"\ue000", garbage)
 
 
 # --- Headers, methods, paths

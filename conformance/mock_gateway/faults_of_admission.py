@@ -137,8 +137,8 @@ BODIES = (
     Fault("crashes-on-no-utf8", "A body that is not UTF-8 is answered 500", ("BOD-07",), crashes("body-not-utf8")),
     Fault(
         "crashes-on-any-bad-body",
-        "Every body that is no JSON object is answered 500",
-        ("BOD-01", "BOD-02", "BOD-03", "BOD-04", "BOD-05", "BOD-06", "BOD-07"),
+        "Every body that a strict reader takes for no JSON object is answered 500",
+        ("BOD-01", "BOD-02", "BOD-03", "BOD-04", "BOD-05", "BOD-06", "BOD-07", "OPN-01"),
         crashes(*BAD_BODIES),
     ),
 )

@@ -103,7 +103,19 @@ def _faults(command: Command, payload: Mapping[str, Any], behaviour: Behaviour) 
         if not _excused(member, violation.keyword, payload, behaviour):
             keywords.setdefault(member, set()).add(violation.keyword)
     for member, broken in keywords.items():
-        yield _Fault(member, frozenset(broken), payload.get(member))
+        value = payload.get(member)
+        # What is wrong with a number in digits, too, is worse than that it is a number.
+        in_digits = _violated(command, {**payload, member: str(value)}, member) if _is_number(value) else frozenset()
+        yield _Fault(member, in_digits or frozenset(broken), str(value) if in_digits else value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _violated(command: Command, payload: Mapping[str, Any], member: str) -> frozenset[str]:
+    found = violations(f"{command.folder}/request", payload)
+    return frozenset(violation.keyword for violation in found if violation.pointer[1:] == member)
 
 
 def _excused(member: str, keyword: str, payload: Mapping[str, Any], behaviour: Behaviour) -> bool:

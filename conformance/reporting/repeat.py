@@ -1,13 +1,15 @@
-"""The command that makes the same run again."""
+"""The commands that make the same run again, or send one case of it again."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from conformance.contract.commands import PRODUCTS
 from conformance.gateway_under_test.settings import (
+    DEFAULT_CORPUS,
     DEFAULT_MAX_EXAMPLES,
     DEFAULT_NOTIFY_WITHIN_S,
     DEFAULT_SENDER_ID,
@@ -22,6 +24,11 @@ def repeat_command(settings: Mapping[str, Any]) -> str:
     The secret is not in it (STATUM_CONFORMANCE_CONSUMER_SECRET gives it); what was redacted has to be filled in.
     """
     return shlex.join(["statum-conformance", "run", *_options(settings)])
+
+
+def replay_command(case_id: str, journal: Path) -> str:
+    """A line for a shell that sends one recorded case again, to the same gateway."""
+    return shlex.join(["statum-conformance", "replay", case_id, "--journal", str(journal)])
 
 
 def _options(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -44,6 +51,10 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
         yield from ("--shrink-requests", str(settings["shrink_requests"]))
     if settings["exclusive_account"]:
         yield "--exclusive-account"
+    if settings.get("cases"):
+        yield from ("--cases", settings["cases"])
+    elif settings.get("corpus") and settings["corpus"] != DEFAULT_CORPUS:
+        yield from ("--corpus", settings["corpus"])
     yield from ("--seed", str(settings["seed"]))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance import __version__
+from conformance.checks.coverage import Covered
 from conformance.checks.follow_ups import SEARCH, run_proper
 from conformance.checks.judgement import Finding, Minimal
 from conformance.contract.requirements import catalogue
@@ -62,6 +63,18 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
         },
         "shrinking": _search(record),
         "requirements": [_entry(verdict, requests) for verdict in judged.verdicts],
+        "coverage": [_class(covered) for covered in judged.coverage],
+    }
+
+
+def _class(covered: Covered) -> dict[str, Any]:
+    return {
+        "kind": covered.kind,
+        "command": covered.command,
+        "member": covered.member,
+        "class": covered.name,
+        "sent": covered.sent,
+        "accepted": covered.accepted,
     }
 
 

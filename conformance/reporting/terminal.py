@@ -9,6 +9,7 @@ What a gateway said is shown without being obeyed: no markup, no control charact
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from rich.text import Text
 from conformance.checks.patterns import Dependence
 from conformance.contract.requirements import Level
 from conformance.reporting.console import print_line
+from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.likeness import alike
-from conformance.reporting.repeat import repeat_command
+from conformance.reporting.repeat import repeat_command, replay_command
 from conformance.reporting.result import Result
 from conformance.reporting.shortfalls import Shortfall, shortfalls
 from conformance.verdicts import Conclusion, Verdict
@@ -42,11 +44,28 @@ STYLES: Mapping[str, str] = {
 # With more than these a screen tells no more than the first ones do; report.json has all.
 SHOWN_SHORTFALLS = 30
 
+# One failing case is enough to begin with; the evidence names those of the others.
+SHOWN_REPLAYS = 3
+
 INDENT = 2
 
 
-def show(result: Result, console: Console, report: Path | None = None) -> None:
-    """Print the result; `report` is where it can be read in full. The last line is the verdict."""
+def _unexercised(result: Result) -> Iterator[str]:
+    """What does not stand in the way of the verdict, but was not seen either: a line for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for verdict in result.judged.by(Verdict.INCONCLUSIVE):
+        if not verdict.hinders and verdict.asked_for:
+            where = f"{verdict.requirement.id} {verdict.command or ''}".rstrip()
+            reasons.setdefault(verdict.detail or "", []).append(where)
+    for detail, ids in reasons.items():
+        yield f"not exercised: {', '.join(ids)} ({for_terminal(detail)})"
+
+
+def show(result: Result, console: Console, report: Path | None = None, journal: Path | None = None) -> None:
+    """Print the result; `report` is where it can be read in full, `journal` where a failing case can be replayed from.
+
+    The last line is the verdict.
+    """
     fell_short = shortfalls(result)
     shown = fell_short[:SHOWN_SHORTFALLS]
     for shortfall in shown:
@@ -56,10 +75,18 @@ def show(result: Result, console: Console, report: Path | None = None) -> None:
         console.print()
     if len(fell_short) > len(shown):
         print_line(console, f"… and {len(fell_short) - len(shown)} more in {report or 'report.json'}")
+    for line in chain(_unexercised(result), coverage_lines(result.document)):
+        print_line(console, line)
     print_line(console, _counts(result))
     for line in _left_out(result):
         print_line(console, line)
+    for note in result.record.notes:
+        if note.kind == "left-out":
+            print_line(console, f"left out {note.detail['case']}: {note.detail['why']}")
     print_line(console, f"repeat with: {repeat_command(result.record.settings)}")
+    if journal is not None:
+        for case_id in _failing_cases(fell_short)[:SHOWN_REPLAYS]:
+            print_line(console, f"replay with: {replay_command(case_id, journal)}")
     show_verdict(result, console, report)
 
 
@@ -75,6 +102,7 @@ def verdict_line(result: Result, report: Path | None = None) -> str:
         f"{result.conclusion.value}: {_musts(result)}",
         f"{_counted(counts['exchanges'], 'exchange')}, {_counted(counts['notifications'], 'notification')}",
         f"seed {result.document['seed']}",
+        *([f"only {cases}"] if (cases := result.record.settings.get("cases")) else []),
         *([str(report)] if report else []),
     ]
     return " · ".join(parts)
@@ -155,6 +183,13 @@ def _show_evidence(shortfall: Shortfall, console: Console) -> None:
     if finding and finding["reproduce"]:
         print_line(console, " " * INDENT + finding["reproduce"], "dim")
     console.print()
+
+
+def _failing_cases(fell_short: list[Shortfall]) -> list[str]:
+    """The first failing case of each shortfall that is a failure, or the simplest that shows it, each once."""
+    failures = [shortfall.finding for shortfall in fell_short if shortfall.verdict is Verdict.FAIL]
+    shown = ((finding["minimal"] or finding)["case"] for finding in failures if finding)
+    return list(dict.fromkeys(case_id for case_id in shown if case_id))
 
 
 def _indented(content: Text | Table) -> Padding:

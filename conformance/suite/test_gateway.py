@@ -11,6 +11,9 @@ from conformance.reporting.likeness import alike
 from conformance.reporting.result import Result
 from conformance.verdicts import RequirementVerdict, Verdict
 
+# More of the same say no more; report.json has them.
+SHOWN_FINDINGS = 3
+
 
 class ConformanceWarning(UserWarning):
     """A SHOULD of the contract is broken."""
@@ -30,7 +33,7 @@ def test_requirement(requirement: Requirement, command: str | None, gateway_resu
 def told(verdict: RequirementVerdict, result: Result) -> str:
     """The verdict in words: what is required, where that stands, what was seen, how to reproduce it."""
     requirement = verdict.requirement
-    said = f'seed: "{requirement.quote}"' if requirement.quote else f"docs: {requirement.section}"
+    said = f"seed: “{requirement.quote}”" if requirement.quote else f"docs: {requirement.section}"
     lines = [f"{verdict.verdict} {requirement.id} ({verdict.level}) {requirement.title}", f"  {said}"]
     if verdict.reason:
         lines.append(f"  {verdict.reason}: {verdict.detail}")
@@ -38,9 +41,11 @@ def told(verdict: RequirementVerdict, result: Result) -> str:
         e for e in result.document["requirements"] if e["id"] == requirement.id and e["command"] == verdict.command
     )
     lines += [f"  {entry['pattern']}"] if "pattern" in entry else []
-    for finding in entry["findings"]:
+    for finding in entry["findings"][:SHOWN_FINDINGS]:
         lines.append(f"  {finding['message']} · case {finding['case']} · request_id {finding['request_id']}")
         lines += [f"    {finding['pointer']}: {finding['value']}"] if finding["pointer"] is not None else []
         lines += [f"    {finding['reproduce']}"] if finding["reproduce"] else []
         lines += [f"    {line}" for line in alike(finding)]
+    if verdict.failed > SHOWN_FINDINGS:
+        lines.append(f"  … {verdict.failed} in all; report.json shows more of them, the journal all")
     return "\n".join(lines)

@@ -1,0 +1,190 @@
+"""What a run has exercised, counted on the bytes that went out: no requirement, but what the verdicts rest on.
+
+    Covered     a class of what can be sent, how much of it was sent, and how much of that was accepted
+    covered     all classes of the run's commands, those that nothing was sent of too
+
+Three kinds of classes: of values that are `valid` (by command and member), of `broken` payloads and bodies that have to
+be refused (by the keyword that a member breaks, by how a body is no JSON), and of `open` ones. The classes are data of
+the schemas and of `conformance.generation`; a payload counts for every class that it is in, whatever it was made for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from conformance.checks.evidence import Evidence
+from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.schemas import parse_json, resolved, violations
+from conformance.generation import anatomy
+from conformance.generation.classes import Written, classes_of_members, outside
+from conformance.traffic import Kind
+
+VALID, BROKEN, OPEN = "valid", "broken", "open"
+LEFT_OUT, UNKNOWN = "left out", "unknown member"
+
+# The keywords of a schema that something breaks; the others say something about it.
+ASSERTIONS = (
+    "type",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minimum",
+    "maximum",
+    "multipleOf",
+    "x-integer",
+    "x-characters",
+)
+
+# Kind, member (None: the body as a whole) and name of a class; its command is told apart from it.
+Label = tuple[str, str | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A class `name` of `member` (None: of the body) of a command; `accepted` of the `sent` cases were accepted."""
+
+    kind: str
+    command: str
+    member: str | None
+    name: str
+    sent: int
+    accepted: int
+
+
+def covered(evidence: Evidence) -> tuple[Covered, ...]:
+    """Every class of each command of the run, in a fixed order."""
+    return tuple(one for name in evidence.terms.commands for one in _of_command(evidence, COMMANDS[name]))
+
+
+def _of_command(evidence: Evidence, command: Command) -> Iterator[Covered]:
+    if command.method == "GET":
+        return
+    sent: Counter[Label] = Counter()
+    accepted: Counter[Label] = Counter()
+    for answer in evidence.final_of(command.name):
+        measure = MEASURES.get(answer.case.kind)
+        if measure is not None:
+            met = set(measure(command, answer.exchange.request.body))
+            sent.update(met)
+            accepted.update(met if answer.accepted else ())
+    for label in _labels(command.folder):
+        kind, member, name = label
+        yield Covered(kind, command.name, member, name, sent[label], accepted[label])
+
+
+# --- The classes there are
+
+
+@cache
+def _labels(folder: str) -> tuple[Label, ...]:
+    return (
+        *_valid_labels(folder),
+        *_broken_labels(folder),
+        *((BROKEN, None, name) for name in anatomy.REFUSED),
+        *_open_labels(folder),
+        *((OPEN, None, name) for name in (UNKNOWN, *anatomy.OPEN)),
+    )
+
+
+def _valid_labels(folder: str) -> Iterator[Label]:
+    required = resolved(f"{folder}/request")["required"]
+    for member, classes in classes_of_members(folder).items():
+        yield from ((VALID, member, each.name) for each in classes)
+        if member not in required:
+            yield VALID, member, LEFT_OUT
+
+
+def _broken_labels(folder: str) -> Iterator[Label]:
+    tolerated = resolved(f"{folder}/request.tolerated")
+    for member in tolerated["required"]:
+        yield BROKEN, member, "required"
+        yield from ((BROKEN, member, keyword) for keyword in ASSERTIONS if keyword in tolerated["properties"][member])
+    for (member, _), label in _outside(folder).items():
+        yield label[0], member, label[2]
+
+
+def _open_labels(folder: str) -> Iterator[Label]:
+    """What the strict schema says of a member and the tolerated one does not, or says otherwise."""
+    strict, tolerated = (resolved(f"{folder}/{name}")["properties"] for name in ("request", "request.tolerated"))
+    for member, rule in strict.items():
+        loose = [keyword for keyword in ASSERTIONS if rule.get(keyword) != tolerated[member].get(keyword)]
+        yield from ((OPEN, member, keyword) for keyword in loose if keyword in rule)
+
+
+@cache
+def _outside(folder: str) -> Mapping[tuple[str, str], Label]:
+    """Member and value just outside of an amount's range → class: broken where the range is documented, else open."""
+    return {
+        (member, value): (BROKEN if rule["x-integer"].get("x-documented") else OPEN, member, name)
+        for member, rule in resolved(f"{folder}/request")["properties"].items()
+        for name, value in outside(rule).items()
+    }
+
+
+# --- Measuring
+
+
+def _members(body: bytes) -> Mapping[str, Any] | None:
+    """The members of the object that a strict reader finds; None if it finds none."""
+    try:
+        value = parse_json(body)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _valid(command: Command, body: bytes) -> Iterator[Label]:
+    members = _members(body)
+    if members is None:
+        return
+    for member, classes in classes_of_members(command.folder).items():
+        value = members.get(member)
+        if isinstance(value, str):
+            written = Written(value, body)
+            yield from ((VALID, member, each.name) for each in classes if each.holds(written))
+        elif member not in members:
+            yield VALID, member, LEFT_OUT
+
+
+def _broken(command: Command, body: bytes) -> Iterator[Label]:
+    members = _members(body)
+    if members is None:
+        return
+    for violation in violations(f"{command.folder}/request.tolerated", members):
+        yield BROKEN, violation.pointer[1:], violation.keyword
+    yield from _just_outside(command, members)
+
+
+def _malformed(_command: Command, body: bytes) -> Iterator[Label]:
+    yield from ((BROKEN, None, name) for name in anatomy.anatomy(body) if name in anatomy.REFUSED)
+
+
+def _open(command: Command, body: bytes) -> Iterator[Label]:
+    yield from ((OPEN, None, name) for name in anatomy.anatomy(body))
+    members = _members(body) if len(body) < anatomy.HUGE else None
+    if members is None:
+        return
+    for violation in violations(f"{command.folder}/request", members):
+        known = violation.keyword != "additionalProperties"
+        yield (OPEN, violation.pointer[1:], violation.keyword) if known else (OPEN, None, UNKNOWN)
+    yield from _just_outside(command, members)
+
+
+def _just_outside(command: Command, members: Mapping[str, Any]) -> Iterator[Label]:
+    for (member, value), label in _outside(command.folder).items():
+        if members.get(member) == value:
+            yield label
+
+
+MEASURES: Mapping[Kind, Callable[[Command, bytes], Iterator[Label]]] = {
+    Kind.VALID: _valid,
+    Kind.HEADERS: _valid,
+    Kind.BROKEN: _broken,
+    Kind.MALFORMED: _malformed,
+    Kind.OPEN: _open,
+}
+"""What of a case is counted. What is refused for something else than its payload exercises no class of payloads."""

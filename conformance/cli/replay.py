@@ -1,0 +1,170 @@
+"""`replay`: send one recorded case again and judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from conformance.callbacks.address import Address
+from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.complaints import Complaints
+from conformance.cli.configuration import did_you_mean
+from conformance.cli.options import (
+    REPORTS,
+    gateway_options,
+    phone_options,
+    receiver_options,
+    report_options,
+    settings_from,
+    waiting_options,
+)
+from conformance.cli.run import terminated_as_interrupted
+from conformance.cli.verdict import obstacle_in
+from conformance.contract.commands import COMMANDS
+from conformance.errors import UsageError
+from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test.corpus import numbers_named
+from conformance.gateway_under_test.plan import Plan
+from conformance.gateway_under_test.recorded import history, sent_again
+from conformance.gateway_under_test.replaying import judged_alone, window_of
+from conformance.gateway_under_test.settings import Settings, is_loopback
+from conformance.journal import Record, read_journal
+from conformance.journal.redaction import MARKS
+from conformance.reporting.console import remarks, results
+from conformance.reporting.live import progress_on
+from conformance.reporting.replayed import Replayed, show_replayed
+from conformance.traffic import Case
+
+# Beside the journal that is replayed from: that one is evidence, and stays as it is.
+FOLDER = "replay"
+
+
+@click.command("replay", cls=ConformanceCommand, short_help="Send one recorded case again.")
+@click.argument("case_id", metavar="CASE")
+@option(
+    REPORTS,
+    "--journal",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Journal of the run that the case is of. Default: journal.sqlite in the report directory.",
+)
+@report_options
+@gateway_options
+@phone_options
+@receiver_options
+@waiting_options
+def replay(case_id: str, **options: Any) -> int:
+    """Send the recorded CASE again, byte for byte, and judge it by itself.
+
+    What it depends on goes first: its positive twin, what it repeats, its group up to it. Without --gateway it goes to
+    the gateway of the journal; where that was the built-in mock gateway, such a one is started again. The journal holds
+    no credential: the key and secret given are used, and a wrong one is made of them anew. The new exchange is recorded
+    in the folder `replay` of the report directory.
+
+    Exit code: 0 all that bears on the case is kept, 1 something is broken, 2 wrong usage, 3 inconclusive, 4 the suite
+    failed.
+    """
+    path: Path = options.pop("journal") or options["report_dir"] / campaign.JOURNAL
+    record = read_journal(path)
+    case = _recorded(record, case_id, path)
+    settings = _settings(record, case, options)
+    again = settings.report_dir / campaign.JOURNAL
+    if again.resolve() == path.resolve():
+        raise UsageError(f"{path} would be replaced by its own replay", hint="choose another --report-dir")
+    cases = history(record, case)
+    _check_numbers(cases, settings)
+    window = None if settings.gateway is None else window_of(case, cases, _records(record, again))
+    complaints = click.get_current_context().find_object(Complaints) or Complaints()
+    if window is not None and window.ago_s is not None:
+        complaints.warn(window.told)
+    with terminated_as_interrupted(), progress_on(remarks()) as progress:
+        campaign.run(settings, progress, planned=lambda its, base_url: _plan(cases, record, its, base_url))
+        progress.phase("judge")
+    now = read_journal(again)
+    obstacle = obstacle_in(now)
+    if obstacle is not None:
+        return complaints.error(obstacle)
+    replayed = Replayed(case.id, now, judged_alone(now, case.id, window), judged_alone(record, case.id), again)
+    show_replayed(replayed, results())
+    return replayed.conclusion.exit_code
+
+
+def _recorded(record: Record, case_id: str, path: Path) -> Case:
+    found = {case.id: case for case in record.cases}.get(case_id)
+    if found is None:
+        ids = [case.id for case in record.cases]
+        raise UsageError(
+            f"there is no case {case_id!r} in {path}, which has {len(ids):,}; expected the id of one, such as "
+            f"{ids[0] if ids else 'sms/valid/sample/1'}",
+            hint=did_you_mean(case_id, ids),
+        )
+    return found
+
+
+def _check_numbers(cases: tuple[Case, ...], settings: Settings) -> None:
+    """Beyond this machine nobody is called who was not named, in the run or now."""
+    if settings.gateway is None or is_loopback(settings.gateway):
+        return
+    for case in cases:
+        for number in numbers_named(case.request.body, case.member):
+            if number not in settings.phone_numbers:
+                raise UsageError(
+                    f"case {case.id} names the phone number {number}, which is none of --phone-number; "
+                    f"{settings.gateway} is not on this machine, so it may be somebody's",
+                    hint=f"add --phone-number {number} if it may be called",
+                )
+
+
+def _plan(cases: tuple[Case, ...], record: Record, settings: Settings, base_url: str) -> Plan:
+    """All in one group, so that they go out one after the other."""
+    recorded_base = record.settings["gateway"]
+    key, secret = settings.consumer_key, settings.consumer_secret
+    return Plan((tuple(sent_again(case, recorded_base, base_url, key, secret) for case in cases),))
+
+
+def _records(record: Record, again: Path) -> Iterator[Record]:
+    """What tells of requests to the gateway: the run, and the replay before this one."""
+    yield record
+    if again.is_file():
+        yield read_journal(again)
+
+
+# --- Settings: those that are given, else those of the journal
+
+
+def _settings(record: Record, case: Case, options: dict[str, Any]) -> Settings:
+    recorded = record.settings
+    # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
+    was_given = recorded["subject_name"] == recorded["gateway"]
+    product = COMMANDS[case.command].product if case.command else None
+    wanted: Mapping[str, Any] = {
+        "gateway": options["gateway"] or (recorded["gateway"] if was_given else None),
+        "consumer_key": options["consumer_key"] or recorded["consumer_key"],
+        "callback_listen": Address.parse(recorded["callback_listen"]),
+        "callback_url": recorded["callback_url"],
+        "notify_within": recorded["notify_within_s"],
+        "seed": recorded["seed"],
+        "shrink_requests": 0,
+        "exclusive_account": recorded["exclusive_account"],
+        "sender_id": tuple(recorded["sender_ids"]),
+        "short_code": tuple(recorded["short_codes"]),
+        "phone_number": tuple(recorded["phone_numbers"]),
+        "product": (product,) if product else tuple(recorded["products"]),
+    }
+    given = {name: value for name, value in options.items() if not _by_default(name) and value not in (None, ())}
+    chosen = {"consumer_secret": None, **wanted, **given, "report_dir": options["report_dir"] / FOLDER}
+    url = chosen["callback_url"]
+    if url is not None and any(mark in url for mark in MARKS):
+        raise UsageError(
+            f"--callback-url is missing; the journal keeps the token of {url} redacted",
+            hint="give the URL as it is registered with the gateway",
+        )
+    return settings_from(chosen)
+
+
+def _by_default(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.DEFAULT

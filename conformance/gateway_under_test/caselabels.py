@@ -1,0 +1,256 @@
+"""Labels are proved: whether the bytes of a case are what its kind and aspect say of them.
+
+    mislabelled     a step with its markers filled → what is wrong, in words; None if all is well
+    PROOFS          kind → its rule, a small generator of faults
+
+A case that somebody wrote by hand, or that was saved years ago, is judged by its label: a wrong one would blame a
+gateway that is in the right. What a run plans itself is proved where it is made (`conformance.generation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from conformance.checks.refusals import BODY_ASPECTS, BROKEN_ASPECTS
+from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.schemas import parse_json, resolved, violations
+from conformance.errors import UsageError
+from conformance.gateway_under_test.credentials import RIGHT, credential_value
+from conformance.gateway_under_test.steps import Step
+from conformance.generation.breakage import KEYWORDS
+from conformance.generation.payloads import WINDOW_MEMBERS, documented_range
+from conformance.generation.probes import JSON_MEDIA_TYPE
+from conformance.traffic import Kind, header
+
+# What fits into one SMS. Accepting more is a SHOULD of its own (aspect `long`), so that label changes the verdict.
+SINGLE_SMS = 160
+# An account to make wrong credentials of; any with letters of both cases will do.
+SAMPLE_KEY, SAMPLE_SECRET = "SampleKey", "SampleSecret"
+
+ACCEPTS: Mapping[str, str | None] = {"no-accept": None, "any-accept": "*/*", "json-accept": JSON_MEDIA_TYPE}
+
+
+Proof = Callable[[Step, Step | None], Iterator[str]]
+
+
+def mislabelled(step: Step, earlier: Step | None = None) -> str | None:
+    """The first fault of a step's label, None if it has none; `earlier` is the step that goes before it."""
+    return next(PROOFS[step.kind](step, earlier), None)
+
+
+def _members(body: bytes) -> dict[str, Any] | None:
+    try:
+        value = parse_json(body)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _content_type(step: Step) -> str | None:
+    """The declared media type; that of an ordinary request is JSON."""
+    value = JSON_MEDIA_TYPE if step.headers is None else header(step.headers, "Content-Type")
+    return None if value is None else value.partition(";")[0].strip().lower()
+
+
+def _addressed(step: Step) -> Iterator[str]:
+    """The command with its method, the right credential, the body declared as JSON."""
+    if step.command is None:
+        yield "names no command"
+        return
+    command = COMMANDS[step.command]
+    if step.method != command.method:
+        yield f"is sent with {step.method}, and {command.name} takes {command.method}"
+    if step.path != command.name:
+        yield f"is sent to {step.path!r}, not to its command"
+    if step.credential != RIGHT:
+        yield f"is sent with the credential {step.credential!r}, which is not right"
+
+
+def _declared(step: Step) -> Iterator[str]:
+    if step.body and _content_type(step) != JSON_MEDIA_TYPE:
+        yield f"is declared as {_content_type(step)}, not as {JSON_MEDIA_TYPE}"
+
+
+def _payload(step: Step) -> Iterator[str]:
+    """The body is one that every gateway has to accept."""
+    command = COMMANDS[step.command or ""]
+    if command.method == "GET":
+        if step.body:
+            yield "has a body, and a GET has none"
+        return
+    try:
+        faults = violations(f"{command.folder}/request", parse_json(step.body))
+    except ValueError as error:
+        yield f"has a body that cannot be read: {error}"
+        return
+    if faults:
+        yield f"has a body that not every gateway accepts: {faults[0].pointer or 'the whole'}: {faults[0].message}"
+
+
+def _lawful(step: Step) -> Iterator[str]:
+    """Every gateway has to accept it."""
+    yield from _addressed(step)
+    yield from _declared(step)
+    yield from _payload(step)
+
+
+def _valid(step: Step, _: Step | None) -> Iterator[str]:
+    yield from _lawful(step)
+    command = COMMANDS[step.command or ""]
+    if command.method == "GET":
+        return
+    members = _members(step.body) or {}
+    rules: Mapping[str, Mapping[str, Any]] = resolved(f"{command.folder}/request")["properties"]
+    texts = [members[name] for name, rule in rules.items() if "x-characters" in rule and name in members]
+    if (longest := max(map(len, texts), default=0)) > SINGLE_SMS and step.aspect != "long":
+        yield f"has a text of {longest} characters, which is long"
+    claim = CLAIMS.get(step.aspect)
+    if claim is not None and not claim(command, members, texts):
+        yield f"has nothing {step.aspect} in it"
+
+
+def _on_boundary(command: Command, members: Mapping[str, Any], _: list[str]) -> bool:
+    """Whether an amount is at, or next to, an end of a documented range."""
+    rules = resolved(f"{command.folder}/request")["properties"]
+    ends = {name: documented_range(rule) for name, rule in rules.items()}
+    return any(
+        int(members[name]) in (low, low + 1, high - 1, high)
+        for name, (low, high) in ((name, end) for name, end in ends.items() if end and name in members)
+    )
+
+
+Claim = Callable[[Command, Mapping[str, Any], list[str]], bool]
+
+CLAIMS: Mapping[str, Claim] = {
+    "line-breaks": lambda _, __, texts: any(character in text for text in texts for character in "\n\r\t"),
+    "long": lambda _, __, texts: any(len(text) > SINGLE_SMS for text in texts),
+    "boundary": _on_boundary,
+}
+"""Aspects of valid payloads → whether there is such a thing in the payload.
+
+Not `unicode` and `optional`: a run tries the alphabet of ASCII and the payload with every member under these as well.
+"""
+
+
+def _headers(step: Step, _: Step | None) -> Iterator[str]:
+    yield from _lawful(step)
+    if step.aspect == "bare-get":
+        if step.method != "GET":
+            yield "is no GET"
+    elif step.aspect not in ACCEPTS:
+        yield f"is none of {', '.join((*ACCEPTS, 'bare-get'))}"
+    elif header(step.headers or (), "Accept") != ACCEPTS[step.aspect]:
+        yield f"has Accept {header(step.headers or (), 'Accept')!r}"
+
+
+def _repeat(step: Step, earlier: Step | None) -> Iterator[str]:
+    yield from _lawful(step)
+    if earlier is None or earlier.command != step.command:
+        yield "has no request of its command before it, which it could repeat"
+        return
+    if step.aspect in ("equal", "window", "after-refusal") and earlier.body != step.body:
+        yield "has another body than the request before it"
+    if step.aspect in ("equal", "window") and (step.aspect == "window") != bool(COMMANDS[step.command or ""].window_s):
+        yield f"does not go with {step.command}"
+    if step.aspect == "after-refusal" and earlier.kind is not Kind.CREDENTIAL:
+        yield "does not follow a wrong credential"
+    if step.aspect in ("other-amount", "other-phone"):
+        yield from _similar(step, earlier)
+
+
+def _similar(step: Step, earlier: Step) -> Iterator[str]:
+    one, other = _members(step.body) or {}, _members(earlier.body) or {}
+    differing = {name for name in WINDOW_MEMBERS if one.get(name) != other.get(name)}
+    expected = {"amount"} if step.aspect == "other-amount" else {"phone_number"}
+    if differing != expected:
+        yield f"differs from the request before it in {', '.join(sorted(differing)) or 'nothing'}"
+
+
+def _broken(step: Step, _: Step | None) -> Iterator[str]:
+    yield from _addressed(step)
+    yield from _declared(step)
+    if step.member is None or step.keyword is None:
+        yield "does not name the member and the keyword that it breaks"
+        return
+    if step.aspect not in BROKEN_ASPECTS.values():
+        yield f"is none of {', '.join(BROKEN_ASPECTS.values())}"
+    if step.keyword not in KEYWORDS.get(step.aspect, {step.keyword}):
+        yield f"is never a matter of {step.keyword}"
+    try:
+        faults = violations(f"{COMMANDS[step.command or ''].folder}/request.tolerated", parse_json(step.body))
+    except ValueError as error:
+        yield f"has a body that cannot be read: {error}"
+        return
+    if not faults:
+        yield "has a body that a gateway may accept"
+    elif any(fault.pointer != f"/{step.member}" for fault in faults):
+        yield f"breaks {', '.join(sorted({fault.pointer or 'the whole' for fault in faults}))}, not {step.member} alone"
+    elif step.keyword not in {fault.keyword for fault in faults}:
+        yield f"breaks {faults[0].keyword}, not {step.keyword}"
+
+
+def _malformed(step: Step, _: Step | None) -> Iterator[str]:
+    yield from _addressed(step)
+    declared = _content_type(step)
+    if step.aspect not in BODY_ASPECTS.values():
+        yield f"is none of {', '.join(BODY_ASPECTS.values())}"
+    elif step.aspect == "absent-content-type":
+        if declared is not None:
+            yield f"is declared as {declared}"
+    elif step.aspect == "other-content-type":
+        if declared in (None, JSON_MEDIA_TYPE):
+            yield f"is declared as {declared}"
+    elif _members(step.body) is not None:
+        yield "has a body that is a JSON object"
+
+
+def _credential(step: Step, _: Step | None) -> Iterator[str]:
+    if step.credential.rpartition("/")[0] != step.aspect:
+        yield f"is sent with the credential {step.credential!r}"
+        return
+    try:
+        credential_value(step.credential, SAMPLE_KEY, SAMPLE_SECRET)
+    except UsageError as error:
+        yield f"cannot be: {error.message}"
+    if step.command is None:
+        yield "names no command"
+    elif (step.method, step.path) != (COMMANDS[step.command].method, step.command):
+        yield f"is sent with {step.method} to {step.path!r}"
+    else:
+        yield from _declared(step)
+        yield from _payload(step)
+
+
+def _method(step: Step, _: Step | None) -> Iterator[str]:
+    if step.command is None or step.path != step.command:
+        yield "names no command"
+    elif step.method == COMMANDS[step.command].method:
+        yield f"is sent with {step.method}, which the command takes"
+    if step.credential != RIGHT:
+        yield f"is sent with the credential {step.credential!r}, which is not right"
+
+
+def _unknown_command(step: Step, _: Step | None) -> Iterator[str]:
+    if step.command is not None or step.path.strip("/") in COMMANDS:
+        yield f"is sent to {step.path!r}, which is a command"
+    if step.credential != RIGHT:
+        yield f"is sent with the credential {step.credential!r}, which is not right"
+
+
+def _open(step: Step, _: Step | None) -> Iterator[str]:
+    """Either answer will do, so nothing is claimed of the body."""
+    yield from _addressed(step)
+
+
+PROOFS: Mapping[Kind, Proof] = {
+    Kind.VALID: _valid,
+    Kind.HEADERS: _headers,
+    Kind.REPEAT: _repeat,
+    Kind.BROKEN: _broken,
+    Kind.MALFORMED: _malformed,
+    Kind.CREDENTIAL: _credential,
+    Kind.METHOD: _method,
+    Kind.UNKNOWN_COMMAND: _unknown_command,
+    Kind.OPEN: _open,
+}

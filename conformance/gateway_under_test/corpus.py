@@ -1,0 +1,216 @@
+"""Case files as part of a plan: fitted to the account, given their twins, grouped.
+
+    placed      case files → groups of cases, and why some were left out
+    Ground      what they are placed on: the account, the base URL, how the run makes requests of its own
+
+Nothing is sent that the run was not told to send: a file that names a phone number, a sender id or a short code which
+this run may not use is left out, and so is one for which a window leaves no phone number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import parse_json, violations
+from conformance.gateway_under_test.casefiles import CaseFile
+from conformance.gateway_under_test.credentials import credential_value, with_credential
+from conformance.gateway_under_test.steps import MARKER, Step
+from conformance.generation.payloads import WINDOW_MEMBERS, Constraints
+from conformance.traffic import Case, Headers, Kind, Request
+
+Group = tuple[Case, ...]
+Pair = tuple[str, ...]
+
+# What the ids of cases from files begin with: those of a corpus, and those that alone are sent.
+CORPUS, CASES = "corpus", "cases"
+
+# Refusals that count only beside a request that was accepted.
+NEGATIVE = frozenset({Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL, Kind.METHOD, Kind.UNKNOWN_COMMAND})
+AFTER_REFUSAL = "after-refusal"
+
+PHONE_NUMBER = "phone_number"
+
+# Draws of phone numbers tried before it is said that none is free: with one left among two hundred, still found.
+MOST_TRIES = 1_000
+
+# What might be taken for a phone number, as people and gateways write them (contract: 10 to 15 digits).
+NUMBER = re.compile(r"(?<![0-9])[0-9](?:[ ()./-]?[0-9]){9,14}(?![0-9])")
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """`headers`: those of an ordinary request. `twin`: makes a positive twin for a command (None: for any)."""
+
+    constraints: Constraints
+    consumer_key: str
+    consumer_secret: str
+    base_url: str
+    seed: int
+    commands: tuple[str, ...]
+    headers: Headers
+    twin: Callable[[str | None], Case]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Groups, in the order of the files; `left_out` says of each file that was, by its id, why."""
+
+    groups: tuple[Group, ...]
+    left_out: Mapping[str, str]
+
+
+class _LeftOut(Exception):
+    """Why a file is not sent."""
+
+
+def placed(files: Sequence[CaseFile], prefix: str, ground: Ground, planned: Iterable[Case]) -> Placed:
+    """The files as groups whose cases are called `prefix/NAME`; none meets one of `planned` within a window.
+
+    A file for a command that the run does not exercise is passed over.
+    """
+    taken = set(_pairs(planned)) if any(_has_window(file.step.command) for file in files) else set()
+    groups: list[Group] = []
+    left_out: dict[str, str] = {}
+    for file in files:
+        if file.step.command is not None and file.step.command not in ground.commands:
+            continue
+        try:
+            groups.append(_group(file, f"{prefix}/{file.name}", ground, taken))
+        except _LeftOut as reason:
+            left_out[f"{prefix}/{file.name}"] = str(reason)
+    return Placed(tuple(groups), left_out)
+
+
+def _group(file: CaseFile, name: str, ground: Ground, taken: set[Pair]) -> Group:
+    steps = _fitted(file, ground, taken)
+    for step in steps:
+        _check_allowed(step, ground.constraints)
+    taken.update(_pairs_of_steps(steps))
+    needs_twin = any(step.kind in NEGATIVE or step.aspect == AFTER_REFUSAL for step in steps)
+    twins = [ground.twin(file.step.command)] if needs_twin else []
+    cases = list(twins)
+    for place, step in enumerate(steps, start=1):
+        label = name if step is steps[-1] else f"{name}/before-{place}"
+        cases.append(_case(step, label, ground, twins, cases))
+    return tuple(replace(case, group=cases[0].id) for case in cases)
+
+
+def _case(step: Step, name: str, ground: Ground, twins: list[Case], before: list[Case]) -> Case:
+    headers = ground.headers if step.headers is None else step.headers
+    value = credential_value(step.credential, ground.consumer_key, ground.consumer_secret)
+    request = Request(step.method, f"{ground.base_url}/{step.path}", with_credential(headers, value), step.body)
+    # Which of several wrong credentials it is, is told by the end of the id, as everywhere.
+    case_id = f"{name}/{step.credential.rpartition('/')[2]}" if step.kind is Kind.CREDENTIAL else name
+    wants_twin = step.kind in NEGATIVE or step.aspect == AFTER_REFUSAL
+    return Case(
+        case_id,
+        step.command,
+        step.kind,
+        step.aspect,
+        name,
+        request,
+        member=step.member,
+        keyword=step.keyword,
+        twin=twins[0].id if wants_twin else None,
+        earlier=before[-1].id if step.kind is Kind.REPEAT else None,
+    )
+
+
+# --- Fitting
+
+
+def _fitted(file: CaseFile, ground: Ground, taken: set[Pair]) -> tuple[Step, ...]:
+    """The steps with every marker filled, so that no request is similar to one of `taken` within a window."""
+    markers = tuple(dict.fromkeys(marker for step in file.steps for marker in step.markers))
+    digest = hashlib.sha256(f"{ground.seed}/{file.name}/{file.digest}".encode()).digest()
+    chance = Random(int.from_bytes(digest[:8]))
+    for _ in range(MOST_TRIES):
+        values = {marker: _value(marker, ground.constraints, chance) for marker in markers}
+        numbers = [value for marker, value in values.items() if marker.startswith(b"${phone_number")]
+        steps = tuple(step.filled(values) for step in file.steps)
+        if len(numbers) == len(set(numbers)) and taken.isdisjoint(_pairs_of_steps(steps)):
+            return steps
+    raise _LeftOut("no phone number that may be used is free for it within the command's window")
+
+
+def _value(marker: bytes, constraints: Constraints, chance: Random) -> str:
+    if marker == b"${sender_id}":
+        return constraints.sender_ids[0]
+    if marker == b"${short_code}":
+        return constraints.short_codes[0]
+    match = MARKER.fullmatch(marker)
+    prefix = (match["prefix"] or b"").decode() if match else ""
+    if constraints.phone_numbers:
+        fitting = [number for number in constraints.phone_numbers if number.startswith(prefix)]
+        return chance.choice(fitting or constraints.phone_numbers)
+    begun = prefix or chance.choice(("2541", "2547"))
+    return begun + f"{chance.randrange(10 ** (12 - len(begun))):0{12 - len(begun)}d}"
+
+
+def _has_window(command: str | None) -> bool:
+    return command is not None and COMMANDS[command].window_s is not None
+
+
+def _pair(command: str | None, body: bytes) -> Pair | None:
+    """What makes two requests similar within a window; None where there is none."""
+    if not _has_window(command):
+        return None
+    members = _members(body)
+    pair = tuple(members.get(name) for name in WINDOW_MEMBERS)
+    return tuple(map(str, pair)) if all(isinstance(value, str) for value in pair) else None
+
+
+def _pairs(cases: Iterable[Case]) -> Iterator[Pair]:
+    yield from filter(None, (_pair(case.command, case.request.body) for case in cases))
+
+
+def _pairs_of_steps(steps: Iterable[Step]) -> Iterator[Pair]:
+    yield from filter(None, (_pair(step.command, step.body) for step in steps))
+
+
+def _members(body: bytes) -> dict[str, Any]:
+    try:
+        value = parse_json(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+# --- What may be sent
+
+
+def _check_allowed(step: Step, constraints: Constraints) -> None:
+    """Raises _LeftOut if the step names what this run was not told of."""
+    members = _members(step.body)
+    for name, given in (("sender_id", constraints.sender_ids), ("short_code", constraints.short_codes)):
+        value = members.get(name)
+        if given and name != step.member and value is not None and value not in given and _could_be(step, name, value):
+            raise _LeftOut(f"it names the {name} {value!r}, which is none of --{name.replace('_', '-')}")
+    if constraints.phone_numbers:
+        for number in numbers_named(step.body, step.member):
+            if number not in constraints.phone_numbers:
+                raise _LeftOut(f"it names the phone number {number}, which is none of --phone-number")
+
+
+def _could_be(step: Step, member: str, value: object) -> bool:
+    """Whether the value is one that an account may have, so that not being registered is what is wrong with it."""
+    folder = COMMANDS[step.command].folder if step.command else "sms"
+    return not any(fault.pointer == f"/{member}" for fault in violations(f"{folder}/request", {member: value}))
+
+
+def numbers_named(body: bytes, broken: str | None = None) -> Iterator[str]:
+    """Whatever in a body somebody might call: the phone number, or else every run of digits that could be one.
+
+    None if it is the phone number that is `broken`: that is refused everywhere, so nobody is reached.
+    """
+    if broken == PHONE_NUMBER:
+        return
+    members = _members(body)
+    text = str(members[PHONE_NUMBER]) if PHONE_NUMBER in members else body.decode("utf-8", "replace")
+    yield from (re.sub("[^0-9]", "", found[0]) for found in NUMBER.finditer(text))

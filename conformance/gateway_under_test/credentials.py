@@ -1,0 +1,53 @@
+"""Credentials as labels, for where the value must not stand: `right`, or a wrong one by aspect and number.
+
+    credential_label    case → label
+    credential_value    label → the value of `Authorization` for an account, None for no such header
+    with_credential     headers with that value in them
+
+The number is that of the probe among those of its aspect, as in the id of the case that sends it (`…/wrong-key/2`).
+"""
+
+from __future__ import annotations
+
+from conformance.errors import UsageError
+from conformance.generation.probes import authorization, credential_probes
+from conformance.traffic import Case, Headers, Kind
+
+RIGHT = "right"
+AUTHORIZATION = "Authorization"
+
+
+def credential_label(case: Case) -> str:
+    """Which credential a case is sent with."""
+    if case.kind is not Kind.CREDENTIAL:
+        return RIGHT
+    number = case.id.rpartition("/")[2]
+    return f"{case.aspect}/{number if number.isdecimal() and int(number) else 1}"
+
+
+def credential_value(label: str, key: str, secret: str) -> str | None:
+    """The value of `Authorization`. Numbers go round: a second look at a probe has one beyond the last.
+
+    Raises UsageError for an aspect that no wrong credential of this account has.
+    """
+    if label == RIGHT:
+        return authorization(key, secret)
+    aspect, _, number = label.rpartition("/")
+    probes = credential_probes(key, secret)
+    of_aspect = [probe.header_value for probe in probes if probe.aspect == aspect]
+    if not of_aspect:
+        known = dict.fromkeys(probe.aspect for probe in probes)
+        raise UsageError(
+            f"credential {label!r} is none that this account can be probed with; expected {RIGHT}, "
+            f"or {', '.join(known)} with a number, such as wrong-key/1"
+        )
+    return of_aspect[(int(number) - 1) % len(of_aspect)]
+
+
+def with_credential(headers: Headers, value: str | None) -> Headers:
+    """`headers` with that `Authorization`: in the place of the one that is there, else as the first."""
+    others = [pair for pair in headers if pair[0].lower() != AUTHORIZATION.lower()]
+    if value is None:
+        return tuple(others)
+    place = next((i for i, (name, _) in enumerate(headers) if name.lower() == AUTHORIZATION.lower()), 0)
+    return (*others[:place], (AUTHORIZATION, value), *others[place:])

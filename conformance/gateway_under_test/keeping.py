@@ -1,0 +1,197 @@
+"""Failing cases become case files: the simplest one for each requirement × command that failed.
+
+    kept_files      a judged record → case files
+    keep            writes those that a folder does not hold yet
+
+Written from the journal, so what is redacted there is in no file; a case whose bytes were touched by that is passed
+over, for its bytes are not known any more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from conformance import __version__
+from conformance.checks.judgement import Finding
+from conformance.contract.commands import COMMANDS
+from conformance.errors import EnvironmentFailure, UsageError
+from conformance.gateway_under_test.casefiles import SUFFIX, CaseFile, CaseFolder, Find, case_file, file_bytes
+from conformance.gateway_under_test.corpus import CASES, CORPUS
+from conformance.gateway_under_test.credentials import AUTHORIZATION, credential_label
+from conformance.gateway_under_test.plan import aspect_of, ordinary_headers
+from conformance.gateway_under_test.recorded import is_redacted
+from conformance.gateway_under_test.steps import MARKER, Step
+from conformance.generation.labels import members_of
+from conformance.journal import Record
+from conformance.traffic import Case, Headers, Kind
+from conformance.verdicts import Judged, Verdict
+
+# How much of a digest tells files apart in their names.
+DIGEST_LENGTH = 8
+# So many leading digits of a phone number are kept where the rest has to vary: country, operator and its range.
+RANGE_LENGTH = 6
+
+# Cases of these are in a file already.
+FROM_FILES = (f"{CORPUS}/", f"{CASES}/")
+
+# The version in it goes with the suite that sends the case, not with the case.
+_VARYING = frozenset({AUTHORIZATION.lower(), "user-agent"})
+
+
+def keep(record: Record, judged: Judged, folder: Path) -> list[Path]:
+    """Write the failing cases of a run into `folder`, which is made if need be; the files that are new.
+
+    No file is ever overwritten, and none is written that sends what another one sends. Raises UsageError if the folder
+    holds what is no case file, EnvironmentFailure if it cannot be written.
+    """
+    files = list(kept_files(record, judged))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        known = {file.digest for file in CaseFolder.read(folder).files}
+        written = []
+        for file in files:
+            if file.digest not in known:
+                known.add(file.digest)
+                written.append(_written(folder, file))
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"corpus {folder} cannot be written: {error.strerror or error}", hint="choose another --save-corpus"
+        ) from error
+    return written
+
+
+def _written(folder: Path, file: CaseFile) -> Path:
+    """Write one file under a name that is free."""
+    number = 1
+    while True:
+        path = folder / f"{file.name}{f'-{number}' if number > 1 else ''}{SUFFIX}"
+        with suppress(FileExistsError), path.open("xb") as opened:
+            opened.write(file_bytes(file))
+            return path
+        number += 1
+
+
+def kept_files(record: Record, judged: Judged) -> Iterator[CaseFile]:
+    """One file for each requirement × command that failed: the smallest of the cases whose findings are kept."""
+    cases = {case.id: case for case in record.cases}
+    for verdict in judged.verdicts:
+        if verdict.verdict is not Verdict.FAIL:
+            continue
+        failing = [f for f in verdict.findings if f.case in cases and not f.case.startswith(FROM_FILES)]
+        shown = [(_simplest(finding, cases), finding) for finding in failing]
+        for case, finding in sorted(shown, key=lambda pair: len(pair[0].request.body)):
+            find = Find(verdict.requirement.id, finding.message, str(record.settings["started_at"])[:10], __version__)
+            with suppress(UsageError):
+                yield as_file(case, f"Found {find.requirement}: {verdict.requirement.title}", record, find)
+                break
+
+
+def _simplest(finding: Finding, cases: Mapping[str, Case]) -> Case:
+    """The simplest case that shows what a finding shows, labelled by what it has in it."""
+    case = cases[finding.case or ""]
+    minimal = cases.get(finding.minimal.case) if finding.minimal else None
+    if minimal is None or minimal.kind is not Kind.VALID or minimal.command is None:
+        return minimal or case
+    aspect = aspect_of(COMMANDS[minimal.command], members_of(minimal.request.body) or {})
+    return replace(minimal, aspect=aspect)
+
+
+def as_file(case: Case, note: str, record: Record, *found: Find) -> CaseFile:
+    """A case of a record as a file, with what it repeats.
+
+    Raises UsageError if its bytes are not known, because the journal keeps them redacted, or do not prove its label.
+    """
+    cases = {each.id: each for each in record.cases}
+    history = [case]
+    while (earlier := cases.get(history[0].earlier or "")) is not None:
+        history.insert(0, earlier)
+    if any(is_redacted(each.request) for each in history):
+        raise UsageError(f"case {case.id} cannot be kept: the journal has it redacted")
+    steps = _for_any_account([_step(each, record.settings["gateway"]) for each in history], record.settings)
+    file = CaseFile("", note, steps[-1], tuple(steps[:-1]), found)
+    where = COMMANDS[case.command].folder if case.command else "unknown-command"
+    words = "-".join((*(find.requirement for find in found), where, case.aspect)).lower()
+    name = f"{re.sub('[^a-z0-9]+', '-', words)}-{file.digest[:DIGEST_LENGTH]}"
+    return case_file(file_bytes(file), name, name)
+
+
+def _step(case: Case, base_url: str) -> Step:
+    request = case.request
+    path = request.url.removeprefix(base_url.rstrip("/") + "/")
+    try:
+        request.body.decode()
+    except UnicodeDecodeError:
+        as_is = True
+    else:
+        as_is = MARKER.search(request.body) is not None  # the text itself holds what would be taken for a marker
+    return Step(
+        case.command,
+        case.kind,
+        case.aspect,
+        request.method,
+        path,
+        credential_label(case),
+        None if _compared(request.headers) == _compared(ordinary_headers("")) else _without_credential(request.headers),
+        request.body,
+        as_is,
+        case.member,
+        case.keyword,
+    )
+
+
+def _compared(headers: Headers) -> tuple[Headers, bool]:
+    names = {name.lower() for name, _ in headers}
+    return tuple(pair for pair in headers if pair[0].lower() not in _VARYING), "user-agent" in names
+
+
+def _without_credential(headers: Headers) -> Headers:
+    return tuple(pair for pair in headers if pair[0].lower() != AUTHORIZATION.lower())
+
+
+# --- For any account
+
+
+def _for_any_account(steps: Sequence[Step], settings: Mapping[str, Any]) -> list[Step]:
+    """The steps with markers in the place of what belongs to the run's account.
+
+    Where a window would refuse the same request sent again soon, the end of the phone number is left open too.
+    """
+    values: dict[tuple[str, str], str] = {}
+    for member, plural in (("sender_id", "sender_ids"), ("short_code", "short_codes")):
+        values |= {(member, value): f"${{{member}}}" for value in settings[plural]}
+    for number in settings["phone_numbers"]:
+        values["phone_number", number] = _numbered("${phone_number}", values)
+    if any(step.command and COMMANDS[step.command].window_s is not None for step in steps):
+        for number in dict.fromkeys(number for step in steps for number in _phone_numbers(step)):
+            values.setdefault(("phone_number", number), _numbered(f"${{phone_number {number[:RANGE_LENGTH]}}}", values))
+    return [_marked(step, values) for step in steps]
+
+
+def _numbered(marker: str, values: Mapping[tuple[str, str], str]) -> str:
+    """The marker, told apart from those of other numbers; there is never need for more than a few."""
+    taken = sum(1 for member, _ in values if member == "phone_number")
+    return marker if not taken else f"{marker[:-1]} #{taken + 1}}}"
+
+
+def _place(member: str, value: str) -> re.Pattern[bytes]:
+    """Where in a JSON text the member has that value."""
+    return re.compile(rb'("%s"\s*:\s*")%s(?=")' % (member.encode(), re.escape(value.encode())))
+
+
+def _phone_numbers(step: Step) -> list[str]:
+    return [found.decode() for found in re.findall(rb'"phone_number"\s*:\s*"(254[17][0-9]{8})"', step.body)]
+
+
+def _marked(step: Step, values: Mapping[tuple[str, str], str]) -> Step:
+    if step.as_is:
+        return step
+    body = step.body
+    for (member, value), marker in values.items():
+        if member != step.member:
+            body = _place(member, value).sub(lambda found, marker=marker: found[1] + marker.encode(), body)  # type: ignore[misc]
+    return replace(step, body=body)

@@ -1,0 +1,158 @@
+"""One case of a journal, sent again and judged by itself.
+
+judged_alone        the verdicts on one case of a record, apart from whatever else is in it
+Window, window_of   whether a command's window lets the same bytes be refused lawfully, and until when
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from conformance.checks import CHECKS, acceptance
+from conformance.checks.evidence import Answer, Evidence
+from conformance.checks.follow_ups import is_follow_up, run_proper
+from conformance.checks.judgement import Check, Finding, Judgement, Reason, Unobserved
+from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import parse_json
+from conformance.generation.payloads import WINDOW_MEMBERS
+from conformance.journal import Record
+from conformance.traffic import Case, Kind
+from conformance.verdicts import RequirementVerdict, judge
+
+
+def judged_alone(record: Record, case_id: str, window: Window | None = None) -> tuple[RequirementVerdict, ...]:
+    """The verdicts that one case of a record has a part in; its answer is compared with the others all the same.
+
+    With a `window`, a refusal of what should be accepted is a precondition that is not met, no failure.
+    """
+    checks = {id_: _about(case_id, check) for id_, check in CHECKS.items()}
+    scope = whole if is_follow_up(case_id) else run_proper
+    if window is not None:
+        checks |= {id_: _excused(checks[id_], window) for id_ in acceptance.CHECKS}
+    return tuple(v for v in judge(record, checks, scope).verdicts if v.observations or v.unobserved)
+
+
+def whole(record: Record) -> Record:
+    """All of a record, with what was sent after the run to look into its failures."""
+    return record
+
+
+def _about(case_id: str, check: Check) -> Check:
+    """What a check says of one case: what it says of everything, less what it would say without that case."""
+
+    def about(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+        without = _without(evidence, case_id)
+        left = Counter(check(evidence, command))
+        left.subtract(Counter(check(without, command)))
+        for judgement, count in left.items():
+            yield from [judgement] * count
+
+    return about
+
+
+def _without(evidence: Evidence, case_id: str) -> Evidence:
+    """The evidence with the case's own answers and notifications not looked at, but still there for others."""
+    return replace(
+        evidence,
+        by_command={
+            command: tuple(answer for answer in answers if answer.case.id != case_id)
+            for command, answers in evidence.by_command.items()
+        },
+        notices_by_command={
+            command: tuple(n for n in notices if n.answer is None or n.answer.case.id != case_id)
+            for command, notices in evidence.notices_by_command.items()
+        },
+    )
+
+
+def _excused(check: Check, window: Window) -> Check:
+    def excused(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+        final = {answer.exchange.number: answer for answer in evidence.final.values()}
+        for judgement in check(evidence, command):
+            answer = final.get(judgement.exchange or 0) if isinstance(judgement, Finding) else None
+            if answer is not None and window.excuses(answer):
+                yield Unobserved(Reason.PRECONDITION, window.told)
+            else:
+                yield judgement
+
+    return excused
+
+
+# --- Windows
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Why a refusal may be lawful: a similar request was accepted `ago_s` seconds before, or refused in `words`.
+
+    `words`: status and description with which the gateway was seen to refuse a repeated request; None if it was not.
+    """
+
+    command: str
+    window_s: float
+    ago_s: float | None
+    words: tuple[int | None, Any] | None
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        if self.ago_s is None:
+            return f"{self.command}: refused in the words for a request that is repeated within {self.window_s:g} s"
+        return (
+            f"{self.command}: the same phone number and amount were accepted {self.ago_s:.0f} s ago, and within "
+            f"{self.window_s:g} s a gateway refuses them lawfully; wait, or run with another seed"
+        )
+
+    def excuses(self, answer: Answer) -> bool:
+        """Whether the answer is a refusal that the window explains."""
+        if not answer.rejected or answer.case.command != self.command:
+            return False
+        said = (answer.content.members or {}).get("description")
+        return self.ago_s is not None or (self.words is not None and (answer.status, said) == self.words)
+
+
+def window_of(case: Case, cases: Iterable[Case], records: Iterable[Record]) -> Window | None:
+    """The window that may stand in the way of `case` if `cases` are sent now, as earlier `records` have it.
+
+    None for a command without one. `case` is the one that is replayed; of the others any may be similar to an earlier
+    request, since its history has to be accepted for it to mean the same.
+    """
+    command = COMMANDS.get(case.command or "")
+    if command is None or command.window_s is None:
+        return None
+    wanted = {_likeness(each) for each in cases if each.command == command.name and _asks_for_acceptance(each)}
+    ago_s: float | None = None
+    words: tuple[int | None, Any] | None = None
+    now = time.time()
+    for record in records:
+        for answer in _answers(record, command.name):
+            seconds = now - answer.exchange.sent_wall
+            if answer.accepted and _likeness(answer.case) in wanted and 0 <= seconds < command.window_s:
+                ago_s = seconds if ago_s is None else min(ago_s, seconds)
+            if answer.case.kind is Kind.REPEAT and answer.case.aspect == "window" and answer.rejected:
+                words = answer.status, (answer.content.members or {}).get("description")
+    return Window(command.name, command.window_s, ago_s, words)
+
+
+def _asks_for_acceptance(case: Case) -> bool:
+    return case.kind in (Kind.VALID, Kind.HEADERS, Kind.REPEAT)
+
+
+def _answers(record: Record, command: str) -> Iterator[Answer]:
+    cases: Mapping[str, Case] = {case.id: case for case in record.cases if case.command == command}
+    for exchange in record.exchanges:
+        if exchange.case_id in cases:
+            yield Answer.of(cases[exchange.case_id], exchange)
+
+
+def _likeness(case: Case) -> str:
+    try:
+        members = parse_json(case.request.body)
+    except ValueError:
+        return ""
+    return json.dumps([members.get(name) for name in WINDOW_MEMBERS]) if isinstance(members, dict) else ""

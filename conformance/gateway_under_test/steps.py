@@ -1,0 +1,52 @@
+"""A request for any account: what a case file holds, before an account's own names and numbers are put into it.
+
+    Step        one request with its label
+    MARKER      what stands in the text of a body for what belongs to an account
+
+Whether the label is right is proved by `conformance.gateway_under_test.caselabels`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+from conformance.gateway_under_test.credentials import RIGHT
+from conformance.traffic import Headers, Kind
+
+# ${sender_id} and ${short_code}; ${phone_number}, with digits that it begins with, with a number among several.
+MARKER = re.compile(rb"\$\{(?:sender_id|short_code|phone_number(?: (?P<prefix>[0-9]{1,11}))?(?: #[2-9])?)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request, for any account: `command`, `kind`, `aspect`, `member` and `keyword` as those of a Case.
+
+    `path` follows the base URL. `credential` is a label (see `conformance.gateway_under_test.credentials`). `headers`
+    are all but Authorization, or None for those of an ordinary request. `body` may hold markers, unless `as_is`.
+    """
+
+    command: str | None
+    kind: Kind
+    aspect: str
+    method: str
+    path: str
+    credential: str = RIGHT
+    headers: Headers | None = None
+    body: bytes = b""
+    as_is: bool = False
+    member: str | None = None
+    keyword: str | None = None
+
+    @property
+    def markers(self) -> tuple[bytes, ...]:
+        """The markers in the body, each once."""
+        return () if self.as_is else tuple(dict.fromkeys(found[0] for found in MARKER.finditer(self.body)))
+
+    def filled(self, values: Mapping[bytes, str]) -> Self:
+        """The step with its markers replaced by their values."""
+        if self.as_is:
+            return self
+        return replace(self, body=MARKER.sub(lambda found: values[found[0]].encode(), self.body), as_is=True)

@@ -1,0 +1,144 @@
+"""Who holds the campaign, and how the other processes of one pytest run come to its result.
+
+    Holder      holds the campaign and writes the reports: pytest in one process, or the controller of pytest-xdist
+    Reader      judges the journal of a campaign that another process holds: a worker of pytest-xdist
+    Handover    what passes between them: that the campaign is wanted, and what became of it
+
+A campaign costs money and must be held once, while a worker can be killed, replaced, or be one of several that run
+everything (`--dist each`). So the controller holds it. Nobody waits and nobody polls, for pytest-xdist does one thing
+after the other:
+
+    worker          has collected, and says in the handover if an item of it wants the campaign
+    controller      is told by pytest-xdist that a worker has collected; if the campaign is wanted, holds it there and
+                    then, in its main thread, where Ctrl-C arrives, and says in the handover what became of it
+    pytest-xdist    only then hands out items
+    worker          knows from the handover where the journal is, or why there is none
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from conformance.errors import ConformanceError, EnvironmentFailure
+from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test.keeping import keep
+from conformance.gateway_under_test.settings import Settings
+from conformance.journal import read_journal
+from conformance.reporting.result import Result
+from conformance.reporting.writing import write_reports
+
+
+class SharedCampaign(Protocol):
+    """The one campaign of a pytest run, as each of its processes sees it."""
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """What is exercised."""
+
+    def result(self) -> Result:
+        """What came of it; ConformanceError, in one line, if it could not be held."""
+
+
+class Holder:
+    """Holds the campaign when it is asked for its result; `held` is the result, once there is one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.held: Result | None = None
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """What is exercised."""
+        return self.settings.products
+
+    def result(self) -> Result:
+        """The campaign, judged; the reports are written, and failing cases kept where the settings say so.
+
+        Raises UsageError and EnvironmentFailure for what keeps it from beginning, and KeyboardInterrupt if it was
+        interrupted: the reports tell how far it went, and pytest ends as it does elsewhere.
+        """
+        self.held = Result.of(read_journal(campaign.run(self.settings)))
+        write_reports(self.held, self.settings.report_dir)
+        if self.settings.save_corpus is not None:
+            keep(self.held.record, self.held.judged, self.settings.save_corpus)
+        if any(note.kind == "interrupted" for note in self.held.record.notes):
+            raise KeyboardInterrupt
+        return self.held
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A directory that the controller makes and the workers are told of."""
+
+    directory: Path
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a worker has an item that needs the campaign."""
+        return self._wish.exists()
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has been said what became of the campaign."""
+        return self._outcome.exists()
+
+    def want(self) -> None:
+        """Say that an item needs the campaign."""
+        self._wish.touch()
+
+    def hold(self, holder: Holder) -> None:
+        """Hold the campaign, and say what became of it."""
+        outcome: dict[str, str | None]
+        try:
+            holder.result()
+        except ConformanceError as error:
+            outcome = {"error": error.message, "hint": error.hint}
+        else:
+            outcome = {"journal": str((holder.settings.report_dir / campaign.JOURNAL).absolute())}
+        self._outcome.write_text(json.dumps(outcome), encoding="utf-8")
+
+    def journal(self) -> Path:
+        """Where the journal is. Raises EnvironmentFailure, with what kept the campaign from being held."""
+        try:
+            outcome = json.loads(self._outcome.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise EnvironmentFailure(
+                "no campaign was held for this worker of pytest-xdist",
+                "name the fixture among a test's arguments; workers have to be on this machine",
+            ) from error
+        if "error" in outcome:
+            raise EnvironmentFailure(outcome["error"], outcome["hint"])
+        return Path(outcome["journal"])
+
+    @property
+    def _wish(self) -> Path:
+        return self.directory / "wanted"
+
+    @property
+    def _outcome(self) -> Path:
+        return self.directory / "outcome.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads what another process holds. It is told neither the credential nor any other setting."""
+
+    handover: Handover
+    products: tuple[str, ...]
+
+    @classmethod
+    def of(cls, handed: Mapping[str, Any]) -> Self:
+        """From what `handed` made."""
+        return cls(Handover(Path(handed["directory"])), tuple(handed["products"]))
+
+    def handed(self) -> dict[str, Any]:
+        """Itself, in the values that pytest-xdist can send to a worker."""
+        return {"directory": str(self.handover.directory), "products": list(self.products)}
+
+    def result(self) -> Result:
+        """The campaign, judged here. Raises EnvironmentFailure if there is none."""
+        return Result.of(read_journal(self.handover.journal()))

@@ -1,0 +1,103 @@
+"""Writes the parts of the documentation that say what the code says.
+
+    python docs/regenerate.py       rewrites them in place
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; tests/test_documentation.py fails if one
+is out of date.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import click
+from click.testing import CliRunner
+
+from conformance.cli import COMMANDS, cli
+from conformance.mock_gateway.account import SCENARIOS
+from conformance.mock_gateway.faults import FAULTS
+from conformance.mock_gateway.variants import VARIANTS
+
+# ruff: noqa: INP001 - a script, not a module of a package
+
+HERE = Path(__file__).parent
+
+_PART = re.compile(r"(?<=<!-- generated: )(?P<name>[a-z-]+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
+
+
+def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown."""
+    head = [*headings]
+    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def options() -> str:
+    """The options of each command, as its help tells them."""
+    return "\n".join(f"## `{command.name}`\n\n{_usage(command)}\n\n{_options_of(command)}" for command in COMMANDS)
+
+
+def _usage(command: click.Command) -> str:
+    return (command.help or "").partition("\n\n")[0].replace("\n", " ")
+
+
+def _options_of(command: click.Command) -> str:
+    context = click.Context(command, info_name=command.name, max_content_width=10_000)
+    arguments = [(f"`{(p.name or '').upper()}`", "Required.") for p in command.params if isinstance(p, click.Argument)]
+    records = [p.get_help_record(context) for p in command.params if isinstance(p, click.Option)]
+    return table(
+        ("option", "meaning"), [*arguments, *((f"`{names}`", meaning) for names, meaning in filter(None, records))]
+    )
+
+
+def scenarios() -> str:
+    """What becomes of a request to a chosen phone number."""
+    return table(("phone number ends with", "what happens"), ((f"`{end}`", s.summary) for end, s in SCENARIOS.items()))
+
+
+def faults() -> str:
+    """Each fault, and the requirements that fall with it."""
+    return table(
+        ("fault", "what it does", "breaks"), ((f"`{f.name}`", f.summary, ", ".join(f.breaks)) for f in FAULTS.values())
+    )
+
+
+def variants() -> str:
+    """Each lawful variant."""
+    return table(("variant", "what it does"), ((f"`{v.name}`", v.summary) for v in VARIANTS.values()))
+
+
+def requirements() -> str:
+    """What the command prints."""
+    return CliRunner().invoke(cli, ["requirements", "--format", "markdown"], standalone_mode=False).output
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "options": options,
+    "scenarios": scenarios,
+    "faults": faults,
+    "variants": variants,
+    "requirements": requirements,
+}
+
+
+def regenerated(text: str) -> str:
+    """The text of a page, its generated parts as they are today. Raises KeyError for a part that nothing makes."""
+    return _PART.sub(lambda part: f"{part['name']} -->\n{PARTS[part['name']]()}", text)
+
+
+def main() -> None:
+    """Rewrite the pages."""
+    for page in sorted(HERE.glob("*.md")):
+        before = page.read_text(encoding="utf-8")
+        after = regenerated(before)
+        if after != before:
+            page.write_text(after, encoding="utf-8")
+            sys.stdout.write(f"{page.name} rewritten\n")
+
+
+if __name__ == "__main__":
+    main()

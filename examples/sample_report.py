@@ -1,0 +1,47 @@
+"""Makes reports/sample, the reports of a run against a faulty mock gateway: `python examples/sample_report.py`."""
+
+from __future__ import annotations
+
+from functools import reduce
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test.settings import Settings
+from conformance.journal import read_journal
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock_gateway.faults import fault
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.reporting.result import Result
+from conformance.reporting.writing import write_reports
+
+# ruff: noqa: INP001 - a script, not a module of a package
+
+SAMPLE = Path(__file__).parents[1] / "reports" / "sample"
+
+# A MUST about answers, one about notifications, and a SHOULD, so that the sample has a FAIL of each kind and a WARN.
+FAULTS = ("accepts-null", "result-code-as-number", "no-challenge")
+PRODUCTS = ("sms", "airtime")
+SEED = 7
+
+
+def make(directory: Path) -> Result:
+    """Hold the run, write its reports into `directory`, and give the result."""
+    account = Account.sample()
+    behaviour: Behaviour = reduce(lambda changed, name: fault(name).change(changed), FAULTS, BUILT_IN)
+    with TemporaryDirectory() as aside:
+        settings = Settings(
+            account.consumer_key,
+            account.consumer_secret,
+            products=PRODUCTS,
+            seed=SEED,
+            report_dir=Path(aside),
+        )
+        result = Result.of(read_journal(campaign.run(settings, behaviour=behaviour)))
+    write_reports(result, directory)
+    return result
+
+
+if __name__ == "__main__":
+    make(SAMPLE)

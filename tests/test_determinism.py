@@ -1,0 +1,239 @@
+"""One seed, one run: what is sent differs in no byte, wherever and however the run is started.
+
+What is compared is what really went out: as the journal has it (redacted alike), and as it reached a gateway.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import run as run_process
+
+import pytest
+from campaigns import free_address, held
+from command_line import CHECKOUT, PATIENCE_S, finished, process
+
+from conformance.contract.commands import PRODUCTS
+from conformance.journal import read_journal
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.gateway import Answer, Gateway
+from conformance.mock_gateway.serving import MockServer
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.traffic import Headers, Request
+
+SEED = "20261122"
+# All of a run that chance has a hand in, and quick.
+QUICK = ("--max-examples", "3", "--seed", SEED)
+SMS = ("--product", "sms", *QUICK)
+
+# Prints a digest of the plan in the order of sending: groups, ids, bytes, headers, everything.
+PLAN = """
+import hashlib, sys
+from conformance.cli.options import settings_from
+from conformance.cli.run import run
+from conformance.gateway_under_test.plan import Plan
+with run.make_context("run", sys.argv[1:]) as context:
+    plan = Plan.of(settings_from(context.params), "http://gateway.example/api/v2")
+print(hashlib.sha256(repr(plan).encode()).hexdigest(), len(plan.cases))
+"""
+
+Sent = dict[str, tuple[str, str, Headers, bytes]]
+
+
+def sent(journal: Path) -> Sent:
+    """What was sent, by case and attempt: method, path, headers but Host, body."""
+    record = read_journal(journal)
+    base = record.settings["gateway"]
+    return {
+        f"{exchange.case_id} ({exchange.attempt})": (
+            exchange.request.method,
+            exchange.request.url.removeprefix(base),
+            tuple(pair for pair in exchange.request.headers if pair[0].lower() != "host"),
+            exchange.request.body,
+        )
+        for exchange in record.exchanges
+    }
+
+
+def environment(hash_seed: str) -> dict[str, str]:
+    """Of a process in which strings hash as told."""
+    return {"PYTHONPATH": str(CHECKOUT), "PYTHONHASHSEED": hash_seed, "PYTHONUTF8": "1", "PATH": "/usr/bin:/bin"}
+
+
+def plan_digest(directory: Path, hash_seed: str, *arguments: str) -> str:
+    """The digest of the plan that `run` with these arguments makes in that directory."""
+    done = run_process(
+        [sys.executable, "-c", PLAN, *arguments],
+        cwd=directory,
+        env=environment(hash_seed),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    """A directory that nothing is in."""
+    (tmp_path / "fresh").mkdir()
+    return tmp_path / "fresh"
+
+
+@pytest.fixture
+def used(tmp_path: Path) -> Path:
+    """A directory in which work was done: modules with constants, Hypothesis's own folder, reports of another run."""
+    directory = tmp_path / "used"
+    examples = directory / ".hypothesis" / "constants"
+    examples.mkdir(parents=True)
+    (examples / "0123456789abcdef").write_text("# hypothesis_version: 6.0\n\n['planted', 4711]\n", encoding="utf-8")
+    (directory / "local.py").write_text("NUMBER = 424242\nTEXT = 'a constant that could be drawn'\n", encoding="utf-8")
+    (directory / "conftest.py").write_text("import local\n", encoding="utf-8")
+    finished(process(directory, "run", "--product", "sms", "--max-examples", "0", "--seed", "1"))
+    return directory
+
+
+def test_a_plan_is_the_same_to_the_byte_in_every_process_and_directory(fresh: Path, used: Path) -> None:
+    """Neither the hashes of strings nor what lies around play a part."""
+    digests = {plan_digest(directory, hash_seed, *QUICK) for directory, hash_seed in ((fresh, "1"), (used, "4242"))}
+
+    assert 1 == len(digests), digests
+
+
+def test_the_order_in_which_options_are_given_plays_no_part(fresh: Path) -> None:
+    """Products are sent in the contract's order."""
+    one = ("--product", "sms", "--product", "airtime", *QUICK)
+    other = (*QUICK, "--product", "airtime", "--product", "sms")
+
+    assert plan_digest(fresh, "1", *one) == plan_digest(fresh, "2", *other)
+
+
+def test_another_seed_is_another_plan(fresh: Path) -> None:
+    """Else the tests above would show nothing."""
+    assert plan_digest(fresh, "1", *SMS) != plan_digest(fresh, "1", *SMS[:-1], "1")
+
+
+def test_two_runs_differ_in_no_byte_of_what_was_sent(fresh: Path, used: Path) -> None:
+    """Against two mock gateways, by two processes with other hashes, in a fresh directory and in a used one."""
+    running = [
+        process(directory, "run", *QUICK, PYTHONHASHSEED=hash_seed)
+        for directory, hash_seed in ((fresh, "1"), (used, "4242"))
+    ]
+    codes = [finished(one).code for one in running]
+    first, second = (sent(directory / "reports" / "journal.sqlite") for directory in (fresh, used))
+
+    assert [0, 0] == codes
+    assert first.keys() == second.keys()
+    assert {} == {name: (first[name], second[name]) for name in first if first[name] != second[name]}
+
+
+def test_two_runs_in_one_directory_differ_in_no_byte(fresh: Path) -> None:
+    """What the first left behind is nothing to the second."""
+    journals = []
+    for _ in range(2):
+        assert 0 == finished(process(fresh, "run", *SMS)).code
+        journals.append(sent(fresh / "reports" / "journal.sqlite"))
+
+    assert journals[0] == journals[1]
+
+
+def test_nothing_but_reports_is_left_behind(fresh: Path) -> None:
+    """No hidden state, which a later run could find."""
+    finished(process(fresh, "run", *SMS))
+
+    assert ["reports"] == [path.name for path in fresh.iterdir()]
+
+
+# --- On the wire
+
+
+class Wire(Gateway):
+    """A lawful gateway that keeps what reaches it, but for Host."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account, BUILT_IN)
+        self.reached: list[Request] = []
+
+    def answer(self, request: Request, now: float) -> Answer:
+        """Answer, and keep the request."""
+        headers = tuple(pair for pair in request.headers if pair[0].lower() != "host")
+        self.reached.append(Request(request.method, request.url, headers, request.body))
+        return super().answer(request, now)
+
+
+@contextmanager
+def wire() -> Iterator[tuple[Wire, dict[str, object]]]:
+    """Such a gateway, and what a run is told of it."""
+    address = free_address()
+    account = Account.sample({product: f"{address.url}/callbacks/{product}" for product in PRODUCTS})
+    with MockServer(Wire(account)) as server:
+        assert isinstance(server.gateway, Wire)
+        yield (
+            server.gateway,
+            {
+                "gateway": server.url,
+                "consumer_key": account.consumer_key,
+                "consumer_secret": account.consumer_secret,
+                "callback_listen": address,
+            },
+        )
+
+
+def test_what_reaches_two_gateways_is_the_same_with_the_credentials_in_it(tmp_path: Path) -> None:
+    """Whole requests, as they arrived; in which order is a matter of threads."""
+    reached = []
+    for name in ("first", "second"):
+        with wire() as (gateway, told):
+            held(tmp_path / name, max_examples=3, **told)
+            reached.append(sorted(map(repr, gateway.reached)))
+
+    assert len(reached[0]) > 300
+    assert reached[0] == reached[1]
+
+
+def test_groups_go_out_in_the_order_of_the_plan(tmp_path: Path) -> None:
+    """Cases of one group follow each other, whatever goes on beside them."""
+    record = read_journal(held(tmp_path, products=("sms",)))
+    numbers = {exchange.case_id: exchange.number for exchange in record.exchanges}
+    groups: dict[str, list[int]] = {}
+    for case in record.cases:
+        groups.setdefault(case.group, []).append(numbers[case.id])
+
+    assert [] == [group for group, sent_as in groups.items() if sent_as != sorted(sent_as)]
+
+
+# --- Through pytest
+
+
+def through_pytest(directory: Path, hash_seed: str, *arguments: str) -> Sent:
+    """What the suite sends when it is run by pytest with these arguments."""
+    done = run_process(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, *SMS],
+        cwd=directory,
+        env=environment(hash_seed) | {"STATUM_CONFORMANCE_REPORT_DIR": "reports"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return sent(directory / "reports" / "journal.sqlite")
+
+
+def test_pytest_sends_the_same_whatever_is_selected_in_whatever_order(fresh: Path) -> None:
+    """All items, those that `-k` leaves, or two by name with the later one first: one campaign serves them."""
+    suite = ("--pyargs", "conformance.suite")
+    items = "conformance.suite.test_gateway::test_requirement"
+    finished(process(fresh, "run", *SMS))
+    by_the_command = sent(fresh / "reports" / "journal.sqlite")
+
+    selected = through_pytest(fresh, "1", *suite, "-k", "RSP-03 and sms")
+    turned = through_pytest(fresh, "2", "--pyargs", f"{items}[NTF-01-sms]", f"{items}[ANS-01-sms]")
+
+    assert len(by_the_command) > 100
+    assert by_the_command == selected
+    assert by_the_command == turned

@@ -1,0 +1,108 @@
+"""Failing cases are kept as files: the smallest ones, once, without a secret, and good for finding the fault again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from campaigns import SECRET, held, judged, settings
+from case_documents import document
+
+from conformance.gateway_under_test.casefiles import CaseFolder, file_bytes
+from conformance.gateway_under_test.keeping import keep, kept_files
+from conformance.generation.probes import authorization
+from conformance.journal import Record, read_journal
+from conformance.mock_gateway.faults import fault
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.traffic import Kind
+from conformance.verdicts import Conclusion, Judged, judge
+
+
+def failing(directory: Path, name: str, **changes: Any) -> tuple[Record, Judged]:
+    """A run against a mock gateway with that fault."""
+    record = read_journal(held(directory, fault(name).change(BUILT_IN), **{"products": ("sms",), **changes}))
+    return record, judge(record)
+
+
+def test_a_failing_case_is_kept_as_the_smallest_one(tmp_path: Path) -> None:
+    """With what it found; its bytes are those of the run, but for what belongs to the account."""
+    record, judgement = failing(tmp_path, "refuses-emoji")
+    (file,) = kept_files(record, judgement)
+    (find,) = file.found
+
+    assert ("sms", Kind.VALID, "unicode", "ACC-03") == (
+        file.step.command,
+        file.step.kind,
+        file.step.aspect,
+        find.requirement,
+    )
+    assert record.settings["started_at"].startswith(find.date)
+    assert b'"sender_id": "${sender_id}"' in file.step.body
+    assert file.step.body.replace(b"${sender_id}", b"Statum") in {case.request.body for case in record.cases}
+
+
+def test_a_kept_case_finds_the_fault_again_and_passes_without_it(tmp_path: Path) -> None:
+    """That is what it is kept for."""
+    record, judgement = failing(tmp_path / "first", "refuses-emoji")
+    kept = keep(record, judgement, tmp_path / "corpus")
+    cases = CaseFolder.read(tmp_path / "corpus")
+
+    again = judged(tmp_path / "again", fault("refuses-emoji").change(BUILT_IN), cases=cases)
+    mended = judged(tmp_path / "mended", cases=cases)
+
+    assert 1 == len(kept)
+    assert Conclusion.NON_CONFORMANT == again.conclusion
+    assert Conclusion.CONFORMANT == mended.conclusion
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["accepts-another-case", "accepts-no-utf8", "accepts-null", "accepts-any-method", "refuses-an-equal-message"],
+)
+def test_each_kind_of_case_can_be_kept(tmp_path: Path, name: str) -> None:
+    """Wrong credentials, bytes that are no text, broken payloads, methods, repeats: each finds its fault again."""
+    record, judgement = failing(tmp_path / "first", name)
+    keep(record, judgement, tmp_path / "corpus")
+
+    again = judged(
+        tmp_path / "again", fault(name).change(BUILT_IN), cases=CaseFolder.read(tmp_path / "corpus"), products=("sms",)
+    )
+
+    assert Conclusion.NON_CONFORMANT == again.conclusion
+
+
+def test_nothing_is_kept_twice_or_overwritten(tmp_path: Path) -> None:
+    """A second run with the same finding adds nothing, and a file of the same name stays."""
+    record, judgement = failing(tmp_path / "first", "refuses-emoji")
+    (path,) = keep(record, judgement, tmp_path / "corpus")
+    before = path.read_bytes()
+
+    assert [] == keep(record, judgement, tmp_path / "corpus")
+    path.write_text(json.dumps(document()), encoding="utf-8")
+    (beside,) = keep(record, judgement, tmp_path / "corpus")
+
+    assert path != beside
+    assert document() == json.loads(path.read_bytes())
+    assert before == beside.read_bytes()
+
+
+def test_an_airtime_case_is_kept_with_a_number_that_varies(tmp_path: Path) -> None:
+    """Its range is kept, its end is not: the same bytes would be refused lawfully for five minutes."""
+    record, judgement = failing(tmp_path, "refuses-both-ends", products=("airtime",))
+    (file,) = kept_files(record, judgement)
+
+    assert b"${phone_number 254" in file.step.body
+    assert b'"amount": "5"' in file.step.body or b'"amount": "10000"' in file.step.body
+
+
+def test_a_kept_case_holds_no_secret(tmp_path: Path) -> None:
+    """Neither the secret nor any Authorization: a wrong credential is named by its aspect."""
+    record, judgement = failing(tmp_path, "accepts-another-case")
+    kept = b"".join(map(file_bytes, kept_files(record, judgement)))
+
+    assert b'"credential": "other-case/' in kept
+    assert SECRET.encode() not in kept
+    assert authorization(settings(Path()).consumer_key, SECRET).removeprefix("Basic ").encode() not in kept
+    assert b"uthorization" not in kept

@@ -1,0 +1,281 @@
+"""What is looked at before anything is judged: each obstacle is told for what it is, and blamed on nobody."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from campaigns import free_address, settings, shortfalls
+from pytest_httpserver import HTTPServer
+
+from conformance.callbacks.address import Address
+from conformance.checks.judgement import Reason
+from conformance.contract.commands import PRODUCTS
+from conformance.gateway_under_test import campaign, preflight
+from conformance.gateway_under_test.preflight import Probe, examine
+from conformance.gateway_under_test.rig import CANARY_HEADER, Intake, rigged
+from conformance.gateway_under_test.settings import Settings
+from conformance.journal import read_journal
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.serving import serve_mock
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.traffic import Request, header
+from conformance.verdicts import Conclusion, Verdict, judge
+
+TOKEN = "hush-3f9a51c07e"  # noqa: S105 - of no use to anybody
+
+
+@contextmanager
+def proxy(backend: Address, rewrite: Callable[[str], str] = str) -> Iterator[str]:
+    """The URL of a reverse proxy before `backend`, which changes each target as `rewrite` does."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            with closing(http.client.HTTPConnection(backend.host, backend.port)) as behind:
+                behind.request("POST", rewrite(self.path), body, dict(self.headers))
+                status = behind.getresponse().status
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Nobody reads it."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A canary that does not come is not waited for at length."""
+    monkeypatch.setattr(preflight, "CANARY_TIMEOUT_S", 0.1)
+
+
+def probes(given: Settings) -> list[Probe]:
+    """All probes of a set-up."""
+    with rigged(given) as rig:
+        return list(examine(given, rig))
+
+
+def obstacle(given: Settings) -> Probe:
+    """The one probe that went wrong, which has to be the last."""
+    *well, last = probes(given)
+    assert [True] * len(well) == [probe.ok for probe in well]
+    assert not last.ok
+    assert last.hint
+    assert [1, 1] == [len(text.splitlines()) for text in (last.detail, last.hint)]
+    return last
+
+
+def unreachable() -> str:
+    """The URL of nobody."""
+    return f"{free_address().url}/api/v2"
+
+
+# --- All is well
+
+
+def test_all_is_looked_at_in_the_order_in_which_it_is_needed(tmp_path: Path) -> None:
+    """Gateway, credential, each callback."""
+    assert [
+        ("gateway reachable", True),
+        ("credential accepted", True),
+        *((f"callback path of {product}", True) for product in PRODUCTS),
+    ] == [(probe.name, probe.ok) for probe in probes(settings(tmp_path))]
+
+
+def test_a_canary_is_no_notification(tmp_path: Path) -> None:
+    """What the suite sends to itself is not judged."""
+    record = read_journal(campaign.run(settings(tmp_path, products=("sms",))))
+
+    (settled,) = (note.detail for note in record.notes if note.kind == "settled")
+    assert settled["owed"] == len(record.notifications)
+    assert {None} == {header(n.request.headers, CANARY_HEADER) for n in record.notifications}
+
+
+def test_what_comes_before_the_run_is_ready_is_kept_for_it() -> None:
+    """In order; after that, everything is handed on at once."""
+    intake = Intake()
+    taken: list[bytes] = []
+    for body in (b"1", b"2"):
+        intake.on_arrival("sms", Request("POST", "/callbacks/sms", (), body), 0.0, 0.0)
+
+    intake.hand_to(lambda _product, request, _at, _wall: taken.append(request.body))
+    intake.on_arrival("sms", Request("POST", "/callbacks/sms", (), b"3"), 0.0, 0.0)
+
+    assert [b"1", b"2", b"3"] == taken
+
+
+def test_a_proxy_that_keeps_path_and_query_is_fine(tmp_path: Path) -> None:
+    """A whole run through it is conformant; the token of the URL is in no artefact."""
+    address = free_address()
+    with proxy(address) as public:
+        url = f"{public}/hooks/statum?token={TOKEN}"
+        callbacks = {product: f"{public}/hooks/statum/callbacks/{product}?token={TOKEN}" for product in PRODUCTS}
+        with serve_mock(Account.sample(callbacks), BUILT_IN) as server:
+            account = server.gateway.account
+            given = settings(
+                tmp_path,
+                gateway=server.url,
+                consumer_key=account.consumer_key,
+                consumer_secret=account.consumer_secret,
+                callback_listen=address,
+                callback_url=url,
+                products=("sms",),
+            )
+            path = campaign.run(given)
+    judgement = judge(read_journal(path))
+
+    assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)
+    assert TOKEN.encode() not in path.read_bytes()
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when sending: neither the built-in gateway nor the receiver is behind it."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, free_address().url)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert {True} == {probe.ok for probe in probes(settings(tmp_path))}
+
+
+# --- The gateway
+
+
+def test_a_gateway_that_cannot_be_reached(tmp_path: Path) -> None:
+    """It is named as it was given."""
+    url = unreachable()
+    found = obstacle(settings(tmp_path, gateway=url))
+
+    assert "gateway reachable" == found.name
+    assert url in found.detail
+
+
+def test_a_credential_that_is_refused(tmp_path: Path) -> None:
+    """The options that it came from are named; it itself is not shown."""
+    with serve_mock(Account.sample()) as server:
+        found = obstacle(settings(tmp_path, gateway=server.url))
+
+    assert "credential accepted" == found.name
+    assert "401" in found.detail
+    assert "--consumer-key" in (found.hint or "")
+    assert "--consumer-secret" in (found.hint or "")
+
+
+def test_a_receiver_on_any_free_port_cannot_be_known_to_a_gateway(tmp_path: Path) -> None:
+    """Nothing could have been registered, so everything would seem to be missing."""
+    with serve_mock(Account.sample()) as server:
+        found = obstacle(settings(tmp_path, gateway=server.url, **_credential()))
+
+    assert "--callback-listen" in (found.hint or "")
+
+
+def _credential() -> dict[str, str]:
+    account = Account.sample()
+    return {"consumer_key": account.consumer_key, "consumer_secret": account.consumer_secret}
+
+
+# --- The way back
+
+
+def leads_nowhere(_: HTTPServer) -> str:
+    """Nobody listens there."""
+    return free_address().url
+
+
+def leads_to_a_404(server: HTTPServer) -> str:
+    """Another server, which has no such path."""
+    server.expect_request("/elsewhere").respond_with_data("")
+    return server.url_for("")
+
+
+def leads_elsewhere(server: HTTPServer) -> str:
+    """Another server, which takes whatever comes."""
+    server.expect_request("/callbacks/sms").respond_with_data("thank you")
+    return server.url_for("")
+
+
+@pytest.mark.parametrize("public", [leads_nowhere, leads_to_a_404, leads_elsewhere])
+def test_a_callback_url_that_does_not_lead_here(
+    public: Callable[[HTTPServer], str], tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    """Where it should have arrived is told; a token in the URL is not."""
+    url = f"{public(httpserver).rstrip('/')}?token={TOKEN}"
+    found = obstacle(settings(tmp_path, callback_url=url))
+
+    assert "callback path of sms" == found.name
+    assert "does not lead back here" in found.detail
+    assert "the suite listens on 127.0.0.1:" in (found.hint or "")
+    assert TOKEN not in found.detail + (found.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "named"),
+    [
+        (lambda target: target.removeprefix("/hooks"), "/callbacks/sms"),
+        (lambda target: "/v1" + target, "/v1/hooks/callbacks/sms"),
+        (lambda target: target.replace("/sms", "/airtime"), "/hooks/callbacks/airtime"),
+        (lambda target: target.partition("?")[0], "without its query"),
+        (lambda target: target.replace(TOKEN, "another"), "another query"),
+    ],
+    ids=["prefix-lost", "prefix-added", "another-product", "query-lost", "query-changed"],
+)
+def test_a_proxy_that_changes_the_target_is_told_apart(
+    rewrite: Callable[[str], str], named: str, tmp_path: Path
+) -> None:
+    """The gateway is not to be blamed for what the way back does; it is said what became of the URL."""
+    address = free_address()
+    with proxy(address, rewrite) as public:
+        url = f"{public}/hooks?token={TOKEN}"
+        found = obstacle(settings(tmp_path, callback_listen=address, callback_url=url))
+
+    assert "callback path of sms" == found.name
+    assert named in found.detail
+    assert "kept" in (found.hint or "")
+    assert TOKEN not in found.detail + (found.hint or "")
+
+
+def test_only_the_products_of_the_run_need_a_way_back(tmp_path: Path) -> None:
+    """A proxy may forward some of them."""
+    address = free_address()
+    with proxy(address, lambda target: target.replace("/airtime", "/elsewhere")) as public:
+        given = {"callback_listen": address, "callback_url": public}
+        assert {True} == {probe.ok for probe in probes(settings(tmp_path, products=("sms",), **given))}
+        assert "callback path of airtime" == obstacle(settings(tmp_path, **given)).name
+
+
+# --- What becomes of a run
+
+
+def test_an_obstacle_makes_every_verdict_inconclusive(tmp_path: Path) -> None:
+    """Nothing is sent; the reports tell why, once in the journal and with every requirement."""
+    record = read_journal(campaign.run(settings(tmp_path, gateway=unreachable())))
+    judgement = judge(record)
+    (told,) = (note.detail for note in record.notes if note.kind == "obstacle")
+
+    assert ((), (), ()) == (record.cases, record.exchanges, record.notifications)
+    assert {(Verdict.INCONCLUSIVE, Reason.ENVIRONMENT, told["message"])} == {
+        (v.verdict, v.reason, v.detail) for v in judgement.verdicts
+    }
+    assert (Conclusion.INCONCLUSIVE, 3) == (judgement.conclusion, judgement.conclusion.exit_code)
+    assert told["hint"]

@@ -1,0 +1,366 @@
+"""`replay`: one recorded case is sent again, with what it depends on, and judged by itself."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from campaigns import free_address
+from command_line import Called, call
+
+from conformance.cli.configuration import PREFIX
+from conformance.contract.commands import PRODUCTS
+from conformance.gateway_under_test.recorded import history
+from conformance.gateway_under_test.replaying import judged_alone
+from conformance.journal import Record, read_journal
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock_gateway.faults import fault
+from conformance.mock_gateway.gateway import Answer, Gateway
+from conformance.mock_gateway.serving import MockServer
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.traffic import Case, Kind, Request
+from conformance.verdicts import Verdict
+
+Capsys = pytest.CaptureFixture[str]
+
+# A quick run of all that is repeatable.
+QUICK = ("--max-examples", "0", "--seed", "7")
+SMS = ("--product", "sms", *QUICK)
+AIRTIME = ("--product", "airtime", *QUICK)
+JOURNAL = Path("reports/journal.sqlite")
+AGAIN = Path("reports/replay/journal.sqlite")
+SAMPLE = Account.sample()
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory, where reports go; the secret in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(f"{PREFIX}CONSUMER_SECRET", SAMPLE.consumer_secret)
+    return tmp_path
+
+
+class Remembering(Gateway):
+    """A mock gateway that keeps what reaches it."""
+
+    def __init__(self, account: Account, behaviour: Behaviour) -> None:
+        super().__init__(account, behaviour)
+        self.reached: list[Request] = []
+
+    def answer(self, request: Request, now: float) -> Answer:
+        """Answer, and keep the request."""
+        self.reached.append(request)
+        return super().answer(request, now)
+
+
+@contextmanager
+def gateway(*faults: str) -> Iterator[tuple[Remembering, tuple[str, ...]]]:
+    """A gateway with these faults, and the options by which a run finds it."""
+    address = free_address()
+    account = Account.sample({product: f"{address.url}/callbacks/{product}" for product in PRODUCTS})
+    behaviour = BUILT_IN
+    for name in faults:
+        behaviour = fault(name).change(behaviour)
+    with MockServer(Remembering(account, behaviour)) as server:
+        assert isinstance(server.gateway, Remembering)
+        yield (
+            server.gateway,
+            ("--gateway", server.url, "--consumer-key", account.consumer_key, "--callback-listen", str(address)),
+        )
+
+
+def cases(journal: Path = JOURNAL) -> dict[str, Case]:
+    """The cases of a journal."""
+    return {case.id: case for case in read_journal(journal).cases}
+
+
+def first(kind: Kind, aspect: str = "") -> str:
+    """The id of the first case of a kind in the run's journal."""
+    return next(case.id for case in cases().values() if case.kind is kind and aspect in case.aspect)
+
+
+def replayed(capsys: Capsys, case_id: str, *options: str) -> Called:
+    """Replay, which has to say nothing of its own on standard error."""
+    return call(capsys, "replay", case_id, *options)
+
+
+def test_a_case_is_sent_again_to_a_mock_gateway_that_is_started_again(capsys: Capsys) -> None:
+    """Without any option: exchange, notification and verdicts are shown; exit 0; the last line is the verdict."""
+    call(capsys, "run", *SMS)
+
+    called = replayed(capsys, "sms/valid/sample/1")
+
+    assert 0 == called.code, called.out + called.err
+    assert re.search(r"^> POST http://127\.0\.0\.1:\d+/api/v2/sms$", called.out, re.MULTILINE)
+    assert "This is a test Message through our API" in called.out
+    assert re.search(r"^< HTTP/1\.1 200 after \d+ ms$", called.out, re.MULTILINE)
+    assert re.search(r"^! notification 1, \d\.\d{3} s after the request: POST /callbacks/sms", called.out, re.MULTILINE)
+    assert re.search(r"^PASS .*ACC-01.*NTF-01", called.out, re.MULTILINE)
+    assert re.fullmatch(
+        r"conformant: (\d+) of \1 MUST that bear on sms/valid/sample/1 passed · reports/replay/journal\.sqlite",
+        called.out.splitlines()[-1],
+    )
+    assert ["sms/valid/sample/1"] == [exchange.case_id for exchange in read_journal(AGAIN).exchanges]
+
+
+KINDS = [(kind, aspect) for kind in Kind for aspect in (["after-refusal", "equal"] if kind is Kind.REPEAT else [""])]
+
+
+@pytest.mark.parametrize(("kind", "aspect"), KINDS)
+def test_every_kind_of_case_reaches_the_gateway_as_it_did(capsys: Capsys, kind: Kind, aspect: str) -> None:
+    """Byte for byte, the rebuilt credential included; the twin and what it repeats go before it."""
+    with gateway() as (subject, options):
+        ran = call(capsys, "run", *SMS, *options)
+        case = cases()[first(kind, aspect)]
+        before = list(subject.reached)
+        subject.reached.clear()
+        called = replayed(capsys, case.id)
+
+    assert (0, 0) == (ran.code, called.code), called.out + called.err
+    sent = [each.id for each in history(read_journal(JOURNAL), case)]
+    assert sent == [exchange.case_id for exchange in read_journal(AGAIN).exchanges]
+    assert {case.twin, case.earlier} - {None} <= set(sent)
+    assert subject.reached[-1] in before
+    assert subject.reached[-1].body == case.request.body
+    assert case == cases(AGAIN)[case.id]
+
+
+def test_each_wrong_credential_is_rebuilt(capsys: Capsys) -> None:
+    """The journal holds none of them, and yet each reaches the gateway as it did in the run."""
+    with gateway() as (subject, options):
+        call(capsys, "run", *SMS, *options)
+        wrong = [case for case in cases().values() if case.kind is Kind.CREDENTIAL and case.command == "sms"]
+        before = list(subject.reached)
+        for case in (wrong[0], wrong[5], wrong[-1]):
+            subject.reached.clear()
+            assert 0 == replayed(capsys, case.id).code
+            assert subject.reached[-1] in before
+
+
+def test_a_failing_case_is_reproduced(capsys: Capsys) -> None:
+    """The line that the run prints can be pasted; exit 1, and it says that it was reproduced."""
+    with gateway("accepts-null") as (_, options):
+        ran = call(capsys, "run", *SMS, *options)
+        (line,) = (line for line in ran.out.splitlines() if line.startswith("replay with: "))
+        program, *arguments = shlex.split(line.removeprefix("replay with: "))
+        called = call(capsys, *arguments)
+
+    assert ("statum-conformance", 1, 1) == (program, ran.code, called.code)
+    assert "FAIL VAL-02 " in called.out
+    assert "\nreproduced: VAL-02 failed in the run, FAIL now\n" in called.out
+    assert called.out.splitlines()[-1].startswith("non-conformant: ")
+
+
+def test_a_failing_case_passes_where_the_fault_is_mended(capsys: Capsys) -> None:
+    """At another address, named by --gateway."""
+    with gateway("refuses-emoji") as (_, options):
+        ran = call(capsys, "run", *SMS, *options)
+    case_id = shlex.split(next(line for line in ran.out.splitlines() if line.startswith("replay with: ")))[4]
+    with gateway() as (subject, options):
+        called = replayed(capsys, case_id, *options)
+
+    assert 0 == called.code, called.out + called.err
+    assert "not reproduced: ACC-03 failed in the run, PASS now" in called.out
+    assert cases()[case_id].request.body in {request.body for request in subject.reached}
+
+
+def test_a_case_is_judged_by_itself(capsys: Capsys) -> None:
+    """What is wrong with its twin, or with what else goes before it, is not held against it."""
+    with gateway("accepts-an-array") as (_, options):
+        ran = call(capsys, "run", *SMS, *options)
+        scalar = replayed(capsys, first(Kind.MALFORMED, "scalar"))
+        array = replayed(capsys, first(Kind.MALFORMED, "array"))
+
+    assert [1, 0, 1] == [ran.code, scalar.code, array.code], scalar.out
+    assert "FAIL BOD-04" in array.out
+    assert "BOD-05" in scalar.out
+    assert "BOD-04" not in scalar.out
+
+
+def test_the_verdicts_on_each_case_make_up_those_on_the_run(capsys: Capsys) -> None:
+    """Judged alone, one by one, no failure of a run is lost and none is made."""
+    with gateway("request-id-equal-for-equal-requests", "accepts-null") as (_, options):
+        call(capsys, "run", *SMS, *options)
+    record = read_journal(JOURNAL)
+
+    failed = {
+        verdict.requirement.id
+        for case in record.cases
+        if case.kind in (Kind.REPEAT, Kind.BROKEN, Kind.VALID)
+        for verdict in judged_alone(record, case.id)
+        if verdict.verdict is Verdict.FAIL
+    }
+
+    assert {"RID-02", "VAL-02"} == failed
+
+
+def test_a_window_is_not_held_against_the_gateway(capsys: Capsys) -> None:
+    """The same airtime bytes within five minutes: told in one line before they go out, and a precondition after."""
+    with gateway() as (_, options):
+        ran = call(capsys, "run", *AIRTIME, *options)
+        called = replayed(capsys, "airtime/valid/sample/1")
+
+    assert (0, 3) == (ran.code, called.code), called.out
+    (warning,) = (line for line in called.err.splitlines() if line.startswith("warning: "))
+    assert re.match(
+        r"warning: airtime: the same phone number and amount were accepted \d+ s ago, and within 300 s", warning
+    )
+    assert "INCONCLUSIVE ACC-01" in called.out
+    assert "precondition: airtime: the same phone number and amount were accepted" in called.out
+    assert "FAIL" not in called.out
+
+
+def test_a_mock_gateway_that_is_started_again_has_no_past(capsys: Capsys) -> None:
+    """So its window is open, and nothing is warned of."""
+    call(capsys, "run", *AIRTIME)
+
+    called = replayed(capsys, "airtime/valid/sample/1")
+
+    assert 0 == called.code, called.out
+    assert "warning" not in called.err
+
+
+def test_a_window_excuses_no_other_failure(capsys: Capsys) -> None:
+    """What is wrong with the refusal itself still counts."""
+    with gateway("error-without-description") as (_, options):
+        call(capsys, "run", *AIRTIME, *options)
+        called = replayed(capsys, "airtime/valid/sample/1")
+
+    assert 1 == called.code, called.out
+    assert "FAIL RSP-10" in called.out
+    assert "INCONCLUSIVE ACC-01" in called.out
+
+
+def test_the_journal_of_the_run_stays_as_it_is(capsys: Capsys) -> None:
+    """It is evidence; what is sent again has a journal of its own, which can be judged and replayed from too."""
+    call(capsys, "run", *SMS, "--report-dir", "out")
+    before = Path("out/journal.sqlite").read_bytes()
+
+    replayed(capsys, "sms/valid/sample/1", "--report-dir", "out")
+    again = replayed(capsys, "sms/valid/sample/1", "--journal", "out/replay/journal.sqlite", "--report-dir", "more")
+
+    assert before == Path("out/journal.sqlite").read_bytes()
+    assert 0 == again.code
+    assert Path("more/replay/journal.sqlite").exists()
+
+
+def test_the_secret_is_nowhere(capsys: Capsys, here: Path) -> None:
+    """Neither printed nor kept, though it was sent."""
+    with gateway() as (_, options):
+        call(capsys, "run", *SMS, *options)
+        called = replayed(capsys, first(Kind.CREDENTIAL, "other-case"))
+
+    assert SAMPLE.consumer_secret.swapcase() not in called.out + called.err
+    assert SAMPLE.consumer_secret not in called.out + called.err
+    assert SAMPLE.consumer_secret.encode() not in (here / AGAIN).read_bytes()
+
+
+def redacted(record: Record) -> str:
+    """The id of a case whose body the journal keeps with a mark in it."""
+    return next(case.id for case in record.cases if b"[REDACTED]" in case.request.body)
+
+
+def test_bytes_that_are_not_known_are_not_made_up(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret that happens to be a word of a payload is redacted there too; such a case cannot be sent again."""
+    monkeypatch.setenv(f"{PREFIX}CONSUMER_SECRET", "Message")
+    call(capsys, "run", *SMS)
+
+    called = replayed(capsys, redacted(read_journal(JOURNAL)))
+
+    assert 2 == called.code
+    assert "cannot be sent again: the journal keeps it redacted" in called.err.splitlines()[-1]
+
+
+Arranged = Callable[[Capsys], None]
+
+WRONG: dict[str, tuple[tuple[str, ...], str]] = {
+    "mistyped": (("sms/valid/sampel/1",), "hint: did you mean sms/valid/sample/1"),
+    "unknown": (("nonsense",), "there is no case 'nonsense' in reports/journal.sqlite, which has "),
+    "no journal": (("sms/valid/sample/1", "--journal", "nowhere.sqlite"), "there is no journal nowhere.sqlite"),
+    "no case": ((), "missing argument 'CASE'"),
+    "onto itself": (
+        ("sms/valid/sample/1", "--journal", "reports/replay/journal.sqlite"),
+        "would be replaced by its own replay",
+    ),
+    "no url": (("sms/valid/sample/1", "--gateway", "nowhere"), "gateway 'nowhere' is no URL"),
+    "no key": (("sms/valid/sample/1", "--notify-within", "0"), "--notify-within is 0.0"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_usage_is_one_line_and_exit_2(capsys: Capsys, name: str) -> None:
+    """What was given, what is expected, and what may have been meant."""
+    call(capsys, "run", *SMS)
+    replayed(capsys, "sms/valid/sample/1")
+    arguments, said = WRONG[name]
+
+    called = call(capsys, "replay", *arguments)
+
+    assert 2 == called.code
+    assert said in called.only_line
+
+
+ELSEWHERE = ("--gateway", "https://gateway.invalid/api/v2", "--consumer-key", "key", "--callback-listen", "127.0.0.1:9")
+
+
+def test_numbers_that_were_drawn_are_not_called_on_a_real_gateway(capsys: Capsys) -> None:
+    """The mock gateway's numbers may be somebody's elsewhere: they have to be named, before anything is sent."""
+    call(capsys, "run", *SMS)
+    unnamed = replayed(capsys, "sms/valid/sample/1", *ELSEWHERE)
+    another = replayed(capsys, "sms/valid/sample/1", *ELSEWHERE, "--phone-number", "254712000001")
+    named = replayed(capsys, "sms/valid/sample/1", *ELSEWHERE, "--phone-number", "254712345678")
+
+    assert [2, 2, 3] == [unnamed.code, another.code, named.code]
+    assert "--phone-number is missing" in unnamed.only_line
+    assert "names the phone number 254712345678, which is none of --phone-number" in another.only_line
+
+
+def test_a_gateway_that_is_gone_is_one_line_and_exit_3(capsys: Capsys) -> None:
+    """That of the journal, which nobody has started again."""
+    with gateway() as (_, options):
+        call(capsys, "run", *SMS, *options)
+
+    called = replayed(capsys, "sms/valid/sample/1")
+
+    assert 3 == called.code
+    assert "cannot be reached" in called.err.splitlines()[-1]
+
+
+def test_a_gateway_of_the_journal_needs_its_secret(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journal has the key, never the secret."""
+    with gateway() as (_, options):
+        call(capsys, "run", *SMS, *options)
+        monkeypatch.delenv(f"{PREFIX}CONSUMER_SECRET")
+        called = replayed(capsys, "sms/valid/sample/1")
+
+    assert 2 == called.code
+    assert "--consumer-secret is missing" in called.only_line
+
+
+def test_a_callback_url_with_a_token_has_to_be_given_again(capsys: Capsys) -> None:
+    """The journal keeps the token redacted."""
+    with gateway() as (_, options):
+        listen = options[-1]
+        call(capsys, "run", *SMS, *options, "--callback-url", f"http://{listen}/?token=0123456789")
+        missing = replayed(capsys, "sms/valid/sample/1")
+        given = replayed(capsys, "sms/credential/absent/1", "--callback-url", f"http://{listen}/?token=0123456789")
+
+    assert 2 == missing.code
+    assert "--callback-url is missing; the journal keeps the token of" in missing.only_line
+    assert given.code != 2
+
+
+def test_a_twin_that_the_window_refuses_makes_a_refusal_worth_nothing(capsys: Capsys) -> None:
+    """A broken airtime request within five minutes: inconclusive, for a lawful gateway, and with the same warning."""
+    with gateway() as (_, options):
+        call(capsys, "run", *AIRTIME, *options)
+        called = replayed(capsys, "airtime/broken/missing/1")
+
+    assert 3 == called.code, called.out
+    assert "warning: airtime: the same phone number and amount were accepted" in called.err
+    assert "was not accepted" in called.out

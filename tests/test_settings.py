@@ -1,0 +1,173 @@
+"""The settings of a run: what cannot be used is refused before anything is sent, and the secret stays inside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from campaigns import SECRET, settings
+
+from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.errors import UsageError
+from conformance.gateway_under_test.settings import (
+    MOCK_SENDER_IDS,
+    MOCK_SHORT_CODES,
+    SEED_BITS,
+    Settings,
+    fresh_seed,
+    is_loopback,
+)
+
+HERE = Path("reports")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"gateway": "api.statum.co.ke/api/v2"}, "expected http:// or https://"),
+        ({"gateway": "//api.statum.co.ke/api/v2"}, "expected http:// or https://"),
+        ({"gateway": "ftp://api.statum.co.ke/api/v2"}, "expected http:// or https://"),
+        ({"gateway": "https:///api/v2"}, "a host"),
+        ({"gateway": ""}, "expected http:// or https://"),
+        ({"gateway": "http://gateway:99999/api/v2"}, "is no URL"),
+        ({"gateway": "http://[::1/api/v2"}, "is no URL"),
+        ({"gateway": "http://gateway/api/v2\n"}, "white space"),
+        ({"gateway": "http://gate way/api/v2"}, "white space"),
+        ({"gateway": "http://gateway/api/v2?version=2"}, "query"),
+        ({"gateway": "http://gateway/api/v2#top"}, "fragment"),
+        ({"products": ("sms", "fax")}, "fax is not one of sms, airtime, mpesa-online, mpesa-wallet"),
+        ({"products": ()}, "(none)"),
+        ({"max_examples": -1}, "--max-examples is -1"),
+        ({"notify_within_s": 0.0}, "--notify-within is 0.0"),
+        ({"notify_within_s": -1.0}, "--notify-within is -1.0"),
+        ({"notify_within_s": float("nan")}, "--notify-within is nan"),
+        ({"notify_within_s": float("inf")}, "--notify-within is inf"),
+        ({"notify_within_s": 1e10}, "at most a day"),
+        ({"seed": -1}, "--seed is -1"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(changes: dict[str, Any], told: str) -> None:
+    """In one line, with what was given and what is expected."""
+    with pytest.raises(UsageError) as refused:
+        settings(HERE, **changes)
+
+    assert told in str(refused.value)
+    assert 1 == len(str(refused.value).splitlines())
+
+
+def test_a_credential_in_the_gateway_url_is_refused_and_not_repeated() -> None:
+    """It would end up in every report, and be overruled by the one that is judged with."""
+    with pytest.raises(UsageError) as refused:
+        settings(HERE, gateway="https://somebody:hush-hush@gateway.example/api/v2")
+
+    assert "--consumer-secret" in str(refused.value)
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "gateway",
+    [
+        "http://127.0.0.1:9000/api/v2",
+        "https://api.statum.co.ke/api/v2/",
+        "HTTP://gateway",
+        "http://[::1]:9000/api/v2",
+        "https://lango.example/api/v2/~sandbox@2",
+        "https://lango-é.example/api/v2",
+    ],
+)
+def test_a_usable_gateway_url_is_kept_as_it_was_given(gateway: str) -> None:
+    """Every report names it."""
+    assert gateway == settings(HERE, gateway=gateway, phone_numbers=("254712345678",)).gateway
+
+
+def test_a_gateway_beyond_this_machine_needs_phone_numbers() -> None:
+    """Random numbers belong to somebody: none is called that was not given."""
+    with pytest.raises(UsageError, match="--phone-number is missing"):
+        settings(HERE, gateway="https://api.statum.co.ke/api/v2")
+
+
+def test_the_commands_are_those_of_the_products_and_account_details() -> None:
+    """Each once, in the order of the contract."""
+    assert tuple(COMMANDS) == settings(HERE).commands
+    assert ("sms", "account-details") == settings(HERE, products=("sms", "sms")).commands
+    assert ("airtime", "mpesa-wallet", "account-details") == settings(
+        HERE, products=("mpesa-wallet", "airtime")
+    ).commands
+
+
+def test_the_secret_is_neither_shown_nor_recorded() -> None:
+    """Not by accident either: not in what a debugger shows, not in what the journal keeps."""
+    given = settings(HERE)
+
+    assert SECRET == given.consumer_secret
+    assert SECRET not in repr(given)
+    assert SECRET not in json.dumps(given.recorded(), ensure_ascii=False)
+
+
+def test_what_is_recorded_suffices_to_repeat_the_run() -> None:
+    """Everything that the plan depends on but the secret."""
+    given = settings(HERE, phone_numbers=("254712345678",), sender_ids=("A", "B"), short_codes=("60010",), seed=3)
+    recorded = given.recorded()
+    again = Settings(
+        consumer_key=recorded["consumer_key"],
+        consumer_secret=SECRET,
+        report_dir=HERE,
+        **{
+            name: tuple(recorded[name]) if isinstance(recorded[name], list) else recorded[name]
+            for name in ("products", "sender_ids", "short_codes", "phone_numbers", "max_examples", "seed")
+        },
+    )
+
+    assert json.loads(json.dumps(recorded)) == recorded
+    assert given == again
+
+
+def test_seeds_that_nobody_chose_differ() -> None:
+    """So that runs in a row do not meet each other's window; each can be given as `--seed`."""
+    seeds = {fresh_seed() for _ in range(20)}
+
+    assert len(seeds) > 10
+    assert all(0 <= seed < 2**SEED_BITS for seed in seeds)
+    assert Settings("key", "secret").seed != Settings("key", "secret").seed
+
+
+def test_all_products_are_the_default() -> None:
+    """A run without options judges everything."""
+    assert PRODUCTS == Settings("key", "secret").products
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:9000/api/v2", True),
+        ("http://127.8.9.10/", True),
+        ("http://[::1]:9000/api/v2", True),
+        ("http://localhost/api/v2", True),
+        ("http://LOCALHOST/api/v2", True),
+        ("http://gateway.localhost/api/v2", True),
+        ("https://api.statum.co.ke/api/v2", False),
+        ("http://10.0.0.1/api/v2", False),
+        ("http://localhost.example/api/v2", False),
+        ("http://127.0.0.1.example/api/v2", False),
+    ],
+)
+def test_this_machine_is_told_from_others(url: str, expected: bool) -> None:  # noqa: FBT001 - what is expected
+    """A lost answer is the gateway's doing only where no network lies between (ANS-01)."""
+    assert expected == is_loopback(url)
+
+
+def test_the_built_in_mock_gateway_has_names_of_every_form() -> None:
+    """They are nobody's; of a gateway that was given, and where names were given, no other name is used."""
+    gateway = "http://127.0.0.1:9/api/v2"
+    own = settings(HERE).constraints
+
+    assert {"Statum", *MOCK_SENDER_IDS} == set(own.sender_ids)
+    assert {"174379", *MOCK_SHORT_CODES} == set(own.short_codes)
+    assert (("Statum",), ("174379",)) == _names(settings(HERE, gateway=gateway))
+    assert (("Acme",), ("600000",)) == _names(settings(HERE, sender_ids=("Acme",), short_codes=("600000",)))
+
+
+def _names(given: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return given.constraints.sender_ids, given.constraints.short_codes
