@@ -16,7 +16,7 @@ from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import violations
 from conformance.gateway_under_test import campaign, shrinking
 from conformance.gateway_under_test.settings import DEFAULT_SHRINK_REQUESTS
-from conformance.generation.labels import Label
+from conformance.generation.labels import Label, members_of
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
 from conformance.mock_gateway.fault_admission import member
@@ -24,7 +24,7 @@ from conformance.mock_gateway.fault_changes import UNEXCUSED, refuses
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.result import Result
-from conformance.traffic import Kind
+from conformance.traffic import Exchange, Kind
 from tests.campaigns import held, settings
 
 SMS: dict[str, Any] = {"products": ("sms",)}
@@ -198,16 +198,17 @@ def test_similar_airtime_requests_are_kept_apart(tmp_path: Path) -> None:
     """No pair of phone number and amount goes out twice, so none is refused for being a repeat."""
     result = looked_into(tmp_path, refusing(lambda m: amount(m) >= 5000), **AIRTIME)
     proper = run_proper(result.record)
-    before = {(p.get("phone_number"), p.get("amount")) for p in _payloads(proper)}
+    before = {(p.get("phone_number"), p.get("amount")) for p in map(_payload, proper.exchanges)}
     after = [(p["phone_number"], p["amount"]) for p in follow_ups(result.record)]
 
     assert len(after) == len(set(after)) > 20
     assert not before & set(after)
 
 
-def _payloads(record: Record) -> list[Mapping[str, Any]]:
-    accepted = [e for e in record.exchanges if e.response is not None and e.response.status == 200 and e.request.body]
-    return [json.loads(exchange.request.body) for exchange in accepted]
+def _payload(exchange: Exchange) -> Mapping[str, Any]:
+    """The members that a gateway took; none if it took nothing."""
+    accepted = exchange.response is not None and exchange.response.status == 200
+    return (members_of(exchange.request.body) or {}) if accepted else {}
 
 
 def test_only_given_phone_numbers_are_called(tmp_path: Path) -> None:
