@@ -15,6 +15,8 @@ from conformance.checks.follow_ups import is_follow_up, run_proper
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import violations
 from conformance.gateway_under_test import campaign, shrinking
+from conformance.gateway_under_test.keeping import kept_files
+from conformance.gateway_under_test.replaying import judged_alone
 from conformance.gateway_under_test.settings import DEFAULT_SHRINK_REQUESTS
 from conformance.generation.labels import Label, members_of
 from conformance.journal import Record, read_journal
@@ -25,6 +27,7 @@ from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.result import Result
 from conformance.traffic import Exchange, Kind
+from conformance.verdicts import Verdict
 from tests.campaigns import held, settings
 
 SMS: dict[str, Any] = {"products": ("sms",)}
@@ -359,6 +362,19 @@ def test_follow_ups_are_known_by_their_ids(tmp_path: Path) -> None:
     assert {"sms/shrink/ACC-03/1", "sms/shrink/ACC-04/1"} <= set(ids)
     assert len(ids) == len(set(ids))
     assert {case.kind for case in record.cases if is_follow_up(case.id)} == {Kind.VALID}
+
+
+def test_the_simplest_case_is_what_a_corpus_keeps_and_a_replay_shows(tmp_path: Path) -> None:
+    """It is in the journal like any other case, and judged like one when it is sent again."""
+    result = looked_into(tmp_path, refusing(PAYLOADS[0][2]), **SMS)
+    minimal = fell_short(result)["ACC-03", "sms"]["findings"][0]["minimal"]["case"]
+
+    (kept,) = kept_files(result.record, result.judged)
+    alone = judged_alone(result.record, minimal)
+
+    assert "👋" == json.loads(kept.step.body)["message"]
+    assert "unicode" == kept.step.aspect
+    assert {("ACC-03", 1)} == {(v.requirement.id, v.failed) for v in alone if v.verdict is Verdict.FAIL}
 
 
 @pytest.mark.parametrize(
