@@ -2,6 +2,7 @@
 
 overhead, waiting    `benchmarks.campaigns`
 receivers            `benchmarks.receiver_rates`
+scale                `benchmarks.scale`
 """
 
 from __future__ import annotations
@@ -9,9 +10,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import campaigns, receiver_rates
+from benchmarks import campaigns, receiver_rates, scale
 
-MEASUREMENTS = {"overhead": campaigns.overhead, "waiting": campaigns.waiting, "receivers": receiver_rates.main}
+MEASUREMENTS = {
+    "overhead": campaigns.overhead,
+    "waiting": campaigns.waiting,
+    "receivers": receiver_rates.main,
+    "scale": scale.main,
+}
 
 
 def main() -> int:

@@ -76,7 +76,8 @@ class Timed:
     took_s: float
 
 
-def _free_address() -> Address:
+def free_address() -> Address:
+    """An address on loopback that nobody has."""
     receiver = AsgiReceiver(Address("127.0.0.1", 0), PRODUCTS, lambda *_: None)
     with receiver:
         return receiver.address
@@ -84,7 +85,7 @@ def _free_address() -> Address:
 
 def _run(behaviour: Behaviour, **options: object) -> tuple[Timed, str]:
     """A whole run against a gateway in another process, that behaves so."""
-    address = _free_address()
+    address = free_address()
     callbacks = {product: f"{address.url}/callbacks/{product}" for product in PRODUCTS}
     with tempfile.TemporaryDirectory() as directory, gateway(callbacks, behaviour) as url:
         settings = Settings(KEY, SECRET, gateway=url, callback_listen=address, seed=7, report_dir=Path(directory))

@@ -9,22 +9,21 @@ green; what keeps a run from being conclusive is a MUST that could not be exerci
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from conformance.checks import CHECKS
-from conformance.checks.coverage import Covered, covered
-from conformance.checks.evidence import Evidence, Terms
-from conformance.checks.follow_ups import Cause, causes_of, run_proper
-from conformance.checks.judgement import Check, Finding, Judgement, Kept, Minimal, Reason, Unobserved
-from conformance.checks.patterns import Dependence, Observation, Pattern, observed, told_by_journal, told_by_numbers
+from conformance.checks.coverage import Coverage, Covered
+from conformance.checks.evidence import Terms
+from conformance.checks.follow_ups import Causes, causes_of, run_proper
+from conformance.checks.hearing import Hearing, Tally
+from conformance.checks.judgement import Check, Finding, Reason, Unobserved
+from conformance.checks.patterns import Pattern, told
+from conformance.checks.watching import Watched, watch
 from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor, Level, Requirement, catalogue
 from conformance.journal import Record
-
-# How many findings of one verdict are kept whole; the number of all is in `failed`, the evidence in the journal.
-KEPT_FINDINGS = 10
 
 
 class Verdict(StrEnum):
@@ -55,7 +54,7 @@ class Conclusion(StrEnum):
 class RequirementVerdict:
     """The verdict on one requirement × command.
 
-    `observations` were judged, `failed` of them fell short; `findings` shows the first KEPT_FINDINGS of those.
+    `observations` were judged, `failed` of them fell short; `findings` shows the first few of those.
     `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive. `asked_for` is False
     where the run was told to send chosen cases only, and none of them bears on the requirement. `pattern` says on what
     it depends that it fell short; findings with one cause are one, with a count.
@@ -112,17 +111,41 @@ def judge(
 
     Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
     """
-    evidence = Evidence.of(scope(record))
-    known = _Known.of(record)
-    commands = tuple(COMMANDS[name] for name in evidence.terms.commands)
+    commands = tuple(COMMANDS[name] for name in Terms.of(record).commands)
+    pairs = catalogue().judged(Actor.GATEWAY, commands)
+    coverage = Coverage()
+    part = scope(record)
+    hearing = Hearing.of(part, [(checks[r.id], command) for r, command in pairs], witnesses=[coverage.see])
     verdicts = tuple(
-        _verdict(requirement, command, evidence, checks[requirement.id], known)
-        for requirement, command in catalogue().judged(Actor.GATEWAY, commands)
+        _verdict(requirement, command, hearing.evidence.terms, tally)
+        for (requirement, command), tally in zip(pairs, hearing.tallies, strict=True)
     )
+    verdicts = _looked_into(verdicts, part, checks, causes_of(record))
     if record.settings.get("cases"):
         verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
-    accepted = sum(answer.accepted for answer in evidence.final.values())
-    return Judged(verdicts, conclude(verdicts), accepted, covered(evidence))
+    accepted = sum(outcome.accepted for outcome in hearing.evidence.final.values())
+    return Judged(verdicts, conclude(verdicts), accepted, coverage.of(hearing.evidence.terms.commands))
+
+
+def _looked_into(
+    verdicts: tuple[RequirementVerdict, ...], part: Record, checks: Mapping[str, Check], causes: Causes
+) -> tuple[RequirementVerdict, ...]:
+    """The verdicts, those that fell short with what can be said of it."""
+    watched = {
+        place: Watched(checks[v.requirement.id], v.command, causes.get((v.requirement.id, v.command), ()))
+        for place, v in enumerate(verdicts)
+        if v.failed
+    }
+    if not watched:
+        return verdicts
+    watch(part, watched.values())
+    looked_into = list(verdicts)
+    for place, seen in watched.items():
+        verdict = verdicts[place]
+        pattern = told(seen.causes, seen.observations, verdict.failed, verdict.observations)
+        findings = seen.findings(one_cause=pattern.is_one_cause)
+        looked_into[place] = replace(verdict, pattern=pattern, findings=findings)
+    return tuple(looked_into)
 
 
 def conclude(verdicts: tuple[RequirementVerdict, ...]) -> Conclusion:
@@ -134,22 +157,15 @@ def conclude(verdicts: tuple[RequirementVerdict, ...]) -> Conclusion:
     return Conclusion.CONFORMANT
 
 
-def _verdict(
-    requirement: Requirement, command: str | None, evidence: Evidence, check: Check, known: _Known
-) -> RequirementVerdict:
-    level = requirement.level_for(exclusive_account=evidence.terms.exclusive_account)
-    tally = _Tally.of(check(evidence, command))
-    findings: tuple[Finding, ...] = ()
-    pattern: Pattern | None = None
+def _verdict(requirement: Requirement, command: str | None, terms: Terms, tally: Tally) -> RequirementVerdict:
+    level = requirement.level_for(exclusive_account=terms.exclusive_account)
     if tally.failed:
-        pattern = known.pattern(requirement, command) or _told(observed(check, evidence, command), tally)
-        findings = _gathered(check(evidence, command), pattern, known, known.causes.get((requirement.id, command), ()))
         verdict, reason, detail = (Verdict.FAIL if level is Level.MUST else Verdict.WARN), None, None
     elif tally.observations:
         verdict, reason, detail = Verdict.PASS, None, None
     else:
         verdict = Verdict.INCONCLUSIVE
-        reason, detail = _why(requirement, tally.weightiest, evidence.terms)
+        reason, detail = _why(requirement, tally.weightiest, terms)
     return RequirementVerdict(
         requirement,
         command,
@@ -158,105 +174,10 @@ def _verdict(
         tally.observations,
         tally.failed,
         tally.unobserved,
-        findings,
+        tally.findings,
         reason,
         detail,
-        pattern=pattern,
     )
-
-
-def _told(observations: tuple[Observation, ...], tally: _Tally) -> Pattern:
-    if any(observation.fell_short for observation in observations):
-        return told_by_journal(observations)
-    return told_by_numbers(tally.failed, tally.observations)
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What was found out about failures after the run: causes, and the cases by which."""
-
-    causes: Mapping[tuple[str, str | None], tuple[Cause, ...]]
-    bodies: Mapping[str, bytes]
-    exchanges: Mapping[str, int]
-
-    @classmethod
-    def of(cls, record: Record) -> _Known:
-        causes = causes_of(record)
-        minimal = {cause.minimal for each in causes.values() for cause in each if cause.minimal}
-        return cls(
-            causes,
-            {case.id: case.request.body for case in record.cases if case.id in minimal},
-            {exchange.case_id: exchange.number for exchange in record.exchanges if exchange.case_id in minimal},
-        )
-
-    def pattern(self, requirement: Requirement, command: str | None) -> Pattern | None:
-        """What the causes say; None without any."""
-        causes = self.causes.get((requirement.id, command), ())
-        if not causes:
-            return None
-        told = list(dict.fromkeys(cause.pattern for cause in causes))
-        several = f"{len(causes)} causes{', each' if len(told) == 1 else ''}: " if len(causes) > 1 else ""
-        return Pattern(Dependence(causes[0].kind), several + " | ".join(told))
-
-    def minimal(self, cause: Cause) -> Minimal | None:
-        """The simplest request that shows a cause."""
-        if cause.minimal is None or cause.minimal not in self.bodies:
-            return None
-        return Minimal(
-            cause.minimal,
-            self.bodies[cause.minimal],
-            cause.differs or {},
-            cause.finished,
-            self.exchanges.get(cause.minimal),
-        )
-
-
-def _gathered(
-    judgements: Iterator[Judgement], pattern: Pattern, known: _Known, causes: tuple[Cause, ...]
-) -> tuple[Finding, ...]:
-    """The findings, those of one cause at one place as one; at most KEPT_FINDINGS."""
-    cause_of = {case: cause for cause in reversed(causes) for case in cause.cases}
-    first: dict[object, Finding] = {}
-    others: dict[object, list[str]] = {}
-    for number, finding in enumerate(judgement for judgement in judgements if isinstance(judgement, Finding)):
-        cause = cause_of.get(finding.case or "")
-        together = cause is not None or (pattern.is_one_cause and not causes)
-        key = (causes.index(cause) if cause else None, finding.pointer) if together else number
-        if key not in first:
-            first[key] = replace(finding, minimal=known.minimal(cause) if cause else None)
-        elif finding.case is not None:
-            others.setdefault(key, []).append(finding.case)
-    gathered = [
-        replace(finding, count=1 + len(others.get(key, ())), others=tuple(others.get(key, ())))
-        for key, finding in first.items()
-    ]
-    # Those that were looked into say most.
-    return tuple(sorted(gathered, key=lambda finding: finding.minimal is None)[:KEPT_FINDINGS])
-
-
-@dataclass(frozen=True, slots=True)
-class _Tally:
-    observations: int
-    failed: int
-    unobserved: int
-    weightiest: Unobserved | None
-
-    @classmethod
-    def of(cls, judgements: Iterator[Judgement]) -> _Tally:
-        kept, failed, unobserved = 0, 0, 0
-        weightiest: Unobserved | None = None
-        weights = list(Reason)
-        for judgement in judgements:
-            match judgement:
-                case Kept():
-                    kept += 1
-                case Finding():
-                    failed += 1
-                case Unobserved():
-                    unobserved += 1
-                    if weightiest is None or weights.index(judgement.reason) > weights.index(weightiest.reason):
-                        weightiest = judgement
-        return cls(kept + failed, failed, unobserved, weightiest)
 
 
 def _why(requirement: Requirement, weightiest: Unobserved | None, terms: Terms) -> tuple[Reason, str]:

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from made_result import result_of
 
-from conformance.checks.coverage import BROKEN, OPEN, VALID, Covered, covered
-from conformance.checks.evidence import Evidence
+from conformance.checks.coverage import BROKEN, OPEN, VALID, Covered
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import violations
 from conformance.generation import anatomy
@@ -18,6 +17,7 @@ from conformance.journal import read_journal
 from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.result import Result
 from conformance.traffic import Kind
+from conformance.verdicts import judge
 from tests.campaigns import held
 from tests.runs import Run
 
@@ -36,7 +36,7 @@ def body(members: dict[str, Any], **changes: Any) -> bytes:
 
 def measured(run: Run) -> dict[Label, Covered]:
     """The classes of a run of one command, by kind, member and name."""
-    return {(one.kind, one.member, one.name): one for one in covered(Evidence.of(run.record()))}
+    return {(one.kind, one.member, one.name): one for one in judge(run.record()).coverage}
 
 
 def met(payload: bytes, kind: Kind = Kind.VALID, command: str = "sms", status: int = 200) -> set[Label]:
@@ -155,7 +155,7 @@ def test_sent_and_accepted_are_told_apart() -> None:
 
 def test_a_run_that_sent_nothing_has_every_class_with_zeros() -> None:
     """So that a reader sees what was not exercised; a GET has no classes."""
-    found = covered(Evidence.of(Run(commands=tuple(COMMANDS)).record()))
+    found = judge(Run(commands=tuple(COMMANDS)).record()).coverage
 
     assert {"sms", "airtime", "mpesa/online", "mpesa-wallet"} == {one.command for one in found}
     assert {(0, 0)} == {(one.sent, one.accepted) for one in found}

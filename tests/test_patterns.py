@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from conformance.checks import CHECKS
-from conformance.checks.evidence import Evidence
-from conformance.checks.follow_ups import CAUSE, Cause, causes_of, follow_up_id, is_follow_up, run_proper
+from conformance.checks.follow_ups import (
+    BEGINNING,
+    CAUSE,
+    Cause,
+    beginning,
+    causes_of,
+    follow_up_id,
+    is_follow_up,
+    run_proper,
+)
+from conformance.checks.hearing import Hearing
 from conformance.checks.patterns import (
     Dependence,
-    Observation,
-    observed,
+    Pattern,
     ordinal,
     period,
     told_by_journal,
     told_by_numbers,
     turning_point,
 )
+from conformance.checks.watching import Observation, Watched, watch
 from conformance.journal import Note
-from conformance.traffic import Case, Kind, Request
+from conformance.traffic import Kind
 from conformance.verdicts import RequirementVerdict, Verdict, judge
 from tests.runs import Run
-
-REQUEST = Request("POST", "http://gateway/api/v2/sms")
 
 
 def observations(outcomes: Sequence[bool], kind: Kind = Kind.VALID, aspect: str = "random") -> list[Observation]:
     """Observations of cases that fell short (True) or not, in order."""
     return [
-        Observation(number, Case(f"case-{number}", "sms", kind, aspect, "g", REQUEST), fell_short)
+        Observation(number, f"case-{number}", kind, aspect, None, fell_short)
         for number, fell_short in enumerate(outcomes, start=1)
     ]
+
+
+def journal_of(seen: Sequence[Observation]) -> Pattern:
+    """What a journal with these observations tells."""
+    return told_by_journal(seen, sum(o.fell_short for o in seen), len(seen))
 
 
 def row(text: str) -> list[bool]:
@@ -63,7 +76,7 @@ def row(text: str) -> list[bool]:
 )
 def test_the_journal_alone_tells(outcomes: str, kind: Dependence, text: str) -> None:
     """With its numbers, and no more than was seen."""
-    pattern = told_by_journal(observations(row(outcomes)))
+    pattern = journal_of(observations(row(outcomes)))
 
     assert (kind, text) == (pattern.kind, pattern.text)
 
@@ -86,12 +99,12 @@ def test_payloads_that_show_something_may_be_to_blame_themselves() -> None:
     special = observations(row("x" * 12), aspect="unicode")
     mixed = observations(row("....")) + observations(row("x" * 12), aspect="unicode")
 
-    assert [Dependence.UNTOLD] * 2 == [told_by_journal(each).kind for each in (special, mixed)]
+    assert [Dependence.UNTOLD] * 2 == [journal_of(each).kind for each in (special, mixed)]
 
 
 def test_a_turning_point_far_from_the_first_failure_is_none() -> None:
     """What was under way side by side may be mixed, not what was sent long after."""
-    assert Dependence.UNTOLD == told_by_journal(observations(row("...x" + "." * 40 + "x" * 20))).kind
+    assert Dependence.UNTOLD == journal_of(observations(row("...x" + "." * 40 + "x" * 20))).kind
 
 
 def test_what_is_known_to_last_needs_no_long_row() -> None:
@@ -106,20 +119,10 @@ def test_what_is_known_to_last_needs_no_long_row() -> None:
 
 def test_kinds_of_requests_are_told_apart() -> None:
     """A member that is never checked, beside one that is."""
-    phones = [
-        Observation(
-            n, Case(f"c-{n}", "sms", Kind.BROKEN, "pattern", "g", REQUEST, member="phone_number"), fell_short=True
-        )
-        for n in range(4)
-    ]
-    senders = [
-        Observation(
-            n + 9, Case(f"d-{n}", "sms", Kind.BROKEN, "pattern", "g", REQUEST, member="sender_id"), fell_short=False
-        )
-        for n in range(3)
-    ]
+    phones = [Observation(n, f"c-{n}", Kind.BROKEN, "pattern", "phone_number", fell_short=True) for n in range(4)]
+    senders = [Observation(9 + n, f"d-{n}", Kind.BROKEN, "pattern", "sender_id", fell_short=False) for n in range(3)]
 
-    pattern = told_by_journal([*phones, *senders])
+    pattern = journal_of([*phones, *senders])
 
     assert (Dependence.ALWAYS, "always for a broken phone_number: 4 of 4; for others 0 of 3") == (
         pattern.kind,
@@ -171,26 +174,28 @@ def notified_but_for(lost: set[int], count: int = 6) -> Run:
 
 def test_what_a_check_saw_is_told_exchange_by_exchange() -> None:
     """Also for NTF-01, which tells of what is missing when it has seen everything."""
-    evidence = Evidence.of(notified_but_for({2, 3}).record())
+    watched = Watched(CHECKS["NTF-01"], "sms")
+    watch(notified_but_for({2, 3}).record(), [watched])
 
-    seen = observed(CHECKS["NTF-01"], evidence, "sms")
-
-    assert [False, True, True, False, False, False] == [o.fell_short for o in seen]
-    assert [f"case-{n}" for n in range(1, 7)] == [o.case.id for o in seen]
+    assert [False, True, True, False, False, False] == [o.fell_short for o in watched.observations]
+    assert [f"case-{n}" for n in range(1, 7)] == [o.case_id for o in watched.observations]
 
 
 @pytest.mark.parametrize("requirement", CHECKS)
-def test_following_a_check_does_not_change_what_it_says(requirement: str) -> None:
+def test_watching_a_check_does_not_change_what_it_says(requirement: str) -> None:
     """As many fell short as it has findings about exchanges."""
     run = notified_but_for({2})
     run.invoke("z" * 32, 500)
     run.invoke(raw=b"no JSON")
     run.notify("z" * 32, result_code="x")
-    evidence = Evidence.of(run.record())
+    watched = Watched(CHECKS[requirement], "sms")
+    alone, together = (
+        Hearing.of(run.record(), [(check, "sms")]).tallies[0] for check in (CHECKS[requirement], watched.check)
+    )
 
-    fell_short = {f.exchange for f in CHECKS[requirement](evidence, "sms") if getattr(f, "exchange", None) is not None}
-
-    assert fell_short == {o.number for o in observed(CHECKS[requirement], evidence, "sms") if o.fell_short}
+    assert alone == together
+    fell_short = {finding.exchange for finding in alone.findings if finding.exchange is not None}
+    assert fell_short == {o.number for o in watched.observations if o.fell_short}
 
 
 def verdict(run: Run, requirement: str, *notes: Note) -> RequirementVerdict:
@@ -238,21 +243,22 @@ def test_a_cause_is_read_as_it_was_noted() -> None:
 
 
 def test_what_was_sent_after_the_run_changes_no_verdict() -> None:
-    """Neither its answers nor what arrived after the run had settled."""
+    """Neither its answers nor what arrived after follow-ups had begun."""
     run = notified_but_for(set())
-    before = judge(run.record())
-    number = len(run.cases) + 1
-    run.invoke("f" * 32, 500)
+    before = run.record()
+    begun = Note(8, BEGINNING, beginning(before), 1000.0, 1000.0)
     follow_up = follow_up_id("sms", "ACC-02", 1)
-    run.cases[-1] = Case(follow_up, "sms", Kind.VALID, "random", follow_up, REQUEST)
-    run.exchanges[-1] = type(run.exchanges[-1])(
-        number, follow_up, 1, REQUEST, 1001.0, 1001.0, run.exchanges[-1].response
-    )
+    run.invoke("f" * 32, 500)
+    run.cases[-1] = replace(run.cases[-1], id=follow_up)
+    run.exchanges[-1] = replace(run.exchanges[-1], case_id=follow_up)
     run.notify("f" * 32, at=1002.0)
+    after = replace(run.record(), notes=(*run.record().notes, begun))
+    proper = run_proper(after)
 
-    after = judge(run.record())
-
-    assert is_follow_up(follow_up)
-    assert not is_follow_up("sms/valid/random/1")
-    assert 6 == len(run_proper(run.record()).notifications)
-    assert before == after
+    assert (True, False) == (is_follow_up(follow_up), is_follow_up("sms/valid/random/1"))
+    assert (7, 6) == (len(after.exchanges), len(proper.exchanges))
+    assert list(before.cases) == list(proper.cases)
+    assert before.notifications[2:4] == proper.notifications[2:4]
+    assert before.exchanges[-1] == proper.exchanges[-1]
+    assert list(before.attempts()) == list(proper.attempts())
+    assert judge(before) == judge(after)

@@ -61,6 +61,7 @@ class Ledger:
         self._changed = condition or threading.Condition()
         self._on_change = on_change
         # Owed less arrived, for each product and request_id: negative while an arrival is ahead of what it settles.
+        # What is settled is not in it, so it is no larger than what is under way.
         self._balances: dict[tuple[str, str], int] = {}
         self._owed = 0
         self._outstanding = 0
@@ -86,7 +87,7 @@ class Ledger:
         One that arrived before settles it at once: it came ahead of the answer.
         """
         with self._changed:
-            balance = self._balances[product, request_id] = self._balances.get((product, request_id), 0) + 1
+            balance = self._changed_balance((product, request_id), by=1)
             self._owed += 1
             self._deadline = max(self._deadline, since + self._notify_within)
             if balance > 0:
@@ -101,7 +102,7 @@ class Ledger:
         with self._changed:
             self._last_arrival = max(self._last_arrival, at)
             if product is not None and request_id is not None:
-                balance = self._balances[product, request_id] = self._balances.get((product, request_id), 0) - 1
+                balance = self._changed_balance((product, request_id), by=-1)
                 if balance >= 0:
                     self._outstanding -= 1
                     if not self._outstanding:
@@ -125,6 +126,12 @@ class Ledger:
                 missing=self._outstanding,
                 waited_s=self._clock() - began,
             )
+
+    def _changed_balance(self, account: tuple[str, str], by: int) -> int:
+        balance = self._balances.pop(account, 0) + by
+        if balance:
+            self._balances[account] = balance
+        return balance
 
     def _end(self, began: float) -> float:
         """When the wait that began at `began` ends if nothing happens until then."""

@@ -1,14 +1,18 @@
 """The checks: what judges each requirement, in explicit tables, one module an area.
 
+    reading         an answer as the contract reads it
+    remembered      what is remembered of it, and of each notification
     evidence        what happened, correlated
+    altered_ids     whose request_id is evidently meant
     judgement       what a check yields, and the shapes that checks are built of
+    hearing         all checks in one pass through a run
     envelope        ANS, ENC, RSP
     request_ids     RID
     refusals        AUT, CTY, BOD, CMD, VAL
     acceptance      HDR, GET, ACC, LEN, OPN, IDM, REP, ACT
     notifications   NTF
 
-Checks are pure: they read the evidence and yield judgements. `CHECKS` maps each judged requirement to its check.
+Checks are pure: they read what they are given and yield judgements. `CHECKS` maps each judged requirement to its check.
 """
 
 from __future__ import annotations

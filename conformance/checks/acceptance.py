@@ -7,10 +7,11 @@ where that applies to the command, otherwise by ACC-02.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
-from conformance.checks.envelope import success
-from conformance.checks.evidence import UNAUTHORIZED, Answer, Evidence, is_number
+from conformance.checks.envelope import SUCCESS, is_json_object
+from conformance.checks.evidence import ABSENT, UNAUTHORIZED, Answer, Evidence, Outcome, is_number
 from conformance.checks.judgement import (
     Check,
     Finding,
@@ -45,34 +46,39 @@ ASPECTS: Mapping[str, str] = {
 }
 
 
+@cache
 def _judged_by(aspect: str, command: str | None) -> str:
     own = ASPECTS.get(aspect)
     return own if own is not None and command in catalogue()[own].commands else "ACC-02"
 
 
-def accepted(answer: Answer) -> Iterator[Finding]:
+def accepted(answer: Outcome) -> Iterator[Finding]:
     """The gateway took the request on."""
     if not answer.accepted:
-        members = answer.content.members or {}
-        said = f": {shown(members['description'])}" if isinstance(members.get("description"), str) else ""
+        said = f": {shown(answer.said)}" if answer.said is not None else ""
         yield Finding.in_answer(
             answer,
-            f"a valid request ({answer.case.aspect}) was answered {answer.status}{said}",
-            pointer="/status_code" if "status_code" in members else "",
-            value=members.get("status_code", answer.status),
+            f"a valid request ({answer.aspect}) was answered {answer.status}{said}",
+            pointer="" if answer.code is ABSENT else "/status_code",
+            value=answer.status if answer.code is ABSENT else answer.code,
         )
 
 
 def _window_signature(evidence: Evidence, command: str | None) -> tuple[int | None, Any] | None:
     """How the gateway refuses a repeated request of this command: status and description, None if it does not."""
-    for answer in evidence.final_of(command):
-        if answer.case.kind is Kind.REPEAT and answer.case.aspect == "window" and answer.rejected:
-            return answer.status, (answer.content.members or {}).get("description")
+    for answer in evidence.final_of(command, Kind.REPEAT):
+        if answer.aspect == "window" and answer.rejected:
+            return answer.status, _description(answer)
     return None
 
 
-def must_be_accepted(select: Callable[[Answer, str | None], bool]) -> Check:
-    """A check that the selected cases are accepted.
+def _description(answer: Outcome) -> Any:
+    """The description, whatever it is; None, too, if there is none."""
+    return None if answer.description is ABSENT else answer.description
+
+
+def must_be_accepted(kind: Kind, select: Callable[[Outcome], bool]) -> Check:
+    """A check that the selected cases of a kind are accepted.
 
     A refusal for funds or access says something about the account, and one in the words in which the gateway
     refuses a repeat (inside the window of an earlier run with the same seed) something about the past: neither is held
@@ -81,39 +87,39 @@ def must_be_accepted(select: Callable[[Answer, str | None], bool]) -> Check:
 
     def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
         window = _window_signature(evidence, command)
-        for answer in evidence.final_of(command):
-            if not select(answer, command):
+        for answer in evidence.final_of(command, kind):
+            if not select(answer):
                 continue
             obstacle = unjudgeable(answer) or _account_obstacle(answer) or _window_obstacle(answer, window)
             if obstacle:
                 yield obstacle
             else:
-                yield from verdict_of(accepted(answer))
+                yield from verdict_of(answer, accepted(answer))
 
     return check
 
 
-def _account_obstacle(answer: Answer) -> Unobserved | None:
+def _account_obstacle(answer: Outcome) -> Unobserved | None:
     told = ACCOUNT_OBSTACLES.get(answer.status or 0)
-    return Unobserved(Reason.PRECONDITION, told) if told else None
+    return Unobserved(Reason.PRECONDITION, told, answer.number) if told else None
 
 
-def _window_obstacle(answer: Answer, window: tuple[int | None, Any] | None) -> Unobserved | None:
-    said = (answer.content.members or {}).get("description")
-    if window is None or answer.accepted or (answer.status, said) != window:
+def _window_obstacle(answer: Outcome, window: tuple[int | None, Any] | None) -> Unobserved | None:
+    if window is None or answer.accepted or (answer.status, _description(answer)) != window:
         return None
     return Unobserved(
         Reason.PRECONDITION,
         "refused in the words for a repeat: was the same request accepted within the last five minutes (same seed)?",
+        answer.number,
     )
 
 
 def _valid(requirement: str) -> Check:
-    return must_be_accepted(lambda a, c: a.case.kind is Kind.VALID and _judged_by(a.case.aspect, c) == requirement)
+    return must_be_accepted(Kind.VALID, lambda a: _judged_by(a.aspect, a.command) == requirement)
 
 
 def _of(kind: Kind, *aspects: str) -> Check:
-    return must_be_accepted(lambda a, _: a.case.kind is kind and a.case.aspect in aspects)
+    return must_be_accepted(kind, lambda a: a.aspect in aspects)
 
 
 def is_no_5xx(answer: Answer) -> Iterator[Finding]:
@@ -134,19 +140,19 @@ def _open(*aspects: str) -> Callable[[Answer], bool]:
 
 def repeat_in_window_is_refused(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """IDM-01, where the request that is repeated was accepted."""
-    for answer in evidence.final_of(command):
-        if answer.case.kind is not Kind.REPEAT or answer.case.aspect != "window":
+    for answer in evidence.final_of(command, Kind.REPEAT):
+        if answer.aspect != "window":
             continue
-        first = evidence.final.get(answer.case.earlier or "")
+        first = evidence.earlier_of(answer)
         if first is None or not first.accepted:
-            yield Unobserved(Reason.PRECONDITION, "the request that it repeats was not accepted")
+            yield Unobserved(Reason.PRECONDITION, "the request that it repeats was not accepted", answer.number)
         elif (obstacle := unjudgeable(answer)) is not None:
             yield obstacle
         else:
-            yield from verdict_of(_refused_as_repeat(answer))
+            yield from verdict_of(answer, _refused_as_repeat(answer))
 
 
-def _refused_as_repeat(answer: Answer) -> Iterator[Finding]:
+def _refused_as_repeat(answer: Outcome) -> Iterator[Finding]:
     if not answer.rejected:
         yield Finding.in_answer(
             answer,
@@ -158,16 +164,16 @@ def _refused_as_repeat(answer: Answer) -> Iterator[Finding]:
 
 def similar_in_part_is_accepted(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """IDM-02, where the request that it is similar to was accepted: so no earlier run is to blame for a refusal."""
-    for answer in evidence.final_of(command):
-        if answer.case.kind is not Kind.REPEAT or answer.case.aspect not in ("other-amount", "other-phone"):
+    for answer in evidence.final_of(command, Kind.REPEAT):
+        if answer.aspect not in ("other-amount", "other-phone"):
             continue
-        first = evidence.final.get(answer.case.earlier or "")
+        first = evidence.earlier_of(answer)
         if first is None or not first.accepted:
-            yield Unobserved(Reason.PRECONDITION, "the request that it is similar to was not accepted")
+            yield Unobserved(Reason.PRECONDITION, "the request that it is similar to was not accepted", answer.number)
         elif obstacle := unjudgeable(answer) or _account_obstacle(answer):
             yield obstacle
         else:
-            yield from verdict_of(accepted(answer))
+            yield from verdict_of(answer, accepted(answer))
 
 
 DETAILS = ("location", "website", "office_email", "office_mobile", "mpesa_account_top_up_code")
@@ -235,17 +241,17 @@ def has_accounts(answer: Answer) -> Iterator[Finding]:
             )
 
 
-def _detailed(answer: Answer) -> bool:
-    return success(answer) and answer.content.members is not None
-
-
 def _with_organization(answer: Answer) -> bool:
-    return _detailed(answer) and isinstance(_organization(answer), dict)
+    return isinstance(_organization(answer), dict)
 
 
 def _with_details(answer: Answer) -> bool:
-    return _with_organization(answer) and isinstance(_details(answer), dict)
+    return isinstance(_details(answer), dict)
 
+
+DETAILED = (*SUCCESS, is_json_object)
+WITH_ORGANIZATION = (*DETAILED, _with_organization)
+WITH_DETAILS = (*WITH_ORGANIZATION, _with_details)
 
 CHECKS: dict[str, Check] = {
     "HDR-01": _of(Kind.HEADERS, "no-accept"),
@@ -259,13 +265,13 @@ CHECKS: dict[str, Check] = {
     "ACC-05": _valid("ACC-05"),
     "ACC-06": _valid("ACC-06"),
     "ACC-07": _valid("ACC-07"),
-    "LEN-01": answers_where(_open("over-long"), is_no_5xx),
-    "OPN-01": answers_where(_open("open"), is_no_5xx),
+    "LEN-01": answers_where(_open("over-long"), rule=is_no_5xx),
+    "OPN-01": answers_where(_open("open"), rule=is_no_5xx),
     "IDM-01": repeat_in_window_is_refused,
     "IDM-02": similar_in_part_is_accepted,
     "REP-01": _of(Kind.REPEAT, "equal"),
-    "ACT-01": answers_where(_detailed, has_named_organization),
-    "ACT-02": answers_where(_with_organization, has_details),
-    "ACT-03": answers_where(_with_details, has_balance),
-    "ACT-04": answers_where(_with_organization, has_accounts),
+    "ACT-01": answers_where(*DETAILED, rule=has_named_organization),
+    "ACT-02": answers_where(*WITH_ORGANIZATION, rule=has_details),
+    "ACT-03": answers_where(*WITH_DETAILS, rule=has_balance),
+    "ACT-04": answers_where(*WITH_ORGANIZATION, rule=has_accounts),
 }

@@ -1,7 +1,7 @@
 """What a run has exercised, counted on the bytes that went out: no requirement, but what the verdicts rest on.
 
     Covered     a class of what can be sent, how much of it was sent, and how much of that was accepted
-    covered     all classes of the run's commands, those that nothing was sent of too
+    Coverage    counts them as a run is gone through; all classes of its commands, those that nothing was sent of too
 
 Three kinds of classes: of values that are `valid` (by command and member), of `broken` payloads and bodies that have to
 be refused (by the keyword that a member breaks, by how a body is no JSON), and of `open` ones. The classes are data of
@@ -11,12 +11,12 @@ the schemas and of `conformance.generation`; a payload counts for every class th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from conformance.checks.evidence import Evidence
+from conformance.checks.reading import Answer
 from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.generation import anatomy
@@ -55,25 +55,32 @@ class Covered:
     accepted: int
 
 
-def covered(evidence: Evidence) -> tuple[Covered, ...]:
-    """Every class of each command of the run, in a fixed order."""
-    return tuple(one for name in evidence.terms.commands for one in _of_command(evidence, COMMANDS[name]))
+class Coverage:
+    """Counts the classes that the answers of a run are in, each answer as it is read."""
 
+    def __init__(self) -> None:
+        """Nothing was sent so far."""
+        self._sent: Counter[tuple[str | None, Label]] = Counter()
+        self._accepted: Counter[tuple[str | None, Label]] = Counter()
 
-def _of_command(evidence: Evidence, command: Command) -> Iterator[Covered]:
-    if command.method == "GET":
-        return
-    sent: Counter[Label] = Counter()
-    accepted: Counter[Label] = Counter()
-    for answer in evidence.final_of(command.name):
-        measure = MEASURES.get(answer.case.kind)
-        if measure is not None:
-            met = set(measure(command, answer.exchange.request.body))
-            sent.update(met)
-            accepted.update(met if answer.accepted else ())
-    for label in _labels(command.folder):
-        kind, member, name = label
-        yield Covered(kind, command.name, member, name, sent[label], accepted[label])
+    def see(self, answer: Answer) -> None:
+        """One answer more; of several to a case the last counts."""
+        command = COMMANDS.get(answer.command or "")
+        measure = MEASURES.get(answer.kind)
+        if command is None or command.method == "GET" or measure is None or not answer.final:
+            return
+        for label in set(measure(command, answer.exchange.request.body)):
+            self._sent[command.name, label] += 1
+            self._accepted[command.name, label] += answer.accepted
+
+    def of(self, commands: Iterable[str]) -> tuple[Covered, ...]:
+        """Every class of each of these commands, in a fixed order."""
+        return tuple(
+            Covered(label[0], name, label[1], label[2], self._sent[name, label], self._accepted[name, label])
+            for name in commands
+            if COMMANDS[name].method != "GET"
+            for label in _labels(COMMANDS[name].folder)
+        )
 
 
 # --- The classes there are

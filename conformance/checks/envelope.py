@@ -6,20 +6,22 @@ that is missing is not also of the wrong type. Requests for a command or method 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
 from typing import Any
 
-from conformance.checks.evidence import OK, Answer, Evidence, is_number, is_probe_of_path
+from conformance.checks.evidence import ABSENT, OK, Answer, Evidence, Outcome, is_number
 from conformance.checks.judgement import (
-    KEPT,
     AnswerRule,
     Check,
     Finding,
     Judgement,
+    Kept,
     Reason,
     Unobserved,
     answers_where,
     shown,
+    verdict_of,
 )
 from conformance.traffic import Response, header
 
@@ -30,52 +32,52 @@ FIELDS = ("status_code", "description", "request_id")
 def every_invocation_is_answered(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """ANS-01. Over a network a lost answer may be the network's doing: only a gateway on loopback is failed for it."""
     for answer in evidence.of_command(command):
-        if answer.response is not None:
-            yield KEPT
-        elif answer.exchange.failure is None:
-            yield Unobserved(Reason.INTERRUPTED, "the run ended before the answer came")
+        if answer.http_status is not None:
+            yield Kept(answer.number)
+        elif answer.failure is None:
+            yield Unobserved(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)
         elif evidence.terms.loopback:
-            yield Finding.in_answer(answer, f"there is no answer: {answer.exchange.failure}")
+            yield Finding.in_answer(answer, f"there is no answer: {answer.failure}")
         else:
             yield Unobserved(
-                Reason.ENVIRONMENT, f"there is no answer, maybe for the network: {answer.exchange.failure}"
+                Reason.ENVIRONMENT, f"there is no answer, maybe for the network: {answer.failure}", answer.number
             )
-
-
-def success(answer: Answer) -> bool:
-    """An answer that says that the request was accepted."""
-    return answer.response is not None and answer.accepted and not is_probe_of_path(answer)
-
-
-def error(answer: Answer) -> bool:
-    """An answer that says anything else."""
-    return answer.response is not None and not answer.accepted and not is_probe_of_path(answer)
 
 
 def any_answer(answer: Answer) -> bool:
     """Any answer to a request for a command as it is documented."""
-    return answer.response is not None and not is_probe_of_path(answer)
+    return answer.exchange.response is not None and not answer.is_probe_of_path
+
+
+def _accepted(answer: Answer) -> bool:
+    return answer.status == OK
+
+
+def _not_accepted(answer: Answer) -> bool:
+    return answer.status != OK
+
+
+# Answers that say that the request was accepted, and those that say anything else.
+SUCCESS = (any_answer, _accepted)
+ERROR = (any_answer, _not_accepted)
 
 
 def _json(answer: Answer) -> bool:
     return answer.content.error is None
 
 
-def _object(answer: Answer) -> bool:
+def is_json_object(answer: Answer) -> bool:
+    """An answer whose body is a JSON object."""
     return answer.content.members is not None
 
 
+@cache  # one and the same condition for all checks that have it
 def _having(field: str) -> Callable[[Answer], bool]:
-    return lambda answer: _object(answer) and field in _members(answer)
+    return lambda answer: field in _members(answer)
 
 
 def _members(answer: Answer) -> Mapping[str, Any]:
     return answer.content.members or {}
-
-
-def both(*conditions: Callable[[Answer], bool]) -> Callable[[Answer], bool]:
-    """The conjunction of conditions."""
-    return lambda answer: all(condition(answer) for condition in conditions)
 
 
 def body_is_json(answer: Answer) -> Iterator[Finding]:
@@ -167,26 +169,21 @@ def http_status_agrees(answer: Answer) -> Iterator[Finding]:
 
 
 def _numbered(answer: Answer) -> bool:
-    return _having("status_code")(answer) and is_number(_members(answer)["status_code"])
+    return is_number(_members(answer).get("status_code"))
 
 
 def error_is_not_described_as_success(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """RSP-14: no error carries a description that the same gateway gives to accepted requests."""
-    said = (_members(answer).get("description") for answer in evidence.answers if success(answer))
-    texts = {text for text in said if isinstance(text, str) and text.strip()}
-    check = answers_where(both(error, _having("description")), _not_described_as(texts))
-    return check(evidence, command)
+    for outcome in evidence.of_command(command):
+        if not outcome.accepted and outcome.description is not ABSENT and not outcome.is_probe_of_path:
+            yield from verdict_of(outcome, _not_described_as(evidence.said_of_success, outcome))
 
 
-def _not_described_as(texts: set[str]) -> AnswerRule:
-    def rule(answer: Answer) -> Iterator[Finding]:
-        value = _members(answer)["description"]
-        if isinstance(value, str) and value in texts:
-            yield Finding.in_answer(
-                answer, "the description of the error is the one of a success", pointer="/description", value=value
-            )
-
-    return rule
+def _not_described_as(texts: Collection[str], outcome: Outcome) -> Iterator[Finding]:
+    if outcome.said is not None and outcome.said in texts:
+        yield Finding.in_answer(
+            outcome, "the description of the error is the one of a success", pointer="/description", value=outcome.said
+        )
 
 
 def envelope_problems(answer: Answer) -> list[str]:
@@ -209,26 +206,26 @@ def envelope_problems(answer: Answer) -> list[str]:
 
 CHECKS: dict[str, Check] = {
     "ANS-01": every_invocation_is_answered,
-    "ENC-01": answers_where(success, body_is_json),
-    "ENC-02": answers_where(error, body_is_json),
-    "ENC-03": answers_where(success, declared_as_json),
-    "ENC-04": answers_where(error, declared_as_json),
-    "RSP-01": answers_where(both(success, _json), is_object),
-    "RSP-02": answers_where(both(error, _json), is_object),
-    "RSP-03": answers_where(both(any_answer, _having("status_code")), status_code_is_number),
-    "RSP-04": answers_where(both(success, _object), has("status_code")),
-    "RSP-05": answers_where(both(error, _object), has("status_code")),
-    "RSP-06": answers_where(both(any_answer, _numbered), status_code_in_range),
-    "RSP-07": answers_where(both(success, _numbered), http_status_agrees),
-    "RSP-08": answers_where(both(error, _numbered), http_status_agrees),
-    "RSP-09": answers_where(both(success, _object), has("description")),
-    "RSP-10": answers_where(both(error, _object), has("description")),
-    "RSP-11": answers_where(both(any_answer, _having("description")), is_string("description")),
-    "RSP-12": answers_where(both(success, _having("description")), not_empty("description")),
-    "RSP-13": answers_where(both(error, _having("description")), not_empty("description")),
+    "ENC-01": answers_where(*SUCCESS, rule=body_is_json),
+    "ENC-02": answers_where(*ERROR, rule=body_is_json),
+    "ENC-03": answers_where(*SUCCESS, rule=declared_as_json),
+    "ENC-04": answers_where(*ERROR, rule=declared_as_json),
+    "RSP-01": answers_where(*SUCCESS, _json, rule=is_object),
+    "RSP-02": answers_where(*ERROR, _json, rule=is_object),
+    "RSP-03": answers_where(any_answer, _having("status_code"), rule=status_code_is_number),
+    "RSP-04": answers_where(*SUCCESS, is_json_object, rule=has("status_code")),
+    "RSP-05": answers_where(*ERROR, is_json_object, rule=has("status_code")),
+    "RSP-06": answers_where(any_answer, _numbered, rule=status_code_in_range),
+    "RSP-07": answers_where(*SUCCESS, _numbered, rule=http_status_agrees),
+    "RSP-08": answers_where(*ERROR, _numbered, rule=http_status_agrees),
+    "RSP-09": answers_where(*SUCCESS, is_json_object, rule=has("description")),
+    "RSP-10": answers_where(*ERROR, is_json_object, rule=has("description")),
+    "RSP-11": answers_where(any_answer, _having("description"), rule=is_string("description")),
+    "RSP-12": answers_where(*SUCCESS, _having("description"), rule=not_empty("description")),
+    "RSP-13": answers_where(*ERROR, _having("description"), rule=not_empty("description")),
     "RSP-14": error_is_not_described_as_success,
-    "RSP-15": answers_where(both(success, _object), has("request_id")),
-    "RSP-16": answers_where(both(error, _object), has("request_id")),
-    "RSP-17": answers_where(both(any_answer, _having("request_id")), is_string("request_id")),
-    "RSP-18": answers_where(both(any_answer, _having("request_id")), not_empty("request_id")),
+    "RSP-15": answers_where(*SUCCESS, is_json_object, rule=has("request_id")),
+    "RSP-16": answers_where(*ERROR, is_json_object, rule=has("request_id")),
+    "RSP-17": answers_where(any_answer, _having("request_id"), rule=is_string("request_id")),
+    "RSP-18": answers_where(any_answer, _having("request_id"), rule=not_empty("request_id")),
 }

@@ -1,37 +1,41 @@
-"""What happened, read from the journal's record and correlated once, for all checks.
+"""What happened in a run, correlated once, for all checks.
 
     Terms       the settings of the run that verdicts depend on
-    Answer      an exchange read by the contract: JSON, envelope, outcome, request_id
-    Notice      a notification read by the contract, and the answers whose request_id it carries
-    Evidence    all answers and notices of a run, indexed by command, product and request_id
+    Notice      a notification read by the contract, and the answer whose request_id it carries
+    Evidence    all outcomes and arrivals of a run, indexed by command, kind and request_id
 
-Correlation is linear in the number of exchanges and notifications: everything goes through dictionaries.
+A run may have hundreds of thousands of exchanges, so their bodies are gone through once and dropped (`answers`,
+`notices`); what is remembered of each has a fixed size. Correlation is linear, also where a gateway gives one
+request_id to all: everything goes through dictionaries, and what shares an id shares one list.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from functools import lru_cache
+from hashlib import blake2b
+from heapq import merge
+from operator import attrgetter
+from typing import Any, Self
 
+from conformance.checks.altered_ids import AlteredIds
+from conformance.checks.reading import (
+    OK,
+    TOO_MANY_REQUESTS,
+    UNAUTHORIZED,
+    Answer,
+    Content,
+    is_number,
+)
+from conformance.checks.remembered import ABSENT, SOONEST, Arrival, Outcome, Purpose, Shared
 from conformance.contract.commands import COMMANDS, PRODUCTS
-from conformance.contract.schemas import parse_json
 from conformance.journal import Record
-from conformance.traffic import Case, Exchange, Kind, Notification, Response
+from conformance.traffic import Kind, Notification, Request
 
-K = TypeVar("K")
-V = TypeVar("V")
-
-OK = 200
-UNAUTHORIZED = 401
-TOO_MANY_REQUESTS = 429
-
-# An altered request_id is recognised only if so much of it is left that chance is ruled out: 12 characters of an
-# alphabet of 10 or more. Ids of one length that merely look alike (counters) are never taken for altered ones.
-RECOGNISABLE = 12
-# How many characters may have been cut off an id, or added, for it to be recognised still.
-CUT = 4
+# Bytes of the digest that stands for a request: two different ones in a run never have the same.
+IDENTITY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,114 +72,24 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """A body read as JSON: `value`, or in `error` the words why it is none. `members`: the value, if an object."""
-
-    value: Any = None
-    error: str | None = None
-
-    @classmethod
-    def of(cls, body: bytes) -> Self:
-        """Read `body`; nothing is raised, whatever it holds."""
-        try:
-            return cls(value=parse_json(body))
-        except (ValueError, RecursionError) as error:
-            return cls(error=str(error) or type(error).__name__)
-
-    @property
-    def members(self) -> Mapping[str, Any] | None:
-        """The members of the object, None if the body is no JSON object."""
-        return self.value if isinstance(self.value, dict) else None
-
-
-def is_number(value: object) -> bool:
-    """Whether a JSON value is a number (a boolean is none)."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One exchange as the contract reads it.
-
-    `status` is the outcome: the envelope's `status_code` where it can be read (seed: it "can be used to determine
-    whether your API call request was successful or not"), else the HTTP status; None without a response. `final` is
-    False for an attempt that was told to slow down and repeated.
-    """
-
-    case: Case
-    exchange: Exchange
-    content: Content
-    status: int | None
-    request_id: str | None
-    final: bool = True
-
-    @classmethod
-    def of(cls, case: Case, exchange: Exchange, *, final: bool = True) -> Self:
-        """Read one exchange."""
-        if exchange.response is None:
-            return cls(case, exchange, Content(error="there is no answer"), None, None, final)
-        content = Content.of(exchange.response.body)
-        members = content.members or {}
-        code, request_id = members.get("status_code"), members.get("request_id")
-        return cls(
-            case,
-            exchange,
-            content,
-            int(code) if isinstance(code, int | float) and is_number(code) else exchange.response.status,
-            request_id if isinstance(request_id, str) and request_id.strip() else None,
-            final,
-        )
-
-    @property
-    def response(self) -> Response | None:
-        """The HTTP response, None if there was none."""
-        return self.exchange.response
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the gateway says that it took the request on."""
-        return self.status == OK
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the gateway refused the request (4xx): no transaction, hence no notification."""
-        return self.status is not None and 400 <= self.status <= 499
-
-    @property
-    def product(self) -> str | None:
-        """The product whose callback a notification belongs to."""
-        return COMMANDS[self.case.command].product if self.case.command else None
-
-    @property
-    def owes_notification(self) -> bool:
-        """Whether a notification with a known id must follow."""
-        return self.accepted and self.product is not None and self.request_id is not None
-
-    @property
-    def identity(self) -> tuple[str | None, str, str, bytes]:
-        """Equal for equal requests, whatever their headers."""
-        request = self.exchange.request
-        return self.case.command, request.method, request.url, request.body
-
-
-@dataclass(frozen=True, slots=True)
 class Notice:
     """A notification as the contract reads it.
 
-    `answers`: those whose request_id it carries exactly (several if the gateway gave one id twice). `altered`: the
-    answer whose request_id it evidently means but does not carry exactly.
+    `answer`: the one that it belongs to, None for an orphan: the first whose request_id it carries exactly, or if
+    `altered` the one whose request_id it evidently means.
     """
 
     notification: Notification
     content: Content
     request_id: str | None
-    answers: tuple[Answer, ...] = ()
-    altered: Answer | None = None
+    result_code: str | None
+    answer: Outcome | None
+    altered: bool
 
     @property
-    def answer(self) -> Answer | None:
-        """The answer it belongs to, exactly or evidently; None for an orphan."""
-        return self.answers[0] if self.answers else self.altered
+    def number(self) -> int:
+        """Its number in the journal."""
+        return self.notification.number
 
     @property
     def product(self) -> str | None:
@@ -183,15 +97,215 @@ class Notice:
         return self.notification.product
 
     @property
-    def result_code(self) -> str | None:
-        """The result code as text, whatever its type; None if there is none."""
-        code = (self.content.members or {}).get("result_code")
-        return None if code is None else str(code)
+    def command(self) -> str | None:
+        """The command that it is judged under: its request's, or the one whose callback it came to."""
+        return self.answer.command if self.answer else COMMAND_OF.get(self.product)
 
     @property
-    def orphan(self) -> bool:
-        """Whether it carries an id that no answer of the run gave."""
-        return self.request_id is not None and self.answer is None
+    def owners(self) -> Collection[str | None]:
+        """The products of all answers that it may belong to."""
+        if self.answer is None:
+            return ()
+        shared = None if self.altered else self.answer.shared
+        return shared.products if shared else (self.answer.product,)
+
+
+COMMAND_OF: Mapping[str | None, str] = {c.product: c.name for c in COMMANDS.values() if c.product}
+
+
+class Evidence:
+    """A run, correlated. `outcomes` are those of all attempts, in the order in which they were sent.
+
+    `final`: for each case the outcome that counts. `unreadable_answers`: for each product, how many requests may have
+    been accepted under an id that the suite could not read. `unreadable_notices`: how many notifications came to its
+    callback that cannot be attributed to any request. `said_of_success`: the descriptions that accepted requests got.
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        """Nothing is known yet: see `of`, and `answers` and `notices`, which are gone through in this order."""
+        self.terms = terms
+        self.outcomes: list[Outcome] = []
+        self.arrivals: list[Arrival] = []
+        self.final: dict[str, Outcome] = {}
+        self.by_request_id: dict[str, Outcome] = {}
+        self.unreadable_answers: Counter[str | None] = Counter()
+        self.unreadable_notices: Counter[str | None] = Counter()
+        self.said_of_success: set[str] = set()
+        self._by_command: dict[str | None, list[Outcome]] = defaultdict(list)
+        self._by_kind: dict[tuple[str | None, Kind], list[Outcome]] = defaultdict(list)
+        # The attempts at each case that was sent more than once.
+        self._attempts: dict[str, list[Outcome]] = {}
+        self._alike: dict[Any, Any] = {}
+
+    @classmethod
+    def of(cls, record: Record, terms: Terms | None = None) -> Self:
+        """Correlate a recorded run."""
+        evidence = cls(terms or Terms.of(record))
+        for reading in (evidence.answers(record), evidence.notices(record)):
+            for _ in reading:
+                pass
+        return evidence
+
+    # --- Going through the record
+
+    def answers(self, record: Record) -> Iterator[Answer]:
+        """Each answer of the record in full, once what is to be known of it is remembered."""
+        for case, exchange, final in record.attempts():
+            answer = Answer.of(case, exchange, final=final)
+            self._remember(answer)
+            yield answer
+        self._attempts = {outcome.case_id: [] for outcome in self.outcomes if not outcome.final}
+        for outcome in self.outcomes if self._attempts else ():
+            if outcome.case_id in self._attempts:
+                self._attempts[outcome.case_id].append(outcome)
+
+    def notices(self, record: Record) -> Iterator[Notice]:
+        """Each notification of the record in full; after the answers, for it is attributed to one of them.
+
+        Those with an id that nobody was given come last: whether that is an altered one can only be said when it is
+        known which ids were told as they are.
+        """
+        unknown: dict[int, str] = {}
+        for notification in record.notifications:
+            content = Content.of(notification.request.body)
+            carried = _carried_id(content)
+            answer = None if carried is None else self.by_request_id.get(carried)
+            if carried is None or answer is not None:
+                yield self._noticed(notification, content, carried, answer)
+            else:
+                unknown[notification.number] = carried
+        if not unknown:
+            return
+        altered = AlteredIds(self._untold(), unknown.values())
+        for notification in record.notifications:
+            if (carried := unknown.get(notification.number)) is not None:
+                content = Content.of(notification.request.body)
+                yield self._noticed(notification, content, carried, altered.meant_by(carried), altered=True)
+        self.arrivals.sort(key=attrgetter("number"))
+
+    def _remember(self, answer: Answer) -> None:
+        case, response, members = answer.case, answer.response, answer.content.members or {}
+        outcome = Outcome(
+            case.id,
+            self._once(
+                Purpose(case.command, case.kind, case.aspect, case.member, case.keyword, case.twin, case.earlier)
+            ),
+            answer.number,
+            answer.status,
+            answer.request_id,
+            answer.final,
+            response.status if response else None,
+            self._once(members.get("status_code", ABSENT)),
+            self._once(members.get("description", ABSENT)),
+            self._once(answer.exchange.failure),
+            answer.exchange.answered_at,
+            _identity(case.command, answer.exchange.request),
+            answer if answer.is_probe_of_path else None,
+        )
+        self.outcomes.append(outcome)
+        self._by_command[case.command].append(outcome)
+        self._by_kind[case.command, case.kind].append(outcome)
+        if answer.final:
+            self.final[case.id] = outcome
+        if outcome.accepted and outcome.said and outcome.said.strip() and not outcome.is_probe_of_path:
+            self.said_of_success.add(outcome.said)
+        if answer.request_id is not None:
+            first = self.by_request_id.setdefault(answer.request_id, outcome)
+            if first is not outcome:
+                first.shared = first.shared or Shared(first, {first.product})
+                first.shared.add(outcome)
+        elif answer.accepted or answer.status is None or answer.content.members is None:
+            self.unreadable_answers[answer.product] += 1
+
+    def _noticed(
+        self,
+        notification: Notification,
+        content: Content,
+        request_id: str | None,
+        answer: Outcome | None,
+        *,
+        altered: bool = False,
+    ) -> Notice:
+        code = (content.members or {}).get("result_code")
+        result_code = None if code is None else self._once(str(code))
+        arrival = Arrival(
+            notification.number,
+            self._once(notification.product),
+            request_id if answer is None or altered else answer.request_id,
+            notification.received_at,
+            result_code,
+            answer,
+        )
+        self.arrivals.append(arrival)
+        if request_id is None:
+            self.unreadable_notices[notification.product] += 1
+        if answer is not None:
+            answer.keep(arrival, altered=altered)
+        return Notice(notification, content, request_id, result_code, answer, altered and answer is not None)
+
+    def _once(self, value: Any) -> Any:
+        """The value, or an equal one that was remembered before, so that it is there once for all that have it."""
+        return self._alike.setdefault(value, value) if type(value) in _REMEMBERED_ONCE else value
+
+    def _untold(self) -> Iterator[Outcome]:
+        """The accepted answers whose request_id no notification carries."""
+        return (outcome for outcome in self.final.values() if outcome.accepted and not outcome.first.arrivals)
+
+    # --- Asking
+
+    def of_command(self, command: str | None, *kinds: Kind) -> Iterable[Outcome]:
+        """All outcomes of a command's requests, in the order in which they were sent; only of these kinds, if named."""
+        if not kinds:
+            return self._by_command.get(command, ())
+        one, *more = (self._by_kind.get((command, kind), []) for kind in kinds)
+        return merge(one, *more, key=attrgetter("number")) if more else one
+
+    def final_of(self, command: str | None, *kinds: Kind) -> Iterator[Outcome]:
+        """The outcomes that count, one a case."""
+        return (outcome for outcome in self.of_command(command, *kinds) if outcome.final)
+
+    def arrivals_about(self, outcome: Outcome) -> Sequence[Arrival]:
+        """The notifications that belong to a case, whichever attempt's request_id they carry, as they came."""
+        attempts = self._attempts.get(outcome.case_id)
+        if attempts is None:
+            return outcome.heard()
+        return sorted((arrival for attempt in attempts for arrival in attempt.heard()), key=attrgetter("number"))
+
+    def first_about(self, outcome: Outcome) -> Arrival | None:
+        """The first of these that arrived; None if there is none."""
+        attempts = self._attempts.get(outcome.case_id)
+        if attempts is None:
+            return outcome.earliest()
+        return min(filter(None, (attempt.earliest() for attempt in attempts)), key=SOONEST, default=None)
+
+    def shares_id(self, outcome: Outcome) -> bool:
+        """Whether the gateway gave the answer's request_id to another case, too."""
+        return outcome.shared is not None and outcome.shared.several
+
+    def twin_of(self, outcome: Outcome) -> Outcome | None:
+        """The outcome of the case's positive twin."""
+        return self.final.get(outcome.purpose.twin or "")
+
+    def earlier_of(self, outcome: Outcome) -> Outcome | None:
+        """The outcome of the case that this one repeats or follows."""
+        return self.final.get(outcome.purpose.earlier or "")
+
+    def owed(self, command: str | None) -> Iterator[Outcome]:
+        """The accepted requests of a command that a notification with a known id must follow."""
+        return (outcome for outcome in self.final_of(command) if outcome.owes_notification)
+
+
+# Types of which equal values are shown alike: 200 and 200.0 are not, nor are 1 and true.
+_REMEMBERED_ONCE = frozenset({str, int, Purpose})
+
+
+def _identity(command: str | None, request: Request) -> bytes:
+    return blake2b(_addressed(command, request.method, request.url) + request.body, digest_size=IDENTITY).digest()
+
+
+@lru_cache
+def _addressed(command: str | None, method: str, url: str) -> bytes:
+    return repr((command, method, url)).encode()
 
 
 def _carried_id(content: Content) -> str | None:
@@ -202,170 +316,18 @@ def _carried_id(content: Content) -> str | None:
     return str(carried) if is_number(carried) else None
 
 
-def _bare(request_id: str) -> str:
-    return "".join(character for character in request_id.casefold() if character.isalnum())
-
-
-class _Altered:
-    """Finds the accepted answer that an unknown id evidently means: same letters, or a little cut off or added."""
-
-    def __init__(self, owed: Iterable[Answer]) -> None:
-        self._exactly: dict[str, Answer] = {}
-        for answer in owed:
-            if answer.request_id is not None:
-                self._exactly.setdefault(_bare(answer.request_id), answer)
-        self._cut: dict[str, Answer] = {}
-        for bare, answer in self._exactly.items():
-            for part in _cuts(bare):
-                self._cut.setdefault(part, answer)
-
-    def meant_by(self, request_id: str) -> Answer | None:
-        bare = _bare(request_id)
-        found = self._exactly.get(bare) or self._cut.get(bare)
-        return found or next((self._exactly[part] for part in _cuts(bare) if part in self._exactly), None)
-
-
-def _cuts(bare: str) -> Iterator[str]:
-    for length in range(1, CUT + 1):
-        if len(bare) - length >= RECOGNISABLE:
-            yield bare[:-length]
-            yield bare[length:]
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """A run, correlated. `answers` are those of all attempts, in the order in which they were sent."""
-
-    terms: Terms
-    cases: Mapping[str, Case]
-    answers: tuple[Answer, ...]
-    notices: tuple[Notice, ...]
-    final: Mapping[str, Answer]
-    by_command: Mapping[str | None, tuple[Answer, ...]]
-    by_request_id: Mapping[str, tuple[Answer, ...]]
-    notices_of: Mapping[str, tuple[Notice, ...]]
-    notices_by_command: Mapping[str | None, tuple[Notice, ...]]
-
-    @classmethod
-    def of(cls, record: Record, terms: Terms | None = None) -> Self:
-        """Correlate a recorded run."""
-        terms = terms or Terms.of(record)
-        cases = {case.id: case for case in record.cases}
-        answers = tuple(_answers(cases, record.exchanges))
-        final = {answer.case.id: answer for answer in answers if answer.final}
-        by_command: dict[str | None, list[Answer]] = defaultdict(list)
-        by_request_id: dict[str, list[Answer]] = defaultdict(list)
-        for answer in answers:
-            by_command[answer.case.command].append(answer)
-            if answer.request_id is not None:
-                by_request_id[answer.request_id].append(answer)
-        notices = tuple(_notices(record.notifications, by_request_id, final.values()))
-        notices_of: dict[str, list[Notice]] = defaultdict(list)
-        notices_by_command: dict[str | None, list[Notice]] = defaultdict(list)
-        for notice in notices:
-            notices_by_command[_command_of(notice)].append(notice)
-            for answer in notice.answers or ((notice.altered,) if notice.altered else ()):
-                notices_of[answer.case.id].append(notice)
-        return cls(
-            terms,
-            cases,
-            answers,
-            notices,
-            final,
-            _frozen(by_command),
-            _frozen(by_request_id),
-            _frozen(notices_of),
-            _frozen(notices_by_command),
-        )
-
-    def of_command(self, command: str | None) -> tuple[Answer, ...]:
-        """All answers to a command's requests."""
-        return self.by_command.get(command, ())
-
-    def final_of(self, command: str | None) -> Iterator[Answer]:
-        """The answers that count, one a case."""
-        return (answer for answer in self.of_command(command) if answer.final)
-
-    def notices_about(self, answer: Answer) -> tuple[Notice, ...]:
-        """The notifications that belong to an answer."""
-        return self.notices_of.get(answer.case.id, ())
-
-    def notices_for(self, command: str | None) -> tuple[Notice, ...]:
-        """The notifications of a command: of its requests, and unattributable ones on its product's callback."""
-        return self.notices_by_command.get(command, ())
-
-    def shares_id(self, answer: Answer) -> bool:
-        """Whether the gateway gave the answer's request_id to another case, too."""
-        return len({a.case.id for a in self.by_request_id.get(answer.request_id or "", ())}) > 1
-
-    def twin_of(self, answer: Answer) -> Answer | None:
-        """The answer of the case's positive twin."""
-        return self.final.get(answer.case.twin) if answer.case.twin else None
-
-    def owed(self, command: str | None) -> Iterator[Answer]:
-        """The accepted requests of a command that a notification with a known id must follow."""
-        return (answer for answer in self.final_of(command) if answer.owes_notification)
-
-    def unreadable_answers(self, product: str | None) -> int:
-        """How many requests of a product may have been accepted under an id that the suite could not read."""
-        return sum(
-            1
-            for answer in self.answers
-            if answer.product == product
-            and answer.request_id is None
-            and (answer.accepted or answer.status is None or answer.content.members is None)
-        )
-
-    def unreadable_notices(self, product: str | None) -> int:
-        """How many notifications came to a product's callback that cannot be attributed to any request."""
-        return sum(1 for notice in self.notices if notice.product == product and notice.request_id is None)
-
-
-COMMAND_OF: Mapping[str | None, str] = {c.product: c.name for c in COMMANDS.values() if c.product}
-
-
-def _command_of(notice: Notice) -> str | None:
-    return notice.answer.case.command if notice.answer else COMMAND_OF.get(notice.product)
-
-
-def _frozen(index: Mapping[K, Sequence[V]]) -> dict[K, tuple[V, ...]]:
-    return {key: tuple(values) for key, values in index.items()}
-
-
-def _answers(cases: Mapping[str, Case], exchanges: Sequence[Exchange]) -> Iterator[Answer]:
-    last = {exchange.case_id: exchange.number for exchange in exchanges}
-    for exchange in exchanges:
-        yield Answer.of(cases[exchange.case_id], exchange, final=last[exchange.case_id] == exchange.number)
-
-
-def _notices(
-    notifications: Sequence[Notification], by_request_id: Mapping[str, list[Answer]], final: Iterable[Answer]
-) -> Iterator[Notice]:
-    read = [(notification, Content.of(notification.request.body)) for notification in notifications]
-    told = {_carried_id(content) for _, content in read}
-    altered = _Altered(answer for answer in final if answer.accepted and answer.request_id not in told)
-    for notification, content in read:
-        request_id = _carried_id(content)
-        answers = tuple(by_request_id.get(request_id, ())) if request_id is not None else ()
-        meant = altered.meant_by(request_id) if request_id is not None and not answers else None
-        yield Notice(notification, content, request_id, answers, meant)
-
-
-def is_probe_of_path(answer: Answer) -> bool:
-    """Whether the request asked for a command or method that does not exist: judged by CMD alone."""
-    return answer.case.kind in (Kind.METHOD, Kind.UNKNOWN_COMMAND)
-
-
 __all__ = [
+    "ABSENT",
     "OK",
     "PRODUCTS",
     "TOO_MANY_REQUESTS",
     "UNAUTHORIZED",
     "Answer",
+    "Arrival",
     "Content",
     "Evidence",
     "Notice",
+    "Outcome",
     "Terms",
     "is_number",
-    "is_probe_of_path",
 ]

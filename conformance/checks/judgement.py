@@ -1,12 +1,19 @@
 """What a check says of each thing that it looks at, and the few shapes that checks are built of.
 
-A check is a function of the evidence and a command that yields one judgement per observation:
+A check says of each observation one of
 
     Kept          the requirement held
     Finding       it did not; the finding shows where and how
     Unobserved    it could not be told, and why
 
-The rule inside is a generator over one answer or notice that yields findings; yielding none means that it was kept.
+and has one of three shapes, by what it needs to see:
+
+    AnswerCheck   one answer at a time, in full
+    NoticeCheck   one notification at a time, in full, and whose it is
+    RunCheck      the whole run, as it is remembered: a function of the evidence and a command
+
+So a run is gone through once, however many checks there are (`conformance.checks.hearing`). The rule of the first two
+is a generator over one answer or notice; yielding nothing means that the requirement was kept.
 """
 
 from __future__ import annotations
@@ -15,9 +22,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from conformance.checks.evidence import Answer, Evidence, Notice
+from conformance.checks.evidence import Answer, Evidence, Notice, Terms
+from conformance.checks.remembered import Arrival, Outcome
 
 # How much of an offending value a finding shows; more would drown the message, the journal has it whole.
 SHOWN = 120
@@ -34,27 +42,29 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The requirement held in one observation."""
+    """The requirement held in one observation; `exchange` is the number in the journal of the one it was made on."""
+
+    exchange: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unobserved:
-    """One observation that says nothing, for this reason."""
+    """One observation that says nothing, for this reason; `exchange` as in `Kept`."""
 
     reason: Reason
     detail: str
+    exchange: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Minimal:
     """The simplest request that was seen to fall short in the same way.
 
-    `body` is as it was sent, `differs` holds its members that a payload which went well does not have like that (None:
-    it leaves the member out). `finished` is False where there may be a simpler one. `exchange` is its number.
+    `differs` holds its members that a payload which went well does not have like that (None: it leaves the member out).
+    `finished` is False where there may be a simpler one. `exchange` is the number of its exchange.
     """
 
     case: str
-    body: bytes
     differs: Mapping[str, Any]
     finished: bool = True
     exchange: int | None = None
@@ -81,26 +91,30 @@ class Finding:
     minimal: Minimal | None = None
 
     @classmethod
-    def in_answer(cls, answer: Answer, message: str, *, pointer: str | None = None, value: Any = None) -> Finding:
+    def in_answer(
+        cls, answer: Answer | Outcome, message: str, *, pointer: str | None = None, value: Any = None
+    ) -> Finding:
         """A finding about an answer, at `pointer` of its body."""
         return cls(
             message,
-            case=answer.case.id,
-            exchange=answer.exchange.number,
+            case=answer.case_id,
+            exchange=answer.number,
             request_id=answer.request_id,
             pointer=pointer,
             value=None if pointer is None and value is None else shown(value),
         )
 
     @classmethod
-    def in_notice(cls, notice: Notice, message: str, *, pointer: str | None = None, value: Any = None) -> Finding:
+    def in_notice(
+        cls, notice: Notice | Arrival, message: str, *, pointer: str | None = None, value: Any = None
+    ) -> Finding:
         """A finding about a notification, at `pointer` of its body."""
         answer = notice.answer
         return cls(
             message,
-            case=answer.case.id if answer else None,
-            exchange=answer.exchange.number if answer else None,
-            notification=notice.notification.number,
+            case=answer.case_id if answer else None,
+            exchange=answer.number if answer else None,
+            notification=notice.number,
             request_id=notice.request_id,
             pointer=pointer,
             value=None if pointer is None and value is None else shown(value),
@@ -108,11 +122,51 @@ class Finding:
 
 
 Judgement = Kept | Finding | Unobserved
-Check = Callable[[Evidence, str | None], Iterator[Judgement]]
-AnswerRule = Callable[[Answer], Iterator[Finding]]
-NoticeRule = Callable[[Notice], Iterator[Finding]]
-
 KEPT = Kept()
+
+Subject = TypeVar("Subject", Answer, Notice)
+# What a rule says of one subject: nothing if the requirement was kept.
+Rule = Callable[[Subject], Iterator[Finding | Unobserved]]
+AnswerRule = Callable[[Answer], Iterator[Finding | Unobserved]]
+NoticeRule = Callable[[Notice], Iterator[Finding | Unobserved]]
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectCheck(Generic[Subject]):
+    """Judges each subject that meets all `conditions` by a rule, which is made for the terms of the run.
+
+    Conditions that several checks have in common are tried once for all of them, so they are the same functions in the
+    same order.
+    """
+
+    conditions: tuple[Callable[[Subject], bool], ...]
+    rule_under: Callable[[Terms], Rule[Subject]]
+
+
+class AnswerCheck(SubjectCheck[Answer]):
+    """Of each answer of a command, repeated attempts included."""
+
+    __slots__ = ()
+
+
+class NoticeCheck(SubjectCheck[Notice]):
+    """Of each notification of a command."""
+
+    __slots__ = ()
+
+
+RunCheck = Callable[[Evidence, str | None], Iterator[Judgement]]
+Check = AnswerCheck | NoticeCheck | RunCheck
+
+
+def answers_where(*conditions: Callable[[Answer], bool], rule: AnswerRule) -> AnswerCheck:
+    """A check of `rule` on each answer of the command that meets the conditions, repeated attempts included."""
+    return AnswerCheck(conditions, lambda _: rule)
+
+
+def notices_where(*conditions: Callable[[Notice], bool], rule: NoticeRule) -> NoticeCheck:
+    """A check of `rule` on each notification of the command that meets the conditions."""
+    return NoticeCheck(conditions, lambda _: rule)
 
 
 def shown(value: Any) -> str:
@@ -124,33 +178,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
-def verdict_of(findings: Iterable[Finding]) -> Iterator[Judgement]:
-    """The findings of one observation, or Kept if there are none."""
+def verdict_of(answer: Outcome, findings: Iterable[Finding]) -> Iterator[Judgement]:
+    """The findings on one answer, or Kept if there are none."""
     found = False
     for finding in findings:
         found = True
         yield finding
     if not found:
-        yield KEPT
-
-
-def answers_where(select: Callable[[Answer], bool], rule: AnswerRule) -> Check:
-    """A check of `rule` on each answer of the command that `select` takes, repeated attempts included."""
-
-    def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-        for answer in evidence.of_command(command):
-            if select(answer):
-                yield from verdict_of(rule(answer))
-
-    return check
-
-
-def notices_where(select: Callable[[Notice], bool], rule: NoticeRule) -> Check:
-    """A check of `rule` on each notification of the command that `select` takes."""
-
-    def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-        for notice in evidence.notices_for(command):
-            if select(notice):
-                yield from verdict_of(rule(notice))
-
-    return check
+        yield Kept(answer.number)

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from conformance.checks.envelope import JSON_MEDIA_TYPE
-from conformance.checks.evidence import PRODUCTS, Answer, Evidence, Notice, is_number
+from conformance.checks.evidence import PRODUCTS, Evidence, Notice, Outcome, Terms, is_number
 from conformance.checks.judgement import (
     KEPT,
     Check,
     Finding,
     Judgement,
+    Kept,
+    NoticeCheck,
     NoticeRule,
     Reason,
     Unobserved,
@@ -40,35 +44,39 @@ CUT_OFF = Unobserved(Reason.INTERRUPTED, "the run ended before it had listened f
 
 def follows_each_accepted_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """NTF-01. A run that was cut off has seen some come, and cannot say that each does."""
-    missing: list[Answer] = []
+    missing: list[Outcome] = []
     for answer in evidence.owed(command):
         if evidence.terms.settled_at is None:
-            yield CUT_OFF
-        elif evidence.notices_about(answer):
-            yield KEPT
+            yield replace(CUT_OFF, exchange=answer.number)
+        elif evidence.first_about(answer) is not None:
+            yield Kept(answer.number)
         elif (obstacle := _not_listened_out(evidence, answer)) is not None:
             yield obstacle
         else:
             missing.append(answer)
     product = COMMANDS[command].product if command else None
-    explained = evidence.unreadable_notices(product)
+    explained = evidence.unreadable_notices[product]
     if len(missing) > explained:
         # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.
         said = f"no notification within {evidence.terms.notify_within_s:g} s of the accepted request"
-        if not any(notice.product == product for notice in evidence.notices):
+        if not any(arrival.product == product for arrival in evidence.arrivals):
             said += f"; none at all came to the callback of {product}: is it registered?"
         for answer in missing[explained:]:
             yield Finding.in_answer(answer, said)
-    for _ in missing[:explained]:
+    for answer in missing[:explained]:
         yield Unobserved(
-            Reason.PRECONDITION, "a notification came that cannot be attributed; see NTF-04, NTF-06, NTF-14"
+            Reason.PRECONDITION,
+            "a notification came that cannot be attributed; see NTF-04, NTF-06, NTF-14",
+            answer.number,
         )
 
 
-def _not_listened_out(evidence: Evidence, answer: Answer) -> Unobserved | None:
-    settled, since = evidence.terms.settled_at, answer.exchange.answered_at
+def _not_listened_out(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+    settled, since = evidence.terms.settled_at, answer.answered_at
     if settled is not None and since is not None and settled < since + evidence.terms.notify_within_s:
-        return Unobserved(Reason.INTERRUPTED, "the run stopped listening before the time for the notification was over")
+        return Unobserved(
+            Reason.INTERRUPTED, "the run stopped listening before the time for the notification was over", answer.number
+        )
     return None
 
 
@@ -76,17 +84,16 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
     """NTF-02, for those that came at all: counted from the moment when the answer was read."""
     within = evidence.terms.notify_within_s
     for answer in evidence.owed(command):
-        notices = evidence.notices_about(answer)
-        if not notices or answer.exchange.answered_at is None:
+        first = evidence.first_about(answer)
+        if first is None or answer.answered_at is None:
             continue
-        first = min(notices, key=lambda n: n.notification.received_at)
-        took = first.notification.received_at - answer.exchange.answered_at
+        took = first.received_at - answer.answered_at
         if took > within + LATENESS_GRACE_S:
             yield Finding.in_notice(
                 first, f"the notification came {took:.2f} s after the answer, allowed are {within:g} s"
             )
         else:
-            yield KEPT
+            yield Kept(answer.number)
 
 
 def is_post(notice: Notice) -> Iterator[Finding]:
@@ -164,10 +171,10 @@ def description_not_empty(notice: Notice) -> Iterator[Finding]:
 
 def carries_the_exact_id(notice: Notice) -> Iterator[Finding]:
     """NTF-16."""
-    if notice.altered is not None:
+    if notice.altered and notice.answer is not None:
         yield Finding.in_notice(
             notice,
-            f"request_id is {shown(notice.request_id)}, the invocation returned {shown(notice.altered.request_id)}",
+            f"request_id is {shown(notice.request_id)}, the invocation returned {shown(notice.answer.request_id)}",
             pointer="/request_id",
             value=notice.request_id,
         )
@@ -175,27 +182,25 @@ def carries_the_exact_id(notice: Notice) -> Iterator[Finding]:
 
 def goes_to_its_own_callback(notice: Notice) -> Iterator[Finding]:
     """NTF-17: judged where the path is that of some product."""
-    owners = {answer.product for answer in notice.answers or (notice.answer,) if answer}
-    if notice.product not in owners:
-        meant = ", ".join(sorted(owner or "no product" for owner in owners))
+    if notice.product not in notice.owners:
+        meant = ", ".join(sorted({owner or "no product" for owner in notice.owners}))
         yield Finding.in_notice(notice, f"a notification of {meant} came to the callback of {notice.product}")
 
 
-def goes_to_the_url_as_registered(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+def goes_to_the_url_as_registered(terms: Terms) -> NoticeRule:
     """NTF-18: path and query are those of a registered callback URL, byte for byte."""
-    targets = evidence.terms.targets
-    for notice in evidence.notices_for(command):
+
+    def rule(notice: Notice) -> Iterator[Finding]:
         target = notice.notification.request.url
-        if notice.answer is None:
-            continue
-        if target in targets.values():
-            yield KEPT
-        else:
-            registered = targets.get(notice.product or notice.answer.product or "")
+        if target not in terms.targets.values():
+            product = notice.product or (notice.answer.product if notice.answer else None)
+            registered = terms.targets.get(product or "")
             # The query may hold the integrator's token, so its value is not shown.
             yield Finding.in_notice(
                 notice, f"the notification came to {_without_query(target)}, registered is {_without_query(registered)}"
             )
+
+    return rule
 
 
 def _without_query(target: str | None) -> str:
@@ -206,14 +211,15 @@ def _without_query(target: str | None) -> str:
 def outcomes_do_not_contradict(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """NTF-19. Among requests that share an id it cannot be said whose outcome is whose; that is RID-01's fault."""
     for answer in evidence.owed(command):
-        notices = [n for n in evidence.notices_about(answer) if n.result_code is not None]
-        if not notices or evidence.shares_id(answer):
+        if evidence.shares_id(answer):
             continue
-        notices.sort(key=lambda n: n.notification.number)
-        first = notices[0]
-        later = next((n for n in notices[1:] if n.result_code != first.result_code), None)
+        told = [arrival for arrival in evidence.arrivals_about(answer) if arrival.result_code is not None]
+        if not told:
+            continue
+        first = told[0]
+        later = next((arrival for arrival in told if arrival.result_code != first.result_code), None)
         if later is None:
-            yield KEPT
+            yield Kept(answer.number)
         else:
             yield Finding.in_notice(
                 later,
@@ -226,13 +232,16 @@ def outcomes_do_not_contradict(evidence: Evidence, command: str | None) -> Itera
 def none_for_a_rejected_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """NTF-20: 4xx answers; those to credential probes are AUT-10's."""
     for answer in evidence.final_of(command):
-        if not answer.rejected or answer.request_id is None or answer.case.kind is Kind.CREDENTIAL:
+        if not answer.rejected or answer.request_id is None or answer.kind is Kind.CREDENTIAL:
             continue
         if evidence.shares_id(answer):
             continue
         yield from verdict_of(
-            Finding.in_notice(notice, f"a request rejected with {answer.status} was followed by a notification")
-            for notice in evidence.notices_about(answer)
+            answer,
+            (
+                Finding.in_notice(arrival, f"a request rejected with {answer.status} was followed by a notification")
+                for arrival in evidence.arrivals_about(answer)
+            ),
         )
 
 
@@ -242,20 +251,21 @@ def none_that_nobody_asked_for(evidence: Evidence, _: str | None) -> Iterator[Ju
         yield CUT_OFF
         return
     for product in (*PRODUCTS, None):
-        orphans = [n for n in evidence.notices if n.product == product and n.orphan]
-        unexplained = orphans[evidence.unreadable_answers(product) :]
-        for notice in unexplained:
+        orphans = [arrival for arrival in evidence.arrivals if arrival.product == product and arrival.orphan]
+        unexplained = orphans[evidence.unreadable_answers[product] :]
+        for arrival in unexplained:
             yield Finding.in_notice(
-                notice,
+                arrival,
                 f"a notification with a request_id that nobody was given came to {product or 'no known path'}",
                 pointer="/request_id",
-                value=notice.request_id,
+                value=arrival.request_id,
             )
-    attributed = any(notice.answer is not None for notice in evidence.notices)
+    attributed = any(arrival.answer is not None for arrival in evidence.arrivals)
     if attributed:
         yield KEPT
 
 
+@cache
 def _typed_extras(product: str | None) -> Mapping[str, str]:
     """The documented extra members of a product's notification: name → JSON type."""
     if product is None:
@@ -267,69 +277,80 @@ def _typed_extras(product: str | None) -> Mapping[str, str]:
 TYPES: Mapping[str, Callable[[Any], bool]] = {"string": lambda v: isinstance(v, str), "number": is_number}
 
 
-def extras_have_their_types(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+def _extras(notice: Notice) -> Mapping[str, str]:
+    return _typed_extras(notice.answer.product if notice.answer else None)
+
+
+def _with_extras(notice: Notice) -> bool:
+    return not _extras(notice).keys().isdisjoint(notice.content.members or {})
+
+
+def extras_have_their_types(notice: Notice) -> Iterator[Finding]:
     """NTF-22: a documented extra may be absent; where it is there, it has its type."""
-    extras = _typed_extras(COMMANDS[command].product if command else None)
-    for notice in evidence.notices_for(command):
-        members = notice.content.members or {}
-        present = [name for name in extras if name in members]
-        if notice.answer is None or not present:
-            continue
-        yield from verdict_of(
-            Finding.in_notice(notice, f"{name} is no {extras[name]}", pointer=f"/{name}", value=members[name])
-            for name in present
-            if not TYPES[extras[name]](members[name])
-        )
-
-
-def _posted(notice: Notice) -> bool:
-    return notice.notification.request.method == "POST" and notice.product is not None
+    members = notice.content.members or {}
+    for name, kind in _extras(notice).items():
+        if name in members and not TYPES[kind](members[name]):
+            yield Finding.in_notice(notice, f"{name} is no {kind}", pointer=f"/{name}", value=members[name])
 
 
 def _ours(notice: Notice) -> bool:
     return notice.answer is not None
 
 
+def _to_a_product(notice: Notice) -> bool:
+    return notice.product is not None
+
+
+def _posted(notice: Notice) -> bool:
+    return notice.notification.request.method == "POST" and notice.product is not None
+
+
+def _json(notice: Notice) -> bool:
+    return notice.content.error is None
+
+
+def _members(notice: Notice) -> bool:
+    return notice.content.members is not None
+
+
 def _object(notice: Notice) -> bool:
-    return notice.content.members is not None and (_ours(notice) or notice.request_id is None)
+    return notice.content.members is not None and (notice.answer is not None or notice.request_id is None)
 
 
+@cache  # one and the same condition for all checks that have it
 def _having(field: str) -> Callable[[Notice], bool]:
-    return lambda notice: _object(notice) and field in (notice.content.members or {})
+    return lambda notice: field in (notice.content.members or {})
 
 
-def _described(*, success: bool) -> Callable[[Notice], bool]:
-    def select(notice: Notice) -> bool:
-        return (
-            _having("result_desc")(notice)
-            and notice.result_code is not None
-            and (notice.result_code == SUCCESS) == success
-        )
+def _of_success(notice: Notice) -> bool:
+    return notice.result_code == SUCCESS
 
-    return select
+
+def _of_failure(notice: Notice) -> bool:
+    return notice.result_code not in (SUCCESS, None)
 
 
 CHECKS: dict[str, Check] = {
     "NTF-01": follows_each_accepted_request,
     "NTF-02": comes_in_time,
-    "NTF-03": notices_where(_ours, is_post),
-    "NTF-04": notices_where(_posted, is_json),
-    "NTF-05": notices_where(_ours, declared_as_json),
-    "NTF-06": notices_where(lambda n: _posted(n) and n.content.error is None, is_object),
-    "NTF-07": notices_where(_object, has("result_code")),
-    "NTF-08": notices_where(_having("result_code"), is_string("result_code")),
-    "NTF-09": notices_where(_having("result_code"), code_in_range),
-    "NTF-10": notices_where(_object, has("result_desc")),
-    "NTF-11": notices_where(_having("result_desc"), is_string("result_desc")),
-    "NTF-12": notices_where(_described(success=True), description_not_empty),
-    "NTF-13": notices_where(_described(success=False), description_not_empty),
-    "NTF-14": notices_where(lambda n: _posted(n) and n.content.members is not None, has("request_id")),
-    "NTF-15": notices_where(_having("request_id"), is_string("request_id")),
-    "NTF-16": notices_where(_ours, carries_the_exact_id),
-    "NTF-17": notices_where(lambda n: _ours(n) and n.product is not None, goes_to_its_own_callback),
-    "NTF-18": goes_to_the_url_as_registered,
+    "NTF-03": notices_where(_ours, rule=is_post),
+    "NTF-04": notices_where(_posted, rule=is_json),
+    "NTF-05": notices_where(_ours, rule=declared_as_json),
+    "NTF-06": notices_where(_posted, _json, rule=is_object),
+    "NTF-07": notices_where(_object, rule=has("result_code")),
+    "NTF-08": notices_where(_object, _having("result_code"), rule=is_string("result_code")),
+    "NTF-09": notices_where(_object, _having("result_code"), rule=code_in_range),
+    "NTF-10": notices_where(_object, rule=has("result_desc")),
+    "NTF-11": notices_where(_object, _having("result_desc"), rule=is_string("result_desc")),
+    "NTF-12": notices_where(_object, _having("result_desc"), _of_success, rule=description_not_empty),
+    "NTF-13": notices_where(_object, _having("result_desc"), _of_failure, rule=description_not_empty),
+    "NTF-14": notices_where(_posted, _members, rule=has("request_id")),
+    "NTF-15": notices_where(_object, _having("request_id"), rule=is_string("request_id")),
+    "NTF-16": notices_where(_ours, rule=carries_the_exact_id),
+    "NTF-17": notices_where(_ours, _to_a_product, rule=goes_to_its_own_callback),
+    "NTF-18": NoticeCheck((_ours,), goes_to_the_url_as_registered),
     "NTF-19": outcomes_do_not_contradict,
     "NTF-20": none_for_a_rejected_request,
     "NTF-21": none_that_nobody_asked_for,
-    "NTF-22": extras_have_their_types,
+    "NTF-22": notices_where(_ours, _with_extras, rule=extras_have_their_types),
 }

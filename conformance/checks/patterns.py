@@ -1,7 +1,8 @@
 """On what a failure depends: whether it is always there, from some request on, every nth time, or with some payloads.
 
-    observed            what a check saw, exchange by exchange, in the order of sending
-    told_by_journal     what the journal of a run alone says about that
+    Pattern             that, in words with their numbers
+    told                what can be said of a requirement that fell short
+    told_by_journal     what the journal of a run alone says about it
     period              every nth, from requests sent one after the other
 
 A statement carries its numbers (k of n), and none says more than was seen: a failure whose cause was not looked into is
@@ -10,15 +11,15 @@ told as such.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
 from conformance.checks.acceptance import ASPECTS
-from conformance.checks.evidence import Answer, Evidence, Notice
-from conformance.checks.judgement import Check, Finding, Kept
-from conformance.traffic import Case, Kind
+from conformance.checks.follow_ups import Cause
+from conformance.checks.watching import Observation
+from conformance.traffic import Kind
 
 # Requests go out side by side, so near a turning point those of before and after are mixed: two times as many as are
 # under way at once.
@@ -57,65 +58,15 @@ class Pattern:
         return self.kind in (Dependence.ALWAYS, Dependence.FROM_NTH, Dependence.EVERY_NTH)
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One exchange, by its number, that a requirement was judged by."""
-
-    number: int
-    case: Case
-    fell_short: bool
-
-
-# --- What a check saw
-
-
-@dataclass(frozen=True, slots=True)
-class _Followed(Evidence):
-    """Evidence that knows which answer was looked at last: the one that the next judgement is about."""
-
-    last: list[Answer | None] = field(default_factory=lambda: [None])
-
-    @classmethod
-    def through(cls, evidence: Evidence) -> _Followed:
-        return cls(**{f.name: getattr(evidence, f.name) for f in fields(Evidence)})
-
-    def of_command(self, command: str | None) -> tuple[Answer, ...]:
-        return self._each(Evidence.of_command(self, command))  # type: ignore[return-value]  # iterated over alone
-
-    def notices_for(self, command: str | None) -> tuple[Notice, ...]:
-        return self._each_notice(Evidence.notices_for(self, command))  # type: ignore[return-value]  # the same
-
-    def _each(self, answers: Sequence[Answer]) -> Iterator[Answer]:
-        for answer in answers:
-            self.last[0] = answer
-            yield answer
-
-    def _each_notice(self, notices: Sequence[Notice]) -> Iterator[Notice]:
-        for notice in notices:
-            self.last[0] = notice.answer
-            yield notice
-
-
-def observed(check: Check, evidence: Evidence, command: str | None) -> tuple[Observation, ...]:
-    """What `check` saw: each exchange that it judged, once, in the order of sending.
-
-    What belongs to no exchange (a notification that nobody asked for) is left out.
-    """
-    followed = _Followed.through(evidence)
-    cases = {answer.exchange.number: answer.case for answer in evidence.answers}
-    short: dict[int, bool] = {}
-    for judgement in check(followed, command):
-        number: int | None = None
-        if isinstance(judgement, Finding):
-            number = judgement.exchange
-        elif isinstance(judgement, Kept) and followed.last[0] is not None:
-            number = followed.last[0].exchange.number
-        if number is not None:
-            short[number] = short.get(number, False) or isinstance(judgement, Finding)
-    return tuple(Observation(number, cases[number], short[number]) for number in sorted(short))
-
-
-# --- What that says
+def told(causes: Sequence[Cause], observations: Sequence[Observation], failed: int, of: int) -> Pattern:
+    """What is known of a requirement that fell short in `failed` of so many observations, of which some are given."""
+    if causes:
+        words = list(dict.fromkeys(cause.pattern for cause in causes))
+        several = f"{len(causes)} causes{', each' if len(words) == 1 else ''}: " if len(causes) > 1 else ""
+        return Pattern(Dependence(causes[0].kind), several + " | ".join(words))
+    if any(observation.fell_short for observation in observations):
+        return told_by_journal(observations, failed, of)
+    return told_by_numbers(failed, of)
 
 
 def told_by_numbers(failed: int, of: int) -> Pattern:
@@ -125,13 +76,12 @@ def told_by_numbers(failed: int, of: int) -> Pattern:
     return Pattern(Dependence.UNTOLD, f"{failed} of {of}; on what it depends cannot be told")
 
 
-def told_by_journal(observations: Sequence[Observation]) -> Pattern:
+def told_by_journal(observations: Sequence[Observation], failed: int, of: int) -> Pattern:
     """What a run alone says: requests of all kinds, sent side by side."""
-    seen = sum(o.fell_short for o in observations)
-    count = f"{seen} of {len(observations)}"
-    if len(observations) < ENOUGH:
+    count = f"{failed} of {of}"
+    if of < ENOUGH:
         return Pattern(Dependence.UNTOLD, f"{count}; too few to tell on what it depends")
-    if seen == len(observations) and any(not is_special(o.case) for o in observations):
+    if failed == of and any(not is_special(o) for o in observations):
         return Pattern(Dependence.ALWAYS, f"always: {count}")
     if (since := turning_point(observations)) is not None:
         return Pattern(Dependence.FROM_NTH, since)
@@ -142,11 +92,11 @@ def told_by_journal(observations: Sequence[Observation]) -> Pattern:
     return Pattern(Dependence.UNTOLD, f"{count}; on what it depends was not looked into")
 
 
-def is_special(case: Case) -> bool:
-    """Whether the payload of a case is there to show something, so that it may be to blame."""
-    if case.kind is Kind.VALID:
-        return case.aspect in ASPECTS
-    return case.kind is Kind.OPEN
+def is_special(observation: Observation) -> bool:
+    """Whether the payload was there to show something, so that it may be to blame."""
+    if observation.kind is Kind.VALID:
+        return observation.aspect in ASPECTS
+    return observation.kind is Kind.OPEN
 
 
 def turning_point(observations: Sequence[Observation], *, lasting: bool = False) -> str | None:
@@ -177,7 +127,7 @@ def _turn(observations: Sequence[Observation], *, lasting: bool) -> int | None:
         return None
     if observations[settled].number - observations[first].number > MIXED:
         return None
-    ordinary = [not is_special(o.case) for o in observations]
+    ordinary = [not is_special(o) for o in observations]
     return first if any(ordinary[:first]) and any(ordinary[settled:]) else None
 
 
@@ -203,11 +153,11 @@ _TELLING: Mapping[str, str] = {"kind": "{} requests", "member": "a broken {}", "
 
 def _told_by_kind(observations: Sequence[Observation]) -> Pattern | None:
     """Always for some kinds of requests, and never for the others. Valid payloads are not told apart by this."""
-    if any(o.fell_short and o.case.kind in (Kind.VALID, Kind.OPEN) for o in observations):
+    if any(o.fell_short and o.kind in (Kind.VALID, Kind.OPEN) for o in observations):
         return None
     for trait, words in _TELLING.items():
-        ill = {getattr(o.case, trait) for o in observations if o.fell_short}
-        among = [o for o in observations if getattr(o.case, trait) in ill]
+        ill = {getattr(o, trait) for o in observations if o.fell_short}
+        among = [o for o in observations if getattr(o, trait) in ill]
         if None not in ill and all(o.fell_short for o in among) and ENOUGH <= len(among) < len(observations):
             named = words.format(" and ".join(sorted(str(each) for each in ill)))
             others = len(observations) - len(among)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.checks.envelope import envelope_problems
-from conformance.checks.evidence import UNAUTHORIZED, Answer, Evidence, is_number
+from conformance.checks.evidence import ABSENT, UNAUTHORIZED, Answer, Evidence, Outcome
 from conformance.checks.judgement import (
     Check,
     Finding,
@@ -30,60 +30,62 @@ REGISTERED_NAMES = frozenset({"sender_id", "short_code"})
 ACCESS_DENIED = 403
 UNPROCESSABLE = 422
 
-Rule = Callable[[Answer], Iterator[Finding]]
+# Stands for every aspect of a kind.
+ANY = "*"
+
+Rule = Callable[[Outcome], Iterator[Finding]]
 
 
-def beside_twin(kind: Kind, aspect: str | Callable[[str], bool], rule: Rule) -> Check:
-    """A check of `rule` on the cases of `kind` and `aspect` whose twin was seen to be accepted."""
-
-    def wanted(answer: Answer) -> bool:
-        if answer.case.kind is not kind:
-            return False
-        return answer.case.aspect == aspect if isinstance(aspect, str) else aspect(answer.case.aspect)
+def beside_twin(kind: Kind, aspect: str, rule: Rule) -> Check:
+    """A check of `rule` on the cases of `kind` and `aspect` (or ANY) whose twin was seen to be accepted."""
 
     def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-        for answer in filter(wanted, evidence.final_of(command)):
+        for answer in evidence.final_of(command, kind):
+            if aspect not in (answer.aspect, ANY):
+                continue
             obstacle = unjudgeable(answer) or _twin_obstacle(evidence, answer)
             if obstacle:
                 yield obstacle
             else:
-                yield from verdict_of(rule(answer))
+                yield from verdict_of(answer, rule(answer))
 
     return check
 
 
-def unjudgeable(answer: Answer) -> Unobserved | None:
+def unjudgeable(answer: Outcome) -> Unobserved | None:
     """Why an answer says nothing about the request: there is none, or the gateway only asked to slow down."""
     if answer.status is None:
-        if answer.exchange.failure is None:
-            return Unobserved(Reason.INTERRUPTED, "the run ended before the answer came")
-        return Unobserved(Reason.ENVIRONMENT, answer.exchange.failure)
+        if answer.failure is None:
+            return Unobserved(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)
+        return Unobserved(Reason.ENVIRONMENT, answer.failure, answer.number)
     if answer.status == 429:
-        return Unobserved(Reason.ENVIRONMENT, "the gateway answered 429 (too many requests) to the last attempt")
-    return None
-
-
-def _twin_obstacle(evidence: Evidence, answer: Answer) -> Unobserved | None:
-    if answer.case.twin is None:
-        return None
-    twin = evidence.twin_of(answer)
-    if twin is None:
-        return Unobserved(Reason.PRECONDITION, "its positive twin was not sent")
-    if not twin.accepted:
         return Unobserved(
-            Reason.PRECONDITION,
-            f"its positive twin {answer.case.twin} was not accepted ({_told(twin)}), so a refusal tells nothing",
+            Reason.ENVIRONMENT, "the gateway answered 429 (too many requests) to the last attempt", answer.number
         )
     return None
 
 
-def _told(answer: Answer) -> str:
-    description = (answer.content.members or {}).get("description")
-    said = f": {shown(description)}" if isinstance(description, str) else ""
+def _twin_obstacle(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+    if answer.purpose.twin is None:
+        return None
+    twin = evidence.twin_of(answer)
+    if twin is None:
+        return Unobserved(Reason.PRECONDITION, "its positive twin was not sent", answer.number)
+    if not twin.accepted:
+        return Unobserved(
+            Reason.PRECONDITION,
+            f"its positive twin {answer.purpose.twin} was not accepted ({_told(twin)}), so a refusal tells nothing",
+            answer.number,
+        )
+    return None
+
+
+def _told(answer: Outcome) -> str:
+    said = f": {shown(answer.said)}" if answer.said is not None else ""
     return f"answered {answer.status}{said}" if answer.status is not None else "no answer"
 
 
-def refused_with_401(answer: Answer) -> Iterator[Finding]:
+def refused_with_401(answer: Outcome) -> Iterator[Finding]:
     """A wrong credential is 401, nothing else."""
     if answer.status != UNAUTHORIZED:
         yield Finding.in_answer(
@@ -91,7 +93,7 @@ def refused_with_401(answer: Answer) -> Iterator[Finding]:
         )
 
 
-def refused(answer: Answer) -> Iterator[Finding]:
+def refused(answer: Outcome) -> Iterator[Finding]:
     """Any 4xx will do. A 401 is left to AUT-01."""
     if not answer.rejected:
         yield Finding.in_answer(
@@ -102,9 +104,9 @@ def refused(answer: Answer) -> Iterator[Finding]:
         )
 
 
-def refused_as_invalid(answer: Answer) -> Iterator[Finding]:
+def refused_as_invalid(answer: Outcome) -> Iterator[Finding]:
     """A 4xx that blames the input (contract: "any 4xx other than 401/402/403/404/429")."""
-    allowed = BLAMES_SOMETHING_ELSE - ({ACCESS_DENIED} if answer.case.member in REGISTERED_NAMES else set())
+    allowed = BLAMES_SOMETHING_ELSE - ({ACCESS_DENIED} if answer.purpose.member in REGISTERED_NAMES else set())
     if answer.status == UNAUTHORIZED:
         return
     if not answer.rejected or answer.status in allowed:
@@ -116,23 +118,22 @@ def refused_as_invalid(answer: Answer) -> Iterator[Finding]:
         )
 
 
-def _what(answer: Answer) -> str:
-    case = answer.case
-    if case.member:
-        return f"{case.member} ({case.aspect}, breaks {case.keyword})"
-    return case.aspect.replace("-", " ") + (f" ({case.keyword})" if case.keyword else "")
+def _what(answer: Outcome) -> str:
+    shows = answer.purpose
+    if shows.member:
+        return f"{shows.member} ({shows.aspect}, breaks {shows.keyword})"
+    return shows.aspect.replace("-", " ") + (f" ({shows.keyword})" if shows.keyword else "")
 
 
-def _code(answer: Answer) -> Any:
-    members = answer.content.members or {}
-    return members.get("status_code", answer.response.status if answer.response else None)
+def _code(answer: Outcome) -> Any:
+    return answer.http_status if answer.code is ABSENT else answer.code
 
 
-def in_envelope(answer: Answer) -> Iterator[Finding]:
+def in_envelope(answer: Outcome) -> Iterator[Finding]:
     """All three fields, of their types, in a JSON object."""
-    problems = envelope_problems(answer)
+    problems = envelope_problems(answer.whole) if answer.whole else []
     if problems:
-        body = answer.response.body if answer.response else b""
+        body = answer.whole.response.body if answer.whole and answer.whole.response else b""
         yield Finding.in_answer(
             answer, f"{_what(answer)} was answered outside the envelope: {'; '.join(problems)}", pointer="", value=body
         )
@@ -152,30 +153,34 @@ def has_www_authenticate(answer: Answer) -> Iterator[Finding]:
 
 def refused_credential_has_no_effect(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """AUT-10: no notification for a request refused with 401, and the same request is accepted afterwards."""
-    for answer in evidence.final_of(command):
-        case = answer.case
-        if case.kind is Kind.CREDENTIAL and answer.status == UNAUTHORIZED and answer.request_id is not None:
-            yield from verdict_of(
-                Finding.in_notice(
-                    notice, f"a request refused for its credential ({case.aspect}) was followed by a notification"
-                )
-                for notice in evidence.notices_about(answer)
-                if not evidence.shares_id(answer)
-            )
-        elif case.kind is Kind.REPEAT and case.aspect == "after-refusal":
-            probe = evidence.final.get(case.earlier or "")
+    for answer in evidence.final_of(command, Kind.CREDENTIAL, Kind.REPEAT):
+        if answer.kind is Kind.CREDENTIAL and answer.status == UNAUTHORIZED and answer.request_id is not None:
+            yield from verdict_of(answer, _without_effect(evidence, answer))
+        elif answer.kind is Kind.REPEAT and answer.aspect == "after-refusal":
+            probe = evidence.earlier_of(answer)
             obstacle = unjudgeable(answer) or _twin_obstacle(evidence, answer)
             if obstacle:
                 yield obstacle
             elif probe is None or probe.status != UNAUTHORIZED:
-                yield Unobserved(Reason.PRECONDITION, "the credential probe before it was not refused with 401")
+                yield Unobserved(
+                    Reason.PRECONDITION, "the credential probe before it was not refused with 401", answer.number
+                )
             elif answer.status in BLAMES_SOMETHING_ELSE:
-                yield Unobserved(Reason.PRECONDITION, f"with the right credential it was {_told(answer)}")
+                yield Unobserved(
+                    Reason.PRECONDITION, f"with the right credential it was {_told(answer)}", answer.number
+                )
             else:
-                yield from verdict_of(_accepted_after(answer))
+                yield from verdict_of(answer, _accepted_after(answer))
 
 
-def _accepted_after(answer: Answer) -> Iterator[Finding]:
+def _without_effect(evidence: Evidence, answer: Outcome) -> Iterator[Finding]:
+    for arrival in () if evidence.shares_id(answer) else evidence.arrivals_about(answer):
+        yield Finding.in_notice(
+            arrival, f"a request refused for its credential ({answer.aspect}) was followed by a notification"
+        )
+
+
+def _accepted_after(answer: Outcome) -> Iterator[Finding]:
     if not answer.accepted:
         yield Finding.in_answer(
             answer,
@@ -185,12 +190,12 @@ def _accepted_after(answer: Answer) -> Iterator[Finding]:
         )
 
 
-def _with_validation_errors(rule: Rule) -> Check:
-    return answers_where(
-        lambda a: (
-            a.final and a.case.kind is Kind.BROKEN and a.status == UNPROCESSABLE and a.content.members is not None
-        ),
-        rule,
+def _unprocessable(answer: Answer) -> bool:
+    return (
+        answer.status == UNPROCESSABLE
+        and answer.kind is Kind.BROKEN
+        and answer.final
+        and answer.content.members is not None
     )
 
 
@@ -228,11 +233,11 @@ def names_the_field(answer: Answer) -> Iterator[Finding]:
 
 
 def _with_right_credential(answer: Answer) -> bool:
-    return answer.final and answer.status is not None and answer.case.kind is not Kind.CREDENTIAL
+    return answer.final and answer.status is not None and answer.kind is not Kind.CREDENTIAL
 
 
 def _refused_probe(answer: Answer) -> bool:
-    return answer.case.kind is Kind.CREDENTIAL and answer.status == UNAUTHORIZED and is_number(answer.status)
+    return answer.status == UNAUTHORIZED and answer.kind is Kind.CREDENTIAL
 
 
 CREDENTIAL_ASPECTS = {
@@ -266,16 +271,16 @@ BROKEN_ASPECTS = {
 }
 
 CHECKS: dict[str, Check] = {
-    "AUT-01": answers_where(_with_right_credential, right_credential_is_not_refused),
+    "AUT-01": answers_where(_with_right_credential, rule=right_credential_is_not_refused),
     **{id_: beside_twin(Kind.CREDENTIAL, aspect, refused_with_401) for id_, aspect in CREDENTIAL_ASPECTS.items()},
     "AUT-10": refused_credential_has_no_effect,
-    "AUT-11": answers_where(_refused_probe, has_www_authenticate),
+    "AUT-11": answers_where(_refused_probe, rule=has_www_authenticate),
     **{id_: beside_twin(Kind.MALFORMED, aspect, refused) for id_, aspect in BODY_ASPECTS.items()},
-    "CMD-01": beside_twin(Kind.UNKNOWN_COMMAND, lambda _: True, refused),
-    "CMD-02": beside_twin(Kind.UNKNOWN_COMMAND, lambda _: True, in_envelope),
-    "CMD-03": beside_twin(Kind.METHOD, lambda _: True, refused),
-    "CMD-04": beside_twin(Kind.METHOD, lambda _: True, in_envelope),
+    "CMD-01": beside_twin(Kind.UNKNOWN_COMMAND, ANY, refused),
+    "CMD-02": beside_twin(Kind.UNKNOWN_COMMAND, ANY, in_envelope),
+    "CMD-03": beside_twin(Kind.METHOD, ANY, refused),
+    "CMD-04": beside_twin(Kind.METHOD, ANY, in_envelope),
     **{id_: beside_twin(Kind.BROKEN, aspect, refused_as_invalid) for id_, aspect in BROKEN_ASPECTS.items()},
-    "VAL-07": _with_validation_errors(carries_validation_errors),
-    "VAL-08": _with_validation_errors(names_the_field),
+    "VAL-07": answers_where(_unprocessable, rule=carries_validation_errors),
+    "VAL-08": answers_where(_unprocessable, rule=names_the_field),
 }

@@ -7,29 +7,23 @@ import hashlib
 import re
 from collections.abc import Iterator
 
-from conformance.checks.envelope import any_answer
-from conformance.checks.evidence import Answer, Evidence
-from conformance.checks.judgement import KEPT, Check, Finding, Judgement, answers_where
-from conformance.traffic import Request
+from conformance.checks.envelope import SUCCESS
+from conformance.checks.evidence import Answer, Evidence, Outcome
+from conformance.checks.judgement import Check, Finding, Judgement, Kept, answers_where
 
 # A member shorter than this may stand in an id by chance (an amount of "50"), a phone number does not.
 TELLING_LENGTH = 10
 NUMBER = re.compile(rb"[0-9]{%d,}" % TELLING_LENGTH)
+LIKE_A_NUMBER = re.compile(f"[0-9]{{{TELLING_LENGTH}}}")
 # A digest cut shorter than this may agree with an id by chance.
 DIGEST_LENGTH = 16
+DIGESTS = {"md5": hashlib.md5, "sha1": hashlib.sha1, "sha256": hashlib.sha256, "sha512": hashlib.sha512}
 
 
-def _earlier(evidence: Evidence, answer: Answer) -> Iterator[Answer]:
-    """The answers with the same id that were asked for before, attempts of other cases only."""
-    for other in evidence.by_request_id.get(answer.request_id or "", ()):
-        if other.exchange.number < answer.exchange.number and other.case.id != answer.case.id:
-            yield other
-
-
-def _given_before(answer: Answer, first: Answer) -> Finding:
+def _given_before(answer: Outcome, first: Outcome) -> Finding:
     return Finding.in_answer(
         answer,
-        f"request_id was given before, to {first.case.id}",
+        f"request_id was given before, to {first.case_id}",
         pointer="/request_id",
         value=answer.request_id,
     )
@@ -39,42 +33,58 @@ def unique_among_different(evidence: Evidence, command: str | None) -> Iterator[
     """RID-01: no id is given to two different requests."""
     for answer in evidence.of_command(command):
         if answer.request_id is not None:
-            other = next((o for o in _earlier(evidence, answer) if o.identity != answer.identity), None)
-            yield KEPT if other is None else _given_before(answer, other)
+            other = _different(answer)
+            yield Kept(answer.number) if other is None else _given_before(answer, other)
+
+
+def _different(answer: Outcome) -> Outcome | None:
+    """The first that was given the same id before, for a request that is not equal."""
+    shared = answer.shared
+    if shared is None:
+        return None
+    if shared.first.identity != answer.identity:
+        return shared.first
+    return shared.other if shared.other is not None and shared.other.number < answer.number else None
 
 
 def unique_among_equal(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """RID-02: equal requests (same method, address and body) get different ids."""
-    first_ids: dict[tuple[str | None, str, str, bytes], dict[str, Answer]] = {}
+    first: dict[bytes, Outcome] = {}
+    # For each request that was sent more than once: its ids, and who was given each first.
+    ids_of: dict[bytes, dict[str, Outcome]] = {}
     for answer in evidence.of_command(command):
         if answer.request_id is None:
             continue
-        ids = first_ids.setdefault(answer.identity, {})
-        if answer.request_id in ids:
-            yield _given_before(answer, ids[answer.request_id])
-        elif ids:
-            yield KEPT
+        before = first.setdefault(answer.identity, answer)
+        if before is answer:
+            continue
+        ids = ids_of.setdefault(answer.identity, {before.request_id or "": before})
+        yield _given_before(answer, ids[answer.request_id]) if answer.request_id in ids else Kept(answer.number)
         ids.setdefault(answer.request_id, answer)
 
 
-def _digests(request: Request) -> Iterator[tuple[str, str]]:
-    for name in ("md5", "sha1", "sha256", "sha512"):
-        digest = hashlib.new(name, request.body, usedforsecurity=False).digest()
-        yield name, digest.hex()
-        yield name, base64.urlsafe_b64encode(digest).decode()
+def _digest_that_begins_with(bare: str, body: bytes) -> str | None:
+    """The name of the digest of `body` that, written in hexadecimal or base64, begins so; None if there is none."""
+    for name, digested in DIGESTS.items():
+        digest = digested(body, usedforsecurity=False).digest()
+        if digest.hex().startswith(bare):
+            return name
+        if base64.urlsafe_b64encode(digest).decode().lower().replace("-", "").startswith(bare):
+            return name
+    return None
 
 
 def not_derived(answer: Answer) -> Iterator[Finding]:
     """RID-03: the id holds no phone number of the payload and is no digest of it."""
     request_id = answer.request_id or ""
     bare = request_id.replace("-", "").casefold()
-    for name, digest in _digests(answer.exchange.request):
-        if len(bare) >= DIGEST_LENGTH and digest.casefold().replace("-", "").startswith(bare):
-            yield Finding.in_answer(
-                answer, f"request_id is the {name} of the body", pointer="/request_id", value=request_id
-            )
-            return
-    for digits in NUMBER.findall(answer.exchange.request.body):
+    name = _digest_that_begins_with(bare, answer.exchange.request.body) if len(bare) >= DIGEST_LENGTH else None
+    if name is not None:
+        yield Finding.in_answer(
+            answer, f"request_id is the {name} of the body", pointer="/request_id", value=request_id
+        )
+        return
+    for digits in NUMBER.findall(answer.exchange.request.body) if LIKE_A_NUMBER.search(request_id) else ():
         number = digits.decode("ascii")
         if number in request_id:
             yield Finding.in_answer(
@@ -83,8 +93,12 @@ def not_derived(answer: Answer) -> Iterator[Finding]:
             return
 
 
+def _with_id(answer: Answer) -> bool:
+    return answer.request_id is not None
+
+
 CHECKS: dict[str, Check] = {
     "RID-01": unique_among_different,
     "RID-02": unique_among_equal,
-    "RID-03": answers_where(lambda a: any_answer(a) and a.accepted and a.request_id is not None, not_derived),
+    "RID-03": answers_where(*SUCCESS, _with_id, rule=not_derived),
 }

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.checks import CHECKS
+from conformance.checks.judgement import SubjectCheck
 from conformance.cli.command import ConformanceCommand, option
 from conformance.contract.requirements import Requirement, catalogue
 from conformance.reporting.console import results
@@ -38,7 +39,9 @@ def _entry(requirement: Requirement) -> dict[str, Any]:
 def _checks(requirement: Requirement) -> list[str]:
     """The functions that judge it, as `module.function`; none for what is not judged."""
     check = CHECKS.get(requirement.id)
-    return [_name(check)] if check else []
+    if check is None:
+        return []
+    return [_name(check.rule_under if isinstance(check, SubjectCheck) else check)]
 
 
 def _name(check: Callable[..., Any]) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -95,17 +96,18 @@ class Catalogue:
 
     requirements: tuple[Requirement, ...]
     digest: str
+    by_id: Mapping[str, Requirement] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find each by its id without searching."""
+        object.__setattr__(self, "by_id", {requirement.id: requirement for requirement in self.requirements})
 
     def __getitem__(self, requirement_id: str) -> Requirement:
         """The requirement with that id; KeyError if there is none."""
-        return (
-            next(r for r in self.requirements if r.id == requirement_id)
-            if requirement_id in self
-            else _missing(requirement_id)
-        )
+        return self.by_id[requirement_id]
 
     def __contains__(self, requirement_id: object) -> bool:
-        return any(r.id == requirement_id for r in self.requirements)
+        return requirement_id in self.by_id
 
     def judged(self, actor: Actor, commands: tuple[Command, ...]) -> list[tuple[Requirement, str | None]]:
         """The pairs requirement × command that a run over `commands` gives a verdict on."""
@@ -117,10 +119,6 @@ class Catalogue:
             for command in requirement.commands
             if command in names
         ]
-
-
-def _missing(requirement_id: str) -> Requirement:
-    raise KeyError(requirement_id)
 
 
 @cache

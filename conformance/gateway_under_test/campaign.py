@@ -155,7 +155,7 @@ class _Hearing:
         self._progress = progress
         self._planned = planned
         self._lock = threading.Lock()
-        self._done: set[str] = set()
+        self._done = 0
         self._arrived = 0
 
     def begin_again(self, notify_within_s: float, planned: int) -> None:
@@ -169,8 +169,8 @@ class _Hearing:
         if answer.owes_notification and exchange.answered_at is not None:
             self.ledger.owe(answer.product or "", answer.request_id or "", exchange.answered_at)
         with self._lock:
-            self._done.add(case.id)
-            self._progress.exchanged(len(self._done), self._planned)
+            self._done += exchange.attempt == 1
+            self._progress.exchanged(self._done, self._planned)
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """A notification has come; called by the receiver's threads."""

@@ -16,7 +16,8 @@ from itertools import cycle, islice
 
 from conformance.checks.follow_ups import Cause, follow_up_id
 from conformance.checks.judgement import Check
-from conformance.checks.patterns import ENOUGH, Dependence, Observation, ordinal, period, turning_point
+from conformance.checks.patterns import ENOUGH, Dependence, ordinal, period, turning_point
+from conformance.checks.watching import Observation
 from conformance.contract.commands import COMMANDS, Command
 from conformance.gateway_under_test.comparison import Comparison, Tally
 from conformance.generation.apart import Apart

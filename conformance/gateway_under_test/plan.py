@@ -175,6 +175,8 @@ class CommandPlan:
         self.base_url = base_url.rstrip("/")
         self._right = authorization(settings.consumer_key, settings.consumer_secret)
         self._numbers: Counter[str] = Counter()
+        # Nearly all cases have the same, which are there once.
+        self._headers: dict[Headers, Headers] = {}
         self.valid = valid_payloads(command, settings.constraints, settings.max_examples, self.seed("valid"))
         self._stock = self._restocked()
 
@@ -208,7 +210,8 @@ class CommandPlan:
         ordinary: dict[str, str | None] = dict(ordinary_headers(self._right))
         for name, value in changes.items():
             ordinary["-".join(part.capitalize() for part in name.split("_"))] = value
-        return tuple((name, value) for name, value in ordinary.items() if value is not None)
+        headers = tuple((name, value) for name, value in ordinary.items() if value is not None)
+        return self._headers.setdefault(headers, headers)
 
     def case(self, kind: Kind, aspect: str, body: bytes = b"", *, headers: Headers | None = None, **known: Any) -> Case:
         """A case of this command; `known` are further fields of `Case`, and `method` and `url` of its request."""

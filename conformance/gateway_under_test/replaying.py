@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from conformance.checks import CHECKS, acceptance
-from conformance.checks.evidence import Answer, Evidence
+from conformance.checks.evidence import ABSENT, Answer, Evidence, Notice, Outcome
 from conformance.checks.follow_ups import is_follow_up, run_proper
-from conformance.checks.judgement import Check, Finding, Judgement, Reason, Unobserved
+from conformance.checks.judgement import (
+    AnswerCheck,
+    Check,
+    Finding,
+    Judgement,
+    NoticeCheck,
+    Reason,
+    SubjectCheck,
+    Unobserved,
+)
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import parse_json
 from conformance.generation.payloads import WINDOW_MEMBERS
@@ -43,40 +51,34 @@ def whole(record: Record) -> Record:
 
 
 def _about(case_id: str, check: Check) -> Check:
-    """What a check says of one case: what it says of everything, less what it would say without that case."""
+    """What a check says of one case."""
+    if isinstance(check, AnswerCheck):
+        return AnswerCheck((lambda answer: answer.case_id == case_id, *check.conditions), check.rule_under)
+    if isinstance(check, NoticeCheck):
+        of_case = _belongs_to(case_id)
+        return NoticeCheck((of_case, *check.conditions), check.rule_under)
 
     def about(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-        without = _without(evidence, case_id)
-        left = Counter(check(evidence, command))
-        left.subtract(Counter(check(without, command)))
-        for judgement, count in left.items():
-            yield from [judgement] * count
+        own = {outcome.number for outcome in evidence.outcomes if outcome.case_id == case_id}
+        return (judgement for judgement in check(evidence, command) if judgement.exchange in own)
 
     return about
 
 
-def _without(evidence: Evidence, case_id: str) -> Evidence:
-    """The evidence with the case's own answers and notifications not looked at, but still there for others."""
-    return replace(
-        evidence,
-        by_command={
-            command: tuple(answer for answer in answers if answer.case.id != case_id)
-            for command, answers in evidence.by_command.items()
-        },
-        notices_by_command={
-            command: tuple(n for n in notices if n.answer is None or n.answer.case.id != case_id)
-            for command, notices in evidence.notices_by_command.items()
-        },
-    )
+def _belongs_to(case_id: str) -> Callable[[Notice], bool]:
+    return lambda notice: notice.answer is not None and notice.answer.case_id == case_id
 
 
 def _excused(check: Check, window: Window) -> Check:
+    if isinstance(check, SubjectCheck):
+        return check  # judges how an answer is made, not whether it is a refusal
+
     def excused(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-        final = {answer.exchange.number: answer for answer in evidence.final.values()}
+        final = {outcome.number: outcome for outcome in evidence.final.values()}
         for judgement in check(evidence, command):
             answer = final.get(judgement.exchange or 0) if isinstance(judgement, Finding) else None
             if answer is not None and window.excuses(answer):
-                yield Unobserved(Reason.PRECONDITION, window.told)
+                yield Unobserved(Reason.PRECONDITION, window.told, answer.number)
             else:
                 yield judgement
 
@@ -108,11 +110,11 @@ class Window:
             f"{self.window_s:g} s a gateway refuses them lawfully; wait, or run with another seed"
         )
 
-    def excuses(self, answer: Answer) -> bool:
+    def excuses(self, answer: Outcome) -> bool:
         """Whether the answer is a refusal that the window explains."""
-        if not answer.rejected or answer.case.command != self.command:
+        if not answer.rejected or answer.command != self.command:
             return False
-        said = (answer.content.members or {}).get("description")
+        said = None if answer.description is ABSENT else answer.description
         return self.ago_s is not None or (self.words is not None and (answer.status, said) == self.words)
 
 

@@ -18,10 +18,11 @@ from itertools import chain, zip_longest
 from typing import Any, Protocol
 
 from conformance.checks import CHECKS
-from conformance.checks.evidence import Evidence, Terms
-from conformance.checks.follow_ups import CAUSE, SEARCH, Cause, is_follow_up, run_proper
+from conformance.checks.evidence import Evidence
+from conformance.checks.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, beginning, is_follow_up
 from conformance.checks.notifications import CHECKS as ABOUT_NOTIFICATIONS
-from conformance.checks.patterns import Dependence, observed
+from conformance.checks.patterns import Dependence
+from conformance.checks.watching import Watched, watch
 from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure
 from conformance.gateway_under_test.inquiry import Batch, Inquiry, Learned, Outcomes
@@ -29,7 +30,7 @@ from conformance.gateway_under_test.settings import Settings
 from conformance.generation.apart import ROOM, Apart
 from conformance.generation.labels import Label
 from conformance.generation.payloads import Constraints
-from conformance.journal import Record
+from conformance.journal import Note, Record
 from conformance.traffic import Case, Kind
 from conformance.verdicts import RequirementVerdict, Verdict, judge
 
@@ -60,13 +61,19 @@ Held = tuple[Inquiry, Inquiring, Batch]
 
 @dataclass(slots=True)
 class Search:
-    """The inquiries into a run, and what they may cost: `budget` requests, BUDGET_S seconds."""
+    """The inquiries into a run, and what they may cost: `budget` requests, BUDGET_S seconds.
+
+    `held` is how much the journal held before; what comes later is not of the run proper. `numbers`: the exchanges of
+    the cases that inquiries are about.
+    """
 
     inquiries: tuple[Inquiry, ...]
     budget: int
     patience_s: float
     within_s: float
     late_s: float
+    held: Mapping[str, int]
+    numbers: dict[str, int]
     spent: int = 0
     rounds: int = 0
     _began: float = field(default_factory=time.monotonic)
@@ -77,18 +84,23 @@ class Search:
 
         `late_s`: for how long the run awaits a notification that is late.
         """
-        evidence = Evidence.of(run_proper(record))
+        wanting = [verdict for verdict in judge(record).verdicts if _wants_inquiry(verdict)]
+        watched = [Watched(CHECKS[verdict.requirement.id], verdict.command) for verdict in wanting]
+        evidence = watch(record, watched)
         ground = _Ground.of(settings, cases, evidence)
-        inquiries = filter(None, map(ground.inquiry, judge(record).verdicts))
+        inquiries = filter(None, map(ground.inquiry, wanting, watched))
         within = settings.notify_within_s
-        return cls(tuple(inquiries), budget, min(within, _patience(evidence)), within, late_s)
+        patience = min(within, _patience(evidence))
+        numbers = {o.case_id: o.number for seen in watched for o in seen.observations if o.fell_short}
+        return cls(tuple(inquiries), budget, patience, within, late_s, beginning(record), numbers)
 
     def run(self, ask: Ask, note: Callable[[str, Mapping[str, Any]], None]) -> None:
         """Hold the inquiries; each cause is noted as soon as it is found, and in the end what it took."""
         stopped: str | None = None
+        note(BEGINNING, self.held)
         try:
             for cause in self._causes(ask):
-                note(CAUSE, cause.noted())
+                note(CAUSE, replace(cause, exchange=self.numbers.get(cause.minimal or "")).noted())
         except EnvironmentFailure as failure:
             stopped = failure.message
         finally:
@@ -143,11 +155,22 @@ class Search:
         groups = [tuple(replace(case, group=cases[0].id) for case in cases)] if in_order else [(c,) for c in cases]
         record, settled_at = ask(groups, listen_s)
         self.rounds += 1
-        self.spent = sum(is_follow_up(exchange.case_id) for exchange in record.exchanges)
-        within = min(listen_s or self.within_s, self.within_s)
-        terms = replace(Terms.of(record), settled_at=settled_at, notify_within_s=within)
-        evidence = Evidence.of(record, terms)
-        return [_outcomes(inquiry, sent, evidence) for (inquiry, _, _), sent in zip(chosen, affordable, strict=True)]
+        self.spent = len(record.exchanges) - self.held["exchanges"]
+        watched = [Watched(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
+        watch(self._on_these_terms(record, settled_at, listen_s), watched)
+        return [self._outcomes(sent, seen) for sent, seen in zip(affordable, watched, strict=True)]
+
+    def _outcomes(self, sent: Sequence[Case], watched: Watched) -> Outcomes:
+        self.numbers.update((o.case_id, o.number) for o in watched.observations)
+        fell_short = {o.case_id: o.fell_short for o in watched.observations}
+        return {case.id: fell_short.get(case.id) for case in sent}
+
+    def _on_these_terms(self, record: Record, settled_at: float, listen_s: float | None) -> Record:
+        """The record of a run that waited as long as this round did, and ends with it."""
+        within = self.within_s if listen_s is None else min(listen_s, self.within_s)
+        settled = Note(0, "settled", {"at": settled_at}, settled_at, settled_at)
+        settings = {**record.settings, "notify_within_s": within}
+        return replace(record, settings=settings, notes=(*record.notes, settled))
 
     def _affordable(self, batches: Sequence[tuple[Case, ...]]) -> list[list[Case]]:
         """The first cases of each batch, in turn, as many as the budget allows."""
@@ -172,21 +195,22 @@ class Search:
         return self.within_s if batch.patient else self.patience_s
 
 
-def _outcomes(inquiry: Inquiry, sent: Sequence[Case], evidence: Evidence) -> Outcomes:
-    seen = {o.case.id: o.fell_short for o in observed(inquiry.check, evidence, inquiry.command)}
-    return {case.id: seen.get(case.id) for case in sent}
-
-
 def _patience(evidence: Evidence) -> float:
     longest = 0.0
-    for notice in evidence.notices:
-        answered_at = notice.answer.exchange.answered_at if notice.answer else None
+    for arrival in evidence.arrivals:
+        answered_at = arrival.answer.answered_at if arrival.answer else None
         if answered_at is not None:
-            longest = max(longest, notice.notification.received_at - answered_at)
+            longest = max(longest, arrival.received_at - answered_at)
     return max(LEAST_PATIENCE_S, PATIENCE_FACTOR * longest)
 
 
 # --- Which inquiries
+
+
+def _wants_inquiry(verdict: RequirementVerdict) -> bool:
+    """Whether the run itself does not tell on what it depends that a requirement fell short for a command."""
+    untold = verdict.pattern is not None and verdict.pattern.kind is Dependence.UNTOLD
+    return untold and verdict.command is not None and verdict.verdict in (Verdict.FAIL, Verdict.WARN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,28 +238,21 @@ class _Ground:
         }
         return cls(evidence, {case.id: case for case in cases}, settings.constraints, rooms, Learned())
 
-    def inquiry(self, verdict: RequirementVerdict) -> Inquiry | None:
-        """The inquiry that a verdict calls for; None if it tells enough, or if nothing could be asked."""
-        command, id_ = verdict.command, verdict.requirement.id
-        if verdict.verdict not in (Verdict.FAIL, Verdict.WARN) or command is None:
-            return None
-        if verdict.pattern is None or verdict.pattern.kind is not Dependence.UNTOLD:
-            return None
-        check = CHECKS[id_]
-        observations = observed(check, self.evidence, command)
-        ill = dict.fromkeys(o.case.id for o in observations if o.fell_short)
+    def inquiry(self, verdict: RequirementVerdict, watched: Watched) -> Inquiry | None:
+        """The inquiry into what fell short; None if nothing could be asked."""
+        command, id_ = verdict.command or "", verdict.requirement.id
+        observations = watched.observations
+        ill = dict.fromkeys(o.case_id for o in observations if o.fell_short)
         failing = self._cases(ill)
         if not any(map(Label.of, failing)):
             return None
-        well = dict.fromkeys(o.case.id for o in observations if not o.fell_short) | dict.fromkeys(
-            answer.case.id
-            for answer in self.evidence.final_of(command)
-            if answer.accepted and answer.case.kind is Kind.VALID
+        well = dict.fromkeys(o.case_id for o in observations if not o.fell_short) | dict.fromkeys(
+            outcome.case_id for outcome in self.evidence.final_of(command, Kind.VALID) if outcome.accepted
         )
         return Inquiry(
             id_,
             command,
-            check,
+            CHECKS[id_],
             failing,
             self._cases(case_id for case_id in well if case_id not in ill),
             observations,

@@ -39,6 +39,9 @@ BACKEND = "statum-conformance"
 # 8 KiB of choices: four of the longest messages (459 characters of 4 bytes) with all that is beside them still fit.
 VALUES_PER_EXAMPLE = 4
 
+# Within one test the engine remembers every example, at 10 KB each; in a new one it goes on from the same choices.
+MOST_EXAMPLES = 250
+
 # How often a bounded integer or length is one of the two ends of its range: most defects sit there, and a uniform
 # choice from 10 000 would see them once in a campaign at best.
 END_RATE = 0.15
@@ -186,7 +189,7 @@ def _drawn(strategy: SearchStrategy[T], count: int, seed: int) -> list[T]:
         while len(values) < count:
             chunk = min(chunk, count - len(values))
             before = len(values)
-            _generate(strategy, session, chunk, ceil((count - before) / chunk), values)
+            _generate(strategy, session, chunk, min(ceil((count - before) / chunk), MOST_EXAMPLES), values)
             if len(values) == before:
                 if chunk == 1:
                     raise SuiteError(f"{strategy!r} gave {len(values)} values, {count} are needed")

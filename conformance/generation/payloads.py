@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import chain, cycle, zip_longest
 from random import Random
 from typing import Any
@@ -128,7 +129,7 @@ class _Planner:
     given: dict[str, tuple[str, ...]]
     sample: dict[str, Any]
     chance: Random
-    taken: set[str] = field(default_factory=set)
+    taken: set[bytes] = field(default_factory=set)
     # Escapes or UTF-8: both are JSON, and a gateway may be at a loss with either. In turn, so that both are seen.
     escapes: Iterator[bool] = field(default_factory=lambda: cycle((True, False)))
 
@@ -253,11 +254,14 @@ class _Planner:
             raise SuiteError(f"the {aspect} payload of {self.command.name} is like an earlier one: {members!r}")
         return self._proved(aspect, found)
 
-    def likeness(self, members: Mapping[str, Any]) -> str:
-        """What two payloads have in common that must not meet: phone number and amount within a window, else all."""
+    def likeness(self, members: Mapping[str, Any]) -> bytes:
+        """What two payloads have in common that must not meet: phone number and amount within a window, else all.
+
+        As a digest, for it is kept for every payload of a run.
+        """
         if self.command.window_s is not None:
-            return " ".join(members[name] for name in WINDOW_MEMBERS)
-        return json.dumps(members, sort_keys=True)
+            members = {name: members[name] for name in WINDOW_MEMBERS}
+        return blake2b(json.dumps(members, sort_keys=True).encode(), digest_size=16).digest()
 
     def _claimed(self, members: Mapping[str, Any]) -> Mapping[str, Any] | None:
         likeness = self.likeness(members)
@@ -302,7 +306,7 @@ class _Planner:
         broken = violations(f"{self.command.folder}/request", parsed)
         if broken or parsed != members:
             raise SuiteError(f"the {aspect} payload {body!r} of {self.command.name} is not valid: {broken}")
-        return ValidPayload(aspect, body, parsed)
+        return ValidPayload(aspect, body, members)
 
 
 def _span(schema: Mapping[str, Any], member: str) -> tuple[int, int]:

@@ -5,14 +5,16 @@
     rows        traffic as rows and back
     lock        one run at a time
     writer      Journal: told by many threads, written by one
-    reader      read_journal: a Record of all that happened
+    record      Record: what a journal holds, gone through from front to back
+    reader      read_journal: the Record of a file, whose rows stay in it
 
 The rows as JSON would have them are described by `schemas/journal.json`.
 """
 
 from __future__ import annotations
 
-from conformance.journal.reader import Record, read_journal
+from conformance.journal.reader import read_journal
+from conformance.journal.record import Record
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import Note
 from conformance.journal.writer import Journal

@@ -1,4 +1,8 @@
-"""Reading a journal back: while its run goes on, after it, or after it was killed."""
+"""Reading a journal back: while its run goes on, after it, or after it was killed.
+
+read_journal    the file as a Record, whose rows stay in the file until somebody goes through them
+Stored          one kind of rows as a sequence
+"""
 
 from __future__ import annotations
 
@@ -6,52 +10,159 @@ import json
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+import weakref
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, overload
 from urllib.parse import quote
 
 from conformance.errors import UsageError
-from conformance.journal.rows import Note, case_of, exchange_of, note_of, notification_of
+from conformance.journal.record import Attempt, Record
+from conformance.journal.rows import attempt_of, case_of, exchange_of, note_of, notification_of
 from conformance.journal.tables import APPLICATION_ID, VERSION
-from conformance.traffic import Case, Exchange, Notification
+from conformance.traffic import Case, Exchange
 
 T = TypeVar("T")
+Row = tuple[Any, ...]
 
 _HINT = "name the journal.sqlite in the report directory of a run"
+_EXCHANGES = "sent LEFT JOIN answered USING (number)"
+# Columns as `attempt_of` reads them.
+_ATTEMPTS = """
+    SELECT sent.*, status, http_version, answered.headers, answered.body, failure, answered_at, cases.*
+    FROM sent LEFT JOIN answered USING (number) LEFT JOIN cases ON cases.id = sent.case_id"""
+# The exchanges that were followed by another attempt at the same case.
+_SUPERSEDED = """
+    SELECT number FROM (SELECT number, max(number) OVER (PARTITION BY case_id) AS last FROM sent) WHERE number < last"""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What a journal holds, each kind in the order in which it was told; redacted when it was written."""
+class _Snapshot:
+    """A journal as it was at one moment, read without being changed; closed when nobody refers to it any more."""
 
-    settings: Mapping[str, Any]
-    cases: tuple[Case, ...] = ()
-    exchanges: tuple[Exchange, ...] = ()
-    notifications: tuple[Notification, ...] = ()
-    notes: tuple[Note, ...] = ()
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        until = ExitStack()
+        self._close = weakref.finalize(self, until.close)
+        try:
+            with self.readable():
+                self._connection = _opened(path, until)
+                _check_kind(self._connection, path)
+                self._connection.execute("BEGIN")  # one moment for all tables, also while a run is writing
+        except BaseException:
+            self._close()
+            raise
+
+    def rows(self, select: str, *parameters: object) -> Iterator[Row]:
+        """The rows of a statement, one at a time; UsageError where the file turns out to be damaged."""
+        with self.readable():
+            yield from self._connection.execute(select, parameters)
+
+    @contextmanager
+    def readable(self) -> Iterator[None]:
+        """UsageError for whatever shows that the file cannot be read as a journal."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise UsageError(f"{self._path} cannot be read as a journal: {error}", _HINT) from error
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"the journal {self._path} is damaged: {error}", _HINT) from error
+        except OSError as error:
+            raise UsageError(f"the journal {self._path} cannot be read: {error.strerror}", _HINT) from error
+
+
+class Stored(Sequence[T], Generic[T]):
+    """The rows of one kind, in their order, made into values each time that they are gone through.
+
+    Equal to any sequence of equal values. A single one is found by counting from the first.
+    """
+
+    def __init__(self, snapshot: _Snapshot, table: str, value_of: Callable[[Row], T]) -> None:
+        self._snapshot = snapshot
+        self._select = f"SELECT * FROM {table} ORDER BY number"  # noqa: S608 - the names stand below
+        self._value_of = value_of
+        self._length: int
+        ((self._length,),) = snapshot.rows(f"SELECT count(*) FROM {table}")  # noqa: S608
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[T]:
+        return self._values(self._select)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
+        if isinstance(index, slice):
+            return tuple(self)[index]
+        place = range(self._length)[index]
+        return next(self._values(f"{self._select} LIMIT 1 OFFSET {place}"))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or len(self) != len(other):
+            return NotImplemented
+        return all(mine == its for mine, its in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]  # what it is equal to may be a list
+
+    def __repr__(self) -> str:
+        return f"<{self._length} rows of a journal>"
+
+    def _values(self, select: str) -> Iterator[T]:
+        with self._snapshot.readable():
+            yield from map(self._value_of, self._snapshot.rows(select))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _StoredRecord(Record):
+    """A Record that has the database find what belongs together."""
+
+    snapshot: _Snapshot = field(kw_only=True)
+
+    def attempts(self) -> Iterator[Attempt]:
+        """As Record has it; UsageError, too, for a case that was never planned."""
+        superseded = frozenset(number for (number,) in self.snapshot.rows(_SUPERSEDED))
+        with self.snapshot.readable():
+            for row in self.snapshot.rows(f"{_ATTEMPTS} ORDER BY sent.number"):
+                exchange, case = attempt_of(row)
+                if case is None:
+                    raise ValueError(f"exchange {exchange.number} is of {exchange.case_id!r}, which was never planned")
+                yield case, exchange, exchange.number not in superseded
+
+    def exchanges_numbered(self, numbers: Collection[int]) -> dict[int, tuple[Case | None, Exchange]]:
+        """As Record has it."""
+        with self.snapshot.readable():
+            found = (
+                row for n in sorted(numbers) for row in self.snapshot.rows(f"{_ATTEMPTS} WHERE sent.number = ?", n)
+            )
+            return {exchange.number: (case, exchange) for exchange, case in map(attempt_of, found)}
 
 
 def read_journal(path: Path) -> Record:
     """What the journal at `path` holds at this moment; the file is not changed.
 
-    UsageError, with what is there instead, if it is no journal that this version can read.
+    The rows are read, each time, when they are gone through; what is added to the file later, or put in its place, does
+    not show. UsageError, with what is there instead, if it is no journal that this version can read; also from going
+    through rows that prove to be damaged.
     """
     if path.is_dir():
         raise UsageError(f"{path} is a directory, expected a journal", _HINT)
     if not path.is_file():
         raise UsageError(f"there is no journal {path}", _HINT)
-    try:
-        with ExitStack() as until:
-            return _record(_opened(path, until), path)
-    except sqlite3.Error as error:
-        raise UsageError(f"{path} cannot be read as a journal: {error}", _HINT) from error
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"the journal {path} is damaged: {error}", _HINT) from error
-    except OSError as error:
-        raise UsageError(f"the journal {path} cannot be read: {error.strerror}", _HINT) from error
+    snapshot = _Snapshot(path)
+    ((settings,),) = snapshot.rows("SELECT value FROM meta WHERE key = 'settings'")
+    with snapshot.readable():
+        return _StoredRecord(
+            settings=json.loads(settings),
+            cases=Stored(snapshot, "cases", case_of),
+            exchanges=Stored(snapshot, _EXCHANGES, exchange_of),
+            notifications=Stored(snapshot, "notifications", notification_of),
+            notes=tuple(Stored(snapshot, "notes", note_of)),
+            snapshot=snapshot,
+        )
 
 
 def _opened(path: Path, until: ExitStack) -> sqlite3.Connection:
@@ -79,10 +190,11 @@ def _copied(path: Path, until: ExitStack) -> sqlite3.Connection:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)
+    # Whichever thread drops the last reference closes it.
+    return sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, check_same_thread=False)
 
 
-def _record(connection: sqlite3.Connection, path: Path) -> Record:
+def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
@@ -92,17 +204,3 @@ def _record(connection: sqlite3.Connection, path: Path) -> Record:
             f"{path} is a journal of version {version}, this version of statum-conformance reads version {VERSION}",
             "judge it with the version that wrote it",
         )
-    connection.execute("BEGIN")  # one moment for all tables, also while a run is writing
-    (settings,) = connection.execute("SELECT value FROM meta WHERE key = 'settings'").fetchone()
-    return Record(
-        settings=json.loads(settings),
-        cases=_all(connection, "cases", case_of),
-        exchanges=_all(connection, "sent LEFT JOIN answered USING (number)", exchange_of),
-        notifications=_all(connection, "notifications", notification_of),
-        notes=_all(connection, "notes", note_of),
-    )
-
-
-def _all(connection: sqlite3.Connection, table: str, value_of: Callable[[tuple[Any, ...]], T]) -> tuple[T, ...]:
-    rows = connection.execute(f"SELECT * FROM {table} ORDER BY number")  # noqa: S608 - the names stand above
-    return tuple(map(value_of, rows))

@@ -1,7 +1,7 @@
 """Traffic as rows of the journal and back; whatever becomes a row has been redacted.
 
     Rows            values of the suite → (table, row)
-    case_of …       rows → values
+    case_of …       rows → values; `attempt_of` the two that belong together
 
 Both keep to the order of the columns in `conformance.journal.tables`.
 """
@@ -11,13 +11,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from conformance.journal.redaction import Redaction
 from conformance.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response
 
 Row = tuple[str, tuple[Any, ...]]
+
+_OF_EXCHANGE = 15
+"""How many columns of a joined row make an exchange; the rest are its case's."""
 
 REMEMBERED_HEADERS = 1024
 """Sets of headers whose redacted JSON is kept: a run has few different ones, and they are most of the work of a row."""
@@ -91,11 +94,16 @@ def as_json(value: Any) -> str:
     return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
+@cache
+def _kind_of(text: str) -> Kind:
+    return Kind(text)
+
+
 def case_of(row: tuple[Any, ...]) -> Case:
     """A row of `cases`."""
     _, case_id, command, kind, aspect, group, method, url, headers, body, member, keyword, twin, earlier = row
     request = _request_of(method, url, headers, body)
-    return Case(case_id, command, Kind(kind), aspect, group, request, member, keyword, twin, earlier)
+    return Case(case_id, command, _kind_of(kind), aspect, group, request, member, keyword, twin, earlier)
 
 
 def exchange_of(row: tuple[Any, ...]) -> Exchange:
@@ -107,6 +115,16 @@ def exchange_of(row: tuple[Any, ...]) -> Exchange:
         response = Response(status, _headers_of(answer_headers), answer_body, http_version)
     request = _request_of(method, url, headers, body)
     return Exchange(number, case_id, attempt, request, at, wall, response, failure, answered_at)
+
+
+def attempt_of(row: tuple[Any, ...]) -> tuple[Exchange, Case | None]:
+    """A row of `sent` joined to those of `answered` and of `cases`; the request is one value if it went as planned."""
+    exchange, case = exchange_of(row[:_OF_EXCHANGE]), row[_OF_EXCHANGE:]
+    if case[0] is None:
+        return exchange, None
+    _, case_id, command, kind, aspect, group, *request, member, keyword, twin, earlier = case
+    sent = exchange.request if request == [*row[3:7]] else _request_of(*request)
+    return exchange, Case(case_id, command, _kind_of(kind), aspect, group, sent, member, keyword, twin, earlier)
 
 
 def notification_of(row: tuple[Any, ...]) -> Notification:

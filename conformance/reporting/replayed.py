@@ -12,12 +12,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from conformance.checks.evidence import Evidence, Notice
+from conformance.checks.evidence import Evidence
 from conformance.contract.requirements import Level
 from conformance.journal import Record
 from conformance.reporting.console import print_line
 from conformance.reporting.terminal import STYLES
-from conformance.traffic import Exchange, Headers
+from conformance.traffic import Exchange, Headers, Notification
 from conformance.verdicts import Conclusion, RequirementVerdict, Verdict, conclude
 
 # Of a body; the journal has it whole.
@@ -70,11 +70,20 @@ def _traffic(replayed: Replayed) -> Iterator[str]:
     for exchange in replayed.record.exchanges:
         if exchange.case_id != replayed.case_id:
             yield f"before it {exchange.case_id}: {_outcome(exchange)}"
+    sent_at: float | None = None
     for exchange in replayed.record.exchanges:
         if exchange.case_id == replayed.case_id:
             yield from _exchange(exchange)
-    for notice in Evidence.of(replayed.record).notices_of.get(replayed.case_id, ()):
-        yield from _notice(notice)
+            sent_at = exchange.sent_at
+    for notification in _notifications(replayed):
+        yield from _notification(notification, sent_at)
+
+
+def _notifications(replayed: Replayed) -> Iterator[Notification]:
+    evidence = Evidence.of(replayed.record)
+    outcome = evidence.final.get(replayed.case_id)
+    about = {arrival.number for arrival in evidence.arrivals_about(outcome)} if outcome else set()
+    return (notification for notification in replayed.record.notifications if notification.number in about)
 
 
 def _outcome(exchange: Exchange) -> str:
@@ -95,9 +104,8 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
     yield from _message(response.headers, response.body, "<")
 
 
-def _notice(notice: Notice) -> Iterator[str]:
-    notification, answer = notice.notification, notice.answer
-    after = f"{notification.received_at - answer.exchange.sent_at:.3f} s after the request" if answer else ""
+def _notification(notification: Notification, sent_at: float | None) -> Iterator[str]:
+    after = "" if sent_at is None else f"{notification.received_at - sent_at:.3f} s after the request"
     yield f"! notification {notification.number}, {after}: {notification.request.method} {notification.request.url}"
     yield from _message(notification.request.headers, notification.request.body, "!")
 

@@ -17,8 +17,6 @@ from conformance.traffic import Case, Exchange
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, judge
 
 SCHEMA_VERSION = 1
-# Of the cases that one cause is behind, so many are named beside the first; their number is always told.
-LISTED_CASES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
     settings = record.settings
     notes = {note.kind: note.detail for note in record.notes}
     finished = notes.get("finished", {})
-    requests = _Requests.of(record)
+    requests = _Requests.of(record, judged)
     proper = run_proper(record)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -80,18 +78,25 @@ def _class(covered: Covered) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Requests:
-    """What was sent, to be shown as a command that sends it again."""
+    """The requests of the exchanges that findings show, by number."""
 
-    exchanges: Mapping[int, Exchange]
-    cases: Mapping[str, Case]
+    sent: Mapping[int, tuple[Case | None, Exchange]]
 
     @classmethod
-    def of(cls, record: Record) -> _Requests:
-        return cls({e.number: e for e in record.exchanges}, {case.id: case for case in record.cases})
+    def of(cls, record: Record, judged: Judged) -> _Requests:
+        shown = [finding for verdict in judged.verdicts for finding in verdict.findings]
+        numbers = {each.exchange for finding in shown for each in (finding, finding.minimal) if each is not None}
+        return cls(record.exchanges_numbered({number for number in numbers if number is not None}))
 
     def curl(self, number: int | None) -> str | None:
-        exchange = self.exchanges.get(number) if number is not None else None
-        return curl(exchange.request, self.cases.get(exchange.case_id)) if exchange else None
+        """The command that sends a request again."""
+        case, exchange = self.sent.get(number or 0, (None, None))
+        return curl(exchange.request, case) if exchange else None
+
+    def body(self, number: int | None) -> str:
+        """The body of a request, as text."""
+        _, exchange = self.sent.get(number or 0, (None, None))
+        return exchange.request.body.decode("utf-8", "backslashreplace") if exchange else ""
 
 
 def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
@@ -130,7 +135,7 @@ def _finding(finding: Finding, requests: _Requests) -> dict[str, Any]:
         "notification": finding.notification,
         "reproduce": requests.curl(finding.exchange),
         "count": finding.count,
-        "others": list(dict.fromkeys(finding.others))[:LISTED_CASES],
+        "others": list(finding.others),
         "minimal": _minimal(finding.minimal, requests) if finding.minimal else None,
     }
 
@@ -138,7 +143,7 @@ def _finding(finding: Finding, requests: _Requests) -> dict[str, Any]:
 def _minimal(minimal: Minimal, requests: _Requests) -> dict[str, Any]:
     return {
         "case": minimal.case,
-        "body": minimal.body.decode("utf-8", "backslashreplace"),
+        "body": requests.body(minimal.exchange),
         "differs": dict(minimal.differs),
         "finished": minimal.finished,
         "reproduce": requests.curl(minimal.exchange),

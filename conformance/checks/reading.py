@@ -1,0 +1,152 @@
+"""Traffic as the contract reads it, each thing by itself; made when it is read, judged, and dropped again.
+
+Content     a body read as JSON
+Answered    what can be said of an answer by its outcome, whether it is at hand in full or only remembered
+Answer      an exchange: JSON, envelope, outcome, request_id
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import parse_json
+from conformance.traffic import Case, Exchange, Kind, Response
+
+OK = 200
+UNAUTHORIZED = 401
+TOO_MANY_REQUESTS = 429
+
+PRODUCT_OF: Mapping[str | None, str | None] = {None: None, **{c.name: c.product for c in COMMANDS.values()}}
+PROBES_OF_PATH = (Kind.METHOD, Kind.UNKNOWN_COMMAND)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A body read as JSON: `value`, or in `error` the words why it is none. `members`: the value, if an object."""
+
+    value: Any = None
+    error: str | None = None
+    members: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, body: bytes) -> Self:
+        """Read `body`; nothing is raised, whatever it holds."""
+        try:
+            value = parse_json(body)
+        except (ValueError, RecursionError) as error:
+            return cls(error=str(error) or type(error).__name__)
+        return cls(value, None, value if isinstance(value, dict) else None)
+
+
+NO_ANSWER = Content(error="there is no answer")
+
+
+def is_number(value: object) -> bool:
+    """Whether a JSON value is a number (a boolean is none)."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class Answered:
+    """What follows from the outcome of an answer; its subclasses know what was asked, and what came of it."""
+
+    __slots__ = ()
+
+    status: int | None
+    request_id: str | None
+
+    @property
+    def command(self) -> str | None:
+        """The command that was asked for; None for what is no command."""
+        raise NotImplementedError
+
+    @property
+    def kind(self) -> Kind:
+        """What the request is there to show."""
+        raise NotImplementedError
+
+    @property
+    def is_probe_of_path(self) -> bool:
+        """Whether the request asked for a command or method that does not exist: judged by CMD alone."""
+        return self.kind in PROBES_OF_PATH
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the gateway says that it took the request on."""
+        return self.status == OK
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the gateway refused the request (4xx): no transaction, hence no notification."""
+        return self.status is not None and 400 <= self.status <= 499
+
+    @property
+    def product(self) -> str | None:
+        """The product whose callback a notification belongs to."""
+        return PRODUCT_OF[self.command]
+
+    @property
+    def owes_notification(self) -> bool:
+        """Whether a notification with a known id must follow."""
+        return self.status == OK and self.request_id is not None and self.product is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Answered):
+    """One exchange as the contract reads it.
+
+    `status` is the outcome: the envelope's `status_code` where it can be read (seed: it "can be used to determine
+    whether your API call request was successful or not"), else the HTTP status; None without a response. `final` is
+    False for an attempt that was told to slow down and repeated.
+    """
+
+    case: Case
+    exchange: Exchange
+    content: Content
+    status: int | None
+    request_id: str | None
+    final: bool = True
+
+    @classmethod
+    def of(cls, case: Case, exchange: Exchange, *, final: bool = True) -> Self:
+        """Read one exchange."""
+        if exchange.response is None:
+            return cls(case, exchange, NO_ANSWER, None, None, final)
+        content = Content.of(exchange.response.body)
+        members = content.members or {}
+        code, request_id = members.get("status_code"), members.get("request_id")
+        return cls(
+            case,
+            exchange,
+            content,
+            int(code) if isinstance(code, int | float) and is_number(code) else exchange.response.status,
+            request_id if isinstance(request_id, str) and request_id.strip() else None,
+            final,
+        )
+
+    @property
+    def case_id(self) -> str:
+        """The id of its case."""
+        return self.case.id
+
+    @property
+    def command(self) -> str | None:
+        """The command that was asked for; None for what is no command."""
+        return self.case.command
+
+    @property
+    def kind(self) -> Kind:
+        """What the request is there to show."""
+        return self.case.kind
+
+    @property
+    def number(self) -> int:
+        """The number of the exchange in the journal."""
+        return self.exchange.number
+
+    @property
+    def response(self) -> Response | None:
+        """The HTTP response, None if there was none."""
+        return self.exchange.response

@@ -1,0 +1,42 @@
+"""What a journal holds, as a value.
+
+A run may have hundreds of thousands of exchanges, so nobody who reads a Record should need all of it at once: its
+sequences are gone through from front to back, and `attempts` joins what belongs together on the way. What
+`read_journal` gives takes each row from the file when it is asked for; a Record made by hand holds tuples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.journal.rows import Note
+from conformance.traffic import Case, Exchange, Notification
+
+Attempt = tuple[Case, Exchange, bool]
+"""A case, one exchange of it, and whether that is the last one of the case: the one that counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a journal holds, each kind in the order in which it was told; redacted when it was written."""
+
+    settings: Mapping[str, Any]
+    cases: Sequence[Case] = ()
+    exchanges: Sequence[Exchange] = ()
+    notifications: Sequence[Notification] = ()
+    notes: tuple[Note, ...] = ()
+
+    def attempts(self) -> Iterator[Attempt]:
+        """Each exchange with its case, in the order in which they were sent; KeyError if a case was never planned."""
+        cases = {case.id: case for case in self.cases}
+        last = {exchange.case_id: exchange.number for exchange in self.exchanges}
+        for exchange in self.exchanges:
+            yield cases[exchange.case_id], exchange, last[exchange.case_id] == exchange.number
+
+    def exchanges_numbered(self, numbers: Collection[int]) -> dict[int, tuple[Case | None, Exchange]]:
+        """The exchanges with these numbers, each with its case (None if it was never planned)."""
+        cases = {case.id: case for case in self.cases}
+        found = (exchange for exchange in self.exchanges if exchange.number in numbers)
+        return {exchange.number: (cases.get(exchange.case_id), exchange) for exchange in found}
