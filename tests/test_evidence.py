@@ -295,3 +295,21 @@ def test_no_status_code_makes_a_rule_stumble(code: str) -> None:
     body = f'{{"status_code": {code}, "description": 1, "request_id": []}}'
     run.invoke(raw=body.encode(), http_status=200)
     assert Conclusion.NON_CONFORMANT == judge(run.record()).conclusion
+
+
+def test_the_words_for_a_repeat_are_learned_only_from_one_that_was_refused_as_such() -> None:
+    """A gateway that refuses some amounts is not excused because the request that is repeated was one of them."""
+    run = Run(commands=("airtime",))
+    refusal = {"status_code": 400, "description": "refused"}
+    run.invoke("a" * 32, command="airtime")
+    run.notify("a" * 32, product="airtime")
+    run.invoke(command="airtime", http_status=400, envelope={**refusal, "request_id": "b" * 32})
+    run.invoke(
+        command="airtime",
+        http_status=400,
+        envelope={**refusal, "request_id": "c" * 32},
+        kind=Kind.REPEAT,
+        aspect="window",
+        earlier="case-2",
+    )
+    assert Verdict.FAIL == verdict(run, "ACC-02", "airtime").verdict

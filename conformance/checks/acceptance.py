@@ -65,10 +65,17 @@ def accepted(answer: Outcome) -> Iterator[Finding]:
 
 
 def _window_signature(evidence: Evidence, command: str | None) -> tuple[int | None, Any] | None:
-    """How the gateway refuses a repeated request of this command: status and description, None if it does not."""
+    """How the gateway refuses a repeated request of this command: status and description, None if that was not seen.
+
+    It was seen where the first request was accepted. Where it was refused in the same way, an earlier run may have sent
+    it; but then that run sent all others too, and none is accepted now. If some are, the words may mean anything.
+    """
     for answer in evidence.final_of(command, Kind.REPEAT):
         if answer.aspect == "window" and answer.rejected:
-            return answer.status, _description(answer)
+            first = evidence.earlier_of(answer)
+            seen = first is not None and first.accepted
+            if seen or not any(valid.accepted for valid in evidence.final_of(command, Kind.VALID)):
+                return answer.status, _description(answer)
     return None
 
 

@@ -84,6 +84,10 @@ class Tally:
                 self.add(judgement)
 
 
+def _always(_: object) -> bool:
+    return True
+
+
 @dataclass(slots=True)
 class _Branch(Generic[Subject]):
     """The rules for a subject that met all conditions so far, and what further conditions lead to."""
@@ -94,7 +98,7 @@ class _Branch(Generic[Subject]):
     def grow(self, check: SubjectCheck[Subject], terms: Terms, tally: Tally) -> None:
         """Put a check where its conditions lead."""
         branch = self
-        for condition in check.conditions:
+        for condition in check.conditions or (_always,):
             branch = branch.branches.setdefault(condition, _Branch())
         branch.rules.append((check.rule_under(terms), tally))
 

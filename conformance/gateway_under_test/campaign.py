@@ -88,6 +88,7 @@ def _campaign(
         return
     plan = planned(settings, rig.gateway)
     journal.plan(plan.cases)
+    journal.flush()  # else requests would stand behind the whole plan, and not in the file when they go out
     for case_id, why in plan.left_out.items():
         journal.note("left-out", {"case": case_id, "why": why})
     hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))

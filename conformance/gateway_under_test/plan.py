@@ -65,7 +65,9 @@ class Plan:
         Raises UsageError if the phone numbers given do not suffice for payloads that a window does not confuse, and if
         of the case files that alone are to be sent none can be.
         """
-        plans = [CommandPlan(COMMANDS[name], settings, base_url) for name in settings.commands]
+        # Nearly all cases have the same headers, which are there once.
+        headers: dict[Headers, Headers] = {}
+        plans = [CommandPlan(COMMANDS[name], settings, base_url, headers) for name in settings.commands]
         if settings.cases is not None:
             only = placed(settings.cases.files, CASES, _ground(settings, plans), ())
             if not only.groups:
@@ -166,17 +168,16 @@ def _aspect_of_member(schema: Mapping[str, Any], value: str) -> str | None:
 
 
 class CommandPlan:
-    """Plans the cases of one command."""
+    """Plans the cases of one command; `headers` are those that the plan has so far, each once."""
 
-    def __init__(self, command: Command, settings: Settings, base_url: str) -> None:
+    def __init__(self, command: Command, settings: Settings, base_url: str, headers: dict[Headers, Headers]) -> None:
         self.command = command
         self.settings = settings
         self.url = f"{base_url.rstrip('/')}/{command.name}"
         self.base_url = base_url.rstrip("/")
         self._right = authorization(settings.consumer_key, settings.consumer_secret)
         self._numbers: Counter[str] = Counter()
-        # Nearly all cases have the same, which are there once.
-        self._headers: dict[Headers, Headers] = {}
+        self._headers = headers
         self.valid = valid_payloads(command, settings.constraints, settings.max_examples, self.seed("valid"))
         self._stock = self._restocked()
 

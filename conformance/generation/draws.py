@@ -12,6 +12,7 @@ And another version of Hypothesis may ask for the same choices in another order:
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -221,7 +222,22 @@ def _generate(strategy: SearchStrategy[T], session: _Session, chunk: int, exampl
         if session.drawing:
             values.extend(drawn)
 
+    with _no_callback_left_behind():
+        try:
+            collect()
+        except Unsatisfiable:
+            return
+
+
+@contextmanager
+def _no_callback_left_behind() -> Iterator[None]:
+    """Takes back what Hypothesis adds to the garbage collector to tell pauses from slowness, which is not our concern.
+
+    Python drops an exception that is raised in such a callback: with one there, a Ctrl-C that comes while garbage is
+    collected would be lost, at any time until the process ends.
+    """
+    before = list(gc.callbacks)
     try:
-        collect()
-    except Unsatisfiable:
-        return
+        yield
+    finally:
+        gc.callbacks[:] = [callback for callback in gc.callbacks if callback in before]
