@@ -1,7 +1,7 @@
 """A failing payload beside a plain one: how often each fell short, and whether it is the payload.
 
 Tally           k of n
-Comparison      two of them
+Comparison      two of them; NOTHING is that of no requests
 """
 
 from __future__ import annotations
@@ -67,3 +67,7 @@ class Comparison:
     def in_words(self) -> str:
         """With the numbers."""
         return f"sent again, the failing payload {self.ill}, a plain one {self.well}"
+
+
+NOTHING = Comparison(Tally(0, 0), Tally(0, 0))
+"""Nothing was told of either."""

@@ -20,10 +20,11 @@ from conformance.checks.patterns import ENOUGH, Dependence, ordinal, period, tur
 from conformance.checks.watching import Observation
 from conformance.contract.commands import COMMANDS, Command
 from conformance.gateway_under_test.comparison import Comparison, Tally
+from conformance.gateway_under_test.suspects import Attribution, Found, Outcomes, Specimen, mended
 from conformance.generation.apart import Apart
 from conformance.generation.labels import Label, Members, members_of
 from conformance.generation.payloads import WINDOW_MEMBERS, Constraints, encoded
-from conformance.generation.simpler import Simpler, plain_members, without
+from conformance.generation.simpler import Simpler, as_plain_as, plain_members
 from conformance.traffic import Case, Kind
 
 # A failing payload (F) and a plain one (P): neither stands at places that "every nth" would fit.
@@ -35,12 +36,11 @@ EXACTLY = "GGG"
 ROW_FACTOR, ROW_SPARE = 3.3, 2
 SHORTEST_ROW, LONGEST_ROW = 8, 70
 # Simpler payloads of one inquiry that are sent at once.
-MOST_AT_ONCE = 24
+MOST_AT_ONCE = 32
+# Kinds of cases that are not about their payloads, or whose payloads are too large to be sent again; bytes of those.
+BESIDE, HUGE = frozenset({Kind.HEADERS, Kind.REPEAT, Kind.OPEN}), 1 << 22
 # Other failing cases that are looked at for the same cause, and causes looked for in one requirement × command.
 MOST_OTHERS, MOST_CAUSES = 6, 4
-
-Outcomes = Mapping[str, bool | None]
-"""Case id → whether it fell short; None if it could not be told, or was not sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,46 +50,6 @@ class Batch:
     cases: tuple[Case, ...]
     in_order: bool = False
     patient: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """A failing case whose payload may be to blame."""
-
-    case: Case
-    label: Label
-    members: Members
-
-
-@dataclass(slots=True)
-class Found:
-    """What was found out about a suspect: `base`, the simplest members that fall short, sent as `case`.
-
-    `differs` are the members in which it is not like the `good` one. `cases` are those that are put down to it.
-    """
-
-    suspect: Suspect
-    base: Members
-    good: Members
-    case: Case
-    differs: tuple[str, ...]
-    comparison: Comparison
-    confirmed: Comparison
-    finished: bool
-    cases: list[str]
-
-    def is_in(self, other: Suspect) -> bool:
-        """Whether another suspect of the same label has it in it."""
-        alike = other.label.kind is Kind.VALID or other.label == self.suspect.label
-        return alike and mended(other, [self]) != other.members
-
-
-def mended(suspect: Suspect, found: Iterable[Found]) -> Members:
-    """The suspect's members without anything that was found."""
-    members = suspect.members
-    for each in found:
-        members = without(members, each.base, each.good)
-    return members
 
 
 @dataclass(slots=True)
@@ -131,7 +91,7 @@ class Inquiry:
                 suspects = others
             elif comparison.depends:
                 found.append((yield from self._shrunk(suspect, plain, comparison)))
-                suspects = yield from self._unexplained(others, found)
+                suspects = yield from self._unexplained(others, plain, found)
             else:
                 told = {case for each in found for case in each.cases}
                 left = tuple(case.id for case in self.failing if case.id not in told)
@@ -144,20 +104,23 @@ class Inquiry:
         """How often it fell short in the run."""
         return Tally.among(observation.fell_short for observation in self.observations)
 
-    def _suspects(self) -> list[Suspect]:
-        """The shortest bodies first: they are the simplest to begin with."""
-        found = []
+    def _suspects(self) -> list[Specimen]:
+        """Valid payloads first, then the shortest bodies: they are the simplest to begin with."""
+        found = filter(None, map(Specimen.of, self.failing))
+        return sorted(found, key=lambda each: (each.label.kind is not Kind.VALID, len(each.case.request.body)))
+
+    def _beside(self) -> Iterator[tuple[Case, Members]]:
+        """Failing cases that are not looked into themselves, but may fail for what was found in others."""
         for case in self.failing:
-            label, members = Label.of(case), members_of(case.request.body)
-            if label is not None and members is not None:
-                found.append(Suspect(case, label, members))
-        return sorted(found, key=lambda suspect: len(suspect.case.request.body))
+            members = members_of(case.request.body, HUGE)
+            if case.kind in BESIDE and Label.of(case) is None and members is not None:
+                yield case, members
 
     # --- Beside a plain one
 
-    def _compared(self, suspect: Suspect) -> Generator[Batch, Outcomes, tuple[Members | None, Comparison | None]]:
+    def _compared(self, suspect: Specimen) -> Generator[Batch, Outcomes, tuple[Specimen | None, Comparison | None]]:
         """A payload that differs in its outcome, if there is one, and the comparison with it; else with the last."""
-        plain: Members | None = None
+        plain: Specimen | None = None
         comparison: Comparison | None = None
         for plain in self._plain_ones(suspect):
             told = yield from self._tallied(suspect, plain, ORDER)
@@ -166,73 +129,83 @@ class Inquiry:
                 told = yield from self._tallied(suspect, plain, EXACTLY)
                 ill = max(comparison.ill, told["G"], key=lambda tally: (tally.always, tally.short))
                 comparison = Comparison(ill, comparison.well)
-            if comparison.depends or not (comparison.ill.always and comparison.well.always):
+            if comparison.depends or not comparison.ill.always or 0 < comparison.well.short < comparison.well.of:
                 break
         return plain, comparison
 
-    def _tallied(self, suspect: Suspect, plain: Members, order: str) -> Generator[Batch, Outcomes, Mapping[str, Tally]]:
+    def _tallied(
+        self, suspect: Specimen, plain: Specimen, order: str
+    ) -> Generator[Batch, Outcomes, Mapping[str, Tally]]:
         """Requests in that order, by letter: failing ones to other numbers (F), exactly (G), and plain ones (P)."""
         phone, amount = WINDOW_MEMBERS
         movable = amount if self._command.window_s is not None else ""
-        members = {"F": suspect.members, "G": suspect.members, "P": plain}
+        sent = {"F": suspect, "G": suspect, "P": plain}
         kept = {"F": set(suspect.members) - {phone}, "G": set(suspect.members) - {movable}, "P": set[str]()}
-        cases = [(letter, case) for letter in order if (case := self._case(suspect, members[letter], kept[letter]))]
+        cases = [
+            (letter, case) for letter in order if (case := self._case(sent[letter], sent[letter].members, kept[letter]))
+        ]
         outcomes = yield Batch(tuple(case for _, case in cases), in_order=True)
         return {letter: Tally.among(outcomes.get(case.id) for at, case in cases if at == letter) for letter in order}
 
-    def _plain_ones(self, suspect: Suspect) -> Iterator[Members]:
-        """The plainest of all, where it counts as the same; then the plainest that went well in the run."""
-        plainest = plain_members(self._command, self.constraints)
+    def _plain_ones(self, suspect: Specimen) -> Iterator[Specimen]:
+        """The plainest that count as the same.
+
+        First of all, or with what is broken or open in the suspect as another one had it that went well in the run;
+        then as the suspect has it, or the plainest that went well.
+        """
+        plainest = as_plain_as(suspect.label, suspect.members, plain_members(self._command, self.constraints))
+        alike = [each for each in map(Specimen.of, self.well) if each and self._is_alike(each.case, suspect)]
+        seen = sorted(alike, key=lambda each: self._preference(each, suspect))[:1]
         if suspect.label.kind is Kind.VALID:
-            yield plainest
-        alike = [case for case in self.well if self._is_alike(case, suspect)]
-        if alike:
-            best = min(alike, key=lambda case: (self._is_open_there(case, suspect), len(case.request.body), case.id))
-            yield members_of(best.request.body) or {}
+            yield from (replace(suspect, members=members) for members in (plainest, *(each.members for each in seen)))
+        else:
+            yield from (*seen, replace(suspect, members=plainest))
 
     @staticmethod
-    def _is_open_there(case: Case, suspect: Suspect) -> bool:
-        """Whether the contract leaves the same member open: then it has no ordinary value to compare with."""
-        label = Label.of(case)
-        return label is not None and bool(label.open_at & suspect.label.open_at)
+    def _preference(each: Specimen, suspect: Specimen) -> tuple[bool, int, str]:
+        # Where the contract leaves the same member open, it has no ordinary value to compare with.
+        return bool(each.label.open_at & suspect.label.open_at), len(each.case.request.body), each.case.id
 
     @staticmethod
-    def _is_alike(case: Case, suspect: Suspect) -> bool:
+    def _is_alike(case: Case, suspect: Specimen) -> bool:
         same = case.kind is suspect.case.kind and case.member == suspect.case.member
         return same and (case.kind is Kind.VALID or case.aspect == suspect.case.aspect)
 
     # --- Not the payload
 
     def _in_a_row(
-        self, suspect: Suspect, plain: Members, comparison: Comparison, cases: tuple[str, ...]
+        self, suspect: Specimen, plain: Specimen, comparison: Comparison, cases: tuple[str, ...]
     ) -> Generator[Batch, Outcomes, Cause | None]:
         """Requests one after the other, failing payload and plain one in turn; a longer row if little shows."""
         so_far, row = comparison, list[bool]()
         if not comparison.told:
             return None
+        if not comparison.well.of:
+            words = f"sent again, the failing payload {comparison.ill}; there was no plain one to compare it with"
+            return Cause(self.requirement, self.command, cases, Dependence.UNTOLD, words)
         if not (comparison.ill.always and comparison.well.always):
             rate = self.observed.short / max(1, self.observed.of)
             row, so_far = yield from self._row(suspect, plain, so_far, max(1 / rate, self.learned.period))
             if 0 < sum(row) < ENOUGH and period(row, expected=self.learned.period) is None:
                 longer, so_far = yield from self._row(suspect, plain, so_far, len(row) / sum(row))
                 row = max(row, longer, key=len)
-        kind, words = self._told_of_row(row, so_far)
+        kind, words = self._told_of_row(row, so_far, suspect)
         return Cause(self.requirement, self.command, cases, kind, words)
 
     def _row(
-        self, suspect: Suspect, plain: Members, so_far: Comparison, distance: float
+        self, suspect: Specimen, plain: Specimen, so_far: Comparison, distance: float
     ) -> Generator[Batch, Outcomes, tuple[list[bool], Comparison]]:
         """A row that is long enough to see what happens once in `distance` requests; the comparison with it added."""
         length = max(SHORTEST_ROW, min(LONGEST_ROW, round(ROW_FACTOR * distance) + ROW_SPARE))
-        turns = [("F", suspect.members) if turn == "F" else ("P", plain) for turn in islice(cycle("FFPP"), length)]
-        cases = [(letter, case) for letter, members in turns if (case := self._case(suspect, members, ()))]
+        turns = [("F", suspect) if turn == "F" else ("P", plain) for turn in islice(cycle("FFPP"), length)]
+        cases = [(letter, case) for letter, sent in turns if (case := self._case(sent, sent.members, ()))]
         outcomes = yield Batch(tuple(case for _, case in cases), in_order=True)
         told = [(letter, outcome) for letter, case in cases if (outcome := outcomes.get(case.id)) is not None]
         ill = so_far.ill + Tally.among(outcome for letter, outcome in told if letter == "F")
         well = so_far.well + Tally.among(outcome for letter, outcome in told if letter == "P")
         return [outcome for _, outcome in told], Comparison(ill, well)
 
-    def _told_of_row(self, row: Sequence[bool], comparison: Comparison) -> tuple[Dependence, str]:
+    def _told_of_row(self, row: Sequence[bool], comparison: Comparison, suspect: Specimen) -> tuple[Dependence, str]:
         step = period(row, expected=self.learned.period)
         in_the_run = f"{self.observed} in the run"
         if step is not None:
@@ -245,19 +218,20 @@ class Inquiry:
             since = turning_point(self.observations, lasting=True)
             if since is not None:
                 return Dependence.FROM_NTH, f"{since}; {comparison.in_words}"
-            return Dependence.ALWAYS, f"always, whatever the payload: {comparison.in_words}; {in_the_run}"
+            whatever = "whatever the payload" if suspect.label.kind is Kind.VALID else "with such payloads"
+            return Dependence.ALWAYS, f"always, {whatever}: {comparison.in_words}; {in_the_run}"
         return Dependence.NOW_AND_THEN, f"now and then{comparison.whatever}: {comparison.in_words}; {in_the_run}"
 
     # --- The payload
 
-    def _shrunk(self, suspect: Suspect, plain: Members, comparison: Comparison) -> Generator[Batch, Outcomes, Found]:
+    def _shrunk(self, suspect: Specimen, plain: Specimen, comparison: Comparison) -> Generator[Batch, Outcomes, Found]:
         """Simpler payloads until none falls short any more, or nothing more can be asked."""
         known = tuple(self.learned.to_blame)
         ascii_only = suspect.case.request.body.isascii()
         # What is broken or open is measured against what is valid, which could not be sent as such.
-        good = plain if suspect.label.kind is Kind.VALID else plain_members(self._command, self.constraints)
+        good = plain.members if suspect.label.kind is Kind.VALID else plain_members(self._command, self.constraints)
         simpler = Simpler(suspect.label, good, frozenset(self.constraints.values()), ascii_only, known)
-        simpler.told(plain, held=True)
+        simpler.told(plain.members, held=True)
         base, case, finished = suspect.members, suspect.case, True
         while finished and (candidates := simpler.candidates(base, MOST_AT_ONCE)):
             trials = [(members, self._case(suspect, members, simpler.differing(members))) for members in candidates]
@@ -269,46 +243,45 @@ class Inquiry:
             base, case = next(failing, (base, case))
         differences = simpler.differences(base)
         self.learned.to_blame.append(differences)
-        confirmed = yield from self._confirmed(suspect, base, plain, differences)
-        return Found(suspect, base, good, case, tuple(differences), comparison, confirmed, finished, [suspect.case.id])
-
-    def _confirmed(
-        self, suspect: Suspect, base: Members, plain: Members, kept: Iterable[str]
-    ) -> Generator[Batch, Outcomes, Comparison]:
-        """The minimal payload and the plain one once more, twice each, with all the time that there is."""
-        trials = (("F", base, kept), ("P", plain, ()), ("P", plain, ()), ("F", base, kept))
-        cases = [(letter, case) for letter, members, keep in trials if (case := self._case(suspect, members, keep))]
-        outcomes = yield Batch(tuple(case for _, case in cases), in_order=True, patient=True)
-        ill, well = (Tally.among(outcomes.get(case.id) for at, case in cases if at == letter) for letter in "FP")
-        return Comparison(ill, well)
+        return Found(suspect, base, good, case, tuple(differences), comparison, finished, [suspect.case.id])
 
     def _unexplained(
-        self, others: Sequence[Suspect], found: Sequence[Found]
-    ) -> Generator[Batch, Outcomes, list[Suspect]]:
-        """The suspects that have something else; the others are put down to the first cause that they have in them.
+        self, others: Sequence[Specimen], plain: Specimen, found: Sequence[Found]
+    ) -> Generator[Batch, Outcomes, list[Specimen]]:
+        """The suspects that have something else than what was found; the last find is confirmed in the same round."""
+        confirming = self._confirming(found[-1], plain)
+        attribution = self._attribution(others, found)
+        asked = (*(case for _, case in confirming), *(case for *_, case in attribution.asked))
+        outcomes = yield Batch(asked, in_order=True, patient=True)
+        ill, well = (Tally.among(outcomes.get(case.id) for at, case in confirming if at == letter) for letter in "FP")
+        found[-1].confirmed = Comparison(ill, well)
+        unexplained = attribution.unexplained(outcomes)
+        for case, members in () if unexplained else self._beside():
+            cause = next((each for each in found if mended(members, [each]) != members), None)
+            if cause is not None and not any(case.id in each.cases for each in found):
+                cause.cases.append(case.id)
+        return unexplained
 
-        A suspect is put down to what was found if it goes well without all of that. Those that could not be asked
-        about are put down to it, too, if those that were asked agree.
-        """
-        asked: list[tuple[Suspect, Found, Case]] = []
-        unasked: list[tuple[Suspect, Found]] = []
-        different: list[Suspect] = []
+    def _confirming(self, found: Found, plain: Specimen) -> list[tuple[str, Case]]:
+        """The minimal payload (F) and the plain one (P) once more, twice each."""
+        minimal = replace(found.suspect, members=found.base)
+        trials = [("F", minimal, found.differs), ("P", plain, ()), ("P", plain, ()), ("F", minimal, found.differs)]
+        return [(letter, case) for letter, sent, kept in trials if (case := self._case(sent, sent.members, kept))]
+
+    def _attribution(self, others: Sequence[Specimen], found: Sequence[Found]) -> Attribution:
+        attribution = Attribution()
         for other in others:
             cause = next((each for each in found if each.is_in(other)), None)
-            if cause is None:
-                different.append(other)
-                continue
-            case = self._case(other, mended(other, found), ()) if len(asked) < MOST_OTHERS else None
-            if case is not None and other.label.holds(case.request.body):
-                asked.append((other, cause, case))
+            # Without it, what the contract leaves open may be valid: it goes out as that.
+            without_it, body = mended(other.members, found), encoded(mended(other.members, found), ascii_only=True)
+            asked = next((each for each in (other, cause and cause.suspect) if each and each.label.holds(body)), None)
+            if cause is None or asked is None:
+                attribution.different.append(other)
+            elif len(attribution.asked) < MOST_OTHERS and (case := self._case(asked, without_it, ())):
+                attribution.asked.append((other, cause, case))
             else:
-                unasked.append((other, cause))
-        outcomes = (yield Batch(tuple(case for *_, case in asked))) if asked else {}
-        well = [(other, cause) for other, cause, case in asked if outcomes.get(case.id) is False]
-        ill = [other for other, _, case in asked if outcomes.get(case.id) is not False]
-        for other, cause in [*well, *([] if ill else unasked)]:
-            cause.cases.append(other.case.id)
-        return [*different, *ill, *([other for other, _ in unasked] if ill else [])]
+                attribution.unasked.append((other, cause))
+        return attribution
 
     def _cause(self, found: Found) -> Cause:
         both = Comparison(found.comparison.ill + found.confirmed.ill, found.comparison.well + found.confirmed.well)
@@ -329,14 +302,17 @@ class Inquiry:
     def _command(self) -> Command:
         return COMMANDS[self.command]
 
-    def _case(self, suspect: Suspect, members: Members, kept: Iterable[str]) -> Case | None:
-        """A case like the suspect's with other members, kept apart from all before; None if there is no room for it."""
+    def _case(self, suspect: Specimen, members: Members, kept: Iterable[str]) -> Case | None:
+        """A case like the suspect's with other members, kept apart from all before.
+
+        None if there is no room for it, or if the bytes to be sent do not prove the suspect's label.
+        """
         kept = frozenset(kept)
         placed = self.apart.placed(members, kept) or self.apart.placed(members, kept - {WINDOW_MEMBERS[0]})
-        if placed is None:
+        body = encoded(placed or {}, ascii_only=suspect.case.request.body.isascii())
+        if placed is None or not suspect.label.holds(body):
             return None
         self._count += 1
         case_id = follow_up_id(self._command.folder, self.requirement, self._count)
-        body = encoded(placed, ascii_only=suspect.case.request.body.isascii())
         request = replace(suspect.case.request, body=body)
         return replace(suspect.case, id=case_id, group=case_id, request=request)

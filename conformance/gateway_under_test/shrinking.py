@@ -25,8 +25,9 @@ from conformance.checks.patterns import Dependence
 from conformance.checks.watching import Watched, watch
 from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure
-from conformance.gateway_under_test.inquiry import Batch, Inquiry, Learned, Outcomes
+from conformance.gateway_under_test.inquiry import Batch, Inquiry, Learned
 from conformance.gateway_under_test.settings import Settings
+from conformance.gateway_under_test.suspects import Outcomes
 from conformance.generation.apart import ROOM, Apart
 from conformance.generation.labels import Label
 from conformance.generation.payloads import Constraints
@@ -117,20 +118,20 @@ class Search:
             )
 
     def _causes(self, ask: Ask) -> Iterator[Cause]:
-        # What the first one finds out spares the others most of their requests, where it is the same fault.
-        yield from self._together(self.inquiries[:1], ask)
-        yield from self._together(self.inquiries[1:], ask)
-
-    def _together(self, inquiries: Sequence[Inquiry], ask: Ask) -> Iterator[Cause]:
+        # What the first one finds out spares the others most of their requests, where it is the same fault: they begin
+        # when it has nothing left to do but to confirm that.
+        starting, waiting = self.inquiries[:1], self.inquiries[1:]
         held: list[Held] = []
-        for inquiry in inquiries:
-            inquiring = inquiry.inquire()
-            yield from self._advance(inquiry, inquiring, None, held)
-        while held:
+        while starting or held:
+            for inquiry in starting:
+                yield from self._advance(inquiry, inquiry.inquire(), None, held)
+            starting = ()
+            if waiting and all(batch.patient for *_, batch in held):
+                starting, waiting = waiting, ()
+                continue
             chosen = [each for each in held if each[2].in_order] or held
             held = [each for each in held if each not in chosen]
-            outcomes = self._round(chosen, ask)
-            for (inquiry, inquiring, _), told in zip(chosen, outcomes, strict=True):
+            for (inquiry, inquiring, _), told in zip(chosen, self._round(chosen, ask), strict=True):
                 yield from self._advance(inquiry, inquiring, told, held)
 
     @staticmethod

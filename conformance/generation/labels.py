@@ -55,9 +55,9 @@ class Label:
         return members is not None and PROOFS[self.kind](self, members)
 
 
-def members_of(body: bytes) -> Members | None:
+def members_of(body: bytes, largest: int = LARGEST) -> Members | None:
     """The members of a body; None if it is no JSON object, or one that is there to be huge or deeply nested."""
-    if len(body) > LARGEST:
+    if len(body) > largest:
         return None
     try:
         value = parse_json(body)

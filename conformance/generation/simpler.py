@@ -1,6 +1,7 @@
 """Payloads simpler than one that a gateway fails at, so that the simplest that it fails at can be found.
 
     plain_members   the plainest valid payload of a command
+    as_plain_as     the plainest payload that counts as the same as another one
     Simpler         .candidates(members): simpler ones, in the order of simplicity; .told(…): what became of one
     without         a payload without what another one shows to be at fault
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice, zip_longest
 from typing import Any
 
 from conformance.contract.commands import Command
@@ -67,18 +69,22 @@ class Simpler:
     ascii_only: bool
     known: Sequence[Members] = ()
     _tried: set[bytes] = field(default_factory=set)
-    _held: dict[str, set[str]] = field(default_factory=dict)
+    _held: dict[tuple[str, ...], set[str]] = field(default_factory=dict)
 
     def body(self, members: Members) -> bytes:
         """The members as bytes."""
         return encoded(members, ascii_only=self.ascii_only)
 
     def told(self, members: Members, *, held: bool) -> None:
-        """What became of a candidate; where a single value held, the search goes on beyond it."""
+        """What became of a candidate; where a value held, the search goes on beyond it."""
         self._tried.add(self.body(members))
         if held:
             for name in self.differing(members):
-                self._held.setdefault(name, set()).add(str(members.get(name)))
+                self._held.setdefault(self._beside(members, name), set()).add(str(members.get(name)))
+
+    def _beside(self, members: Members, name: str) -> tuple[str, ...]:
+        """A member and those that differ beside it: where several matter together, one of them alone shows nothing."""
+        return name, *sorted(self.differing(members))
 
     def differing(self, members: Members) -> list[str]:
         """The members in which a payload is not like the good one."""
@@ -98,13 +104,18 @@ class Simpler:
     def candidates(self, members: Members, most: int) -> list[Members]:
         """At most `most` payloads simpler than `members`, the simplest first; none are left at a fixed point.
 
-        What was to blame elsewhere is tried first, then which members matter, then each value is made simpler.
+        What was to blame elsewhere is tried first, with which members matter; if there is nothing of that kind, with
+        simpler values of each member alone, for mostly it is one. Then each value is made simpler.
         """
-        for stage in (self._by_experience(members), self._by_member(members), *self._by_value(members)):
-            offered = self._new(stage, self.cost(members))
-            if offered:
-                return offered[:most]
-        return []
+        below = self.cost(members)
+        known = self._new(self._by_experience(members), below)
+        offered = self._new(chain(known, self._by_member(members)), below)
+        if offered and not known:
+            offered = self._new(chain(offered, islice(self._alone(members), most - len(offered))), below)
+        for stage in () if offered else self._by_value(members):
+            if not offered:
+                offered = self._new(stage, below)
+        return offered[:most]
 
     def _new(self, offered: Iterable[Members], below: Cost) -> list[Members]:
         found: dict[bytes, Members] = {}
@@ -131,9 +142,22 @@ class Simpler:
         differing = self.differing(members)
         if len(differing) > 1:
             for name in differing:
-                yield self._changed(self.good, name, members.get(name, ABSENT))
+                yield self._alone_with(members, name)
         for name in differing:
             yield self._changed(members, name, self.good.get(name, ABSENT))
+
+    def _alone(self, members: Members) -> Iterator[Members]:
+        """Simpler values of one member, with all others as they are in the good one: of each member in turn."""
+        differing = self.differing(members)
+        if len(differing) > 1:
+            stages = [
+                self._new(next(self._by_value(self._alone_with(members, name)), ()), self.cost(members))
+                for name in differing
+            ]
+            yield from filter(None, chain.from_iterable(zip_longest(*stages)))
+
+    def _alone_with(self, members: Members, name: str) -> Members:
+        return self._changed(self.good, name, members.get(name, ABSENT))
 
     def _by_value(self, members: Members) -> Iterator[list[Members]]:
         """The stages of all members that may be changed, side by side."""
@@ -141,7 +165,9 @@ class Simpler:
         for name in self.differing(members):
             if name in members and name not in self.fixed:
                 good = self.good.get(name, ABSENT)
-                for place, offered in enumerate(values(members[name], good, self._held.get(name, set()))):
+                for place, offered in enumerate(
+                    values(members[name], good, self._held.get(self._beside(members, name), set()))
+                ):
                     stages += [[]] * (place == len(stages))
                     stages[place] = stages[place] + [self._changed(members, name, value) for value in offered]
         yield from stages
@@ -152,6 +178,15 @@ class Simpler:
         if value is ABSENT:
             del changed[name]
         return changed
+
+
+def as_plain_as(label: Label, members: Members, good: Members) -> Members:
+    """The payload with as many members of the good one as leave it the label."""
+    for name in dict.fromkeys((*members, *good)):
+        changed = {**members, name: good[name]} if name in good else {n: v for n, v in members.items() if n != name}
+        if label.holds(encoded(changed, ascii_only=True)):
+            members = changed
+    return members
 
 
 def without(members: Members, minimal: Members, good: Members) -> Members:

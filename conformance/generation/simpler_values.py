@@ -17,8 +17,9 @@ from conformance.generation.alphabets import UNSEEN
 
 # Where gateways count: the ends of one to three segments in GSM-7 and in UCS-2, and of the contract's messages.
 TELLING_LENGTHS = (70, 71, 134, 135, 153, 154, 160, 161, 201, 202, 306, 307, 459, 460)
-# Into how many parts a range is cut in each round: half again as many requests as with halves, and half the rounds.
-PARTS = 4
+# Into how many parts a range is cut in each round: each round may have to wait for notifications, so rounds are dear,
+# and any amount of the contract is found in four or five.
+PARTS = 12
 # Texts up to this length are looked at character by character.
 SHORT = 24
 # What a value of another type is replaced by.
