@@ -22,10 +22,10 @@ unexport PYTHONDONTWRITEBYTECODE
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
 
-# More workers than cores: most tests wait for a socket or a deadline. `loadgroup` keeps tests with one costly
-# fixture on one worker.
+# More workers than cores: most tests wait for a socket or a deadline. tests/sharing_work.py keeps those with a costly
+# fixture together.
 test: $(READY)  ## run all tests of the suite itself
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 lint: $(READY)  ## check style, formatting and types
 	$(BIN)/ruff check

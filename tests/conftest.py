@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from tests.kill_table import KillTable
+from tests.sharing_work import SharingWork
 
 LEFTOVER = Path(__file__).parents[1] / ".hypothesis"
 
@@ -33,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
     set_hypothesis_home_dir(home.name)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(KillTable())
+        if config.pluginmanager.has_plugin("xdist"):
+            config.pluginmanager.register(SharingWork())
 
 
 @pytest.fixture(scope="session", autouse=True)

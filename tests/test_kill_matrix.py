@@ -7,20 +7,28 @@ table to `reports/kill-matrix.md` when the tests end (`tests/conftest.py`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from conformance.contract.requirements import Actor, catalogue
 from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
+from conformance.traffic import Case
 from conformance.verdicts import Conclusion, Judged, Verdict, judge
 
+KEY, SECRET = "SampleKey", "SampleSecret"
 SEED = 20261122
+# Fewer than a run has by default, so that each fault is killed with less; `make bench` has it with all, over 20 seeds.
+MAX_EXAMPLES = 8
+NOWHERE = "http://gateway.invalid/api/v2"
 # Short, for each fault that loses a notification makes its run wait so long; still a hundred times what the mock needs.
 NOTIFY_WITHIN_S = 2.0
 
@@ -28,14 +36,34 @@ NOTIFY_WITHIN_S = 2.0
 def judged(directory: Path, behaviour: Behaviour) -> Judged:
     """A whole run against the built-in mock gateway with that behaviour, judged from its journal."""
     settings = Settings(
-        consumer_key="SampleKey",
-        consumer_secret="SampleSecret",  # noqa: S106 - the mock's
+        consumer_key=KEY,
+        consumer_secret=SECRET,
         notify_within_s=NOTIFY_WITHIN_S,
         seed=SEED,
+        max_examples=MAX_EXAMPLES,
         shrink_requests=0,  # what is sent after the run does not change its verdicts: tests/test_shrinking.py
         report_dir=directory,
     )
-    return judge(read_journal(campaign.run(settings, behaviour=behaviour)))
+    return judge(read_journal(campaign.run(settings, behaviour=behaviour, planned=planned)))
+
+
+def planned(settings: Settings, base_url: str) -> Plan:
+    """The plan of that run, which but for the address is the same for all: making it is a third of what a run costs."""
+    plan = plan_for(settings.max_examples)
+    return replace(plan, groups=tuple(tuple(moved(case, base_url) for case in group) for group in plan.groups))
+
+
+@cache
+def plan_for(max_examples: int) -> Plan:
+    """The plan against NOWHERE."""
+    settings = Settings(KEY, SECRET, notify_within_s=NOTIFY_WITHIN_S, seed=SEED, max_examples=max_examples)
+    return Plan.of(settings, NOWHERE)
+
+
+def moved(case: Case, base_url: str) -> Case:
+    """The case, sent to `base_url`."""
+    url = base_url + case.request.url.removeprefix(NOWHERE)
+    return replace(case, request=replace(case.request, url=url))
 
 
 def fell_short(judgement: Judged) -> set[str]:
@@ -92,3 +120,12 @@ def _told(judgement: Judged) -> str:
     return "\n".join(
         f"{v.verdict} {v.requirement.id} {v.command}: {v.findings[0] if v.findings else v.detail}" for v in short
     )
+
+
+def test_a_plan_that_was_moved_is_the_plan_for_that_address(tmp_path: Path) -> None:
+    """To the byte: what the rows above send is what a user's run would."""
+    settings = Settings(
+        KEY, SECRET, notify_within_s=NOTIFY_WITHIN_S, seed=SEED, max_examples=MAX_EXAMPLES, report_dir=tmp_path
+    )
+    there = "http://127.0.0.1:8080/api/v2"
+    assert Plan.of(settings, there) == planned(settings, there)

@@ -257,7 +257,6 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     return Judged(directory, called)
 
 
-@pytest.mark.xdist_group("judged by pytest")
 def test_exactly_the_broken_requirements_fail(judged: Judged) -> None:
     """A failure is a failed item, a warning is none, a condition that never came about is skipped."""
     failed = {name for name, case in judged.cases.items() if case.find("failure") is not None}
@@ -271,7 +270,6 @@ def test_exactly_the_broken_requirements_fail(judged: Judged) -> None:
     assert [] == [name for name, case in judged.cases.items() if case.find("error") is not None]
 
 
-@pytest.mark.xdist_group("judged by pytest")
 def test_a_failed_item_shows_rule_quote_value_and_how_to_reproduce_it(judged: Judged) -> None:
     """All that is needed to see for oneself, and no traceback of the suite."""
     failure = judged.cases["test_requirement[RSP-12-sms]"].find("failure")
@@ -290,7 +288,6 @@ def test_a_failed_item_shows_rule_quote_value_and_how_to_reproduce_it(judged: Ju
     assert "conformance/verdicts.py" not in judged.called.out
 
 
-@pytest.mark.xdist_group("judged by pytest")
 def test_a_broken_should_is_a_warning(judged: Judged) -> None:
     """It passes, and pytest's summary of warnings names it with its command."""
     for requirement in WARNED:
@@ -300,7 +297,6 @@ def test_a_broken_should_is_a_warning(judged: Judged) -> None:
     assert f"{2 * len(WARNED)} warnings" in judged.called.out
 
 
-@pytest.mark.xdist_group("judged by pytest")
 def test_allure_has_a_result_for_each_item(judged: Judged) -> None:
     """With the outcome that pytest has."""
     outcomes = {str(result["name"]): result["status"] for result in judged.allure}
@@ -312,7 +308,6 @@ def test_allure_has_a_result_for_each_item(judged: Judged) -> None:
     assert {"passed"} == {outcomes[name] for name in outcomes if requirement_of(name) not in BROKEN | NOT_COME_ABOUT}
 
 
-@pytest.mark.xdist_group("judged by pytest")
 def test_the_secret_is_in_nothing_that_pytest_writes(judged: Judged) -> None:
     """Neither in its output nor in a report, its own or ours."""
     files = [path for path in judged.directory.rglob("*") if path.is_file()]
@@ -322,7 +317,6 @@ def test_the_secret_is_in_nothing_that_pytest_writes(judged: Judged) -> None:
     assert SECRET not in judged.called.out + judged.called.err
 
 
-@pytest.mark.xdist_group("judged by pytest")
 def test_the_reports_of_the_suite_say_the_same(judged: Judged) -> None:
     """They are written beside pytest's own, with the same verdicts."""
     report = json.loads((judged.directory / "reports" / "report.json").read_bytes())

@@ -32,9 +32,6 @@ from conformance.mock_gateway.serving import MockServer, serve_mock
 
 pytest.importorskip("xdist")
 
-# Those that look at the same runs, so that `--dist loadgroup` has them made once.
-beside_each_other = pytest.mark.xdist_group("runs of the suite under pytest-xdist")
-
 # One product and the systematic payloads only: a campaign of half a second, in which items pass, fail and are skipped.
 QUICK = ("--product=sms", "--max-examples=0")
 FAULT = "status-code-as-string"
@@ -174,7 +171,6 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Held]:
         return {name: Held(runs[name], ended[name], subjects[name].server.requests) for name in ways}
 
 
-@beside_each_other
 def test_workers_come_to_the_verdicts_of_one_process(held: Mapping[str, Held]) -> None:
     """Item by item, those that fail with the same words."""
     alone, shared = held["one process"], held["three workers"]
@@ -184,7 +180,6 @@ def test_workers_come_to_the_verdicts_of_one_process(held: Mapping[str, Held]) -
     assert (1, 1) == (alone.called.code, shared.called.code)
 
 
-@beside_each_other
 def test_workers_share_one_campaign(held: Mapping[str, Held]) -> None:
     """The gateway gets as many requests as from one process, byte for byte the same, with the seed given elsewhere."""
     alone, shared = held["one process"], held["three workers"]
@@ -193,7 +188,6 @@ def test_workers_share_one_campaign(held: Mapping[str, Held]) -> None:
     assert alone.run.sent == shared.run.sent != []
 
 
-@beside_each_other
 def test_the_verdict_is_told_once(held: Mapping[str, Held]) -> None:
     """By the controller, with the seed, and in the report."""
     for way in held.values():
@@ -203,7 +197,6 @@ def test_the_verdict_is_told_once(held: Mapping[str, Held]) -> None:
         assert 1 == way.called.out.count("seed 7 "), way.called.out
 
 
-@beside_each_other
 def test_a_worker_that_dies_changes_nothing(held: Mapping[str, Held]) -> None:
     """Who takes its place reads the same journal; the gateway gets no further request."""
     alone, dying = held["one process"], held["dying"]
@@ -213,7 +206,6 @@ def test_a_worker_that_dies_changes_nothing(held: Mapping[str, Held]) -> None:
     assert alone.requests == dying.requests
 
 
-@beside_each_other
 def test_workers_that_all_run_everything_share_the_campaign(held: Mapping[str, Held]) -> None:
     """`--dist each`: each item twice, with the same verdict, from requests that were sent once."""
     alone, each = held["one process"], held["each"]
@@ -222,7 +214,6 @@ def test_workers_that_all_run_everything_share_the_campaign(held: Mapping[str, H
     assert alone.requests == each.requests
 
 
-@beside_each_other
 def test_no_run_leaves_anything_behind(held: Mapping[str, Held]) -> None:
     """Nor does one of which a worker died."""
     assert {name: [] for name in held} == {name: way.run.left_behind for name, way in held.items()}

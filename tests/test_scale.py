@@ -37,8 +37,6 @@ FATES = {"missing": 499, "repeated": 401, "contradicted": 797, "altered": 997}
 MOST_MEMORY = 300 * 1024 * 1024
 LARGE = 100_000
 
-pytestmark = pytest.mark.xdist_group("scale")
-
 
 def fate(number: int) -> str:
     """What becomes of the notification of a request."""

@@ -252,7 +252,6 @@ def cut_off(record: Record, at: float) -> Record:
     )
 
 
-@pytest.mark.xdist_group("lawful record")
 def test_a_whole_run_can_be_all_green(lawful: Record) -> None:
     """Else what is tested with it would be inconclusive anyway."""
     judgement = judge(lawful)
@@ -261,7 +260,6 @@ def test_a_whole_run_can_be_all_green(lawful: Record) -> None:
     assert Conclusion.CONFORMANT == judgement.conclusion
 
 
-@pytest.mark.xdist_group("lawful record")
 def test_a_run_that_was_cut_off_is_never_conformant_nor_held_against_the_gateway(lawful: Record) -> None:
     """At whatever moment, the last included: nothing fails, and what is open was interrupted."""
     moments = sorted(
@@ -278,7 +276,6 @@ def test_a_run_that_was_cut_off_is_never_conformant_nor_held_against_the_gateway
         assert hindering <= {Reason.INTERRUPTED, Reason.PRECONDITION}
 
 
-@pytest.mark.xdist_group("lawful record")
 def test_the_order_in_which_things_were_recorded_does_not_change_a_verdict(lawful: Record) -> None:
     """Threads tell the journal in any order."""
     turned = replace(lawful, exchanges=lawful.exchanges[::-1], notifications=lawful.notifications[::-1])
@@ -288,7 +285,6 @@ def test_the_order_in_which_things_were_recorded_does_not_change_a_verdict(lawfu
     ]
 
 
-@pytest.mark.xdist_group("lawful record")
 def test_accepted_requests_are_counted_once(lawful: Record) -> None:
     """However many attempts they took."""
     accepted = [e for e in lawful.exchanges if e.response is not None and e.response.status == 200]

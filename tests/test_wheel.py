@@ -22,9 +22,6 @@ from conformance import __version__
 
 CHECKOUT = Path(__file__).parents[1]
 
-# One worker builds and installs for all of these tests.
-pytestmark = pytest.mark.xdist_group("wheel")
-
 # Longer than any of these commands takes on a busy machine; one that hangs must not hang the build.
 PATIENCE_S = 120.0
 

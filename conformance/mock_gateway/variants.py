@@ -35,7 +35,7 @@ THRICE_EVERY = 3
 REPEAT_AFTER_S = 0.05
 
 # Requests per second: the pace that a client must be able to live with.
-RATE_PER_S = 20.0
+RATE_PER_S = 60.0
 
 SOME_FAILING = 0.3
 
@@ -246,7 +246,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 "ascii-json", "all but ASCII is escaped in JSON", _all(_reply(_ascii_reply), _each(_ascii_delivery))
             ),
             Variant("no-www-authenticate", "a 401 has no WWW-Authenticate", _reply(_without_challenge)),
-            Variant("rate-limited", "20 requests a second, 429 with Retry-After beyond", _set(rate_per_s=RATE_PER_S)),
+            Variant("rate-limited", "60 requests a second, 429 with Retry-After beyond", _set(rate_per_s=RATE_PER_S)),
             Variant("foreign-notifications", "another integrator's notifications come as well", _deliveries(_foreign)),
         )
     }
