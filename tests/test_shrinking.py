@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -11,54 +11,33 @@ from typing import Any
 
 import pytest
 
-from conformance.checks.follow_ups import is_follow_up, run_proper
+from conformance.checks.follow_ups import BEGINNING, is_follow_up, run_proper
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import violations
-from conformance.gateway_under_test import campaign, shrinking
+from conformance.gateway_under_test import shrinking
 from conformance.gateway_under_test.keeping import kept_files
-from conformance.gateway_under_test.replaying import judged_alone
 from conformance.gateway_under_test.settings import DEFAULT_SHRINK_REQUESTS
 from conformance.generation.labels import Label, members_of
-from conformance.journal import Record, read_journal
+from conformance.journal import Record
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
 from conformance.mock_gateway.fault_admission import member
-from conformance.mock_gateway.fault_changes import UNEXCUSED, refuses
+from conformance.mock_gateway.fault_changes import UNEXCUSED
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.result import Result
 from conformance.traffic import Exchange, Kind
-from conformance.verdicts import Verdict
-from tests.campaigns import held, settings
+from conformance.verdicts import judge
+from tests.campaigns import settings
+from tests.inquiries import SMS, Refuses, astral, fell_short, hurried, looked_into, refusing, told
 
-SMS: dict[str, Any] = {"products": ("sms",)}
 AIRTIME: dict[str, Any] = {"products": ("airtime",), "max_examples": 8}
 WALLET: dict[str, Any] = {"products": ("mpesa-wallet",), "max_examples": 8}
 
-Refuses = Callable[[Moment], bool]
-Entries = dict[tuple[str, str | None], Mapping[str, Any]]
-
 
 @pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes a second elsewhere takes a part of one here; the mock gateway notifies within milliseconds."""
-    monkeypatch.setattr(shrinking, "LEAST_PATIENCE_S", 0.3)
-    monkeypatch.setattr(campaign, "LATE_S", 0.2)
-
-
-def looked_into(directory: Path, behaviour: Behaviour, **changes: Any) -> Result:
-    """The result of a run against a gateway with that behaviour."""
-    return Result.of(read_journal(held(directory, behaviour, notify_within_s=1.0, **changes)))
-
-
-def refusing(which: Refuses, every: int = 1) -> Behaviour:
-    """A gateway that refuses requests that it should accept."""
-    return refuses(which, every=every)(BUILT_IN)
-
-
-def fell_short(result: Result) -> Entries:
-    """What failed or warns, by requirement and command."""
-    entries = result.document["requirements"]
-    return {(e["id"], e["command"]): e for e in entries if e["verdict"] in ("FAIL", "WARN")}
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes a second elsewhere takes a part of one here."""
+    hurried(monkeypatch)
 
 
 def follow_ups(record: Record) -> list[Mapping[str, Any]]:
@@ -74,44 +53,63 @@ def amount(moment: Moment) -> int:
 # --- What depends on the payload
 
 
-PAYLOADS: list[tuple[str, dict[str, Any], Refuses, tuple[str, str], dict[str, Any]]] = [
-    (
-        "astral characters",
-        SMS,
-        lambda m: any(ord(character) > 0xFFFF for character in member(m, "message")),
-        ("ACC-03", "sms"),
-        {"message": "👋"},
-    ),
-    ("long messages", SMS, lambda m: len(member(m, "message")) > 160, ("ACC-04", "sms"), {"message": "a" * 161}),
-    (
-        "an operator range",
+# Each round may have to wait for notifications.
+MOST_ROUNDS = 6
+
+
+def long(moment: Moment) -> bool:
+    """A message of more than 160 characters."""
+    return len(member(moment, "message")) > 160
+
+
+def in_range(moment: Moment) -> bool:
+    """To a phone number of one of the ranges."""
+    return member(moment, "phone_number").startswith("2541")
+
+
+SEEDED: dict[str, tuple[dict[str, Any], tuple[str, str], dict[str, Any]]] = {
+    "refuses-emoji": (SMS, ("ACC-03", "sms"), {"message": "👋"}),
+    "refuses-long-messages": (SMS, ("ACC-04", "sms"), {"message": "a" * 161}),
+    "refuses-an-operator-range": (WALLET, ("ACC-02", "mpesa-wallet"), {"phone_number": "254100000000"}),
+}
+
+OTHERS: dict[str, tuple[dict[str, Any], Refuses, tuple[str, str], dict[str, Any]]] = {
+    "large amounts": (AIRTIME, lambda m: amount(m) >= 5000, ("ACC-02", "airtime"), {"amount": "5000"}),
+    "large amounts in an operator range": (
         WALLET,
-        lambda m: member(m, "phone_number").startswith("2541"),
-        ("ACC-02", "mpesa-wallet"),
-        {"phone_number": "254100000000"},
-    ),
-    ("large amounts", AIRTIME, lambda m: amount(m) >= 5000, ("ACC-02", "airtime"), {"amount": "5000"}),
-    (
-        "large amounts in an operator range",
-        WALLET,
-        lambda m: amount(m) >= 500 and member(m, "phone_number").startswith("2541"),
+        lambda m: amount(m) >= 500 and in_range(m),
         ("ACC-02", "mpesa-wallet"),
         {"phone_number": "254100000000", "amount": "500"},
     ),
-    ("line breaks", SMS, lambda m: "\n" in member(m, "message"), ("ACC-05", "sms"), {"message": "a\n"}),
-]
+    "line breaks": (SMS, lambda m: "\n" in member(m, "message"), ("ACC-05", "sms"), {"message": "a\n"}),
+}
 
 
-@pytest.mark.parametrize(
-    ("changes", "which", "place", "minimal"), [p[1:] for p in PAYLOADS], ids=[p[0] for p in PAYLOADS]
-)
-def test_a_payload_that_fails_is_brought_down_to_what_matters(
-    tmp_path: Path, changes: dict[str, Any], which: Refuses, place: tuple[str, str], minimal: dict[str, Any]
-) -> None:
-    """One character where one will do; the whole payload is in the report, with the case that showed it."""
-    result = looked_into(tmp_path, refusing(which), **changes)
+@pytest.mark.parametrize("fault", SEEDED)
+def test_a_seeded_fault_is_brought_down_to_one_character(tmp_path: Path, fault: str) -> None:
+    """Or to one more than 160, or to one digit: in few rounds, which change nothing of what the run has shown."""
+    changes, place, minimal = SEEDED[fault]
+    result = looked_into(tmp_path, FAULTS[fault].change(BUILT_IN), **changes)
+
+    assert {place} == set(fell_short(result))
+    assert_minimal(result, place, minimal)
+    (finding,) = fell_short(result)[place]["findings"]
+    assert fell_short(result)[place]["failed"] == finding["count"]
+    assert 0 < result.document["shrinking"]["rounds"] <= MOST_ROUNDS
+    assert_nothing_changed(result)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_payload_that_fails_is_brought_down_to_what_matters(tmp_path: Path, name: str) -> None:
+    """Whatever it is, also where two members matter together."""
+    changes, which, place, minimal = OTHERS[name]
+
+    assert_minimal(looked_into(tmp_path, refusing(which), **changes), place, minimal)
+
+
+def assert_minimal(result: Result, place: tuple[str, str], minimal: Mapping[str, Any]) -> None:
+    """The whole payload is in the report, with the case that showed it; its bytes prove that it is valid."""
     entry = fell_short(result)[place]
-
     found = entry["findings"][0]["minimal"]
     assert ("payload", minimal, True) == (entry["depends_on"], found["differs"], found["finished"])
     assert "sent again, the failing payload 5 of 5, a plain one 0 of 5" in entry["pattern"]
@@ -122,28 +120,41 @@ def test_a_payload_that_fails_is_brought_down_to_what_matters(
     assert result.document["shrinking"]["requests"] <= DEFAULT_SHRINK_REQUESTS
 
 
-def test_cases_of_one_cause_are_one_finding(tmp_path: Path) -> None:
-    """With their number, and the others by id."""
-    astral = looked_into(tmp_path, refusing(PAYLOADS[0][2]), **SMS)
-    entry = fell_short(astral)["ACC-03", "sms"]
+def assert_nothing_changed(result: Result) -> None:
+    """Verdicts, counts and coverage are those of the run as it was before anything was looked into."""
+    record = result.record
+    begun = next(note for note in record.notes if note.kind == BEGINNING)
+    before = Record(
+        record.settings,
+        *(tuple(rows)[: begun.detail[name]] for name, rows in rows_of(record).items()),
+        notes=record.notes[: record.notes.index(begun)],
+    )
+    alone = judge(before)
+    assert len(before.cases) < len(record.cases)
+    assert told(alone) == told(result.judged)
+    assert (alone.conclusion, alone.accepted, alone.coverage) == (
+        result.judged.conclusion,
+        result.judged.accepted,
+        result.judged.coverage,
+    )
 
-    (finding,) = entry["findings"]
-    assert entry["failed"] == finding["count"] > 5
-    assert finding["count"] - 1 == len(finding["others"])
-    assert finding["case"] not in finding["others"]
+
+def rows_of(record: Record) -> dict[str, Sequence[Any]]:
+    """What a record has, by kind."""
+    return {"cases": record.cases, "exchanges": record.exchanges, "notifications": record.notifications}
 
 
 def test_two_causes_in_one_requirement_are_two_findings(tmp_path: Path) -> None:
     """Each with its own minimal payload."""
     which: Refuses = lambda m: any(c > "\uffff" or "\u0600" <= c <= "\u06ff" for c in member(m, "message"))  # noqa: E731
-    result = looked_into(
-        tmp_path, refusing(lambda m: which(m) or member(m, "phone_number").startswith("2541")), max_examples=30, **SMS
-    )
+    result = looked_into(tmp_path, refusing(lambda m: which(m) or in_range(m)), max_examples=30, **SMS)
     entry = fell_short(result)["ACC-03", "sms"]
 
     differs = [finding["minimal"]["differs"] for finding in entry["findings"] if finding["minimal"]]
     assert {"phone_number": "254100000000"} in differs
     assert {"message": "👋"} in differs
+    kept = [json.loads(file.step.body) for file in kept_files(result.record, result.judged)]
+    assert all(any(payload | each == payload for payload in kept) for each in differs)
 
 
 def test_a_lost_notification_is_waited_for(tmp_path: Path) -> None:
@@ -157,7 +168,8 @@ def test_a_lost_notification_is_waited_for(tmp_path: Path) -> None:
 
     assert {("NTF-01", "sms")} == set(fell_short(result))
     assert {"message": "👋"} == entry["findings"][0]["minimal"]["differs"]
-    assert result.document["shrinking"]["rounds"] < result.document["shrinking"]["requests"] / 3
+    assert 0 < result.document["shrinking"]["rounds"] <= MOST_ROUNDS
+    assert_nothing_changed(result)
 
 
 def test_a_broken_payload_that_is_accepted_is_brought_down_too(tmp_path: Path) -> None:
@@ -300,7 +312,7 @@ def counted(which: Refuses) -> tuple[Behaviour, list[int]]:
 @pytest.mark.parametrize("budget", [0, 1, 5, 17])
 def test_the_budget_is_kept(tmp_path: Path, budget: int) -> None:
     """To the request, as counted at the gateway: the preflight's one, the run's, and these."""
-    behaviour, reached = counted(PAYLOADS[0][2])
+    behaviour, reached = counted(astral)
     result = looked_into(tmp_path, behaviour, shrink_requests=budget, **SMS)
     proper = len(run_proper(result.record).exchanges)
 
@@ -311,7 +323,7 @@ def test_the_budget_is_kept(tmp_path: Path, budget: int) -> None:
 
 def test_what_the_budget_left_unfinished_is_told(tmp_path: Path) -> None:
     """The simplest so far, and that there may be a simpler one."""
-    entry = fell_short(looked_into(tmp_path, refusing(PAYLOADS[1][2]), shrink_requests=12, **SMS))["ACC-04", "sms"]
+    entry = fell_short(looked_into(tmp_path, refusing(long), shrink_requests=12, **SMS))["ACC-04", "sms"]
 
     assert not entry["findings"][0]["minimal"]["finished"]
     assert entry["pattern"].endswith("; the budget was used up before the simplest was found")
@@ -321,7 +333,7 @@ def test_the_time_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """No round begins once the seconds are used up."""
     monkeypatch.setattr(shrinking, "BUDGET_S", 0.0)
 
-    assert 0 == looked_into(tmp_path, refusing(PAYLOADS[0][2]), **SMS).document["shrinking"]["requests"]
+    assert 0 == looked_into(tmp_path, refusing(astral), **SMS).document["shrinking"]["requests"]
 
 
 def test_a_run_that_fell_short_of_nothing_sends_nothing_more(tmp_path: Path) -> None:
@@ -329,52 +341,6 @@ def test_a_run_that_fell_short_of_nothing_sends_nothing_more(tmp_path: Path) -> 
     record = looked_into(tmp_path, BUILT_IN, **SMS).record
 
     assert record == run_proper(record)
-
-
-def test_verdicts_and_counts_are_those_of_the_run(tmp_path: Path) -> None:
-    """The same, whether failures were looked into or not."""
-
-    def told(budget: int) -> list[tuple[Any, ...]]:
-        result = looked_into(tmp_path / str(budget), refusing(PAYLOADS[0][2]), shrink_requests=budget, **SMS)
-        return [
-            (e["id"], e["command"], e["verdict"], e["observations"], e["failed"])
-            for e in result.document["requirements"]
-        ]
-
-    assert told(0) == told(60)
-
-
-def test_the_same_journal_gives_the_same_report(tmp_path: Path) -> None:
-    """Offline, and as often as one likes."""
-    journal = held(tmp_path, refusing(PAYLOADS[0][2]), **SMS)
-
-    first, second = (Result.of(read_journal(journal)).document for _ in range(2))
-
-    assert first == second
-    assert [] == violations("report", first)
-
-
-def test_follow_ups_are_known_by_their_ids(tmp_path: Path) -> None:
-    """They name command and requirement, and are numbered."""
-    record = looked_into(tmp_path, refusing(PAYLOADS[0][2]), **SMS).record
-    ids = [case.id for case in record.cases if is_follow_up(case.id)]
-
-    assert {"sms/shrink/ACC-03/1", "sms/shrink/ACC-04/1"} <= set(ids)
-    assert len(ids) == len(set(ids))
-    assert {case.kind for case in record.cases if is_follow_up(case.id)} == {Kind.VALID}
-
-
-def test_the_simplest_case_is_what_a_corpus_keeps_and_a_replay_shows(tmp_path: Path) -> None:
-    """It is in the journal like any other case, and judged like one when it is sent again."""
-    result = looked_into(tmp_path, refusing(PAYLOADS[0][2]), **SMS)
-    minimal = fell_short(result)["ACC-03", "sms"]["findings"][0]["minimal"]["case"]
-
-    (kept,) = kept_files(result.record, result.judged)
-    alone = judged_alone(result.record, minimal)
-
-    assert "👋" == json.loads(kept.step.body)["message"]
-    assert "unicode" == kept.step.aspect
-    assert {("ACC-03", 1)} == {(v.requirement.id, v.failed) for v in alone if v.verdict is Verdict.FAIL}
 
 
 @pytest.mark.parametrize(

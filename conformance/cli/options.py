@@ -195,7 +195,7 @@ case_options = _together(
         "--save-corpus",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Where failing cases are kept as case files, one for each requirement and command.",
+        help="Where failing cases are kept as case files: for each requirement and command the simplest of each cause.",
     ),
 )
 

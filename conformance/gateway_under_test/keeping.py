@@ -1,4 +1,4 @@
-"""Failing cases become case files: the simplest one for each requirement × command that failed.
+"""Failing cases become case files: the simplest ones for each requirement × command that failed.
 
     kept_files      a judged record → case files
     keep            writes those that a folder does not hold yet
@@ -77,18 +77,20 @@ def _written(folder: Path, file: CaseFile) -> Path:
 
 
 def kept_files(record: Record, judged: Judged) -> Iterator[CaseFile]:
-    """One file for each requirement × command that failed: the smallest of the cases whose findings are kept."""
+    """For each requirement × command that failed the simplest case of each cause, or the smallest that it shows."""
     cases = {case.id: case for case in record.cases}
     for verdict in judged.verdicts:
         if verdict.verdict is not Verdict.FAIL:
             continue
         failing = [f for f in verdict.findings if f.case in cases and not f.case.startswith(FROM_FILES)]
         shown = [(_simplest(finding, cases), finding) for finding in failing]
-        for case, finding in sorted(shown, key=lambda pair: len(pair[0].request.body)):
+        any_will_do = True
+        for case, finding in sorted(shown, key=lambda pair: (pair[1].minimal is None, len(pair[0].request.body))):
             find = Find(verdict.requirement.id, finding.message, str(record.settings["started_at"])[:10], __version__)
-            with suppress(UsageError):
-                yield as_file(case, f"Found {find.requirement}: {verdict.requirement.title}", record, find)
-                break
+            if finding.minimal or any_will_do:
+                with suppress(UsageError):
+                    yield as_file(case, f"Found {find.requirement}: {verdict.requirement.title}", record, find)
+                    any_will_do = False
 
 
 def _simplest(finding: Finding, cases: Mapping[str, Case]) -> Case:
