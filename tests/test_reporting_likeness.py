@@ -130,6 +130,17 @@ def test_what_cut_the_search_short_is_told() -> None:
     assert "looking into failures was cut short: the gateway refused 8 requests" in told(result_of([shrunk()], record))
 
 
+def test_a_budget_that_was_too_small_is_told() -> None:
+    """Where something is still not known for that."""
+    detail = {"budget": 8, "requests": 8, "rounds": 1, "seconds": 0.1, "stopped": None}
+    record = with_budget(8, Note(1, SEARCH, detail, 0.0, 0.0))
+    untold = verdict("RSP-03", "sms", Verdict.FAIL, WRONG_TYPE, pattern=UNTOLD)
+
+    words = "the causes of 1 failure are not told: the 8 requests for that were used up"
+    assert words in told(result_of([untold], record))
+    assert "used up" not in told(result_of([shrunk()], record))
+
+
 @pytest.mark.parametrize(
     ("gateway", "budget", "option"),
     [

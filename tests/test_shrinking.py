@@ -21,7 +21,7 @@ from conformance.generation.labels import Label, members_of
 from conformance.journal import Record
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
 from conformance.mock_gateway.fault_admission import member
-from conformance.mock_gateway.fault_changes import UNEXCUSED
+from conformance.mock_gateway.fault_changes import UNEXCUSED, refuses, together
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.result import Result
@@ -245,6 +245,16 @@ def test_every_tenth_is_told_as_such(tmp_path: Path) -> None:
     told = {entry["pattern"].partition(":")[0] for entry in fell_short(result).values() if entry["observations"] > 5}
     assert told & {"every 10th"}
     assert not any(finding["minimal"] for entry in fell_short(result).values() for finding in entry["findings"])
+
+
+def test_every_command_is_asked_about(tmp_path: Path) -> None:
+    """Also those after one that does not depend on the payload."""
+    each = (refuses(lambda m, name=name: m.command == name, every=4) for name in ("mpesa/online", "mpesa-wallet"))
+    result = looked_into(tmp_path, together(*each)(BUILT_IN), products=("mpesa-online", "mpesa-wallet"))
+
+    told = {place: entry["depends_on"] for place, entry in fell_short(result).items() if entry["failed"] > 1}
+    assert {"mpesa/online", "mpesa-wallet"} <= {command for _, command in told}
+    assert {"every-nth"} == set(told.values())
 
 
 def test_from_the_fifteenth_on_is_told_as_such(tmp_path: Path) -> None:

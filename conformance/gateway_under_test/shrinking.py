@@ -122,7 +122,7 @@ class Search:
         # when it has nothing left to do but to confirm that.
         starting, waiting = self.inquiries[:1], self.inquiries[1:]
         held: list[Held] = []
-        while starting or held:
+        while starting or held or waiting:
             for inquiry in starting:
                 yield from self._advance(inquiry, inquiry.inquire(), None, held)
             starting = ()

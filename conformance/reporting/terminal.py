@@ -142,6 +142,11 @@ def _left_out(result: Result) -> Iterator[str]:
         )
     elif search["stopped"]:
         yield f"looking into failures was cut short: {search['stopped']}"
+    elif untold and search["requests"] >= search["budget"]:
+        yield (
+            f"the causes of {_counted(untold, 'failure')} are not told: the {search['budget']} requests for that were "
+            "used up (--shrink-requests N allows N of them)"
+        )
 
 
 def _table(fell_short: list[Shortfall]) -> Table:
@@ -179,9 +184,9 @@ def _show_evidence(shortfall: Shortfall, console: Console) -> None:
         console.print(_indented(_observed(shortfall)))
     for line in _finding(shortfall):
         console.print(_indented(Text(for_terminal(line))))
-    finding = shortfall.finding
-    if finding and finding["reproduce"]:
-        print_line(console, " " * INDENT + finding["reproduce"], "dim")
+    simplest = shortfall.finding and (shortfall.finding["minimal"] or shortfall.finding)
+    if simplest and simplest["reproduce"]:
+        print_line(console, " " * INDENT + simplest["reproduce"], "dim")
     console.print()
 
 
