@@ -11,37 +11,48 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SCHEMATHESIS := .venv-schemathesis/.ready
+PRISM := .ci/prism/node_modules/.ready
 RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 # Without bytecode every start of pytest rewrites the assertions of hypothesis again, which costs a second each.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint bench clean help
+.PHONY: run test lint bench test-schemathesis test-prism clean help
 
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
 
+# What tries other people's tools needs them installed, and has targets of its own.
+OTHER_TOOLS := tests/test_schemathesis.py tests/test_prism.py
+
 # More workers than cores: most tests wait for a socket or a deadline. tests/sharing_work.py keeps those with a costly
 # fixture together.
 test: $(READY)  ## run all tests of the suite itself
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(OTHER_TOOLS:%=--ignore=%) $(ARGS)
 
 lint: $(READY)  ## check style, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(READY)  ## print what the suite costs beside bare httpx and beside waiting for each notification in turn
+bench: $(READY) $(SCHEMATHESIS)  ## print what the suite costs beside bare httpx and beside waiting for each notification in turn
 	$(BIN)/python -m benchmarks $(ARGS)
 
+test-schemathesis: $(READY) $(SCHEMATHESIS)  ## run schemathesis against the mock gateway, by the OpenAPI document
+	$(BIN)/python -m pytest tests/test_schemathesis.py $(ARGS)
+
+test-prism: $(READY) $(PRISM)  ## judge what Prism makes of the OpenAPI document (needs Node 20)
+	$(BIN)/python -m pytest tests/test_prism.py $(ARGS)
+
 clean:  ## remove .venv, caches, builds and generated reports
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .venv-schemathesis .ci/prism/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find reports -mindepth 1 -maxdepth 1 ! -name README.md ! -name sample -exec rm -rf {} +
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z][a-z-]*\):.*  ## \(.*\)/make \1|\2/p' Makefile | awk -F '|' '{ printf "%-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z-]*\):.*  ## \(.*\)/make \1|\2/p' Makefile | awk -F '|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 # The stamp is written last, so what was interrupted is done again; a .venv whose interpreter is gone is made anew.
 $(READY): pyproject.toml
@@ -50,3 +61,14 @@ $(READY): pyproject.toml
 	@$(BIN)/python $(RECENT_ENOUGH) 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 10 --editable '.[dev]'
 	@touch $(READY)
+
+# The interpreter of .venv, which was seen to be recent enough; its pip may be too old to know groups.
+$(SCHEMATHESIS): pyproject.toml | $(READY)
+	@$(BIN)/python -m venv --clear .venv-schemathesis
+	.venv-schemathesis/bin/python -m pip install --quiet --disable-pip-version-check --retries 10 --upgrade 'pip>=25.1'
+	.venv-schemathesis/bin/python -m pip install --quiet --disable-pip-version-check --retries 10 --group schemathesis
+	@touch $(SCHEMATHESIS)
+
+$(PRISM): .ci/prism/package.json .ci/prism/package-lock.json
+	npm ci --prefix .ci/prism --no-audit --no-fund
+	@touch $(PRISM)

@@ -2,7 +2,7 @@
 
 Data flows one way, and each part imports only from those before it (`tests/test_architecture.py`):
 contract → generation → journal → exchange, callbacks → checks → verdicts → mock_gateway →
-gateway_under_test → reporting → cli → pytest_plugin, suite.
+gateway_under_test → reporting → certificate → cli → pytest_plugin, suite.
 """
 
 __version__ = "0.1.0"

@@ -39,11 +39,16 @@ class Option:
         return "statum_" + self.name.lstrip("-").replace("-", "_")
 
 
-# Those of `statum-conformance run`, which tells what each means; a test compares the two.
+# Those of `statum-conformance run`, which tells what each means; a test compares the two. But for those about a
+# certificate, which is of a whole run: in a session of pytest anything may be left out.
 OPTIONS = (
     Option("--gateway", "URL"),
     Option("--consumer-key", "KEY"),
     Option("--consumer-secret", "SECRET"),
+    Option("--consumer-secret-file", "FILE"),
+    Option("--ca-file", "FILE"),
+    Option("--netrc", "FILE"),
+    Option("--redact", "VALUE", several=True),
     Option("--sender-id", "ID", several=True),
     Option("--short-code", "CODE", several=True),
     Option("--phone-number", "NUMBER", several=True),
@@ -51,6 +56,9 @@ OPTIONS = (
     Option("--shared-account", None),
     Option("--callback-listen", "HOST:PORT"),
     Option("--callback-url", "URL"),
+    Option("--callback-token", "TOKEN"),
+    Option("--callback-tls-cert", "FILE"),
+    Option("--callback-tls-key", "FILE"),
     Option("--notify-within", "SECONDS"),
     Option("--product", "NAME", several=True),
     Option("--max-examples", "N"),
@@ -60,6 +68,7 @@ OPTIONS = (
     Option("--cases", "FILE"),
     Option("--save-corpus", "DIR"),
     Option("--report-dir", "DIR"),
+    Option("--show-phone-numbers", None),
 )
 
 

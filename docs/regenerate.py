@@ -46,7 +46,11 @@ def _usage(command: click.Command) -> str:
 
 def _options_of(command: click.Command) -> str:
     context = click.Context(command, info_name=command.name, max_content_width=10_000)
-    arguments = [(f"`{(p.name or '').upper()}`", "Required.") for p in command.params if isinstance(p, click.Argument)]
+    arguments = [
+        (f"`{(p.name or '').upper()}`", "Required." if p.required else f"Default: {p.default}")
+        for p in command.params
+        if isinstance(p, click.Argument)
+    ]
     records = [p.get_help_record(context) for p in command.params if isinstance(p, click.Option)]
     return table(
         ("option", "meaning"), [*arguments, *((f"`{names}`", meaning) for names, meaning in filter(None, records))]

@@ -40,6 +40,8 @@ def make(directory: Path) -> Result:
         )
         result = Result.of(read_journal(campaign.run(settings, behaviour=behaviour)))
     write_reports(result, directory)
+    # What was said on the wire is of no use to look at, and large.
+    (directory / "traffic.har").unlink()
     return result
 
 

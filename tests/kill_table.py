@@ -1,20 +1,26 @@
 """The kill matrix as a table: collected from the tests that ran, in whatever process, and written when they have ended.
 
 A pytest plugin (`tests/conftest.py` loads it). A partial run writes nothing: half a table would be read as a whole one.
+Beside the table goes what certificates say of it, for `docs/record_kill_matrix.py` to put into the package.
 """
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conformance import __version__
+from conformance.certificate.digests import suite_digest
 from conformance.contract.requirements import Actor, catalogue
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import VARIANTS
 
 TABLE = Path(__file__).parents[1] / "reports" / "kill-matrix.md"
+NUMBERS = TABLE.with_suffix(".json")
 
 
 class KillTable:
@@ -22,6 +28,8 @@ class KillTable:
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str], dict[str, Any]] = {}
+        # Of the files as they are before the runs: what is edited meanwhile was not measured.
+        self._suite = f"sha256:{suite_digest().value}"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Runs in the process that the reports of all workers come together in."""
@@ -36,6 +44,24 @@ class KillTable:
         if wanted <= self._rows.keys():
             TABLE.parent.mkdir(exist_ok=True)
             TABLE.write_text(rendered(self._rows), encoding="utf-8")
+            numbers = {"gateway": numbers_of(self._rows, self._suite)}
+            NUMBERS.write_text(f"{json.dumps(numbers, indent=2)}\n", encoding="utf-8")
+
+
+def numbers_of(rows: dict[tuple[str, str], dict[str, Any]], suite: str) -> dict[str, Any]:
+    """What a certificate says of the matrix, as `schemas/certificate.json` has it; `suite` is what was measured."""
+    killed = [name for name, fault in FAULTS.items() if sorted(fault.breaks) == rows["fault", name]["found"]]
+    lawful = ("lawful", *VARIANTS)
+    return {
+        "catalogue": catalogue().digest,
+        "suite": suite,
+        "version": __version__,
+        "measured_on": f"{datetime.now(UTC):%Y-%m-%d}",
+        "faults": len(FAULTS),
+        "killed": len(killed),
+        "lawful": len(lawful),
+        "left_alone": sum(rows["variant", name]["exit"] == 0 for name in lawful),
+    }
 
 
 def rendered(rows: dict[tuple[str, str], dict[str, Any]]) -> str:

@@ -33,7 +33,19 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
     out = call(capsys, "--help").out
     listed = [line.split()[0] for line in out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
 
-    assert ["run", "doctor", "mock", "judge", "replay", "requirements"] == listed
+    assert [
+        "run",
+        "doctor",
+        "mock",
+        "judge",
+        "replay",
+        "requirements",
+        "openapi",
+        "verify",
+        "sign",
+        "badge",
+        "keygen",
+    ] == listed
 
 
 @pytest.mark.parametrize(
@@ -51,6 +63,12 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
         ("judge", "JOURNAL --report-dir"),
         ("doctor", "--gateway --consumer-key --consumer-secret --callback-listen --callback-url"),
         ("requirements", "--format"),
+        ("openapi", "--server --callback"),
+        ("run", "--sign-key --key-passphrase --subject-name --subject-digest --valid-days"),
+        ("verify", "CERTIFICATE --key --threshold --evidence"),
+        ("sign", "CERTIFICATE --sign-key --key-passphrase --key --threshold --evidence --output"),
+        ("badge", "SOURCE --endpoint --output --key --threshold"),
+        ("keygen", "FILE --key-passphrase"),
     ],
 )
 def test_help_tells_every_option(capsys: Capsys, command: str, options: str) -> None:

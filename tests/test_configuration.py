@@ -86,6 +86,22 @@ PRECEDENCE = [
         (True, False, True),
     ),
     ("shrink-requests", "shrink-requests = 1", "2", ["--shrink-requests", "0"], "shrink_requests", (1, 2, 0)),
+    (
+        "redact",
+        'redact = "first"',
+        "second,third",
+        ["--redact=other"],
+        "redact",
+        (("first",), ("second", "third"), ("other",)),
+    ),
+    (
+        "show-phone-numbers",
+        "show-phone-numbers = true",
+        "no",
+        ["--show-phone-numbers"],
+        "show_phone_numbers",
+        (True, False, True),
+    ),
     ("consumer-key", 'consumer-key = "a"', "b", ["--consumer-key", "c"], "consumer_key", ("a", "b", "c")),
     ("consumer-secret", 'consumer-secret = "a"', "b", ["--consumer-secret", "c"], "consumer_secret", ("a", "b", "c")),
 ]
@@ -110,6 +126,9 @@ def test_every_option_of_a_run_is_a_setting(here: Path) -> None:
     """Nothing that can be configured is ignored: each option is in the precedence table or in the one of addresses."""
     tried = {row[0] for row in PRECEDENCE} | {"gateway", "callback-listen", "callback-url", "short-code"}
     tried |= {"corpus", "cases", "save-corpus"}  # tests/test_casefiles.py
+    tried |= {"ca-file", "callback-token", "callback-tls-cert", "callback-tls-key"}  # tests/test_receiver_tls.py
+    tried |= {"consumer-secret-file", "netrc"}  # tests/test_credentials.py
+    tried |= {"sign-key", "key-passphrase", "subject-name", "subject-digest", "valid-days"}  # test_cli_certificates.py
 
     assert here
     assert tried == {switch.name for switch in switches(run.params)}

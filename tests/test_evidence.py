@@ -271,6 +271,18 @@ def test_a_notification_at_another_products_callback_is_found_and_not_missing() 
     assert {"NTF-17"} == short(run)
 
 
+def test_a_request_id_shared_by_commands_does_not_mix_up_their_notifications() -> None:
+    """It breaks RID-01; each notification is judged as one of the product whose callback it came to."""
+    run = Run(commands=("airtime", "mpesa/online"))
+    run.invoke("a" * 32, command="airtime")
+    run.invoke("a" * 32, command="mpesa/online")
+    run.notify("a" * 32, product="airtime", account_balance=1204.5)
+    run.notify("a" * 32, product="mpesa-online", account_balance="1204.50")
+    assert {"RID-01"} == short(run)
+    assert [Verdict.PASS] * 2 == [verdict(run, "NTF-22", name).verdict for name in run.commands]
+    assert [Verdict.PASS] * 2 == [verdict(run, "NTF-03", name).verdict for name in run.commands]
+
+
 def test_a_lost_query_is_found() -> None:
     """The callback URL is used as registered."""
     run = Run()

@@ -15,7 +15,7 @@ from conformance import __version__
 
 CHECKOUT = Path(__file__).parents[1]
 
-TARGETS = {"run", "test", "lint", "bench", "clean", "help"}
+TARGETS = {"run", "test", "lint", "bench", "test-schemathesis", "test-prism", "clean", "help"}
 
 # What may lie at the top of the checkout, beside what git ignores; a newcomer needs a reason.
 TOP_LEVEL = {
@@ -111,20 +111,35 @@ def ci_of(tmp_path: Path) -> Path:
     for name in ("python3", "python3.13", "python3.11", "python"):
         executable(tmp_path / "bin" / name, "exit 1")
     executable(tmp_path / "bin" / "python3.12", "exit 0")
+    # The tools of the script itself, and no other that the machine may have.
+    for name in ("bash", "dirname", "env", "sh"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
     return tmp_path / ".ci" / "run"
 
 
 def test_ci_lints_then_tests_with_the_first_python_that_is_new_enough(tmp_path: Path) -> None:
     """The tests come last, so pytest's own closing line does; bytecode is written, whatever the surroundings say."""
     ci = ci_of(tmp_path)
+    for name in ("node", "npm"):
+        executable(tmp_path / "bin" / name, "exit 1")
 
-    done = run(str(ci), cwd=tmp_path / "bin", PATH=f"{tmp_path / 'bin'}:/usr/bin:/bin", PYTHONDONTWRITEBYTECODE="1")
+    done = run(str(ci), cwd=tmp_path / "bin", PATH=str(tmp_path / "bin"), PYTHONDONTWRITEBYTECODE="1")
 
     assert [
         "make PYTHON=python3.12 lint, bytecode written",
+        "make PYTHON=python3.12 test-schemathesis, bytecode written",
+        "make PYTHON=python3.12 test-prism, bytecode written",
         "make PYTHON=python3.12 test, bytecode written",
     ] == done.stdout.splitlines()
     assert 0 == done.returncode
+
+
+def test_ci_says_what_it_leaves_out_without_node(tmp_path: Path) -> None:
+    """One line says so; the rest is done."""
+    done = run(str(ci_of(tmp_path)), PATH=str(tmp_path / "bin"))
+
+    assert ["lint,", "test-schemathesis,", "test,"] == [line.split()[2] for line in done.stdout.splitlines()]
+    assert (0, ".ci/run: skipped test-prism: there is no node and npm\n") == (done.returncode, done.stderr)
 
 
 def test_ci_stops_at_the_first_failure(tmp_path: Path) -> None:
@@ -132,7 +147,7 @@ def test_ci_stops_at_the_first_failure(tmp_path: Path) -> None:
     ci = ci_of(tmp_path)
     executable(tmp_path / "bin" / "make", 'echo "$*"; exit 2')
 
-    done = run(str(ci), PATH=f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    done = run(str(ci), PATH=str(tmp_path / "bin"))
 
     assert (2, "PYTHON=python3.12 lint\n") == (done.returncode, done.stdout)
 
@@ -141,7 +156,7 @@ def test_ci_says_that_no_python_is_new_enough(tmp_path: Path) -> None:
     """One clear line with what was tried."""
     ci = ci_of(tmp_path)
 
-    done = run(str(ci), PATH=f"{tmp_path / 'bin'}:/usr/bin:/bin", PYTHON="python3.13")
+    done = run(str(ci), PATH=str(tmp_path / "bin"), PYTHON="python3.13")
 
     assert (1, "") == (done.returncode, done.stdout)
     assert (

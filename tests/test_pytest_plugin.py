@@ -16,6 +16,7 @@ import pytest
 from campaigns import registered
 from command_line import CHECKOUT, PATIENCE_S, Called
 
+from conformance.cli.certificates import SECTION
 from conformance.cli.run import run
 from conformance.contract.commands import PRODUCTS, commands_of
 from conformance.contract.requirements import Actor, catalogue
@@ -24,6 +25,7 @@ from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.pytest_plugin import OPTIONS
+from conformance.reporting.writing import REPORTS
 
 # Brings the fixture that runs pytest within pytest. What is imported there is forgotten afterwards, so only what
 # imports nothing that others share is run so; the rest has a process of its own (`suite`).
@@ -79,11 +81,14 @@ def requirement_of(item: str) -> str:
 
 
 def test_the_options_are_those_of_the_run_command() -> None:
-    """The same names, repeatable where they are, with a value where they have one."""
+    """The same names, repeatable where they are, with a value where they have one; but those about a certificate.
+
+    A certificate is of a whole run, and in a session of pytest anything may be left out.
+    """
     expected = {
         name: (option.multiple, option.is_flag)
         for option in run.params
-        if isinstance(option, click.Option)
+        if isinstance(option, click.Option) and getattr(option, "section", None) != SECTION
         for name in (*option.opts, *option.secondary_opts)
         if name.startswith("--")
     }
@@ -190,7 +195,7 @@ def test_a_lawful_gateway_passes_in_a_run_without_any_option_but_those_that_make
     assert [[item, "PASSED"] for item in wanted] == [outcome[:2] for outcome in ran]
     assert "conformant: http://127.0.0.1:" in called.out
     assert "seed 7" in called.out
-    assert {"journal.sqlite", "report.json", "junit.xml"} == {path.name for path in (tmp_path / "reports").iterdir()}
+    assert {"journal.sqlite", *REPORTS} == {path.name for path in (tmp_path / "reports").iterdir()}
 
 
 def test_what_could_not_be_exercised_fails_if_it_is_a_must(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from campaigns import SECRET, settings
 
+from conformance.callbacks.asgi_thread import Tls
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.errors import UsageError
 from conformance.gateway_under_test.settings import (
@@ -171,3 +172,37 @@ def test_the_built_in_mock_gateway_has_names_of_every_form() -> None:
 
 def _names(given: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return given.constraints.sender_ids, given.constraints.short_codes
+
+
+@pytest.mark.parametrize("word", ["message", "Request_ID", "application/json", "mpesa-online"])
+def test_a_secret_that_is_a_word_of_the_contract_is_refused(word: str) -> None:
+    """Redacting it would take every answer apart, and verdicts with it."""
+    with pytest.raises(UsageError, match="is a word of the contract") as refused:
+        Settings(consumer_key="me", consumer_secret=word)
+    assert word not in str(refused.value)
+
+
+def test_a_value_too_short_to_be_redacted_is_refused() -> None:
+    """It stands in every text by chance."""
+    with pytest.raises(UsageError, match="--redact is given a value of 3 characters; expected 4 or more"):
+        Settings("me", "S3cret", redact=("abc",))
+
+
+def test_what_is_to_be_redacted_is_neither_shown_nor_recorded() -> None:
+    """As the secret itself."""
+    settings = Settings("me", "S3cret", redact=("canary42",))
+    assert "canary42" not in f"{settings!r}{settings.recorded()}"
+
+
+@pytest.mark.parametrize("token", ["short", "with spaces in it", "ünicode-token", ""])
+def test_a_callback_token_that_could_be_guessed_or_escaped_is_refused(token: str) -> None:
+    """Without showing it."""
+    with pytest.raises(UsageError, match="expected 8 or more of A-Z a-z 0-9") as refused:
+        Settings("me", "S3cret", callback_token=token)
+    assert not token or token not in str(refused.value)
+
+
+def test_https_callbacks_are_for_gateways_of_others(tmp_path: Path) -> None:
+    """The mock gateway trusts no authority of the user's, and every notification would seem to be missing."""
+    with pytest.raises(UsageError, match="notifies over plain HTTP"):
+        Settings("me", "S3cret", callback_tls=Tls(tmp_path / "a.pem", tmp_path / "a.key"))

@@ -19,6 +19,7 @@ from zipfile import ZipFile
 import pytest
 
 from conformance import __version__
+from conformance.certificate.digests import suite_digest
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -147,6 +148,13 @@ def test_the_sdist_holds_what_the_tests_need(built: Path, name: str) -> None:
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         assert f"statum_conformance-{__version__}/{name}" in archive.getnames()
+
+
+def test_the_installed_suite_has_the_digest_of_the_checkout(installed: Installed) -> None:
+    """A certificate says the same of it, wherever it was installed from."""
+    digest = "from conformance.certificate.digests import suite_digest; print(suite_digest().value)"
+
+    assert suite_digest().value == installed("-c", digest).strip()
 
 
 LOAD = """

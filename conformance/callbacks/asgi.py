@@ -8,13 +8,12 @@ uvicorn lower-cases header names and takes the target apart; `_AsReceived` keeps
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from conformance.callbacks.address import Address
-from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send
+from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send, Tls
+from conformance.callbacks.guarding import Guarded, Limits
 from conformance.callbacks.receiver import MAX_BODY, OnArrival, Receiver
 from conformance.traffic import Headers, Request
 
@@ -22,7 +21,7 @@ from conformance.traffic import Headers, Request
 _EXTENSION = "conformance.as_received"
 
 
-class _AsReceived(HttpToolsProtocol):
+class _AsReceived(Guarded):
     """uvicorn's protocol, which also passes on the raw target and the headers in their original case."""
 
     def on_message_begin(self) -> None:
@@ -44,16 +43,33 @@ class _AsReceived(HttpToolsProtocol):
 class AsgiReceiver(Receiver):
     """The callback receiver on uvicorn; see `Receiver`. Several may live in one process."""
 
-    def __init__(
-        self, listen: Address, products: Iterable[str], on_arrival: OnArrival, prefix: str = "", query: str = ""
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
+        self,
+        listen: Address,
+        products: Iterable[str],
+        on_arrival: OnArrival,
+        prefix: str = "",
+        query: str = "",
+        *,
+        token: str | None = None,
+        tls: Tls | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        super().__init__(products, on_arrival, prefix, query)
-        self._server = AsgiThread(self._app, listen, http=_AsReceived, name="callback-receiver", purpose="callback")
+        super().__init__(products, on_arrival, prefix, query, token)
+        protocol = type("_Limited", (_AsReceived,), {"limits": limits or Limits()})
+        self._server = AsgiThread(
+            self._app, listen, http=protocol, name="callback-receiver", purpose="callback", tls=tls
+        )
 
     @property
     def address(self) -> Address:
         """Where it listens, with the port that it really got."""
         return self._server.address
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """The callback URL of each product, for the address that it really bound."""
+        return self.paths.callback_urls(self._server.url)
 
     @property
     def errors(self) -> tuple[Exception, ...]:

@@ -1,6 +1,7 @@
 """Serving an ASGI application with uvicorn in a thread of its own, beside whatever the main thread does.
 
     AsgiThread      claims its address when made, serves from `start()` to `stop()`
+    Tls             certificate and key, for one that is reached by https
 
 uvicorn's own server looks ten times a second whether it should stop and sleeps on its way out. A campaign starts and
 stops several servers, so `_Server` waits on events instead, and cuts off what a client keeps open.
@@ -9,8 +10,11 @@ stops several servers, so `_Server` waits on events instead, and cuts off what a
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
 from socket import socket
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +22,7 @@ from typing import Any, Self
 import uvicorn
 
 from conformance.callbacks.address import BACKLOG, Address, listening_socket
-from conformance.errors import SuiteError
+from conformance.errors import SuiteError, UsageError
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -34,6 +38,35 @@ _CLOSING_STEP_S = 0.005
 
 # A client may think for a while between two requests on a connection; a new connection each time would cost it more.
 KEEP_ALIVE_S = 75
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The files by which a server proves who it is: its certificate (with what it rests on) and its private key."""
+
+    certificate: Path
+    key: Path
+
+    @classmethod
+    def of(cls, certificate: Path, key: Path) -> Tls:
+        """These files, which were seen to fit each other. Raises UsageError if they do not, or cannot be read."""
+        for path in (certificate, key):
+            if not path.is_file():
+                raise UsageError(f"there is no file {path}; expected a certificate and its key in PEM")
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key, password=_no_password)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise UsageError(
+                f"certificate {certificate} and key {key} cannot be used: {reason}",
+                hint="both in PEM, the key without a passphrase, and the one that the certificate was made for",
+            ) from error
+        return cls(certificate, key)
+
+
+def _no_password() -> str:
+    """Instead of asking on the terminal."""
+    raise ValueError("the key has a passphrase")
 
 
 class _Server(uvicorn.Server):
@@ -92,7 +125,7 @@ class AsgiThread:
     Raises EnvironmentFailure on construction if the address cannot be had.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         app: AsgiApp,
         address: Address,
@@ -100,6 +133,7 @@ class AsgiThread:
         http: str | type[asyncio.Protocol] = "auto",
         name: str = "asgi",
         purpose: str = "listen",
+        tls: Tls | None = None,
     ) -> None:
         self._app = app
         self._errors: list[Exception] = []
@@ -107,8 +141,14 @@ class AsgiThread:
         self._begun = threading.Event()
         self._stopped = False
         self._socket, self.address = listening_socket(address, purpose)
-        self._server = _Server(_config(self._guarded, http), self._begun.set)
+        self._scheme = "https" if tls else "http"
+        self._server = _Server(_config(self._guarded, http, tls), self._begun.set)
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """`http(s)://HOST:PORT` by which a client on this machine reaches it."""
+        return self._scheme + self.address.url.removeprefix("http")
 
     @property
     def errors(self) -> tuple[Exception, ...]:
@@ -156,7 +196,7 @@ class AsgiThread:
             raise
 
 
-def _config(app: AsgiApp, http: str | type[asyncio.Protocol]) -> uvicorn.Config:
+def _config(app: AsgiApp, http: str | type[asyncio.Protocol], tls: Tls | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=http,
@@ -171,4 +211,6 @@ def _config(app: AsgiApp, http: str | type[asyncio.Protocol]) -> uvicorn.Config:
         log_config=None,
         log_level="critical",
         access_log=False,
+        ssl_certfile=str(tls.certificate) if tls else None,
+        ssl_keyfile=str(tls.key) if tls else None,
     )

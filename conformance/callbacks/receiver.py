@@ -12,6 +12,7 @@ the checks to say.
 
 from __future__ import annotations
 
+import hmac
 import re
 import threading
 from abc import ABC, abstractmethod
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from conformance.callbacks.address import Address
 from conformance.errors import SuiteError, UsageError
@@ -29,6 +30,9 @@ __all__ = ["MAX_BODY", "Address", "Arrival", "CallbackPaths", "Intake", "OnArriv
 
 # A notification has a few hundred bytes. Beyond 1 MiB a body is somebody's mistake and would only fill the journal.
 MAX_BODY = 1024 * 1024
+
+# The name of the member of the query by which the gateway shows that it is the one that was told.
+TOKEN = "token"  # noqa: S105 - a name
 
 OnArrival = Callable[[str | None, Request, float, float], None]
 """`on_arrival(product, request, at, wall)`: product None for a stray; monotonic and epoch seconds of its arrival.
@@ -51,25 +55,27 @@ class Arrival:
 class CallbackPaths:
     """Which target (path and query) is registered for which product: `PREFIX/callbacks/PRODUCT?QUERY`.
 
-    `prefix` is empty or begins with a slash and does not end with one; `query` is without its question mark.
+    `prefix` is empty or begins with a slash and does not end with one; `query` is without its question mark. With a
+    `token` the query has `token=TOKEN` too, and what comes without it is nobody's: a stray.
     """
 
     prefix: str
     query: str
     products: tuple[str, ...]
+    token: str | None = None
 
     def __post_init__(self) -> None:
         if self.prefix and (not self.prefix.startswith("/") or self.prefix.endswith("/")):
             raise UsageError(f"callback path prefix {self.prefix!r} does not begin, or does end, with a slash")
 
     @classmethod
-    def of_url(cls, callback_url: str | None, products: Iterable[str]) -> CallbackPaths:
+    def of_url(cls, callback_url: str | None, products: Iterable[str], token: str | None = None) -> CallbackPaths:
         """The paths under a public callback base URL; with None those without prefix and query.
 
         Raises UsageError for a URL without http(s) scheme or host, with a port that is none, or with a fragment.
         """
         if callback_url is None:
-            return cls("", "", tuple(products))
+            return cls("", "", tuple(products), token)
         if not _is_http_url(callback_url):
             raise UsageError(
                 f"callback URL {callback_url!r} is not an http or https URL with a host",
@@ -81,12 +87,14 @@ class CallbackPaths:
                 f"callback URL {callback_url!r} has a fragment, which is never sent to a server",
                 hint="put a token into the path or the query",
             )
-        return cls(parts.path.rstrip("/"), parts.query, tuple(products))
+        return cls(parts.path.rstrip("/"), parts.query, tuple(products), token)
 
     def target(self, product: str) -> str:
         """The target that is registered for `product`, as it stands on the request line."""
         path = f"{self.prefix}/callbacks/{product}"
-        return f"{path}?{self.query}" if self.query else path
+        token = f"{TOKEN}={quote(self.token, safe='')}" if self.token else ""
+        query = "&".join(part for part in (self.query, token) if part)
+        return f"{path}?{query}" if query else path
 
     def product_of(self, target: str) -> str | None:
         """The product that a request line's target names, or None for a stray.
@@ -94,6 +102,8 @@ class CallbackPaths:
         By path alone: a trailing slash, another query or another percent-encoding still names the product. Whether the
         target is exactly the registered one is for a check to say.
         """
+        if self.token is not None and not _has_token(target, self.token):
+            return None
         path = _path_of(target)
         return next((p for p in self.products if path == unquote(f"{self.prefix}/callbacks/{p}")), None)
 
@@ -123,6 +133,12 @@ _ORIGIN = re.compile(r"^https?://[^/?]*", re.IGNORECASE)
 def _path_of(target: str) -> str:
     """The decoded path of a request target, which may also be a whole URL (RFC 9112 §3.2), without a trailing slash."""
     return unquote(_ORIGIN.sub("", target, count=1).partition("?")[0]).removesuffix("/")
+
+
+def _has_token(target: str, token: str) -> bool:
+    """Whether the query holds the token; how long that takes tells nothing about it."""
+    given = parse_qs(target.partition("?")[2], errors="surrogateescape").get(TOKEN, [""])
+    return hmac.compare_digest(given[0].encode(errors="surrogateescape"), token.encode())
 
 
 class Intake:
@@ -170,8 +186,10 @@ class Receiver(ABC):
     if it cannot be had). A subclass serves: it hands what it reads to `self.intake`.
     """
 
-    def __init__(self, products: Iterable[str], on_arrival: OnArrival, prefix: str, query: str) -> None:
-        self.paths = CallbackPaths(prefix, query, tuple(products))
+    def __init__(
+        self, products: Iterable[str], on_arrival: OnArrival, prefix: str, query: str, token: str | None = None
+    ) -> None:
+        self.paths = CallbackPaths(prefix, query, tuple(products), token)
         self.intake = Intake(self.paths, on_arrival)
 
     @property

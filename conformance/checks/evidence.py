@@ -98,8 +98,13 @@ class Notice:
 
     @property
     def command(self) -> str | None:
-        """The command that it is judged under: its request's, or the one whose callback it came to."""
-        return self.answer.command if self.answer else COMMAND_OF.get(self.product)
+        """The command that it is judged under: its request's, or the one whose callback it came to.
+
+        The latter also where requests of several commands got one request_id: that breaks RID-01, and nothing of NTF.
+        """
+        if self.answer is None or self.product in self.owners:
+            return COMMAND_OF.get(self.product)
+        return self.answer.command
 
     @property
     def owners(self) -> Collection[str | None]:

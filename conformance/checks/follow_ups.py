@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Generic, TypeVar, overload
 
-from conformance.journal import Record
+from conformance.journal import Held, Record
 from conformance.journal.record import Attempt
 from conformance.traffic import Case, Exchange
 
@@ -39,13 +39,9 @@ def is_follow_up(case_id: str) -> bool:
     return case_id.split("/")[1:2] == [MARK]
 
 
-def beginning(record: Record) -> dict[str, int]:
-    """What is noted when follow-ups begin: how much there is of a run that has come to its end."""
-    return {
-        "cases": len(record.cases),
-        "exchanges": len(record.exchanges),
-        "notifications": len(record.notifications),
-    }
+def held_by(record: Record) -> Held:
+    """How much there is of a run that has come to its end; noted when follow-ups begin."""
+    return Held(len(record.cases), len(record.exchanges), len(record.notifications))
 
 
 def run_proper(record: Record) -> Record:

@@ -278,7 +278,7 @@ TYPES: Mapping[str, Callable[[Any], bool]] = {"string": lambda v: isinstance(v, 
 
 
 def _extras(notice: Notice) -> Mapping[str, str]:
-    return _typed_extras(notice.answer.product if notice.answer else None)
+    return _typed_extras(COMMANDS[notice.command].product if notice.command else None)
 
 
 def _with_extras(notice: Notice) -> bool:

@@ -7,8 +7,10 @@ Results go to standard output; progress, warnings and errors to standard error, 
 
     command, configuration, options     options, from command line, environment or file
     run, mock, judge, doctor,
-    replay, requirements                one command each
+    replay, requirements, openapi,
+    verify, sign, badge, keygen         one command each
     verdict                             the end of those that judge
+    certificates                        the options that ask for a certificate
     complaints                          errors as lines
 """
 
@@ -22,15 +24,20 @@ from io import TextIOWrapper
 import click
 
 from conformance import __version__
+from conformance.cli.badge import badge
 from conformance.cli.command import ConformanceCommand, ConformanceGroup
 from conformance.cli.complaints import Complaints, in_one_line
 from conformance.cli.configuration import variable
 from conformance.cli.doctor import doctor
 from conformance.cli.judge import judge
+from conformance.cli.keygen import keygen
 from conformance.cli.mock import mock
+from conformance.cli.openapi import openapi
 from conformance.cli.replay import replay
 from conformance.cli.requirements import requirements
 from conformance.cli.run import run
+from conformance.cli.sign import sign
+from conformance.cli.verify import verify
 from conformance.errors import ConformanceError
 
 PROGRAM = "statum-conformance"
@@ -47,7 +54,19 @@ def cli() -> None:
     """Judge whether a Statum-style gateway keeps its API contract, requirement by requirement."""
 
 
-COMMANDS: tuple[ConformanceCommand, ...] = (run, doctor, mock, judge, replay, requirements)
+COMMANDS: tuple[ConformanceCommand, ...] = (
+    run,
+    doctor,
+    mock,
+    judge,
+    replay,
+    requirements,
+    openapi,
+    verify,
+    sign,
+    badge,
+    keygen,
+)
 
 for command in COMMANDS:
     command.kin = COMMANDS

@@ -23,9 +23,9 @@ class Complaints:
         self._redaction = Redaction.none()
         self._debug = debug
 
-    def protect(self, secret: str, consumer_key: str) -> None:
-        """From here on the secret is not printed."""
-        self._redaction = Redaction.of(secret, consumer_key)
+    def protect(self, secret: str, consumer_key: str, *more: str) -> None:
+        """From here on the secret is not printed, nor are the values in `more`."""
+        self._redaction = Redaction.of(secret, consumer_key, *more)
 
     def warn(self, message: str) -> None:
         """Say what is amiss although it can be used."""

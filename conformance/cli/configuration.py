@@ -30,7 +30,7 @@ TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
 
 # Of these a value is never shown, not even one that cannot be used.
-SECRETS = frozenset({"consumer-secret"})
+SECRETS = frozenset({"consumer-secret", "callback-token", "key-passphrase", "redact"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,14 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from conformance.callbacks.asgi_thread import Tls
 from conformance.cli.command import Listen, Named, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
+from conformance.cli.credentials import Given, credential_of
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
+from conformance.exchange.trust import trusting
 from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.gateway_under_test.settings import (
     DEFAULT_CORPUS,
@@ -60,6 +63,13 @@ credential_options = _together(
         metavar="SECRET",
         help=f"Its secret; rather give it as {SECRET_VARIABLE}, other processes see a command line.",
     ),
+    option(
+        GATEWAY,
+        "--consumer-secret-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="File whose only line is the secret.",
+    ),
 )
 
 gateway_options = _together(
@@ -70,6 +80,28 @@ gateway_options = _together(
         help="Base URL of the gateway, such as https://api.statum.co.ke/api/v2. Without it, the built-in mock gateway.",
     ),
     credential_options,
+    option(
+        GATEWAY,
+        "--ca-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Certificates in PEM to trust, beside those of this machine, for the gateway and for callback URLs.",
+    ),
+    option(
+        GATEWAY,
+        "--netrc",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="File of the form of ~/.netrc: key and secret are login and password for the gateway's host.",
+    ),
+    option(
+        GATEWAY,
+        "--redact",
+        multiple=True,
+        metavar="VALUE",
+        help="Value that must stand in no report, journal or message, beside the secret and the tokens of callback "
+        "URLs. Repeatable.",
+    ),
 )
 
 account_options = _together(
@@ -126,6 +158,26 @@ receiver_options = _together(
         "--callback-url",
         metavar="URL",
         help="Public address of the receiver, where it is another; /callbacks/PRODUCT is put at the end of its path.",
+    ),
+    option(
+        NOTIFICATIONS,
+        "--callback-token",
+        metavar="TOKEN",
+        help="Secret that is put into callback URLs as token=TOKEN; what comes without it is nobody's notification.",
+    ),
+    option(
+        NOTIFICATIONS,
+        "--callback-tls-cert",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Certificate of the receiver in PEM, by which it is reached by https without a proxy before it.",
+    ),
+    option(
+        NOTIFICATIONS,
+        "--callback-tls-key",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The private key to it.",
     ),
 )
 
@@ -199,14 +251,22 @@ case_options = _together(
     ),
 )
 
-report_options = option(
-    REPORTS,
-    "--report-dir",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    default=Path("reports"),
-    show_default=True,
-    help="Where journal and reports are written.",
+report_options = _together(
+    option(
+        REPORTS,
+        "--report-dir",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        default=Path("reports"),
+        show_default=True,
+        help="Where journal and reports are written.",
+    ),
+    option(
+        REPORTS,
+        "--show-phone-numbers",
+        is_flag=True,
+        help="Show the numbers given by --phone-number whole in reports. Default: as 7*****678; the journal has them.",
+    ),
 )
 
 
@@ -215,11 +275,21 @@ def credential_from(options: dict[str, Any]) -> tuple[str, str]:
 
     From here on the secret is kept out of whatever is printed. Raises UsageError if one of them is missing.
     """
-    key, secret, gateway = options["consumer_key"], options["consumer_secret"], options.get("gateway")
+    gateway = options.get("gateway")
+    given = Given(
+        options["consumer_key"],
+        options["consumer_secret"],
+        options.get("consumer_secret_file"),
+        options.get("netrc"),
+        gateway,
+    )
     context = click.get_current_context()
     complaints = context.find_object(Complaints) or Complaints()
-    if secret:
-        complaints.protect(secret, key or "")
+    complaints.protect(given.secret or "", given.key or "", *options.get("redact", ()))
+    key, secret = credential_of(given)
+    complaints.protect(secret or "", key or "", *options.get("redact", ()))
+    for path in given.readable_by_others():
+        complaints.warn(f"{path} holds the secret and can be read by others of this machine; chmod 600 {path}")
     if _on_command_line("consumer_secret"):
         complaints.warn(f"--consumer-secret is visible to other processes of this machine; prefer {SECRET_VARIABLE}")
     if gateway is not None:
@@ -253,9 +323,32 @@ def settings_from(options: dict[str, Any]) -> Settings:
         seed=fresh_seed() if seed is None else seed,
         exclusive_account=options.get("exclusive_account", False),
         shrink_requests=options.get("shrink_requests"),
+        callback_token=options.get("callback_token"),
+        callback_tls=_tls_from(options),
+        ca_file=_trusted(options.get("ca_file")),
+        redact=tuple(options.get("redact", ())),
+        show_phone_numbers=options.get("show_phone_numbers", False),
         report_dir=options.get("report_dir", Path("reports")),
         **_cases_from(options),
     )
+
+
+def _trusted(ca_file: Path | None) -> Path | None:
+    """The file, which was seen to hold certificates. Raises UsageError if it does not."""
+    if ca_file is not None:
+        trusting(ca_file)
+    return ca_file
+
+
+def _tls_from(options: dict[str, Any]) -> Tls | None:
+    """Certificate and key of the receiver. Raises UsageError for one without the other, and for what is neither."""
+    certificate, key = options.get("callback_tls_cert"), options.get("callback_tls_key")
+    if certificate is not None and key is not None:
+        return Tls.of(certificate, key)
+    if certificate is not None or key is not None:
+        there, missing = ("cert", "key") if key is None else ("key", "cert")
+        raise UsageError(f"--callback-tls-{there} is given without --callback-tls-{missing}; expected both")
+    return None
 
 
 def _cases_from(options: dict[str, Any]) -> dict[str, Any]:

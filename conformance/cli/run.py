@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand
 from conformance.cli.options import (
     account_options,
@@ -38,6 +39,7 @@ from conformance.reporting.live import progress_on
 @campaign_options
 @case_options
 @report_options
+@signing_options
 def run(**options: Any) -> int:
     """Judge a gateway, requirement by requirement.
 
@@ -47,10 +49,11 @@ def run(**options: Any) -> int:
     Exit code: 0 conformant, 1 not conformant, 2 wrong usage, 3 inconclusive, 4 the suite failed.
     """
     settings = settings_from(options)
+    certification = certification_from(options)
     with terminated_as_interrupted(), progress_on(remarks()) as progress:
         journal = campaign.run(settings, progress)
         progress.phase("judge")
-    return judge_journal(journal, settings.report_dir, settings.save_corpus)
+    return judge_journal(journal, settings.report_dir, settings.save_corpus, certification)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from conformance.certificate.issuing import Certification
+from conformance.cli.certificates import Notary
 from conformance.cli.complaints import Complaints
 from conformance.errors import EnvironmentFailure
 from conformance.gateway_under_test.keeping import keep
@@ -16,13 +18,23 @@ from conformance.reporting.terminal import show, show_verdict
 from conformance.reporting.writing import REPORT_JSON, write_reports
 
 
-def judge_journal(journal: Path, report_dir: Path, save_corpus: Path | None = None) -> int:
+def judge_journal(
+    journal: Path,
+    report_dir: Path,
+    save_corpus: Path | None = None,
+    certification: Certification | None = None,
+    *,
+    show_phone_numbers: bool | None = None,
+) -> int:
     """Judge `journal`, write the reports into `report_dir`, show the result; the exit code of the verdict.
 
-    Failing cases go into the folder `save_corpus`, if there is one. Raises UsageError if it is no journal,
-    EnvironmentFailure if the reports or the corpus cannot be written.
+    Failing cases go into the folder `save_corpus`, if there is one, and a certificate beside the reports, if one is
+    asked for; `show_phone_numbers` is that of `Result.of`. Raises UsageError if it is no journal, EnvironmentFailure if
+    the reports, the certificate or the corpus cannot be written.
     """
-    result = Result.of(read_journal(journal))
+    # Before it is read, so that what is certified is what was judged.
+    notary = None if certification is None else Notary(journal, certification)
+    result = Result.of(read_journal(journal), show_phone_numbers=show_phone_numbers)
     write_reports(result, report_dir)
     report = report_dir / REPORT_JSON
     obstacle = obstacle_in(result.record)
@@ -33,6 +45,8 @@ def judge_journal(journal: Path, report_dir: Path, save_corpus: Path | None = No
         show_verdict(result, results(), report)
         complaints = click.get_current_context().find_object(Complaints) or Complaints()
         complaints.error(obstacle)
+    if notary is not None:
+        notary.certify(result, report_dir)
     if save_corpus is not None:
         for path in keep(result.record, result.judged, save_corpus):
             print_line(remarks(), f"kept {path}")

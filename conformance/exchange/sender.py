@@ -7,17 +7,18 @@ Nothing is ever sent twice but a request that was told to wait (429, or 503 with
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-
-import httpx
+from pathlib import Path
 
 from conformance.errors import EnvironmentFailure
 from conformance.exchange.connection import Connection, KeepAlive, Unanswered
 from conformance.exchange.failures import ANSWER_TIMEOUT_S
 from conformance.exchange.pacing import Pace, retry_after_s
+from conformance.exchange.trust import trusting
 from conformance.journal import Journal
 from conformance.traffic import Case, Exchange, Response
 
@@ -41,22 +42,26 @@ def _ignore(_case: Case, _exchange: Exchange) -> None:
 class Sender:
     """Sends cases and records what becomes of each attempt.
 
-    `concurrency`: how many groups are under way at once, at most. `timeout_s`: how long an answer may take.
-    `on_exchange` is called after every attempt, by the thread that made it; what it is given is not redacted.
+    `concurrency`: how many groups are under way at once, at most. `timeout_s`: how long an answer may take. `ca_file`:
+    certificates to trust beside the usual ones. `on_exchange` is called after every attempt, by the thread that made
+    it; what it is given is not redacted.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         journal: Journal,
         pace: Pace,
         concurrency: int = CONCURRENCY,
         timeout_s: float = ANSWER_TIMEOUT_S,
         on_exchange: Callable[[Case, Exchange], None] = _ignore,
+        *,
+        ca_file: Path | None = None,
     ) -> None:
         self._journal = journal
         self._pace = pace
         self._concurrency = concurrency
         self._timeout_s = timeout_s
+        self._ca_file = ca_file
         self._on_exchange = on_exchange
         self._error: BaseException | None = None
 
@@ -68,8 +73,9 @@ class Sender:
         """
         waiting = deque(groups)
         keep_alive = KeepAlive()
-        # Reading the certificates takes 20 ms: once, and only if they are needed.
-        tls = httpx.create_ssl_context(verify=any(_is_https(case) for group in groups for case in group))
+        # Reading the certificates takes 20 ms: once, and only if they are needed. Without them nobody is trusted.
+        secure = any(_is_https(case) for group in groups for case in group)
+        tls = trusting(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
         def work(done: threading.Event) -> None:
             try:

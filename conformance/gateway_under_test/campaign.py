@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from conformance.callbacks.ledger import Ledger, Settled, request_id_of
+from conformance.callbacks.strays import Strays
 from conformance.checks.evidence import Answer
 from conformance.errors import EnvironmentFailure
 from conformance.exchange import Pace, Sender
@@ -67,7 +68,7 @@ def run(
 
 def _journal(settings: Settings, rig: Rig) -> Journal:
     token_values = [value for url in rig.callback_urls.values() for _, value in parse_qsl(urlsplit(url).query)]
-    redaction = Redaction.of(settings.consumer_secret, settings.consumer_key, *token_values)
+    redaction = Redaction.of(settings.consumer_secret, settings.consumer_key, *token_values, *settings.redact)
     recorded: Mapping[str, Any] = {
         **settings.recorded(),
         "gateway": rig.gateway,
@@ -86,42 +87,47 @@ def _campaign(
     journal.note("samples", {"passed": check_samples()})
     if not _proven(settings, rig, journal, progress):
         return
-    plan = planned(settings, rig.gateway)
+    hearing = _Hearing(settings, journal, progress)
+    _send(planned(settings, rig.gateway), settings, rig, journal, hearing)
+    progress.phase("listen", f"up to {settings.notify_within_s:g} s")
+    settled = hearing.ledger.wait()
+    if hearing.strays.left_out:
+        journal.note("strays", {"left_out": hearing.strays.left_out})
+    journal.note("settled", {"at": time.monotonic(), **_described(settled)})
+    if budget := settings.shrink_budget(rig.gateway):
+        _look_into_failures(settings, journal, hearing, budget)
+
+
+def _send(plan: Plan, settings: Settings, rig: Rig, journal: Journal, hearing: _Hearing) -> None:
+    """What is planned; nobody has the plan after that, which may be most of what a large run has in memory."""
     journal.plan(plan.cases)
     journal.flush()  # else requests would stand behind the whole plan, and not in the file when they go out
     for case_id, why in plan.left_out.items():
         journal.note("left-out", {"case": case_id, "why": why})
-    hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))
+    hearing.expect(len(plan.cases))
     rig.intake.hand_to(hearing.on_arrival)
-    progress.phase("send", f"{len(plan.cases)} cases")
-    Sender(journal, Pace(), on_exchange=hearing.on_exchange).send(plan.groups)
-    progress.phase("listen", f"up to {settings.notify_within_s:g} s")
-    settled = hearing.ledger.wait()
-    journal.note("settled", {"at": time.monotonic(), **_described(settled)})
-    _look_into_failures(settings, plan, journal, hearing, progress, budget=settings.shrink_budget(rig.gateway))
+    hearing.progress.phase("send", f"{len(plan.cases)} cases")
+    Sender(journal, Pace(), on_exchange=hearing.on_exchange, ca_file=settings.ca_file).send(plan.groups)
 
 
-def _look_into_failures(  # noqa: PLR0913 - all that a run has
-    settings: Settings, plan: Plan, journal: Journal, hearing: _Hearing, progress: Progress, *, budget: int
-) -> None:
+def _look_into_failures(settings: Settings, journal: Journal, hearing: _Hearing, budget: int) -> None:
     """On what do the failures depend, and what are the simplest requests that show them?"""
-    if not budget:
-        return
     journal.flush()
-    search = Search.of(settings, plan.cases, read_journal(journal.path), budget, LATE_S)
+    search = Search.of(settings, read_journal(journal.path), budget, LATE_S)
     if not search.inquiries:
         return
-    progress.phase("shrink", f"up to {budget} requests")
+    hearing.progress.phase("shrink", f"up to {budget} requests")
 
     def ask(groups: Sequence[Sequence[Case]], listen_s: float | None) -> tuple[Record, float]:
-        hearing.begin_again(search.patience_s if listen_s is None else listen_s, sum(map(len, groups)))
+        hearing.begin_again(search.patience_s if listen_s is None else listen_s)
+        hearing.expect(sum(map(len, groups)))
         journal.plan([case for group in groups for case in group])
-        Sender(journal, Pace(), on_exchange=hearing.on_exchange).send(groups)
+        Sender(journal, Pace(), on_exchange=hearing.on_exchange, ca_file=settings.ca_file).send(groups)
         if listen_s is not None:
             hearing.ledger.wait()
         settled_at = time.monotonic()
         journal.flush()
-        return read_journal(journal.path), settled_at
+        return read_journal(journal.path, after=search.held, beside=search.twins), settled_at
 
     search.run(ask, journal.note)
     if hearing.ledger.outstanding:
@@ -150,19 +156,23 @@ def _described(settled: Settled) -> Mapping[str, Any]:
 class _Hearing:
     """Keeps the ledger of what is owed, from both sides: answers as they are read, notifications as they come."""
 
-    def __init__(self, settings: Settings, journal: Journal, progress: Progress, planned: int) -> None:
+    def __init__(self, settings: Settings, journal: Journal, progress: Progress) -> None:
         self.ledger = Ledger(settings.notify_within_s + LATE_S)
+        self.strays = Strays()
+        self.progress = progress
         self._journal = journal
-        self._progress = progress
-        self._planned = planned
+        self._planned = 0
         self._lock = threading.Lock()
         self._done = 0
         self._arrived = 0
 
-    def begin_again(self, notify_within_s: float, planned: int) -> None:
-        """So many more cases are going to be sent; what was owed before is not waited for any more."""
-        self.ledger = Ledger(notify_within_s)
+    def expect(self, planned: int) -> None:
+        """So many more cases are going to be sent."""
         self._planned += planned
+
+    def begin_again(self, notify_within_s: float) -> None:
+        """What was owed before is not waited for any more."""
+        self.ledger = Ledger(notify_within_s)
 
     def on_exchange(self, case: Case, exchange: Exchange) -> None:
         """An attempt has its answer; called by the sender's workers."""
@@ -171,12 +181,15 @@ class _Hearing:
             self.ledger.owe(answer.product or "", answer.request_id or "", exchange.answered_at)
         with self._lock:
             self._done += exchange.attempt == 1
-            self._progress.exchanged(self._done, self._planned)
+            self.progress.exchanged(self._done, self._planned)
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """A notification has come; called by the receiver's threads."""
-        self._journal.notified(product, request, at, wall)
+        kept = self.strays.kept(request) if product is None else request
+        if kept is None:
+            return
+        self._journal.notified(product, kept, at, wall)
         self.ledger.arrived(product, request_id_of(request.body), at)
         with self._lock:
             self._arrived += 1
-            self._progress.notified(self._arrived, self.ledger.outstanding)
+            self.progress.notified(self._arrived, self.ledger.outstanding)

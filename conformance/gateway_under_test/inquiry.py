@@ -104,6 +104,11 @@ class Inquiry:
         """How often it fell short in the run."""
         return Tally.among(observation.fell_short for observation in self.observations)
 
+    @property
+    def known(self) -> tuple[Case, ...]:
+        """The cases that all are made from that are asked about."""
+        return (*self.failing, *self.well)
+
     def _suspects(self) -> list[Specimen]:
         """Valid payloads first, then the shortest bodies: they are the simplest to begin with."""
         found = filter(None, map(Specimen.of, self.failing))

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from conformance.contract.commands import COMMANDS
+from conformance.exchange.trust import trusting
 from conformance.gateway_under_test.rig import CANARY_HEADER, Rig
 from conformance.gateway_under_test.settings import Settings, is_loopback
 from conformance.generation.probes import authorization
@@ -49,7 +50,10 @@ NOWHERE_TO_NOTIFY = Probe(
 
 def examine(settings: Settings, rig: Rig) -> Iterator[Probe]:
     """Probe after probe; the next one is made only if the one before it went well."""
-    with httpx.Client(timeout=ANSWER_TIMEOUT_S, follow_redirects=False, mounts=_of_this_machine(rig)) as client:
+    trusted = trusting(settings.ca_file) if settings.ca_file else True
+    with httpx.Client(
+        timeout=ANSWER_TIMEOUT_S, follow_redirects=False, mounts=_of_this_machine(rig), verify=trusted
+    ) as client:
         for probe in _gateway(settings, rig, client):
             yield probe
             if not probe.ok:

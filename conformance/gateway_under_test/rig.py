@@ -86,11 +86,19 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
     if public is None and settings.gateway is None:
         # The mock gateway is told whatever is registered with it, so let it prove that a query survives.
         public = f"http://unused.invalid/?token={secrets.token_hex(8)}"
-        paths = CallbackPaths.of_url(public, PRODUCTS)
+        paths = CallbackPaths.of_url(public, PRODUCTS, settings.callback_token)
         public = None
     else:
-        paths = CallbackPaths.of_url(public, PRODUCTS)
-    receiver = AsgiReceiver(settings.callback_listen, PRODUCTS, intake.on_arrival, paths.prefix, paths.query)
+        paths = CallbackPaths.of_url(public, PRODUCTS, settings.callback_token)
+    receiver = AsgiReceiver(
+        settings.callback_listen,
+        PRODUCTS,
+        intake.on_arrival,
+        paths.prefix,
+        paths.query,
+        token=paths.token,
+        tls=settings.callback_tls,
+    )
     with receiver:
         urls = paths.callback_urls(public) if public else dict(receiver.urls)
         if settings.gateway is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.callbacks.address import Address
+from conformance.callbacks.asgi_thread import Tls
 from conformance.contract.commands import PRODUCTS, commands_of
+from conformance.contract.words import contract_words
 from conformance.errors import UsageError
 from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.generation.payloads import Constraints
+from conformance.journal.redaction import MINIMUM_LENGTH
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
 # A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
@@ -34,6 +38,9 @@ MOCK_SHORT_CODES = ("60010", "6001001")
 # Looked for in the current directory, where a run without --corpus is started.
 DEFAULT_CORPUS = "corpus"
 SEED_BITS = 32
+# Shorter ones are guessed; other characters are escaped in different ways on their way.
+SHORTEST_TOKEN = 8
+SOUND_TOKEN = re.compile(f"[A-Za-z0-9._~-]{{{SHORTEST_TOKEN},}}")
 
 
 def fresh_seed() -> int:
@@ -45,7 +52,10 @@ def fresh_seed() -> int:
 class Settings:
     """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
 
-    `corpus`: case files that go first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept.
+    `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
+    the receiver is reached by https; `ca_file` holds further certificates that are trusted. `redact`: values that are
+    written down nowhere, beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`:
+    case files that go first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called,
     a product that does not exist, and numbers out of range.
     """
@@ -68,6 +78,11 @@ class Settings:
     corpus: CaseFolder | None = None
     cases: CaseFolder | None = None
     save_corpus: Path | None = None
+    callback_token: str | None = field(default=None, repr=False)
+    callback_tls: Tls | None = None
+    ca_file: Path | None = None
+    redact: tuple[str, ...] = field(default=(), repr=False)
+    show_phone_numbers: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is sent."""
@@ -81,16 +96,25 @@ class Settings:
                 f"--phone-number is missing; {self.gateway} is not on this machine, so messages may reach people",
                 hint="name the numbers that may be called, as in --phone-number 254712345678",
             )
-        if self.max_examples < 0:
-            raise UsageError(f"--max-examples is {self.max_examples}; expected 0 or more")
-        if self.shrink_requests is not None and self.shrink_requests < 0:
-            raise UsageError(f"--shrink-requests is {self.shrink_requests}; expected 0 or more")
+        if self.callback_tls is not None and self.gateway is None:
+            raise UsageError(
+                "--callback-tls-cert is given without --gateway; the built-in mock gateway notifies over plain HTTP"
+            )
+        if self.callback_token is not None and not SOUND_TOKEN.fullmatch(self.callback_token):
+            raise UsageError(
+                f"--callback-token has {len(self.callback_token)} characters; expected {SHORTEST_TOKEN} or more of "
+                "A-Z a-z 0-9 . _ ~ -",
+                hint='such as the output of: python -c "import secrets; print(secrets.token_urlsafe())"',
+            )
+        _check_protected(self.consumer_secret, self.redact)
+        counts = {"max-examples": self.max_examples, "shrink-requests": self.shrink_requests or 0, "seed": self.seed}
+        for name, value in counts.items():
+            if value < 0:
+                raise UsageError(f"--{name} is {value}; expected 0 or more")
         if not self.notify_within_s > 0:
             raise UsageError(f"--notify-within is {self.notify_within_s}; expected more than 0 seconds")
         if self.notify_within_s > MOST_NOTIFY_WITHIN_S:
             raise UsageError(f"--notify-within is {self.notify_within_s:g}; expected at most a day (86400 seconds)")
-        if self.seed < 0:
-            raise UsageError(f"--seed is {self.seed}; expected 0 or more")
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -116,6 +140,7 @@ class Settings:
             "consumer_key": self.consumer_key,
             "callback_listen": str(self.callback_listen),
             "callback_url": self.callback_url,
+            "callback_tls": self.callback_tls is not None,
             "products": list(self.products),
             "commands": list(self.commands),
             "sender_ids": list(self.sender_ids),
@@ -125,9 +150,27 @@ class Settings:
             "max_examples": self.max_examples,
             "seed": self.seed,
             "exclusive_account": self.exclusive_account,
+            "show_phone_numbers": self.show_phone_numbers,
             "corpus": str(self.corpus.path) if self.corpus else None,
             "cases": str(self.cases.path) if self.cases else None,
         }
+
+
+def _check_protected(secret: str, redact: Sequence[str]) -> None:
+    """UsageError for values that cannot be kept out of the evidence without taking it apart."""
+    short = [value for value in redact if len(value) < MINIMUM_LENGTH]
+    if short:
+        raise UsageError(
+            f"--redact is given a value of {len(short[0])} characters; expected {MINIMUM_LENGTH} or more",
+            hint="shorter ones stand in every text by chance",
+        )
+    words = contract_words()
+    for option, values in (("--consumer-secret", (secret,)), ("--redact", redact)):
+        if any(value.casefold() in words for value in values):
+            raise UsageError(
+                f"{option} is a word of the contract, which stands in every answer; it cannot be redacted",
+                hint="have the gateway issue another secret",
+            )
 
 
 def check_gateway_url(url: str) -> None:

@@ -13,25 +13,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain, zip_longest
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain, islice, repeat, zip_longest
 from typing import Any, Protocol
 
 from conformance.checks import CHECKS
 from conformance.checks.evidence import Evidence
-from conformance.checks.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, beginning, is_follow_up
+from conformance.checks.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, held_by, is_follow_up
 from conformance.checks.notifications import CHECKS as ABOUT_NOTIFICATIONS
 from conformance.checks.patterns import Dependence
-from conformance.checks.watching import Watched, watch
+from conformance.checks.watching import Observation, Watched, watch
 from conformance.contract.commands import COMMANDS
-from conformance.errors import EnvironmentFailure
+from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test.inquiry import Batch, Inquiry, Learned
+from conformance.gateway_under_test.recorded import sent_again
 from conformance.gateway_under_test.settings import Settings
 from conformance.gateway_under_test.suspects import Outcomes
 from conformance.generation.apart import ROOM, Apart
 from conformance.generation.labels import Label
 from conformance.generation.payloads import Constraints
-from conformance.journal import Note, Record
+from conformance.journal import Held, Note, Record
 from conformance.traffic import Case, Kind
 from conformance.verdicts import RequirementVerdict, Verdict, judge
 
@@ -44,20 +46,24 @@ PATIENCE_FACTOR, LEAST_PATIENCE_S = 5.0, 1.0
 # AUT-10 is about the notification of a request that was refused for its credential, NTF-02 about late ones.
 ALSO_ABOUT_NOTIFICATIONS = frozenset({"AUT-10"})
 ABOUT_LATENESS = frozenset({"NTF-02"})
+# Of the cases that went well so many are looked at for one to compare a failing one with.
+MOST_WELL = 1_000
 
 
 class Ask(Protocol):
     """Sends and listens."""
 
     def __call__(self, groups: Sequence[Sequence[Case]], listen_s: float | None) -> tuple[Record, float]:
-        """The journal so far, and until when (monotonic seconds) notifications were listened for.
+        """What came into the journal since the run, with the twins of what was sent; and until when was listened.
+
+        That is in monotonic seconds.
 
         `listen_s`: how long a notification may take; None: none is waited for.
         """
 
 
 Inquiring = Generator[Batch, Outcomes, list[Cause]]
-Held = tuple[Inquiry, Inquiring, Batch]
+Asking = tuple[Inquiry, Inquiring, Batch]
 
 
 @dataclass(slots=True)
@@ -73,32 +79,39 @@ class Search:
     patience_s: float
     within_s: float
     late_s: float
-    held: Mapping[str, int]
+    held: Held
     numbers: dict[str, int]
     spent: int = 0
     rounds: int = 0
     _began: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def of(cls, settings: Settings, cases: Sequence[Case], record: Record, budget: int, late_s: float) -> Search:
-        """The inquiries that the record of a run calls for; `cases` are those of its plan, not redacted.
+    def of(cls, settings: Settings, record: Record, budget: int, late_s: float) -> Search:
+        """The inquiries that the record of a run calls for.
 
         `late_s`: for how long the run awaits a notification that is late.
         """
         wanting = [verdict for verdict in judge(record).verdicts if _wants_inquiry(verdict)]
         watched = [Watched(CHECKS[verdict.requirement.id], verdict.command) for verdict in wanting]
-        evidence = watch(record, watched)
-        ground = _Ground.of(settings, cases, evidence)
-        inquiries = filter(None, map(ground.inquiry, wanting, watched))
         within = settings.notify_within_s
-        patience = min(within, _patience(evidence))
+        if not watched:
+            return cls((), budget, within, within, late_s, held_by(record), {})
+        evidence = watch(record, watched)
+        ground = _Ground.of(settings, record, list(map(_Compared.of, wanting, watched, repeat(evidence))))
+        inquiries = tuple(filter(None, map(ground.inquiry, ground.compared)))
         numbers = {o.case_id: o.number for seen in watched for o in seen.observations if o.fell_short}
-        return cls(tuple(inquiries), budget, patience, within, late_s, beginning(record), numbers)
+        patience = min(within, _patience(evidence))
+        return cls(inquiries, budget, patience, within, late_s, held_by(record), numbers)
+
+    @property
+    def twins(self) -> frozenset[str]:
+        """The ids of the cases that must have been accepted for what is sent to count as refused."""
+        return frozenset(case.twin for inquiry in self.inquiries for case in inquiry.known if case.twin)
 
     def run(self, ask: Ask, note: Callable[[str, Mapping[str, Any]], None]) -> None:
         """Hold the inquiries; each cause is noted as soon as it is found, and in the end what it took."""
         stopped: str | None = None
-        note(BEGINNING, self.held)
+        note(BEGINNING, asdict(self.held))
         try:
             for cause in self._causes(ask):
                 note(CAUSE, replace(cause, exchange=self.numbers.get(cause.minimal or "")).noted())
@@ -121,7 +134,7 @@ class Search:
         # What the first one finds out spares the others most of their requests, where it is the same fault: they begin
         # when it has nothing left to do but to confirm that.
         starting, waiting = self.inquiries[:1], self.inquiries[1:]
-        held: list[Held] = []
+        held: list[Asking] = []
         while starting or held or waiting:
             for inquiry in starting:
                 yield from self._advance(inquiry, inquiry.inquire(), None, held)
@@ -135,7 +148,7 @@ class Search:
                 yield from self._advance(inquiry, inquiring, told, held)
 
     @staticmethod
-    def _advance(inquiry: Inquiry, inquiring: Inquiring, told: Outcomes | None, held: list[Held]) -> Iterator[Cause]:
+    def _advance(inquiry: Inquiry, inquiring: Inquiring, told: Outcomes | None, held: list[Asking]) -> Iterator[Cause]:
         """Tell an inquiry what became of its requests; it asks again and is held, or ends with its causes."""
         try:
             batch = next(inquiring) if told is None else inquiring.send(told)
@@ -146,7 +159,7 @@ class Search:
 
     # --- A round
 
-    def _round(self, chosen: Sequence[Held], ask: Ask) -> list[Outcomes]:
+    def _round(self, chosen: Sequence[Asking], ask: Ask) -> list[Outcomes]:
         affordable = self._affordable([batch.cases for _, _, batch in chosen])
         cases = list(chain.from_iterable(affordable))
         if not cases:
@@ -156,7 +169,7 @@ class Search:
         groups = [tuple(replace(case, group=cases[0].id) for case in cases)] if in_order else [(c,) for c in cases]
         record, settled_at = ask(groups, listen_s)
         self.rounds += 1
-        self.spent = len(record.exchanges) - self.held["exchanges"]
+        self.spent = sum(is_follow_up(exchange.case_id) for exchange in record.exchanges)
         watched = [Watched(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
         watch(self._on_these_terms(record, settled_at, listen_s), watched)
         return [self._outcomes(sent, seen) for sent, seen in zip(affordable, watched, strict=True)]
@@ -184,7 +197,7 @@ class Search:
                     left -= 1
         return taken
 
-    def _listen_s(self, chosen: Sequence[Held]) -> float | None:
+    def _listen_s(self, chosen: Sequence[Asking]) -> float | None:
         return max(
             (self._patience_with(inquiry, batch) for inquiry, _, batch in chosen if inquiry.needs_notifications),
             default=None,
@@ -215,48 +228,66 @@ def _wants_inquiry(verdict: RequirementVerdict) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ground:
-    """What inquiries are made from: the evidence of the run, its cases as they were sent, and what they share."""
+class _Compared:
+    """What fell short of a requirement for a command, and what went well: the ids of the cases, in order of sending."""
 
-    evidence: Evidence
-    planned: Mapping[str, Case]
+    verdict: RequirementVerdict
+    observations: tuple[Observation, ...]
+    ill: tuple[str, ...]
+    well: tuple[str, ...]
+
+    @classmethod
+    def of(cls, verdict: RequirementVerdict, watched: Watched, evidence: Evidence) -> _Compared:
+        observations = watched.observations
+        ill = dict.fromkeys(o.case_id for o in observations if o.fell_short)
+        kept = (o.case_id for o in observations if not o.fell_short)
+        taken = (each.case_id for each in evidence.final_of(verdict.command or "", Kind.VALID) if each.accepted)
+        well = islice((case_id for case_id in dict.fromkeys(chain(kept, taken)) if case_id not in ill), MOST_WELL)
+        return cls(verdict, observations, tuple(ill), tuple(well))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What inquiries are made from: the cases that they are about, ready to be sent again, and what they share."""
+
+    compared: Sequence[_Compared]
+    cases: Mapping[str, Case]
     constraints: Constraints
     rooms: Mapping[str, Apart]
     learned: Learned
 
     @classmethod
-    def of(cls, settings: Settings, cases: Sequence[Case], evidence: Evidence) -> _Ground:
+    def of(cls, settings: Settings, record: Record, compared: Sequence[_Compared]) -> _Ground:
         # A gateway of the run's own has no past; another one may remember the run before.
         start = 0 if settings.gateway is None else settings.seed % ROOM
         rooms = {
             command: Apart(
                 COMMANDS[command],
                 settings.constraints,
-                (case.request.body for case in cases if case.command == command),
+                (case.request.body for case in record.cases if case.command == command),
                 start,
             )
-            for command in settings.commands
+            for command in {each.verdict.command for each in compared}
+            if command is not None
         }
-        return cls(evidence, {case.id: case for case in cases}, settings.constraints, rooms, Learned())
+        wanted = {case_id for each in compared for case_id in (*each.ill, *each.well)}
+        again = (_again(case, settings, record) for case in record.cases if case.id in wanted)
+        cases = {case.id: case for case in again if case is not None}
+        return cls(compared, cases, settings.constraints, rooms, Learned())
 
-    def inquiry(self, verdict: RequirementVerdict, watched: Watched) -> Inquiry | None:
+    def inquiry(self, compared: _Compared) -> Inquiry | None:
         """The inquiry into what fell short; None if nothing could be asked."""
-        command, id_ = verdict.command or "", verdict.requirement.id
-        observations = watched.observations
-        ill = dict.fromkeys(o.case_id for o in observations if o.fell_short)
-        failing = self._cases(ill)
+        command, id_ = compared.verdict.command or "", compared.verdict.requirement.id
+        failing = self._cases(compared.ill)
         if not any(map(Label.of, failing)):
             return None
-        well = dict.fromkeys(o.case_id for o in observations if not o.fell_short) | dict.fromkeys(
-            outcome.case_id for outcome in self.evidence.final_of(command, Kind.VALID) if outcome.accepted
-        )
         return Inquiry(
             id_,
             command,
             CHECKS[id_],
             failing,
-            self._cases(case_id for case_id in well if case_id not in ill),
-            observations,
+            self._cases(compared.well),
+            compared.observations,
             self.constraints,
             self.rooms[command],
             self.learned,
@@ -264,4 +295,12 @@ class _Ground:
         )
 
     def _cases(self, ids: Iterable[str]) -> tuple[Case, ...]:
-        return tuple(self.planned[case_id] for case_id in ids if case_id in self.planned)
+        return tuple(self.cases[case_id] for case_id in ids if case_id in self.cases)
+
+
+def _again(case: Case, settings: Settings, record: Record) -> Case | None:
+    """A case as it was sent; None if the journal has not kept it so."""
+    base = record.settings["gateway"]
+    with suppress(UsageError):
+        return sent_again(case, base, base, settings.consumer_key, settings.consumer_secret)
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from conformance import __version__
@@ -12,6 +12,7 @@ from conformance.checks.follow_ups import SEARCH, run_proper
 from conformance.checks.judgement import Finding, Minimal
 from conformance.contract.requirements import catalogue
 from conformance.journal import Record
+from conformance.reporting.masking import Masking
 from conformance.reporting.reproduce import curl
 from conformance.traffic import Case, Exchange
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, judge
@@ -21,17 +22,25 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A judged run: the record, the verdicts, and both as the document that `report.json` holds."""
+    """A judged run: the record, the verdicts, and both as the document that `report.json` holds.
+
+    `masking` is what the document has been through; whatever a report takes from the record goes through it, too.
+    """
 
     record: Record
     judged: Judged
     document: Mapping[str, Any]
+    masking: Masking = field(default_factory=Masking)
 
     @classmethod
-    def of(cls, record: Record) -> Result:
-        """Judge a record and describe the outcome. Pure: the same record gives the same document."""
+    def of(cls, record: Record, *, show_phone_numbers: bool | None = None) -> Result:
+        """Judge a record and describe the outcome. Pure: the same record gives the same document.
+
+        `show_phone_numbers`: whether those that the run was given are shown whole; None: as the run was told.
+        """
         judged = judge(record)
-        return cls(record, judged, _document(record, judged))
+        masking = Masking.of(record.settings, shown=show_phone_numbers)
+        return cls(record, judged, masking.value(_document(record, judged)), masking)
 
     @property
     def conclusion(self) -> Conclusion:

@@ -83,7 +83,7 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
     for note in result.record.notes:
         if note.kind == "left-out":
             print_line(console, f"left out {note.detail['case']}: {note.detail['why']}")
-    print_line(console, f"repeat with: {repeat_command(result.record.settings)}")
+    print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")
     if journal is not None:
         for case_id in _failing_cases(fell_short)[:SHOWN_REPLAYS]:
             print_line(console, f"replay with: {replay_command(case_id, journal)}")

@@ -2,6 +2,7 @@
 
     REPORTS          file name → the function that makes its content
     write_reports    all of them, each replaced in one step
+    replace_file     one file, replaced in one step
 
 The journal is beside them; it was written while the run went on.
 """
@@ -9,20 +10,25 @@ The journal is beside them; it was written while the run went on.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from conformance.errors import EnvironmentFailure
+from conformance.reporting.har import har
 from conformance.reporting.json_report import json_report
 from conformance.reporting.junit import junit
 from conformance.reporting.result import Result
 
 REPORT_JSON = "report.json"
 
-REPORTS: Mapping[str, Callable[[Result], bytes]] = {
+# A file's content as a whole, or piece by piece where it may be large.
+Content = bytes | Iterator[bytes]
+
+REPORTS: Mapping[str, Callable[[Result], Content]] = {
     REPORT_JSON: json_report,
     "junit.xml": junit,
+    "traffic.har": har,
 }
 
 
@@ -36,7 +42,7 @@ def write_reports(result: Result, directory: Path) -> tuple[Path, ...]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
-            _replace(directory / name, content)
+            replace_file(directory / name, content)
     except OSError as error:
         raise EnvironmentFailure(
             f"report directory {directory} cannot be written: {error.strerror or error}",
@@ -45,10 +51,12 @@ def write_reports(result: Result, directory: Path) -> tuple[Path, ...]:
     return tuple(directory / name for name in contents)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: Content) -> None:
+    """Put `content` at `path` in one step: whoever reads it sees the old file or the new one. Raises OSError."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_bytes(content)
+        with beside.open("wb") as file:
+            file.writelines((content,) if isinstance(content, bytes) else content)
         beside.replace(path)
     except BaseException:
         with suppress(OSError):

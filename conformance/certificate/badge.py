@@ -1,0 +1,89 @@
+"""A badge: for shields.io to draw (endpoint JSON), or drawn here (SVG).
+
+    Badge.of_certificate, Badge.of_report       what it says
+    .endpoint, .svg                             as bytes; the same badge gives the same bytes
+
+A certificate says `certified`, a report, which anybody can write, only its verdict.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from xml.sax.saxutils import escape
+
+from conformance.certificate.verification import Certificate
+from conformance.contract.commands import COMMANDS
+from conformance.verdicts import Conclusion
+
+LABEL = "statum conformance"
+
+# Names that shields.io knows, and what it draws for them.
+COLOURS: Mapping[str, str] = {"brightgreen": "#4c1", "red": "#e05d44", "lightgrey": "#9f9f9f"}
+_OF_VERDICT: Mapping[str, str] = {
+    Conclusion.CONFORMANT: "brightgreen",
+    Conclusion.NON_CONFORMANT: "red",
+    Conclusion.INCONCLUSIVE: "lightgrey",
+}
+
+# Pixels of Verdana at 11, by character; what is not named is as wide as most.
+_NARROW, _WIDE, _MOST = 4.2, 10.2, 7.0
+_WIDTHS: Mapping[str, float] = {**dict.fromkeys(" .,:;!'|ijlIft/()-·", _NARROW), **dict.fromkeys("mwMW%@", _WIDE)}
+_PADDING, _HEIGHT = 10.0, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """`message` beside the label, on one of COLOURS."""
+
+    message: str
+    colour: str
+
+    @classmethod
+    def of_certificate(cls, certificate: Certificate) -> Self:
+        """Of one that was verified: what was certified, and until when."""
+        words = f"certified{_limited(certificate.said['commands'])} until {certificate.expires:%Y-%m-%d}"
+        return cls(words, _OF_VERDICT[Conclusion.CONFORMANT])
+
+    @classmethod
+    def of_report(cls, document: Mapping[str, Any]) -> Self:
+        """Of a document that is valid as report.json."""
+        commands = [entry["command"] for entry in document["requirements"] if entry["command"] is not None]
+        return cls(f"{document['verdict']}{_limited(commands)}", _OF_VERDICT[document["verdict"]])
+
+    def endpoint(self) -> bytes:
+        """What https://shields.io/badges/endpoint-badge asks for."""
+        document = {"schemaVersion": 1, "label": LABEL, "message": self.message, "color": self.colour}
+        return f"{json.dumps(document)}\n".encode()
+
+    def svg(self) -> bytes:
+        """A flat badge; nothing in it comes from anywhere else."""
+        left, right = _width(LABEL), _width(self.message)
+        title = escape(f"{LABEL}: {self.message}", {'"': "&quot;"})
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="{_HEIGHT}" role="img" '
+            f'aria-label="{title}">\n'
+            f"<title>{title}</title>\n"
+            f'<clipPath id="r"><rect width="{left + right}" height="{_HEIGHT}" rx="3" fill="#fff"/></clipPath>\n'
+            f'<g clip-path="url(#r)"><rect width="{left}" height="{_HEIGHT}" fill="#555"/>'
+            f'<rect x="{left}" width="{right}" height="{_HEIGHT}" fill="{COLOURS[self.colour]}"/></g>\n'
+            '<g fill="#fff" text-anchor="middle" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11">\n'
+            f"{_text(LABEL, left / 2, left)}{_text(self.message, left + right / 2, right)}"
+            "</g>\n</svg>\n"
+        ).encode()
+
+
+def _limited(commands: Iterable[str]) -> str:
+    """The commands, where they are not all that there are."""
+    named = [name for name in COMMANDS if name in set(commands)]
+    return "" if len(named) == len(COMMANDS) else f" for {', '.join(named)}"
+
+
+def _width(text: str) -> int:
+    return round(sum(_WIDTHS.get(character, _MOST) for character in text) + _PADDING)
+
+
+def _text(text: str, middle: float, width: int) -> str:
+    return f'<text x="{middle:g}" y="14" textLength="{width - round(_PADDING)}">{escape(text)}</text>\n'

@@ -1,0 +1,122 @@
+"""Ed25519 and DSSE through securesystemslib: the only module that imports a cryptographic library.
+
+    PrivateKey      signs; from and to PEM (PKCS #8)
+    PublicKey       verifies; from and to PEM and DER (SubjectPublicKeyInfo)
+
+A key's id is the one that securesystemslib gives it, so that other tools on it, as those of in-toto, find it again.
+Errors are ValueError in words; `conformance.certificate.keys` says which file they are about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_public_key,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+from securesystemslib.dsse import Envelope
+from securesystemslib.exceptions import UnverifiedSignatureError
+from securesystemslib.signer import CryptoSigner, Signature, SSlibKey
+
+
+def _named(key: object) -> str:
+    """What kind of key it is, in words, such as `RSA` or `Ed448`."""
+    name = type(key).__name__.lstrip("_")
+    return name.removesuffix("PrivateKey").removesuffix("PublicKey")
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """What signatures are verified with; `der` as SubjectPublicKeyInfo."""
+
+    der: bytes
+    keyid: str
+    _key: SSlibKey
+
+    @classmethod
+    def _of(cls, key: object) -> Self:
+        if not isinstance(key, Ed25519PublicKey):
+            raise ValueError(f"is of the kind {_named(key)}; expected Ed25519")  # noqa: TRY004 - one kind of error for all that is in a file
+        known = SSlibKey.from_crypto(key)
+        return cls(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), known.keyid, known)
+
+    @classmethod
+    def from_der(cls, data: bytes) -> Self:
+        """The key that `data` holds. Raises ValueError."""
+        try:
+            return cls._of(load_der_public_key(data))
+        except UnsupportedAlgorithm as error:
+            raise ValueError("is of an unknown kind; expected Ed25519") from error
+
+    @classmethod
+    def from_pem(cls, data: bytes) -> Self:
+        """The key that `data` holds. Raises ValueError."""
+        try:
+            return cls._of(load_pem_public_key(data))
+        except UnsupportedAlgorithm as error:
+            raise ValueError("is of an unknown kind; expected Ed25519") from error
+
+    def to_pem(self) -> bytes:
+        """The key as a text."""
+        key = load_der_public_key(self.der)
+        return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    def verifies(self, payload_type: str, payload: bytes, signature: bytes) -> bool:
+        """Whether `signature` is one of this key over just these bytes of this type."""
+        try:
+            self._key.verify_signature(
+                Signature(self.keyid, signature.hex()), Envelope(payload, payload_type, {}).pae()
+            )
+        except UnverifiedSignatureError:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKey:
+    """What is signed with."""
+
+    public: PublicKey
+    _key: Ed25519PrivateKey
+
+    @classmethod
+    def generate(cls) -> Self:
+        """A new key, from the operating system's randomness."""
+        return cls._of(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def _of(cls, key: object) -> Self:
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError(f"is of the kind {_named(key)}; expected Ed25519")  # noqa: TRY004 - as above
+        return cls(PublicKey._of(key.public_key()), key)  # noqa: SLF001 - the same module
+
+    @classmethod
+    def from_pem(cls, data: bytes, passphrase: str | None = None) -> Self:
+        """The key that `data` holds; `passphrase` only where it is encrypted. Raises ValueError."""
+        try:
+            return cls._of(load_pem_private_key(data, passphrase.encode() if passphrase else None))
+        except (UnsupportedAlgorithm, TypeError) as error:
+            raise ValueError(f"cannot be used: {error}") from error
+
+    def to_pem(self, passphrase: str | None = None) -> bytes:
+        """The key as a text, encrypted if there is a passphrase."""
+        encryption: KeySerializationEncryption = NoEncryption()
+        if passphrase:
+            encryption = BestAvailableEncryption(passphrase.encode())
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+    def sign(self, payload_type: str, payload: bytes) -> bytes:
+        """The signature over these bytes of this type."""
+        signature = Envelope(payload, payload_type, {}).sign(CryptoSigner(self._key))
+        return bytes.fromhex(signature.signature)

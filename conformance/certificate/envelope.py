@@ -1,0 +1,87 @@
+"""The DSSE envelope: the exact bytes that are signed, and who signed them.
+
+    Signature       one signature, with the public key that it can be checked by
+    Envelope        payload and signatures; to and from the bytes of certificate.json
+
+A public key in the file proves that nothing was changed since its holder signed; *who* that is, only a key that came
+another way can tell. One envelope has exactly one form as a file, so that no byte can be changed unnoticed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from conformance.certificate.refusal import Refused
+from conformance.contract.schemas import parse_json, violations
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """`keyid` names the key as securesystemslib does; `public_key` is its SubjectPublicKeyInfo in DER."""
+
+    keyid: str
+    value: bytes
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What was signed, and each signature in the order in which they were given."""
+
+    payload: bytes
+    signatures: tuple[Signature, ...] = ()
+    payload_type: str = PAYLOAD_TYPE
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """The envelope that a file holds, nothing verified yet. Raises Refused if it is none."""
+        try:
+            document = parse_json(data)
+        except ValueError as error:
+            raise Refused(f"envelope: the file is no certificate: {error}") from error
+        for violation in violations("certificate", document)[:1]:
+            where = violation.pointer or "the whole file"
+            raise Refused(f"envelope: {where} is not as in a certificate ({violation.keyword})")
+        signatures = tuple(
+            Signature(
+                entry["keyid"],
+                _decoded(entry, "sig", f"signature {number}"),
+                _decoded(entry, "public_key", f"signature {number}"),
+            )
+            for number, entry in enumerate(document["signatures"], start=1)
+        )
+        return cls(_decoded(document, "payload", "envelope"), signatures, document["payloadType"])
+
+    def to_bytes(self) -> bytes:
+        """The one form that this envelope has as a file."""
+        document = {
+            "payloadType": self.payload_type,
+            "payload": _encoded(self.payload),
+            "signatures": [
+                {"keyid": each.keyid, "sig": _encoded(each.value), "public_key": _encoded(each.public_key)}
+                for each in self.signatures
+            ],
+        }
+        return f"{json.dumps(document, indent=2)}\n".encode()
+
+    def signed_also(self, signature: Signature) -> Self:
+        """The same with one more signature."""
+        return replace(self, signatures=(*self.signatures, signature))
+
+
+def _encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _decoded(entry: Mapping[str, Any], member: str, where: str) -> bytes:
+    try:
+        return base64.b64decode(entry[member], validate=True)
+    except binascii.Error as error:
+        raise Refused(f"{where}: {member} is no base64: {error}") from error

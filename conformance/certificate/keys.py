@@ -1,0 +1,160 @@
+"""Key files: made, read, and complained about in one clear line.
+
+    make_key_pair       a new private key FILE, its public key FILE.pub
+    read_private_key    to sign with
+    read_public_key     to verify with
+    public_key          one that is at hand already, as a certificate holds it
+
+The library behind it is imported when a key is first needed: a run that signs nothing does not pay for it, nor depend
+on it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conformance.errors import UsageError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from conformance.certificate.ed25519 import PrivateKey, PublicKey
+
+PASSPHRASE_VARIABLE = "STATUM_CONFORMANCE_KEY_PASSPHRASE"  # noqa: S105 - where it is, not what it is
+
+# A key is some hundred bytes; whatever is longer is something else, as /dev/zero.
+_LONGEST_KEY_FILE = 65_536
+
+_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
+_ENCRYPTED = "ENCRYPTED PRIVATE KEY"
+
+
+@cache
+def _ed25519() -> ModuleType:
+    from conformance.certificate import ed25519  # noqa: PLC0415 - see above; tests/test_architecture.py knows of it
+
+    return ed25519
+
+
+def public_path(private: Path) -> Path:
+    """Where the public key that belongs to a private key file is put."""
+    return private.with_name(f"{private.name}.pub")
+
+
+def make_key_pair(path: Path, passphrase: str | None = None) -> PublicKey:
+    """A new key pair: `path`, which nobody else may read, and `path`.pub; the public key.
+
+    The private key is encrypted if there is a passphrase. Nothing is ever overwritten: UsageError if one of the files
+    exists, or cannot be written.
+    """
+    for each in (path, public_path(path)):
+        if os.path.lexists(each):
+            raise UsageError(f"{each} exists already; a key is never overwritten", hint="choose another name")
+    key: PrivateKey = _ed25519().PrivateKey.generate()
+    _write_new(path, key.to_pem(passphrase), 0o600)
+    try:
+        _write_new(public_path(path), key.public.to_pem(), 0o644)
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
+    return key.public
+
+
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    try:
+        # Its mode from the first moment on: a file that is closed to others only later was open to them before.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(content)
+    except FileExistsError as error:
+        raise UsageError(f"{path} exists already; a key is never overwritten", hint="choose another name") from error
+    except OSError as error:
+        raise UsageError(f"key file {path} cannot be written: {error.strerror or error}") from error
+
+
+def read_private_key(path: Path, passphrase: str | None = None) -> PrivateKey:
+    """The private key in the file. Raises UsageError, in words, for whatever else it is."""
+    data = _content(path, "a private key")
+    label = _label(path, data)
+    if "PUBLIC" in label:
+        raise UsageError(f"{path} is a public key; expected a private key", hint=_without_pub(path))
+    if not label.endswith("PRIVATE KEY") or label.startswith("OPENSSH"):
+        raise UsageError(f"{path} is a PEM file of the kind {label}; expected PRIVATE KEY (PKCS #8)", hint=_KEYGEN)
+    if label == _ENCRYPTED and not passphrase:
+        raise UsageError(f"{path} is encrypted; expected its passphrase", hint=f"set {PASSPHRASE_VARIABLE}")
+    try:
+        key: PrivateKey = _ed25519().PrivateKey.from_pem(data, passphrase if label == _ENCRYPTED else None)
+    except ValueError as error:
+        if label == _ENCRYPTED and "expected Ed25519" not in str(error):
+            raise UsageError(f"{path} does not open with the passphrase given", hint=PASSPHRASE_VARIABLE) from error
+        raise _unusable(path, error, "private key") from error
+    return key
+
+
+def read_public_key(path: Path) -> PublicKey:
+    """The public key in the file. Raises UsageError, in words, for whatever else it is."""
+    data = _content(path, "a public key")
+    label = _label(path, data)
+    if "PRIVATE" in label:
+        raise UsageError(f"{path} is a private key; expected a public key", hint=f"such as {public_path(path)}")
+    if label != "PUBLIC KEY":
+        raise UsageError(f"{path} is a PEM file of the kind {label}; expected PUBLIC KEY")
+    try:
+        key: PublicKey = _ed25519().PublicKey.from_pem(data)
+    except ValueError as error:
+        raise _unusable(path, error, "public key") from error
+    return key
+
+
+def public_key(der: bytes) -> PublicKey:
+    """The public key in DER, as a certificate holds it. Raises ValueError in words."""
+    key: PublicKey = _ed25519().PublicKey.from_der(der)
+    return key
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether others than its owner may read the file."""
+    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+_KEYGEN = "`statum-conformance keygen` makes one"
+
+
+def _content(path: Path, what: str) -> bytes:
+    if path.is_dir():
+        raise UsageError(f"{path} is a directory; expected {what} in PEM")
+    if not path.exists():
+        raise UsageError(f"there is no key file {path}", hint=_KEYGEN)
+    try:
+        with path.open("rb") as opened:
+            data = opened.read(_LONGEST_KEY_FILE + 1)
+    except OSError as error:
+        raise UsageError(f"key file {path} cannot be read: {error.strerror or error}") from error
+    if len(data) > _LONGEST_KEY_FILE:
+        raise UsageError(f"{path} is too long for a key; expected {what} in PEM")
+    return data
+
+
+def _label(path: Path, data: bytes) -> str:
+    found = _LABEL.search(data)
+    if found is None:
+        raise UsageError(f"{path} is no PEM file; expected an Ed25519 key in PEM", hint=_KEYGEN)
+    return found[1].decode("ascii")
+
+
+def _without_pub(path: Path) -> str:
+    return f"such as {path.with_suffix('')}" if path.suffix == ".pub" else _KEYGEN
+
+
+def _unusable(path: Path, error: ValueError, what: str) -> UsageError:
+    words = str(error)
+    if words.startswith("is of "):
+        return UsageError(f"{path} {words}", hint=_KEYGEN)
+    return UsageError(f"{path} is a damaged {what}; expected Ed25519 in PEM", hint=_KEYGEN)

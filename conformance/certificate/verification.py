@@ -1,0 +1,247 @@
+"""Verifying a certificate, offline: each thing in its turn, and the first that does not hold refuses it.
+
+    Trust           whose signatures are asked for
+    Certificate     a certificate whose signatures hold, and what it says
+    verified        the bytes of a file → Certificate
+    proved          the same, step by step, with everything that is checked after the signatures
+
+Signatures come first and are over the exact bytes of the payload; nothing in the payload is read before they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conformance.certificate.envelope import Envelope, Signature
+from conformance.certificate.evidence_file import exact_copy
+from conformance.certificate.keys import public_key
+from conformance.certificate.refusal import Refused
+from conformance.certificate.statement import EXTENSION, Tally, configuration, recounted
+from conformance.contract.requirements import Level, catalogue
+from conformance.contract.schemas import parse_json, violations
+from conformance.errors import UsageError
+from conformance.journal import read_journal
+from conformance.reporting.result import Result
+from conformance.verdicts import Conclusion
+
+if TYPE_CHECKING:
+    from conformance.certificate.ed25519 import PublicKey
+
+# How far the clocks of issuer and verifier may be apart.
+CLOCK_DRIFT = timedelta(minutes=5)
+
+# A certificate has some twenty kilobytes; no more than this is read of what may be anything.
+LONGEST_CERTIFICATE = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose signatures are asked for: `threshold` of the `keys`; with no keys, whoever's they are."""
+
+    keys: tuple[PublicKey, ...] = ()
+    threshold: int = 0
+
+    @classmethod
+    def of(cls, keys: Sequence[PublicKey], threshold: int | None = None) -> Trust:
+        """Of each key a signature, or of `threshold` of them. Raises UsageError for a number that cannot be."""
+        several = {key.keyid: key for key in keys}
+        if threshold is not None and not 1 <= threshold <= len(several):
+            raise UsageError(
+                f"--threshold is {threshold} with {len(several)} different keys; expected at least 1, and no more than "
+                "there are keys",
+                hint="give the public keys with --key",
+            )
+        return cls(tuple(several.values()), len(several) if threshold is None else threshold)
+
+
+ANYBODY = Trust()
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate whose signatures hold; `statement` is its payload."""
+
+    envelope: Envelope
+    statement: Mapping[str, Any]
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """Our own part of the predicate."""
+        extension: Mapping[str, Any] = self.statement["predicate"][EXTENSION]
+        return extension
+
+    @property
+    def must(self) -> Tally:
+        """Of the MUSTs."""
+        return Tally(**self.said["must"])
+
+    @property
+    def should(self) -> Tally:
+        """Of the SHOULDs."""
+        return Tally(**self.said["should"])
+
+    @property
+    def expires(self) -> datetime:
+        """From when on it is worth nothing."""
+        return datetime.fromisoformat(self.said["expires"])
+
+    @property
+    def issued(self) -> datetime:
+        """When it was signed first."""
+        return datetime.fromisoformat(self.said["issued"])
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that was checked and held: `signature`, `expiry` …, in words."""
+
+    name: str
+    detail: str
+
+
+def proved(
+    data: bytes, trust: Trust = ANYBODY, evidence: Path | None = None, now: datetime | None = None
+) -> Iterator[Step | Certificate]:
+    """Check everything in its order; what held, and at the end the certificate.
+
+    Raises Refused, with the reason, at the first thing that does not hold; UsageError if the evidence cannot be read.
+    """
+    certificate = verified(data, trust)
+    signatures = certificate.envelope.signatures
+    yield Step("signature", f"{_counted(len(signatures), 'signature')}, {_whose(signatures, trust)}")
+    _check_time(certificate, now or datetime.now(UTC))
+    yield Step("expiry", f"issued {certificate.issued:%Y-%m-%d}, expires {certificate.expires:%Y-%m-%d}")
+    _check_policy(certificate)
+    yield Step("policy", f"{certificate.must.passed:,} of {certificate.must.applicable:,} MUST passed")
+    if evidence is not None:
+        yield Step("evidence", _judged_again(certificate, evidence))
+    yield certificate
+
+
+def verified(data: bytes, trust: Trust = ANYBODY) -> Certificate:
+    """The certificate that a file holds. Raises Refused unless each byte of it is as it was written and signed."""
+    envelope = Envelope.parse(data)
+    for number, signature in enumerate(envelope.signatures, start=1):
+        _check_signature(envelope, signature, number)
+    _check_trust(envelope, trust)
+    if envelope.to_bytes() != data:
+        raise Refused(
+            "envelope: the signatures hold, but the file is not as it was written: it was changed or reformatted"
+        )
+    try:
+        statement = parse_json(envelope.payload)
+    except ValueError as error:
+        raise Refused(f"payload: it is signed, but no statement: {error}") from error
+    for violation in violations("certificate#statement", statement)[:1]:
+        where = violation.pointer or "the whole"
+        raise Refused(f"payload: it is signed, but no test result of this suite: {where} ({violation.keyword})")
+    certificate = Certificate(envelope, statement)
+    try:
+        _ = (certificate.issued, certificate.expires)
+    except ValueError as error:
+        dates = (certificate.said["issued"], certificate.said["expires"])
+        raise Refused(f"payload: it is signed, but {' or '.join(dates)} is no date: {error}") from error
+    return certificate
+
+
+def _check_signature(envelope: Envelope, signature: Signature, number: int) -> None:
+    where = f"signature {number}"
+    try:
+        key = public_key(signature.public_key)
+    except ValueError as error:
+        raise Refused(f"{where}: its public key is none of Ed25519") from error
+    if key.der != signature.public_key or key.keyid != signature.keyid:
+        raise Refused(f"{where}: the key id is not that of its public key")
+    if sum(each.keyid == signature.keyid for each in envelope.signatures) > 1:
+        raise Refused(f"{where}: the same key signed twice")
+    if not key.verifies(envelope.payload_type, envelope.payload, signature.value):
+        raise Refused(f"{where}: it does not fit the payload; one of the two was changed")
+
+
+def _check_trust(envelope: Envelope, trust: Trust) -> None:
+    signed = {each.keyid for each in envelope.signatures}
+    by = [key.keyid for key in trust.keys if key.keyid in signed]
+    if len(by) < trust.threshold:
+        raise Refused(
+            f"signature: it is signed by {len(by)} of the {_counted(len(trust.keys), 'key')} given, expected "
+            f"{trust.threshold}; it is signed by {', '.join(sorted(signed))}"
+        )
+
+
+def _whose(signatures: Sequence[Signature], trust: Trust) -> str:
+    known = {key.keyid for key in trust.keys}
+    by_known = [each.keyid for each in signatures if each.keyid in known]
+    if by_known:
+        return f"by {', '.join(by_known)}"
+    return f"by {', '.join(each.keyid for each in signatures)}, of whom nothing is known here"
+
+
+def _check_time(certificate: Certificate, now: datetime) -> None:
+    if certificate.expires <= certificate.issued:
+        raise Refused(f"expiry: it expires on {certificate.said['expires']}, before it was issued")
+    if now >= certificate.expires:
+        raise Refused(f"expiry: it expired on {certificate.said['expires']}")
+    if now + CLOCK_DRIFT < certificate.issued:
+        raise Refused(f"expiry: it was issued on {certificate.said['issued']}, which is yet to come")
+
+
+def _check_policy(certificate: Certificate) -> None:
+    """`must.passed == must.applicable > 0`, and nothing in the statement that contradicts it."""
+    must, predicate = certificate.must, certificate.statement["predicate"]
+    if not must.complete:
+        raise Refused(f"policy: {must.passed:,} of {must.applicable:,} MUST passed; expected all, and at least one")
+    if predicate["result"] == "FAILED" or predicate["failedTests"]:
+        raise Refused(f"policy: it lists failed tests: {', '.join(predicate['failedTests']) or 'FAILED'}")
+    if certificate.said["verdict"] != Conclusion.CONFORMANT:
+        raise Refused(f"policy: the verdict in it is {certificate.said['verdict']}")
+    if len(predicate["passedTests"]) != must.passed + certificate.should.passed:
+        raise Refused("policy: the tests that it lists as passed are not as many as it counts")
+
+
+def _judged_again(certificate: Certificate, evidence: Path) -> str:
+    """The journal is the certified one, and judged now it bears the certificate out; in words."""
+    if not evidence.is_file():
+        raise UsageError(f"there is no evidence {evidence}; expected the journal.sqlite of the certified run")
+    with exact_copy(evidence) as copy:
+        certified = certificate.said["journal"]["digest"]
+        if copy.digest.entry != certified:
+            raise Refused(
+                f"evidence: {evidence} is not the journal that was certified: its sha256 is {copy.digest.value}, "
+                f"certified is {certified.get('sha256')}"
+            )
+        result = Result.of(read_journal(copy.path))
+    _check_result(certificate, result)
+    by = "the same edition" if _is_of_this_edition(certificate) else f"another edition, catalogue {catalogue().digest}"
+    return f"the certified journal, judged again by {by}: {result.conclusion.value}"
+
+
+def _check_result(certificate: Certificate, result: Result) -> None:
+    now = recounted(result)
+    must = Tally.of(result.judged.verdicts, Level.MUST)
+    if not must.complete or result.conclusion is not Conclusion.CONFORMANT:
+        raise Refused(
+            f"evidence: judged again, the journal is {result.conclusion.value}: {must.passed:,} of "
+            f"{must.applicable:,} MUST passed"
+        )
+    if _is_of_this_edition(certificate):
+        # Another edition may know more requirements, or count otherwise; this one has to come to the very same.
+        for name in now:
+            if now[name] != certificate.said[name]:
+                raise Refused(
+                    f"evidence: judged again, {name} is {now[name]}; the certificate says {certificate.said[name]}"
+                )
+    if result.document["subject"]["kind"] != certificate.said["subject"]["kind"]:
+        raise Refused(f"evidence: the journal is of a {result.document['subject']['kind']}")
+
+
+def _is_of_this_edition(certificate: Certificate) -> bool:
+    entries = {entry["name"]: entry for entry in certificate.statement["predicate"]["configuration"]}
+    return all(entries.get(entry["name"]) == entry for entry in configuration())
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

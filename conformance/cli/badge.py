@@ -1,0 +1,65 @@
+"""`badge`: a badge of a certificate or a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from conformance.certificate.badge import Badge
+from conformance.certificate.verification import Certificate, proved
+from conformance.cli.certificates import certificate_bytes, write_file
+from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.verify import threshold_option, trust_of, trusted_keys
+from conformance.contract.schemas import parse_json, violations
+from conformance.errors import UsageError
+
+
+@click.command("badge", cls=ConformanceCommand, short_help="Make a badge of a certificate or a report.")
+@click.argument("source", type=click.Path(path_type=Path))
+@option(
+    "Badge",
+    "--endpoint",
+    is_flag=True,
+    help="What an endpoint badge of shields.io reads (JSON), in place of a drawing (SVG).",
+)
+@option(
+    "Badge",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where it goes. Default: standard output.",
+)
+@trusted_keys
+@threshold_option
+def badge(source: Path, endpoint: bool, output: Path | None, key: tuple[Path, ...], threshold: int | None) -> int:  # noqa: FBT001 - click gives each option
+    """Make a badge of SOURCE: a certificate, which is verified first, or a report.json.
+
+    The same source gives the same badge. Of a certificate that is refused none is made (exit code 1).
+    """
+    trust = trust_of(key, threshold)
+    data = certificate_bytes(source)
+    report = _report(data)
+    if report is None:
+        made = next(Badge.of_certificate(step) for step in proved(data, trust) if isinstance(step, Certificate))
+    elif click.get_current_context().get_parameter_source("key") is ParameterSource.COMMANDLINE:
+        raise UsageError(f"{source} is a report, which nobody signs; --key is for a certificate")
+    else:
+        made = Badge.of_report(report)
+    content = made.endpoint() if endpoint else made.svg()
+    if output is None:
+        click.echo(content, nl=False)
+    else:
+        write_file(output, content)
+    return 0
+
+
+def _report(data: bytes) -> dict[str, Any] | None:
+    """The report that it is; None if it is something else, which a certificate may be."""
+    try:
+        document = parse_json(data)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) and not violations("report", document) else None

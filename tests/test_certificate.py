@@ -1,0 +1,278 @@
+"""Certificates: when one is given, and what stands in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_certificate import (
+    CERTIFIER,
+    FINISHED,
+    NOW,
+    VENDOR,
+    certificate,
+    conformant,
+    journal_of,
+    payload,
+)
+from made_result import LOST, PASSED, RECORD, UNCHALLENGED, result_of, unexercised, verdict
+
+from conformance import __version__
+from conformance.certificate.digests import Digest, file_digest, suite_digest, text_digest
+from conformance.certificate.envelope import Envelope
+from conformance.certificate.evidence_file import JournalFile
+from conformance.certificate.issuing import Certification, issue
+from conformance.certificate.kill_matrix import NOT_MEASURED, measured_for, recorded
+from conformance.certificate.refusal import Refused
+from conformance.certificate.subject import files_of_command
+from conformance.certificate.verification import Certificate, Step, Trust, proved
+from conformance.checks.judgement import Reason
+from conformance.contract.requirements import catalogue
+from conformance.contract.schemas import parse_json, schemas_digest, violations
+from conformance.errors import EnvironmentFailure, UsageError
+from conformance.journal import Note
+from conformance.reporting.result import Result
+from conformance.verdicts import Verdict
+
+NOT_NEEDED = unexercised("NTF-13", "sms", Reason.NO_TRAFFIC, "applies where a transaction of the run fails")
+WARNED = verdict("AUT-11", "sms", Verdict.WARN, UNCHALLENGED)
+LACKED = verdict("ACC-04", "sms", Verdict.NOT_APPLICABLE, observations=0)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A certificate that vendor and certifier signed."""
+    return certificate(tmp_path_factory.mktemp("sample"), CERTIFIER)
+
+
+def steps(data: bytes, trust: Trust | None = None, **more: Any) -> list[Step | Certificate]:
+    """What was checked; Refused if something does not hold."""
+    return list(proved(data, trust or Trust(), now=NOW, **more))
+
+
+def said(data: bytes) -> dict[str, Any]:
+    """Our own part of the statement."""
+    extension: dict[str, Any] = payload(data)["predicate"]["statum_conformance"]
+    return extension
+
+
+# --- When it is given
+
+
+def test_a_conformant_run_is_certified(tmp_path: Path) -> None:
+    """Every MUST that applies passed; what is optional, conditional or a SHOULD does not stand in the way."""
+    data = certificate(tmp_path, result=conformant(*PASSED, NOT_NEEDED, WARNED, LACKED))
+
+    assert {"applicable": 2, "passed": 2} == said(data)["must"]
+    assert {"applicable": 1, "passed": 0} == said(data)["should"]
+    assert (["ACC-04 sms"], ["NTF-13 sms"]) == (said(data)["not_applicable"], said(data)["not_exercised"])
+    predicate = payload(data)["predicate"]
+    assert ("WARNED", ["ENC-01 sms", "CMD-01"], ["AUT-11 sms"], []) == (
+        predicate["result"],
+        predicate["passedTests"],
+        predicate["warnedTests"],
+        predicate["failedTests"],
+    )
+    assert isinstance(steps(data)[-1], Certificate)
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (
+            conformant(*PASSED, verdict("NTF-01", "sms", Verdict.FAIL, LOST)),
+            "2 of 3 MUST passed: FAIL NTF-01 sms",
+        ),
+        (
+            conformant(*PASSED, verdict("ACC-05", "sms", Verdict.KNOWN, LOST)),
+            "2 of 3 MUST passed: KNOWN ACC-05 sms",
+        ),
+        (
+            conformant(*PASSED, unexercised("AUT-02", "sms", Reason.PRECONDITION, "its twin was not sent")),
+            "2 of 3 MUST passed: INCONCLUSIVE AUT-02 sms",
+        ),
+        (conformant(WARNED), "0 of 0 MUST passed: "),
+        (conformant(LACKED, NOT_NEEDED), "0 of 0 MUST passed: "),
+        (result_of(PASSED, RECORD), "the run did not come to its end"),
+        (
+            result_of(PASSED, replace(RECORD, notes=(FINISHED, Note(2, "interrupted", {}, 1.0, 1.0)))),
+            "the run did not come to its end",
+        ),
+        (
+            conformant(record=replace(RECORD, settings={**RECORD.settings, "cases": "one.json"})),
+            "the run was told to send chosen cases only; a certificate needs all of them",
+        ),
+    ],
+)
+def test_nothing_else_is_certified(result: Result, reason: str, tmp_path: Path) -> None:
+    """A MUST that failed, is known to fail, or was not exercised; none at all; a run that is none."""
+    with pytest.raises(Refused) as refused:
+        certificate(tmp_path, result=result)
+    assert reason == refused.value.message
+
+
+def test_many_reasons_are_told_in_short(tmp_path: Path) -> None:
+    """The first three, and how many more."""
+    failed = [verdict("RSP-03", command, Verdict.FAIL, LOST) for command in ("sms", "airtime")]
+    failed += [verdict("NTF-01", command, Verdict.FAIL, LOST) for command in ("sms", "airtime")]
+
+    with pytest.raises(Refused, match=r"FAIL RSP-03 sms, FAIL RSP-03 airtime, FAIL NTF-01 sms and 1 more$"):
+        certificate(tmp_path, result=conformant(*PASSED, *failed))
+
+
+def test_a_journal_that_is_still_open_is_not_certified(tmp_path: Path) -> None:
+    """Its file alone does not hold all of it."""
+    journal = journal_of(tmp_path)
+    (tmp_path / "journal.sqlite-wal").write_bytes(b"frames")
+
+    with pytest.raises(EnvironmentFailure, match=r"is not closed: journal.sqlite-wal holds a part of it"):
+        issue(conformant(), journal, Certification(VENDOR), NOW)
+
+
+def test_a_journal_that_changed_while_it_was_judged_is_not_certified(tmp_path: Path) -> None:
+    """As when another run in the same folder replaced it."""
+    journal = journal_of(tmp_path)
+    journal.path.write_bytes(journal.path.read_bytes() + b"more")
+
+    with pytest.raises(EnvironmentFailure, match="changed while it was judged"):
+        issue(conformant(), journal, Certification(VENDOR), NOW)
+
+
+@pytest.mark.parametrize("days", [0, -1, 3651])
+def test_a_time_that_is_none_is_refused(days: int) -> None:
+    """A certificate is valid for a day or more, and not for ever."""
+    with pytest.raises(UsageError, match=f"--valid-days is {days}; expected 1 to 3650"):
+        Certification(VENDOR, valid_days=days)
+
+
+# --- What stands in it
+
+
+def test_both_layers_are_as_their_schema_says(sample: bytes) -> None:
+    """Envelope and statement."""
+    assert [] == violations("certificate", parse_json(sample))
+    assert [] == violations("certificate#statement", payload(sample))
+
+
+def test_it_names_what_was_judged_by(tmp_path: Path) -> None:
+    """Digests of suite, catalogue, schemas, expectations and journal."""
+    expectations = tmp_path / "expected.toml"
+    expectations.write_text("", encoding="utf-8")
+    data = certificate(tmp_path, expectations=expectations)
+    by = {entry["name"]: entry for entry in payload(data)["predicate"]["configuration"]}
+
+    assert {
+        "statum-conformance": suite_digest().entry,
+        "catalogue": {"sha256": catalogue().digest.removeprefix("sha256:")},
+        "schemas": {"sha256": schemas_digest().removeprefix("sha256:")},
+        "expectations": file_digest(expectations).entry,
+    } == {name: entry["digest"] for name, entry in by.items()}
+    assert {"version": __version__} == by["statum-conformance"]["annotations"]
+    journal = JournalFile.closed(tmp_path / "journal.sqlite")
+    assert {"name": "journal.sqlite", "digest": journal.digest.entry, "size": journal.size} == said(data)["journal"]
+
+
+def test_it_is_valid_for_a_year_unless_told_otherwise(tmp_path: Path) -> None:
+    """In UTC, to the second."""
+    a_year, a_week = said(certificate(tmp_path)), said(certificate(tmp_path, valid_days=7))
+
+    assert ("2026-11-22T12:00:00Z", "2027-11-22T12:00:00Z") == (a_year["issued"], a_year["expires"])
+    assert "2026-11-29T12:00:00Z" == a_week["expires"]
+
+
+def test_it_holds_neither_credential_nor_phone_number(tmp_path: Path) -> None:
+    """Whoever gets it does not learn the settings of the run."""
+    record = replace(RECORD, settings={**RECORD.settings, "phone_numbers": ["254712345678"]})
+    data = certificate(tmp_path, result=conformant(record=record))
+
+    assert "settings" not in said(data)
+    assert b"254712345678" not in Envelope.parse(data).payload
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "digest", "source"),
+    [
+        ({}, RECORD.settings["gateway"], text_digest(RECORD.settings["gateway"]), "address"),
+        (
+            {"subject_name": "acme 1.4", "subject_digest": Digest("sha256", "ab" * 32)},
+            "acme 1.4",
+            Digest("sha256", "ab" * 32),
+            "given",
+        ),
+        (
+            {"subject_digest": Digest("gitCommit", "ab" * 20)},
+            RECORD.settings["gateway"],
+            Digest("gitCommit", "ab" * 20),
+            "given",
+        ),
+    ],
+)
+def test_the_subject_is_given_or_no_more_than_an_address(
+    asked: dict[str, Any], name: str, digest: Digest, source: str, tmp_path: Path
+) -> None:
+    """And it says which."""
+    data = certificate(tmp_path, **asked)
+
+    assert [{"name": name, "digest": digest.entry}] == payload(data)["subject"]
+    assert source == said(data)["subject"]["digest_source"]
+
+
+def test_the_built_in_mock_gateway_is_measured_as_the_suite(tmp_path: Path) -> None:
+    """It is a part of it."""
+    record = replace(RECORD, settings={**RECORD.settings, "subject_name": "built-in mock gateway"})
+    data = certificate(tmp_path, result=conformant(record=record))
+
+    assert [{"name": "built-in mock gateway", "digest": suite_digest().entry}] == payload(data)["subject"]
+    assert "measured" == said(data)["subject"]["digest_source"]
+
+
+def test_the_files_of_a_driver_are_measured(tmp_path: Path) -> None:
+    """The scripts that its command line names; the program itself where it names none."""
+    script = tmp_path / "driver.py"
+    script.write_text("print()", encoding="utf-8")
+    data = certificate(tmp_path, measured=files_of_command(f"python {script} --fast"))
+
+    assert [{"name": "driver.py", "digest": file_digest(script).entry}] == payload(data)["subject"]
+    assert "measured of the driver: driver.py" == said(data)["subject"]["digest_detail"]
+    assert [Path("/bin/sh")] == list(files_of_command("/bin/sh -e"))
+    assert () == files_of_command("no-such-driver-anywhere")
+
+
+@pytest.mark.parametrize("text", ["", "sha256:", "sha256:zz", "ab" * 31, "md5:" + "ab" * 16, "sha512:" + "ab" * 32])
+def test_a_digest_that_is_none_is_refused(text: str) -> None:
+    """With what is expected."""
+    with pytest.raises(UsageError, match="expected ALGORITHM:HEX"):
+        Digest.parse(text)
+
+
+def test_a_digest_is_read_as_tools_print_it() -> None:
+    """In capitals, and without the name of the most usual algorithm."""
+    assert Digest("sha256", "ab" * 32) == Digest.parse("AB" * 32) == Digest.parse(f"sha256:{'ab' * 32}")
+
+
+def test_the_kill_matrix_counts_for_its_catalogue_only() -> None:
+    """For another edition the certificate says that it was not measured."""
+    matrix = {
+        "catalogue": catalogue().digest,
+        "suite": f"sha256:{suite_digest().value}",
+        "version": "0.1.0",
+        "measured_on": "2026-11-22",
+        "faults": 3,
+        "killed": 3,
+        "lawful": 2,
+        "left_alone": 2,
+    }
+    of_old = {**matrix, "catalogue": f"sha256:{'0' * 64}"}
+
+    assert {"measured": True, **matrix, "same_suite": True} == measured_for("gateway", {"gateway": matrix})
+    assert measured_for("gateway", {"gateway": {**matrix, "suite": of_old["catalogue"]}})["same_suite"] is False
+    not_measured = {"measured": False, "reason": NOT_MEASURED, "catalogue": catalogue().digest}
+    assert not_measured == measured_for("gateway", {"gateway": of_old}) == measured_for("client", {"gateway": matrix})
+
+
+def test_the_packaged_kill_matrix_is_whole() -> None:
+    """As its schema says; no fault that was not found is hidden in it."""
+    assert [] == violations("certificate#kill_matrices", recorded())
+    assert set(recorded()) <= {"gateway", "client"}

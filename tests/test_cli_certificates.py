@@ -1,0 +1,443 @@
+"""`run --sign-key`, `verify`, `sign`, `badge` and `keygen`, as they are called; and what bad keys are answered with."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from command_line import CHECKOUT, call
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from made_certificate import NOW, VENDOR, certificate
+from made_result import result_of
+
+from conformance.certificate.badge import Badge
+from conformance.certificate.issuing import Certification
+from conformance.certificate.keys import make_key_pair
+from conformance.certificate.verification import verified
+from conformance.cli import outcome
+from conformance.cli.certificates import Notary
+from conformance.cli.configuration import PREFIX
+from conformance.contract.schemas import schema
+from conformance.reporting.json_report import json_report
+from conformance.reporting.writing import REPORTS
+
+Capsys = pytest.CaptureFixture[str]
+Monkeypatch = pytest.MonkeyPatch
+
+# One worker makes the run that all of these look at.
+pytestmark = pytest.mark.xdist_group("certificates")
+
+QUICK = ("--product=sms", "--max-examples=0", "--seed=7")
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with keys, and the reports of a run that was certified with the vendor's."""
+    folder = tmp_path_factory.mktemp("certified")
+    with Monkeypatch.context() as there:
+        there.chdir(folder)
+        for key in ("vendor.key", "certifier.key"):
+            make_key_pair(Path(key))
+        assert 0 == outcome(["run", *QUICK, "--sign-key=vendor.key"])
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, certified: Path, monkeypatch: Monkeypatch) -> Path:
+    """A copy of that folder, as the current directory."""
+    folder = tmp_path / "here"
+    shutil.copytree(certified, folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv(f"{PREFIX}KEY_PASSPHRASE", raising=False)
+    return folder
+
+
+CERTIFICATE = "reports/certificate.json"
+EVIDENCE = ("--evidence", "reports/journal.sqlite")
+
+
+# --- From a run to a verified certificate
+
+
+def test_a_conformant_run_leaves_a_certificate_that_is_accepted(capsys: Capsys, here: Path) -> None:
+    """Signed by the vendor, about the mock gateway, and borne out by the journal beside it."""
+    called = call(capsys, "verify", CERTIFICATE, "--key=vendor.key.pub", *EVIDENCE)
+
+    assert (0, "") == (called.code, called.err), called.out
+    told = called.out.splitlines()
+    assert ["signature", "expiry", "policy", "evidence"] == [
+        line.removeprefix("ok      ").partition(":")[0] for line in told if line.startswith("ok")
+    ]
+    assert told[-1].startswith("valid: built-in mock gateway (gateway) · ")
+    assert {*REPORTS, "journal.sqlite", "certificate.json"} == {path.name for path in (here / "reports").iterdir()}
+
+
+def test_without_a_key_it_is_said_that_the_signer_is_unknown(capsys: Capsys) -> None:
+    """Still valid: that nothing was changed can be told."""
+    called = call(capsys, "verify", CERTIFICATE)
+
+    assert 0 == called.code
+    assert called.only_line.startswith("warning: without --key it is not known who signed")
+
+
+def test_a_tampered_certificate_is_refused(capsys: Capsys, here: Path) -> None:
+    """Exit 1, and the last line is the reason."""
+    path = here / CERTIFICATE
+    path.write_bytes(path.read_bytes().replace(b'"payload": "ey', b'"payload": "ez'))
+
+    called = call(capsys, "verify", CERTIFICATE)
+
+    assert (1, "refused: signature 1: it does not fit the payload; one of the two was changed\n", "") == (
+        called.code,
+        called.out,
+        called.err,
+    )
+
+
+def test_another_journal_is_refused(capsys: Capsys, here: Path) -> None:
+    """One byte of it is enough."""
+    journal = here / "reports" / "journal.sqlite"
+    content = bytearray(journal.read_bytes())
+    content[-1] ^= 1
+    journal.write_bytes(content)
+
+    called = call(capsys, "verify", CERTIFICATE, "--key=vendor.key.pub", *EVIDENCE)
+
+    assert 1 == called.code
+    assert called.out.splitlines()[-1].startswith("refused: evidence: reports/journal.sqlite is not the journal that")
+
+
+def test_a_run_that_is_not_conformant_leaves_no_certificate(capsys: Capsys, here: Path) -> None:
+    """The exit code is the verdict's; the reason is told, and the certificate of the run before is gone."""
+    called = call(capsys, "run", *QUICK, "--callback-url=http://127.0.0.1:1/", "--sign-key=vendor.key")
+
+    assert 3 == called.code
+    assert "no certificate: the run did not come to its end" in called.err.splitlines()
+    assert not (here / CERTIFICATE).exists()
+
+
+def test_what_cannot_be_certified_leaves_the_verdict_alone(capsys: Capsys, here: Path) -> None:
+    """Also when the journal turns out to be open; nothing is raised."""
+    (here / "reports" / "journal.sqlite-wal").write_bytes(b"frames")
+    notary = Notary(here / "reports" / "journal.sqlite", Certification(VENDOR))
+
+    notary.certify(result_of(), here / "reports")
+
+    assert capsys.readouterr().err.startswith("no certificate: the journal ")
+    assert not (here / CERTIFICATE).exists()
+
+
+# --- Several signatures
+
+
+def test_vendor_and_certifier_sign_one_after_the_other(capsys: Capsys) -> None:
+    """Then both can be asked for; before, they cannot."""
+    both = ("--key=vendor.key.pub", "--key=certifier.key.pub")
+
+    assert 1 == call(capsys, "verify", CERTIFICATE, *both).code
+    assert 0 == call(capsys, "verify", CERTIFICATE, *both, "--threshold=1").code
+    signed = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", "--key=vendor.key.pub", *EVIDENCE)
+    assert (0, "") == (signed.code, signed.err)
+    assert signed.out.endswith(f"· 2 signatures · {CERTIFICATE}\n")
+    assert 0 == call(capsys, "verify", CERTIFICATE, *both, *EVIDENCE).code
+
+
+def test_signing_elsewhere_leaves_the_original(capsys: Capsys, here: Path) -> None:
+    """With --output."""
+    before = (here / CERTIFICATE).read_bytes()
+
+    call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", "--output=both.json")
+
+    assert before == (here / CERTIFICATE).read_bytes()
+    assert 2 == len(json.loads((here / "both.json").read_bytes())["signatures"])
+
+
+def test_what_would_be_refused_is_not_signed(capsys: Capsys, here: Path) -> None:
+    """Nobody vouches for a certificate that does not hold."""
+    path = here / CERTIFICATE
+    path.write_bytes(path.read_bytes().replace(b'"payload": "ey', b'"payload": "ez'))
+    before = path.read_bytes()
+
+    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key")
+
+    assert "error: signature 1: it does not fit the payload; one of the two was changed" == called.only_line
+    assert (1, "", before) == (called.code, called.out, path.read_bytes())
+
+
+def test_the_same_key_does_not_sign_twice(capsys: Capsys) -> None:
+    """One clear line."""
+    called = call(capsys, "sign", CERTIFICATE, "--sign-key=vendor.key")
+
+    assert called.only_line.startswith("error: the certificate is signed with this key already: ")
+    assert 2 == called.code
+
+
+# --- Keys
+
+
+def test_a_private_key_is_readable_by_its_owner_only(capsys: Capsys, here: Path) -> None:
+    """Whatever the umask lets others have."""
+    before = os.umask(0)
+    try:
+        called = call(capsys, "keygen", "new.key")
+    finally:
+        os.umask(before)
+
+    assert 0 == called.code
+    assert 0o600 == stat.S_IMODE((here / "new.key").stat().st_mode)
+    assert ["private key new.key", "public key  new.key.pub"] == called.out.splitlines()[:2]
+    assert (here / "new.key").read_text(encoding="ascii").startswith("-----BEGIN PRIVATE KEY-----")
+    assert (here / "new.key.pub").read_text(encoding="ascii").startswith("-----BEGIN PUBLIC KEY-----")
+
+
+@pytest.mark.parametrize("there", ["new.key", "new.key.pub"])
+def test_a_key_is_never_overwritten(capsys: Capsys, here: Path, there: str) -> None:
+    """Neither half, nor what a broken link leads to; and the other half is not made."""
+    (here / there).symlink_to("nowhere")
+
+    called = call(capsys, "keygen", "new.key")
+
+    assert called.only_line.startswith(f"error: {there} exists already; a key is never overwritten")
+    assert 2 == called.code
+    assert {there} == {path.name for path in here.iterdir() if path.name.startswith("new.key")}
+
+
+def test_a_key_with_a_passphrase_signs_with_it_only(capsys: Capsys, monkeypatch: Monkeypatch) -> None:
+    """The passphrase comes from the environment, and is in no message."""
+    monkeypatch.setenv(f"{PREFIX}KEY_PASSPHRASE", "correct horse")
+    call(capsys, "keygen", "new.key")
+    signed = call(capsys, "sign", CERTIFICATE, "--sign-key=new.key", "--output=both.json")
+    monkeypatch.setenv(f"{PREFIX}KEY_PASSPHRASE", "wrong horse")
+    wrong = call(capsys, "sign", CERTIFICATE, "--sign-key=new.key", "--output=both.json")
+    monkeypatch.delenv(f"{PREFIX}KEY_PASSPHRASE")
+    none = call(capsys, "sign", CERTIFICATE, "--sign-key=new.key", "--output=both.json")
+
+    assert (0, 2, 2) == (signed.code, wrong.code, none.code)
+    assert wrong.only_line.startswith("error: new.key does not open with the passphrase given")
+    assert none.only_line.startswith("error: new.key is encrypted; expected its passphrase")
+    assert "horse" not in wrong.err
+
+
+def test_a_passphrase_on_the_command_line_is_warned_of(capsys: Capsys) -> None:
+    """Other processes see it."""
+    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", "--key-passphrase=x", "--output=both.json")
+
+    assert 0 == called.code
+    assert called.only_line.startswith("warning: --key-passphrase is visible to other processes")
+
+
+def test_a_key_that_others_can_read_is_warned_of(capsys: Capsys, here: Path) -> None:
+    """It can be used all the same."""
+    (here / "certifier.key").chmod(0o644)
+
+    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key")
+
+    assert 0 == called.code
+    assert "warning: certifier.key can be read by others; a private key should have mode 600" == called.only_line
+
+
+def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    """A private key of another kind."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - small, so that it is quick
+EC = ec.generate_private_key(ec.SECP256R1())
+
+BAD_PRIVATE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (lambda _: None, "there is no key file bad.key (hint: `statum-conformance keygen` makes one)"),
+    "a folder": (Path.mkdir, "bad.key is a directory; expected a private key in PEM"),
+    "empty": (Path.touch, "bad.key is no PEM file; expected an Ed25519 key in PEM"),
+    "bytes": (lambda path: path.write_bytes(bytes(range(256))), "bad.key is no PEM file"),
+    "endless": (lambda path: path.symlink_to("/dev/zero"), "bad.key is too long for a key"),
+    "public": (
+        lambda path: shutil.copy("vendor.key.pub", path),
+        "bad.key is a public key; expected a private key",
+    ),
+    "RSA": (lambda path: path.write_bytes(pem(RSA)), "bad.key is of the kind RSA; expected Ed25519"),
+    "EC": (lambda path: path.write_bytes(pem(EC)), "bad.key is of the kind EC; expected Ed25519"),
+    "OpenSSH": (
+        lambda path: path.write_bytes(RSA.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())),
+        "bad.key is a PEM file of the kind OPENSSH PRIVATE KEY; expected PRIVATE KEY (PKCS #8)",
+    ),
+    "cut off": (
+        lambda path: path.write_bytes(Path("vendor.key").read_bytes()[:60]),
+        "bad.key is a damaged private key; expected Ed25519 in PEM",
+    ),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_PRIVATE)
+@pytest.mark.parametrize("command", [("run",), ("sign", CERTIFICATE)], ids=lambda command: command[0])
+def test_a_wrong_private_key_is_one_line_and_exit_2(capsys: Capsys, here: Path, bad: str, command: tuple[str]) -> None:
+    """Before anything is sent or signed."""
+    make, words = BAD_PRIVATE[bad]
+    make(here / "bad.key")
+
+    called = call(capsys, *command, "--sign-key=bad.key")
+
+    assert called.only_line.startswith(f"error: {words}")
+    assert (2, "") == (called.code, called.out)
+
+
+BAD_PUBLIC: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (lambda _: None, "there is no key file bad.pub"),
+    "a folder": (Path.mkdir, "bad.pub is a directory; expected a public key in PEM"),
+    "empty": (Path.touch, "bad.pub is no PEM file"),
+    "private": (
+        lambda path: shutil.copy("vendor.key", path),
+        "bad.pub is a private key; expected a public key (hint: such as bad.pub.pub)",
+    ),
+    "RSA": (
+        lambda path: path.write_bytes(RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)),
+        "bad.pub is of the kind RSA; expected Ed25519",
+    ),
+    "PKCS #1": (
+        lambda path: path.write_bytes(RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.PKCS1)),
+        "bad.pub is a PEM file of the kind RSA PUBLIC KEY; expected PUBLIC KEY",
+    ),
+    "cut off": (
+        lambda path: path.write_bytes(Path("vendor.key.pub").read_bytes()[:60]),
+        "bad.pub is a damaged public key; expected Ed25519 in PEM",
+    ),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_PUBLIC)
+def test_a_wrong_public_key_is_one_line_and_exit_2(capsys: Capsys, here: Path, bad: str) -> None:
+    """It is no reason to refuse the certificate."""
+    make, words = BAD_PUBLIC[bad]
+    make(here / "bad.pub")
+
+    called = call(capsys, "verify", CERTIFICATE, "--key=bad.pub")
+
+    assert called.only_line.startswith(f"error: {words}")
+    assert (2, "") == (called.code, called.out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["verify", "none.json"], "there is no certificate none.json"),
+        (["verify", "reports"], "reports is a directory; expected a certificate"),
+        (["verify", "/dev/zero"], "/dev/zero is too long for a certificate"),
+        (["verify", CERTIFICATE, "--threshold=1"], "--threshold is 1 with 0 different keys"),
+        (["verify", CERTIFICATE, "--evidence=none"], "there is no evidence none"),
+        (["sign", CERTIFICATE], "missing option '--sign-key'"),
+        (["run", "--subject-digest=x"], "--subject-digest is for a certificate, and --sign-key is missing"),
+        (["run", "--sign-key=vendor.key", "--subject-digest=x"], "digest 'x' is none; expected ALGORITHM:HEX"),
+        (["run", "--sign-key=vendor.key", "--valid-days=0"], "--valid-days is 0; expected 1 to 3650"),
+        (
+            ["badge", "reports/report.json", "--key=vendor.key.pub"],
+            "reports/report.json is a report, which nobody signs",
+        ),
+        (["keygen", "no/such/folder/x.key"], "key file no/such/folder/x.key cannot be written: No such file"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_2(capsys: Capsys, arguments: list[str], words: str) -> None:
+    """What was given, what is expected."""
+    called = call(capsys, *arguments)
+
+    assert words in called.err.splitlines()[-1]
+    assert 2 == called.code
+    assert "valid: " not in called.out
+
+
+# --- Badges
+
+
+def test_a_badge_of_a_certificate_says_certified(capsys: Capsys) -> None:
+    """For shields.io, and drawn; the same certificate gives the same bytes."""
+    endpoint = call(capsys, "badge", CERTIFICATE, "--key=vendor.key.pub", "--endpoint")
+    first, second = call(capsys, "badge", CERTIFICATE), call(capsys, "badge", CERTIFICATE)
+
+    document = json.loads(endpoint.out)
+    assert {"schemaVersion", "label", "message", "color"} == set(document)
+    assert document["message"].startswith("certified for sms, account-details until ")
+    assert document["message"] in "".join(ET.fromstring(first.out).itertext())  # noqa: S314 - our own
+    assert (0, first.out) == (second.code, second.out)
+
+
+def test_a_badge_of_a_report_says_its_verdict(capsys: Capsys, here: Path) -> None:
+    """Not that it is certified: a report is signed by nobody."""
+    (here / "failed.json").write_bytes(json_report(result_of()))
+
+    conformant = json.loads(call(capsys, "badge", "reports/report.json", "--endpoint").out)
+    failed = json.loads(call(capsys, "badge", "failed.json", "--endpoint").out)
+
+    assert ("conformant for sms, account-details", "brightgreen") == (conformant["message"], conformant["color"])
+    assert failed["message"].startswith("non-conformant for ")
+    assert "red" == failed["color"]
+
+
+@pytest.mark.parametrize("source", ["reports/junit.xml", "reports/journal.sqlite", "tampered.json"])
+def test_no_badge_is_made_of_anything_else(capsys: Capsys, here: Path, source: str) -> None:
+    """Exit 1, the reason, and no file."""
+    tampered = (here / CERTIFICATE).read_bytes().replace(b'"payload": "ey', b'"payload": "ez')
+    (here / "tampered.json").write_bytes(tampered)
+
+    called = call(capsys, "badge", source, "--output=badge.svg")
+
+    assert (1, "") == (called.code, called.out)
+    assert called.only_line.startswith("error: ")
+    assert not (here / "badge.svg").exists()
+
+
+def test_no_badge_is_made_of_an_expired_certificate(capsys: Capsys, here: Path) -> None:
+    """However well it is signed."""
+    (here / "old.json").write_bytes(certificate(here, now=datetime(2020, 1, 1, tzinfo=UTC)))
+
+    called = call(capsys, "badge", "old.json")
+
+    assert "error: expiry: it expired on 2020-12-31T00:00:00Z" == called.only_line
+    assert 1 == called.code
+
+
+def test_a_badge_goes_where_it_is_told(capsys: Capsys, here: Path) -> None:
+    """The same bytes as on standard output."""
+    shown = call(capsys, "badge", CERTIFICATE).out
+
+    assert "" == call(capsys, "badge", CERTIFICATE, "--output=badge.svg").out
+    assert shown == (here / "badge.svg").read_text(encoding="utf-8")
+
+
+def test_a_badge_for_all_commands_names_none() -> None:
+    """Only what is less than the whole is said."""
+    document = {**schema("report")["examples"][0], "verdict": "conformant"}
+    commands = ("sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details", None)
+
+    badge = Badge.of_report({**document, "requirements": [{"command": command} for command in commands]})
+
+    assert "conformant" == badge.message
+
+
+def test_a_badge_of_a_certificate_by_hand(here: Path) -> None:
+    """Until when it is valid stands in it, to the day."""
+    made = verified(certificate(here, now=NOW))
+
+    assert "certified for sms until 2027-11-22" == Badge.of_certificate(made).message
+
+
+# --- Costs
+
+
+def test_a_run_that_signs_nothing_loads_no_cryptography() -> None:
+    """The libraries are imported when a key is first needed."""
+    script = (
+        "import sys; import conformance.cli; print(sorted({'cryptography', 'securesystemslib'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert "[]\n" == done.stdout

@@ -1,0 +1,289 @@
+"""The OpenAPI document: valid, complete, and true to the schemas that it is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from command_line import call
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from conformance.contract import openapi
+from conformance.contract.commands import COMMANDS, PRODUCTS, Command
+from conformance.contract.openapi import DEFAULT_SERVER, component_name, contract_schemas, openapi_document
+from conformance.contract.schemas import resolved, schema, schema_names, schemas_digest, violations
+from conformance.errors import SuiteError
+
+Capsys = pytest.CaptureFixture[str]
+
+DOCUMENT = openapi_document()
+# The suite's own: what it writes, not what a gateway promises.
+OWN_SCHEMAS = {"case", "har", "journal", "report", "requirement"}
+STATUSES = {"200", "400", "401", "402", "403", "422", "429", "500"}
+
+BY_COMMAND = pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.folder)
+
+
+def operation(command: Command) -> dict[str, Any]:
+    """The only operation of a command."""
+    (found,) = DOCUMENT["paths"][f"/{command.name}"].values()
+    return found
+
+
+def callback(command: Command) -> dict[str, Any]:
+    """The only callback of a command that a notification follows."""
+    (by_url,) = operation(command)["callbacks"].values()
+    (by_method,) = by_url.values()
+    return by_method["post"]
+
+
+def nodes(node: Any, place: str = "#") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every object of the document with its pointer."""
+    if isinstance(node, Mapping):
+        yield place, node
+    children = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in children:
+        yield from nodes(child, f"{place}/{str(key).replace('~', '~0').replace('/', '~1')}")
+
+
+def referred(reference: str) -> Any:
+    """What a reference of the document points to; KeyError if that does not exist."""
+    found: Any = DOCUMENT
+    for step in reference.removeprefix("#/").split("/"):
+        found = found[step]
+    return found
+
+
+def self_contained(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema of the document that a plain JSON Schema validator can judge by."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "components": DOCUMENT["components"], **rule}
+
+
+def test_it_is_openapi() -> None:
+    """By the validator of others, which also tries examples and defaults."""
+    assert [] == list(OpenAPIV31SpecValidator(DOCUMENT).iter_errors())
+
+
+def test_every_schema_of_the_contract_is_in_it() -> None:
+    """Files and definitions alike; those that are not are the suite's own."""
+    definitions = {f"common#{key}" for key in schema("common")["$defs"]}
+
+    assert set(schema_names()) == {*contract_schemas(), *OWN_SCHEMAS, "common"}
+    assert DOCUMENT["components"]["schemas"].keys() == {
+        component_name(name) for name in (*contract_schemas(), *definitions)
+    }
+
+
+@pytest.mark.parametrize("name", contract_schemas())
+def test_a_component_says_what_its_schema_says(name: str) -> None:
+    """With its references followed, keyword by keyword, extensions included."""
+
+    def inlined(node: Any) -> Any:
+        if isinstance(node, list):
+            return [inlined(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        here = {key: inlined(value) for key, value in node.items() if key != "$ref"}
+        return inlined(referred(node["$ref"])) | here if "$ref" in node else here
+
+    assert resolved(name) == inlined(DOCUMENT["components"]["schemas"][component_name(name)])
+
+
+def test_it_refers_to_its_own_components_alone() -> None:
+    """Each reference leads somewhere, so the file can be moved."""
+    references = {node["$ref"] for _, node in nodes(DOCUMENT) if "$ref" in node}
+
+    assert [] == [reference for reference in references if not reference.startswith("#/components/")]
+    assert [] == [reference for reference in references if not isinstance(referred(reference), dict)]
+
+
+@BY_COMMAND
+def test_every_command_is_in_it(command: Command) -> None:
+    """With its method alone, its statuses, and its request by the strict schema beside the tolerated one."""
+    said = operation(command)
+
+    assert [command.method.lower()] == list(DOCUMENT["paths"][f"/{command.name}"])
+    assert said["responses"].keys() == STATUSES | {"4XX", "5XX"}
+    if command.method == "GET":
+        assert ([], False) == (said["parameters"], "requestBody" in said)
+    else:
+        content = said["requestBody"]["content"]["application/json"]
+        assert {"$ref": f"#/components/schemas/{command.folder}.request"} == content["schema"]
+        assert {"$ref": f"#/components/schemas/{command.folder}.request.tolerated"} == said["x-tolerated"]
+
+
+def test_it_has_nothing_but_the_commands() -> None:
+    """A path each."""
+    assert [f"/{name}" for name in COMMANDS] == list(DOCUMENT["paths"])
+
+
+@BY_COMMAND
+def test_a_notification_is_the_callback_of_its_command(command: Command) -> None:
+    """By the product's schema, posted, answered with a 2xx; a command without a product has none."""
+    if command.product is None:
+        assert "callbacks" not in operation(command)
+        return
+    said = callback(command)
+
+    assert {"$ref": f"#/components/schemas/{command.product}.notification"} == (
+        said["requestBody"]["content"]["application/json"]["schema"]
+    )
+    assert ["2XX"] == list(said["responses"])
+    assert [] == said["security"]
+
+
+def test_members_of_a_get_travel_in_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None has any today; one that had would have a parameter of the query for each."""
+    asked = "account-details/request"
+    number = {"$ref": "../common.json#/$defs/phone_number"}
+    extended = schema(asked) | {
+        "properties": {"phone_number": number, "page": {"type": "string"}},
+        "required": ["page"],
+    }
+    monkeypatch.setattr(openapi, "schema", lambda name: extended if name == asked else schema(name))
+
+    document = openapi_document()
+
+    assert [
+        {
+            "name": "phone_number",
+            "in": "query",
+            "required": False,
+            "schema": {"$ref": "#/components/schemas/phone_number"},
+        },
+        {"name": "page", "in": "query", "required": True, "schema": {"type": "string"}},
+    ] == document["paths"]["/account-details"]["get"]["parameters"]
+    assert [] == list(OpenAPIV31SpecValidator(document).iter_errors())
+
+
+def test_a_schema_that_refers_beyond_the_contract_is_a_fault_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its component would lead nowhere."""
+    broken = schema("sms/request") | {"properties": {"message": {"$ref": "../report.json"}}}
+    monkeypatch.setattr(openapi, "schema", lambda name: broken if name == "sms/request" else schema(name))
+
+    with pytest.raises(SuiteError, match="is no part of the contract"):
+        openapi_document()
+
+
+def test_the_window_of_similar_requests_is_told() -> None:
+    """Where there is one."""
+    assert "within the last 300 seconds" in operation(COMMANDS["airtime"])["description"]
+    assert "seconds" not in operation(COMMANDS["sms"])["description"]
+
+
+def test_basic_authentication_guards_every_command() -> None:
+    """By default; only the callbacks, which the gateway sends, say otherwise."""
+    ((name, scopes),) = DOCUMENT["security"][0].items()
+
+    assert ("http", "basic") == tuple(
+        DOCUMENT["components"]["securitySchemes"][name][key] for key in ("type", "scheme")
+    )
+    assert [] == scopes
+    assert [] == [command.name for command in COMMANDS.values() if "security" in operation(command)]
+
+
+@pytest.mark.parametrize("status", sorted(STATUSES - {"200"}))
+def test_an_error_is_in_the_envelope_with_its_own_status(status: str) -> None:
+    """The body's status_code agrees with the status line (RSP-08), by any validator."""
+    response = DOCUMENT["components"]["responses"][status]
+    content = response["content"]["application/json"]
+    judge = jsonschema_rs.validator_for(self_contained(content["schema"]))
+    example = content["examples"]["example-1"]["value"]
+
+    assert judge.is_valid(example)
+    assert not judge.is_valid(example | {"status_code": 418})
+    assert not judge.is_valid({"status_code": int(status)})
+    assert example["description"] == response["description"]
+
+
+EXAMPLES = [
+    pytest.param(node["schema"], example["value"], id=f"{place}/{name}")
+    for place, node in nodes(DOCUMENT)
+    if "schema" in node and "examples" in node
+    for name, example in node["examples"].items()
+]
+
+
+@pytest.mark.parametrize(("rule", "value"), EXAMPLES)
+def test_an_example_keeps_its_schema(rule: dict[str, Any], value: Any) -> None:
+    """By a validator that knows nothing of ours, and by ours."""
+    assert jsonschema_rs.validator_for(self_contained(rule)).is_valid(value)
+    for reference in (rule, *rule.get("allOf", ())):
+        if "$ref" in reference:
+            names = {f"#/components/schemas/{component_name(name)}": name for name in contract_schemas()}
+            assert [] == violations(names[reference["$ref"]], value)
+
+
+def test_the_samples_of_the_seed_are_in_it() -> None:
+    """Request, answer and notification of an sms, word for word."""
+    sms = COMMANDS["sms"]
+    shown = [
+        operation(sms)["requestBody"],
+        operation(sms)["responses"]["200"],
+        callback(sms)["requestBody"],
+    ]
+
+    assert [
+        {
+            "sender_id": "Statum",
+            "phone_number": "254712345678",
+            "message": "This is a test Message through our API",
+        },
+        {
+            "status_code": 200,
+            "description": "Operation successful",
+            "request_id": "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a",
+        },
+        {"result_code": "200", "result_desc": "Success", "request_id": "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"},
+    ] == [body["content"]["application/json"]["examples"]["example-1"]["value"] for body in shown]
+
+
+# --- The command
+
+
+def test_the_command_prints_the_document(capsys: Capsys) -> None:
+    """As ASCII, so that no terminal or file can spoil it."""
+    called = call(capsys, "openapi")
+
+    assert (0, "") == (called.code, called.err)
+    assert json.loads(called.out) == DOCUMENT
+    assert called.out.isascii()
+    assert schemas_digest() == DOCUMENT["info"]["x-schemas"]
+
+
+def test_server_and_callbacks_can_be_named(capsys: Capsys) -> None:
+    """Those that are not named are placeholders nobody owns."""
+    url = "http://127.0.0.1:8080/callbacks/sms?token=t"
+    said = json.loads(call(capsys, "openapi", "--server", "http://127.0.0.1:9/api", "--callback", f"sms={url}").out)
+    urls = [
+        list(each["callbacks"]["result"])
+        for path in said["paths"].values()
+        for each in path.values()
+        if "callbacks" in each
+    ]
+
+    assert [{"url": "http://127.0.0.1:9/api"}] == said["servers"]
+    assert [{"url": DEFAULT_SERVER}] == DOCUMENT["servers"]
+    assert [
+        [url],
+        *([f"https://your-application.invalid/callbacks/{product}"] for product in PRODUCTS[1:]),
+    ] == urls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--server", "example.com"), "gateway 'example.com' is no URL"),
+        (("--callback", "sms"), "callback 'sms' is not PRODUCT=URL"),
+        (("--callback", "mail=http://x"), "there is no product 'mail'"),
+    ],
+)
+def test_what_cannot_be_used_is_told(capsys: Capsys, arguments: tuple[str, ...], complaint: str) -> None:
+    """In one line, and nothing is printed."""
+    called = call(capsys, "openapi", *arguments)
+
+    assert (2, "") == (called.code, called.out)
+    assert complaint in called.only_line

@@ -1,0 +1,274 @@
+"""The receiver on the open internet: junk, floods, slow senders and strangers change nothing for a gateway."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from raw_http import PATIENCE_S, connection, post, status
+
+from conformance.callbacks.address import Address
+from conformance.callbacks.asgi import AsgiReceiver
+from conformance.callbacks.guarding import Limits
+from conformance.callbacks.receiver import CallbackPaths
+from conformance.callbacks.strays import KEPT_BODY, MOST_WITHOUT_ID, Strays
+from conformance.contract.commands import PRODUCTS
+from conformance.traffic import Request
+
+ANY = Address("127.0.0.1", 0)
+TOKEN = "a-long-Token_42"  # noqa: S105 - of this test
+NOTIFICATION = b'{"result_code": "200", "result_desc": "Success", "request_id": "R-1"}'
+# So short that what is to be cut off is cut off while a test waits.
+SHORT = Limits(request_within_s=0.2, head_bytes=8 * 1024, headers=20, connections=8)
+
+
+class Taken:
+    """What a receiver has handed over."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[tuple[str | None, Request]] = []
+
+    def __call__(self, product: str | None, request: Request, *_: float) -> None:
+        """What a receiver calls."""
+        self.arrivals.append((product, request))
+
+
+@contextmanager
+def receiving(limits: Limits | None = None, token: str | None = None) -> Iterator[tuple[AsgiReceiver, Taken]]:
+    """A running receiver, and what it hands over."""
+    taken = Taken()
+    with AsgiReceiver(ANY, PRODUCTS, taken, token=token, limits=limits) as receiver:
+        yield receiver, taken
+
+
+def closed(client: socket.socket) -> bytes:
+    """All that comes until the server closes; it has to."""
+    received = bytearray()
+    with suppress(ConnectionResetError):
+        while piece := client.recv(65536):
+            received += piece
+    return bytes(received)
+
+
+def still_takes_notifications(receiver: AsgiReceiver) -> bool:
+    """Whether one is answered as ever."""
+    with connection(receiver.address) as client:
+        client.sendall(post(NOTIFICATION))
+        return status(client) == 200
+
+
+# --- Limits
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"", b"POST /call", b"POST /callbacks/sms HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"],
+    ids=["nothing", "half a head", "half a body"],
+)
+def test_who_does_not_finish_a_request_is_cut_off(begun: bytes) -> None:
+    """However far it went; nothing is handed over."""
+    with receiving(SHORT) as (receiver, taken), connection(receiver.address) as client:
+        client.sendall(begun)
+        assert b"" == closed(client)
+        assert still_takes_notifications(receiver)
+        assert 1 == len(taken.arrivals)
+
+
+def test_dripping_bytes_does_not_gain_time() -> None:
+    """A request has a time to be done in, not a pause that it may make."""
+    with receiving(SHORT) as (receiver, taken), connection(receiver.address) as client:
+        with suppress(OSError):
+            for _ in range(1000):
+                client.sendall(b"X" if taken.arrivals else b"P")
+                client.settimeout(0.05)
+                with suppress(TimeoutError):
+                    if not client.recv(1):
+                        break
+        assert still_takes_notifications(receiver)
+        assert 1 == len(taken.arrivals)
+
+
+def test_a_connection_that_waits_between_requests_is_left_alone() -> None:
+    """Gateways keep connections for their next notification."""
+    with receiving(SHORT) as (receiver, taken), connection(receiver.address) as client:
+        client.sendall(post(NOTIFICATION))
+        assert 200 == status(client)
+        waited = threading.Event()
+        assert not waited.wait(3 * SHORT.request_within_s)
+        client.sendall(post(NOTIFICATION))
+        assert 200 == status(client)
+        assert 2 == len(taken.arrivals)
+
+
+def test_a_head_that_does_not_end_is_refused() -> None:
+    """Before it fills the memory."""
+    with receiving(SHORT) as (receiver, taken), connection(receiver.address) as client:
+        client.sendall(b"POST /callbacks/sms HTTP/1.1\r\nHost: x\r\nX-Long: ")
+        with suppress(OSError):
+            for _ in range(64):
+                client.sendall(b"a" * 1024)
+        answered = closed(client)
+        assert answered.startswith(b"HTTP/1.1 431 ") or answered == b""
+        assert still_takes_notifications(receiver)
+        assert 1 == len(taken.arrivals)
+
+
+def test_too_many_headers_are_refused() -> None:
+    """With a status of its own; what was sent is not repeated in the answer."""
+    with receiving(SHORT) as (receiver, taken), connection(receiver.address) as client:
+        client.sendall(post(NOTIFICATION, "/callbacks/sms", *[f"X-{number}: canary42" for number in range(30)]))
+        answered = closed(client)
+        assert answered.startswith(b"HTTP/1.1 400 ")
+        assert b"canary42" not in answered
+        assert [] == taken.arrivals
+
+
+def test_idle_connections_make_room_for_new_ones() -> None:
+    """The oldest go; a notification in progress does not."""
+    with receiving(Limits(connections=8)) as (receiver, taken), ExitStack() as until:
+        busy = until.enter_context(connection(receiver.address))
+        busy.sendall(post(NOTIFICATION)[:-5])
+        idle = [until.enter_context(connection(receiver.address)) for _ in range(20)]
+        assert still_takes_notifications(receiver)
+        busy.sendall(NOTIFICATION[-5:])
+        assert 200 == status(busy)
+        assert b"" == closed(idle[0])
+        assert 2 == len(taken.arrivals)
+
+
+# --- The token
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (f"/callbacks/sms?token={TOKEN}", 200),
+        (f"/callbacks/sms?other=1&token={TOKEN}", 200),
+        (f"/callbacks/sms?token={TOKEN[:-1]}", 404),
+        (f"/callbacks/sms?token={TOKEN}x", 404),
+        ("/callbacks/sms?token=", 404),
+        ("/callbacks/sms?token=%ff%00", 404),
+        ("/callbacks/sms", 404),
+        (f"/callbacks/nothing?token={TOKEN}", 404),
+    ],
+)
+def test_without_the_token_it_is_nobodys(target: str, expected: int) -> None:
+    """Kept as a stray, answered as any address that there is not."""
+    with receiving(token=TOKEN) as (receiver, taken), connection(receiver.address) as client:
+        client.sendall(post(NOTIFICATION, target))
+        assert expected == status(client)
+        assert [("sms" if expected == 200 else None, target)] == [(p, request.url) for p, request in taken.arrivals]
+
+
+def test_the_token_is_in_the_urls_to_register() -> None:
+    """Behind a query that is there already."""
+    paths = CallbackPaths.of_url("https://example.org/hooks?a=b", ("sms",), TOKEN)
+    assert f"/hooks/callbacks/sms?a=b&token={TOKEN}" == paths.target("sms")
+    assert "sms" == paths.product_of(paths.target("sms"))
+
+
+# --- Strays
+
+
+def test_strays_are_kept_up_to_a_number() -> None:
+    """And counted beyond it; one that names a request is kept all the same, for it may be a notification."""
+    strays = Strays()
+    junk = [strays.kept(Request("GET", "/admin")) for _ in range(MOST_WITHOUT_ID + 5)]
+    assert (MOST_WITHOUT_ID, 5) == (sum(kept is not None for kept in junk), strays.left_out)
+    astray = Request("POST", "/elsewhere", (), NOTIFICATION)
+    assert astray == strays.kept(astray)
+
+
+def test_of_a_large_stray_only_the_beginning_is_kept() -> None:
+    """Enough to see what it is."""
+    kept = Strays().kept(Request("POST", "/x", (), b"x" * (KEPT_BODY + 1)))
+    assert kept is not None
+    assert KEPT_BODY == len(kept.body)
+
+
+# --- Fuzz and flood
+
+PIECES = st.one_of(
+    st.binary(max_size=200),
+    st.sampled_from(
+        [
+            post(NOTIFICATION),
+            b"POST /callbacks/sms HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"5\r\nhello\r\n",
+            b"ffffffffffffffff\r\n",
+            b"0\r\n\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"Content-Length: -1\r\n",
+            b"Content-Length: 99999999999999999999\r\n\r\n",
+            b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+            b"\r\n\r\n",
+        ]
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def fuzzed() -> Iterator[AsgiReceiver]:
+    """A receiver that all of it goes to."""
+    with receiving() as (receiver, _):
+        yield receiver
+
+
+@given(pieces=st.lists(PIECES, max_size=6))
+@settings(max_examples=300)
+def test_no_bytes_stop_it(fuzzed: AsgiReceiver, pieces: list[bytes]) -> None:
+    """Whatever is sent, in whatever pieces: what is answered is HTTP, and the next notification is taken."""
+    with connection(fuzzed.address) as client:
+        with suppress(OSError):  # it may hang up at any point
+            for piece in pieces:
+                client.sendall(piece)
+            client.shutdown(socket.SHUT_WR)
+        answered = closed(client)
+    assert answered == b"" or answered.startswith(b"HTTP/1.1 ")
+    assert still_takes_notifications(fuzzed)
+    assert () == fuzzed.errors
+
+
+def test_a_flood_of_junk_does_not_hold_up_notifications() -> None:
+    """Four thousand requests of every bad kind side by side with two hundred notifications: none of those is lost."""
+    junk = [
+        post(b"x" * 2000, "/wp-login.php"),
+        post(b"{", "/callbacks/sms"),
+        b"GET /callbacks/sms HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x00\x01\x02 nonsense\r\n\r\n",
+    ]
+
+    with receiving() as (receiver, taken):
+
+        def flood(number: int) -> None:
+            with suppress(OSError), connection(receiver.address) as client:
+                client.sendall(junk[number % len(junk)])
+                client.recv(1)
+
+        def notify(number: int) -> int:
+            body = json.dumps({"result_code": "200", "result_desc": "Success", "request_id": f"R-{number}"})
+            url = f"{receiver.address.url}/callbacks/airtime"
+            return httpx.post(url, content=body, timeout=PATIENCE_S, verify=False).status_code  # noqa: S501 - plain HTTP
+
+        with ThreadPoolExecutor(16) as flooding, ThreadPoolExecutor(4) as notifying:
+            flooded = [flooding.submit(flood, number) for number in range(4000)]
+            statuses = list(notifying.map(notify, range(200)))
+            for one in flooded:
+                one.result()
+
+        assert [200] * 200 == statuses
+        arrived = [
+            json.loads(request.body)["request_id"] for product, request in taken.arrivals if product == "airtime"
+        ]
+        assert sorted(f"R-{number}" for number in range(200)) == sorted(arrived)
+        assert () == receiver.errors

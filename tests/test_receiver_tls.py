@@ -1,0 +1,82 @@
+"""The receiver reached by https, and whom the suite trusts: a file of certificates, never nobody."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+
+from conformance.callbacks.address import Address
+from conformance.callbacks.asgi import AsgiReceiver
+from conformance.callbacks.asgi_thread import Tls
+from conformance.contract.commands import PRODUCTS
+from conformance.errors import UsageError
+from conformance.exchange.trust import trusting
+from conformance.traffic import Request
+
+
+def ignored(product: str | None, request: Request, at: float, wall: float) -> None:
+    """Nobody looks at what arrives."""
+
+
+def files(directory: Path, authority: trustme.CA, name: str = "server") -> tuple[Path, Path]:
+    """Certificate and key for 127.0.0.1, made by an authority of the test's own."""
+    issued = authority.issue_cert("127.0.0.1")
+    certificate, key = directory / f"{name}.pem", directory / f"{name}.key"
+    issued.private_key_pem.write_to_path(key)
+    certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    return certificate, key
+
+
+def test_it_is_reached_by_https_by_who_trusts_its_authority(tmp_path: Path) -> None:
+    """And by nobody else: verification is never off."""
+    authority = trustme.CA()
+    ca_file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    tls = Tls.of(*files(tmp_path, authority))
+    with AsgiReceiver(Address("127.0.0.1", 0), PRODUCTS, ignored, tls=tls) as receiver:
+        url = receiver.urls["sms"]
+        assert url.startswith("https://127.0.0.1:")
+        assert 200 == httpx.post(url, content=b"{}", verify=trusting(ca_file)).status_code
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            httpx.post(url, content=b"{}", verify=trusting())
+
+
+def test_trusting_a_file_does_not_turn_verification_off(tmp_path: Path) -> None:
+    """It adds to the usual authorities."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = trusting(tmp_path / "ca.pem")
+    assert (ssl.CERT_REQUIRED, True) == (context.verify_mode, context.check_hostname)
+    assert len(context.get_ca_certs()) == len(trusting().get_ca_certs()) + 1
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(None, "cannot be read"), ("no certificate", "holds no certificate")]
+)
+def test_a_ca_file_that_is_none_is_told(content: str | None, expected: str, tmp_path: Path) -> None:
+    """Before anything is sent."""
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError, match=expected):
+        trusting(path)
+
+
+def test_a_key_of_another_certificate_is_told(tmp_path: Path) -> None:
+    """With what is expected."""
+    authority = trustme.CA()
+    certificate, _ = files(tmp_path, authority)
+    _, other = files(tmp_path, authority, "other")
+    with pytest.raises(UsageError, match="cannot be used") as refused:
+        Tls.of(certificate, other)
+    assert refused.value.hint is not None
+
+
+def test_a_certificate_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """By its name."""
+    with pytest.raises(UsageError, match="there is no file"):
+        Tls.of(tmp_path / "absent.pem", tmp_path / "absent.key")
