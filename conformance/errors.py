@@ -5,9 +5,14 @@ ConformanceError                    says what was given, what is expected, and a
 ├── EnvironmentFailure  exit 3      the run cannot be made: unreachable, refused, port taken
 └── SuiteError          exit 4      the suite contradicts itself (a bug in it)
     └── UnknownKeyword              a schema keyword that generation does not know
+
+did_you_mean                        a hint at the name that was mistyped
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class ConformanceError(Exception):
@@ -42,3 +47,9 @@ class SuiteError(ConformanceError):
 
 class UnknownKeyword(SuiteError):
     """A schema uses a keyword that generation cannot honour; generating anyway would mislabel payloads."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """A hint at what of `known` may have been meant; None if nothing is near."""
+    near = get_close_matches(name, list(dict.fromkeys(known)), n=2)
+    return f"did you mean {' or '.join(near)}?" if near else None

@@ -67,7 +67,9 @@ OPTIONS = (
     Option("--corpus", "DIR"),
     Option("--cases", "FILE"),
     Option("--save-corpus", "DIR"),
+    Option("--expectations", "FILE"),
     Option("--report-dir", "DIR"),
+    Option("--env", "NAME"),
     Option("--show-phone-numbers", None),
 )
 

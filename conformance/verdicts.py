@@ -4,13 +4,17 @@
 
 Pure: the same record gives the same verdicts, at any time and anywhere. A requirement that was not observed is never
 green; what keeps a run from being conclusive is a MUST that could not be exercised.
+
+What is listed in an expectations file changes what is said of a failure (KNOWN) and whether the run fails (the exit
+code), never the conclusion: a subject that falls short is not conformant, whoever knows of it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from conformance.checks import CHECKS
@@ -23,6 +27,7 @@ from conformance.checks.patterns import Pattern, told
 from conformance.checks.watching import Watched, watch
 from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor, Level, Requirement, catalogue
+from conformance.expectations import Expectation, Expectations, Seen, Stale, known, stale
 from conformance.journal import Record
 
 
@@ -46,7 +51,7 @@ class Conclusion(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        """The exit code of a run that ends so."""
+        """The exit code of a run that ends so, where nothing is expected but that all is well."""
         return {Conclusion.CONFORMANT: 0, Conclusion.NON_CONFORMANT: 1, Conclusion.INCONCLUSIVE: 3}[self]
 
 
@@ -56,8 +61,9 @@ class RequirementVerdict:
 
     `observations` were judged, `failed` of them fell short; `findings` shows the first few of those.
     `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive. `asked_for` is False
-    where the run was told to send chosen cases only, and none of them bears on the requirement. `pattern` says on what
-    it depends that it fell short; findings with one cause are one, with a count.
+    where the run was told to send chosen cases only, and none of them bears on the requirement. `expected`: the entries
+    of the expectations file that explain the verdict; none if it was not expected. `pattern` says on what it depends
+    that it fell short; findings with one cause are one, with a count.
     """
 
     requirement: Requirement
@@ -71,6 +77,7 @@ class RequirementVerdict:
     reason: Reason | None = None
     detail: str | None = None
     asked_for: bool = True
+    expected: tuple[Expectation, ...] = ()
     pattern: Pattern | None = None
 
     @property
@@ -79,21 +86,31 @@ class RequirementVerdict:
 
         A conditional requirement whose condition never came about does not: it was kept as far as it applied.
         """
-        if self.verdict is Verdict.FAIL:
+        if self.verdict in (Verdict.FAIL, Verdict.KNOWN):
             return True
         if self.verdict is not Verdict.INCONCLUSIVE or self.level is not Level.MUST or not self.asked_for:
             return False
         return not (self.requirement.condition and self.reason is Reason.NO_TRAFFIC)
 
+    @property
+    def unexpected(self) -> bool:
+        """Whether it falls short without being listed: with an expectations file, worth an entry in it."""
+        return (self.hinders or self.verdict is Verdict.WARN) and not self.expected
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All verdicts of a run, how many of its requests were accepted, and what it exercised."""
+    """All verdicts of a run, how many of its requests were accepted, and what it exercised.
+
+    `expectations` are those that it was judged by, `stale` those of them that do not hold any more.
+    """
 
     verdicts: tuple[RequirementVerdict, ...]
     conclusion: Conclusion
     accepted: int
     coverage: tuple[Covered, ...] = ()
+    expectations: Expectations = field(default_factory=Expectations)
+    stale: tuple[Stale, ...] = ()
 
     def by(self, verdict: Verdict) -> list[RequirementVerdict]:
         """Those with a given verdict, in the catalogue's order."""
@@ -103,54 +120,84 @@ class Judged:
         """How many there are of each verdict."""
         return Counter(v.verdict for v in self.verdicts)
 
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the run: what is expected does not fail it, what is stale does.
+
+        A run in which nothing was exercised is never 0.
+        """
+        if self.stale or any(v.verdict is Verdict.FAIL for v in self.verdicts):
+            return Conclusion.NON_CONFORMANT.exit_code
+        exercised = any(v.verdict in (Verdict.PASS, Verdict.KNOWN) for v in self.verdicts)
+        if not exercised or any(v.hinders and not v.expected for v in self.verdicts):
+            return Conclusion.INCONCLUSIVE.exit_code
+        return Conclusion.CONFORMANT.exit_code
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the subject falls short of being conformant by nothing but what is listed."""
+        return self.exit_code == 0 and self.conclusion is not Conclusion.CONFORMANT
+
 
 def judge(
-    record: Record, checks: Mapping[str, Check] = CHECKS, scope: Callable[[Record], Record] = run_proper
+    record: Record,
+    checks: Mapping[str, Check] = CHECKS,
+    expectations: Expectations | None = None,
+    scope: Callable[[Record], Record] = run_proper,
 ) -> Judged:
-    """Judge a recorded run of a gateway by the catalogue; `scope` is the part of the record that is judged.
+    """Judge a recorded run of a gateway by the catalogue; nothing is expected to fall short without `expectations`.
+
+    `scope` is the part of the record that is judged.
 
     Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
     """
-    commands = tuple(COMMANDS[name] for name in Terms.of(record).commands)
-    pairs = catalogue().judged(Actor.GATEWAY, commands)
+    expectations = expectations or Expectations()
+    terms = Terms.of(record)
+    day = day_of(record) if expectations.entries else date.min
+    pairs = catalogue().judged(Actor.GATEWAY, tuple(COMMANDS[name] for name in terms.commands))
     coverage = Coverage()
     part = scope(record)
-    hearing = Hearing.of(part, [(checks[r.id], command) for r, command in pairs], witnesses=[coverage.see])
+    hearing = Hearing.of(
+        part,
+        [(checks[r.id], command) for r, command in pairs],
+        witnesses=[coverage.see],
+        listed=[_beginnings(expectations, r, command, terms, day) for r, command in pairs],
+    )
     verdicts = tuple(
-        _verdict(requirement, command, hearing.evidence.terms, tally)
+        _verdict(requirement, command, terms, tally)
         for (requirement, command), tally in zip(pairs, hearing.tallies, strict=True)
     )
-    verdicts = _looked_into(verdicts, part, checks, causes_of(record))
-    if record.settings.get("cases"):
+    chosen = bool(record.settings.get("cases"))
+    if chosen:
         verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
+    seen = [_seen(*each, expectations) for each in zip(verdicts, hearing.tallies, strict=True)]
+    verdicts = tuple(_as_known(*each, expectations, day) for each in zip(verdicts, seen, strict=True))
+    listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
+    verdicts = _looked_into(verdicts, part, checks, causes_of(record), listed)
+    whole = terms.settled_at is not None and terms.obstacle is None and not chosen
     accepted = sum(outcome.accepted for outcome in hearing.evidence.final.values())
-    return Judged(verdicts, conclude(verdicts), accepted, coverage.of(hearing.evidence.terms.commands))
+    return Judged(
+        verdicts,
+        conclude(verdicts),
+        accepted,
+        coverage.of(terms.commands),
+        expectations,
+        tuple(stale(expectations.entries, seen, day, whole=whole)),
+    )
 
 
-def _looked_into(
-    verdicts: tuple[RequirementVerdict, ...], part: Record, checks: Mapping[str, Check], causes: Causes
-) -> tuple[RequirementVerdict, ...]:
-    """The verdicts, those that fell short with what can be said of it."""
-    watched = {
-        place: Watched(checks[v.requirement.id], v.command, causes.get((v.requirement.id, v.command), ()))
-        for place, v in enumerate(verdicts)
-        if v.failed
-    }
-    if not watched:
-        return verdicts
-    watch(part, watched.values())
-    looked_into = list(verdicts)
-    for place, seen in watched.items():
-        verdict = verdicts[place]
-        pattern = told(seen.causes, seen.observations, verdict.failed, verdict.observations)
-        findings = seen.findings(one_cause=pattern.is_one_cause)
-        looked_into[place] = replace(verdict, pattern=pattern, findings=findings)
-    return tuple(looked_into)
+def day_of(record: Record) -> date:
+    """The day of the run, in UTC: what has expired by then does not count."""
+    return datetime.fromisoformat(record.settings["started_at"]).astimezone(UTC).date()
+
+
+# What is said of a requirement that was seen to be broken, by how binding it is.
+_BROKEN = {Level.MUST: Verdict.FAIL, Level.SHOULD: Verdict.WARN}
 
 
 def conclude(verdicts: tuple[RequirementVerdict, ...]) -> Conclusion:
     """The verdict on the subject; never conformant if nothing was seen to pass."""
-    if any(v.verdict is Verdict.FAIL for v in verdicts):
+    if any(v.verdict in (Verdict.FAIL, Verdict.KNOWN) for v in verdicts):
         return Conclusion.NON_CONFORMANT
     if any(v.hinders for v in verdicts) or not any(v.verdict is Verdict.PASS for v in verdicts):
         return Conclusion.INCONCLUSIVE
@@ -160,7 +207,7 @@ def conclude(verdicts: tuple[RequirementVerdict, ...]) -> Conclusion:
 def _verdict(requirement: Requirement, command: str | None, terms: Terms, tally: Tally) -> RequirementVerdict:
     level = requirement.level_for(exclusive_account=terms.exclusive_account)
     if tally.failed:
-        verdict, reason, detail = (Verdict.FAIL if level is Level.MUST else Verdict.WARN), None, None
+        verdict, reason, detail = _BROKEN[level], None, None
     elif tally.observations:
         verdict, reason, detail = Verdict.PASS, None, None
     else:
@@ -190,3 +237,71 @@ def _why(requirement: Requirement, weightiest: Unobserved | None, terms: Terms) 
     if requirement.condition:
         return Reason.NO_TRAFFIC, f"applies where {requirement.condition}; that did not happen"
     return Reason.NO_TRAFFIC, "nothing in the run's traffic bears on it"
+
+
+# --- On what it depends
+
+
+def _looked_into(
+    verdicts: tuple[RequirementVerdict, ...],
+    part: Record,
+    checks: Mapping[str, Check],
+    causes: Causes,
+    listed: Collection[tuple[str, str | None]],
+) -> tuple[RequirementVerdict, ...]:
+    """The verdicts, those that fell short with what can be said of it.
+
+    Where findings are `listed`, they are not gathered: one that is not listed must not go under among those that are.
+    """
+    watched = {
+        place: Watched(checks[v.requirement.id], v.command, causes.get((v.requirement.id, v.command), ()))
+        for place, v in enumerate(verdicts)
+        if v.failed
+    }
+    if not watched:
+        return verdicts
+    watch(part, watched.values())
+    looked_into = list(verdicts)
+    for place, seen in watched.items():
+        verdict = verdicts[place]
+        pattern = told(seen.causes, seen.observations, verdict.failed, verdict.observations)
+        gathered = () if (verdict.requirement.id, verdict.command) in listed else seen.findings(pattern.is_one_cause)
+        looked_into[place] = replace(verdict, pattern=pattern, findings=gathered or verdict.findings)
+    return tuple(looked_into)
+
+
+# --- What is expected
+
+
+def _beginnings(
+    expectations: Expectations, requirement: Requirement, command: str | None, terms: Terms, day: date
+) -> tuple[str, ...]:
+    """How the findings that are listed begin, for one requirement × command."""
+    broken = _BROKEN[requirement.level_for(exclusive_account=terms.exclusive_account)]
+    return tuple(e.beginning for e in expectations.on(requirement.id, command, day) if e.verdict == broken)
+
+
+def _seen(verdict: RequirementVerdict, tally: Tally, expectations: Expectations) -> Seen:
+    """What was seen, as far as expectations speak of it."""
+    if verdict.verdict is not Verdict.INCONCLUSIVE:
+        example = verdict.findings[0].message if verdict.findings else None
+        return Seen(verdict.requirement.id, verdict.command, verdict.verdict, tally.beginnings, tally.others, example)
+    told = f"{verdict.reason}: {verdict.detail}"
+    listed = (e.beginning for e in expectations.entries if e.concerns(verdict.requirement.id, verdict.command))
+    return Seen(
+        verdict.requirement.id,
+        verdict.command,
+        verdict.verdict,
+        [beginning for beginning in listed if told.startswith(beginning)],
+        example=told,
+        attributable=verdict.reason not in (Reason.ENVIRONMENT, Reason.INTERRUPTED),
+    )
+
+
+def _as_known(verdict: RequirementVerdict, seen: Seen, expectations: Expectations, day: date) -> RequirementVerdict:
+    """The verdict with what explains it; a failure that is explained in full is KNOWN."""
+    expected = known(seen, expectations.on(seen.requirement, seen.command, day))
+    if not expected:
+        return verdict
+    what = Verdict.KNOWN if verdict.verdict is Verdict.FAIL else verdict.verdict
+    return replace(verdict, verdict=what, expected=expected)

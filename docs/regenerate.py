@@ -1,6 +1,6 @@
 """Writes the parts of the documentation that say what the code says.
 
-    python docs/regenerate.py       rewrites them in place
+    python docs/regenerate.py       rewrites them in place, and schemas/configuration.json
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; tests/test_documentation.py fails if one
 is out of date.
@@ -8,6 +8,7 @@ is out of date.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +18,7 @@ import click
 from click.testing import CliRunner
 
 from conformance.cli import COMMANDS, cli
+from conformance.cli.configuration_schema import NAME, configuration_schema
 from conformance.mock_gateway.account import SCENARIOS
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import VARIANTS
@@ -24,6 +26,7 @@ from conformance.mock_gateway.variants import VARIANTS
 # ruff: noqa: INP001 - a script, not a module of a package
 
 HERE = Path(__file__).parent
+SCHEMA = HERE.parent / "schemas" / f"{NAME}.json"
 
 _PART = re.compile(r"(?<=<!-- generated: )(?P<name>[a-z-]+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
@@ -93,14 +96,18 @@ def regenerated(text: str) -> str:
     return _PART.sub(lambda part: f"{part['name']} -->\n{PARTS[part['name']]()}", text)
 
 
+def schema_text() -> str:
+    """The schema of the configuration file, as it is written."""
+    return json.dumps(configuration_schema(COMMANDS), ensure_ascii=False, indent=2) + "\n"
+
+
 def main() -> None:
-    """Rewrite the pages."""
-    for page in sorted(HERE.glob("*.md")):
-        before = page.read_text(encoding="utf-8")
-        after = regenerated(before)
-        if after != before:
-            page.write_text(after, encoding="utf-8")
-            sys.stdout.write(f"{page.name} rewritten\n")
+    """Rewrite the pages and the schema."""
+    texts = {page: regenerated(page.read_text(encoding="utf-8")) for page in sorted(HERE.glob("*.md"))}
+    for path, after in {**texts, SCHEMA: schema_text()}.items():
+        if not path.exists() or after != path.read_text(encoding="utf-8"):
+            path.write_text(after, encoding="utf-8")
+            sys.stdout.write(f"{path.name} rewritten\n")
 
 
 if __name__ == "__main__":

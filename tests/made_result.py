@@ -7,11 +7,13 @@ result_of            a Result of any verdicts, without the checks
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 from unittest.mock import patch
 
 from conformance.checks.judgement import Finding, Reason
 from conformance.contract.requirements import catalogue
+from conformance.expectations import Expectation, Expectations, Stale
 from conformance.journal import Record
 from conformance.reporting.result import Result
 from conformance.traffic import Case, Exchange, Kind, Request, Response
@@ -69,6 +71,15 @@ def unexercised(requirement_id: str, command: str | None, reason: Reason, detail
     return verdict(requirement_id, command, Verdict.INCONCLUSIVE, observations=0, reason=reason, detail=detail)
 
 
+LISTED = Expectation(
+    number=1,
+    requirement="ACC-05",
+    verdict="FAIL",
+    issue="https://github.com/example/gateway/issues/17",
+    owner="messaging team",
+    expires=date(2024, 8, 31),
+    command="sms",
+)
 NOT_SENT = "its positive twin was not sent"
 PASSED = (verdict("ENC-01", "sms", Verdict.PASS), verdict("CMD-01", None, Verdict.PASS))
 VERDICTS = (
@@ -83,12 +94,18 @@ VERDICTS = (
     unexercised("NTF-13", "sms", Reason.NO_TRAFFIC, "applies where a transaction of the run fails; none did"),
     unexercised("NTF-05", "sms", Reason.NO_TRAFFIC, "nothing in the run's traffic bears on it"),
     verdict("ACC-04", "sms", Verdict.NOT_APPLICABLE, observations=0),
-    verdict("ACC-05", "sms", Verdict.KNOWN, LOST),
+    verdict("ACC-05", "sms", Verdict.KNOWN, LOST, expected=(LISTED,)),
 )
 
 
-def result_of(verdicts: Iterable[RequirementVerdict] = VERDICTS, record: Record = RECORD) -> Result:
+def result_of(
+    verdicts: Iterable[RequirementVerdict] = VERDICTS,
+    record: Record = RECORD,
+    expectations: Expectations | None = None,
+    stale: tuple[Stale, ...] = (),
+) -> Result:
     """The result of a run that was judged so."""
-    judged = Judged(tuple(verdicts), conclude(tuple(verdicts)), accepted=1)
-    with patch("conformance.reporting.result.judge", lambda _: judged):
+    verdicts = tuple(verdicts)
+    judged = Judged(verdicts, conclude(verdicts), accepted=1, expectations=expectations or Expectations(), stale=stale)
+    with patch("conformance.reporting.result.judge", lambda *_, **__: judged):
         return Result.of(record)

@@ -93,6 +93,7 @@ class Run:
             "subject_name": "a gateway",
             "started_at": "2026-11-22T12:00:00.000+00:00",
             "seed": 7,
+            "phone_numbers": [],
         }
         notes = []
         if self.obstacle:

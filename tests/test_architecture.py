@@ -30,6 +30,7 @@ ORDER = (
     "exchange",
     "callbacks",
     "checks",
+    "expectations",
     "verdicts",
     "mock_gateway",
     "gateway_under_test",

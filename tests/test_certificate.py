@@ -32,6 +32,7 @@ from conformance.checks.judgement import Reason
 from conformance.contract.requirements import catalogue
 from conformance.contract.schemas import parse_json, schemas_digest, violations
 from conformance.errors import EnvironmentFailure, UsageError
+from conformance.expectations import Expectations
 from conformance.journal import Note
 from conformance.reporting.result import Result
 from conformance.verdicts import Verdict
@@ -158,18 +159,19 @@ def test_both_layers_are_as_their_schema_says(sample: bytes) -> None:
 
 def test_it_names_what_was_judged_by(tmp_path: Path) -> None:
     """Digests of suite, catalogue, schemas, expectations and journal."""
-    expectations = tmp_path / "expected.toml"
-    expectations.write_text("", encoding="utf-8")
-    data = certificate(tmp_path, expectations=expectations)
+    expectations = Expectations((), "known/expected.toml", f"sha256:{7:064x}")
+    result = conformant()
+    data = certificate(tmp_path, result=replace(result, judged=replace(result.judged, expectations=expectations)))
     by = {entry["name"]: entry for entry in payload(data)["predicate"]["configuration"]}
 
     assert {
         "statum-conformance": suite_digest().entry,
         "catalogue": {"sha256": catalogue().digest.removeprefix("sha256:")},
         "schemas": {"sha256": schemas_digest().removeprefix("sha256:")},
-        "expectations": file_digest(expectations).entry,
+        "expectations": {"sha256": f"{7:064x}"},
     } == {name: entry["digest"] for name, entry in by.items()}
     assert {"version": __version__} == by["statum-conformance"]["annotations"]
+    assert {"file": "expected.toml"} == by["expectations"]["annotations"]
     journal = JournalFile.closed(tmp_path / "journal.sqlite")
     assert {"name": "journal.sqlite", "digest": journal.digest.entry, "size": journal.size} == said(data)["journal"]
 

@@ -45,6 +45,7 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
         "sign",
         "badge",
         "keygen",
+        "config",
     ] == listed
 
 
@@ -64,6 +65,7 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
         ("doctor", "--gateway --consumer-key --consumer-secret --callback-listen --callback-url"),
         ("requirements", "--format"),
         ("openapi", "--server --callback"),
+        ("config", "--format --env"),
         ("run", "--sign-key --key-passphrase --subject-name --subject-digest --valid-days"),
         ("verify", "CERTIFICATE --key --threshold --evidence"),
         ("sign", "CERTIFICATE --sign-key --key-passphrase --key --threshold --evidence --output"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 import pytest
 
 from conformance.cli import COMMANDS
-from conformance.cli.configuration import FILE, PYPROJECT, configured, file_values, switches, variable
+from conformance.cli.configuration import FILE, PYPROJECT, Configured, configured, file_values, switches, variable
 from conformance.cli.options import settings_from
 from conformance.cli.run import run
 from conformance.errors import UsageError
@@ -36,7 +37,12 @@ def settings_of(*arguments: str) -> Settings:
 def from_file(text: str, directory: Path, environment: dict[str, str] | None = None) -> dict[str, Any]:
     """What is configured for `run` by a file of this text."""
     (directory / FILE).write_text(text, encoding="utf-8")
-    return configured(run.params, KNOWN, environment or {}, directory)
+    return values_of(configured(run.params, KNOWN, environment or {}, directory))
+
+
+def values_of(found: Mapping[str, Configured]) -> dict[str, Any]:
+    """The values, wherever they stand."""
+    return {name: each.value for name, each in found.items()}
 
 
 # option, in the file, in the environment, on the command line, the setting's name, and its value from each
@@ -126,6 +132,7 @@ def test_every_option_of_a_run_is_a_setting(here: Path) -> None:
     """Nothing that can be configured is ignored: each option is in the precedence table or in the one of addresses."""
     tried = {row[0] for row in PRECEDENCE} | {"gateway", "callback-listen", "callback-url", "short-code"}
     tried |= {"corpus", "cases", "save-corpus"}  # tests/test_casefiles.py
+    tried |= {"expectations"}  # tests/test_expectations.py
     tried |= {"ca-file", "callback-token", "callback-tls-cert", "callback-tls-key"}  # tests/test_receiver_tls.py
     tried |= {"consumer-secret-file", "netrc"}  # tests/test_credentials.py
     tried |= {"sign-key", "key-passphrase", "subject-name", "subject-digest", "valid-days"}  # test_cli_certificates.py

@@ -249,7 +249,7 @@ def unknown_names(text: str) -> list[str]:
     known = {
         r"statum-conformance [a-z]+": {f"statum-conformance {command.name}" for command in COMMANDS},
         r"(?<![\w-])--[a-z][a-z-]+": flags | FOREIGN_OPTIONS | {"--help", "--version"},
-        rf"{PREFIX}[A-Z_]*[A-Z]": {variable(name) for name in (*options, "debug")},
+        rf"{PREFIX}[A-Z_]*[A-Z]": {variable(name) for name in (*options, "debug", "env")},
         r"(?<=`)make [a-z]+": {f"make {target}" for target in re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE)},
     }
     return [name for pattern, names in known.items() for name in re.findall(pattern, text) if name not in names]

@@ -6,10 +6,12 @@ import http.client
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import reduce
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from campaigns import free_address, settings, shortfalls
 from pytest_httpserver import HTTPServer
@@ -23,10 +25,11 @@ from conformance.gateway_under_test.rig import CANARY_HEADER, Intake, rigged
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
 from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import serve_mock
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Request, header
-from conformance.verdicts import Conclusion, Verdict, judge
+from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, judge
 
 TOKEN = "hush-3f9a51c07e"  # noqa: S105 - of no use to anybody
 
@@ -52,6 +55,7 @@ def proxy(backend: Address, rewrite: Callable[[str], str] = str) -> Iterator[str
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign] # a way back that is cut
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -279,3 +283,92 @@ def test_an_obstacle_makes_every_verdict_inconclusive(tmp_path: Path) -> None:
     }
     assert (Conclusion.INCONCLUSIVE, 3) == (judgement.conclusion, judgement.conclusion.exit_code)
     assert told["hint"]
+
+
+class Tunnel:
+    """A way back that passes on so many requests, and then none any more, or none but every other."""
+
+    def __init__(self, lets_through: int, *, recovers: bool = False) -> None:
+        self._left = lets_through
+        self._recovers = recovers
+        self._lock = threading.Lock()
+
+    def __call__(self, target: str) -> str:
+        """The target, or the end of the connection."""
+        with self._lock:
+            self._left -= 1
+            if self._left < 0 and (not self._recovers or self._left % 2):
+                raise ConnectionAbortedError
+        return target
+
+
+def held_through(tunnel: Tunnel, directory: Path, *faults: str) -> Judged:
+    """A run of sms whose notifications come through that tunnel, against a gateway with these faults."""
+    address = free_address()
+    with proxy(address, tunnel) as public:
+        given = {"callback_listen": address, "callback_url": public, "products": ("sms",), "notify_within_s": 1.0}
+        account = Account.sample({"sms": f"{public}/callbacks/sms"})
+        behaviour = reduce(lambda changed, name: fault(name).change(changed), faults, BUILT_IN)
+        with serve_mock(account, behaviour, seed=1) as server:
+            credential = {"consumer_key": account.consumer_key, "consumer_secret": account.consumer_secret}
+            return judge(read_journal(campaign.run(settings(directory, gateway=server.url, **credential, **given))))
+
+
+def verdict_of(judgement: Judged, id_: str) -> RequirementVerdict:
+    """The verdict on a requirement for sms."""
+    return next(v for v in judgement.verdicts if (v.requirement.id, v.command) == (id_, "sms"))
+
+
+@pytest.mark.parametrize("tunnel", [Tunnel(20), Tunnel(20, recovers=True)], ids=["for good", "now and then"])
+def test_notifications_lost_on_a_way_back_that_broke_down_are_held_against_nobody(
+    tunnel: Tunnel, tmp_path: Path
+) -> None:
+    """Neither failed nor passed: a canary after the run shows that the way is not what it was before."""
+    judgement = held_through(tunnel, tmp_path)
+    found = verdict_of(judgement, "NTF-01")
+
+    assert (Verdict.INCONCLUSIVE, Reason.ENVIRONMENT) == (found.verdict, found.reason)
+    assert "are missing, and callback URL http://127.0.0.1:" in (found.detail or "")
+    assert [] == judgement.by(Verdict.FAIL), shortfalls(judgement)
+    assert Conclusion.INCONCLUSIVE == judgement.conclusion
+
+
+def test_notifications_that_a_gateway_never_sent_are_held_against_it(tmp_path: Path) -> None:
+    """The way back is proven once more after the run."""
+    judgement = held_through(Tunnel(1_000_000), tmp_path, "one-notification-in-twenty-lost")
+
+    assert ["NTF-01"] == [v.requirement.id for v in judgement.by(Verdict.FAIL)]
+
+
+# --- What a person should look at
+
+
+def answer(**headers: str) -> httpx.Response:
+    """An answer of a gateway."""
+    return httpx.Response(200, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("dated", "expected"),
+    [
+        ("Thu, 01 Jan 1970 00:16:40 GMT", []),
+        ("Thu, 01 Jan 1970 00:17:30 GMT", []),
+        ("Thu, 01 Jan 1970 00:20:00 GMT", ["the gateway's clock is 200 s ahead of this machine's"]),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", ["the gateway's clock is 1000 s behind this machine's"]),
+        ("yesterday", []),
+    ],
+)
+def test_a_clock_that_is_wrong_is_told(dated: str, expected: list[str]) -> None:
+    """Not what a slow answer makes of it."""
+    found = list(preflight.clock(answer(Date=dated), now=1000.0))
+    assert expected == [probe.detail for probe in found]
+    assert all(probe.ok and probe.warning for probe in found)
+
+
+def test_urls_to_register_are_shown_without_what_may_be_secret(tmp_path: Path) -> None:
+    """Unless they are asked for whole."""
+    given = settings(tmp_path, callback_url=f"https://example.org/hooks?a=1&token={TOKEN}", products=("sms",))
+    with rigged(given) as rig:
+        shown, whole = (preflight.to_register(rig, given.products, whole=whole) for whole in (False, True))
+    assert {"sms": "https://example.org/hooks/callbacks/sms?a=…&token=…"} == shown
+    assert {"sms": f"https://example.org/hooks/callbacks/sms?a=1&token={TOKEN}"} == whole

@@ -332,6 +332,32 @@ def test_the_reports_of_the_suite_say_the_same(judged: Judged) -> None:
     assert "non-conformant: http://127.0.0.1:" in judged.called.out
 
 
+def test_what_is_listed_is_expected_to_fail_and_what_is_stale_fails(tmp_path: Path) -> None:
+    """One item more, where there is a list; an entry that holds keeps its items from failing."""
+    entry = '[[expectation]]\nrequirement = "{}"\nverdict = "FAIL"\nissue = "#1"\nowner = "us"\nexpires = 2099-12-31\n'
+    (tmp_path / "known.toml").write_text(entry.format("RSP-12") + entry.format("RSP-03"), encoding="utf-8")
+    behaviour = fault("success-with-empty-description").change(Behaviour())
+    servers: list[MockServer] = []
+
+    def started(account: Account) -> str:
+        servers.append(serve_mock(account, behaviour))
+        servers[0].start()
+        return servers[0].url
+
+    given = registered(started)
+    address = (f"--gateway={given['gateway']}", f"--callback-listen={given['callback_listen']}")
+    try:
+        called = suite(tmp_path, *SUITE, *QUICK, *address, "--expectations=known.toml", "-rfx", **CREDENTIAL)
+    finally:
+        servers[0].stop()
+
+    assert 1 == called.code, called.out + called.err
+    assert "1 failed, " in called.out
+    assert "2 xfailed" in called.out
+    assert "entry 2 of known.toml (RSP-03 FAIL): it passes for sms, account-details; remove it" in called.out
+    assert "KNOWN: #1 · us · until 2099-12-31" in called.out
+
+
 # --- The fixture
 
 PEOPLES_OWN_TEST = """

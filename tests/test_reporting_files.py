@@ -10,13 +10,14 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from made_result import PASSED, RECORD, VERDICTS, WRONG_TYPE, result_of, unexercised, verdict
+from made_result import LISTED, LOST, PASSED, RECORD, VERDICTS, WRONG_TYPE, result_of, unexercised, verdict
 
 from conformance import __version__
 from conformance.checks.judgement import Finding, Reason
 from conformance.contract.requirements import catalogue
 from conformance.contract.schemas import violations
 from conformance.errors import EnvironmentFailure
+from conformance.expectations import Expectations, Stale, Staleness
 from conformance.reporting.escaping import for_terminal, for_xml
 from conformance.reporting.json_report import json_report
 from conformance.reporting.junit import junit
@@ -147,6 +148,31 @@ def test_junit_counts_and_properties() -> None:
         "gateway": "http://127.0.0.1:9000/api/v2",
         "verdict": "non-conformant",
     } == properties
+
+
+def test_a_known_failure_says_who_answers_for_it() -> None:
+    """Issue, owner and last day, beside the evidence; and so does report.json."""
+    skipped = cases(junit(result_of()))["ACC-05 sms"].find("skipped")
+    (entry,) = (e for e in result_of().document["requirements"] if e["verdict"] == "KNOWN")
+
+    assert skipped is not None
+    assert f"KNOWN: {LISTED.issue} · {LISTED.owner} · until 2024-08-31" == skipped.attrib["message"]
+    assert LOST.message in (skipped.text or "")
+    assert [{"entry": 1, "issue": LISTED.issue, "owner": LISTED.owner, "expires": "2024-08-31"}] == entry["expected"]
+
+
+def test_a_stale_entry_is_a_failed_test_case() -> None:
+    """Else a pipeline that reads junit.xml would be green where the run is not."""
+    stale = Stale(LISTED, Staleness.PASSES, "it passes for sms", "remove it")
+    expectations = Expectations((LISTED,), "known.toml", f"sha256:{1:064x}")
+
+    content = junit(result_of(PASSED, expectations=expectations, stale=(stale,)))
+
+    failure = cases(content)["entry 1: ACC-05 sms"].find("failure")
+    assert failure is not None
+    assert {"message": "it passes for sms", "type": "passes"} == failure.attrib
+    assert "entry 1 of known.toml (ACC-05 sms FAIL): it passes for sms; remove it" == failure.text
+    assert f'name="expectations" value="sha256:{1:064x}"' in content.decode()
 
 
 @given(ANY_TEXT)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.certificate.digests import Digest, file_digest
+from conformance.certificate.digests import Digest
 from conformance.certificate.envelope import Envelope, Signature
 from conformance.certificate.evidence_file import JournalFile
 from conformance.certificate.refusal import Refused
@@ -40,14 +40,13 @@ _NAMED = 3
 class Certification:
     """What a certificate is asked for with: the key, and what the user says about the subject.
 
-    `measured` are files that the subject consists of, `expectations` the file that its failures were forgiven by.
+    `measured` are files that the subject consists of.
     """
 
     key: PrivateKey
     subject_name: str | None = None
     subject_digest: Digest | None = None
     measured: tuple[Path, ...] = ()
-    expectations: Path | None = None
     valid_days: int = DEFAULT_VALID_DAYS
 
     def __post_init__(self) -> None:
@@ -70,8 +69,7 @@ def issue(result: Result, journal: JournalFile, certification: Certification, no
     )
     issued = (now or datetime.now(UTC)).replace(microsecond=0)
     expires = issued + timedelta(days=certification.valid_days)
-    expectations = _expectations(certification.expectations)
-    document = statement(result, subject, journal, expectations, (issued, expires))
+    document = statement(result, subject, journal, _expectations(result), (issued, expires))
     return countersign(Envelope(statement_bytes(document)), certification.key)
 
 
@@ -103,10 +101,9 @@ def _check_certifiable(result: Result) -> None:
         raise Refused(f"the subject is {result.conclusion.value}")
 
 
-def _expectations(path: Path | None) -> tuple[str, Digest] | None:
-    if path is None:
+def _expectations(result: Result) -> tuple[str, Digest] | None:
+    """Name and digest of the file that the run was judged by, if there was one; it made no failure good."""
+    listed = result.judged.expectations
+    if listed.file is None or listed.digest is None:
         return None
-    try:
-        return path.name, file_digest(path)
-    except OSError as error:
-        raise UsageError(f"the expectations {path} cannot be read: {error.strerror or error}") from error
+    return Path(listed.file).name, Digest.parse(listed.digest)

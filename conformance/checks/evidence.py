@@ -45,6 +45,7 @@ class Terms:
     `targets`: product → path and query at which its notifications must arrive. `loopback`: no network lies between
     the suite and the gateway, so that a lost answer is the gateway's doing. `settled_at`: until when (monotonic
     seconds) the suite listened, None when it was cut off before. `obstacle`: why the campaign was not held at all.
+    `ways_lost`: product → how its callback path was found not to lead here after the run.
     """
 
     commands: tuple[str, ...] = tuple(COMMANDS)
@@ -54,6 +55,7 @@ class Terms:
     loopback: bool = True
     settled_at: float | None = None
     obstacle: str | None = None
+    ways_lost: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, record: Record) -> Self:
@@ -68,6 +70,7 @@ class Terms:
             loopback=bool(settings["loopback"]),
             settled_at=notes.get("settled", {}).get("at"),
             obstacle=notes.get("obstacle", {}).get("message"),
+            ways_lost=dict(notes.get("way-back", {}).get("lost", {})),
         )
 
 

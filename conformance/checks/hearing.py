@@ -13,7 +13,7 @@ from bisect import insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, repeat
 from operator import itemgetter
 from typing import Generic, Self
 
@@ -43,14 +43,18 @@ _WEIGHTS = {reason: weight for weight, reason in enumerate(Reason)}
 class Tally:
     """How many observations were `kept`, how many fell short, and how many could not be told.
 
-    `weightiest`: the first of the unobserved ones with the weightiest reason.
+    `weightiest`: the first of the unobserved ones with the weightiest reason. `listed` are beginnings of messages that
+    are expected: `beginnings` are those of them that were seen, `others` counts the findings that begin with none.
     """
 
+    listed: tuple[str, ...] = ()
     kept: int = 0
     failed: int = 0
     unobserved: int = 0
     weightiest: Unobserved | None = None
-    _findings: list[tuple[int, Finding]] = field(default_factory=list)
+    beginnings: set[str] = field(default_factory=set)
+    others: int = 0
+    _findings: list[tuple[tuple[bool, int], Finding]] = field(default_factory=list)
 
     @property
     def observations(self) -> int:
@@ -59,14 +63,14 @@ class Tally:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """The first KEPT_FINDINGS."""
+        """The first KEPT_FINDINGS; those that are not listed come first."""
         return tuple(finding for _, finding in self._findings)
 
     def add(self, judgement: Judgement, place: int = 0) -> None:
         """One judgement more, at its place; among those of one place in the order in which they are added."""
         if isinstance(judgement, Finding):
             self.failed += 1
-            insort(self._findings, (place, judgement), key=itemgetter(0))
+            insort(self._findings, ((self._is_listed(judgement), place), judgement), key=itemgetter(0))
             del self._findings[KEPT_FINDINGS:]
         elif isinstance(judgement, Unobserved):
             self.unobserved += 1
@@ -74,6 +78,12 @@ class Tally:
                 self.weightiest = judgement
         else:
             self.kept += 1
+
+    def _is_listed(self, finding: Finding) -> bool:
+        seen = [beginning for beginning in self.listed if finding.message.startswith(beginning)]
+        self.beginnings.update(seen)
+        self.others += not seen
+        return bool(seen)
 
     def add_all(self, judgements: Iterable[Judgement]) -> None:
         """All of a check, in their order."""
@@ -159,13 +169,18 @@ class Hearing:
         record: Record,
         checks: Iterable[tuple[Check, str | None]],
         witnesses: Sequence[Callable[[Answer], None]] = (),
+        listed: Sequence[tuple[str, ...]] = (),
     ) -> Self:
         """Go through a record and put what was seen to each check, for the command that is named beside it.
 
-        Each of the `witnesses` is shown every answer in full, too.
+        Each of the `witnesses` is shown every answer in full, too. `listed`: for each check, in their order, beginnings
+        of messages that are expected of it; none at all if left out.
         """
         evidence = Evidence(Terms.of(record))
-        asked = [(check, command, Tally()) for check, command in checks]
+        beginnings = chain(listed, repeat(()))
+        asked = [
+            (check, command, Tally(expected)) for (check, command), expected in zip(checks, beginnings, strict=False)
+        ]
         of_answers = _Bench([(c, m, t) for c, m, t in asked if isinstance(c, AnswerCheck)], evidence.terms)
         for answer in evidence.answers(record):
             of_answers.judge(answer)

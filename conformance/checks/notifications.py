@@ -43,18 +43,28 @@ CUT_OFF = Unobserved(Reason.INTERRUPTED, "the run ended before it had listened f
 
 
 def follows_each_accepted_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """NTF-01. A run that was cut off has seen some come, and cannot say that each does."""
+    """NTF-01. A run that was cut off has seen some come, and cannot say that each does.
+
+    Nor can one whose callback path was lost on the way: there, what is missing may have been sent.
+    """
+    product = COMMANDS[command].product if command else None
     missing: list[Outcome] = []
+    kept: list[Kept] = []
     for answer in evidence.owed(command):
         if evidence.terms.settled_at is None:
             yield replace(CUT_OFF, exchange=answer.number)
         elif evidence.first_about(answer) is not None:
-            yield Kept(answer.number)
+            kept.append(Kept(answer.number))
         elif (obstacle := _not_listened_out(evidence, answer)) is not None:
             yield obstacle
         else:
             missing.append(answer)
-    product = COMMANDS[command].product if command else None
+    lost = evidence.terms.ways_lost.get(product or "")
+    if missing and lost is not None:
+        detail = f"{len(missing)} notifications are missing, and {lost}"
+        yield from (Unobserved(Reason.ENVIRONMENT, detail, answer.number) for answer in missing)
+        return
+    yield from kept
     explained = evidence.unreadable_notices[product]
     if len(missing) > explained:
         # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.

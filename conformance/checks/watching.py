@@ -101,17 +101,17 @@ class Watched:
         """
         return tuple(self._observed[number] for number in sorted(self._observed))
 
-    def findings(self, *, one_cause: bool) -> tuple[Finding, ...]:
-        """The findings, at most KEPT_FINDINGS: those of one cause at one place of the answer are one, with a count.
+    def findings(self, one_cause: bool) -> tuple[Finding, ...]:  # noqa: FBT001 - what is asked is in the name
+        """At most KEPT_FINDINGS: those of one cause at one place of the answer are one, with a count.
 
-        `one_cause`: all of them are of one. Those whose simplest form is known come first.
+        `one_cause`: all of them are of one. Those whose simplest form is known come first. None if no cause is known.
         """
         if self.causes:
             found = [group.gathered for group in self._by_cause.values()]
             return tuple([*sorted(found, key=lambda finding: finding.minimal is None), *self._single][:KEPT_FINDINGS])
         if one_cause:
             return tuple(group.gathered for group in self._by_place.values())[:KEPT_FINDINGS]
-        return tuple(self._single)
+        return ()
 
     # --- Watching
 

@@ -8,7 +8,8 @@ Results go to standard output; progress, warnings and errors to standard error, 
     command, configuration, options     options, from command line, environment or file
     run, mock, judge, doctor,
     replay, requirements, openapi,
-    verify, sign, badge, keygen         one command each
+    verify, sign, badge, keygen,
+    config                              one command each
     verdict                             the end of those that judge
     certificates                        the options that ask for a certificate
     complaints                          errors as lines
@@ -27,6 +28,7 @@ from conformance import __version__
 from conformance.cli.badge import badge
 from conformance.cli.command import ConformanceCommand, ConformanceGroup
 from conformance.cli.complaints import Complaints, in_one_line
+from conformance.cli.config import config
 from conformance.cli.configuration import variable
 from conformance.cli.doctor import doctor
 from conformance.cli.judge import judge
@@ -47,7 +49,8 @@ PROGRAM = "statum-conformance"
     cls=ConformanceGroup,
     epilog="Every option can also be given in the environment (--max-examples as STATUM_CONFORMANCE_MAX_EXAMPLES), or "
     "in statum-conformance.toml or [tool.statum-conformance] of pyproject.toml in the current directory. The command "
-    "line beats the environment, which beats the file.",
+    "line beats the environment, which beats the file. --env NAME takes what the file has in [env.NAME]; `config` "
+    "shows what counts.",
 )
 @click.version_option(__version__, prog_name=PROGRAM)
 def cli() -> None:
@@ -66,6 +69,7 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
     sign,
     badge,
     keygen,
+    config,
 )
 
 for command in COMMANDS:

@@ -85,9 +85,7 @@ def signing_options(function: F) -> F:
     return function
 
 
-def certification_from(
-    options: dict[str, Any], measured: tuple[Path, ...] = (), expectations: Path | None = None
-) -> Certification | None:
+def certification_from(options: dict[str, Any], measured: tuple[Path, ...] = ()) -> Certification | None:
     """What the options ask for; None without --sign-key. `measured` are files that the subject consists of.
 
     To be called before anything is sent: raises UsageError for a key that cannot be used, and a digest that is none.
@@ -103,7 +101,6 @@ def certification_from(
         subject_name=options["subject_name"],
         subject_digest=None if digest is None else Digest.parse(digest),
         measured=measured,
-        expectations=expectations,
         valid_days=options["valid_days"],
     )
 

@@ -3,7 +3,7 @@
 ConformanceCommand      a click command whose options are also configured by environment and file
 ConformanceGroup        the group, which says what a mistyped command may have meant
 option                  an option that belongs to a section of the help
-Named, Listen           types of values: one of a table of names; an address
+Named, Listen, …        types of values: one of a table of names; an address; and others
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 import click
 
 from conformance.callbacks.address import Address
-from conformance.cli.configuration import configured, did_you_mean, switches
-from conformance.errors import EnvironmentFailure, UsageError
+from conformance.cli.configuration import ENV, FILE, configured, switches
+from conformance.errors import EnvironmentFailure, UsageError, did_you_mean
+from conformance.expectations import Expectations, read_expectations
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +36,18 @@ def option(section: str, *names: str, **attributes: Any) -> Callable[[F], F]:
     return click.option(*names, cls=SectionedOption, section=section, **attributes)
 
 
+def _env_option() -> click.Option:
+    """`--env`: it cannot be configured in the file, whose tables it chooses from, so it is eager."""
+    return SectionedOption(
+        [f"--{ENV}"],
+        section="Configuration",
+        metavar="NAME",
+        is_eager=True,
+        expose_value=False,
+        help=f"Take what {FILE} has in [{ENV}.NAME], before what it has for all.",
+    )
+
+
 class ConformanceCommand(click.Command):
     """A command whose options may stand on the command line, in the environment or in a file, the former first.
 
@@ -43,12 +56,30 @@ class ConformanceCommand(click.Command):
 
     kin: Sequence[click.Command] = ()
 
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.params.append(_env_option())
+
+    @property
+    def known(self) -> list[str]:
+        """The names that the file may have."""
+        return [switch.name for command in (self, *self.kin) for switch in switches(command.params)]
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, with what is configured as defaults; asked for help, configuration does not matter."""
         if not set(args) & set(ctx.help_option_names):
-            known = [switch.name for command in (self, *self.kin) for switch in switches(command.params)]
-            ctx.default_map = configured(self.params, known, os.environ, Path.cwd())
+            ctx.meta[ENV] = self._env_among(ctx, args)
+            found = configured(self.params, self.known, os.environ, Path.cwd(), ctx.meta[ENV])
+            ctx.default_map = {name: each.value for name, each in found.items()}
         return super().parse_args(ctx, args)
+
+    def _env_among(self, ctx: click.Context, args: Sequence[str]) -> str | None:
+        """The environment that the command line chooses; looked for first, since what is configured depends on it."""
+        try:
+            given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        except click.UsageError:
+            return None  # is told when the arguments are parsed in earnest
+        return given.get(ENV)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Do it. Raises EnvironmentFailure if interrupted, which click would answer with an empty line of its own."""
@@ -93,18 +124,18 @@ class Named(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4
 
     def __init__(self, what: str, names: Iterable[str], listed_by: str | None = None) -> None:
         self.name = what
-        self._names = tuple(names)
+        self.names = tuple(names)
         self._listed_by = listed_by
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
         """The name itself, if it is one."""
-        if value in self._names:
+        if value in self.names:
             return str(value)
         expected = (
-            f"one of {', '.join(self._names)}" if self._listed_by is None else f"a name that {self._listed_by} shows"
+            f"one of {', '.join(self.names)}" if self._listed_by is None else f"a name that {self._listed_by} shows"
         )
         raise UsageError(
-            f"there is no {self.name} {value!r}; expected {expected}", hint=did_you_mean(str(value), self._names)
+            f"there is no {self.name} {value!r}; expected {expected}", hint=did_you_mean(str(value), self.names)
         )
 
 
@@ -116,6 +147,16 @@ class Listen(click.ParamType):  # type: ignore[type-arg] # generic from click 8.
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:  # noqa: ARG002 - click's signature
         """The address."""
         return value if isinstance(value, Address) else Address.parse(str(value))
+
+
+class ExpectationsFile(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """The path of an expectations file. Raises UsageError for one that cannot be used, whatever is wrong in it."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Expectations:  # noqa: ARG002 - click's signature
+        """What is listed in it."""
+        return value if isinstance(value, Expectations) else read_expectations(Path(str(value)))
 
 
 class Registration(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on

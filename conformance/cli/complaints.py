@@ -10,8 +10,7 @@ import traceback
 
 import click
 
-from conformance.cli.configuration import did_you_mean
-from conformance.errors import ConformanceError, SuiteError, UsageError
+from conformance.errors import ConformanceError, SuiteError, UsageError, did_you_mean
 from conformance.journal import Redaction
 from conformance.reporting.console import print_line, remarks
 

@@ -1,10 +1,12 @@
 """Options that are not on the command line: from the environment, else from a file of the current directory.
 
-    configured      the values for one command's options, environment before file
+    configured      the values for one command's options, and where each comes from
+    layers          what the file has for all, and what for the environment that was chosen
     file_values     what `statum-conformance.toml`, or `[tool.statum-conformance]` in `pyproject.toml`, holds
     variable        the environment variable of an option
 
-Of the two files the first that there is counts, as with pytest. A list gives a repeatable option several times; in the
+Of the two files the first that there is counts, as with pytest. In it, `[env.NAME]` holds what counts only where that
+environment is chosen, by `--env NAME` or its variable. A list gives a repeatable option several times; in the
 environment its values are separated by commas. An empty variable counts as none.
 """
 
@@ -13,18 +15,19 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 
-from conformance.errors import UsageError
+from conformance.errors import UsageError, did_you_mean
 
 PREFIX = "STATUM_CONFORMANCE_"
 FILE = "statum-conformance.toml"
 PYPROJECT = "pyproject.toml"
 TABLE = "statum-conformance"
+# The option that chooses a named environment, and the table that holds them.
+ENV = "env"
 
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
@@ -65,35 +68,94 @@ def switches(options: Sequence[click.Parameter]) -> Iterator[Switch]:
         yield from (Switch(name[2:], option, inverted=True) for name in option.secondary_opts)
 
 
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """The value of an option, and where it stands."""
+
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one table of the file gives; `where` is how to call it."""
+
+    given: Mapping[str, Any]
+    where: str
+
+
 def configured(
-    options: Sequence[click.Parameter], known: Sequence[str], environment: Mapping[str, str], directory: Path
-) -> dict[str, Any]:
-    """The values that are configured for `options`, by the options' own names.
+    options: Sequence[click.Parameter],
+    known: Sequence[str],
+    environment: Mapping[str, str],
+    directory: Path,
+    env: str | None = None,
+) -> dict[str, Configured]:
+    """What is configured for `options`, by the options' own names; `env`: the named environment that was chosen.
 
     `known` are the long names of all commands' options; what the file gives for another command is left alone. Raises
-    UsageError for a file that cannot be read, a key that is none of `known`, and a value of the wrong type.
+    UsageError for a file that cannot be read, a key that is none of `known` (also in an environment that was not
+    chosen), a value of the wrong type, and an environment that the file does not have.
     """
-    values: dict[str, Any] = {}
-    given, where = file_values(directory)
-    for key in given:
-        if key not in known:
-            raise UsageError(
-                f"{key!r} in {where} is no option; expected the long name of one, as in --help",
-                hint=did_you_mean(key.replace("_", "-"), known),
-            )
-    for switch in switches(options):
-        if switch.name in given:
-            values[switch.option.name or ""] = _from_file(switch, given[switch.name], where)
+    values: dict[str, Configured] = {}
+    for layer in layers(directory, known, env or environment.get(variable(ENV))):
+        for switch in switches(options):
+            if switch.name in layer.given:
+                value = _from_file(switch, layer.given[switch.name], layer.where)
+                values[switch.option.name or ""] = Configured(value, layer.where)
     for switch in switches(options):
         if text := environment.get(variable(switch.name)):
-            values[switch.option.name or ""] = _from_environment(switch, text)
+            values[switch.option.name or ""] = Configured(_from_environment(switch, text), variable(switch.name))
     return values
 
 
-def did_you_mean(name: str, known: Sequence[str]) -> str | None:
-    """A hint at what of `known` may have been meant; None if nothing is near."""
-    near = get_close_matches(name, list(dict.fromkeys(known)), n=2)
-    return f"did you mean {' or '.join(near)}?" if near else None
+def layers(directory: Path, known: Sequence[str], env: str | None = None) -> list[Layer]:
+    """The tables of the file that count, the stronger last. Raises UsageError as `configured` does."""
+    given, where = file_values(directory)
+    environments = {name: Layer(table, _place(name, where)) for name, table in _environments(given, where).items()}
+    everywhere = Layer({key: value for key, value in given.items() if key != ENV}, where)
+    for layer in (everywhere, *environments.values()):
+        _check_keys(layer, known)
+    if not env:
+        return [everywhere]
+    if env not in environments:
+        names = ", ".join(environments) or f"none, for it has no table [{ENV}.{env}]"
+        raise UsageError(
+            f"there is no environment {env!r} in {where}; it has {names}", hint=did_you_mean(env, environments)
+        )
+    return [everywhere, environments[env]]
+
+
+def environment_names(directory: Path) -> list[str]:
+    """The environments that the file in `directory` has. Raises UsageError for one that cannot be used."""
+    return list(_environments(*file_values(directory)))
+
+
+def _environments(given: Mapping[str, Any], where: str) -> Mapping[str, Mapping[str, Any]]:
+    tables = given.get(ENV, {})
+    if not isinstance(tables, dict):
+        raise UsageError(f"{ENV} in {where} is {_named(tables)}; expected tables", hint=f"such as [{ENV}.sandbox]")
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise UsageError(
+                f"{ENV}.{name} in {where} is {_named(table)}; expected a table of options",
+                hint=f"put the options of an environment under [{ENV}.NAME]",
+            )
+    return tables
+
+
+def _place(name: str, where: str) -> str:
+    """How to call the table of an environment."""
+    return f"[{ENV}.{name}] of {FILE}" if where == FILE else f"[tool.{TABLE}.{ENV}.{name}] of {PYPROJECT}"
+
+
+def _check_keys(layer: Layer, known: Sequence[str]) -> None:
+    for key in layer.given:
+        if key not in known:
+            raise UsageError(
+                f"{key!r} in {layer.where} is no option; expected the long name of one, as in --help",
+                hint=did_you_mean(key.replace("_", "-"), known),
+            )
 
 
 def file_values(directory: Path) -> tuple[Mapping[str, Any], str]:

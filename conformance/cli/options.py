@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from conformance.callbacks.asgi_thread import Tls
-from conformance.cli.command import Listen, Named, option
+from conformance.cli.command import ExpectationsFile, Listen, Named, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
 from conformance.cli.credentials import Given, credential_of
@@ -251,6 +251,14 @@ case_options = _together(
     ),
 )
 
+expectations_options = option(
+    REPORTS,
+    "--expectations",
+    type=ExpectationsFile(),
+    metavar="FILE",
+    help="What is known to fall short, as TOML: it does not fail the run, but does once it passes or has expired.",
+)
+
 report_options = _together(
     option(
         REPORTS,
@@ -290,7 +298,7 @@ def credential_from(options: dict[str, Any]) -> tuple[str, str]:
     complaints.protect(secret or "", key or "", *options.get("redact", ()))
     for path in given.readable_by_others():
         complaints.warn(f"{path} holds the secret and can be read by others of this machine; chmod 600 {path}")
-    if _on_command_line("consumer_secret"):
+    if on_command_line("consumer_secret"):
         complaints.warn(f"--consumer-secret is visible to other processes of this machine; prefer {SECRET_VARIABLE}")
     if gateway is not None:
         check_gateway_url(gateway)  # before the credential is asked for: a typo is the likelier mistake
@@ -329,6 +337,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
         redact=tuple(options.get("redact", ())),
         show_phone_numbers=options.get("show_phone_numbers", False),
         report_dir=options.get("report_dir", Path("reports")),
+        expectations=options.get("expectations"),
         **_cases_from(options),
     )
 
@@ -356,7 +365,7 @@ def _cases_from(options: dict[str, Any]) -> dict[str, Any]:
     if "corpus" not in options:
         return {}
     corpus, cases, saved = options["corpus"], options["cases"], options["save_corpus"]
-    if cases is not None and corpus is not None and _on_command_line("corpus") and _on_command_line("cases"):
+    if cases is not None and corpus is not None and on_command_line("corpus") and on_command_line("cases"):
         raise UsageError("--cases sends these cases and nothing else, and --corpus others first; give one of the two")
     if saved is not None and saved.exists():
         if not saved.is_dir():
@@ -373,7 +382,8 @@ def _cases_from(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _on_command_line(name: str) -> bool:
+def on_command_line(name: str) -> bool:
+    """Whether the option was given there, and not by environment or file."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 

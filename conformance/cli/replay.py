@@ -12,7 +12,6 @@ from click.core import ParameterSource
 from conformance.callbacks.address import Address
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.complaints import Complaints
-from conformance.cli.configuration import did_you_mean
 from conformance.cli.options import (
     REPORTS,
     gateway_options,
@@ -25,7 +24,7 @@ from conformance.cli.options import (
 from conformance.cli.run import terminated_as_interrupted
 from conformance.cli.verdict import obstacle_in
 from conformance.contract.commands import COMMANDS
-from conformance.errors import UsageError
+from conformance.errors import UsageError, did_you_mean
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.corpus import numbers_named
 from conformance.gateway_under_test.plan import Plan

@@ -15,6 +15,7 @@ from conformance.cli.options import (
     account_options,
     campaign_options,
     case_options,
+    expectations_options,
     gateway_options,
     product_options,
     receiver_options,
@@ -38,6 +39,7 @@ from conformance.reporting.live import progress_on
 @product_options
 @campaign_options
 @case_options
+@expectations_options
 @report_options
 @signing_options
 def run(**options: Any) -> int:

@@ -10,6 +10,7 @@ from conformance.certificate.issuing import Certification
 from conformance.cli.certificates import Notary
 from conformance.cli.complaints import Complaints
 from conformance.errors import EnvironmentFailure
+from conformance.expectations import Expectations
 from conformance.gateway_under_test.keeping import keep
 from conformance.journal import Record, read_journal
 from conformance.reporting.console import print_line, remarks, results
@@ -18,23 +19,24 @@ from conformance.reporting.terminal import show, show_verdict
 from conformance.reporting.writing import REPORT_JSON, write_reports
 
 
-def judge_journal(
+def judge_journal(  # noqa: PLR0913 - each is an option of the commands that end so
     journal: Path,
     report_dir: Path,
     save_corpus: Path | None = None,
     certification: Certification | None = None,
     *,
+    expectations: Expectations | None = None,
     show_phone_numbers: bool | None = None,
 ) -> int:
     """Judge `journal`, write the reports into `report_dir`, show the result; the exit code of the verdict.
 
     Failing cases go into the folder `save_corpus`, if there is one, and a certificate beside the reports, if one is
-    asked for; `show_phone_numbers` is that of `Result.of`. Raises UsageError if it is no journal, EnvironmentFailure if
-    the reports, the certificate or the corpus cannot be written.
+    asked for; `expectations` and `show_phone_numbers` are those of `Result.of`. Raises UsageError if it is no journal,
+    EnvironmentFailure if the reports, the certificate or the corpus cannot be written.
     """
     # Before it is read, so that what is certified is what was judged.
     notary = None if certification is None else Notary(journal, certification)
-    result = Result.of(read_journal(journal), show_phone_numbers=show_phone_numbers)
+    result = Result.of(read_journal(journal), expectations, show_phone_numbers=show_phone_numbers)
     write_reports(result, report_dir)
     report = report_dir / REPORT_JSON
     obstacle = obstacle_in(result.record)
@@ -50,7 +52,7 @@ def judge_journal(
     if save_corpus is not None:
         for path in keep(result.record, result.judged, save_corpus):
             print_line(remarks(), f"kept {path}")
-    return result.conclusion.exit_code
+    return result.exit_code
 
 
 def obstacle_in(record: Record) -> EnvironmentFailure | None:

@@ -21,7 +21,7 @@ from conformance.checks.evidence import Answer
 from conformance.errors import EnvironmentFailure
 from conformance.exchange import Pace, Sender
 from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.preflight import examine
+from conformance.gateway_under_test.preflight import examine, way_back
 from conformance.gateway_under_test.progress import Progress, Silent
 from conformance.gateway_under_test.rig import Rig, rigged
 from conformance.gateway_under_test.samples import check_samples
@@ -91,6 +91,9 @@ def _campaign(
     _send(planned(settings, rig.gateway), settings, rig, journal, hearing)
     progress.phase("listen", f"up to {settings.notify_within_s:g} s")
     settled = hearing.ledger.wait()
+    if settled.missing and settings.gateway is not None:
+        lost = {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}
+        journal.note("way-back", {"lost": lost})
     if hearing.strays.left_out:
         journal.note("strays", {"left_out": hearing.strays.left_out})
     journal.note("settled", {"at": time.monotonic(), **_described(settled)})
@@ -137,7 +140,16 @@ def _look_into_failures(settings: Settings, journal: Journal, hearing: _Hearing,
 def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> bool:
     progress.phase("preflight", rig.gateway)
     for probe in examine(settings, rig):
-        journal.note("preflight", {"probe": probe.name, "ok": probe.ok, "detail": probe.detail, "target": probe.target})
+        journal.note(
+            "preflight",
+            {
+                "probe": probe.name,
+                "ok": probe.ok,
+                "detail": probe.detail,
+                "target": probe.target,
+                "warning": probe.warning,
+            },
+        )
         if not probe.ok:
             journal.note("obstacle", {"message": probe.detail, "hint": probe.hint})
             return False

@@ -80,7 +80,7 @@ def kept_files(record: Record, judged: Judged) -> Iterator[CaseFile]:
     """For each requirement × command that failed the simplest case of each cause, or the smallest that it shows."""
     cases = {case.id: case for case in record.cases}
     for verdict in judged.verdicts:
-        if verdict.verdict is not Verdict.FAIL:
+        if verdict.verdict not in (Verdict.FAIL, Verdict.KNOWN):
             continue
         failing = [f for f in verdict.findings if f.case in cases and not f.case.startswith(FROM_FILES)]
         shown = [(_simplest(finding, cases), finding) for finding in failing]

@@ -1,6 +1,8 @@
 """Does the set-up work? Looked at before anything is judged, so that the gateway is not blamed for it.
 
     examine     probe by probe: gateway reachable, credential accepted, callback path proven by a canary
+    way_back    the callback paths once more, after the run: where notifications are missing, somebody lost them
+    to_register what has to stand on the gateway's dashboard
     Probe       the outcome of one, with a hint where it failed
 
 Only account-details is called: it moves no money and sends no message.
@@ -8,9 +10,13 @@ Only account-details is called: it moves no money and sends no message.
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Iterator
+import ssl
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -27,16 +33,28 @@ ANSWER_TIMEOUT_S = 15.0
 CANARY_TIMEOUT_S = 10.0
 UNAUTHORIZED = 401
 
+# A certificate that runs out sooner is about to stop a nightly run.
+FEW_DAYS = 14
+SECONDS_OF_A_DAY = 86_400
+# Answers carry whole seconds, and take a while; what differs more is a clock that nobody sets.
+CLOCKS_DIFFER_S = 60.0
+# So many canaries go to each callback path after a run in which notifications are missing.
+CANARIES_AFTER = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One thing that must work. `target`: for a canary, path and query at which it arrived."""
+    """One thing that must work. `target`: for a canary, path and query at which it arrived.
+
+    `warning`: it works, and yet a person should look at it.
+    """
 
     name: str
     ok: bool
     detail: str
     hint: str | None = None
     target: str | None = None
+    warning: bool = False
 
 
 # Everything else would work, and every notification would seem to be missing.
@@ -50,10 +68,7 @@ NOWHERE_TO_NOTIFY = Probe(
 
 def examine(settings: Settings, rig: Rig) -> Iterator[Probe]:
     """Probe after probe; the next one is made only if the one before it went well."""
-    trusted = trusting(settings.ca_file) if settings.ca_file else True
-    with httpx.Client(
-        timeout=ANSWER_TIMEOUT_S, follow_redirects=False, mounts=_of_this_machine(rig), verify=trusted
-    ) as client:
+    with _client(settings, rig) as client:
         for probe in _gateway(settings, rig, client):
             yield probe
             if not probe.ok:
@@ -66,6 +81,12 @@ def examine(settings: Settings, rig: Rig) -> Iterator[Probe]:
             yield probe
             if not probe.ok:
                 return
+
+
+def _client(settings: Settings, rig: Rig) -> httpx.Client:
+    trusted = trusting(settings.ca_file) if settings.ca_file else True
+    mounts = _of_this_machine(rig)
+    return httpx.Client(timeout=ANSWER_TIMEOUT_S, follow_redirects=False, mounts=mounts, verify=trusted)
 
 
 def _of_this_machine(rig: Rig) -> dict[str, None]:
@@ -88,6 +109,8 @@ def _gateway(settings: Settings, rig: Rig, client: httpx.Client) -> Iterator[Pro
         )
         return
     yield Probe("gateway reachable", ok=True, detail=f"{rig.gateway} answered {answer.status_code}")
+    yield from _certificate(answer)
+    yield from clock(answer, time.time())
     if answer.status_code == UNAUTHORIZED:
         yield Probe(
             "credential accepted",
@@ -97,6 +120,66 @@ def _gateway(settings: Settings, rig: Rig, client: httpx.Client) -> Iterator[Pro
         )
         return
     yield Probe("credential accepted", ok=True, detail=f"consumer key {settings.consumer_key}")
+
+
+def _certificate(answer: httpx.Response) -> Iterator[Probe]:
+    """How long the gateway's certificate is good for; nothing for one that is reached without TLS."""
+    stream = answer.extensions.get("network_stream")
+    tls = stream.get_extra_info("ssl_object") if stream is not None else None
+    certificate = tls.getpeercert() if tls is not None else None
+    if tls is not None and certificate:
+        days = int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) // SECONDS_OF_A_DAY)
+        yield Probe(
+            "certificate",
+            ok=True,
+            detail=f"{tls.version()}, its certificate is good for {days} days",
+            warning=days < FEW_DAYS,
+        )
+
+
+def clock(answer: httpx.Response, now: float) -> Iterator[Probe]:
+    """Whether both clocks agree: times in the journal are compared with what the gateway's people see in their logs."""
+    dated = answer.headers.get("Date")
+    try:
+        theirs = parsedate_to_datetime(dated).timestamp() if dated else None
+    except ValueError:
+        theirs = None
+    if theirs is not None and abs(theirs - now) > CLOCKS_DIFFER_S:
+        ahead = "ahead of" if theirs > now else "behind"
+        yield Probe(
+            "clock",
+            ok=True,
+            detail=f"the gateway's clock is {abs(theirs - now):.0f} s {ahead} this machine's",
+            warning=True,
+        )
+
+
+def to_register(rig: Rig, products: Sequence[str], *, whole: bool = False) -> Mapping[str, str]:
+    """The callback URL of each product, as it has to stand on the dashboard.
+
+    Values in the query may be secrets and are left out, unless `whole`.
+    """
+    urls = {product: rig.callback_urls[product] for product in products}
+    return urls if whole else {product: _QUERY_VALUE.sub(r"\1=…", url) for product, url in urls.items()}
+
+
+_QUERY_VALUE = re.compile(r"(?<=[?&])([^=&]+)=[^&]*")
+
+
+def way_back(settings: Settings, rig: Rig) -> Iterator[tuple[str, Probe]]:
+    """A few canaries to each callback path, none of which may be lost; beside each product the first that was.
+
+    Where one is lost, notifications that are missing may have been lost on the same way, and are held against nobody.
+    """
+    with _client(settings, rig) as client:
+        for product in settings.products:
+            tries = (_callback(product, rig, client) for _ in range(CANARIES_AFTER))
+            last = next(tries)
+            for probe in tries:
+                if not last.ok:
+                    break
+                last = probe
+            yield product, last
 
 
 def _in_words(error: Exception) -> str:

@@ -42,7 +42,7 @@ def judged_alone(record: Record, case_id: str, window: Window | None = None) -> 
     scope = whole if is_follow_up(case_id) else run_proper
     if window is not None:
         checks |= {id_: _excused(checks[id_], window) for id_ in acceptance.CHECKS}
-    return tuple(v for v in judge(record, checks, scope).verdicts if v.observations or v.unobserved)
+    return tuple(v for v in judge(record, checks, scope=scope).verdicts if v.observations or v.unobserved)
 
 
 def whole(record: Record) -> Record:

@@ -16,6 +16,7 @@ from conformance.callbacks.asgi_thread import Tls
 from conformance.contract.commands import PRODUCTS, commands_of
 from conformance.contract.words import contract_words
 from conformance.errors import UsageError
+from conformance.expectations import Expectations
 from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.generation.payloads import Constraints
 from conformance.journal.redaction import MINIMUM_LENGTH
@@ -56,6 +57,7 @@ class Settings:
     the receiver is reached by https; `ca_file` holds further certificates that are trusted. `redact`: values that are
     written down nowhere, beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`:
     case files that go first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept.
+    `expectations`: what is known to fall short.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called,
     a product that does not exist, and numbers out of range.
     """
@@ -78,6 +80,7 @@ class Settings:
     corpus: CaseFolder | None = None
     cases: CaseFolder | None = None
     save_corpus: Path | None = None
+    expectations: Expectations | None = None
     callback_token: str | None = field(default=None, repr=False)
     callback_tls: Tls | None = None
     ca_file: Path | None = None
@@ -153,6 +156,7 @@ class Settings:
             "show_phone_numbers": self.show_phone_numbers,
             "corpus": str(self.corpus.path) if self.corpus else None,
             "cases": str(self.cases.path) if self.cases else None,
+            "expectations": self.expectations.recorded() if self.expectations else None,
         }
 
 

@@ -35,7 +35,7 @@ from conformance.generation.labels import Label
 from conformance.generation.payloads import Constraints
 from conformance.journal import Held, Note, Record
 from conformance.traffic import Case, Kind
-from conformance.verdicts import RequirementVerdict, Verdict, judge
+from conformance.verdicts import RequirementVerdict, judge
 
 # Some twenty rounds that wait for notifications, each as long as such a wait usually is; a run that failed is not to
 # keep people waiting for much more than a run that did not.
@@ -91,7 +91,9 @@ class Search:
 
         `late_s`: for how long the run awaits a notification that is late.
         """
-        wanting = [verdict for verdict in judge(record).verdicts if _wants_inquiry(verdict)]
+        wanting = [
+            verdict for verdict in judge(record, expectations=settings.expectations).verdicts if _wants_inquiry(verdict)
+        ]
         watched = [Watched(CHECKS[verdict.requirement.id], verdict.command) for verdict in wanting]
         within = settings.notify_within_s
         if not watched:
@@ -222,9 +224,9 @@ def _patience(evidence: Evidence) -> float:
 
 
 def _wants_inquiry(verdict: RequirementVerdict) -> bool:
-    """Whether the run itself does not tell on what it depends that a requirement fell short for a command."""
+    """Whether a requirement fell short for a command, is not listed, and the run does not tell on what it depends."""
     untold = verdict.pattern is not None and verdict.pattern.kind is Dependence.UNTOLD
-    return untold and verdict.command is not None and verdict.verdict in (Verdict.FAIL, Verdict.WARN)
+    return untold and verdict.command is not None and verdict.unexpected
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@
     WARN                                    passes, with the same in <system-out>
     INCONCLUSIVE that keeps the subject
         from being conformant               <error>
-    any other INCONCLUSIVE, NOT_APPLICABLE,
-        KNOWN                               <skipped>
+    any other INCONCLUSIVE, NOT_APPLICABLE  <skipped>
+    KNOWN, an INCONCLUSIVE that is listed   <skipped>, with issue, owner and expiry
 
-The class name groups by command (`statum.sms`; `statum.gateway` for what belongs to no command).
+The class name groups by command (`statum.sms`; `statum.gateway` for what belongs to no command). An entry of the
+expectations file that is stale is a test case more, of `statum.expectations`, with a <failure>.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from xml.etree import ElementTree as ET
 
 from conformance.contract.commands import COMMANDS
 from conformance.reporting.escaping import for_xml
+from conformance.reporting.expected import followed_up, subject_of, told_stale
 from conformance.reporting.likeness import alike
 from conformance.reporting.result import Result
 from conformance.verdicts import RequirementVerdict, Verdict
@@ -31,6 +33,7 @@ def junit(result: Result) -> bytes:
     cases = [
         _case(verdict, entry) for verdict, entry in zip(result.judged.verdicts, document["requirements"], strict=True)
     ]
+    cases += [_stale(stale, told) for stale, told in zip(_stale_entries(document), told_stale(document), strict=True)]
     totals = {
         "tests": str(len(cases)),
         "failures": _count(cases, "failure"),
@@ -57,6 +60,8 @@ def _properties(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "catalogue", document["tool"]["catalogue"]
     yield document["subject"]["kind"], document["subject"]["url"] or document["subject"]["name"]
     yield "verdict", document["verdict"]
+    if "expectations" in document:
+        yield "expectations", document["expectations"]["digest"]
 
 
 def _count(cases: list[ET.Element], tag: str) -> str:
@@ -91,7 +96,9 @@ def _warned(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None
 def _inconclusive(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
     reason = entry.get("reason", "")
     message = f"{reason}: {entry.get('reason_detail')}"
-    if verdict.hinders:
+    if verdict.expected:
+        _child(case, "skipped", None, message=f"{message} · {followed_up(verdict.expected)}")
+    elif verdict.hinders:
         _child(case, "error", evidence(entry), message=message, type=reason)
     else:
         _child(case, "skipped", None, message=message)
@@ -101,11 +108,27 @@ def _skipped(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> Non
     _child(case, "skipped", None, message=f"{verdict.verdict.value}: {entry['title']}")
 
 
+def _known(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
+    message = f"{verdict.verdict.value}: {followed_up(verdict.expected)}"
+    _child(case, "skipped", evidence(entry), message=message)
+
+
+def _stale_entries(document: Mapping[str, Any]) -> list[Entry]:
+    return list(document["expectations"]["stale"]) if "expectations" in document else []
+
+
+def _stale(stale: Entry, told: str) -> ET.Element:
+    name = for_xml(f"entry {stale['entry']}: {subject_of(stale)}")
+    case = ET.Element("testcase", {"classname": "statum.expectations", "name": name, "time": "0"})
+    _child(case, "failure", told, message=stale["detail"], type=stale["why"])
+    return case
+
+
 _OUTCOMES: Mapping[Verdict, Callable[[ET.Element, RequirementVerdict, Entry], None]] = {
     Verdict.FAIL: _failed,
     Verdict.WARN: _warned,
     Verdict.INCONCLUSIVE: _inconclusive,
-    Verdict.KNOWN: _skipped,
+    Verdict.KNOWN: _known,
     Verdict.NOT_APPLICABLE: _skipped,
 }
 

@@ -11,6 +11,7 @@ from conformance.checks.coverage import Covered
 from conformance.checks.follow_ups import SEARCH, run_proper
 from conformance.checks.judgement import Finding, Minimal
 from conformance.contract.requirements import catalogue
+from conformance.expectations import Expectation, Expectations, Stale
 from conformance.journal import Record
 from conformance.reporting.masking import Masking
 from conformance.reporting.reproduce import curl
@@ -33,12 +34,17 @@ class Result:
     masking: Masking = field(default_factory=Masking)
 
     @classmethod
-    def of(cls, record: Record, *, show_phone_numbers: bool | None = None) -> Result:
+    def of(
+        cls, record: Record, expectations: Expectations | None = None, *, show_phone_numbers: bool | None = None
+    ) -> Result:
         """Judge a record and describe the outcome. Pure: the same record gives the same document.
 
+        It is judged by the `expectations`; None: by those that the run was given, which the record holds.
         `show_phone_numbers`: whether those that the run was given are shown whole; None: as the run was told.
         """
-        judged = judge(record)
+        if expectations is None:
+            expectations = Expectations.of(record.settings.get("expectations"))
+        judged = judge(record, expectations=expectations)
         masking = Masking.of(record.settings, shown=show_phone_numbers)
         return cls(record, judged, masking.value(_document(record, judged)), masking)
 
@@ -47,6 +53,11 @@ class Result:
         """The verdict on the subject."""
         return self.judged.conclusion
 
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the run: that of the conclusion, unless something was expected."""
+        return self.judged.exit_code
+
 
 def _document(record: Record, judged: Judged) -> dict[str, Any]:
     settings = record.settings
@@ -54,7 +65,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
     finished = notes.get("finished", {})
     requests = _Requests.of(record, judged)
     proper = run_proper(record)
-    return {
+    document = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "statum-conformance", "version": __version__, "catalogue": catalogue().digest},
         "subject": {"kind": "gateway", "name": settings["subject_name"], "url": settings["gateway"]},
@@ -62,7 +73,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
         "started_at": settings["started_at"],
         "duration_s": round(float(finished.get("duration_s", 0.0)), 3),
         "seed": settings["seed"],
-        "settings": dict(settings),
+        "settings": _told(settings),
         "counts": {
             "exchanges": len(proper.exchanges),
             "accepted": judged.accepted,
@@ -71,6 +82,37 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
         "shrinking": _search(record),
         "requirements": [_entry(verdict, requests) for verdict in judged.verdicts],
         "coverage": [_class(covered) for covered in judged.coverage],
+    }
+    if judged.expectations.file is not None:
+        document["expectations"] = _expectations(judged)
+    return document
+
+
+def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as they were told to the run: of the expectations the file, not all that is in it."""
+    recorded = settings.get("expectations")
+    return {**settings, "expectations": recorded["file"]} if recorded else dict(settings)
+
+
+def _expectations(judged: Judged) -> dict[str, Any]:
+    """What was listed as known, and what of it does not hold any more."""
+    return {
+        "file": judged.expectations.file,
+        "digest": judged.expectations.digest,
+        "entries": [entry.members() for entry in judged.expectations.entries],
+        "stale": [_stale(stale) for stale in judged.stale],
+    }
+
+
+def _stale(stale: Stale) -> dict[str, Any]:
+    return {
+        "entry": stale.expectation.number,
+        "requirement": stale.expectation.requirement,
+        "command": stale.expectation.command,
+        "verdict": stale.expectation.verdict,
+        "why": stale.why.value,
+        "detail": stale.detail,
+        "advice": stale.advice,
     }
 
 
@@ -130,7 +172,14 @@ def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
         entry["condition"] = requirement.condition
     if verdict.reason:
         entry |= {"reason": verdict.reason.value, "reason_detail": verdict.detail}
+    if verdict.expected:
+        entry["expected"] = [_expected(expectation) for expectation in verdict.expected]
     return entry
+
+
+def _expected(expectation: Expectation) -> dict[str, Any]:
+    told = {"entry": expectation.number, **expectation.members()}
+    return {name: told[name] for name in ("entry", "message", "issue", "owner", "expires") if name in told}
 
 
 def _finding(finding: Finding, requests: _Requests) -> dict[str, Any]:

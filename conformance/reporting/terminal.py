@@ -24,11 +24,12 @@ from conformance.contract.requirements import Level
 from conformance.reporting.console import print_line
 from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
+from conformance.reporting.expected import entries_to_paste, followed_up, told_stale
 from conformance.reporting.likeness import alike
 from conformance.reporting.repeat import repeat_command, replay_command
 from conformance.reporting.result import Result
 from conformance.reporting.shortfalls import Shortfall, shortfalls
-from conformance.verdicts import Conclusion, Verdict
+from conformance.verdicts import Conclusion, Verdict, day_of
 
 STYLES: Mapping[str, str] = {
     Verdict.PASS: "green",
@@ -78,11 +79,10 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
     for line in chain(_unexercised(result), coverage_lines(result.document)):
         print_line(console, line)
     print_line(console, _counts(result))
-    for line in _left_out(result):
+    for line in chain(_not_looked_into(result), _left_out(result)):
         print_line(console, line)
-    for note in result.record.notes:
-        if note.kind == "left-out":
-            print_line(console, f"left out {note.detail['case']}: {note.detail['why']}")
+    for line in entries_to_paste(result.judged, day_of(result.record)):
+        print_line(console, line)
     print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")
     if journal is not None:
         for case_id in _failing_cases(fell_short)[:SHOWN_REPLAYS]:
@@ -91,15 +91,18 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
 
 
 def show_verdict(result: Result, console: Console, report: Path | None = None) -> None:
-    """Print the verdict on the subject, and what it rests on, as one line."""
-    print_line(console, verdict_line(result, report), STYLES[result.conclusion])
+    """Print the verdict on the subject, and what it rests on, as one line; before it one for each stale expectation."""
+    for line in told_stale(result.document):
+        print_line(console, f"stale: {line}", STYLES[Verdict.FAIL])
+    style = STYLES[Verdict.KNOWN if result.judged.as_expected else result.conclusion]
+    print_line(console, verdict_line(result, report), style)
 
 
 def verdict_line(result: Result, report: Path | None = None) -> str:
     """`conformant: 312 of 312 MUST passed, 0 warnings · 1,204 exchanges, 310 notifications · seed 4711 · PATH`."""
     counts = result.document["counts"]
     parts = [
-        f"{result.conclusion.value}: {_musts(result)}",
+        f"{_conclusion(result)}: {_musts(result)}",
         f"{_counted(counts['exchanges'], 'exchange')}, {_counted(counts['notifications'], 'notification')}",
         f"seed {result.document['seed']}",
         *([f"only {cases}"] if (cases := result.record.settings.get("cases")) else []),
@@ -108,14 +111,25 @@ def verdict_line(result: Result, report: Path | None = None) -> str:
     return " · ".join(parts)
 
 
+def _conclusion(result: Result) -> str:
+    """The verdict in words, and what the expectations file makes of it."""
+    if result.judged.as_expected:
+        return f"{result.conclusion.value} as expected, exit code {result.exit_code}"
+    if stale := len(result.judged.stale):
+        return f"{result.conclusion.value} with {_counted(stale, 'stale expectation')}"
+    return result.conclusion.value
+
+
 def _musts(result: Result) -> str:
     binding = [v for v in result.judged.verdicts if v.level is Level.MUST]
     passed = sum(v.verdict is Verdict.PASS for v in binding)
-    failed = sum(v.verdict in (Verdict.FAIL, Verdict.KNOWN) for v in binding)
+    failed = sum(v.verdict is Verdict.FAIL for v in binding)
+    known = sum(v.verdict is Verdict.KNOWN for v in binding)
     unexercised = sum(v.hinders and v.verdict is Verdict.INCONCLUSIVE for v in binding)
     warnings = len(result.judged.by(Verdict.WARN))
-    told = [f"{passed:,} of {passed + failed + unexercised:,} MUST passed"]
+    told = [f"{passed:,} of {passed + failed + known + unexercised:,} MUST passed"]
     told += [f"{failed:,} failed"] if failed else []
+    told += [f"{known:,} known to fail"] if known else []
     told += [f"{unexercised:,} not exercised"] if unexercised else []
     told += [_counted(warnings, "warning")]
     return ", ".join(told)
@@ -131,6 +145,13 @@ def _counts(result: Result) -> str:
 
 
 def _left_out(result: Result) -> Iterator[str]:
+    """Cases that could not be sent."""
+    for note in result.record.notes:
+        if note.kind == "left-out":
+            yield f"left out {note.detail['case']}: {note.detail['why']}"
+
+
+def _not_looked_into(result: Result) -> Iterator[str]:
     """What was not looked into, where that could have been."""
     untold = sum(entry.get("depends_on") == Dependence.UNTOLD for entry in result.document["requirements"])
     search = result.document["shrinking"]
@@ -184,6 +205,8 @@ def _show_evidence(shortfall: Shortfall, console: Console) -> None:
         console.print(_indented(_observed(shortfall)))
     for line in _finding(shortfall):
         console.print(_indented(Text(for_terminal(line))))
+    if shortfall.expected:
+        print_line(console, " " * INDENT + f"listed: {followed_up(shortfall.expected)}")
     simplest = shortfall.finding and (shortfall.finding["minimal"] or shortfall.finding)
     if simplest and simplest["reproduce"]:
         print_line(console, " " * INDENT + simplest["reproduce"], "dim")

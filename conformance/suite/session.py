@@ -33,6 +33,8 @@ from conformance.suite.sharing import Handover, Holder, Reader, SharedCampaign
 CAMPAIGN = pytest.StashKey[SharedCampaign]()
 HANDOVER = pytest.StashKey[Handover]()
 
+EXPECTATIONS_TEST = Path(__file__).with_name("test_expectations.py")
+
 # Under which name a worker finds what it is told, among what other plugins tell it.
 HANDED = "statum_conformance"
 
@@ -63,6 +65,11 @@ def _settings(config: pytest.Config) -> Settings:
         raise pytest.UsageError(str(in_one_line(error))) from error
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the test of the expectations where none are listed."""
+    return True if collection_path == EXPECTATIONS_TEST and not config.stash[CAMPAIGN].expecting else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One item per requirement × command."""
     if "command" not in metafunc.fixturenames:
@@ -90,7 +97,8 @@ def pytest_configure_node(node: Node) -> None:
         directory = TemporaryDirectory(prefix="statum-conformance-")
         node.config.add_cleanup(directory.cleanup)
         stash[HANDOVER] = Handover(Path(directory.name))
-    node.workerinput[HANDED] = Reader(stash[HANDOVER], stash[CAMPAIGN].products).handed()
+    shared = stash[CAMPAIGN]
+    node.workerinput[HANDED] = Reader(stash[HANDOVER], shared.products, shared.expecting).handed()
 
 
 # First: after it, pytest-xdist tells the controller that this worker has collected.

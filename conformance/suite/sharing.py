@@ -39,6 +39,10 @@ class SharedCampaign(Protocol):
     def products(self) -> tuple[str, ...]:
         """What is exercised."""
 
+    @property
+    def expecting(self) -> bool:
+        """Whether there is an expectations file."""
+
     def result(self) -> Result:
         """What came of it; ConformanceError, in one line, if it could not be held."""
 
@@ -54,6 +58,11 @@ class Holder:
     def products(self) -> tuple[str, ...]:
         """What is exercised."""
         return self.settings.products
+
+    @property
+    def expecting(self) -> bool:
+        """Whether there is an expectations file."""
+        return self.settings.expectations is not None
 
     def result(self) -> Result:
         """The campaign, judged; the reports are written, and failing cases kept where the settings say so.
@@ -129,15 +138,20 @@ class Reader:
 
     handover: Handover
     products: tuple[str, ...]
+    expecting: bool = False
 
     @classmethod
     def of(cls, handed: Mapping[str, Any]) -> Self:
         """From what `handed` made."""
-        return cls(Handover(Path(handed["directory"])), tuple(handed["products"]))
+        return cls(Handover(Path(handed["directory"])), tuple(handed["products"]), handed["expecting"])
 
     def handed(self) -> dict[str, Any]:
         """Itself, in the values that pytest-xdist can send to a worker."""
-        return {"directory": str(self.handover.directory), "products": list(self.products)}
+        return {
+            "directory": str(self.handover.directory),
+            "products": list(self.products),
+            "expecting": self.expecting,
+        }
 
     def result(self) -> Result:
         """The campaign, judged here. Raises EnvironmentFailure if there is none."""

@@ -1,0 +1,409 @@
+"""What becomes of verdicts by what is listed as known, what of the list is stale, and what could be added to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import call
+from expectation_files import FILE, written
+from runs import Run
+
+from conformance.checks import CHECKS
+from conformance.checks.evidence import Evidence
+from conformance.checks.hearing import KEPT_FINDINGS
+from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
+from conformance.contract.schemas import violations
+from conformance.expectations import Expectation, Expectations, Staleness, read_expectations
+from conformance.journal import Journal, Record, Redaction
+from conformance.reporting.expected import entries_to_paste
+from conformance.reporting.result import Result
+from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge
+
+MUST, SHOULD, NO_COMMAND = "ENC-01", "AUT-11", "CMD-01"
+
+# The day of the runs that are made here.
+TODAY = date(2026, 11, 22)
+
+
+def listed(requirement: str = MUST, verdict: str = "FAIL", **known: Any) -> Expectation:
+    """An entry that counts today."""
+    known = {"issue": "https://tracker.example/1", "owner": "us", "expires": TODAY, **known}
+    return Expectation(known.pop("number", 1), requirement, verdict, **known)
+
+
+def saying(*judgements: Judgement) -> Check:
+    """A check that says just that."""
+
+    def check(_: Evidence, __: str | None) -> Iterator[Judgement]:
+        return iter(judgements)
+
+    return check
+
+
+def judged(*entries: Expectation, run: Run | None = None, **said: tuple[Judgement, ...]) -> Judged:
+    """A run that is judged with these entries; of `RSP_03=(…)` the check says that, the others say that all is well."""
+    checks = {**dict.fromkeys(CHECKS, saying(Kept())), **{id_.replace("_", "-"): saying(*j) for id_, j in said.items()}}
+    record = (run or Run()).record()
+    return judge(record, checks, Expectations(entries, str(FILE), f"sha256:{0:064}"))
+
+
+def of(found: Judged, requirement: str = MUST, command: str | None = "sms") -> RequirementVerdict:
+    """One of the verdicts."""
+    return next(v for v in found.verdicts if (v.requirement.id, v.command) == (requirement, command))
+
+
+def told(found: Judged) -> list[tuple[Staleness, str]]:
+    """Why entries are stale."""
+    return [(stale.why, stale.detail) for stale in found.stale]
+
+
+WRONG, OTHERWISE = Finding("wrong by 1"), Finding("otherwise by 1")
+
+
+# --- What becomes of a verdict
+
+
+def test_without_a_file_nothing_is_expected() -> None:
+    """A failure is a failure."""
+    found = judged(ENC_01=(WRONG,))
+
+    assert (Verdict.FAIL, ()) == (of(found).verdict, of(found).expected)
+    assert (Conclusion.NON_CONFORMANT, 1, False) == (found.conclusion, found.exit_code, found.as_expected)
+
+
+def test_a_listed_failure_is_known_and_does_not_fail_the_run() -> None:
+    """The subject is not called conformant for it."""
+    entry = listed(message="wrong by")
+    found = judged(entry, ENC_01=(Kept(), WRONG))
+
+    assert (Verdict.KNOWN, (entry,)) == (of(found).verdict, of(found).expected)
+    assert (Conclusion.NON_CONFORMANT, 0, True) == (found.conclusion, found.exit_code, found.as_expected)
+    assert () == found.stale
+
+
+def test_a_finding_that_begins_otherwise_keeps_the_failure() -> None:
+    """Also beyond the findings that are kept; it is the first of those that are shown."""
+    found = judged(listed(message="wrong"), ENC_01=(*[WRONG] * (3 * KEPT_FINDINGS), OTHERWISE))
+
+    assert (Verdict.FAIL, ()) == (of(found).verdict, of(found).expected)
+    assert OTHERWISE == of(found).findings[0]
+    assert (1, []) == (found.exit_code, told(found))
+
+
+def test_two_entries_may_explain_one_verdict_together() -> None:
+    """Told apart by their messages, also where one is seen long after the other."""
+    entries = listed(message="wrong"), listed(message="otherwise", number=2)
+    found = judged(*entries, ENC_01=(*[WRONG] * (3 * KEPT_FINDINGS), OTHERWISE))
+
+    assert (Verdict.KNOWN, entries, 0) == (of(found).verdict, of(found).expected, found.exit_code)
+
+
+def test_an_entry_without_a_command_is_about_every_command() -> None:
+    """And one with a command about that alone."""
+    run = Run(commands=("sms", "airtime"))
+    every, one = judged(listed(), run=run, ENC_01=(WRONG,)), judged(listed(command="sms"), run=run, ENC_01=(WRONG,))
+
+    assert [Verdict.KNOWN] * 2 == [of(every, MUST, command).verdict for command in ("sms", "airtime")]
+    assert [Verdict.KNOWN, Verdict.FAIL] == [of(one, MUST, command).verdict for command in ("sms", "airtime")]
+    assert [0, 1] == [every.exit_code, one.exit_code]
+
+
+def test_a_listed_warning_stays_a_warning() -> None:
+    """It stands in nobody's way; that it is listed is told with it."""
+    entry = listed(SHOULD, "WARN")
+    found = judged(entry, AUT_11=(WRONG,))
+
+    assert (Verdict.WARN, (entry,)) == (of(found, SHOULD).verdict, of(found, SHOULD).expected)
+    assert (Conclusion.CONFORMANT, 0, False) == (found.conclusion, found.exit_code, found.as_expected)
+
+
+def test_what_is_listed_as_not_exercised_does_not_fail_the_run() -> None:
+    """The subject is not called conformant for it."""
+    entry = listed(verdict="INCONCLUSIVE", message="precondition")
+    found = judged(entry, ENC_01=(Unobserved(Reason.PRECONDITION, "no twin"),))
+
+    assert (Verdict.INCONCLUSIVE, (entry,)) == (of(found).verdict, of(found).expected)
+    assert (Conclusion.INCONCLUSIVE, 0, True) == (found.conclusion, found.exit_code, found.as_expected)
+
+
+@pytest.mark.parametrize("reason", [Reason.ENVIRONMENT, Reason.INTERRUPTED])
+def test_nobody_can_expect_what_the_surroundings_did(reason: Reason) -> None:
+    """An unreachable gateway is inconclusive, whatever is listed."""
+    found = judged(listed(verdict="INCONCLUSIVE"), ENC_01=(Unobserved(reason, "away"),))
+
+    assert ((), 3) == (of(found).expected, found.exit_code)
+
+
+def test_a_run_in_which_nothing_was_exercised_is_never_0() -> None:
+    """Even if all of it is listed."""
+    found = judged(ENC_01=())
+    entries = [listed(id_, "INCONCLUSIVE", number=number) for number, id_ in enumerate(CHECKS, start=1)]
+    nothing = judge(Run().record(), dict.fromkeys(CHECKS, saying()), Expectations(tuple(entries), "f", "d"))
+
+    assert 3 == found.exit_code
+    assert (Conclusion.INCONCLUSIVE, 3) == (nothing.conclusion, nothing.exit_code)
+
+
+# --- What is stale
+
+
+@pytest.mark.parametrize(
+    ("entry", "run", "said", "why"),
+    [
+        (listed(), Run(), (Kept(),), [(Staleness.PASSES, "it passes for sms")]),
+        (listed(verdict="INCONCLUSIVE"), Run(), (Kept(),), [(Staleness.PASSES, "it passes for sms")]),
+        (listed(NO_COMMAND), Run(), (WRONG,), [(Staleness.PASSES, "it passes")]),
+        (
+            listed(expires=date(2026, 11, 21)),
+            Run(),
+            (WRONG,),
+            [(Staleness.EXPIRED, "it expired on 2026-11-21, and the run was on 2026-11-22")],
+        ),
+        (
+            listed(message="else"),
+            Run(),
+            (WRONG,),
+            [(Staleness.MATCHES_NOTHING, "no finding begins with 'else'; one is 'wrong by 1'")],
+        ),
+        (listed(verdict="WARN"), Run(), (WRONG,), [(Staleness.MATCHES_NOTHING, "it is FAIL for sms, not WARN")]),
+        (
+            listed(verdict="INCONCLUSIVE"),
+            Run(),
+            (WRONG,),
+            [(Staleness.MATCHES_NOTHING, "it is FAIL for sms, not INCONCLUSIVE")],
+        ),
+        (
+            listed("ZZZ-99"),
+            Run(),
+            (Kept(),),
+            [(Staleness.MATCHES_NOTHING, "the catalogue has no such requirement any more")],
+        ),
+        (listed(), Run(), (WRONG,), []),
+        (listed(), Run(), (), []),
+        (listed(command="airtime"), Run(), (Kept(),), []),
+        (listed(), Run(settled=False), (Kept(),), []),
+        (listed(), Run(obstacle="away"), (Kept(),), []),
+    ],
+    ids=[
+        "passes",
+        "is exercised",
+        "passes without a command",
+        "expired",
+        "other message",
+        "other verdict",
+        "not inconclusive",
+        "gone from the catalogue",
+        "holds",
+        "was not exercised",
+        "other command than those of the run",
+        "cut off",
+        "obstacle",
+    ],
+)
+def test_an_entry_is_stale_once_it_does_not_hold(
+    entry: Expectation, run: Run, said: tuple[Judgement, ...], why: list[tuple[Staleness, str]]
+) -> None:
+    """It fails the run, and nothing that the run could not tell is held against it."""
+    found = judged(entry, run=run, ENC_01=said)
+
+    assert why == told(found)
+    assert not why or 1 == found.exit_code
+
+
+def test_one_that_passes_for_one_of_its_commands_has_to_be_narrowed() -> None:
+    """Else what is mended could break again unseen."""
+    run = Run(commands=("sms", "airtime"))
+    found = judge(
+        run.record(),
+        {
+            **dict.fromkeys(CHECKS, saying(Kept())),
+            MUST: lambda _, command: iter([WRONG if command == "sms" else Kept()]),
+        },
+        Expectations((listed(),), str(FILE), "sha256:"),
+    )
+
+    (stale,) = found.stale
+    assert (Staleness.PASSES, "it passes for airtime", "keep an entry for each of sms") == (
+        stale.why,
+        stale.detail,
+        stale.advice,
+    )
+
+
+def test_chosen_cases_prove_nothing_about_the_list() -> None:
+    """That a failure did not show where only some cases were sent is no news."""
+    record = Run().record()
+    chosen = Record({**record.settings, "cases": "case.json"}, notes=record.notes)
+    checks = dict.fromkeys(CHECKS, saying(Kept()))
+
+    assert () == judge(chosen, checks, Expectations((listed(),), str(FILE), "sha256:")).stale
+
+
+def test_an_expired_entry_explains_nothing() -> None:
+    """What it listed is a failure again; it counts through its last day."""
+    assert Verdict.FAIL == of(judged(listed(expires=date(2026, 11, 21)), ENC_01=(WRONG,))).verdict
+    assert Verdict.KNOWN == of(judged(listed(expires=TODAY), ENC_01=(WRONG,))).verdict
+
+
+# --- Recorded, and judged later
+
+
+def failing_run() -> Run:
+    """A run that breaks NTF-08 and nothing else that it exercises."""
+    run = Run()
+    run.invoke("R-1")
+    run.notify("R-1", result_code=200)
+    return run
+
+
+def test_a_journal_is_judged_by_what_the_run_was_given() -> None:
+    """Offline, without the file; another list may be put in its place."""
+    entries = Expectations((listed("NTF-08"),), str(FILE), f"sha256:{1:064x}")
+    record = failing_run().record()
+    recorded = replace(record, settings={**record.settings, "expectations": entries.recorded()})
+
+    assert [Verdict.KNOWN, Verdict.FAIL, Verdict.FAIL] == [
+        of(result.judged, "NTF-08").verdict
+        for result in (Result.of(recorded), Result.of(recorded, Expectations((), "none", "d")), Result.of(record))
+    ]
+    assert Result.of(record, entries).judged == Result.of(recorded).judged
+
+
+def test_the_report_holds_what_was_listed_and_what_explains_a_verdict() -> None:
+    """Valid against its schema; of the settings it repeats the name of the file alone."""
+    stale = listed("NTF-09", number=2)
+    entries = Expectations((listed("NTF-08", message="result_code"), stale), str(FILE), f"sha256:{1:064x}")
+    record = failing_run().record()
+    document = Result.of(replace(record, settings={**record.settings, "expectations": entries.recorded()})).document
+
+    (entry,) = (each for each in document["requirements"] if each["id"] == "NTF-08")
+    assert [] == violations("report", document)
+    assert str(FILE) == document["settings"]["expectations"]
+    assert entries.recorded() | {"stale": document["expectations"]["stale"]} == document["expectations"]
+    assert [(2, "NTF-09", "passes")] == [
+        (each["entry"], each["requirement"], each["why"]) for each in document["expectations"]["stale"]
+    ]
+    assert [
+        {
+            "entry": 1,
+            "message": "result_code",
+            "issue": "https://tracker.example/1",
+            "owner": "us",
+            "expires": "2026-11-22",
+        }
+    ] == entry["expected"]
+
+
+# --- Entries to paste
+
+
+def pasted(found: Judged, tmp_path: Path) -> Expectations:
+    """The file after what was printed has been pasted into it."""
+    (tmp_path / FILE).write_text("\n".join(entries_to_paste(found, TODAY)), "utf-8")
+    return read_expectations(tmp_path / FILE)
+
+
+@pytest.mark.parametrize(
+    ("messages", "beginning"),
+    [
+        (["result_code is no string"], "result_code is no string"),
+        (['status_code is the text "200"'], "status_code is the text"),
+        (["no notification within 10 s of it"], "no notification within"),
+        (["a valid request (minimal) was 400", "a valid request (maximal) was 400"], "a valid request"),
+        (["sender_id is missing", "short_code is missing"], None),
+        (["wrong"], None),
+        (['"\\'], None),
+        (["the value – is no number"], "the value"),
+    ],
+)  # fmt: skip
+def test_a_message_to_paste_ends_where_it_tells_of_one_request(
+    tmp_path: Path, messages: list[str], beginning: str | None
+) -> None:
+    """So that it fits the next run, whose values are others; what tells nothing apart is left out."""
+    found = judged(ENC_01=tuple(map(Finding, messages)))
+
+    assert [beginning] == [entry.message for entry in pasted(found, tmp_path).entries]
+
+
+def test_what_was_printed_can_be_pasted_as_it_is(tmp_path: Path) -> None:
+    """One entry for each result that was not expected; the same run is then as expected."""
+    run = Run(commands=("sms", "airtime"))
+    said: dict[str, tuple[Judgement, ...]] = {
+        "ENC_01": (Finding('status_code is "\\\n\x7f"'),),
+        "AUT_11": (Finding("the 401 carries no WWW-Authenticate"),),
+        "CMD_01": (Unobserved(Reason.PRECONDITION, "no twin"),),
+        "NTF_13": (),
+    }
+    before = judged(run=run, **said)
+    file = pasted(before, tmp_path)
+    after = judged(*file.entries, run=run, **said)
+
+    assert [
+        (MUST, "sms", "FAIL"),
+        (MUST, "airtime", "FAIL"),
+    ] == [(e.requirement, e.command, e.verdict) for e in file.entries if e.requirement == MUST]
+    assert {MUST, SHOULD, NO_COMMAND} == {entry.requirement for entry in file.entries}
+    assert {date(2026, 12, 22)} == {entry.expires for entry in file.entries}
+    assert (1, 0, True, []) == (before.exit_code, after.exit_code, after.as_expected, told(after))
+    assert [] == list(entries_to_paste(after, TODAY))
+
+
+def test_what_the_surroundings_did_is_not_offered() -> None:
+    """Nor anything where no file was given."""
+    cut_off = judged(ENC_01=(Unobserved(Reason.INTERRUPTED, "cut off"),))
+
+    assert [] == list(entries_to_paste(cut_off, TODAY))
+    assert [] == list(entries_to_paste(replace(judged(ENC_01=(WRONG,)), expectations=Expectations()), TODAY))
+
+
+def test_an_entry_that_is_in_the_way_is_named() -> None:
+    """One that could not be told from it would be refused as there twice."""
+    found = judged(listed(expires=date(2026, 1, 1)), ENC_01=(Finding("a message of some length"),))
+
+    assert [
+        "# not expected: 1; to be known from now on, add to expectations.toml",
+        "# ENC-01 is listed by entry 1 already, which has to be corrected",
+    ] == list(entries_to_paste(found, TODAY))
+
+
+# --- From the command line
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    """A journal of a run that fails in many ways, without expectations."""
+    record = failing_run().record()
+    known = {"products": ["sms"], "sender_ids": [], "short_codes": [], "phone_numbers": [], "max_examples": 0}
+    with Journal.create(tmp_path / "journal.sqlite", {**record.settings, **known}, Redaction.none()) as journal:
+        journal.note("settled", {"at": 1000.0})
+    return tmp_path / "journal.sqlite"
+
+
+def test_judge_takes_another_list_from_the_command_line_alone(
+    journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From file or environment it would make of an old journal what the run did not."""
+    path = written(tmp_path, expires="2020-01-01")
+    reports = ("--report-dir", str(tmp_path / "reports"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STATUM_CONFORMANCE_EXPECTATIONS", str(path))
+
+    without = call(capsys, "judge", str(journal), *reports)
+    with_it = call(capsys, "judge", str(journal), *reports, "--expectations", str(path))
+
+    assert (3, False) == (without.code, "stale" in without.out)
+    assert (1, True) == (
+        with_it.code,
+        f"stale: entry 1 of {path} (ENC-01 FAIL): it expired on 2020-01-01" in with_it.out,
+    )
+    assert with_it.out.splitlines()[-1].startswith("inconclusive with 1 stale expectation: ")
+
+
+def test_the_day_of_a_run_is_that_of_utc() -> None:
+    """Wherever it was made."""
+    assert date(2026, 11, 21) == day_of(Record({"started_at": "2026-11-22T01:30:00.000+03:00"}))
