@@ -3,10 +3,12 @@
 #   PYTHON=…   the interpreter to build .venv with (default: python3)
 #   ARGS=…     further arguments for what the target runs, as in `make run ARGS='--gateway https://…/api/v2'`
 #   WORKERS=…  how many processes `make test` spreads the tests over
+#   BENCH_SEEDS=…  with how many seeds `make bench` looks for each seeded fault
 
 PYTHON ?= python3
 WORKERS ?= 4
 ARGS ?=
+BENCH_SEEDS ?= 20
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,8 +39,8 @@ lint: $(READY)  ## check style, formatting and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(READY) $(SCHEMATHESIS)  ## print what the suite costs beside bare httpx and beside waiting for each notification in turn
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: $(READY) $(SCHEMATHESIS)  ## measure the suite; BENCH_SEEDS=0 leaves detection out, which takes most of an hour
+	$(BIN)/python -m benchmarks --seeds $(BENCH_SEEDS) $(ARGS)
 
 test-schemathesis: $(READY) $(SCHEMATHESIS)  ## run schemathesis against the mock gateway, by the OpenAPI document
 	$(BIN)/python -m pytest tests/test_schemathesis.py $(ARGS)

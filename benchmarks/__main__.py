@@ -1,35 +1,56 @@
 """`make bench`: what things cost, as ratios measured side by side in one run on one machine.
 
-overhead, waiting    `benchmarks.campaigns`
-receivers            `benchmarks.receiver_rates`
-scale                `benchmarks.scale`
+rates        `benchmarks.rates`             judged cases per second, beside schemathesis, Hypothesis and httpx
+waiting      `benchmarks.campaigns`         one wait for all notifications, beside waiting for each
+receivers    `benchmarks.receiver_rates`    notifications per second of both engines
+faults       `benchmarks.detection`         seconds to find each seeded fault
+scale        `benchmarks.scale`             time and memory of 1,000 to 100,000 cases
+detection    `benchmarks.detection`         each seeded fault and lawful variant with 20 seeds: most of an hour
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
+from collections.abc import Callable, Mapping
 
-from benchmarks import campaigns, receiver_rates, scale
+from benchmarks import campaigns, detection, rates, receiver_rates, scale
 
-MEASUREMENTS = {
-    "overhead": campaigns.overhead,
-    "waiting": campaigns.waiting,
-    "receivers": receiver_rates.main,
-    "scale": scale.main,
+Options = argparse.Namespace
+
+MEASUREMENTS: Mapping[str, Callable[[Options], None]] = {
+    "rates": lambda _: rates.rates(),
+    "waiting": lambda _: campaigns.waiting(),
+    "receivers": lambda _: receiver_rates.main(),
+    "faults": lambda _: detection.faults(),
+    "scale": lambda options: scale.main(options.sizes),
+    "detection": lambda options: detection.detection(options.seeds, options.workers),
 }
+
+
+def _sizes(text: str) -> list[int]:
+    return [int(size) for size in text.split(",")]
 
 
 def main() -> int:
     """Run the measurements that are named, or all."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS))
-    names = parser.parse_args().names or list(MEASUREMENTS)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="what to measure (default: all)")
+    parser.add_argument("--seeds", type=int, default=detection.SEEDS, help="of detection (%(default)s; 0: none)")
+    parser.add_argument("--workers", type=int, default=detection.WORKERS, help="of detection, at a time (%(default)s)")
+    parser.add_argument("--sizes", type=_sizes, default=scale.SIZES, help="of scale: cases, as in 1000,10000")
+    options = parser.parse_args()
+    names = options.names or [name for name in MEASUREMENTS if name != "detection" or options.seeds]
     unknown = [name for name in names if name not in MEASUREMENTS]
     if unknown:
         parser.error(f"{', '.join(unknown)}: expected {', '.join(MEASUREMENTS)}")
     for name in names:
-        MEASUREMENTS[name]()
+        began = time.perf_counter()
+        MEASUREMENTS[name](options)
+        print(f"{name:<12}measured in {time.perf_counter() - began:.0f} s\n", flush=True)
     return 0
 
 

@@ -1,6 +1,7 @@
-"""What a campaign costs, against doing the same by hand; the mock gateway runs in a process of its own.
+"""Campaigns against a mock gateway in a process of its own, and what waiting once for all notifications is worth.
 
-overhead    judged exchanges per second of a whole run, to a bare httpx loop that sends the very same requests
+gateway     one mock gateway; `gateways` several in one process
+held        a whole run against one: planned, sent, listened, judged and reported
 waiting     a campaign of 500 sms whose notifications take a second, to waiting for each in turn
 """
 
@@ -9,13 +10,13 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -24,55 +25,63 @@ from conformance.callbacks.asgi import AsgiReceiver
 from conformance.callbacks.ledger import request_id_of
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import SuiteError
-from conformance.exchange.sender import CONCURRENCY
 from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
-from conformance.journal import Record, read_journal
+from conformance.journal import read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.serving import serve_mock
+from conformance.reporting.result import Result
+from conformance.reporting.writing import write_reports
 from conformance.traffic import Request
-from conformance.verdicts import Conclusion, judge
+from conformance.verdicts import Conclusion
 
 KEY, SECRET = "BenchKey", "BenchSecret"
-# Valid payloads for each command in the measured run: enough that start and end do not count for much.
-EXAMPLES = 400
-# The campaign of the second measurement, and how many of its messages are waited for in turn to know what one takes.
+# The campaign of the measurement, and how many of its messages are waited for in turn to know what one takes.
 MESSAGES, IN_TURN = 500, 5
 LATENCY_S = 1.0
-ROUNDS = 3
 PATIENCE_S = 10.0
 
 
-def _serve(pipe: Connection, callbacks: dict[str, str], behaviour: Behaviour) -> None:
-    account = replace(Account.sample(callbacks), consumer_key=KEY, consumer_secret=SECRET)
-    with serve_mock(account, behaviour) as server:
-        pipe.send(server.url)
+Callbacks = Mapping[str, str]
+
+
+def _serve(pipe: Connection, registered: Sequence[Callbacks], behaviour: Behaviour) -> None:
+    with ExitStack() as stack:
+        accounts = [replace(Account.sample(each), consumer_key=KEY, consumer_secret=SECRET) for each in registered]
+        pipe.send([stack.enter_context(serve_mock(account, behaviour)).url for account in accounts])
         pipe.recv()
 
 
 @contextmanager
-def gateway(callbacks: dict[str, str], behaviour: Behaviour) -> Iterator[str]:
-    """The mock gateway in a process of its own; yields its base URL."""
+def gateways(registered: Sequence[Callbacks], behaviour: Behaviour) -> Iterator[list[str]]:
+    """A mock gateway for each of these callbacks (product → URL), all in one process; yields their base URLs."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, callbacks, behaviour), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, registered, behaviour), daemon=True)
     process.start()
     theirs.close()
-    url = ours.recv()
+    urls = ours.recv()
     try:
-        yield url
+        yield urls
     finally:
         ours.send(None)
         process.join()
 
 
+@contextmanager
+def gateway(callbacks: Callbacks, behaviour: Behaviour) -> Iterator[str]:
+    """The mock gateway in a process of its own; yields its base URL."""
+    with gateways([callbacks], behaviour) as (url,):
+        yield url
+
+
 @dataclass(frozen=True)
 class Timed:
-    """A run of the suite, and how long all of it took: planning, sending, listening, judging."""
+    """A run of the suite, and how long all of it took: planning, sending, listening, judging, writing the reports."""
 
-    record: Record
+    exchanges: int
+    notifications: int
     took_s: float
 
 
@@ -83,66 +92,35 @@ def free_address() -> Address:
         return receiver.address
 
 
-def _run(behaviour: Behaviour, **options: object) -> tuple[Timed, str]:
-    """A whole run against a gateway in another process, that behaves so."""
-    address = free_address()
-    callbacks = {product: f"{address.url}/callbacks/{product}" for product in PRODUCTS}
-    with tempfile.TemporaryDirectory() as directory, gateway(callbacks, behaviour) as url:
-        settings = Settings(KEY, SECRET, gateway=url, callback_listen=address, seed=7, report_dir=Path(directory))
-        settings = replace(settings, **options)  # type: ignore[arg-type]  # options are fields of Settings
-        begun = time.perf_counter()
-        record = read_journal(campaign.run(settings))
-        judged = judge(record)
-        took = time.perf_counter() - begun
-        if judged.conclusion is not Conclusion.CONFORMANT:
-            raise SuiteError(f"the lawful mock gateway was found {judged.conclusion}")
-        return Timed(record, took), url
+def callbacks_at(address: Address) -> dict[str, str]:
+    """The callback URLs of a receiver that listens there."""
+    return {product: f"{address.url}/callbacks/{product}" for product in PRODUCTS}
 
 
-def _bare(requests: Sequence[Request]) -> float:
-    """Seconds that a bare loop of httpx clients takes for the same requests, answers read and thrown away."""
-    rest = iter(requests)
-    lock = threading.Lock()
+def held(url: str, address: Address, **options: Any) -> Timed:
+    """A whole run against the gateway at `url`, which notifies `address`; `options` are fields of Settings.
 
-    def work() -> None:
-        with httpx.Client() as client:
-            while True:
-                with lock:
-                    request = next(rest, None)
-                if request is None:
-                    return
-                client.send(
-                    httpx.Request(request.method, request.url, headers=list(request.headers), content=request.body)
-                )
-
-    begun = time.perf_counter()
-    with ThreadPoolExecutor(CONCURRENCY) as pool:
-        for future in [pool.submit(work) for _ in range(CONCURRENCY)]:
-            future.result()
-    return time.perf_counter() - begun
-
-
-def overhead() -> None:
-    """The first measurement."""
-    ratios = []
-    for _ in range(ROUNDS):
-        timed, _ = _run(Behaviour(), max_examples=EXAMPLES)
-        count = len(timed.record.exchanges)
-        settings = Settings(KEY, SECRET, seed=7, max_examples=EXAMPLES)
-        with gateway({}, Behaviour()) as url:
-            bare = _bare([case.request for case in Plan.of(settings, url).cases])
-        ratios.append((count / timed.took_s) / (count / bare))
-        print(
-            f"overhead    suite {count / timed.took_s:6.0f} judged exchanges/s · bare httpx {count / bare:6.0f}/s "
-            f"· {count} exchanges, {CONCURRENCY} connections · ratio {ratios[-1]:.2f}"
+    SuiteError if the gateway, which is lawful, is not found conformant.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        settings = Settings(
+            KEY, SECRET, gateway=url, callback_listen=address, **{"seed": 7, "report_dir": Path(directory), **options}
         )
-    print(f"overhead    median ratio {sorted(ratios)[len(ratios) // 2]:.2f} (aim: 0.5 and more)")
+        begun = time.perf_counter()
+        result = Result.of(read_journal(campaign.run(settings)))
+        write_reports(result, settings.report_dir)
+        took = time.perf_counter() - begun
+        if result.conclusion is not Conclusion.CONFORMANT:
+            raise SuiteError(f"the lawful mock gateway was found {result.conclusion}")
+        return Timed(len(result.record.exchanges), len(result.record.notifications), took)
 
 
 def waiting() -> None:
-    """The second measurement."""
-    timed, _ = _run(Behaviour(notify_after_s=LATENCY_S), products=("sms",), max_examples=MESSAGES)
-    accepted = len(timed.record.notifications)
+    """Prints how much faster a campaign is than sending each message after the notification of the one before."""
+    address = free_address()
+    with gateway(callbacks_at(address), Behaviour(notify_after_s=LATENCY_S)) as url:
+        timed = held(url, address, products=("sms",), max_examples=MESSAGES)
+    accepted = timed.notifications
     in_turn = _in_turn() / IN_TURN * accepted
     print(
         f"waiting     {accepted} sms with {LATENCY_S:g} s to the notification: {timed.took_s:.1f} s · one after the "

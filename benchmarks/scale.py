@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.campaigns import KEY, SECRET, free_address, gateway
-from conformance.contract.commands import PRODUCTS
+from benchmarks.campaigns import KEY, SECRET, callbacks_at, free_address, gateway
 from conformance.errors import SuiteError
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.progress import Silent
@@ -37,8 +36,6 @@ CASES_PER_EXAMPLE = 1.5
 # How much more a case may cost in the largest run than in the smallest, and how much memory the largest may take.
 MOST_GROWTH = 0.2
 MOST_MEMORY_MB = 300
-# The mock gateway and the suite share the machine: a backlog of notifications says nothing about either.
-PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -73,16 +70,14 @@ class _Phases(Silent):
 def _held(examples: int) -> Run:
     """Runs in a process of its own: a run over sms with so many random payloads, judged and reported."""
     address = free_address()
-    callbacks = {product: f"{address.url}/callbacks/{product}" for product in PRODUCTS}
     phases = _Phases()
-    with tempfile.TemporaryDirectory() as directory, gateway(callbacks, Behaviour()) as url:
+    with tempfile.TemporaryDirectory() as directory, gateway(callbacks_at(address), Behaviour()) as url:
         settings = Settings(
             KEY,
             SECRET,
             gateway=url,
             callback_listen=address,
             products=("sms",),
-            notify_within_s=PATIENCE_S,
             max_examples=examples,
             seed=7,
             report_dir=Path(directory),
@@ -128,7 +123,7 @@ def growth(costs: Iterable[float]) -> float:
     return max(costs) / min(costs) - 1
 
 
-def main() -> None:
+def main(sizes: Iterable[int] = SIZES) -> None:
     """Prints a line for each size, and whether the cost of a case is flat."""
     fixed = held(0)
     per_case = []
@@ -137,7 +132,7 @@ def main() -> None:
         f"scale       start and end: {fixed.cases} cases, {fixed.took_s:.1f} s, "
         f"{fixed.used_s:.1f} s of processor time, {fixed.memory_mb:.0f} MB"
     )
-    for size in SIZES:
+    for size in sizes:
         run = held(round((size - fixed.cases) / CASES_PER_EXAMPLE))
         more = run.cases - fixed.cases
         plan, send, judge = (

@@ -2,6 +2,7 @@
 
     Request, Response       one HTTP message each, bytes and headers as they were
     Case                    one thing the campaign does, with what it is meant to show
+    Message                 one line that was told to the driver of a client, or by it
     Exchange                one attempt at a case: the request and what became of it
     Notification            one HTTP request that reached the callback receiver
     Invocation              a case, its attempts and the notifications that carry its request_id
@@ -56,6 +57,8 @@ class Kind(StrEnum):
     METHOD = "method"  # a method that the command does not have: must be refused
     UNKNOWN_COMMAND = "unknown-command"  # a path that is no command: must be refused
     OPEN = "open"  # the contract is silent: either answer will do, but in the envelope
+    INVOKE = "invoke"  # a client is asked to call; the exchanges are what reached the witness
+    DELIVER = "deliver"  # a notification, or junk in place of one, is sent to a client's receiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,26 @@ class Notification:
     request: Request
     received_at: float
     received_wall: float
+
+
+class Direction(StrEnum):
+    """Which way a line went between the suite and the driver of a client."""
+
+    TO = "to"
+    FROM = "from"
+    STDERR = "stderr"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A line to or from the driver of a client, without its end; `case_id` is that of the case at hand, if any."""
+
+    number: int
+    case_id: str | None
+    direction: Direction
+    line: str
+    at: float
+    wall: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
     judge(record)  →  Judged: the verdicts of a recorded run, in the catalogue's order, and the overall Conclusion
 
+A record tells of a gateway or of a client; which requirements are judged, and by which checks, follows from that.
 Pure: the same record gives the same verdicts, at any time and anywhere. A requirement that was not observed is never
 green; what keeps a run from being conclusive is a MUST that could not be exercised.
 
@@ -18,12 +19,15 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from conformance.checks import CHECKS
+from conformance.checks.client import CLIENT_CHECKS
+from conformance.checks.client.evidence import ClientEvidence, ClientTerms
 from conformance.checks.coverage import Coverage, Covered
 from conformance.checks.evidence import Terms
 from conformance.checks.follow_ups import Causes, causes_of, run_proper
 from conformance.checks.hearing import Hearing, Tally
 from conformance.checks.judgement import Check, Finding, Reason, Unobserved
 from conformance.checks.patterns import Pattern, told
+from conformance.checks.reading import OK
 from conformance.checks.watching import Watched, watch
 from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor, Level, Requirement, catalogue
@@ -60,7 +64,8 @@ class RequirementVerdict:
     """The verdict on one requirement × command.
 
     `observations` were judged, `failed` of them fell short; `findings` shows the first few of those.
-    `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive. `asked_for` is False
+    `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive, `detail` alone why the
+    requirement is not applicable. `asked_for` is False
     where the run was told to send chosen cases only, and none of them bears on the requirement. `expected`: the entries
     of the expectations file that explain the verdict; none if it was not expected. `pattern` says on what it depends
     that it fell short; findings with one cause are one, with a count.
@@ -102,7 +107,8 @@ class RequirementVerdict:
 class Judged:
     """All verdicts of a run, how many of its requests were accepted, and what it exercised.
 
-    `expectations` are those that it was judged by, `stale` those of them that do not hold any more.
+    `expectations` are those that it was judged by, `stale` those of them that do not hold any more. `gave_up`: the
+    driver of a client could not be kept alive.
     """
 
     verdicts: tuple[RequirementVerdict, ...]
@@ -111,6 +117,7 @@ class Judged:
     coverage: tuple[Covered, ...] = ()
     expectations: Expectations = field(default_factory=Expectations)
     stale: tuple[Stale, ...] = ()
+    gave_up: bool = False
 
     def by(self, verdict: Verdict) -> list[RequirementVerdict]:
         """Those with a given verdict, in the catalogue's order."""
@@ -126,6 +133,8 @@ class Judged:
 
         A run in which nothing was exercised is never 0.
         """
+        if self.gave_up:
+            return Conclusion.INCONCLUSIVE.exit_code
         if self.stale or any(v.verdict is Verdict.FAIL for v in self.verdicts):
             return Conclusion.NON_CONFORMANT.exit_code
         exercised = any(v.verdict in (Verdict.PASS, Verdict.KNOWN) for v in self.verdicts)
@@ -139,26 +148,66 @@ class Judged:
         return self.exit_code == 0 and self.conclusion is not Conclusion.CONFORMANT
 
 
+def is_client(record: Record) -> bool:
+    """Whether it is a client that a record tells of, or its receiver, and not a gateway."""
+    return record.settings.get("subject_kind") == "client"
+
+
 def judge(
     record: Record,
     checks: Mapping[str, Check] = CHECKS,
     expectations: Expectations | None = None,
     scope: Callable[[Record], Record] = run_proper,
 ) -> Judged:
-    """Judge a recorded run of a gateway by the catalogue; nothing is expected to fall short without `expectations`.
+    """Judge a recorded run by the catalogue: that of a gateway by `checks`, or the certification of a client.
 
-    `scope` is the part of the record that is judged.
-
+    Nothing is expected to fall short without `expectations`. `scope` is the part of a gateway's run that is judged.
     Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
     """
     expectations = expectations or Expectations()
-    terms = Terms.of(record)
     day = day_of(record) if expectations.entries else date.min
+    part = record if is_client(record) else scope(record)
+    heard = _hear_client(record, expectations, day) if is_client(record) else _hear(part, checks, expectations, day)
+    verdicts = heard.verdicts
+    chosen = bool(record.settings.get("cases"))
+    if chosen:
+        verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
+    seen = [_seen(*each, expectations) for each in zip(verdicts, heard.tallies, strict=True)]
+    verdicts = tuple(_as_known(*each, expectations, day) for each in zip(verdicts, seen, strict=True))
+    if not is_client(record):
+        listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
+        verdicts = _looked_into(verdicts, part, checks, causes_of(record), listed)
+    whole = heard.terms.settled_at is not None and heard.terms.obstacle is None and not chosen
+    return Judged(
+        verdicts,
+        Conclusion.INCONCLUSIVE if heard.gave_up else conclude(verdicts),
+        heard.accepted,
+        heard.coverage,
+        expectations,
+        tuple(stale(expectations.entries, seen, day, whole=whole)),
+        heard.gave_up,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the checks said of a run, before it is held against what is expected."""
+
+    terms: Terms
+    verdicts: tuple[RequirementVerdict, ...]
+    tallies: tuple[Tally, ...]
+    accepted: int
+    coverage: tuple[Covered, ...] = ()
+    gave_up: bool = False
+
+
+def _hear(record: Record, checks: Mapping[str, Check], expectations: Expectations, day: date) -> _Heard:
+    """The run of a gateway."""
+    terms = Terms.of(record)
     pairs = catalogue().judged(Actor.GATEWAY, tuple(COMMANDS[name] for name in terms.commands))
     coverage = Coverage()
-    part = scope(record)
     hearing = Hearing.of(
-        part,
+        record,
         [(checks[r.id], command) for r, command in pairs],
         witnesses=[coverage.see],
         listed=[_beginnings(expectations, r, command, terms, day) for r, command in pairs],
@@ -167,23 +216,43 @@ def judge(
         _verdict(requirement, command, terms, tally)
         for (requirement, command), tally in zip(pairs, hearing.tallies, strict=True)
     )
-    chosen = bool(record.settings.get("cases"))
-    if chosen:
-        verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
-    seen = [_seen(*each, expectations) for each in zip(verdicts, hearing.tallies, strict=True)]
-    verdicts = tuple(_as_known(*each, expectations, day) for each in zip(verdicts, seen, strict=True))
-    listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
-    verdicts = _looked_into(verdicts, part, checks, causes_of(record), listed)
-    whole = terms.settled_at is not None and terms.obstacle is None and not chosen
     accepted = sum(outcome.accepted for outcome in hearing.evidence.final.values())
-    return Judged(
-        verdicts,
-        conclude(verdicts),
-        accepted,
-        coverage.of(terms.commands),
-        expectations,
-        tuple(stale(expectations.entries, seen, day, whole=whole)),
-    )
+    return _Heard(terms, verdicts, hearing.tallies, accepted, coverage.of(terms.commands))
+
+
+def _hear_client(record: Record, expectations: Expectations, day: date) -> _Heard:
+    """The certification of a client: what it does not offer is not applicable to it."""
+    evidence = ClientEvidence.of(record)
+    terms = _as_terms(evidence.terms)
+    commands = tuple(COMMANDS[name] for name in terms.commands)
+    pairs = [pair for actor in (Actor.CLIENT, Actor.RECEIVER) for pair in catalogue().judged(actor, commands)]
+    verdicts, tallies = [], []
+    for requirement, command in pairs:
+        tally = Tally(_beginnings(expectations, requirement, command, terms, day))
+        why = _not_applicable(requirement, command, evidence)
+        if why is None:
+            tally.add_all(CLIENT_CHECKS[requirement.id](evidence, command))
+            verdicts.append(_verdict(requirement, command, terms, tally))
+        else:
+            level, not_applicable = requirement.level, Verdict.NOT_APPLICABLE
+            verdicts.append(RequirementVerdict(requirement, command, level, not_applicable, detail=why))
+        tallies.append(tally)
+    accepted = sum(any(seen.agreed == OK for seen in call.seen) for call in evidence.calls)
+    # A driver that cannot be kept alive has shown too little of its client to conclude anything.
+    return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, gave_up=evidence.terms.gave_up is not None)
+
+
+def _not_applicable(requirement: Requirement, command: str | None, evidence: ClientEvidence) -> str | None:
+    """In words, what the requirement needs and the client does not offer; None if it applies."""
+    if evidence.terms.obstacle is not None:
+        return None
+    return next(filter(None, (evidence.lacking(offer, command) for offer in sorted(requirement.needs))), None)
+
+
+def _as_terms(terms: ClientTerms) -> Terms:
+    """What verdicts on both faces depend on."""
+    obstacle = terms.obstacle or (terms.gave_up and f"the driver failed again and again: {terms.gave_up}")
+    return Terms(commands=terms.commands, settled_at=terms.settled_at, obstacle=obstacle)
 
 
 def day_of(record: Record) -> date:

@@ -13,12 +13,15 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 from click.testing import CliRunner
 
 from conformance.cli import COMMANDS, cli
 from conformance.cli.configuration_schema import NAME, configuration_schema
+from conformance.client_under_test.scenarios import SCENARIOS as CLIENT_SCENARIOS
+from conformance.contract.schemas import schema
 from conformance.mock_gateway.account import SCENARIOS
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import VARIANTS
@@ -27,6 +30,9 @@ from conformance.mock_gateway.variants import VARIANTS
 
 HERE = Path(__file__).parent
 SCHEMA = HERE.parent / "schemas" / f"{NAME}.json"
+
+# In the order in which they come up.
+DRIVER_MESSAGES = ("hello", "hello.answer", "invoke", "invoke.answer", "result", "result.answer", "stop")
 
 _PART = re.compile(r"(?<=<!-- generated: )(?P<name>[a-z-]+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
@@ -82,12 +88,41 @@ def requirements() -> str:
     return CliRunner().invoke(cli, ["requirements", "--format", "markdown"], standalone_mode=False).output
 
 
+def driver_messages() -> str:
+    """The messages of the driver protocol, as their schemas describe them."""
+    return "\n".join(_message(schema(f"driver/{name}")) for name in DRIVER_MESSAGES)
+
+
+def _message(described: Mapping[str, Any]) -> str:
+    examples = "\n".join(json.dumps(example, ensure_ascii=False) for example in described["examples"])
+    rows = (
+        (f"`{name}`", _type(rule), "yes" if name in described["required"] else "no", rule["description"])
+        for name, rule in described["properties"].items()
+    )
+    members = table(("member", "type", "required", "meaning"), rows)
+    return f"### {described['title']}\n\n{described['description']}\n\n```\n{examples}\n```\n\n{members}"
+
+
+def _type(rule: Mapping[str, Any]) -> str:
+    values = [rule["const"]] if "const" in rule else rule.get("enum", rule.get("items", {}).get("enum"))
+    types = rule.get("type", "string")
+    kind = types if isinstance(types, str) else " or ".join(types)
+    return kind if values is None else f"{kind}: {', '.join(f'`{json.dumps(v)}`' for v in values if v is not None)}"
+
+
+def client_scenarios() -> str:
+    """What every client is put before."""
+    return table(("scenario", "what happens"), ((f"`{s.name}`", s.summary) for s in CLIENT_SCENARIOS))
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "options": options,
     "scenarios": scenarios,
     "faults": faults,
     "variants": variants,
     "requirements": requirements,
+    "driver-messages": driver_messages,
+    "client-scenarios": client_scenarios,
 }
 
 

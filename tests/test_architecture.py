@@ -24,6 +24,7 @@ CHECKOUT = Path(__file__).parents[1]
 ORDER = (
     "errors",
     "traffic",
+    "progress",
     "contract",
     "generation",
     "journal",
@@ -34,12 +35,16 @@ ORDER = (
     "verdicts",
     "mock_gateway",
     "gateway_under_test",
+    "client_under_test",
     "reporting",
     "certificate",
     "cli",
     "pytest_plugin",
     "suite",
 )
+
+# What is judged by the one and by the other.
+FACES = {"gateway_under_test", "client_under_test"}
 
 # A file that outgrows this holds more than one concept.
 LONGEST_FILE = 450
@@ -160,6 +165,16 @@ def layers(module: Module) -> Iterator[str]:
             yield module.at(line, f"{module.part or 'the package'} imports from {part}, which comes after it")
 
 
+def faces_apart(module: Module) -> Iterator[str]:
+    """Neither face of the suite imports from the other: what both need stands before them."""
+    if not module.is_shipped or module.part not in FACES:
+        return
+    for line, name in module.imported():
+        for face in FACES - {module.part}:
+            if name.startswith(f"conformance.{face}"):
+                yield module.at(line, f"{module.part} imports from {face}, the other face")
+
+
 def imports_in_full(module: Module) -> Iterator[str]:
     """An import names its module in full, so that a reader (and `layers`) sees where it leads."""
     for node in ast.walk(module.tree):
@@ -228,6 +243,7 @@ def self_contained(module: Module) -> Iterator[str]:
 
 RULES: dict[Rule, str] = {
     layers: "*.py",
+    faces_apart: "*.py",
     imports_in_full: "*.py",
     imports_on_top: "*.py",
     pure_checks: "*.py",
@@ -308,6 +324,12 @@ BREAKS = (
         "2: imports by a call of importlib.import_module",
     ),
     (pure_checks, "conformance/checks/envelope.py", "import time", "1: a check imports time"),
+    (
+        faces_apart,
+        "conformance/client_under_test/plan.py",
+        '"""Plans."""\nfrom conformance.gateway_under_test.plan import Plan',
+        "2: client_under_test imports from gateway_under_test, the other face",
+    ),
     (pure_checks, "conformance/checks/envelope.py", "from os import environ", "1: a check imports os"),
     (pure_checks, "conformance/checks/envelope.py", "import httpx", "1: a check imports httpx"),
     (telling_names, "conformance/journal/utils.py", "", "1: 'utils' says nothing about what is inside"),

@@ -9,6 +9,7 @@ from command_line import call
 
 from conformance import __version__
 from conformance.checks import CHECKS
+from conformance.checks.client import CLIENT_CHECKS
 from conformance.cli import COMMANDS
 from conformance.contract.commands import PRODUCTS
 from conformance.contract.requirements import catalogue
@@ -35,10 +36,13 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
 
     assert [
         "run",
+        "certify",
         "doctor",
         "mock",
         "judge",
         "replay",
+        "report",
+        "compare",
         "requirements",
         "openapi",
         "verify",
@@ -91,7 +95,7 @@ def test_requirements_as_json_hold_the_whole_catalogue(capsys: Capsys) -> None:
 
     assert [requirement.id for requirement in catalogue().requirements] == [entry["id"] for entry in entries]
     assert [] == [entry["id"] for entry in entries if bool(entry["checks"]) == bool(entry["excluded"])]
-    assert set(CHECKS) == {entry["id"] for entry in entries if entry["checks"]}
+    assert set(CHECKS) | set(CLIENT_CHECKS) == {entry["id"] for entry in entries if entry["checks"]}
     by_id = {entry["id"]: entry for entry in entries}
     assert ["envelope.status_code_is_number"] == by_id["RSP-03"]["checks"]
     assert ["refusals.refused_credential_has_no_effect"] == by_id["AUT-10"]["checks"]

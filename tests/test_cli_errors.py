@@ -49,7 +49,7 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-NAMES = "run, doctor, mock, judge, replay, requirements, openapi, verify, sign, badge, keygen, config"
+NAMES = "run, certify, doctor, mock, judge, replay, requirements, openapi, verify, sign, badge, keygen, config"
 USAGE = [
     (
         [],

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from flawed_clients.table import FLAWS
 from markdown_pages import CHECKOUT, PAGES, Block, blocks, broken_links, name_of, prose, sessions, steps
 from shown_sessions import difference, run_session
 
@@ -328,9 +329,11 @@ def sum_before(words: str) -> str:
 
 
 def test_there_are_as_many_faults_as_the_readme_says() -> None:
-    """It says: over a hundred."""
+    """It says: over a hundred, and over a hundred flawed clients and receivers."""
     assert "over a hundred seeded faults" in readme_in_one_line()
+    assert "Over a hundred flawed clients and receivers" in readme_in_one_line()
     assert len(FAULTS) > 100
+    assert len(FLAWS) > 100
 
 
 # --- The sample

@@ -10,10 +10,11 @@ from typing import Any
 
 from conformance.contract.schemas import violations
 from conformance.journal import Journal, Redaction
-from conformance.traffic import Case, Kind, Request, Response
+from conformance.traffic import Case, Direction, Kind, Request, Response
 
 # Kind of row → its table.
 TABLES = {"case": "cases", "request": "sent", "answer": "answered", "notification": "notifications", "note": "notes"}
+TABLES["message"] = "messages"
 IN_JSON = {"headers", "detail"}
 
 
@@ -46,6 +47,7 @@ def test_rows_of_a_journal_are_valid(tmp_path: Path) -> None:
         journal.answered(second, Response(422, (("Content-Type", "application/json"),), b"\xff"), 1.5)
         journal.notified(None, request, 3.0, 4.0)
         journal.note("phase", {"name": "sending"})
+        journal.said("sms-1", Direction.TO, "{}")
 
     for kind, table in TABLES.items():
         rows = rows_of(path, table)

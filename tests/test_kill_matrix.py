@@ -18,6 +18,7 @@ from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
+from conformance.mock_gateway import fault_deliveries
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
@@ -31,6 +32,12 @@ MAX_EXAMPLES = 8
 NOWHERE = "http://gateway.invalid/api/v2"
 # Short, for each fault that loses a notification makes its run wait so long; still a hundred times what the mock needs.
 NOTIFY_WITHIN_S = 2.0
+
+
+@pytest.fixture(autouse=True)
+def late_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is late is so by the time that is allowed here: later, and heard all the same."""
+    monkeypatch.setattr(fault_deliveries, "LATE_S", NOTIFY_WITHIN_S + 1.0)
 
 
 def judged(directory: Path, behaviour: Behaviour) -> Judged:

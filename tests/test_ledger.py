@@ -299,6 +299,47 @@ def test_ctrl_c_interrupts_the_wait_at_once() -> None:
     assert 1 == ledger.outstanding
 
 
+# --- How much is awaited
+
+
+def test_it_is_full_while_too_many_are_awaited(script: Script, ledger: Ledger) -> None:
+    """Until the first of them is overdue at the latest; an arrival makes room at once."""
+    for request_id, since in (("a", 1.0), ("b", 2.0)):
+        ledger.owe("sms", request_id, script.now + since)
+    assert float("-inf") == ledger.full_until(3)
+    assert script.now + 1.0 + NOTIFY_WITHIN == ledger.full_until(2)
+    ledger.arrived("sms", "a", script.now + 3.0)
+    assert float("-inf") == ledger.full_until(2)
+    assert script.now + 2.0 + NOTIFY_WITHIN == ledger.full_until(1)
+
+
+def test_what_is_overdue_is_awaited_no_more(script: Script, ledger: Ledger) -> None:
+    """A gateway that never notifies is not waited for again and again; it is still owed what it owes."""
+    for request_id in ("a", "b"):
+        ledger.owe("sms", request_id, script.now)
+    script.now += NOTIFY_WITHIN
+    assert float("-inf") == ledger.full_until(1)
+    assert 2 == ledger.outstanding
+
+
+def test_what_came_ahead_of_its_answer_is_never_awaited(script: Script, ledger: Ledger) -> None:
+    """Nor is what comes again afterwards counted twice."""
+    ledger.arrived("sms", "a", script.now)
+    ledger.owe("sms", "a", script.now)
+    ledger.arrived("sms", "a", script.now)
+    assert float("-inf") == ledger.full_until(1)
+
+
+def test_requests_that_share_an_id_are_awaited_until_the_last(script: Script, ledger: Ledger) -> None:
+    """The first notification does not speak for both."""
+    for since in (1.0, 2.0):
+        ledger.owe("sms", "a", script.now + since)
+    ledger.arrived("sms", "a", script.now + 3.0)
+    assert script.now + 1.0 + NOTIFY_WITHIN == ledger.full_until(1)
+    ledger.arrived("sms", "a", script.now + 4.0)
+    assert float("-inf") == ledger.full_until(1)
+
+
 @pytest.mark.parametrize(
     ("body", "request_id"),
     [

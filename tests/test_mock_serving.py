@@ -15,8 +15,9 @@ from mock_rig import ACCOUNT, RIGHT, VALID, served, sms
 
 from conformance.callbacks.address import Address
 from conformance.errors import EnvironmentFailure
+from conformance.mock_gateway.answering import MOST_BODY
 from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply, Wire
-from conformance.mock_gateway.serving import MOST_BODY, MockServer, serve_mock
+from conformance.mock_gateway.serving import MockServer, serve_mock
 
 ENVELOPE = {"status_code", "description", "request_id"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -139,6 +140,32 @@ def test_grows_no_further_than_the_users_own_limit(clock: Clock) -> None:
     assert pytest.approx(25 * DECREASE) == pace.rate_per_s
     clock.now += 3600
     assert 30 == pace.rate_per_s
+
+
+def test_turns_are_held_for_another_reason(clock: Clock) -> None:
+    """As long as it lasts, and no longer."""
+    pace = Pace(held_until=lambda: 1003.0, clock=clock, wait=clock.wait)
+    assert [3.0, 0.0, 0.0] == [_waited(pace, clock) for _ in range(3)]
+
+
+def test_whoever_is_held_goes_on_as_soon_as_the_reason_is_gone() -> None:
+    """Long before the time that was told at first."""
+    held = [math.inf]
+    asked = threading.Event()
+
+    def held_until() -> float:
+        asked.set()
+        return min(held[0], time.monotonic() + MAX_PAUSE_S)
+
+    pace = Pace(held_until=held_until)
+    turns: list[bool] = []
+    thread = threading.Thread(target=lambda: turns.append(pace.await_turn()))
+    thread.start()
+    assert asked.wait(10)
+    held[0] = -math.inf
+    pace.look_again()
+    thread.join(timeout=10)
+    assert [True] == turns
 
 
 def test_stop_wakes_those_who_wait() -> None:

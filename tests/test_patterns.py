@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -12,9 +12,9 @@ from conformance.checks.follow_ups import (
     BEGINNING,
     CAUSE,
     Cause,
-    beginning,
     causes_of,
     follow_up_id,
+    held_by,
     is_follow_up,
     run_proper,
 )
@@ -246,7 +246,7 @@ def test_what_was_sent_after_the_run_changes_no_verdict() -> None:
     """Neither its answers nor what arrived after follow-ups had begun."""
     run = notified_but_for(set())
     before = run.record()
-    begun = Note(8, BEGINNING, beginning(before), 1000.0, 1000.0)
+    begun = Note(8, BEGINNING, asdict(held_by(before)), 1000.0, 1000.0)
     follow_up = follow_up_id("sms", "ACC-02", 1)
     run.invoke("f" * 32, 500)
     run.cases[-1] = replace(run.cases[-1], id=follow_up)

@@ -1,6 +1,6 @@
 """Which notifications are owed, and the one wait for all of them.
 
-    Ledger          `owe`, `arrived`, and `wait` until there is nothing more to wait for
+    Ledger          `owe`, `arrived`, and `wait` until there is nothing more to wait for; `full_until` for who owes more
     Settled         how that wait ended
     request_id_of   the request_id by which a notification settles what is owed
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -63,6 +64,9 @@ class Ledger:
         # Owed less arrived, for each product and request_id: negative while an arrival is ahead of what it settles.
         # What is settled is not in it, so it is no larger than what is under way.
         self._balances: dict[tuple[str, str], int] = {}
+        # Until when those that are outstanding may come, in the order in which they were owed: the first is at hand
+        # however many were taken out before it, which a dict would go through.
+        self._due: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._owed = 0
         self._outstanding = 0
         self._deadline = float("-inf")
@@ -92,6 +96,7 @@ class Ledger:
             self._deadline = max(self._deadline, since + self._notify_within)
             if balance > 0:
                 self._outstanding += 1
+                self._due.setdefault((product, request_id), since + self._notify_within)
             elif not self._outstanding:
                 self._settled_at = max(self._settled_at, since)
             self._changed.notify_all()
@@ -105,10 +110,26 @@ class Ledger:
                 balance = self._changed_balance((product, request_id), by=-1)
                 if balance >= 0:
                     self._outstanding -= 1
+                    if not balance:
+                        self._due.pop((product, request_id), None)
                     if not self._outstanding:
                         self._settled_at = max(self._settled_at, at)
             self._changed.notify_all()
         self._tell()
+
+    def full_until(self, most: int) -> float:
+        """When one more may be owed if no notification comes until then; -inf if fewer than `most` are awaited now.
+
+        Those whose time is over are not awaited any more: a gateway that never notifies is not waited for without end.
+        """
+        with self._changed:
+            now = self._clock()
+            while len(self._due) >= most:
+                first = next(iter(self._due.values()))
+                if first > now:
+                    return first
+                self._due.popitem(last=False)
+            return float("-inf")
 
     def wait(self) -> Settled:
         """Blocks until nothing more needs to be waited for; called when everything has been sent.

@@ -55,6 +55,7 @@ def run_proper(record: Record) -> Record:
         _First(record.exchanges, held["exchanges"]),
         _First(record.notifications, held["notifications"]),
         record.notes,
+        record.messages,
         whole=record,
     )
 

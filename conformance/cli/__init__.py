@@ -6,7 +6,7 @@
 Results go to standard output; progress, warnings and errors to standard error, an error as exactly one line.
 
     command, configuration, options     options, from command line, environment or file
-    run, mock, judge, doctor,
+    run, certify, mock, judge, doctor,
     replay, requirements, openapi,
     verify, sign, badge, keygen,
     config                              one command each
@@ -26,6 +26,7 @@ import click
 
 from conformance import __version__
 from conformance.cli.badge import badge
+from conformance.cli.certify import certify
 from conformance.cli.command import ConformanceCommand, ConformanceGroup
 from conformance.cli.complaints import Complaints, in_one_line
 from conformance.cli.config import config
@@ -36,6 +37,7 @@ from conformance.cli.keygen import keygen
 from conformance.cli.mock import mock
 from conformance.cli.openapi import openapi
 from conformance.cli.replay import replay
+from conformance.cli.report import compare, report
 from conformance.cli.requirements import requirements
 from conformance.cli.run import run
 from conformance.cli.sign import sign
@@ -59,10 +61,13 @@ def cli() -> None:
 
 COMMANDS: tuple[ConformanceCommand, ...] = (
     run,
+    certify,
     doctor,
     mock,
     judge,
     replay,
+    report,
+    compare,
     requirements,
     openapi,
     verify,

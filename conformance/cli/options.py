@@ -19,6 +19,7 @@ from conformance.cli.command import ExpectationsFile, Listen, Named, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
 from conformance.cli.credentials import Given, credential_of
+from conformance.client_under_test.settings import DEFAULT_TIMEOUT_S
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
 from conformance.exchange.trust import trusting
@@ -41,7 +42,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 SECRET_VARIABLE = variable("consumer-secret")
 
 GATEWAY, ACCOUNT, NOTIFICATIONS, CAMPAIGN, REPORTS = "Gateway", "Account", "Notifications", "Campaign", "Reports"
-CASES = "Case files"
+CASES, CLIENT = "Case files", "Client"
 
 
 def _together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -189,6 +190,31 @@ waiting_options = option(
     default=DEFAULT_NOTIFY_WITHIN_S,
     show_default=True,
     help="How long a notification may take.",
+)
+
+driver_options = option(
+    CLIENT,
+    "--driver",
+    metavar="'CMD ARGS'",
+    help="Command line of the driver that speaks for a client (docs/driver-protocol.md); no shell is involved.",
+)
+
+examined_options = option(
+    CLIENT,
+    "--callback-url",
+    metavar="URL",
+    help="Callback URL of a receiver to examine, just as the gateway would have it, for each --product that is named. "
+    "Without --driver it is all that is judged.",
+)
+
+timeout_options = option(
+    CLIENT,
+    "--timeout",
+    type=float,
+    metavar="SECONDS",
+    default=DEFAULT_TIMEOUT_S,
+    show_default=True,
+    help="Time-out that the client is given with each call.",
 )
 
 product_options = option(

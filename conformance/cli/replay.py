@@ -37,6 +37,7 @@ from conformance.reporting.console import remarks, results
 from conformance.reporting.live import progress_on
 from conformance.reporting.replayed import Replayed, show_replayed
 from conformance.traffic import Case
+from conformance.verdicts import is_client
 
 # Beside the journal that is replayed from: that one is evidence, and stays as it is.
 FOLDER = "replay"
@@ -69,6 +70,11 @@ def replay(case_id: str, **options: Any) -> int:
     """
     path: Path = options.pop("journal") or options["report_dir"] / campaign.JOURNAL
     record = read_journal(path)
+    if is_client(record):
+        raise UsageError(
+            f"{path} is the journal of a certification; a client cannot be told to send a case again",
+            hint="repeat the certification with its seed instead",
+        )
     case = _recorded(record, case_id, path)
     settings = _settings(record, case, options)
     again = settings.report_dir / campaign.JOURNAL

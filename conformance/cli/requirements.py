@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.checks import CHECKS
+from conformance.checks.client import CLIENT_CHECKS
 from conformance.checks.judgement import SubjectCheck
 from conformance.cli.command import ConformanceCommand, option
 from conformance.contract.requirements import Requirement, catalogue
@@ -32,13 +33,14 @@ def _entry(requirement: Requirement) -> dict[str, Any]:
         "condition": requirement.condition,
         "shared_level": requirement.shared_level.value if requirement.shared_level else None,
         "checks": _checks(requirement),
+        "needs": sorted(requirement.needs),
         "excluded": requirement.excluded,
     }
 
 
 def _checks(requirement: Requirement) -> list[str]:
     """The functions that judge it, as `module.function`; none for what is not judged."""
-    check = CHECKS.get(requirement.id)
+    check = (CHECKS | CLIENT_CHECKS).get(requirement.id)
     if check is None:
         return []
     return [_name(check.rule_under if isinstance(check, SubjectCheck) else check)]

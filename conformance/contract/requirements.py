@@ -34,12 +34,25 @@ class Actor(StrEnum):
     RECEIVER = "receiver"
 
 
+class Offer(StrEnum):
+    """What a client may offer, so that requirements apply to it (see `Requirement.needs`)."""
+
+    DRIVER = "driver"  # it is driven, rather than watched from outside
+    INVOCATIONS = "invocations"  # it calls the gateway; told apart by command
+    CALLBACK = "callback"  # it receives notifications; told apart by command
+    RESULTS = "results"  # it can be asked what became of a request
+    APPLIED = "applied"  # and how often that took effect
+    ERROR_DETAILS = "error-details"  # it tells its caller status_code and description of an error
+    REQUEST_ID = "request-id"  # it tells its caller the request_id
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """One falsifiable statement of the contract.
 
     `commands` are the names that it is judged for, one verdict each; `(None,)` where it belongs to no command.
-    `quote` is the seed's wording (None for `source == "docs"`), `section` the part of docs/contract.md.
+    `quote` is the seed's wording (None for `source == "docs"`), `section` the part of docs/contract.md. `needs`: what a
+    client has to offer for it to apply.
     """
 
     id: str
@@ -52,6 +65,7 @@ class Requirement:
     section: str | None = None
     shared_level: Level | None = None
     condition: str | None = None
+    needs: frozenset[Offer] = frozenset()
     excluded: str | None = None
 
     @classmethod
@@ -65,6 +79,7 @@ class Requirement:
             for key, kind in (("level", Level), ("actor", Actor), ("shared_level", Level)):
                 if key in fields:
                     fields[key] = kind(fields[key])
+            fields["needs"] = frozenset(map(Offer, entry.get("needs", ())))
             requirement = cls(**fields)
         except (TypeError, ValueError, KeyError) as error:
             raise SuiteError(

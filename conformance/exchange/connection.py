@@ -74,7 +74,7 @@ class _Address:
     @classmethod
     def of(cls, text: str, timeouts: dict[str, float | None]) -> Self:
         url = httpx.URL(text)
-        proxy = _proxy_for(url)
+        proxy = proxy_for(url)
         extensions: dict[str, Any] = {"timeout": timeouts}
         target = _target(text)
         if proxy is None and target is not None:
@@ -207,7 +207,7 @@ def _target(url: str) -> bytes | None:
     return target.encode() if target.isascii() and target.isprintable() and " " not in target else None
 
 
-def _proxy_for(url: httpx.URL) -> str | None:
+def proxy_for(url: httpx.URL) -> str | None:
     """The proxy that the environment names for `url`; never one for this very machine."""
     if url.host == "localhost" or _is_loopback(url.host) or proxy_bypass(url.host):
         return None

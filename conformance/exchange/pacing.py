@@ -62,22 +62,30 @@ JITTER = 0.25
 """The part of a pause by which it varies, so that several runs against one gateway do not come back together."""
 
 
+def _never() -> float:
+    """Where nothing holds turns back."""
+    return -math.inf
+
+
 class Pace:
     """Gives out turns to send; thread-safe, shared by all workers of a run.
 
-    `rate_per_s` is an upper limit of the user's own (None: no limit). `clock` gives seconds; `wait` waits on a
-    condition for so many seconds at most, and may return earlier.
+    `rate_per_s` is an upper limit of the user's own (None: no limit). `held_until` says until when no turn is to be
+    given for a reason that is not the gateway's rate, as far as is known; whoever changes that calls `look_again`.
+    `clock` gives seconds; `wait` waits on a condition for so many seconds at most, and may return earlier.
     """
 
     def __init__(
         self,
         rate_per_s: float | None = None,
         *,
+        held_until: Callable[[], float] = _never,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Condition, float], object] = threading.Condition.wait,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._most = rate_per_s
+        self._held_until = held_until
         self._clock = clock
         self._wait = wait
         self._jitter = jitter
@@ -99,12 +107,17 @@ class Pace:
         with self._turnstile, self._changed:
             while not self._stopped:
                 now = self._clock()
-                due = max(self._next_turn, self._paused_until)
+                due = max(self._next_turn, self._paused_until, self._held_until())
                 if due <= now:
                     self._take_turn(now)
                     return True
                 self._wait(self._changed, due - now)
         return False
+
+    def look_again(self) -> None:
+        """Has whoever waits for a turn ask once more until when they are held."""
+        with self._changed:
+            self._changed.notify_all()
 
     def stop(self) -> None:
         """Ends all waiting: no turn is given any more."""

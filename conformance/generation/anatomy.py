@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 # A mebibyte: more than any payload of the contract comes near, and where servers begin to have limits.
@@ -68,6 +69,7 @@ _CONTROL = re.compile(r"[\x00-\x1f]")
 _WRONG_QUOTES = re.compile(r"\{\s*'")
 _NONZERO = re.compile(r"-?[0.]*[1-9]")
 _BRACKETS = re.compile(r"[\[\]{}]")
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 _FORM = re.compile(r"""[^\s{}\[\]"=&<]+=[^\s{}\[\]"]*""")
 _TRAILING_COMMA = re.compile(r",\s*[}\]]\Z")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -137,11 +139,8 @@ def _of_text(text: str) -> Iterator[str]:
 
 def _depth(skeleton: str) -> tuple[int, bool]:
     """How deep brackets are nested, and whether one is left open."""
-    depth = deepest = 0
-    for bracket in _BRACKETS.findall(skeleton):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest, depth > 0
+    depths = list(accumulate(map(_STEPS.__getitem__, _BRACKETS.findall(skeleton)), initial=0))
+    return max(depths), depths[-1] > 0
 
 
 def _unreadable(text: str, skeleton: str) -> Iterator[str]:

@@ -20,8 +20,8 @@ from urllib.parse import quote
 
 from conformance.errors import UsageError
 from conformance.journal.record import Attempt, Record
-from conformance.journal.rows import attempt_of, case_of, exchange_of, note_of, notification_of
-from conformance.journal.tables import APPLICATION_ID, VERSION
+from conformance.journal.rows import attempt_of, case_of, exchange_of, message_of, note_of, notification_of
+from conformance.journal.tables import APPLICATION_ID, READABLE, VERSION
 from conformance.traffic import Case, Exchange
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class _Snapshot:
         try:
             with self.readable():
                 self._connection = _opened(path, until)
-                _check_kind(self._connection, path)
+                self.version = _check_kind(self._connection, path)
                 self._connection.execute("BEGIN")  # one moment for all tables, also while a run is writing
         except BaseException:
             self._close()
@@ -184,6 +184,7 @@ def read_journal(path: Path, after: Held = _ALL, beside: Collection[str] = ()) -
             exchanges=Stored(snapshot, _EXCHANGES, exchange_of, _WHICH.format(case="case_id"), after.exchanges, ids),
             notifications=Stored(snapshot, "notifications", notification_of, "number > ?", after.notifications),
             notes=tuple(Stored(snapshot, "notes", note_of, "true")),
+            messages=Stored(snapshot, "messages", message_of, "true") if snapshot.version > 1 else (),
             snapshot=snapshot,
             which=(after.exchanges, ids),
         )
@@ -218,13 +219,15 @@ def _connected(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, check_same_thread=False)
 
 
-def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
+def _check_kind(connection: sqlite3.Connection, path: Path) -> int:
+    """The journal's version; UsageError if it is none that can be read."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
         raise UsageError(f"{path} is an SQLite file, but no journal of statum-conformance", _HINT)
-    if version != VERSION:
+    if version not in READABLE:
         raise UsageError(
             f"{path} is a journal of version {version}, this version of statum-conformance reads version {VERSION}",
             "judge it with the version that wrote it",
         )
+    return int(version)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.journal.rows import Note
-from conformance.traffic import Case, Exchange, Notification
+from conformance.traffic import Case, Exchange, Message, Notification
 
 Attempt = tuple[Case, Exchange, bool]
 """A case, one exchange of it, and whether that is the last one of the case: the one that counts."""
@@ -27,6 +27,7 @@ class Record:
     exchanges: Sequence[Exchange] = ()
     notifications: Sequence[Notification] = ()
     notes: tuple[Note, ...] = ()
+    messages: Sequence[Message] = ()
 
     def attempts(self) -> Iterator[Attempt]:
         """Each exchange with its case, in the order in which they were sent; KeyError if a case was never planned."""

@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from conformance.journal.redaction import Redaction
-from conformance.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response
+from conformance.traffic import Case, Direction, Exchange, Headers, Kind, Message, Notification, Request, Response
 
 Row = tuple[str, tuple[Any, ...]]
 
@@ -77,6 +77,12 @@ class Rows:
         """Something else; TypeError or ValueError if JSON cannot say `detail`."""
         return "notes", (number, kind, as_json(self._redact.value(detail)), at, wall)
 
+    def said(  # noqa: PLR0913, PLR0917 - the columns of the row
+        self, number: int, case_id: str | None, direction: Direction, line: str, at: float, wall: float
+    ) -> Row:
+        """A line to or from a driver."""
+        return "messages", (number, case_id, direction.value, self._text(line), at, wall)
+
     def _request(self, request: Request) -> tuple[str, str, str, bytes]:
         body = self._redact.data(request.body)
         return self._text(request.method), self._text(request.url), self._headers(request.headers), body
@@ -137,6 +143,12 @@ def note_of(row: tuple[Any, ...]) -> Note:
     """A row of `notes`."""
     number, kind, detail, at, wall = row
     return Note(number, kind, json.loads(detail), at, wall)
+
+
+def message_of(row: tuple[Any, ...]) -> Message:
+    """A row of `messages`."""
+    number, case_id, direction, line, at, wall = row
+    return Message(number, case_id, Direction(direction), line, at, wall)
 
 
 def _request_of(method: str, url: str, headers: str, body: bytes) -> Request:

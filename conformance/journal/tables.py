@@ -6,6 +6,7 @@
     answered        what became of it, under the same number: an answer or a failure
     notifications   what reached the receiver
     notes           what else happened: phases, preflight, end of run
+    messages        lines to and from the driver of a client (since version 2)
 
 Rows are only ever added; triggers make the file itself refuse anything else.
 """
@@ -15,8 +16,11 @@ from __future__ import annotations
 APPLICATION_ID = int.from_bytes(b"StCo", "big")
 """SQLite's mark for whose file it is; any number that nobody else has registered will do."""
 
-VERSION = 1
+VERSION = 2
 """SQLite's `user_version`; raised whenever the meaning of a row changes."""
+
+READABLE = frozenset({1, 2})
+"""The versions whose rows mean what they mean today; the first one had no messages."""
 
 _REQUEST = ("method TEXT", "url TEXT", "headers TEXT", "body BLOB")
 
@@ -60,6 +64,14 @@ _TABLES: dict[str, tuple[str, ...]] = {
         "received_wall REAL",
     ),
     "notes": ("number INTEGER PRIMARY KEY", "kind TEXT", "detail TEXT", "noted_at REAL", "noted_wall REAL"),
+    "messages": (
+        "number INTEGER PRIMARY KEY",
+        "case_id TEXT",
+        "direction TEXT",
+        "line TEXT",
+        "said_at REAL",
+        "said_wall REAL",
+    ),
 }
 
 CREATE: tuple[str, ...] = (

@@ -1,7 +1,7 @@
 """Writing the journal while the run goes on: callers hand things over, one thread commits them.
 
     Journal.create      a new journal in place of the one of an earlier run
-    .plan .sent .answered .failed .notified .note      what happened, in the order in which it is told
+    .plan .sent .answered .failed .notified .said .note      what happened, in the order in which it is told
     .flush .close       wait until it is in the file
 
 A row is handed over before the caller goes on (`sent`: before the request's bytes go out) and committed within
@@ -26,7 +26,7 @@ from conformance.journal.lock import JournalLock
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import Row, Rows
 from conformance.journal.tables import CREATE, INSERT
-from conformance.traffic import Case, Notification, Request, Response
+from conformance.traffic import Case, Direction, Notification, Request, Response
 
 MAX_BATCH = 1000
 """Rows per commit: enough to make its cost nothing, few enough to be committed within some ten milliseconds."""
@@ -50,6 +50,7 @@ class Journal:
         self._lock = lock
         self._rows = rows
         self._cases, self._exchanges, self._notifications, self._notes = (itertools.count(1) for _ in range(4))
+        self._messages = itertools.count(1)
         self._queue: queue.SimpleQueue[_Told | threading.Event | None] = queue.SimpleQueue()
         self._telling = threading.Lock()
         self._closed = False
@@ -96,6 +97,11 @@ class Journal:
         """Records what reached the receiver. What is returned is as it came, not redacted: it is for the run alone."""
         number = self._tell_numbered(self._notifications, self._rows.notified, product, request, at, wall)
         return Notification(number, product, request, at, wall)
+
+    def said(self, case_id: str | None, direction: Direction, line: str) -> None:
+        """Records a line to or from the driver of a client, now; `case_id` is that of the case at hand, if any."""
+        at, wall = time.monotonic(), time.time()
+        self._tell_numbered(self._messages, self._rows.said, case_id, direction, line, at, wall)
 
     def note(self, kind: str, detail: Mapping[str, Any]) -> None:
         """Records something else that happened now; SuiteError if JSON cannot say `detail`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from random import Random
 from typing import Any
 
@@ -38,11 +39,21 @@ class Moment:
     callbacks: Mapping[str, str] = field(default_factory=dict)
 
 
+class Ending(StrEnum):
+    """How far an answer gets; the words stand in the journal as the reason why there is none."""
+
+    WHOLE = "whole"
+    BEFORE = "the connection was closed before the answer"
+    MIDDLE = "the connection was closed in the middle of the answer's body"
+    AFTER = "the connection was closed after the answer's body, before the mark of its end"
+    NEVER = "the request was never answered"
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer before it is written: `content` as JSON, or `raw` bytes instead.
 
-    `dropped`: there is no answer, the connection closes.
+    `dropped`: there is no answer, the connection closes. `ending`: the same, and the other ways to lose an answer.
     """
 
     status: int
@@ -50,6 +61,7 @@ class Reply:
     content: Any
     raw: bytes | None = None
     dropped: bool = False
+    ending: Ending = Ending.WHOLE
 
 
 @dataclass(frozen=True, slots=True)

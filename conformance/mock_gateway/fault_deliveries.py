@@ -13,8 +13,8 @@ from conformance.mock_gateway.behaviour import Delivery, Moment
 from conformance.mock_gateway.fault_changes import DeliveriesChange, DeliveryChange, nth
 from conformance.mock_gateway.fault_messages import edited
 
-# Later than the 2 s that the kill matrix allows, and within the time that its runs go on listening.
-LATE_S = 3.0
+# Later than the 10 s that a run allows unless it is told otherwise, and within the time that it goes on listening.
+LATE_S = 11.0
 # Soon enough to fall into the time that a run waits for repeats, late enough to come second.
 SECOND_THOUGHT_S = 0.1
 

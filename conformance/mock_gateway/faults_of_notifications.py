@@ -41,7 +41,7 @@ ARRIVAL = (
     ),
     Fault(
         "notifications-late",
-        f"One notification in five comes {LATE_S:g} s later than it could (give --notify-within less than that)",
+        f"One notification in five comes {LATE_S:g} s later than it could",
         ("NTF-02",),
         notifications(late, every=5),
     ),

@@ -7,8 +7,8 @@
     any other INCONCLUSIVE, NOT_APPLICABLE  <skipped>
     KNOWN, an INCONCLUSIVE that is listed   <skipped>, with issue, owner and expiry
 
-The class name groups by command (`statum.sms`; `statum.gateway` for what belongs to no command). An entry of the
-expectations file that is stale is a test case more, of `statum.expectations`, with a <failure>.
+The class name groups by command (`statum.sms`; `statum.gateway` or `statum.client` for what belongs to no command). An
+entry of the expectations file that is stale is a test case more, of `statum.expectations`, with a <failure>.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from conformance.contract.commands import COMMANDS
+from conformance.contract.requirements import Actor
 from conformance.reporting.escaping import for_xml
 from conformance.reporting.expected import followed_up, subject_of, told_stale
 from conformance.reporting.likeness import alike
@@ -73,7 +74,7 @@ def _case(verdict: RequirementVerdict, entry: Entry) -> ET.Element:
     case = ET.Element(
         "testcase",
         {
-            "classname": f"statum.{COMMANDS[command].folder if command else 'gateway'}",
+            "classname": f"statum.{COMMANDS[command].folder if command else _subject_of(entry)}",
             "name": for_xml(f"{' '.join(filter(None, (entry['id'], command)))} — {entry['title']}"),
             "time": "0",
         },
@@ -82,6 +83,11 @@ def _case(verdict: RequirementVerdict, entry: Entry) -> ET.Element:
     if describe:
         describe(case, verdict, entry)
     return case
+
+
+def _subject_of(entry: Entry) -> str:
+    """What stands in the place of a command that there is none of."""
+    return "gateway" if entry["actor"] == Actor.GATEWAY else "client"
 
 
 def _failed(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
@@ -105,7 +111,8 @@ def _inconclusive(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -
 
 
 def _skipped(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
-    _child(case, "skipped", None, message=f"{verdict.verdict.value}: {entry['title']}")
+    why = entry.get("not_applicable") or entry["title"]
+    _child(case, "skipped", None, message=f"{verdict.verdict.value}: {why}")
 
 
 def _known(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES as DEFAULT_CALLS
+from conformance.client_under_test.settings import DEFAULT_TIMEOUT_S
 from conformance.contract.commands import PRODUCTS
 from conformance.gateway_under_test.settings import (
     DEFAULT_CORPUS,
@@ -23,12 +25,28 @@ def repeat_command(settings: Mapping[str, Any]) -> str:
 
     The secret is not in it (STATUM_CONFORMANCE_CONSUMER_SECRET gives it); what was redacted has to be filled in.
     """
+    if settings.get("subject_kind") == "client":
+        return shlex.join(["statum-conformance", "certify", *_options_of_certify(settings)])
     return shlex.join(["statum-conformance", "run", *_options(settings)])
 
 
 def replay_command(case_id: str, journal: Path) -> str:
     """A line for a shell that sends one recorded case again, to the same gateway."""
     return shlex.join(["statum-conformance", "replay", case_id, "--journal", str(journal)])
+
+
+def _options_of_certify(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("driver", "callback_url", "observe"):
+        if settings.get(name):
+            yield from (f"--{name.replace('_', '-')}", settings[name])
+    yield from _repeated("--product", settings["products"], PRODUCTS)
+    if settings["max_examples"] != DEFAULT_CALLS:
+        yield from ("--max-examples", str(settings["max_examples"]))
+    if settings["timeout_s"] != DEFAULT_TIMEOUT_S:
+        yield from ("--timeout", f"{settings['timeout_s']:g}")
+    if settings.get("expectations"):
+        yield from ("--expectations", settings["expectations"])
+    yield from ("--seed", str(settings["seed"]))
 
 
 def _options(settings: Mapping[str, Any]) -> Iterator[str]:

@@ -13,10 +13,12 @@ from conformance.checks.judgement import Finding, Minimal
 from conformance.contract.requirements import catalogue
 from conformance.expectations import Expectation, Expectations, Stale
 from conformance.journal import Record
+from conformance.reporting.clients import client_of
+from conformance.reporting.figures import Figures
 from conformance.reporting.masking import Masking
 from conformance.reporting.reproduce import curl
-from conformance.traffic import Case, Exchange
-from conformance.verdicts import Conclusion, Judged, RequirementVerdict, judge
+from conformance.traffic import Case, Exchange, Kind
+from conformance.verdicts import Conclusion, Judged, RequirementVerdict, is_client, judge
 
 SCHEMA_VERSION = 1
 
@@ -68,7 +70,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
     document = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "statum-conformance", "version": __version__, "catalogue": catalogue().digest},
-        "subject": {"kind": "gateway", "name": settings["subject_name"], "url": settings["gateway"]},
+        "subject": _subject(record),
         "verdict": judged.conclusion.value,
         "started_at": settings["started_at"],
         "duration_s": round(float(finished.get("duration_s", 0.0)), 3),
@@ -82,6 +84,8 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
         "shrinking": _search(record),
         "requirements": [_entry(verdict, requests) for verdict in judged.verdicts],
         "coverage": [_class(covered) for covered in judged.coverage],
+        **({"client": client_of(record)} if is_client(record) else {}),
+        "figures": Figures.of(proper).document(),
     }
     if judged.expectations.file is not None:
         document["expectations"] = _expectations(judged)
@@ -116,6 +120,13 @@ def _stale(stale: Stale) -> dict[str, Any]:
     }
 
 
+def _subject(record: Record) -> dict[str, Any]:
+    settings = record.settings
+    if is_client(record):
+        return {"kind": "client", "name": settings["subject_name"], "url": settings.get("callback_url")}
+    return {"kind": "gateway", "name": settings["subject_name"], "url": settings["gateway"]}
+
+
 def _class(covered: Covered) -> dict[str, Any]:
     return {
         "kind": covered.kind,
@@ -140,9 +151,10 @@ class _Requests:
         return cls(record.exchanges_numbered({number for number in numbers if number is not None}))
 
     def curl(self, number: int | None) -> str | None:
-        """The command that sends a request again."""
+        """The command that sends a request again; None for what a client has sent: what it was sent to is gone."""
         case, exchange = self.sent.get(number or 0, (None, None))
-        return curl(exchange.request, case) if exchange else None
+        again = exchange is not None and (case is None or case.kind is not Kind.INVOKE)
+        return curl(exchange.request, case) if exchange and again else None
 
     def body(self, number: int | None) -> str:
         """The body of a request, as text."""
@@ -172,6 +184,8 @@ def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
         entry["condition"] = requirement.condition
     if verdict.reason:
         entry |= {"reason": verdict.reason.value, "reason_detail": verdict.detail}
+    elif verdict.detail:
+        entry["not_applicable"] = verdict.detail
     if verdict.expected:
         entry["expected"] = [_expected(expectation) for expectation in verdict.expected]
     return entry

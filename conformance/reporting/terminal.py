@@ -21,6 +21,7 @@ from rich.text import Text
 
 from conformance.checks.patterns import Dependence
 from conformance.contract.requirements import Level
+from conformance.reporting.clients import about_client, not_applicable
 from conformance.reporting.console import print_line
 from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
@@ -29,7 +30,7 @@ from conformance.reporting.likeness import alike
 from conformance.reporting.repeat import repeat_command, replay_command
 from conformance.reporting.result import Result
 from conformance.reporting.shortfalls import Shortfall, shortfalls
-from conformance.verdicts import Conclusion, Verdict, day_of
+from conformance.verdicts import Conclusion, Verdict, day_of, is_client
 
 STYLES: Mapping[str, str] = {
     Verdict.PASS: "green",
@@ -76,18 +77,25 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
         console.print()
     if len(fell_short) > len(shown):
         print_line(console, f"… and {len(fell_short) - len(shown)} more in {report or 'report.json'}")
-    for line in chain(_unexercised(result), coverage_lines(result.document)):
+    for line in chain(_unexercised(result), not_applicable(result.document), coverage_lines(result.document)):
         print_line(console, line)
     print_line(console, _counts(result))
-    for line in chain(_not_looked_into(result), _left_out(result)):
-        print_line(console, line)
-    for line in entries_to_paste(result.judged, day_of(result.record)):
+    to_paste = entries_to_paste(result.judged, day_of(result.record))
+    left_out = chain(_not_looked_into(result), _left_out(result))
+    for line in chain(about_client(result.document), left_out, to_paste):
         print_line(console, line)
     print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")
-    if journal is not None:
+    if journal is not None and not is_client(result.record):  # a client cannot be told to send a case again
         for case_id in _failing_cases(fell_short)[:SHOWN_REPLAYS]:
             print_line(console, f"replay with: {replay_command(case_id, journal)}")
     show_verdict(result, console, report)
+
+
+def _left_out(result: Result) -> Iterator[str]:
+    """Cases that were planned and not sent, and why."""
+    for note in result.record.notes:
+        if note.kind == "left-out":
+            yield f"left out {note.detail['case']}: {note.detail['why']}"
 
 
 def show_verdict(result: Result, console: Console, report: Path | None = None) -> None:
@@ -105,6 +113,7 @@ def verdict_line(result: Result, report: Path | None = None) -> str:
         f"{_conclusion(result)}: {_musts(result)}",
         f"{_counted(counts['exchanges'], 'exchange')}, {_counted(counts['notifications'], 'notification')}",
         f"seed {result.document['seed']}",
+        *([f"watched {waited:.1f} s"] if (waited := result.document.get("client", {}).get("waited_s")) else []),
         *([f"only {cases}"] if (cases := result.record.settings.get("cases")) else []),
         *([str(report)] if report else []),
     ]

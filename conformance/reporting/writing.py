@@ -18,9 +18,11 @@ from conformance.errors import EnvironmentFailure
 from conformance.reporting.har import har
 from conformance.reporting.json_report import json_report
 from conformance.reporting.junit import junit
+from conformance.reporting.page import html
 from conformance.reporting.result import Result
 
 REPORT_JSON = "report.json"
+REPORT_HTML = "report.html"
 
 # A file's content as a whole, or piece by piece where it may be large.
 Content = bytes | Iterator[bytes]
@@ -29,6 +31,7 @@ REPORTS: Mapping[str, Callable[[Result], Content]] = {
     REPORT_JSON: json_report,
     "junit.xml": junit,
     "traffic.har": har,
+    REPORT_HTML: lambda result: html(result.document, result.record, result.masking),
 }
 
 

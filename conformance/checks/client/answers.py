@@ -1,0 +1,208 @@
+"""RDG: what a client makes of the answers, told by what it says to its caller.
+
+What it says is held against the last answer that it was given. A rule is judged only where those before it hold: an
+error that is reported as accepted breaks RDG-05 and no rule about its details.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from conformance.checks.client.evidence import SUCCESS_DESCRIPTION, Call, ClientEvidence, Said, Seen, is_json
+from conformance.checks.client.judging import ClientCheck, broken, kept
+from conformance.checks.client.sending import waits_for_ever
+from conformance.checks.judgement import Judgement, Reason, Unobserved, shown
+from conformance.checks.reading import OK
+from conformance.traffic import Exchange, header
+
+# The form of the seed's sample; anything else is another alphabet or length.
+USUAL_ID = re.compile(r"[0-9A-Za-z]{32}")
+
+# What a usual answer consists of.
+USUAL_MEMBERS = {"status_code", "description", "request_id", "organization"}
+
+SayingRule = Callable[[Call, Said, Seen], Iterator[str]]
+
+
+def each_answer(condition: Callable[[Seen], bool], rule: SayingRule, *, beside_usual: bool = False) -> ClientCheck:
+    """A check of `rule` on what was said of each last answer that meets the condition; its words are findings.
+
+    `beside_usual`: it says something only of a client that understands the usual answer, for which RDG-01 is.
+    """
+
+    def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+        understands = not beside_usual or understands_the_usual(evidence, command)
+        for call in evidence.of_command(command):
+            last = call.last
+            if last is None or not condition(last):
+                continue
+            if not understands:
+                yield Unobserved(Reason.PRECONDITION, "no usual answer was reported as accepted", last.number)
+            elif call.said is None:
+                yield Unobserved(Reason.PRECONDITION, "the client did not say what became of the call", last.number)
+            elif came_too_late(evidence, call, call.said, last):
+                yield Unobserved(Reason.ENVIRONMENT, "the suite answered after the client's time-out", last.number)
+            else:
+                words = next(rule(call, call.said, last), None)
+                yield kept(last) if words is None else broken(call, words, last)
+
+    return check
+
+
+def came_too_late(evidence: ClientEvidence, call: Call, said: Said, last: Seen) -> bool:
+    """Whether the client may have given up on an answer before the suite, on a busy machine, had written it."""
+    ended = last.exchange.answered_at
+    if said.error != "network" or last.exchange.response is None or ended is None or call.asked_at is None:
+        return False
+    before = [seen.exchange.answered_at for seen in call.seen[:-1]]
+    since = max((at for at in before if at is not None), default=call.asked_at)
+    return ended - since >= evidence.terms.timeout_s
+
+
+def understands_the_usual(evidence: ClientEvidence, command: str | None) -> bool:
+    """Whether an answer like the seed's sample was once reported as accepted."""
+    return any(
+        call.said is not None and call.said.accepted and call.last is not None and accepted_as_usual(call.last)
+        for call in evidence.of_command(command)
+    )
+
+
+# --- Which answers
+
+
+def _accepted(seen: Seen) -> bool:
+    return seen.agreed == OK
+
+
+def _usual_id(seen: Seen) -> bool:
+    return USUAL_ID.fullmatch(seen.answer.request_id or "") is not None
+
+
+def _usual_content(seen: Seen) -> bool:
+    return set(seen.members) <= USUAL_MEMBERS and seen.members.get("description") == SUCCESS_DESCRIPTION
+
+
+def usual_http(exchange: Exchange) -> bool:
+    """Whether an answer is HTTP/1.1 without anything that a simple client may not know."""
+    response = exchange.response
+    if response is None:
+        return False
+    rare = ("transfer-encoding", "content-encoding", "connection")
+    plain = response.http_version == "HTTP/1.1" and not any(header(response.headers, name) for name in rare)
+    return plain and ";" not in (header(response.headers, "content-type") or "")
+
+
+def accepted_as_usual(seen: Seen) -> bool:
+    """Accepted, in all as the seed's sample."""
+    return _accepted(seen) and _usual_id(seen) and _usual_content(seen) and usual_http(seen.exchange)
+
+
+def accepted_with_other_content(seen: Seen) -> bool:
+    """Accepted, with fields or a description that nobody documented."""
+    return _accepted(seen) and not _usual_content(seen)
+
+
+def accepted_with_other_id(seen: Seen) -> bool:
+    """Accepted, with a request_id unlike the sample."""
+    return _accepted(seen) and not _usual_id(seen)
+
+
+def accepted_in_other_http(seen: Seen) -> bool:
+    """Accepted, in HTTP that is lawful and less common."""
+    return _accepted(seen) and not usual_http(seen.exchange)
+
+
+def refused(seen: Seen) -> bool:
+    """An error in the envelope."""
+    return seen.agreed is not None and seen.agreed >= 400
+
+
+def unusable(seen: Seen) -> bool:
+    """An answer from which nothing can be told: lost before its end, or no JSON object. A redirect is none of them."""
+    if seen.lost:
+        return not seen.whole_body
+    if seen.exchange.response is None or seen.redirects:
+        return False
+    return not is_json(seen.exchange) or seen.answer.content.members is None
+
+
+def contradictory(seen: Seen) -> bool:
+    """HTTP status and status_code say different things."""
+    return seen.contradictory
+
+
+# --- What is said
+
+
+def said_accepted(_: Call, said: Said, __: Seen) -> Iterator[str]:
+    """RDG-01, RDG-09, RDG-10, RDG-11."""
+    if not said.accepted:
+        yield f"the gateway accepted the request, the client says {said.in_words}"
+
+
+def not_said_accepted(_: Call, said: Said, seen: Seen) -> Iterator[str]:
+    """RDG-05, RDG-06, RDG-07."""
+    if said.accepted:
+        yield f"{_told(seen)}, and the client says accepted"
+
+
+def _told(seen: Seen) -> str:
+    if seen.lost:
+        return str(seen.exchange.failure)
+    if seen.contradictory:
+        code = shown(seen.members["status_code"]) if "status_code" in seen.members else "missing"
+        return f"the HTTP status is {seen.http_status}, status_code is {code}"
+    if seen.agreed is not None:
+        return f"the gateway answered {seen.agreed}"
+    if not is_json(seen.exchange) and seen.answer.content.members is not None:
+        return f"the answer is declared as {shown(header(seen.exchange.response.headers, 'content-type'))}"  # type: ignore[union-attr]
+    return f"the answer is no envelope ({seen.answer.content.error or shown(seen.answer.content.value)})"
+
+
+def same_request_id(call: Call, said: Said, seen: Seen) -> Iterator[str]:
+    """RDG-02: of several that the call was given, any (that there are several is for SND-09)."""
+    given = {each.answer.request_id for each in call.here if each.agreed == OK}
+    if said.accepted and said.request_id not in given:
+        yield f"request_id is {shown(seen.answer.request_id)}, the client hands back {shown(said.request_id)}"
+
+
+def surfaced(name: str) -> SayingRule:
+    """RDG-03, RDG-04: where it is reported as an error at all."""
+
+    def rule(_: Call, said: Said, seen: Seen) -> Iterator[str]:
+        value: Any = getattr(said, name)
+        if not said.accepted and value != seen.members.get(name):
+            yield f"{name} is {shown(seen.members.get(name))}, the client tells {shown(value)}"
+
+    return rule
+
+
+def gives_up(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+    """RDG-08: where a request was never answered, its caller is told so all the same."""
+    for call in evidence.of_command(command):
+        if not any(seen.unanswered for seen in call.seen):
+            continue
+        endless = [death for death in call.deaths if waits_for_ever(call, death)]
+        if endless:
+            yield broken(call, f"the gateway never answers, and the client waits: {endless[0]['detail']}")
+        elif call.said is None:
+            yield Unobserved(Reason.PRECONDITION, "the client did not say what became of the call")
+        else:
+            yield kept(call.seen[0])
+
+
+CHECKS: dict[str, ClientCheck] = {
+    "RDG-01": each_answer(accepted_as_usual, said_accepted),
+    "RDG-02": each_answer(_accepted, same_request_id),
+    "RDG-03": each_answer(refused, surfaced("status_code")),
+    "RDG-04": each_answer(refused, surfaced("description")),
+    "RDG-05": each_answer(refused, not_said_accepted, beside_usual=True),
+    "RDG-06": each_answer(unusable, not_said_accepted, beside_usual=True),
+    "RDG-07": each_answer(contradictory, not_said_accepted, beside_usual=True),
+    "RDG-08": gives_up,
+    "RDG-09": each_answer(accepted_with_other_content, said_accepted, beside_usual=True),
+    "RDG-10": each_answer(accepted_with_other_id, said_accepted, beside_usual=True),
+    "RDG-11": each_answer(accepted_in_other_http, said_accepted, beside_usual=True),
+}

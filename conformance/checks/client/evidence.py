@@ -1,0 +1,398 @@
+"""What happened in a certification, correlated once, for all checks of clients and receivers.
+
+    ClientTerms     the settings and declarations that verdicts depend on
+    Seen            a request that reached the witness, and what it was answered
+    Said            what the client told its caller
+    Call            a call that the client was asked for: what was seen of it, what it said
+    Delivery        what was sent to a receiver, and what it answered
+    ClientEvidence  all of that
+
+Verdicts come from the traffic: a scenario's name is never asked for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from conformance.checks.reading import Answer, Content, is_number
+from conformance.contract.commands import COMMANDS
+from conformance.contract.requirements import Offer
+from conformance.contract.schemas import violations
+from conformance.journal import Note, Record
+from conformance.traffic import Case, Direction, Exchange, Kind, Message, header
+
+STRAY = "stray"
+"""The case of what reached the witness under none of its base URLs."""
+
+
+NEVER = "the request was never answered"
+AFTER = "the connection was closed after the answer's body, before the mark of its end"
+"""What the journal has as the failure of an exchange that the witness left without an answer, or without its end."""
+
+SUCCESS_DESCRIPTION = "Operation successful"
+"""The description of the seed's sample, which the witness uses where it wants to be unremarkable."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTerms:
+    """What verdicts depend on besides the traffic.
+
+    `key`, `secret`: the credential that the client was given. `offered`: what the client declares, by `Offer`;
+    `callbacks`: the commands whose notifications it receives. `settled_at`: until when the witness watched, None when
+    the run was cut off. `gave_up`: why the driver was not started again. `obstacle`: why the run was not held.
+    """
+
+    commands: tuple[str, ...] = ()
+    declared: frozenset[str] = frozenset()
+    callbacks: frozenset[str] = frozenset()
+    offered: frozenset[Offer] = frozenset()
+    key: str = ""
+    secret: str = ""
+    timeout_s: float = 0.0
+    resend_window_s: float = 0.0
+    settled_at: float | None = None
+    gave_up: str | None = None
+    obstacle: str | None = None
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Those of a recorded run."""
+        settings = record.settings
+        notes = {note.kind: note.detail for note in record.notes}
+        hello = notes.get("hello", {})
+        credential = settings.get("credential", {})
+        own = settings["products"] if settings.get("callback_url") else ()
+        products = {*hello.get("callback_urls", {}), *own}
+        return cls(
+            commands=tuple(settings["commands"]),
+            declared=frozenset(hello.get("commands", ())),
+            callbacks=frozenset(c.name for c in COMMANDS.values() if c.product and c.product in products),
+            offered=_offered(settings, hello),
+            key=credential.get("key", ""),
+            secret=credential.get("secret", ""),
+            timeout_s=float(settings.get("timeout_s", 0.0)),
+            resend_window_s=float(settings.get("resend_window_s", 0.0)),
+            settled_at=notes.get("settled", {}).get("at"),
+            gave_up=notes.get("gave-up", {}).get("detail"),
+            obstacle=notes.get("obstacle", {}).get("message"),
+        )
+
+    def lacking(self, offer: Offer, command: str | None) -> str | None:
+        """In words, why an offer that a requirement needs is not there for `command`; None if it is."""
+        if offer not in self.offered and Offer.DRIVER not in self.offered:
+            return _LACKING_WITHOUT_DRIVER.get(offer, _LACKING[offer])
+        if offer is Offer.INVOCATIONS and command is not None and command not in self.declared:
+            return f"the client does not declare {command}"
+        if offer is Offer.CALLBACK and command is not None and command not in self.callbacks:
+            return f"the client declares no callback for {command}"
+        return None if offer in self.offered else _LACKING[offer]
+
+
+_LACKING_WITHOUT_DRIVER = {
+    Offer.INVOCATIONS: "there is no driver that could have calls made",
+    Offer.CALLBACK: "no callback URL is given",
+    Offer.RESULTS: "there is no driver to ask what became of a request",
+    Offer.APPLIED: "there is no driver to ask what became of a request",
+}
+
+_LACKING = {
+    Offer.DRIVER: "there is no driver to judge",
+    Offer.INVOCATIONS: "the client declares no command",
+    Offer.CALLBACK: "the client does not declare the feature callback",
+    Offer.RESULTS: "the client does not declare the feature results",
+    Offer.APPLIED: "the client does not tell how often a result was applied",
+    Offer.ERROR_DETAILS: "the client's API does not expose the details of an error",
+    Offer.REQUEST_ID: "the client's API does not expose the request_id",
+}
+
+
+def _offered(settings: Mapping[str, Any], hello: Mapping[str, Any]) -> frozenset[Offer]:
+    features, lacks = hello.get("features", ()), hello.get("lacks", ())
+    offers = {
+        Offer.DRIVER: bool(settings.get("driver")),
+        Offer.INVOCATIONS: bool(hello.get("commands")),
+        Offer.CALLBACK: bool(hello.get("callback_urls") or settings.get("callback_url")),
+        Offer.RESULTS: "results" in features,
+        Offer.APPLIED: "results" in features,
+        Offer.ERROR_DETAILS: "error-details" not in lacks,
+        Offer.REQUEST_ID: "request-id" not in lacks,
+    }
+    return frozenset(offer for offer, there in offers.items() if there)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the client told its caller, as its driver reports it; `at`: when (monotonic seconds)."""
+
+    outcome: str | None
+    error: str | None
+    status_code: int | None
+    description: str | None
+    request_id: str | float | None
+    at: float
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any], at: float) -> Self:
+        """Read a valid answer."""
+        code, description = answer.get("status_code"), answer.get("description")
+        return cls(answer.get("outcome"), answer.get("error"), code, description, answer.get("request_id"), at)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the caller was told that the request was accepted."""
+        return self.outcome == "accepted"
+
+    @property
+    def in_words(self) -> str:
+        """As a finding tells it."""
+        if self.accepted:
+            return "accepted"
+        return f"an error ({self.error}{'' if self.status_code is None else f', {self.status_code}'})"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A request that reached the witness. `elsewhere`: the other host, which a redirect leads to."""
+
+    exchange: Exchange
+    answer: Answer
+    elsewhere: bool
+
+    @property
+    def number(self) -> int:
+        """Its number in the journal."""
+        return self.exchange.number
+
+    @property
+    def http_status(self) -> int | None:
+        """Of the answer, if there was one."""
+        return self.exchange.response.status if self.exchange.response else None
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """Those of the answer's envelope."""
+        return self.answer.content.members or {}
+
+    @property
+    def agreed(self) -> int | None:
+        """The status that status line and status_code agree on; None for an answer out of the envelope, or lost."""
+        code, response = self.members.get("status_code"), self.exchange.response
+        if response is None or not is_number(code) or code != response.status or not is_json(self.exchange):
+            return None
+        if not isinstance(self.members.get("description"), str) or self.answer.request_id is None:
+            return None
+        return response.status
+
+    @property
+    def contradictory(self) -> bool:
+        """Whether the answer is an object in which status_code does not say what the status line says."""
+        response, members = self.exchange.response, self.answer.content.members
+        return (
+            response is not None
+            and members is not None
+            and is_json(self.exchange)
+            and (members.get("status_code") != response.status)
+        )
+
+    @property
+    def lost(self) -> bool:
+        """Whether the answer was lost on purpose."""
+        return self.exchange.response is None and self.exchange.failure is not None
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the witness left it without an answer, and without an end."""
+        return self.lost and self.exchange.failure == NEVER
+
+    @property
+    def whole_body(self) -> bool:
+        """Whether all of the answer's body was sent before it was lost: some clients can tell that it is whole."""
+        return self.lost and self.exchange.failure == AFTER
+
+    @property
+    def redirects(self) -> bool:
+        """Whether the client was sent to another address."""
+        response = self.exchange.response
+        return response is not None and 300 <= response.status <= 399 and bool(header(response.headers, "location"))
+
+
+def is_json(exchange: Exchange) -> bool:
+    """Whether the answer is declared as JSON."""
+    value = header(exchange.response.headers, "content-type") if exchange.response else None
+    return value is not None and value.partition(";")[0].strip().lower() == "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that the client was asked for.
+
+    `seen`: the requests that came of it, in order. `said`: None where the driver did not answer, or has no such call
+    (`unsupported`). `deaths`: the notes on what the driver did instead. `asked_at`: monotonic seconds.
+    """
+
+    case: Case
+    seen: tuple[Seen, ...] = ()
+    said: Said | None = None
+    unsupported: bool = False
+    deaths: tuple[Mapping[str, Any], ...] = ()
+    asked_at: float | None = None
+
+    @property
+    def here(self) -> tuple[Seen, ...]:
+        """The requests at the base URL that was given."""
+        return tuple(seen for seen in self.seen if not seen.elsewhere)
+
+    @property
+    def last(self) -> Seen | None:
+        """The request whose answer the client can tell of; None if there was none, or it went elsewhere."""
+        return self.seen[-1] if self.seen and not self.seen[-1].elsewhere else None
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The parameters that were asked for."""
+        return Content.of(self.case.request.body).members or {}
+
+    @property
+    def target(self) -> str:
+        """The path that a request has to go to."""
+        return urlsplit(self.case.request.url).path
+
+
+@dataclass(frozen=True, slots=True)
+class ToldResult:
+    """What a driver answered when it was asked what became of a request, at that time (monotonic seconds)."""
+
+    request_id: str
+    answer: Mapping[str, Any]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What was sent to a receiver under a case, and what it answered; `results`: what its driver said afterwards."""
+
+    case: Case
+    exchanges: tuple[Exchange, ...] = ()
+    results: tuple[ToldResult, ...] = ()
+
+
+@dataclass(slots=True)
+class ClientEvidence:
+    """A certification, correlated. `calls` in the order of the plan; `strays` with the call that was at hand.
+
+    `memo` is for what checks have worked out of it and use again.
+    """
+
+    terms: ClientTerms
+    calls: list[Call] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    strays: list[tuple[Seen, Call | None]] = field(default_factory=list)
+    notes: tuple[Note, ...] = ()
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Correlate a recorded run."""
+        terms = ClientTerms.of(record)
+        seen: dict[str, list[Seen]] = defaultdict(list)
+        cases: dict[str, Case] = {case.id: case for case in record.cases}
+        for case, exchange, final in record.attempts():
+            answer = Answer.of(case, exchange, final=final)
+            seen[case.id].append(Seen(exchange, answer, elsewhere=exchange.request.url.startswith("http")))
+        talk = _Talk.of(record)
+        evidence = cls(terms, notes=record.notes)
+        for case in cases.values():
+            if case.kind is Kind.INVOKE and case.id != STRAY:
+                evidence.calls.append(talk.call(case, tuple(seen[case.id])))
+            elif case.kind is Kind.DELIVER:
+                exchanges = tuple(each.exchange for each in seen[case.id])
+                evidence.deliveries.append(Delivery(case, exchanges, tuple(talk.results[case.id])))
+        by_id = {call.case.id: call for call in evidence.calls}
+        evidence.strays = [(each, by_id.get(talk.at_hand(each.exchange.sent_at) or "")) for each in seen[STRAY]]
+        return evidence
+
+    @property
+    def deaths_of_no_call(self) -> Iterator[Mapping[str, Any]]:
+        """The notes on deaths of the driver that belong to no call: on `stop`, or asked for a result."""
+        calls = {call.case.id for call in self.calls}
+        return (n.detail for n in self.notes if n.kind == "death" and n.detail["case"] not in calls)
+
+    def lacking(self, offer: Offer, command: str | None) -> str | None:
+        """In words, why an offer that a requirement needs is not there for `command`; None if it is."""
+        if offer is Offer.INVOCATIONS and command is not None and self._unsupported(command):
+            return f"the client says that it does not support {command}"
+        if offer is Offer.APPLIED and self._never_counts(command):
+            return _LACKING[offer]
+        return self.terms.lacking(offer, command)
+
+    def _never_counts(self, command: str | None) -> bool:
+        """Whether the client, asked what became of requests, has never told how often that took effect."""
+        told = [result for each in self.deliveries_of(command) for result in each.results]
+        return bool(told) and all(result.answer.get("applied") is None for result in told)
+
+    def _unsupported(self, command: str) -> bool:
+        """Whether the client, which declares the command, says so of each call of it."""
+        calls = list(self.of_command(command))
+        return any(call.unsupported for call in calls) and not any(call.said for call in calls)
+
+    def of_command(self, command: str | None) -> Iterator[Call]:
+        """The calls of a command; None: all."""
+        return (call for call in self.calls if command is None or call.case.command == command)
+
+    def deliveries_of(self, command: str | None) -> Iterator[Delivery]:
+        """What was sent to the receiver of a command's notifications."""
+        return (each for each in self.deliveries if each.case.command == command)
+
+
+@dataclass(slots=True)
+class _Talk:
+    """What was said between suite and driver, by case."""
+
+    said: dict[str, tuple[dict[str, Any], float]] = field(default_factory=dict)
+    asked: dict[str, float] = field(default_factory=dict)
+    results: dict[str, list[ToldResult]] = field(default_factory=lambda: defaultdict(list))
+    deaths: dict[str | None, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Answers go to the case in which their message was asked; those that are not valid go nowhere."""
+        talk = cls()
+        questions: dict[str, Message] = {}
+        for message in record.messages:
+            members = Content.of(message.line.encode()).members or {}
+            name = members.get("id")
+            if message.direction is Direction.TO and isinstance(name, str):
+                questions[name] = message
+                if members.get("cmd") == "invoke" and message.case_id is not None:
+                    talk.asked[message.case_id] = message.at
+            elif message.direction is Direction.FROM and isinstance(name, str) and name in questions:
+                talk._hear(questions.pop(name), members, message.at)
+        for note in record.notes:
+            if note.kind == "death":
+                talk.deaths[note.detail["case"]].append(note.detail)
+        return talk
+
+    def _hear(self, question: Message, members: Mapping[str, Any], at: float) -> None:
+        asked = Content.of(question.line.encode()).members or {}
+        cmd = asked.get("cmd")
+        if question.case_id is None or violations(f"driver/{cmd}.answer", dict(members)):
+            return
+        if cmd == "invoke":
+            self.said[question.case_id] = (dict(members), at)
+        elif cmd == "result":
+            self.results[question.case_id].append(ToldResult(str(asked["request_id"]), dict(members), question.at))
+
+    def call(self, case: Case, seen: tuple[Seen, ...]) -> Call:
+        answer, at = self.said.get(case.id, ({}, 0.0))
+        unsupported = answer.get("unsupported") is True
+        said = Said.of(answer, at) if answer and not unsupported else None
+        return Call(case, seen, said, unsupported, tuple(self.deaths[case.id]), self.asked.get(case.id))
+
+    def at_hand(self, at: float) -> str | None:
+        """The case that the client was last asked for at that time."""
+        before = [(asked, case_id) for case_id, asked in self.asked.items() if asked <= at]
+        return max(before)[1] if before else None

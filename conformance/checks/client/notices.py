@@ -1,0 +1,324 @@
+"""What was sent to a receiver, read off the bytes, and what the client made of it afterwards: what RCV is judged by.
+
+    What        what a request to a receiver is: a notification, or one of the things that are none
+    Notice      one such request, with its answer
+    Telling     what the client said of a request_id when it was asked
+    Fate        all notifications that carry one request_id, and all that was said of it
+    Inbox       the fates of one command's requests, and the rest that was sent to its receiver
+
+Requests of one round are sent at the same moment: their `sent_at` is the same number.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from conformance.checks.client.evidence import Call, ClientEvidence, ToldResult
+from conformance.checks.reading import OK, Content
+from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.schemas import violations
+from conformance.generation.notifications import REQUEST_ID, RESULT_CODE, RESULT_DESC, SUCCESS, documented, is_complete
+from conformance.traffic import Case, Exchange, Request, header
+
+# No notification is a hundredth of this.
+HUGE = 1 << 19
+
+# So many at the same moment are a crowd, in which a receiver may take longer.
+CROWD = 100
+
+# A text that any system takes: printable ASCII, no longer than an SMS.
+USUAL_TEXT = 160
+
+
+class What(StrEnum):
+    """What a request to a receiver is, the first that applies."""
+
+    METHOD = "not a POST"
+    EMPTY = "an empty body"
+    HUGE = "a body of a mebibyte"
+    MEDIA_TYPE = "not declared as JSON"
+    NO_JSON = "no JSON"
+    INCOMPLETE = "JSON that is no notification"
+    OPEN = "a notification that the contract says nothing of"
+    VALID = "a notification"
+
+
+def what_is(request: Request, content: Content, command: Command) -> What:
+    """Read off the bytes."""
+    declared = (header(request.headers, "content-type") or "").partition(";")[0].strip().lower()
+    signs = (
+        (What.METHOD, request.method != "POST"),
+        (What.EMPTY, not request.body.strip()),
+        (What.HUGE, len(request.body) >= HUGE),
+        (What.MEDIA_TYPE, declared != "application/json"),
+        (What.NO_JSON, content.error is not None),
+        (What.INCOMPLETE, not is_complete(command, content.value)),
+        (What.OPEN, bool(violations(f"{command.folder}/notification", content.value))),
+    )
+    return next((what for what, shows in signs if shows), What.VALID)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A request to a receiver with its answer.
+
+    `usual`: it has documented members only, and a text that any system takes. `beside`: how many requests were sent at
+    that moment, it included.
+    """
+
+    case: Case
+    exchange: Exchange
+    what: What
+    members: Mapping[str, Any]
+    usual: bool
+    beside: int
+
+    @classmethod
+    def of(cls, case: Case, exchange: Exchange, command: Command, beside: int) -> Self:
+        """Read it."""
+        content = Content.of(exchange.request.body)
+        what = what_is(exchange.request, content, command)
+        members = content.members if what is What.VALID and content.members else {}
+        text = str(members.get(RESULT_DESC, ""))
+        plain = text.isascii() and text.isprintable() and len(text) <= USUAL_TEXT
+        return cls(case, exchange, what, members, plain and members.keys() <= documented(command), beside)
+
+    @property
+    def number(self) -> int:
+        """Its number in the journal."""
+        return self.exchange.number
+
+    @property
+    def sent_at(self) -> float:
+        """When (monotonic seconds)."""
+        return self.exchange.sent_at
+
+    @property
+    def request_id(self) -> str:
+        """Of a notification."""
+        return str(self.members[REQUEST_ID])
+
+    @property
+    def text(self) -> str:
+        """Its result_desc."""
+        return str(self.members[RESULT_DESC])
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it tells of success."""
+        return bool(self.members[RESULT_CODE] == SUCCESS)
+
+    @property
+    def state(self) -> str:
+        """What the client has to say after it."""
+        return "succeeded" if self.succeeded else "failed"
+
+    @property
+    def status(self) -> int | None:
+        """Of the answer, None if there was none."""
+        return self.exchange.response.status if self.exchange.response else None
+
+    @property
+    def taken(self) -> bool:
+        """Whether it was answered with a 2xx."""
+        return self.status is not None and 200 <= self.status <= 299
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was answered with a 4xx."""
+        return self.status is not None and 400 <= self.status <= 499
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the answer was waited for in vain; any other failure is told from it by its words."""
+        return self.status is None and "within" in (self.exchange.failure or "")
+
+    @property
+    def answer_in_words(self) -> str:
+        """As a finding tells it."""
+        return f"answered {self.status}" if self.status is not None else f"not answered: {self.exchange.failure}"
+
+    @property
+    def in_crowd(self) -> bool:
+        """Whether it came with many others."""
+        return self.beside >= CROWD
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What the client said of a request: `text` None where it told no result_desc, `applied` where it does not count.
+
+    `owner`: the fate that its text was notified for, None for a text that was never sent.
+    """
+
+    told: ToldResult
+    state: str
+    text: str | None
+    applied: int | None
+    owner: Fate | None
+
+    @property
+    def open(self) -> bool:
+        """Whether it knows of no result."""
+        return self.state in {"pending", "unknown"}
+
+
+@dataclass(eq=False, slots=True)
+class Fate:
+    """All that happened to one request_id. `notices` in the order in which they were sent.
+
+    `call`: the accepted call whose request_id it is; None for an id that the client cannot know. `answered_at`: when
+    the gateway had answered it.
+    """
+
+    request_id: str
+    command: str | None
+    call: Call | None = None
+    answered_at: float | None = None
+    notices: list[Notice] = field(default_factory=list)
+    tellings: list[Telling] = field(default_factory=list)
+
+    @property
+    def known(self) -> bool:
+        """Whether the client has been told that request_id."""
+        return self.call is not None
+
+    @property
+    def first(self) -> Notice:
+        """The first notification of it."""
+        return self.notices[0]
+
+    @property
+    def early(self) -> bool:
+        """Whether the first one was sent before the request was answered."""
+        return self.answered_at is not None and self.first.sent_at < self.answered_at
+
+    @property
+    def alone(self) -> bool:
+        """Whether the first one came without another of this request at the same moment, and without a crowd."""
+        return not self.first.in_crowd and not any(n.sent_at == self.first.sent_at for n in self.notices[1:])
+
+    def until(self, at: float) -> list[Notice]:
+        """The notifications that were sent before that time."""
+        return [notice for notice in self.notices if notice.sent_at < at]
+
+    def mine(self, telling: Telling) -> bool:
+        """Whether what was told is of this request: its text, or one that nobody was notified of."""
+        return telling.owner is None or telling.owner is self
+
+
+@dataclass(slots=True)
+class Inbox:
+    """What was sent to the receiver of one command: `fates` of request ids in the order of their first notification.
+
+    `junk` is what is no notification, in order. `junk_at`: when the first of it was sent. `deaths`: when the driver
+    failed, for what its client knew by then is forgotten. `left_alone`: nothing more was sent to a receiver so slow.
+    """
+
+    command: str | None
+    fates: list[Fate] = field(default_factory=list)
+    junk: list[Notice] = field(default_factory=list)
+    junk_at: float | None = None
+    deaths: tuple[float, ...] = ()
+    left_alone: bool = False
+
+    @property
+    def knows_any(self) -> bool:
+        """Whether a request_id was known to the client."""
+        return any(fate.known for fate in self.fates)
+
+    def after_junk(self, notice: Notice) -> bool:
+        """Whether something else than a notification had been sent before it."""
+        return self.junk_at is not None and notice.sent_at > self.junk_at
+
+    def firsts(self) -> Iterator[tuple[Fate, Notice]]:
+        """Each first notification that came by itself, before any junk, and after the answer."""
+        for fate in self.fates:
+            if fate.notices and fate.alone and not fate.early and not self.after_junk(fate.first):
+                yield fate, fate.first
+
+    def countable(self, fate: Fate) -> bool:
+        """Whether an answer to its notification tells something: the id is known, or there are none that are."""
+        return fate.known or not self.knows_any
+
+    def understands(self) -> bool:
+        """Whether a usual notification was taken, for which RCV-01 is."""
+        return any(notice.usual and notice.taken for _, notice in self.firsts())
+
+    def remembers(self, fate: Fate, telling: Telling) -> bool:
+        """Whether the client that was asked is still the one that was notified."""
+        since = fate.call.asked_at if fate.call and fate.call.asked_at is not None else fate.first.sent_at
+        return not any(since < died < telling.told.at for died in self.deaths)
+
+
+def inbox_of(evidence: ClientEvidence, command: str | None) -> Inbox:
+    """The inbox of a command, worked out once."""
+    if "inboxes" not in evidence.memo:
+        evidence.memo["inboxes"] = _inboxes(evidence)
+    inboxes: dict[str | None, Inbox] = evidence.memo["inboxes"]
+    return inboxes.get(command) or Inbox(command)
+
+
+def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
+    fates = _known(evidence)
+    deaths = tuple(note.noted_at for note in evidence.notes if note.kind == "death")
+    alone = {note.detail["command"] for note in evidence.notes if note.kind == "left-alone"}
+    inboxes: dict[str | None, Inbox] = {}
+    moments = Counter(exchange.sent_at for each in evidence.deliveries for exchange in each.exchanges)
+    for delivery in evidence.deliveries:
+        command = delivery.case.command
+        inbox = inboxes.setdefault(command, Inbox(command, deaths=deaths, left_alone=command in alone))
+        for exchange in delivery.exchanges:
+            beside = moments[exchange.sent_at]
+            _sort_in(Notice.of(delivery.case, exchange, COMMANDS[command or ""], beside), inbox, fates)
+    owners = {notice.text: fate for fate in fates.values() for notice in fate.notices}
+    for delivery in evidence.deliveries:
+        for told in delivery.results:
+            if (fate := fates.get(told.request_id)) is not None:
+                fate.tellings.append(_telling(told, owners))
+    for fate in fates.values():
+        fate.notices.sort(key=lambda notice: (notice.sent_at, notice.number))
+        if fate.command in inboxes:
+            inboxes[fate.command].fates.append(fate)
+    return inboxes
+
+
+def _known(evidence: ClientEvidence) -> dict[str, Fate]:
+    """The fates of all requests that the client was told to be accepted."""
+    fates: dict[str, Fate] = {}
+    for call in evidence.calls:
+        last = call.last
+        if last is None or last.agreed != OK or call.said is None or not call.said.accepted:
+            continue
+        request_id = last.answer.request_id
+        if request_id is not None and call.said.request_id in {None, request_id}:
+            fates[request_id] = Fate(request_id, call.case.command, call, last.exchange.answered_at)
+    return fates
+
+
+def _sort_in(notice: Notice, inbox: Inbox, fates: dict[str, Fate]) -> None:
+    if notice.what is What.VALID:
+        fate = fates.setdefault(notice.request_id, Fate(notice.request_id, inbox.command))
+        fate.notices.append(notice)
+    elif notice.what is not What.OPEN:
+        inbox.junk.append(notice)
+        inbox.junk_at = min(notice.sent_at, inbox.junk_at or notice.sent_at)
+
+
+def _telling(told: ToldResult, owners: Mapping[str, Fate]) -> Telling:
+    answer: Mapping[str, Any] = told.answer
+    text, applied = answer.get("result_desc"), answer.get("applied")
+    return Telling(told, str(answer.get("state")), text, applied, owners.get(text) if text else None)
+
+
+def tellings(inbox: Inbox) -> Iterator[tuple[Fate, Telling, list[Notice]]]:
+    """What was said of each known request after it was notified of, with the notifications until then."""
+    for fate in inbox.fates:
+        for telling in fate.tellings:
+            notices = fate.until(telling.told.at)
+            if fate.known and notices and inbox.remembers(fate, telling):
+                yield fate, telling, notices

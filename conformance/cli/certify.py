@@ -1,0 +1,79 @@
+"""`certify`: judge a client, or its receiver of notifications."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conformance.cli.certificates import certification_from, signing_options
+from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.options import (
+    CAMPAIGN,
+    driver_options,
+    examined_options,
+    expectations_options,
+    product_options,
+    report_options,
+    timeout_options,
+)
+from conformance.cli.run import terminated_as_interrupted
+from conformance.cli.verdict import judge_journal
+from conformance.client_under_test.certification import certify as hold
+from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, Settings, files_of
+from conformance.contract.commands import PRODUCTS
+from conformance.errors import UsageError
+from conformance.reporting.console import remarks
+from conformance.reporting.live import progress_on
+
+
+@click.command("certify", cls=ConformanceCommand, short_help="Judge a client.")
+@driver_options
+@examined_options
+@timeout_options
+@product_options
+@option(
+    CAMPAIGN,
+    "--max-examples",
+    type=int,
+    metavar="N",
+    default=DEFAULT_MAX_EXAMPLES,
+    show_default=True,
+    help="Calls with random valid payloads per command, on top of the systematic ones.",
+)
+@option(CAMPAIGN, "--seed", type=int, metavar="N", help="The same seed asks for the same calls. Default: a new one.")
+@expectations_options
+@report_options
+@signing_options
+def certify(**options: Any) -> int:
+    """Judge a client, requirement by requirement, by what it sends to a witness and what it tells its caller.
+
+    Exit code: 0 conformant, 1 not conformant, 2 wrong usage, 3 inconclusive, 4 the suite failed.
+    """
+    settings = settings_from(options)
+    certification = certification_from(options, files_of(settings.driver or ""))
+    with terminated_as_interrupted(), progress_on(remarks()) as progress:
+        journal = hold(settings, progress)
+        progress.phase("judge")
+    return judge_journal(journal, settings.report_dir, certification=certification)
+
+
+def settings_from(options: dict[str, Any]) -> Settings:
+    """The settings of a certification, from the command's options. Raises UsageError for what cannot be used."""
+    seeded = {} if options["seed"] is None else {"seed": options["seed"]}
+    if options["callback_url"] is not None and not options["product"]:
+        raise UsageError(
+            "--callback-url does not say which product's notifications go there; expected --product NAME",
+            hint=f"one of {', '.join(PRODUCTS)}",
+        )
+    return Settings(
+        driver=options["driver"],
+        callback_url=options["callback_url"],
+        products=tuple(product for product in PRODUCTS if product in options["product"]) or PRODUCTS,
+        max_examples=options["max_examples"],
+        report_dir=Path(options["report_dir"]),
+        timeout_s=options["timeout"],
+        expectations=options["expectations"],
+        **seeded,
+    )

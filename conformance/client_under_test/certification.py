@@ -1,0 +1,350 @@
+"""The certification of a client: greet its driver, put everything before it, then watch once.
+
+    certify         holds it and returns the path of the journal, in which everything is that happened
+    Bench           what parts of a certification work with: witness, driver, journal, plan
+
+Nothing is judged here. A driver that dies fails the case at hand and is started again; after three deaths in a row the
+run ends. What a client might send again is watched for at the end, for all cases at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from conformance.client_under_test.driver import Death, Driver, How
+from conformance.client_under_test.examiner import examine, reachable
+from conformance.client_under_test.plan import Call, Cases, Credential, again, calls_of
+from conformance.client_under_test.protocol import Hello
+from conformance.client_under_test.settings import Settings, program_of
+from conformance.client_under_test.staging import Setting
+from conformance.client_under_test.witness import STRAY, Stage, Witness
+from conformance.contract.commands import COMMANDS
+from conformance.errors import EnvironmentFailure, SuiteError, UsageError
+from conformance.journal import Journal, Redaction
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.gateway import BASE_PATH, Answer, Gateway
+from conformance.progress import Progress, Silent
+from conformance.traffic import Case, Direction, Kind, Request
+
+JOURNAL = "journal.sqlite"
+
+MOST_DEATHS = 3
+"""So many deaths in a row end the run (interfaces, "Driver protocol")."""
+
+# A client whose time-out cannot be set has so long to give up (interfaces, "Driver protocol").
+OWN_TIMEOUT_S = 90.0
+
+# A driver that is asked for what it knows already has it at hand.
+RESULT_WITHIN_S = 10.0
+
+
+class GivenUp(Exception):
+    """The driver died too often in a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A call that the client says was accepted, with the request_id that it hands back."""
+
+    request_id: str
+    case_id: str
+
+
+@dataclass(slots=True)
+class Bench:
+    """What a certification works with. `driver` is None where there is none to ask.
+
+    `accepted`: by command, what the client that runs now knows of, in the order of the calls.
+    """
+
+    settings: Settings
+    journal: Journal
+    witness: Witness
+    cases: Cases
+    credential: Credential
+    hello: Hello
+    driver: Driver | None
+    progress: Progress
+    first: Call | None = None
+    accepted: dict[str, list[Accepted]] = field(default_factory=dict)
+    planned: int = 0
+    done: int = 0
+    _deaths: int = field(default=0, repr=False)
+    _deaths_before: int = field(default=0, repr=False)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands to call: those that are judged and that the client declares."""
+        return tuple(name for name in self.settings.commands if name in self.hello.commands)
+
+    @property
+    def callbacks(self) -> Mapping[str, str]:
+        """The callback URLs by command: those that the client declares now, or the one that the user gave."""
+        given = self.settings.callback_url
+        urls = dict.fromkeys(self.settings.products, given) if given else self.hello.callback_urls
+        commands = [COMMANDS[name] for name in self.settings.commands]
+        return {each.name: url for each in commands if each.product and (url := urls.get(each.product))}
+
+    @property
+    def within_s(self) -> float:
+        """How long a call may take."""
+        own = "timeout" in self.hello.lacks
+        return (OWN_TIMEOUT_S if own else self.settings.timeout_s) + self.settings.patience_s
+
+    def plan(self, cases: Sequence[Case]) -> None:
+        """Record what is going to happen."""
+        self.planned += len(cases)
+        self.journal.plan(cases)
+
+    def invoke(self, call: Call, before_answer: Callable[[Answer], None] | None = None) -> dict[str, Any] | None:
+        """Have the client make a call; what it said, None if its driver died over it.
+
+        `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp.
+        """
+        setting = Setting(call.nonce, self.witness.redirect_of(call.nonce))
+        account = Account(self.credential.key, self.credential.secret)
+        gateway = Gateway(account, call.scenario.staging(setting), int(call.nonce, 16))
+        self.witness.open(call.nonce, Stage(call.case.id, gateway, before_answer))
+        message = {
+            "cmd": "invoke",
+            "id": call.message_id,
+            "command": call.case.command,
+            "base_url": self.witness.base_url(call.nonce),
+            "consumer_key": self.credential.key,
+            "consumer_secret": self.credential.secret,
+            "timeout_s": self.settings.timeout_s,
+            "params": dict(call.params),
+        }
+        answer = self._asked(message, call.case.id, self.within_s)
+        if answer is not None and answer.get("outcome") == "accepted" and isinstance(answer.get("request_id"), str):
+            accepted = Accepted(answer["request_id"], call.case.id)
+            self.accepted.setdefault(call.case.command or "", []).append(accepted)
+        self.tick()
+        return answer
+
+    def tick(self, count: int = 1) -> None:
+        """So many of the planned cases are done."""
+        self.done += count
+        self.progress.exchanged(self.done, self.planned)
+
+    def result(self, request_id: str, case_id: str) -> dict[str, Any] | None:
+        """What the client says became of a request; None if its driver died over the question. Raises GivenUp."""
+        message = {"cmd": "result", "id": self.cases.name("message"), "request_id": request_id}
+        return self._asked(message, case_id, RESULT_WITHIN_S)
+
+    def close(self) -> None:
+        """Stop the driver in good order."""
+        if self.driver is not None and self.driver.running:
+            try:
+                self.driver.stop()
+            except Death as death:
+                self._note(death)
+
+    def _asked(self, message: dict[str, Any], case_id: str, within_s: float) -> dict[str, Any] | None:
+        if self.driver is None:
+            raise SuiteError("there is no driver to ask")
+        try:
+            if not self.driver.running:
+                self.hello = self._greeted_again(self.driver)
+            answer = self.driver.ask(message, case_id, within_s)
+        except Death as death:
+            self._note(death)
+            # Of an answer that came twice the first one had seemed to be well.
+            self._deaths = 1 + (self._deaths_before if death.how is How.TWICE else self._deaths)
+            if self._deaths >= MOST_DEATHS:
+                raise GivenUp from death
+            return None
+        self._deaths, self._deaths_before = 0, self._deaths
+        return answer
+
+    def _greeted_again(self, driver: Driver) -> Hello:
+        """Start it once more: its receivers may listen at other addresses now. Raises Death, whatever is wrong."""
+        try:
+            hello = driver.start()
+        except UsageError as error:
+            raise Death(How.GARBAGE, f"started again, {error.message}", None) from error
+        self.journal.note("hello", hello.recorded())
+        return hello
+
+    def _note(self, death: Death) -> None:
+        self.journal.note("death", {"case": death.case_id, "how": death.how.value, "detail": death.detail})
+
+
+# What a part of a certification does; it plans its own cases first.
+Part = Callable[[Bench], None]
+
+
+def certify(settings: Settings, progress: Progress | None = None) -> Path:
+    """Hold a certification.
+
+    Raises UsageError for a driver that cannot be used (not there, another protocol, nothing declared), and
+    EnvironmentFailure for what keeps the run from beginning: a driver that does not say hello, a callback URL where
+    nothing listens. What goes wrong later is a note in the journal.
+    """
+    progress = progress or Silent()
+    progress.phase("prepare")
+    if settings.driver is None and settings.callback_url is None:
+        raise UsageError("nothing is given to certify; expected --driver 'CMD ARGS', --callback-url URL or --observe")
+    if settings.callback_url is not None:
+        reachable(settings.callback_url)
+    begun = time.monotonic()
+    greeted = _Greeted.by(settings) if settings.driver is not None else _Greeted.nobody(settings)
+    with greeted.journal as journal:
+        try:
+            _held(settings, greeted, progress)
+        finally:
+            if greeted.driver is not None:
+                greeted.driver.kill()  # before the journal is closed, for its last words belong there
+        journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
+    return settings.report_dir / JOURNAL
+
+
+@dataclass(frozen=True, slots=True)
+class _Greeted:
+    """A driver that said hello, and the journal that has heard it; or a receiver, which says nothing of itself."""
+
+    driver: Driver | None
+    hello: Hello
+    journal: Journal
+
+    @classmethod
+    def by(cls, settings: Settings) -> _Greeted:
+        """Start the driver; the journal is made once it is known what is under test, and what must not be shown."""
+        heard: list[tuple[str | None, Direction, str]] = []
+        journals: list[Journal] = []
+        lock = threading.Lock()
+
+        def said(case_id: str | None, direction: Direction, line: str) -> None:
+            with lock:
+                if not journals:
+                    heard.append((case_id, direction, line))
+                    return
+            journals[0].said(case_id, direction, line)
+
+        driver = Driver(program_of(settings.driver or ""), said)
+        try:
+            hello = driver.start()
+        except Death as death:
+            raise EnvironmentFailure(
+                f"driver {settings.driver!r} did not say hello: {death}",
+                hint=_last_words(heard) or "docs/driver-protocol.md describes what is expected",
+            ) from death
+        try:
+            journal = Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello))
+        except BaseException:
+            driver.kill()
+            raise
+        with lock:
+            for line in heard:
+                journal.said(*line)
+            journals.append(journal)
+        journal.note("hello", hello.recorded())
+        return cls(driver, hello, journal)
+
+    @classmethod
+    def nobody(cls, settings: Settings) -> _Greeted:
+        """There is a receiver alone, known by its URL."""
+        hello = Hello(f"the receiver at {(settings.callback_url or '').partition('?')[0]}")
+        return cls(None, hello, Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello)))
+
+
+def _last_words(heard: Sequence[tuple[str | None, Direction, str]]) -> str | None:
+    """The last line of standard error: it mostly says why."""
+    lines = [line for _, direction, line in heard if direction is Direction.STDERR and line.strip()]
+    return f"it wrote {lines[-1]!r}" if lines else None
+
+
+def _recorded(settings: Settings, hello: Hello) -> tuple[dict[str, Any], Redaction]:
+    urls = [*hello.callback_urls.values(), *([settings.callback_url] if settings.callback_url else [])]
+    tokens = [value for url in urls for _, value in parse_qsl(urlsplit(url).query)]
+    credential = Credential.of(settings.seed)
+    recorded = {
+        **settings.recorded(),
+        "subject_name": hello.subject,
+        "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        # Made up for this run and worth nothing outside it: evidence, not a secret.
+        "credential": {"key": credential.key, "secret": credential.secret},
+    }
+    return recorded, Redaction.of_values(*tokens)
+
+
+def _held(settings: Settings, greeted: _Greeted, progress: Progress) -> None:
+    journal = greeted.journal
+    with _witness(journal) as witness:
+        bench = Bench(
+            settings,
+            journal,
+            witness,
+            Cases(settings.seed, witness.url, BASE_PATH),
+            Credential.of(settings.seed),
+            greeted.hello,
+            greeted.driver,
+            progress,
+        )
+        journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
+        try:
+            for part in PARTS:
+                part(bench)
+            watch(bench)
+            bench.close()
+        except KeyboardInterrupt:
+            journal.note("interrupted", {})
+        except GivenUp as given_up:
+            journal.note("gave-up", {"deaths": MOST_DEATHS, "detail": str(given_up.__cause__)})
+        except EnvironmentFailure as failure:
+            journal.note("obstacle", {"message": failure.message, "hint": failure.hint})
+
+
+@contextmanager
+def _witness(journal: Journal) -> Iterator[Witness]:
+    with Witness(journal) as witness:
+        yield witness
+    if witness.errors:
+        raise SuiteError(f"the witness failed: {witness.errors[0]!r}") from witness.errors[0]
+
+
+def call_everything(bench: Bench) -> None:
+    """The part that calls: every call of the plan, one after the other."""
+    settings = bench.settings
+    calls = calls_of(bench.cases, bench.commands, settings.max_examples, settings.seed)
+    if not calls:
+        return
+    bench.plan([call.case for call in calls])
+    bench.journal.flush()
+    bench.progress.phase("send", f"{len(calls)} calls")
+    bench.first = calls[0]
+    for call in calls:
+        bench.invoke(call)
+
+
+def call_first_again(bench: Bench) -> None:
+    """The last part: after all of it, the first call once more."""
+    if bench.first is not None:
+        call = again(bench.cases, bench.first)
+        bench.plan([call.case])
+        bench.invoke(call)
+
+
+def watch(bench: Bench) -> None:
+    """Wait once, for all cases: what would be sent again within the window has arrived then.
+
+    `waited_s` of the note: since when nothing was answered that could have had it sent again.
+    """
+    since = bench.witness.troubled_at
+    if since is not None and (left := since + bench.settings.resend_window_s - time.monotonic()) > 0:
+        bench.progress.phase("listen", f"{left:.1f} s")
+        time.sleep(left)
+    at = time.monotonic()
+    bench.journal.note("settled", {"at": at, "waited_s": None if since is None else round(at - since, 3)})
+
+
+PARTS: tuple[Part, ...] = (call_everything, examine, call_first_again)
+"""The parts of a certification with a driver, in their order."""

@@ -1,0 +1,151 @@
+"""Every case of a certification, from one seed: what the client is asked to call, and what it meets.
+
+    Call            a case with all that it takes: its nonce, the id of its message, its scenario, its parameters
+    calls_of        those of the commands that a client declares
+    again           the first of them, to be repeated at the end
+    Credential      the account's, made up for the run
+
+Nonces and ids of messages tell nothing about what is expected.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from random import Random
+from typing import Self
+
+from conformance.client_under_test.scenarios import SCENARIOS, SENDING, Scenario
+from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import resolved, violations
+from conformance.errors import SuiteError
+from conformance.generation.payloads import Constraints, ValidPayload, fresh_payloads, valid_payloads
+from conformance.traffic import Case, Kind, Request
+
+FIRST, AGAIN = "first", "first again"
+"""Aspects of the first call of a certification, and of its repetition at the end."""
+
+NONCE_BYTES = 8
+
+TELLING_TEXTS: Mapping[str, str] = {
+    "latin-1": "Señor Ñandú pays £5 for a crème brûlée à la carte",
+    "html": '<b>Tom & Jerry\'s "offer"</b> &amp; more &lt; 5',
+    "url": "a+b=c&d=100%20%25?e#f;g/h",
+    "escapes": 'C:\\new\\table \\u0041 \\\\ "quoted" {"a": [1]}',
+    "shell": "$HOME `id` $(id) 'single' !! ~ * | > /dev/null",
+    "template": "{0} {name} %s %(x)s ${x} {{y}} #{z}",
+    "blanks": "  two before,  two within, two after  ",
+    "decomposed": "Cafe\u0301 and Café, \ufb01 and fi",
+    "joined": "👩‍👩‍👧‍👦 🇰🇪 👍🏾 ✈️",
+    "separators": "one\u2028two\u2029three\u00a0four\u200bfive",
+    "right-to-left": "שלום, مرحبا 254",
+    "digits": "0012345678901234567890",
+    "words": "null",
+}
+"""Texts that clients are known to change on their way into JSON; each stands alone in a call."""
+
+_LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Consumer key and secret."""
+
+    key: str
+    secret: str
+
+    @classmethod
+    def of(cls, seed: int) -> Self:
+        """Made up from the seed; its base64 has a + and a /, by which the usual alphabet is told from that of URLs."""
+        chance = Random(f"{seed}/credential")
+        while True:
+            key = "".join(chance.choices(_LETTERS, k=32))
+            secret = "".join(chance.choices(f"{_LETTERS}~?>", k=40))
+            encoded = b64encode(f"{key}:{secret}".encode()).decode()
+            if "+" in encoded and "/" in encoded:
+                return cls(key, secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that the client is asked for. `case.request` is what a lawful client would send, without headers."""
+
+    case: Case
+    scenario: Scenario
+    nonce: str
+    message_id: str
+    params: Mapping[str, str]
+
+
+class Cases:
+    """Makes calls: numbers them, and gives each what is its own. `base_url` makes a base URL of a nonce."""
+
+    def __init__(self, seed: int, url: str, base_path: str) -> None:
+        self._seed = seed
+        self._url = url
+        self._base_path = base_path
+        self._count = 0
+
+    def name(self, purpose: str) -> str:
+        """Hexadecimal digits of the next of the seed's names for `purpose`; no two are alike."""
+        self._count += 1
+        return blake2b(f"{self._seed}/{purpose}/{self._count}".encode(), digest_size=NONCE_BYTES).hexdigest()
+
+    def call(self, command: str, scenario: Scenario, aspect: str, params: Mapping[str, str]) -> Call:
+        """A call of `command`, to meet `scenario`."""
+        nonce = self.name("nonce")
+        method = COMMANDS[command].method
+        body = b"" if method == "GET" else json.dumps(params, ensure_ascii=False).encode()
+        url = f"{self._url}/n/{nonce}{self._base_path}/{command}"
+        case_id = f"{command}/{aspect.replace(' ', '-')}/{self._count}"
+        case = Case(case_id, command, Kind.INVOKE, aspect, case_id, Request(method, url, (), body))
+        return Call(case, scenario, nonce, self.name("message"), dict(params))
+
+
+def calls_of(cases: Cases, commands: Sequence[str], max_examples: int, seed: int) -> list[Call]:
+    """All calls of a certification but the last, in the order in which they are asked for; none without commands.
+
+    What a client may send again comes early, so that the time in which it would is one in which the others are made.
+    """
+    calls = [call for command in commands for call in _calls_of(cases, command, max_examples, seed)]
+    if not calls:
+        return []
+    first = replace(calls[0], case=replace(calls[0].case, aspect=FIRST))
+    return [first, *sorted(calls[1:], key=lambda call: not call.scenario.watched)]
+
+
+def again(cases: Cases, first: Call) -> Call:
+    """The last call: the first one once more."""
+    call = cases.call(first.case.command or "", first.scenario, AGAIN, first.params)
+    return replace(call, case=replace(call.case, earlier=first.case.id))
+
+
+def _calls_of(cases: Cases, command: str, max_examples: int, seed: int) -> Iterator[Call]:
+    payloads = valid_payloads(COMMANDS[command], Constraints(), max_examples, seed)
+    for payload in payloads:
+        yield cases.call(command, SENDING, payload.aspect, _params(payload))
+    for aspect, params in _telling(command, payloads[0]):
+        yield cases.call(command, SENDING, aspect, params)
+    others = fresh_payloads(COMMANDS[command], Constraints(), len(SCENARIOS), seed, payloads)
+    for scenario, payload in zip(SCENARIOS, others, strict=True):
+        yield cases.call(command, scenario, scenario.name, _params(payload))
+
+
+def _telling(command: str, sample: ValidPayload) -> Iterator[tuple[str, dict[str, str]]]:
+    """The sample with each of the telling texts in the place of a member that may hold any text."""
+    folder = COMMANDS[command].folder
+    if COMMANDS[command].method == "GET":
+        return
+    for member, rule in resolved(f"{folder}/request")["properties"].items():
+        for aspect, text in TELLING_TEXTS.items() if "x-characters" in rule else ():
+            params = {**_params(sample), member: text}
+            if broken := violations(f"{folder}/request", params):
+                raise SuiteError(f"the {aspect} text of {command} is not valid: {broken[0].message}")
+            yield aspect, params
+
+
+def _params(payload: ValidPayload) -> dict[str, str]:
+    return {name: str(value) for name, value in payload.members.items()}

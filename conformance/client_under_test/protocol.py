@@ -1,0 +1,117 @@
+"""The driver protocol, version 1: messages as lines, checked by `schemas/driver/` in both directions.
+
+    told            a message to the driver as a line
+    understood      a line from the driver as the answer that it is meant to be
+    Hello           what a driver says of the client that it speaks for
+    Breach          why a line is no lawful answer
+
+The messages to a driver are ASCII (anything else is escaped), so that no reader of lines takes a character of a text
+for the end of one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.contract.schemas import parse_json, violations
+from conformance.errors import SuiteError, UsageError
+
+PROTOCOL = 1
+
+# How much of a line that is no answer is shown.
+SHOWN = 200
+
+
+class Breach(Exception):
+    """A line that is no lawful answer to the message at hand; the words say why."""
+
+
+def told(message: Mapping[str, Any]) -> str:
+    """The message as a line without its end. SuiteError if it is not the one that the schemas describe."""
+    broken = violations(f"driver/{message['cmd']}", dict(message))
+    if broken:
+        raise SuiteError(f"the message {message!r} to the driver is not valid: {broken[0].pointer} {broken[0].message}")
+    return json.dumps(message, separators=(",", ":"))
+
+
+def understood(cmd: str, line: bytes) -> dict[str, Any]:
+    """The answer to a message `cmd`. Raises Breach for anything else."""
+    shown = line[:SHOWN].decode("utf-8", "backslashreplace")
+    try:
+        answer = parse_json(line)
+    except (ValueError, RecursionError) as error:
+        raise Breach(f"it wrote {shown!r}, which is no JSON: {error}") from error
+    if not isinstance(answer, dict):
+        raise Breach(f"it wrote {shown!r}, which is no JSON object")
+    if broken := violations(f"driver/{cmd}.answer", answer):
+        where = broken[0].pointer or "the answer"
+        raise Breach(f"it wrote {shown!r}, which is no answer to {cmd}: {where}: {broken[0].message}")
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What a driver said of its client. `callback_urls` are by product, None where the feature is not declared."""
+
+    name: str
+    version: str | None = None
+    language: str | None = None
+    commands: tuple[str, ...] = ()
+    features: frozenset[str] = frozenset()
+    callback_urls: Mapping[str, str] = field(default_factory=dict)
+    lacks: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Self:
+        """Read a valid answer. Raises UsageError for one that offers nothing."""
+        implementation = answer["implementation"]
+        features = frozenset(answer.get("features", ()))
+        urls = answer.get("callback_urls", {}) if "callback" in features else {}
+        hello = cls(
+            implementation["name"],
+            implementation.get("version"),
+            implementation.get("language"),
+            tuple(name for name in COMMANDS if name in answer["commands"]),
+            features,
+            {product: urls[product] for product in PRODUCTS if product in urls},
+            frozenset(answer.get("lacks", ())),
+        )
+        if not hello.commands and not hello.callback_urls:
+            raise UsageError(
+                f"driver of {hello.name} declares nothing to judge; expected a command, or the feature callback",
+                hint='answer hello with "commands", or with "features" and "callback_urls"',
+            )
+        return hello
+
+    @property
+    def subject(self) -> str:
+        """The client as people call it."""
+        return f"{self.name} {self.version}" if self.version else self.name
+
+    def recorded(self) -> dict[str, Any]:
+        """As a note of the journal."""
+        return {
+            "implementation": {"name": self.name, "version": self.version, "language": self.language},
+            "commands": list(self.commands),
+            "features": sorted(self.features),
+            "callback_urls": dict(self.callback_urls),
+            "lacks": sorted(self.lacks),
+        }
+
+
+def check_protocol(line: bytes) -> None:
+    """UsageError if a line is the hello of another version of the protocol; anything else is left to `understood`."""
+    try:
+        answer = parse_json(line)
+    except (ValueError, RecursionError):
+        return
+    version = answer.get("protocol") if isinstance(answer, dict) else None
+    if isinstance(version, int) and version != PROTOCOL:
+        raise UsageError(
+            f"the driver speaks version {version} of the driver protocol; expected version {PROTOCOL}",
+            hint="docs/driver-protocol.md describes it",
+        )

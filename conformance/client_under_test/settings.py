@@ -1,0 +1,147 @@
+"""The settings of a certification, checked once."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from conformance.callbacks.address import Address
+from conformance.contract.commands import PRODUCTS, commands_of
+from conformance.errors import UsageError
+from conformance.expectations import Expectations
+
+SEED_BITS = 32
+
+# Valid payloads drawn at random for each command, on top of the systematic ones. Each costs the client a call.
+DEFAULT_MAX_EXAMPLES = 8
+
+# Long enough for a client on a busy machine, short enough to be waited for once for each command.
+DEFAULT_TIMEOUT_S = 2.0
+
+# A request that is sent again within this time of a 500 or a lost answer was sent again at once: people are told to
+# wait 5 to 10 seconds, and nobody can have looked into it in less than two.
+DEFAULT_RESEND_WINDOW_S = 2.0
+
+# How much longer than its time-out a client may take for a call: time to wait and ask again where that is lawful.
+DEFAULT_PATIENCE_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a certification is told.
+
+    `driver`: the command line that starts a driver. `callback_url`: a receiver that is examined without one.
+    `observe`: where to listen for a client that is run by hand. `timeout_s` is given to the client with each call;
+    `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `patience_s`: how much
+    longer than its time-out the client may take. `expectations`: what is known to fall short. Raises UsageError for
+    what cannot be used.
+    """
+
+    driver: str | None = None
+    callback_url: str | None = field(default=None, repr=False)
+    observe: Address | None = None
+    products: tuple[str, ...] = PRODUCTS
+    max_examples: int = DEFAULT_MAX_EXAMPLES
+    seed: int = field(default_factory=lambda: secrets.randbits(SEED_BITS))
+    report_dir: Path = Path("reports")
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    resend_window_s: float = DEFAULT_RESEND_WINDOW_S
+    patience_s: float = DEFAULT_PATIENCE_S
+    expectations: Expectations | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be used, before anything is started."""
+        if self.driver is not None:
+            program_of(self.driver)
+        if self.callback_url is not None:
+            check_callback_url(self.callback_url)
+        unknown = [p for p in self.products if p not in PRODUCTS]
+        if unknown or not self.products:
+            raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")
+        if self.max_examples < 0:
+            raise UsageError(f"--max-examples is {self.max_examples}; expected 0 or more")
+        if self.seed < 0:
+            raise UsageError(f"--seed is {self.seed}; expected 0 or more")
+        if not self.timeout_s > 0:
+            raise UsageError(f"--timeout is {self.timeout_s:g}; expected more than 0 seconds")
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The names of the commands that are judged."""
+        return tuple(command.name for command in commands_of(self.products))
+
+    def recorded(self) -> Mapping[str, Any]:
+        """The settings as the journal keeps them."""
+        return {
+            "subject_kind": "client",
+            "driver": self.driver,
+            "callback_url": self.callback_url,
+            "observe": str(self.observe) if self.observe else None,
+            "products": list(self.products),
+            "phone_numbers": [],  # those of the calls are made up
+            "commands": list(self.commands),
+            "max_examples": self.max_examples,
+            "seed": self.seed,
+            "expectations": self.expectations.recorded() if self.expectations else None,
+            "timeout_s": self.timeout_s,
+            "resend_window_s": self.resend_window_s,
+            "patience_s": self.patience_s,
+        }
+
+
+def check_callback_url(url: str) -> None:
+    """UsageError if `url` is no http or https URL with a host; its query is not shown, for it may hold a token."""
+    shown = url.partition("?")[0]
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"callback URL {shown!r} is no URL: {error}") from error
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise UsageError("the callback URL has white space or a control character in it")
+    if parts.scheme not in {"http", "https"} or not host:
+        raise UsageError(
+            f"callback URL {shown!r} is no URL; expected http:// or https://, a host and a path",
+            hint="such as http://127.0.0.1:8080/hooks/sms?token=s3cret",
+        )
+
+
+def program_of(command_line: str) -> tuple[str, ...]:
+    """The words of a driver's command line, the first being a program that can be started; no shell is involved.
+
+    Raises UsageError if it cannot be taken apart, or its program is not there or not executable.
+    """
+    try:
+        words = shlex.split(command_line)
+    except ValueError as error:
+        raise UsageError(f"driver {command_line!r} is no command line: {error}") from error
+    if not words:
+        raise UsageError("--driver is empty; expected a command line", hint="such as --driver 'python driver.py'")
+    program = words[0]
+    if shutil.which(program) is not None:
+        return tuple(words)
+    if Path(program).is_dir():
+        raise UsageError(f"driver {program} is a directory; expected a program")
+    if os.sep in program and Path(program).exists():
+        raise UsageError(f"driver {program} is not executable", hint=f"chmod +x {program}, or name what runs it")
+    raise UsageError(
+        f"driver {program} was not found; expected a program on PATH, or a path to one",
+        hint="relative paths are looked up from the current directory",
+    )
+
+
+def files_of(command_line: str) -> tuple[Path, ...]:
+    """The files of the current directory, or below it, that a driver's command line names: what the client is made of.
+
+    A runtime, such as the interpreter of a script, is none of them.
+    """
+    words = program_of(command_line) if command_line else ()
+    named = [Path(word) for word in words if not word.startswith("-")]
+    return tuple(path for path in named if path.is_file() and path.resolve().is_relative_to(Path.cwd()))

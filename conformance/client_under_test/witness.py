@@ -1,0 +1,195 @@
+"""The witness: the mock gateway with a base URL for each case, which records what the client really sent.
+
+    Stage       one base URL: the case that it belongs to, and the gateway that is met there
+    Witness     serves all stages, and the elsewhere that redirects lead to
+
+A base URL is `http://127.0.0.1:PORT/n/NONCE/api/v2`; neither nonce nor address tells what is expected. Whatever arrives
+is in the journal before it is answered: under the case of its nonce, or under the case STRAY. A stage goes on being
+watched until the end of the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from conformance.callbacks.address import Address
+from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send
+from conformance.journal import Journal
+from conformance.mock_gateway.answering import AnswerProtocol, Channel, put, received
+from conformance.mock_gateway.behaviour import Behaviour, Ending, Reply, Wire
+from conformance.mock_gateway.gateway import BASE_PATH, JSON_HEADER, Answer, Gateway
+from conformance.mock_gateway.rendering import json_bytes
+from conformance.traffic import Request, Response
+
+STRAY = "stray"
+"""The case of what arrives under no base URL that was given out."""
+
+OK = 200
+
+_TARGET = re.compile(r"/n/(?P<nonce>[0-9a-f]+)(?P<rest>/.*)")
+
+# By this name the same machine is another host to a client, which must not send its credential there.
+ELSEWHERE_HOST = "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What is met under one base URL. `before_answer` is called with each answer before it goes out, in a thread."""
+
+    case_id: str
+    gateway: Gateway
+    before_answer: Callable[[Answer], None] | None = None
+
+
+class Witness:
+    """Serves from `start` to `stop`; a context manager. Stages are opened at any time."""
+
+    def __init__(self, journal: Journal) -> None:
+        """Claim the addresses. Raises EnvironmentFailure if there are none."""
+        self._journal = journal
+        self._stages: dict[str, Stage] = {}
+        self._attempts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._troubled_at: float | None = None
+        self._here = AsgiThread(
+            self._serve_here, Address("127.0.0.1", 0), http=AnswerProtocol, name="witness", purpose="witness"
+        )
+        self._elsewhere = AsgiThread(
+            self._serve_elsewhere, Address("127.0.0.1", 0), http=AnswerProtocol, name="elsewhere", purpose="witness"
+        )
+
+    @property
+    def url(self) -> str:
+        """`http://HOST:PORT`, below which all base URLs are."""
+        return self._here.address.url
+
+    @property
+    def elsewhere(self) -> str:
+        """The same of the other host, which belongs to nobody whom the client knows."""
+        return f"http://{ELSEWHERE_HOST}:{self._elsewhere.address.port}"
+
+    @property
+    def errors(self) -> tuple[Exception, ...]:
+        """What serving has raised: a bug of ours."""
+        return self._here.errors + self._elsewhere.errors
+
+    @property
+    def troubled_at(self) -> float | None:
+        """When (monotonic seconds) something else than a 200 was last answered, or an answer last lost."""
+        return self._troubled_at
+
+    def base_url(self, nonce: str) -> str:
+        """The base URL of a nonce."""
+        return f"{self.url}/n/{nonce}{BASE_PATH}"
+
+    def redirect_of(self, nonce: str) -> str:
+        """Where the other host has what that base URL has here."""
+        return f"{self.elsewhere}/n/{nonce}{BASE_PATH}"
+
+    def open(self, nonce: str, stage: Stage) -> None:
+        """From here on the stage is met under the nonce's base URL."""
+        self._stages[nonce] = stage
+
+    def start(self) -> None:
+        """Serve from here on."""
+        self._here.start()
+        self._elsewhere.start()
+
+    def stop(self) -> None:
+        """Serve no more; once stopped, does nothing."""
+        self._here.stop()
+        self._elsewhere.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    async def _serve_here(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        channel = Channel(scope, receive, send)
+        request = await received(channel)
+        if request is None:
+            return
+        found = _TARGET.fullmatch(request.url)
+        stage = self._stages.get(found["nonce"]) if found else None
+        number = self._arrived(stage.case_id if stage else STRAY, request)
+        if stage is None or found is None:
+            await self._reply(number, _NOWHERE, Wire(), request, channel)
+            return
+        inner = Request(request.method, found["rest"], request.headers, request.body)
+        answer = stage.gateway.answer(inner, time.monotonic())
+        if stage.before_answer is not None:
+            await asyncio.to_thread(stage.before_answer, answer)
+        await self._reply(number, answer.reply, stage.gateway.behaviour.wire, request, channel)
+
+    async def _serve_elsewhere(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        channel = Channel(scope, receive, send)
+        request = await received(channel)
+        if request is None:
+            return
+        found = _TARGET.fullmatch(request.url)
+        stage = self._stages.get(found["nonce"]) if found else None
+        whole = Request(request.method, self.elsewhere + request.url, request.headers, request.body)
+        number = self._arrived(stage.case_id if stage else STRAY, whole)
+        await self._reply(number, _STRANGER, Wire(), request, channel)
+
+    def _arrived(self, case_id: str, request: Request) -> int:
+        with self._lock:
+            self._attempts[case_id] += 1
+            attempt = self._attempts[case_id]
+        return self._journal.sent(case_id, attempt, request, time.monotonic(), time.time())
+
+    async def _reply(self, number: int, reply: Reply, wire: Wire, request: Request, channel: Channel) -> None:
+        ending = Ending.BEFORE if reply.dropped else reply.ending
+        if ending is Ending.WHOLE:
+            at = time.monotonic()
+            if reply.status != OK:
+                self._troubled_at = at
+            self._journal.answered(number, _as_sent(reply, wire), at)
+            await put(reply, wire, request, channel)
+        elif ending is Ending.NEVER:
+            try:
+                await put(reply, wire, request, channel)
+            finally:  # it is lost when the client gives up, or with the end of the run
+                self._troubled_at = time.monotonic()
+                self._journal.failed(number, ending.value, self._troubled_at)
+        else:
+            self._troubled_at = time.monotonic()
+            self._journal.failed(number, ending.value, self._troubled_at)
+            await put(reply, wire, request, channel)
+
+
+def gateway_of(behaviour: Behaviour, like: Gateway, nonce: str) -> Gateway:
+    """A gateway for the same account with ids of its own."""
+    return Gateway(like.account, behaviour, int(nonce, 16))
+
+
+def _as_sent(reply: Reply, wire: Wire) -> Response:
+    """The answer as the journal keeps it: the body before it was compressed or cut into chunks."""
+    body = reply.raw if reply.raw is not None else json_bytes(reply.content, pretty=wire.pretty)
+    extra = {
+        "Content-Encoding": "gzip" if wire.gzip else None,
+        "Transfer-Encoding": "chunked" if wire.chunked and not wire.http_1_0 else None,
+        "Connection": "close" if wire.close or wire.http_1_0 else None,
+    }
+    headers = (*reply.headers, *((name, value) for name, value in extra.items() if value))
+    return Response(reply.status, headers, body, "HTTP/1.0" if wire.http_1_0 else "HTTP/1.1")
+
+
+def _refusal(status: int, description: str) -> Reply:
+    content = {"status_code": status, "description": description, "request_id": STRAY}
+    return Reply(status, (JSON_HEADER,), content)
+
+
+_NOWHERE = _refusal(404, "There is nothing at this address")
+_STRANGER = _refusal(401, "Nobody is known here")

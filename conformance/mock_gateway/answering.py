@@ -1,0 +1,146 @@
+"""HTTP as the mock gateway and the witness of clients speak it: requests read whole, answers written as they are to be.
+
+    AnswerProtocol      uvicorn's protocol; the application finds in the scope what it needs to write as it likes
+    received            a request from an ASGI scope
+    put                 writes a reply, or loses it in one of the ways of `Ending`
+
+ASGI has no word for closing a connection instead of answering, nor for another version of HTTP: both are found in the
+state of the scope.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any, NamedTuple, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from conformance.callbacks.asgi_thread import Receive, Send
+from conformance.mock_gateway.behaviour import Ending, Reply, Wire
+from conformance.mock_gateway.rendering import RawHeaders, rendered
+from conformance.traffic import Request, header
+
+# Bytes of a body that are looked at. The largest lawful body has a few kilobytes; what lies beyond is read and
+# forgotten, so that the body counts as cut.
+MOST_BODY = 1 << 20
+
+_WIRE = "wire"
+
+
+class _WholeAnswers:
+    """A transport that holds an answer's headers back until its body is there, and writes both at once.
+
+    uvicorn writes them apart: two system calls, two wake-ups of the client. `version` is that of the status
+    line, whatever uvicorn has there.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.version = b"HTTP/1.1"
+        self._held = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100"):
+            self._held += self.version + data[len(b"HTTP/1.1") :]
+        else:
+            self._transport.write(self._held + data)
+            self._held = b""
+
+    def flush(self) -> None:
+        if self._held:
+            self.write(b"")
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+
+class AnswerProtocol(HttpToolsProtocol):
+    """uvicorn's protocol over `_WholeAnswers`, which the application finds in the scope's state."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Put ours between uvicorn and the transport."""
+        self._whole = _WholeAnswers(transport)
+        super().connection_made(cast("asyncio.Transport", self._whole))
+
+    def on_message_begin(self) -> None:
+        """Hand ours to the application."""
+        super().on_message_begin()
+        self.scope["state"] = {_WIRE: self._whole}
+
+    def on_response_complete(self) -> None:
+        """Let nothing be held back."""
+        self._whole.flush()  # an answer to HEAD has no body to wait for
+        super().on_response_complete()
+
+
+class Channel(NamedTuple):
+    """What an ASGI application is called with."""
+
+    scope: MutableMapping[str, Any]
+    receive: Receive
+    send: Send
+
+
+async def received(channel: Channel) -> Request | None:
+    """The request, its `url` being the target as it stood on the request line; None if the client has gone away."""
+    body = await _body(channel.receive)
+    return None if body is None else _request(channel.scope, body)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The request's body, None if the client has gone away before its end."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        if len(body) < MOST_BODY:
+            body += message.get("body", b"")
+    return None if message["type"] == "http.disconnect" else body[:MOST_BODY]
+
+
+def _request(scope: MutableMapping[str, Any], body: bytes) -> Request:
+    target = scope["raw_path"].decode("latin-1")
+    if scope["query_string"]:
+        target += "?" + scope["query_string"].decode("latin-1")
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+    return Request(scope["method"], target, headers, body)
+
+
+async def put(reply: Reply, wire: Wire, request: Request, channel: Channel) -> None:
+    """Write `reply` to `request` as `wire` has it, as far as its ending lets it."""
+    scope, receive, send = channel
+    ending = Ending.BEFORE if reply.dropped else reply.ending
+    connection = scope["state"][_WIRE]
+    if ending is Ending.WHOLE:
+        headers, content = rendered(reply, wire, header(request.headers, "accept-encoding"))
+        connection.version = b"HTTP/1.0" if wire.http_1_0 else b"HTTP/1.1"
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+        return
+    if ending in _BEGUN:
+        headers, content = _BEGUN[ending](*rendered(reply, wire, None))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": content, "more_body": True})
+    if ending is not Ending.NEVER:
+        connection.close()
+    # uvicorn takes a return before the connection is gone for a failure of the application.
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _cut(headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes]:
+    """Half of a body whose whole length is told."""
+    return headers, body[: len(body) // 2]
+
+
+def _open_ended(headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes]:
+    """The whole body in chunks, of which the last one, that would mark the end, is missing."""
+    return [pair for pair in headers if pair[0] != b"content-length"], body
+
+
+_BEGUN = {Ending.MIDDLE: _cut, Ending.AFTER: _open_ended}

@@ -1,0 +1,31 @@
+"""What a run tells while it goes on; the terminal shows it, tests collect it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Called from the run's own threads, often; must be quick and must not raise."""
+
+    def phase(self, name: str, detail: str = "") -> None:
+        """A phase begins: `prepare`, `preflight`, `send`, `listen`, `shrink`, `judge`."""
+
+    def exchanged(self, done: int, planned: int) -> None:
+        """So many of the planned cases have their answer."""
+
+    def notified(self, arrived: int, outstanding: int) -> None:
+        """So many notifications came, so many are still owed."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def phase(self, name: str, detail: str = "") -> None:
+        """Say nothing."""
+
+    def exchanged(self, done: int, planned: int) -> None:
+        """Say nothing."""
+
+    def notified(self, arrived: int, outstanding: int) -> None:
+        """Say nothing."""

@@ -1,0 +1,79 @@
+"""What the reports tell of a client under test besides the verdicts: what it declared, and how its driver fared.
+
+client_of               the member `client` of `report.json`
+about_client            the same as lines for a person
+not_applicable          what was not judged for want of it, a line for each reason
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from conformance.journal import Record
+from conformance.reporting.escaping import for_terminal
+from conformance.traffic import Direction
+
+# The last lines of standard error tell why a driver died; the journal has all.
+SHOWN_STDERR = 50
+
+
+def client_of(record: Record) -> Mapping[str, Any]:
+    """The member `client` of `report.json`."""
+    notes = {note.kind: note.detail for note in record.notes}
+    hello = notes.get("hello", {})
+    stderr = [message.line for message in record.messages if message.direction is Direction.STDERR]
+    return {
+        "implementation": hello.get("implementation"),
+        "commands": hello.get("commands", []),
+        "features": hello.get("features", []),
+        "lacks": hello.get("lacks", []),
+        "deaths": [note.detail for note in record.notes if note.kind == "death"],
+        "waited_s": notes.get("settled", {}).get("waited_s"),
+        "stderr": stderr[-SHOWN_STDERR:],
+    }
+
+
+def about_client(document: Mapping[str, Any]) -> Iterator[str]:
+    """Who was judged, how often its driver died, and how long was waited; nothing about a gateway."""
+    client = document.get("client")
+    if not client:
+        return
+    if client["implementation"] is None:
+        yield for_terminal(f"{document['subject']['name']}, seen from outside")
+    else:
+        commands = ", ".join(client["commands"]) or "no commands"
+        features = "".join(f", {feature}" for feature in client["features"])
+        yield for_terminal(f"client: {document['subject']['name']}: {commands}{features}")
+    for death in client["deaths"]:
+        yield for_terminal(f"the driver failed over {death['case'] or 'no case'}: {death['detail']}")
+    if client["deaths"] and client["stderr"]:
+        yield for_terminal(f"the last that it wrote to standard error: {client['stderr'][-1]}")
+    if client["waited_s"] is not None:
+        yield f"watched for {client['waited_s']:.1f} s after the last error or lost answer for what is sent again"
+
+
+def not_applicable(document: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each reason; requirements by their ids, each once."""
+    reasons: dict[str, dict[str, None]] = {}
+    for entry in document["requirements"]:
+        if why := entry.get("not_applicable"):
+            reasons.setdefault(why, {})[entry["id"]] = None
+    for why, ids in reasons.items():
+        yield f"not applicable: {for_terminal(why)} ({_ranges(list(ids))})"
+
+
+def _ranges(ids: list[str]) -> str:
+    """`SND-01 … SND-12, RDG-01 …`: the ids that follow each other as their first and last."""
+    runs: list[list[str]] = []
+    for name in ids:
+        if runs and _next(runs[-1][-1]) == name:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} … {run[-1]}" for run in runs)
+
+
+def _next(name: str) -> str:
+    area, _, number = name.partition("-")
+    return f"{area}-{int(number) + 1:02}"

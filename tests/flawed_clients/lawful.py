@@ -1,0 +1,263 @@
+"""Clients that do what the contract allows, each in a way of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import threading
+import time
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+from flawed_clients.client import ALL, Answer, Asked, Client, Outgoing, Told
+from flawed_clients.inbox import Inbox
+
+FEW = ("sms", "airtime")
+BOTH = ("callback", "results")
+
+
+class Lawful(Client):
+    """Everything, the ordinary way."""
+
+    features = BOTH
+
+
+class NoCallback(Client):
+    """Has no receiver."""
+
+
+class OnlySms(Client):
+    """Knows one command."""
+
+    commands = ("sms",)
+
+
+class OnlyDetails(Client):
+    """Knows the one command that costs nothing and leads to no notification."""
+
+    commands = ("account-details",)
+
+
+class Unsupported(Client):
+    """Declares all commands and supports two."""
+
+    commands = FEW
+
+    def hello(self) -> Told:
+        return {**super().hello(), "commands": list(ALL)}
+
+
+class PoliteRetry(Client):
+    """Sends again after a 429, when it may and ever later."""
+
+    commands = FEW
+
+    def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
+        if isinstance(answer, str) or answer.status != 429:
+            return None
+        if "retry-after" in answer.headers:
+            return float(answer.headers["retry-after"]) + 0.1 if attempt == 1 else None
+        return 0.1 * 5 ** (attempt - 1) if attempt < 3 else None
+
+
+class RejectsBadInput(Client):
+    """Sends nothing that the gateway would refuse for its form."""
+
+    def refusal(self, asked: Asked) -> str | None:
+        if not re.fullmatch(r"254[17]\d{8}", asked.params.get("phone_number", "254712345678")):
+            return "phone_number"
+        if not re.fullmatch(r"[1-9]\d*", asked.params.get("amount", "1")):
+            return "amount"
+        return None
+
+
+class OtherSpelling(Client):
+    """Spells header names in lower case and adds parameters and wildcards."""
+
+    commands = ("sms",)
+
+    def headers(self, asked: Asked, body: bytes | None) -> dict[str, str]:
+        headers = {name.lower(): value for name, value in super().headers(asked, body).items()}
+        headers["accept"] = "application/json, */*;q=0.5"
+        if body is not None:
+            headers["content-type"] = "application/json; charset=utf-8"
+        return {**headers, "user-agent": "reference/1.0"}
+
+
+class NoAccept(Client):
+    """Leaves Accept out."""
+
+    commands = ("sms",)
+
+    def headers(self, asked: Asked, body: bytes | None) -> dict[str, str]:
+        headers = super().headers(asked, body)
+        del headers["Accept"]
+        return headers
+
+
+class EscapedJson(Client):
+    """Writes JSON in ASCII, spread over lines, its members in another order, slashes escaped."""
+
+    commands = ("sms", "mpesa/online")
+
+    def body(self, asked: Asked) -> bytes:
+        members = dict(reversed(asked.params.items()))
+        return json.dumps(members, indent=2).replace("/", "\\/").encode("ascii")
+
+
+class SlowStart(Client):
+    """Takes a second to start."""
+
+    commands = ("sms",)
+
+    def started(self) -> None:
+        time.sleep(1.0)
+
+
+class NoisyStderr(Client):
+    """Writes a lot to standard error, and not always UTF-8."""
+
+    commands = ("sms",)
+
+    def started(self) -> None:
+        self.complain()
+
+    def call(self, asked: Asked) -> Told:
+        self.complain()
+        return super().call(asked)
+
+    def complain(self) -> None:
+        """More than a pipe holds."""
+        sys.stderr.buffer.write(b"DEBUG \xff\xfe " + b"x" * 100 + b"\n" + b"y" * 100_000 + b"\n")
+        sys.stderr.buffer.flush()
+
+
+class ResendsSms(Client):
+    """Sends a message once more, after a delay, when the gateway failed."""
+
+    commands = FEW
+
+    def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
+        failed = isinstance(answer, Answer) and answer.status == 500
+        return 0.5 if asked.command == "sms" and failed and attempt == 1 else None
+
+
+class ResendsLostSms(Client):
+    """Sends a message once more, at once, when its answer was lost: it costs little, and may come twice."""
+
+    commands = ("sms",)
+
+    def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
+        return 0.0 if isinstance(answer, str) and attempt == 1 else None
+
+
+class HidesErrorDetails(Client):
+    """Tells that a request failed, and no more; and says that it lacks this."""
+
+    commands = FEW
+    lacks = ("error-details",)
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        told = super().understood(asked, answer)
+        return told if told["outcome"] == "accepted" else {"outcome": "error", "error": "http"}
+
+
+class HidesRequestId(Client):
+    """Tells that a request was accepted, and not under which id; and says that it lacks this."""
+
+    commands = FEW
+    lacks = ("request-id",)
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        told = super().understood(asked, answer)
+        told.pop("request_id", None)
+        return told
+
+
+class OwnTimeOut(Client):
+    """Has a time-out of its own that cannot be set; and says so."""
+
+    commands = ("airtime",)
+    lacks = ("timeout",)
+
+    def patience_s(self, asked: Asked) -> float | None:
+        return 1.0
+
+
+class FollowsBare(Client):
+    """Follows redirects, without the credential."""
+
+    commands = FEW
+
+    def answered(self, asked: Asked, request: Outgoing) -> Answer:
+        answer = super().answered(asked, request)
+        if 300 <= answer.status < 400 and "location" in answer.headers:
+            headers = {name: value for name, value in request.headers.items() if name != "Authorization"}
+            there = Outgoing(request.method, answer.headers["location"], headers, request.body)
+            return self.exchange(there, self.patience_s(asked))
+        return answer
+
+
+class KeepsConnections(Client):
+    """Uses one connection for all calls, as long as the gateway lets it."""
+
+    commands = ("sms", "airtime", "account-details")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connections: dict[str, HTTPConnection] = {}
+
+    def exchange(self, request: Outgoing, patience_s: float | None) -> Answer:
+        host = urlsplit(request.url).netloc
+        connection = self.connections.pop(host, None) or HTTPConnection(host, timeout=patience_s)
+        answer = self.exchanged(connection, request)
+        if answer.version > 10 and answer.headers.get("connection") != "close":
+            self.connections[host] = connection
+        return answer
+
+
+class Threads(Client):
+    """Makes each call in a thread of its own."""
+
+    commands = ("sms",)
+
+    def call(self, asked: Asked) -> Told:
+        told: list[Told] = []
+        thread = threading.Thread(target=lambda: told.append(super(Threads, self).call(asked)))
+        thread.start()
+        thread.join()
+        return told[0]
+
+
+class CallbackAlone(Client):
+    """Has a receiver that cannot be asked what became of a request; it answers 200 with a body."""
+
+    commands = ("sms", "airtime")
+    features = ("callback",)
+
+    class inbox(Inbox):
+        thanks = 200
+
+
+class DoesNotCount(Client):
+    """Tells what became of a request, not how often that took effect."""
+
+    commands = ("sms",)
+    features = BOTH
+
+    class inbox(Inbox):
+        counts = False
+
+
+class RefusesUnknownIds(Client):
+    """Answers 404 to a request_id that it neither knows nor may be about to know."""
+
+    commands = ("sms",)
+    features = BOTH
+
+    class inbox(Inbox):
+        def take(self, content: Told) -> int:
+            if content["request_id"] not in self.known and not self.in_flight:
+                return 404
+            return super().take(content)

@@ -1,0 +1,343 @@
+"""Clients that misread answers (RDG)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import unquote
+
+from flawed_clients.client import Answer, Asked, Client, Told, Unusable
+
+
+class _Reader(Client):
+    commands = ("sms",)
+
+
+class DoubtsSuccess(_Reader):
+    """Reports accepted requests as errors."""
+
+    breaks = ("RDG-01",)
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        told = super().understood(asked, answer)
+        return {**told, "outcome": "error", "error": "protocol"}
+
+
+class WantsTheDetails(Client):
+    """Takes the answer about the account for an error, for it has more members than the others."""
+
+    breaks = ("RDG-01",)
+    commands = ("sms", "account-details")
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        told = super().understood(asked, answer)
+        if asked.command == "account-details" and told["outcome"] == "accepted":
+            return {"outcome": "error", "error": "protocol", "description": "unexpected answer"}
+        return told
+
+
+class LowersIds(_Reader):
+    """Hands request_ids back in lower case."""
+
+    breaks = ("RDG-02",)
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        told = super().understood(asked, answer)
+        return {**told, "request_id": str(told.get("request_id")).lower()}
+
+
+class DecodesIds(_Reader):
+    """Decodes percent signs in request_ids."""
+
+    breaks = ("RDG-02",)
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        told = super().understood(asked, answer)
+        return {**told, "request_id": unquote(str(told.get("request_id")))}
+
+
+class OwnIds(_Reader):
+    """Hands an id of its own back."""
+
+    breaks = ("RDG-02",)
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        return {**super().understood(asked, answer), "request_id": f"call-{asked.number}"}
+
+
+class HidesIds(_Reader):
+    """Keeps the request_id to itself."""
+
+    breaks = ("RDG-02",)
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        told = super().understood(asked, answer)
+        told.pop("request_id", None)
+        return told
+
+
+class HidesStatus(_Reader):
+    """Does not tell the status_code of an error."""
+
+    breaks = ("RDG-03",)
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        told = super().understood(asked, answer)
+        if told["outcome"] == "error":
+            told.pop("status_code", None)
+        return told
+
+
+class AlwaysBadRequest(_Reader):
+    """Tells every error of the client's as a 400."""
+
+    breaks = ("RDG-03",)
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        told = super().understood(asked, answer)
+        return {**told, "status_code": 400} if 400 <= answer.status < 500 else told
+
+
+class HidesDescriptions(_Reader):
+    """Does not tell the description of an error."""
+
+    breaks = ("RDG-04",)
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        told = super().understood(asked, answer)
+        if told["outcome"] == "error":
+            told.pop("description", None)
+        return told
+
+
+class OwnWords(_Reader):
+    """Tells every error in the same words."""
+
+    breaks = ("RDG-04",)
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        told = super().understood(asked, answer)
+        return told if told["outcome"] == "accepted" else {**told, "description": "request failed"}
+
+
+class ReadsLatin1(_Reader):
+    """Reads answers in Latin-1."""
+
+    breaks = ("RDG-04",)
+
+    def parsed(self, answer: Answer) -> Any:
+        text = answer.body.decode("latin-1").encode()
+        return super().parsed(Answer(answer.status, answer.headers, text, answer.version))
+
+
+class IgnoresErrors(_Reader):
+    """Reports whatever the gateway says as accepted."""
+
+    breaks = ("RDG-05",)
+
+    def accepted(self, answer: Answer, envelope: Told) -> bool:
+        return answer.status == envelope.get("status_code")
+
+
+class IgnoresFunds(_Reader):
+    """Reports a 402 as accepted."""
+
+    breaks = ("RDG-05",)
+
+    def accepted(self, answer: Answer, envelope: Told) -> bool:
+        return answer.status == envelope.get("status_code") and answer.status in (200, 402)
+
+
+class IgnoresServerErrors(_Reader):
+    """Reports a 5xx as accepted, for it may have worked."""
+
+    breaks = ("RDG-05",)
+
+    def accepted(self, answer: Answer, envelope: Told) -> bool:
+        return answer.status == envelope.get("status_code") and (answer.status == 200 or answer.status >= 500)
+
+
+class _Credulous(_Reader):
+    def believes(self, answer: Answer) -> bool:
+        raise NotImplementedError
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        try:
+            return super().understood(asked, answer)
+        except Unusable:
+            if self.believes(answer):
+                return {"outcome": "accepted", "status_code": 200, "description": "ok", "request_id": "unknown"}
+            raise
+
+
+class AcceptsAnything(_Credulous):
+    """Reports what it cannot read as accepted."""
+
+    breaks = ("RDG-06",)
+
+    def believes(self, answer: Answer) -> bool:
+        return True
+
+
+class AcceptsNothing(_Credulous):
+    """Reports an empty answer as accepted."""
+
+    breaks = ("RDG-06",)
+
+    def believes(self, answer: Answer) -> bool:
+        return answer.body == b""
+
+
+class AcceptsHalves(_Credulous):
+    """Reports an answer that begins well as accepted."""
+
+    breaks = ("RDG-06",)
+
+    def believes(self, answer: Answer) -> bool:
+        return answer.body.startswith(b"{") and not answer.body.rstrip().endswith(b"}")
+
+
+class AcceptsArrays(_Credulous):
+    """Reports JSON that is no object as accepted."""
+
+    breaks = ("RDG-06",)
+
+    def believes(self, answer: Answer) -> bool:
+        return answer.body.startswith(b"[")
+
+
+class AcceptsOtherTypes(_Credulous):
+    """Reports an answer in another media type as accepted if its status is 200."""
+
+    breaks = ("RDG-06",)
+
+    def believes(self, answer: Answer) -> bool:
+        return answer.media_type != "application/json" and answer.status == 200
+
+
+class TrustsHttpStatus(_Reader):
+    """Goes by the HTTP status alone, as long as there is a status_code."""
+
+    breaks = ("RDG-07",)
+
+    def accepted(self, answer: Answer, envelope: Told) -> bool:
+        return answer.status == 200 and "status_code" in envelope
+
+
+class TrustsStatusCode(_Reader):
+    """Goes by status_code alone."""
+
+    breaks = ("RDG-07",)
+
+    def accepted(self, answer: Answer, envelope: Told) -> bool:
+        return envelope.get("status_code") == 200
+
+
+class WaitsForEver(_Reader):
+    """Has no time-out."""
+
+    breaks = ("RDG-08",)
+    commands = ("sms",)
+
+    def patience_s(self, asked: Asked) -> float | None:
+        return None
+
+
+class StrictFields(_Reader):
+    """Takes an answer with an unknown field for an error."""
+
+    breaks = ("RDG-09",)
+    known = frozenset({"status_code", "description", "request_id", "validation_errors"})
+
+    def envelope(self, answer: Answer) -> Told:
+        envelope = super().envelope(answer)
+        if envelope.keys() - self.known:
+            raise Unusable("unknown fields")
+        return envelope
+
+
+class KnowsItsWords(_Reader):
+    """Takes a success in other words for an error."""
+
+    breaks = ("RDG-09",)
+
+    def envelope(self, answer: Answer) -> Told:
+        envelope = super().envelope(answer)
+        if answer.status == 200 and "success" not in str(envelope.get("description")).lower():
+            raise Unusable("unknown description")
+        return envelope
+
+
+class WantsSeedLikeIds(_Reader):
+    """Takes a request_id that is not of 32 letters and digits for an error."""
+
+    breaks = ("RDG-10",)
+
+    def envelope(self, answer: Answer) -> Told:
+        envelope = super().envelope(answer)
+        request_id = str(envelope.get("request_id"))
+        if answer.status == 200 and not (len(request_id) == 32 and request_id.isalnum() and request_id.isascii()):
+            raise Unusable("no request_id")
+        return envelope
+
+
+class StrictMediaType(_Reader):
+    """Takes a charset beside application/json for an error."""
+
+    breaks = ("RDG-11",)
+
+    def envelope(self, answer: Answer) -> Told:
+        if answer.headers.get("content-type") != "application/json":
+            raise Unusable("not application/json")
+        return super().envelope(answer)
+
+
+class WantsContentLength(_Reader):
+    """Takes an answer in chunks for an error."""
+
+    breaks = ("RDG-11",)
+
+    def envelope(self, answer: Answer) -> Told:
+        if "content-length" not in answer.headers:
+            raise Unusable("of no length")
+        return super().envelope(answer)
+
+
+class WantsHttp11(_Reader):
+    """Takes an answer in HTTP/1.0 for an error."""
+
+    breaks = ("RDG-11",)
+
+    def envelope(self, answer: Answer) -> Told:
+        if answer.version < 11:
+            raise Unusable("of an old version")
+        return super().envelope(answer)
+
+
+class AsksForGzip(_Reader):
+    """Asks for compressed answers and cannot read them."""
+
+    breaks = ("RDG-11",)
+
+    def headers(self, asked: Asked, body: bytes | None) -> dict[str, str]:
+        return {**super().headers(asked, body), "Accept-Encoding": "gzip"}
+
+
+class Remembers(_Reader):
+    """Answers a call that was made before from memory."""
+
+    breaks = ("ROB-01",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: dict[str, Told] = {}
+
+    def call(self, asked: Asked) -> Told:
+        """Only what was accepted is remembered."""
+        what = json.dumps([asked.command, asked.params], sort_keys=True)
+        if what not in self.answers:
+            told = super().call(asked)
+            if told["outcome"] != "accepted":
+                return told
+            self.answers[what] = told
+        return self.answers[what]

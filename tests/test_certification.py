@@ -1,0 +1,231 @@
+"""Certifications over real HTTP with a process of a client: the campaign, the journal, the reports, the command."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from command_line import call
+
+from conformance.client_under_test import certification
+from conformance.client_under_test.plan import AGAIN, FIRST, Cases, Credential, calls_of
+from conformance.client_under_test.settings import Settings
+from conformance.contract.schemas import violations
+from conformance.errors import EnvironmentFailure, UsageError
+from conformance.journal import Record, read_journal
+from conformance.reporting.result import Result
+from conformance.reporting.writing import write_reports
+from conformance.traffic import Direction, Kind
+from conformance.verdicts import Conclusion, Verdict, judge
+
+DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"
+Capsys = pytest.CaptureFixture[str]
+
+# What has to be waited for is waited for in each of these.
+QUICK = {"max_examples": 0, "seed": 7, "timeout_s": 0.3, "resend_window_s": 0.3, "patience_s": 5.0}
+
+
+def driver(name: str) -> str:
+    """The command line of a reference client."""
+    return shlex.join((sys.executable, "-S", "-E", str(DRIVER), name))
+
+
+def held(directory: Path, name: str) -> Record:
+    """The record of its certification."""
+    return read_journal(certification.certify(Settings(driver=driver(name), report_dir=directory, **QUICK)))
+
+
+@pytest.fixture(scope="module")
+def lawful(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """The certification of a lawful client with one command."""
+    return held(tmp_path_factory.mktemp("lawful"), "only-sms")
+
+
+def test_a_lawful_client_is_conformant(lawful: Record) -> None:
+    """Whatever it declares is exercised; the rest is not applicable."""
+    judged = judge(lawful)
+
+    assert Conclusion.CONFORMANT == judged.conclusion
+    assert {Verdict.PASS, Verdict.NOT_APPLICABLE} == set(judged.counts())
+    assert {"sms", None} == {v.command for v in judged.by(Verdict.PASS)}
+
+
+def test_the_journal_holds_what_was_said_and_what_was_sent(lawful: Record) -> None:
+    """Each call with its message, its answer, and the request that came of it; the credential as it was."""
+    calls = [case for case in lawful.cases if case.kind is Kind.INVOKE and case.command]
+    lines = [message for message in lawful.messages if message.case_id == calls[0].id]
+    first = next(exchange for exchange in lawful.exchanges if exchange.case_id == calls[0].id)
+
+    assert (FIRST, AGAIN, calls[0].id) == (calls[0].aspect, calls[-1].aspect, calls[-1].earlier)
+    assert [Direction.TO, Direction.FROM] == [line.direction for line in lines]
+    assert json.loads(calls[0].request.body) == json.loads(lines[0].line)["params"] == json.loads(first.request.body)
+    assert lawful.settings["credential"]["key"] in lines[0].line
+    assert not any("REDACTED" in value for _, value in first.request.headers)
+    assert {"hello", "settled", "finished"} == {note.kind for note in lawful.notes}
+
+
+def test_base_urls_and_ids_tell_nothing(lawful: Record) -> None:
+    """Each case has its own, and no scenario's name is in it."""
+    told = [json.loads(message.line) for message in lawful.messages if message.direction is Direction.TO]
+    invoked = [message for message in told if message["cmd"] == "invoke"]
+    shapes = {(len(message["base_url"]), len(message["id"])) for message in invoked}
+
+    assert 1 == len(shapes)
+    assert len(invoked) == len({message["base_url"] for message in invoked}) == len({m["id"] for m in invoked})
+
+
+def test_the_report_tells_of_a_client(lawful: Record, tmp_path: Path) -> None:
+    """Valid against its schema; what was declared, how long was watched; JUnit skips what is not applicable."""
+    result = Result.of(lawful)
+    write_reports(result, tmp_path)
+
+    document = json.loads((tmp_path / "report.json").read_text())
+    cases = ET.parse(tmp_path / "junit.xml").getroot().iter("testcase")  # noqa: S314 - our own file
+    skipped = [case for case in cases if case.find("skipped") is not None]
+
+    assert [] == violations("report", document)
+    assert {"kind": "client", "name": "reference 1.0.0", "url": None} == document["subject"]
+    assert ["sms"] == document["client"]["commands"]
+    assert document["client"]["waited_s"] >= QUICK["resend_window_s"]
+    assert len(result.judged.by(Verdict.NOT_APPLICABLE)) == len(skipped)
+    assert "the client does not declare airtime" in {entry.get("not_applicable") for entry in document["requirements"]}
+
+
+def test_a_client_that_dies_over_a_case_is_judged_by_the_others(tmp_path: Path) -> None:
+    """It is started again; what it did is told with the last that it wrote."""
+    record = held(tmp_path, "crashes-on-html")
+    judged = judge(record)
+    failed = {v.requirement.id for v in judged.by(Verdict.FAIL)}
+
+    assert ({"DRV-01"}, Conclusion.NON_CONFORMANT) == (failed, judged.conclusion)
+    assert {"crash"} == {death["how"] for death in Result.of(record).document["client"]["deaths"]}
+    assert 1 < sum(message.line.startswith('{"cmd":"hello"') for message in record.messages)
+
+
+def test_three_deaths_in_a_row_end_the_certification(tmp_path: Path) -> None:
+    """Inconclusive: too little was seen of the client."""
+    record = held(tmp_path, "crashes-after-hello")
+
+    assert 3 == sum(note.kind == "death" for note in record.notes)
+    assert Conclusion.INCONCLUSIVE == judge(record).conclusion
+
+
+def test_each_second_answer_is_a_death_in_a_row(tmp_path: Path) -> None:
+    """Although it had seemed to be well before the second one came."""
+    record = held(tmp_path, "answers-twice")
+
+    assert ["twice"] * 3 == [note.detail["how"] for note in record.notes if note.kind == "death"]
+    assert Conclusion.INCONCLUSIVE == judge(record).conclusion
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("speaks-another-protocol", UsageError, "speaks version 2"),
+        ("has-nothing", UsageError, "declares nothing to judge"),
+        ("crashes-at-start", EnvironmentFailure, "did not say hello: it ended with exit code 70"),
+    ],
+)
+def test_a_driver_that_cannot_be_used_is_told_in_one_line(
+    tmp_path: Path, name: str, error: type[Exception], words: str
+) -> None:
+    """And nothing is written."""
+    with pytest.raises(error, match=words):
+        held(tmp_path / "reports", name)
+
+    assert not (tmp_path / "reports").exists()
+
+
+def test_an_interrupted_certification_is_judged_as_far_as_it_went(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver is ended without being blamed for it."""
+    calls = iter(range(20))
+
+    def interrupted(bench: certification.Bench, *_: object) -> None:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return asked(bench, *_)
+
+    asked = certification.Bench.invoke
+    monkeypatch.setattr(certification.Bench, "invoke", interrupted)
+
+    judged = judge(held(tmp_path, "only-sms"))
+
+    assert Conclusion.INCONCLUSIVE == judged.conclusion
+    assert [] == judged.by(Verdict.FAIL)
+    assert "SND-02" in {v.requirement.id for v in judged.by(Verdict.PASS)}
+
+
+def test_the_command_certifies_and_judges_again(
+    capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Output, exit code and reports; `judge` says the same of the journal, and `replay` declines it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(certification, "watch", lambda bench: bench.journal.note("settled", {"at": 1e12}))
+    options = ("--driver", driver("only-details"), "--max-examples", "0", "--timeout", "0.3", "--seed", "7")
+
+    certified = call(capsys, "certify", *options)
+    report = json.loads((tmp_path / "reports" / "report.json").read_text())
+    again = call(capsys, "judge", "reports/journal.sqlite")
+    replayed = call(capsys, "replay", report["requirements"][0]["id"])
+
+    assert (0, 0, 2) == (certified.code, again.code, replayed.code)
+    assert certified.out.splitlines()[-1].startswith("conformant: ")
+    assert certified.out == again.out
+    assert report == json.loads((tmp_path / "reports" / "report.json").read_text())
+    assert f"repeat with: statum-conformance certify {shlex.join(options)}" in certified.out
+    assert "is the journal of a certification" in replayed.only_line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("certify",), 2, "nothing is given to certify"),
+        (("certify", "--driver", "no-such-program"), 2, "was not found"),
+        (("certify", "--driver", driver("has-nothing")), 2, "declares nothing to judge"),
+        (("certify", "--driver", driver("speaks-another-protocol")), 2, "speaks version 2"),
+        (("certify", "--driver", driver("crashes-at-start")), 3, "did not say hello"),
+        (("certify", "--driver", driver("only-sms"), "--timeout", "0"), 2, "--timeout is 0"),
+        (("certify", "--driver", driver("only-sms"), "--max-examples", "-1"), 2, "--max-examples is -1"),
+        (("doctor", "--driver", "no-such-program"), 2, "was not found"),
+        (("doctor", "--driver", driver("crashes-at-stop")), 3, "it ended with exit code 70 on stop"),
+    ],
+    ids=lambda value: " ".join(value[:1]) if isinstance(value, tuple) else None,
+)
+def test_bad_input_is_one_clear_line(  # noqa: PLR0913, PLR0917 - two of them are fixtures of pytest's
+    capsys: Capsys,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    code: int,
+    words: str,
+) -> None:
+    """And the exit code that goes with it."""
+    monkeypatch.chdir(tmp_path)
+
+    called = call(capsys, *arguments)
+
+    assert code == called.code
+    assert words in called.only_line
+
+
+def test_the_same_seed_asks_for_the_same_calls() -> None:
+    """To the byte; another one asks for others."""
+
+    def planned(seed: int) -> list[tuple[object, ...]]:
+        calls = calls_of(Cases(seed, "http://x", "/api/v2"), ("airtime", "account-details"), 2, seed)
+        return [(call.case, call.nonce, call.message_id) for call in calls]
+
+    assert planned(7) == planned(7) != planned(8)
+    assert len(planned(7)) == len({case for case, *_ in planned(7)})
+
+
+def test_the_credential_tells_the_alphabets_of_base64_apart() -> None:
+    """It is made up from the seed."""
+    assert Credential.of(7) == Credential.of(7) != Credential.of(8)
+    assert ":" not in Credential.of(7).key

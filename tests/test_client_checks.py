@@ -1,0 +1,402 @@
+"""The checks of clients, on records made by hand: what each finds, what it lets pass, what it cannot tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from client_runs import (
+    ACCEPTED,
+    BASIC,
+    ELSEWHERE,
+    HEADERS,
+    JSON_TYPE,
+    KEY,
+    NOT_UNDERSTOOD,
+    PARAMS,
+    SAMPLE_ID,
+    SECRET,
+    UNREACHED,
+    UNSUPPORTED,
+    Certification,
+    Sent,
+    refused,
+    without,
+)
+
+from conformance.checks.client import CLIENT_CHECKS
+from conformance.checks.client.evidence import AFTER, NEVER
+from conformance.checks.judgement import Reason
+from conformance.contract.commands import COMMANDS
+from conformance.contract.requirements import Actor, catalogue
+from conformance.mock_gateway.behaviour import Ending
+from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, judge
+
+ENVELOPE = json.dumps({"status_code": 200, "description": "Operation successful", "request_id": SAMPLE_ID}).encode()
+CLOSED = Ending.BEFORE.value
+
+
+def judged(certification: Certification) -> Judged:
+    """The verdicts on it."""
+    return judge(certification.record())
+
+
+def verdict(certification: Certification, id_: str, command: str | None = "sms") -> RequirementVerdict:
+    """The one on a requirement."""
+    return next(v for v in judged(certification).verdicts if (v.requirement.id, v.command) == (id_, command))
+
+
+def fell_short(certification: Certification) -> set[str]:
+    """The ids of what failed or warns."""
+    return {v.requirement.id for v in judged(certification).verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}
+
+
+def beside_a_lawful_call() -> Certification:
+    """A certification in which the client has made one call as it should."""
+    certification = Certification()
+    certification.call(Sent())
+    return certification
+
+
+def body(**members: Any) -> bytes:
+    """The body that was asked for, some of its members replaced; None leaves one out."""
+    return json.dumps({name: value for name, value in {**PARAMS, **members}.items() if value is not None}).encode()
+
+
+def test_a_lawful_call_breaks_nothing() -> None:
+    """What the tables below change is itself in order."""
+    assert set() == fell_short(beside_a_lawful_call())
+
+
+def test_every_requirement_of_clients_and_receivers_has_a_check() -> None:
+    """No more and no less."""
+    wanted = {r.id for r in catalogue().requirements if r.actor is not Actor.GATEWAY and r.excluded is None}
+
+    assert wanted == set(CLIENT_CHECKS)
+
+
+SENDING: tuple[tuple[str, set[str], Sent], ...] = (
+    ("another method", {"SND-02"}, Sent(method="PUT")),
+    ("a slash at the end", {"SND-03"}, Sent(target="/n/0000000000000002/api/v2/sms/")),
+    ("no credential", {"SND-04"}, Sent(headers=without(HEADERS, "authorization"))),
+    ("another scheme", {"SND-04"}, Sent(headers=(("authorization", BASIC.lower()), *HEADERS[1:]))),
+    ("two credentials", {"SND-04"}, Sent(headers=(*HEADERS, ("Authorization", BASIC)))),
+    ("undeclared", {"SND-05"}, Sent(headers=without(HEADERS, "content-type"))),
+    ("declared as a form", {"SND-05"}, Sent(headers=(*without(HEADERS, "content-type"), ("content-type", "text/x")))),
+    ("no JSON", {"SND-06"}, Sent(body=b"message=Habari")),
+    ("an array", {"SND-06"}, Sent(body=b"[" + body() + b"]")),
+    ("not UTF-8", {"SND-06"}, Sent(body='{"message":"é"}'.encode("latin-1"))),
+    ("a member is missing", {"SND-07"}, Sent(body=body(message=None))),
+    ("a member too many", {"SND-07"}, Sent(body=body(source="sdk"))),
+    ("another value", {"SND-07"}, Sent(body=body(message="Habari "))),
+    ("a number for digits", {"SND-08"}, Sent(body=body(phone_number=254712345678))),
+    ("the secret in the URL", {"SND-10"}, Sent(target=f"/n/0000000000000002/api/v2/sms?secret={SECRET}")),
+    ("the key in a header", {"SND-10"}, Sent(headers=(*HEADERS, ("x-key", KEY)))),
+    ("the credential in the body", {"SND-07", "SND-10"}, Sent(body=body(auth=BASIC))),
+    ("another Accept", {"SND-12"}, Sent(headers=(*without(HEADERS, "accept"), ("accept", "text/html")))),
+    ("an Accept that rules JSON out", {"SND-12"}, Sent(headers=(("accept", "application/json;q=0"), *HEADERS[:2]))),
+)
+
+
+@pytest.mark.parametrize(("name", "breaks", "sent"), SENDING, ids=[name for name, *_ in SENDING])
+def test_what_is_wrong_with_a_request_is_found(name: str, breaks: set[str], sent: Sent) -> None:  # noqa: ARG001
+    """Each breaks its own requirement, and no other one."""
+    certification = beside_a_lawful_call()
+    certification.call(sent)
+
+    assert breaks == fell_short(certification)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        Sent(headers=tuple((name.upper(), value) for name, value in HEADERS)),
+        Sent(headers=(*without(HEADERS, "content-type"), ("content-type", "application/json; charset=utf-8"))),
+        Sent(headers=without(HEADERS, "accept")),
+        Sent(headers=(*HEADERS[:2], ("accept", "text/html;q=0.5, */*;q=0.1"))),
+        Sent(body=json.dumps(dict(reversed(PARAMS.items())), indent=2).replace("H", "\\u0048").encode()),
+    ],
+    ids=["upper case", "charset", "no Accept", "a wide Accept", "escaped, indented, in another order"],
+)
+def test_what_is_lawful_in_a_request_is_let_pass(sent: Sent) -> None:
+    """Header names in any case, JSON in any writing."""
+    certification = beside_a_lawful_call()
+    certification.call(sent)
+
+    assert set() == fell_short(certification)
+
+
+def test_a_call_that_is_claimed_and_not_made_is_found() -> None:
+    """The client says accepted, and nothing arrived."""
+    certification = beside_a_lawful_call()
+    certification.call()
+
+    assert {"SND-01"} == fell_short(certification)
+
+
+def test_a_request_to_another_address_counts_against_the_path() -> None:
+    """It is laid to the call that was at hand."""
+    certification = beside_a_lawful_call()
+    certification.call(said=refused(404))
+    certification.stray("/api/v2/sms")
+
+    found = verdict(certification, "SND-03")
+
+    assert {"SND-03"} == fell_short(certification)
+    assert "call-2" == found.findings[0].case
+
+
+def test_a_second_request_after_an_accepted_one_is_found() -> None:
+    """The client may hand back the id of either."""
+    certification = Certification()
+    certification.call(Sent(answer={"request_id": "other"}), Sent(after_s=5.0))
+
+    assert {"SND-09"} == fell_short(certification)
+
+
+REDIRECT = Sent(status=307, raw=b"", answer_headers=(("Location", f"{ELSEWHERE}/n/2/api/v2/sms"),))
+
+
+@pytest.mark.parametrize(
+    ("strangers", "expected"),
+    [
+        ((), set()),
+        ((Sent(target=f"{ELSEWHERE}/n/2/api/v2/sms", headers=without(HEADERS, "authorization"), status=401),), set()),
+        ((Sent(target=f"{ELSEWHERE}/n/2/api/v2/sms", status=401),), {"SND-11"}),
+        ((Sent(target=f"{ELSEWHERE}/n/2/api/v2/sms?k={KEY}", headers=(), status=401),), {"SND-11"}),
+    ],
+    ids=["not followed", "followed without the credential", "followed with it", "followed with it in the URL"],
+)
+def test_the_credential_must_not_follow_a_redirect(strangers: tuple[Sent, ...], expected: set[str]) -> None:
+    """Whether a client follows at all is its own affair."""
+    certification = beside_a_lawful_call()
+    certification.call(REDIRECT, *strangers, said=NOT_UNDERSTOOD)
+
+    assert expected == fell_short(certification)
+    assert verdict(certification, "SND-11").observations == 1
+
+
+READING: tuple[tuple[str, set[str], Sent, Mapping[str, Any]], ...] = (
+    ("accepted, said not", {"RDG-01"}, Sent(), NOT_UNDERSTOOD),
+    ("another id", {"RDG-02"}, Sent(), {**ACCEPTED, "request_id": SAMPLE_ID.lower()}),
+    ("an id as a number", {"RDG-02"}, Sent(answer={"request_id": "0012"}), {**ACCEPTED, "request_id": 12}),
+    ("no id", {"RDG-02"}, Sent(), {"outcome": "accepted"}),
+    ("another status", {"RDG-03"}, Sent(status=402), refused(400)),
+    ("no description", {"RDG-04"}, Sent(status=402), refused(402, description=None)),  # type: ignore[arg-type]
+    ("a description of its own", {"RDG-04"}, Sent(status=402), refused(402, "Payment required")),
+    ("refused, said accepted", {"RDG-05"}, Sent(status=402), ACCEPTED),
+    ("HTML", {"RDG-06"}, Sent(status=502, raw=b"<html>", answer_headers=(("Content-Type", "text/html"),)), ACCEPTED),
+    ("nothing", {"RDG-06"}, Sent(raw=b""), ACCEPTED),
+    ("cut short", {"RDG-06"}, Sent(raw=ENVELOPE[:-9]), ACCEPTED),
+    ("an array", {"RDG-06"}, Sent(raw=b"[" + ENVELOPE + b"]"), ACCEPTED),
+    ("another media type", {"RDG-06"}, Sent(answer_headers=(("Content-Type", "text/html"),)), ACCEPTED),
+    ("lost", {"RDG-06"}, Sent(failure=CLOSED), ACCEPTED),
+    ("an error with 200", {"RDG-07"}, Sent(code=402), ACCEPTED),
+    ("success with 402", {"RDG-07"}, Sent(status=402, code=200), ACCEPTED),
+    ("no status_code", {"RDG-07"}, Sent(raw=b"{}"), ACCEPTED),
+    ("extra fields", {"RDG-09"}, Sent(answer={"extra": 1}), NOT_UNDERSTOOD),
+    ("another text", {"RDG-09"}, Sent(answer={"description": "Sawa"}), NOT_UNDERSTOOD),
+    ("another alphabet", {"RDG-10"}, Sent(answer={"request_id": "a-b"}), NOT_UNDERSTOOD),
+    ("chunks", {"RDG-11"}, Sent(answer_headers=(JSON_TYPE, ("Transfer-Encoding", "chunked"))), NOT_UNDERSTOOD),
+    ("HTTP/1.0", {"RDG-11"}, Sent(version="HTTP/1.0"), NOT_UNDERSTOOD),
+    ("a charset", {"RDG-11"}, Sent(answer_headers=(("Content-Type", "application/json; charset=utf-8"),)), UNREACHED),
+)
+
+
+@pytest.mark.parametrize(("name", "breaks", "sent", "said"), READING, ids=[name for name, *_ in READING])
+def test_what_is_wrong_with_reading_an_answer_is_found(
+    name: str,  # noqa: ARG001
+    breaks: set[str],
+    sent: Sent,
+    said: Mapping[str, Any],
+) -> None:
+    """What the client says is held against the answer; each breaks its own requirement, and no other one."""
+    certification = beside_a_lawful_call()
+    certification.call(sent, said=said)
+
+    assert breaks == fell_short(certification)
+
+
+@pytest.mark.parametrize("said", [ACCEPTED, UNREACHED], ids=["accepted", "an error"])
+def test_an_answer_that_lost_its_end_alone_may_be_taken_either_way(said: Mapping[str, Any]) -> None:
+    """Its JSON text is whole; RFC 9112 has the message incomplete."""
+    certification = beside_a_lawful_call()
+    certification.call(Sent(failure=AFTER), said=said)
+
+    assert set() == fell_short(certification)
+
+
+def test_the_words_of_the_journal_are_those_of_the_witness() -> None:
+    """Checks tell the ways of losing an answer by the failure that the witness records."""
+    assert (Ending.NEVER.value, Ending.AFTER.value) == (NEVER, AFTER)
+
+
+def test_the_unusual_is_not_judged_where_the_usual_is_not_understood() -> None:
+    """One misbehaviour breaks one requirement."""
+    certification = Certification()
+    certification.call(Sent(), said=NOT_UNDERSTOOD)
+    certification.call(Sent(answer={"extra": 1}), said=NOT_UNDERSTOOD)
+    certification.call(Sent(raw=b""), said=NOT_UNDERSTOOD)
+
+    assert {"RDG-01"} == fell_short(certification)
+    for id_ in ("RDG-06", "RDG-09"):
+        assert (Verdict.INCONCLUSIVE, Reason.PRECONDITION) == (
+            verdict(certification, id_).verdict,
+            verdict(certification, id_).reason,
+        )
+
+
+def test_an_answer_that_the_suite_gave_too_late_is_not_laid_to_the_client() -> None:
+    """On a busy machine it comes after the client's time-out."""
+    certification = beside_a_lawful_call()
+    certification.call(Sent(after_s=2.5), said=UNREACHED)
+
+    assert set() == fell_short(certification)
+    assert 1 == verdict(certification, "RDG-01").observations
+
+
+def test_a_client_that_waits_for_ever_breaks_that_alone() -> None:
+    """The driver's silence is the client's, not a fault of its own."""
+    certification = beside_a_lawful_call()
+    certification.call(Sent(failure=NEVER), said=None, death="hang")
+
+    assert {"RDG-08"} == fell_short(certification)
+
+
+def test_a_client_that_gives_up_is_let_pass() -> None:
+    """It says so to its caller."""
+    certification = beside_a_lawful_call()
+    certification.call(Sent(failure=NEVER), said=UNREACHED)
+
+    assert Verdict.PASS == verdict(certification, "RDG-08").verdict
+
+
+SLOW_DOWN = Sent(status=429, answer_headers=(JSON_TYPE, ("Retry-After", "1")))
+SLOW_DOWN_BARE = Sent(status=429)
+SAID_429 = refused(429)
+
+
+def again(sent: Sent, *gaps: float) -> tuple[Sent, ...]:
+    """It, and the same after each of the gaps."""
+    fields = {name: getattr(sent, name) for name in sent.__dataclass_fields__ if name != "after_s"}
+    return (sent, *(Sent(**fields, after_s=gap) for gap in gaps))
+
+
+RESENDING: tuple[tuple[str, str, set[str], tuple[Sent, ...]], ...] = (
+    *((f"again after {s}", "sms", {"RTY-01"}, again(Sent(status=s), 60.0)) for s in (400, 401, 402, 403, 422)),
+    ("before Retry-After", "sms", {"RTY-02"}, again(SLOW_DOWN, 0.8)),
+    ("after Retry-After", "sms", set(), again(SLOW_DOWN, 1.0, 1.0, 1.0)),
+    ("at once", "sms", {"RTY-03"}, again(SLOW_DOWN_BARE, 0.01)),
+    ("in equal steps", "sms", {"RTY-03"}, again(SLOW_DOWN_BARE, 0.5, 0.5, 0.5)),
+    ("without end", "sms", {"RTY-03"}, again(SLOW_DOWN, *[1.0] * 6)),
+    ("in growing steps", "sms", set(), again(SLOW_DOWN_BARE, 0.5, 1.0, 2.0)),
+    ("airtime at once after 500", "airtime", {"RTY-04"}, again(Sent(status=500), 0.1)),
+    ("airtime long after 500", "airtime", set(), again(Sent(status=500), 5.0)),
+    ("sms at once after 500", "sms", set(), again(Sent(status=500), 0.1)),
+    ("airtime at once after a loss", "airtime", {"RTY-05"}, again(Sent(failure=CLOSED), 0.1)),
+    ("airtime at once after a time-out", "airtime", {"RTY-05"}, again(Sent(failure=NEVER), 0.1)),
+    ("airtime long after a loss", "airtime", set(), again(Sent(failure=CLOSED), 5.0)),
+    ("sms at once after a loss", "sms", set(), again(Sent(failure=CLOSED), 0.1)),
+)
+
+
+@pytest.mark.parametrize(("name", "command", "breaks", "sent"), RESENDING, ids=[name for name, *_ in RESENDING])
+def test_what_is_sent_again_is_judged_by_when_and_why(
+    name: str,  # noqa: ARG001
+    command: str,
+    breaks: set[str],
+    sent: tuple[Sent, ...],
+) -> None:
+    """By the traffic and its times alone."""
+    params = PARAMS if command == "sms" else {"phone_number": "254712345678", "amount": "50"}
+    certification = Certification(commands=("sms", "airtime"), judged=("sms", "airtime"))
+    for name_of in ("sms", "airtime"):
+        certification.call(Sent(), command=name_of, params={})
+    said = UNREACHED if sent[-1].failure else refused(sent[-1].status)
+    certification.call(*sent, command=command, params=params, said=said)
+
+    assert breaks == fell_short(certification)
+
+
+def test_nothing_is_said_of_resending_where_the_watch_was_cut_off() -> None:
+    """What did not follow may still have come."""
+    certification = Certification(settled=False)
+    certification.call(Sent(status=402), said=refused(402))
+
+    found = verdict(certification, "RTY-01")
+
+    assert (Verdict.INCONCLUSIVE, Reason.INTERRUPTED) == (found.verdict, found.reason)
+
+
+def test_a_death_of_the_driver_breaks_one_requirement() -> None:
+    """What the client would have said is not judged."""
+    certification = beside_a_lawful_call()
+    certification.call(Sent(status=402), said=None, death="crash")
+
+    assert {"DRV-01"} == fell_short(certification)
+
+
+def test_a_driver_that_was_given_up_leaves_the_run_inconclusive() -> None:
+    """Although it has failed what it was judged by."""
+    certification = Certification(settled=False, gave_up="it ended with exit code 70")
+    for _ in range(3):
+        certification.call(said=None, death="crash")
+
+    assert {"DRV-01"} == fell_short(certification)
+    assert Conclusion.INCONCLUSIVE == judged(certification).conclusion
+
+
+@pytest.mark.parametrize(
+    ("sent", "said", "expected"),
+    [
+        (Sent(), ACCEPTED, Verdict.PASS),
+        (Sent(), NOT_UNDERSTOOD, Verdict.FAIL),
+        (Sent(body=body(message="another")), ACCEPTED, Verdict.FAIL),
+        (None, ACCEPTED, Verdict.FAIL),
+    ],
+    ids=["the same", "not understood", "another body", "nothing sent"],
+)
+def test_the_first_call_repeated_is_held_against_the_first(
+    sent: Sent | None, said: Mapping[str, Any], expected: Verdict
+) -> None:
+    """ROB-01."""
+    certification = Certification()
+    first = certification.call(Sent())
+    certification.call(*([sent] if sent else []), said=said, earlier=first.id)
+
+    assert expected == verdict(certification, "ROB-01", None).verdict
+
+
+@pytest.mark.parametrize(
+    ("certification", "id_", "command", "words"),
+    [
+        (Certification(), "SND-02", "airtime", "the client does not declare airtime"),
+        (Certification(lacks=("error-details",)), "RDG-03", "sms", "does not expose the details of an error"),
+        (Certification(lacks=("request-id",)), "RDG-02", "sms", "does not expose the request_id"),
+        (Certification(), "RCV-01", "sms", "declares no callback for sms"),
+    ],
+    ids=["command", "error-details", "request-id", "callback"],
+)
+def test_what_a_client_does_not_offer_is_not_applicable(
+    certification: Certification, id_: str, command: str, words: str
+) -> None:
+    """And the verdict says what is not offered."""
+    certification.judged = tuple(COMMANDS)
+    certification.call(Sent())
+
+    found = verdict(certification, id_, command)
+
+    assert Verdict.NOT_APPLICABLE == found.verdict
+    assert words in (found.detail or "")
+
+
+def test_a_command_that_the_client_says_it_does_not_support_is_not_applicable() -> None:
+    """Although it had declared it."""
+    certification = Certification(commands=("sms", "airtime"), judged=("sms", "airtime"))
+    certification.call(Sent())
+    certification.call(said=UNSUPPORTED, command="airtime")
+
+    assert Verdict.NOT_APPLICABLE == verdict(certification, "SND-02", "airtime").verdict
+    assert Verdict.PASS == verdict(certification, "SND-02").verdict

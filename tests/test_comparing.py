@@ -1,0 +1,122 @@
+"""Two reports side by side: what is fixed, broken, new, gone and slower, and what `report` makes of an old one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import call
+from made_result import LOST, PASSED, WRONG_TYPE, result_of, verdict
+
+from conformance.reporting.comparing import Comparison, Slowdown, told
+from conformance.reporting.json_report import json_report
+from conformance.verdicts import RequirementVerdict, Verdict
+
+Capture = pytest.CaptureFixture[str]
+
+
+def document(*verdicts: RequirementVerdict, **changes: Any) -> dict[str, Any]:
+    """A report with these verdicts beside one that passes."""
+    return {**result_of([*PASSED, *verdicts]).document, **changes}
+
+
+def saved(path: Path, *verdicts: RequirementVerdict, **changes: Any) -> Path:
+    """The same in a directory of its own, as a run leaves it."""
+    path.mkdir()
+    (path / "report.json").write_text(json.dumps(document(*verdicts, **changes)), encoding="utf-8")
+    return path
+
+
+FAILED = verdict("RSP-03", "sms", Verdict.FAIL, WRONG_TYPE)
+KEPT = verdict("RSP-03", "sms", Verdict.PASS)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (KEPT, FAILED, "1 broken"),
+        (FAILED, KEPT, "1 fixed"),
+        (FAILED, FAILED, "no verdict differs"),
+        (verdict("RSP-03", "sms", Verdict.WARN, WRONG_TYPE), FAILED, "1 broken"),
+        (verdict("RSP-03", "sms", Verdict.KNOWN, WRONG_TYPE), FAILED, "1 broken"),
+        (FAILED, verdict("RSP-03", "sms", Verdict.KNOWN, WRONG_TYPE), "1 fixed"),
+        (KEPT, verdict("RSP-03", "sms", Verdict.INCONCLUSIVE, observations=0), "1 broken"),
+        (KEPT, verdict("RSP-03", "sms", Verdict.NOT_APPLICABLE, observations=0), "no verdict differs"),
+    ],
+)
+def test_a_verdict_is_better_or_worse_by_its_weight(
+    before: RequirementVerdict, after: RequirementVerdict, expected: str
+) -> None:
+    """What could not be exercised any more is worse than what passed."""
+    comparison = Comparison.of(document(before), document(after))
+    assert expected == told(comparison)
+    assert ("broken" in expected) == comparison.worse
+
+
+def test_what_only_one_report_has_is_new_or_gone() -> None:
+    """A new requirement that is kept makes nothing worse, one that is broken does."""
+    lost = verdict("NTF-01", "sms", Verdict.FAIL, LOST)
+    comparison = Comparison.of(document(KEPT), document(lost))
+    assert "1 new, 1 gone" == told(comparison)
+    assert comparison.worse
+    assert not Comparison.of(document(), document(KEPT)).worse
+
+
+def test_what_takes_twice_as_long_is_slower() -> None:
+    """And makes nothing worse; small differences are the machine's."""
+
+    def measured(sms: float, airtime: float) -> dict[str, Any]:
+        quantiles = {"sms": sms, "airtime": airtime}
+        return {"notifications": {name: {"p95": seconds} for name, seconds in quantiles.items()}, "answers": {}}
+
+    comparison = Comparison.of(document(figures=measured(0.1, 0.001)), document(figures=measured(0.3, 0.004)))
+    assert (Slowdown("notifications", "sms", 0.1, 0.3),) == comparison.slower
+    assert not comparison.worse
+
+
+def test_it_is_told_in_lines_and_by_the_exit_code(capsys: Capture, tmp_path: Path) -> None:
+    """The last line has the verdicts; the page shows the same."""
+    before, after = saved(tmp_path / "before", KEPT), saved(tmp_path / "after", FAILED)
+    page = tmp_path / "page.html"
+
+    called = call(capsys, "compare", str(before), str(after / "report.json"), "--html", str(page))
+
+    assert 1 == called.code
+    assert [
+        f"broken  RSP-03 sms PASS → FAIL {FAILED.requirement.title}: {WRONG_TYPE.message}",
+        "conformant → non-conformant: 1 broken",
+    ] == called.out.splitlines()
+    assert "Broken: 1" in page.read_text(encoding="utf-8")
+    assert 0 == call(capsys, "compare", str(after), str(before)).code
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(None, "cannot be read"), ("{", "is no JSON"), ("{}", "is no report of statum-conformance")],
+)
+def test_what_is_no_report_is_told(content: str | None, expected: str, capsys: Capture, tmp_path: Path) -> None:
+    """In one line."""
+    path = tmp_path / "report.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    called = call(capsys, "compare", str(path), str(path))
+    assert 2 == called.code
+    assert expected in called.only_line
+
+
+def test_an_old_result_is_rendered_anew(capsys: Capture, tmp_path: Path) -> None:
+    """Also where its journal is gone."""
+    directory = saved(tmp_path / "old", FAILED)
+    called = call(capsys, "report", "--from", str(directory), "--html", str(tmp_path / "page.html"))
+    assert (0, "") == (called.code, called.err)
+    assert "without messages, for there is no" in called.out
+    assert b"RSP-03" in (tmp_path / "page.html").read_bytes()
+
+
+def test_a_report_that_was_written_can_be_read(tmp_path: Path, capsys: Capture) -> None:
+    """Byte for byte as `run` writes it."""
+    path = tmp_path / "report.json"
+    path.write_bytes(json_report(result_of()))
+    assert 0 == call(capsys, "compare", str(path), str(path)).code

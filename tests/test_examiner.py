@@ -1,0 +1,213 @@
+"""Receivers under examination over real HTTP, without a driver: what is sent, how, and what is said of it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import call
+from flawed_clients.inbox import Inbox, Posted
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from conformance.checks.client.notices import What, what_is
+from conformance.checks.reading import Content
+from conformance.client_under_test import examiner
+from conformance.client_under_test.certification import certify
+from conformance.client_under_test.settings import Settings
+from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.errors import EnvironmentFailure, UsageError
+from conformance.journal import Record, read_journal
+from conformance.traffic import Kind
+from conformance.verdicts import Conclusion, Verdict, judge
+
+SEED = 7
+TOKEN = "s3cret"  # noqa: S105 - that of `Inbox`
+Capsys = pytest.CaptureFixture[str]
+
+
+class Recorder(Inbox):
+    """A lawful receiver that remembers what came."""
+
+    def __init__(self) -> None:
+        self.posted: list[Posted] = []
+        super().__init__()
+
+    def close(self) -> None:
+        """No more is taken."""
+        self.server.shutdown()
+        self.server.server_close()
+
+    def respond(self, posted: Posted) -> int:
+        """Remember it, and answer it as ever."""
+        self.posted.append(posted)
+        return super().respond(posted)
+
+
+def examined(inbox: Inbox, directory: Path, *products: str, seed: int = SEED) -> Record:
+    """The record of its examination, as the receiver of these products' notifications (all at one address)."""
+    url = inbox.urls(("sms",))["sms"]
+    settings = Settings(callback_url=url, products=products or ("sms",), seed=seed, report_dir=directory)
+    return read_journal(certify(settings))
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Iterator[Recorder]:
+    """One that all of its products' notifications go to."""
+    inbox = Recorder()
+    yield inbox
+    inbox.close()
+
+
+@pytest.fixture(scope="module")
+def record(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """What became of it."""
+    return examined(recorder, tmp_path_factory.mktemp("examined"), *PRODUCTS)
+
+
+def test_a_lawful_receiver_is_conformant(record: Record) -> None:
+    """All that can be seen from outside is exercised, for each product."""
+    judged = judge(record)
+
+    assert Conclusion.CONFORMANT == judged.conclusion
+    assert {Verdict.PASS, Verdict.NOT_APPLICABLE} == set(judged.counts())
+    assert {"sms": 11, "airtime": 11, "mpesa/online": 11, "mpesa-wallet": 11} == Counter(
+        str(v.command) for v in judged.by(Verdict.PASS)
+    )
+
+
+def test_the_url_is_used_as_it_is(recorder: Recorder, record: Record) -> None:
+    """With its prefix and its query, for whatever is sent."""
+    assert {f"/hooks/sms?token={TOKEN}"} == {posted.path for posted in recorder.posted}
+    assert len(record.exchanges) == len(recorder.posted)
+
+
+def test_the_token_is_not_in_the_journal(record: Record, tmp_path: Path) -> None:
+    """It may be the only thing that keeps strangers from posting results."""
+    assert not [e for e in record.exchanges if TOKEN in e.request.url]
+    assert TOKEN not in json.dumps(record.settings)
+    assert not list(tmp_path.iterdir())
+
+
+def test_everything_that_a_receiver_may_meet_is_sent(record: Record) -> None:
+    """Read off the bytes, for each product; two hundred of them at the same moment."""
+    met: dict[str, set[What]] = {}
+    moments: Counter[tuple[str, float]] = Counter()
+    for case, exchange, _ in record.attempts():
+        assert Kind.DELIVER is case.kind
+        command = COMMANDS[str(case.command)]
+        what = what_is(exchange.request, Content.of(exchange.request.body), command)
+        met.setdefault(command.name, set()).add(what)
+        moments[command.name, exchange.sent_at] += 1
+
+    assert dict.fromkeys(("sms", "airtime", "mpesa/online", "mpesa-wallet"), set(What) - {What.OPEN}) == met
+    assert 4 == sum(count == examiner.CROWD for count in moments.values())
+
+
+def test_notifications_of_a_product_have_its_members(record: Record) -> None:
+    """Those that its schema documents."""
+    members: dict[str, set[str]] = {}
+    for case, exchange, _ in record.attempts():
+        content = Content.of(exchange.request.body).members
+        members.setdefault(str(case.command), set()).update(content or ())
+
+    assert "charge" in members["airtime"]
+    assert "customer_name" in members["mpesa/online"]
+    assert {"charge", "customer_name"}.isdisjoint(members["sms"])
+
+
+def test_the_same_seed_sends_the_same(tmp_path: Path) -> None:
+    """Byte for byte, in whatever order what is sent at the same moment arrives."""
+    sent = []
+    for name in ("one", "two"):
+        inbox = Recorder()
+        examined(inbox, tmp_path / name)
+        inbox.close()
+        sent.append(Counter((posted.method, posted.body) for posted in inbox.posted))
+
+    assert sent[0] == sent[1]
+
+
+def test_a_slow_receiver_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer) -> None:
+    """After the first notifications, which are enough to tell."""
+    monkeypatch.setattr(examiner, "WITHIN_S", 0.0)
+    httpserver.expect_request("/hook").respond_with_data("", status=204)
+    settings = Settings(callback_url=httpserver.url_for("/hook"), products=("sms",), seed=SEED, report_dir=tmp_path)
+    record = read_journal(certify(settings))
+
+    assert {"command": "sms"} == next(note.detail for note in record.notes if note.kind == "left-alone")
+    assert {"success", "failure", "extra fields", "other text"} == {
+        case.aspect for case in record.cases if case.kind is Kind.DELIVER
+    }
+
+
+def test_a_receiver_that_takes_one_after_the_other_is_lawful(tmp_path: Path, httpserver: HTTPServer) -> None:
+    """Nothing is done at the same time, and answers are 200 with a body."""
+
+    def answer(request: Request) -> Response:
+        if request.method != "POST" or request.mimetype != "application/json":
+            return Response(status=405)
+        content: Any = request.get_json(silent=True)
+        texts = content if isinstance(content, dict) else {}
+        sound = all(isinstance(texts.get(name), str) for name in ("result_code", "result_desc", "request_id"))
+        return Response('{"ok": true}', 200 if sound else 400, mimetype="application/json")
+
+    httpserver.expect_request("/hook").respond_with_handler(answer)
+    settings = Settings(callback_url=httpserver.url_for("/hook"), products=("sms",), seed=SEED, report_dir=tmp_path)
+
+    assert Conclusion.CONFORMANT == judge(read_journal(certify(settings))).conclusion
+
+
+def test_an_address_where_nothing_listens_is_one_line(tmp_path: Path, capsys: Capsys) -> None:
+    """And exit code 3; the token is not shown."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/hook?token={TOKEN}"
+    called = call(capsys, "certify", "--callback-url", url, "--product", "sms", "--report-dir", str(tmp_path))
+
+    assert 3 == called.code
+    assert f"error: callback URL http://127.0.0.1:{port}/hook cannot be reached: Connection refused" in called.only_line
+    assert TOKEN not in called.err + called.out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_nobody_has_is_said_to_be() -> None:
+    """Not every machine says it in the same words."""
+    with pytest.raises(EnvironmentFailure, match=r"callback URL http://nobody\.invalid/hook cannot be reached: "):
+        examiner.reachable("http://nobody.invalid/hook?token=s3cret")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("127.0.0.1:8080/hook", "is no URL; expected http:// or https://"),
+        ("ftp://127.0.0.1/hook", "is no URL; expected http:// or https://"),
+        ("http:///hook", "is no URL; expected http:// or https://"),
+        ("http://127.0.0.1:port/hook", "is no URL: "),
+        ("http://127.0.0.1/a hook", "white space"),
+    ],
+)
+def test_what_is_no_url_is_refused(url: str, words: str) -> None:
+    """Before anything is sent."""
+    with pytest.raises(UsageError, match=words):
+        Settings(callback_url=url, products=("sms",))
+
+
+def test_a_callback_url_is_for_products_that_are_named(capsys: Capsys) -> None:
+    """Else nobody knows what to send there."""
+    called = call(capsys, "certify", "--callback-url", "http://127.0.0.1:9/hook")
+
+    assert 2 == called.code
+    assert "expected --product NAME" in called.only_line
+
+
+def test_what_came_before_the_end_of_a_certification_is_sent_by_threads_that_end(record: Record) -> None:
+    """Nothing goes on when it is over."""
+    assert record.exchanges
+    assert [] == [thread.name for thread in threading.enumerate() if thread.name.startswith("delivery")]

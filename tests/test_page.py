@@ -1,0 +1,171 @@
+"""`report.html`: all in one file, with everything that was said shown and nothing of it obeyed."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from made_result import CASE, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
+
+from conformance.journal import Record
+from conformance.reporting.page import html
+from conformance.reporting.page.markup import LONGEST_BODY, body_markup
+from conformance.reporting.page.plots import in_words
+from conformance.traffic import Exchange, Notification, Request, Response
+from conformance.verdicts import Verdict
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
+JSON = (("Content-Type", "application/json"),)
+
+
+class Page(HTMLParser):
+    """What a browser would find: elements, attributes, text."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(content.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """One more element."""
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        """Some text."""
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        """All of it, with single spaces."""
+        return " ".join(" ".join(self.words).split())
+
+
+def page_of(result: Any) -> Page:
+    """The page of a result with its record."""
+    return Page(html(result.document, result.record, result.masking))
+
+
+def test_it_loads_nothing_from_anywhere() -> None:
+    """No address in any attribute or style that a browser would fetch."""
+    content = html(result_of().document, RECORD)
+    fetched = [
+        (tag, value)
+        for tag, attributes in Page(content).elements
+        for name, value in attributes.items()
+        if name in {"src", "srcset", "action", "data"}
+        or (name == "href" and not (value or "").startswith(("#", "data:,")))
+    ]
+    assert [] == fetched
+    assert [] == re.findall(rb"@import|url\(", content)
+
+
+def test_every_requirement_and_verdict_is_in_it() -> None:
+    """By id in the matrix and as a section that can be linked to."""
+    result = result_of()
+    page = page_of(result)
+    ids = [attributes["id"] for tag, attributes in page.elements if tag == "details" and "id" in attributes]
+    assert list(dict.fromkeys(entry["id"] for entry in result.document["requirements"])) == ids
+    signs = {"PASS": "✓", "FAIL": "✗", "WARN": "!", "KNOWN": "K", "NOT_APPLICABLE": "–", "INCONCLUSIVE": "?"}
+    assert [] == [sign for sign in signs.values() if sign not in page.text]
+
+
+def test_a_finding_is_shown_with_what_was_sent_and_answered() -> None:
+    """The value marked, and how to send it again."""
+    content = html(result_of().document, RECORD).decode()
+    assert '<mark><span class="s">&#34;200&#34;</span></mark>' in content
+    assert "curl -sSi" in Page(content.encode()).text
+    assert WRONG_TYPE.message in Page(content.encode()).text
+
+
+def test_a_notification_stands_beside_its_exchange() -> None:
+    """With the time that it took, also where it overtook the answer."""
+    answer = Response(200, JSON, b'{"request_id": "R-1", "status_code": "200"}')
+    exchange = Exchange(1, CASE.id, 1, REQUEST, 1.0, 1.0, answer, None, 1.1)
+    notified = Request("POST", "/callbacks/sms?token=x", JSON, b'{"request_id": "R-1", "result_code": "200"}')
+    record = Record(RECORD.settings, (CASE,), (exchange,), (Notification(7, "sms", notified, 1.05, 1.05),))
+    page = page_of(result_of([verdict("RSP-03", "sms", Verdict.FAIL, WRONG_TYPE)], record))
+    assert "+0 ms sent +50 ms notified (notification 7) +100 ms answered" in page.text
+    assert "Notification 7" in page.text
+    assert "token" not in page.text
+
+
+def test_what_a_gateway_says_is_shown_and_not_obeyed() -> None:
+    """Wherever its words may be: bodies, findings, headers, cases."""
+    finding = WRONG_TYPE.__class__(**{**vars_of(WRONG_TYPE), "message": EVIL, "value": EVIL, "request_id": EVIL})
+    answer = Response(200, (("X", EVIL),), json.dumps({EVIL: EVIL}).encode())
+    exchange = Exchange(1, CASE.id, 1, Request("POST", REQUEST.url, (), EVIL.encode()), 1.0, 1.0, answer, None, 1.1)
+    page = page_of(
+        result_of([verdict("RSP-03", "sms", Verdict.FAIL, finding)], Record(RECORD.settings, (CASE,), (exchange,)))
+    )
+    assert 2 == sum(tag == "script" for tag, _ in page.elements)
+    assert [] == [attributes for tag, attributes in page.elements if tag == "img" or "onerror" in attributes]
+    assert "alert(1)" in page.text
+
+
+def vars_of(value: Any) -> dict[str, Any]:
+    """The fields of a value with slots."""
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
+@given(
+    st.binary(max_size=300)
+    | st.recursive(
+        st.text() | st.floats() | st.none(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    ).map(lambda value: json.dumps(value).encode())
+)
+def test_any_body_can_be_shown(body: bytes) -> None:
+    """And comes out as text, never as an element but those that colour it."""
+    shown = Page(str(body_markup(body, frozenset({"/0", "/a"}))).encode("utf-8", "backslashreplace"))
+    assert {tag for tag, _ in shown.elements} <= {"span", "mark"}
+
+
+def test_a_long_body_is_cut() -> None:
+    """And says by how much."""
+    assert body_markup(b"x" * (LONGEST_BODY + 5)).endswith("… 5 bytes more")
+
+
+def test_it_is_made_of_an_old_report_alone() -> None:
+    """Without its journal there are no messages, and all verdicts."""
+    document = {name: value for name, value in result_of().document.items() if name not in {"figures", "coverage"}}
+    page = Page(html(document))
+    assert "RSP-03" in page.text
+    assert "Timeline" not in page.text
+
+
+def test_the_same_result_gives_the_same_bytes() -> None:
+    """So that two reports can be compared."""
+    result = result_of()
+    assert html(result.document, RECORD) == html(result.document, RECORD)
+
+
+def test_five_thousand_cases_make_less_than_five_megabytes() -> None:
+    """Every verdict a failure with findings of its own."""
+    cases = tuple(CASE.__class__(**{**vars_of(CASE), "id": f"sms/valid/random/{number}"}) for number in range(5000))
+    answer = Response(200, JSON, json.dumps({"status_code": 200, "description": "x" * 200, "request_id": "R"}).encode())
+    exchanges = tuple(
+        Exchange(number + 1, case.id, 1, REQUEST, float(number), float(number), answer, None, number + 0.1)
+        for number, case in enumerate(cases)
+    )
+    findings = tuple(
+        WRONG_TYPE.__class__(**{**vars_of(WRONG_TYPE), "exchange": number, "case": f"sms/valid/random/{number}"})
+        for number in range(1, 11)
+    )
+    verdicts = [
+        verdict(id_, command, Verdict.FAIL, *findings)
+        for id_ in ("RSP-03", "RSP-04", "RSP-09", "RSP-11", "ENC-01", "ENC-03", "ANS-01")
+        for command in ("sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details")
+    ]
+    result = result_of(verdicts, Record(RECORD.settings, cases, exchanges))
+    assert len(html(result.document, result.record)) < 5_000_000
+
+
+def test_durations_are_told_in_the_unit_that_suits_them() -> None:
+    """Two digits where that says something."""
+    assert ["0.42 ms", "9.5 ms", "37 ms", "1.3 s"] == [in_words(seconds) for seconds in (0.00042, 0.0095, 0.0371, 1.28)]

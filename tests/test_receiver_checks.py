@@ -1,0 +1,222 @@
+"""The checks of receivers, on records made by hand: what each finds, what it lets pass, what it cannot tell."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from receiver_runs import Examined, notification
+
+from conformance.checks.client.notices import CROWD, HUGE
+from conformance.verdicts import Conclusion, RequirementVerdict, Verdict, judge
+
+MINE = notification("a")
+TIMED_OUT = "no answer within 10 s"
+
+
+def started() -> Examined:
+    """A client that understands a success and a failure."""
+    return Examined().taken("s").taken("f", "500")
+
+
+def outside() -> Examined:
+    """A receiver without a driver, which takes what it does not know."""
+    return Examined(driver=False).sent(notification("u"))
+
+
+def crowd(*known: str) -> list[dict[str, object]]:
+    """Notifications of these requests and of unknown ones."""
+    return [*map(notification, known), *(notification(f"crowd-{number}") for number in range(CROWD - len(known)))]
+
+
+def verdicts(examined: Examined) -> dict[str, RequirementVerdict]:
+    """The verdicts on it by id."""
+    return {v.requirement.id: v for v in judge(examined.record()).verdicts if v.requirement.id.startswith("RCV")}
+
+
+def fell_short(examined: Examined) -> set[str]:
+    """The ids of what failed or warns."""
+    return {name for name, v in verdicts(examined).items() if v.verdict in (Verdict.FAIL, Verdict.WARN)}
+
+
+FLAWED: tuple[tuple[str, str, Examined], ...] = (
+    ("refused", "RCV-01", started().known("a").sent(MINE, status=400)),
+    ("server error", "RCV-01", started().known("a").sent(MINE, status=500)),
+    ("redirected", "RCV-01", started().known("a").sent(MINE, status=302)),
+    ("not there", "RCV-01", started().known("a").sent(MINE, status=None)),
+    ("late", "RCV-02", started().known("a").sent(MINE, took_s=5.1)),
+    ("never", "RCV-02", started().known("a").sent(MINE, status=None, failure=TIMED_OUT, took_s=10)),
+    ("extra field", "RCV-03", started().known("a").sent(notification("a", x_new=1), status=400)),
+    ("other text", "RCV-03", started().known("a").sent(notification("a", text="Ombi – 👍"), status=500)),
+    (
+        "other text is a failure",
+        "RCV-03",
+        started().known("a").sent(notification("a", text="Ombi – 👍")).told("a", "failed", "Ombi – 👍"),
+    ),
+    ("500 is a success", "RCV-04", started().known("a").sent(notification("a", "500")).told("a", "succeeded")),
+    ("200 is a failure", "RCV-04", started().known("a").sent(MINE).told("a", "failed")),
+    ("no reason", "RCV-05", started().known("a").sent(notification("a", "402")).told("a", "failed")),
+    ("other reason", "RCV-05", started().known("a").sent(notification("a", "402")).told("a", "failed", "it failed")),
+    ("repeat refused", "RCV-06", started().taken("a").sent(MINE, status=409)),
+    ("repeat refused at the same moment", "RCV-06", started().known("a").sent(MINE).sent(MINE, MINE, status=409)),
+    ("applied twice", "RCV-07", started().taken("a").sent(MINE).told("a", "succeeded", applied=2)),
+    ("raced", "RCV-08", started().known("a").sent(MINE, MINE).told("a", "succeeded", applied=2)),
+    (
+        "last one wins",
+        "RCV-09",
+        started().taken("a").sent(notification("a", "500")).told("a", "failed", "500 of a"),
+    ),
+    (
+        "results swapped",
+        "RCV-10",
+        started().known("a", "b").sent(notification("b")).sent(MINE).told("a", "succeeded", "200 of b"),
+    ),
+    ("lost", "RCV-10", started().known("a").sent(MINE).told("a", "pending")),
+    ("unknown id is a server error", "RCV-12", started().sent(notification("u"), status=500)),
+    ("unknown id is not answered", "RCV-12", started().sent(notification("u"), status=None)),
+    (
+        "unknown id goes to another",
+        "RCV-13",
+        started().known("a").sent(notification("u")).told("a", "succeeded", "200 of u"),
+    ),
+    ("no JSON is a server error", "RCV-14", started().sent(b"{", status=500)),
+    ("no JSON is fine", "RCV-14", started().sent(b"{", status=200)),
+    ("no JSON is not answered", "RCV-14", started().sent(b"{", status=None)),
+    ("a gap is fine", "RCV-15", started().sent({"result_code": "200"})),
+    ("a number is a server error", "RCV-15", started().sent({**MINE, "result_code": 200}, status=500)),
+    ("an array is a server error", "RCV-15", started().sent(b"[]", status=500)),
+    ("nothing is fine", "RCV-16", started().sent(b"")),
+    ("a mebibyte is a server error", "RCV-16", started().sent(b" " * HUGE + b"{}", status=507)),
+    ("text is fine", "RCV-16", started().sent(notification("u"), media_type="text/plain")),
+    ("GET is fine", "RCV-17", started().sent(b"", method="GET", status=200)),
+    ("PUT is not implemented", "RCV-17", started().sent(MINE, method="PUT", status=501)),
+    ("jammed", "RCV-18", started().sent(b"{", status=400).known("a").sent(MINE, status=503)),
+    ("gone", "RCV-18", started().sent(b"{", status=400).known("a").sent(MINE, status=None)),
+    ("crowd turned away", "RCV-19", started().known("a").sent(*crowd("a"), status=503)),
+    ("crowd lost", "RCV-19", started().known("a").sent(*crowd("a")).told("a", "pending")),
+    ("from outside: server error", "RCV-01", Examined(driver=False).sent(MINE, status=500)),
+    ("from outside: repeat refused", "RCV-06", outside().sent(MINE).sent(MINE, status=409)),
+    ("from outside: extra field", "RCV-03", outside().sent(notification("a", x_new=1), status=400)),
+    ("from outside: no JSON", "RCV-14", outside().sent(b"{", status=500)),
+    ("from outside: crowd", "RCV-19", outside().sent(*crowd(), status=429)),
+)
+
+
+@pytest.mark.parametrize(("id_", "examined"), [pytest.param(i, made, id=name) for name, i, made in FLAWED])
+def test_a_flaw_breaks_its_requirement_and_no_other(id_: str, examined: Examined) -> None:
+    """What it does beside is in order."""
+    assert {id_} == fell_short(examined)
+
+
+def test_early_results_that_are_lost_break_a_requirement_of_their_own() -> None:
+    """A result may come while the answer to its request is on its way."""
+    examined = started()
+    at = examined.now
+    examined.known("a", answered_after_s=0.5)
+    examined.now = at + 0.2
+    examined.sent(MINE)
+    examined.now = at + 2
+    examined.told("a", "pending")
+
+    assert {"RCV-11"} == fell_short(examined)
+
+
+LAWFUL: tuple[tuple[str, Examined], ...] = (
+    ("202", started().known("a").sent(MINE, status=202)),
+    ("slow", started().known("a").sent(MINE, took_s=4.9)),
+    ("unknown id turned away", started().sent(notification("u"), status=404)),
+    ("crowd of unknown ones turned away as one is", started().sent(notification("u"), status=404)),
+    ("contradiction refused", started().taken("a").sent(notification("a", "500"), status=409).told("a", "succeeded")),
+    (
+        "does not count",
+        Examined().taken("s", applied=None).sent(notification("s")).told("s", "succeeded", applied=None),
+    ),
+    ("a mebibyte is not read", started().sent(b" " * HUGE + b"{}", status=None, failure="connection closed")),
+    ("junk refused", started().sent(b"{", b"[]", b"", status=400).sent(MINE, method="PUT", status=405)),
+    ("forgets with its process", started().known("a").sent(MINE).died().told("a", "unknown", applied=0)),
+    ("a late crowd", started().known("a").sent(*crowd("a"), took_s=20).told("a", "succeeded", "200 of a")),
+)
+
+
+@pytest.mark.parametrize("examined", [pytest.param(made, id=name) for name, made in LAWFUL])
+def test_what_is_lawful_breaks_nothing(examined: Examined) -> None:
+    """However it differs from others."""
+    assert set() == fell_short(examined)
+
+
+def test_one_that_refuses_everything_is_not_praised_for_refusing_junk() -> None:
+    """What is turned away counts beside what is taken."""
+    examined = Examined().known("a").sent(MINE, status=400).sent(b"{", b"[]", b"", status=400)
+    found = verdicts(examined)
+
+    assert {"RCV-01"} == fell_short(examined)
+    assert {Verdict.INCONCLUSIVE} == {found[name].verdict for name in ("RCV-14", "RCV-15", "RCV-16")}
+
+
+def test_from_outside_a_receiver_may_turn_away_what_it_does_not_know() -> None:
+    """And it cannot be told then whether it would take what it knows."""
+    examined = Examined(driver=False).sent(MINE, status=404).sent(b"{", status=400)
+    found = verdicts(examined)
+
+    assert set() == fell_short(examined)
+    assert Verdict.PASS == found["RCV-12"].verdict
+    assert Verdict.INCONCLUSIVE == found["RCV-01"].verdict
+    assert "request_id that it does not know" in str(found["RCV-01"].detail)
+    assert Conclusion.INCONCLUSIVE == judge(examined.record()).conclusion
+
+
+def test_from_outside_what_needs_the_client_is_not_applicable() -> None:
+    """With the reason."""
+    found = verdicts(outside())
+    details = {name: v.detail for name, v in found.items() if v.verdict is Verdict.NOT_APPLICABLE}
+
+    results = {"RCV-04", "RCV-05", "RCV-07", "RCV-08", "RCV-09", "RCV-10", "RCV-11", "RCV-13"}
+    assert results == set(details)
+    assert "there is no driver to ask what became of a request" == details["RCV-04"]
+
+
+def test_results_are_judged_only_where_they_are_declared() -> None:
+    """A client that cannot be asked is judged by its receiver's answers."""
+    examined = Examined(features=("callback",)).known("a").sent(MINE)
+    found = verdicts(examined)
+
+    assert Verdict.PASS == found["RCV-01"].verdict
+    assert Verdict.NOT_APPLICABLE == found["RCV-04"].verdict
+    assert "the client does not declare the feature results" == found["RCV-04"].detail
+
+
+def test_a_receiver_that_is_left_alone_is_said_to_be() -> None:
+    """Nothing more was sent to it, and the report says why."""
+    found = verdicts(Examined().known("a").sent(MINE, took_s=6).left_alone())
+
+    assert Verdict.FAIL == found["RCV-02"].verdict
+    assert Verdict.INCONCLUSIVE == found["RCV-19"].verdict
+    assert "left alone" in str(found["RCV-19"].detail)
+
+
+def test_one_that_dies_is_blamed_for_what_it_died_of() -> None:
+    """And for being dead, but not for what was sent to it afterwards."""
+    examined = started().sent(b"{", b"{{", status=None).sent(b"[]", status=None).sent(b"", status=None)
+
+    assert {"RCV-14"} == fell_short(examined)
+    assert {"RCV-14", "RCV-18"} == fell_short(examined.known("a").sent(MINE, status=None))
+
+
+def test_out_of_order_is_seen_to_be_kept() -> None:
+    """A result of the later call that comes first."""
+    examined = started().known("a", "b").sent(notification("b")).sent(MINE)
+    examined.told("a", "succeeded", MINE["result_desc"]).told("b", "succeeded", "200 of b")
+
+    assert set() == fell_short(examined)
+    assert 1 == verdicts(examined)["RCV-10"].observations
+
+
+def test_a_finding_shows_where() -> None:
+    """Case, exchange and request_id, and what was sent."""
+    examined = started().known("a").sent(MINE, status=500)
+    finding = verdicts(examined)["RCV-01"].findings[0]
+
+    shown = next(e for e in examined.exchanges if e.number == finding.exchange)
+    assert examined.cases[-1].id == finding.case
+    assert "a" == finding.request_id == json.loads(shown.request.body)["request_id"]
+    assert "a valid notification was answered 500" == finding.message
