@@ -41,6 +41,7 @@ from conformance.mock_gateway.faults import FAULTS, Fault, fault
 from conformance.mock_gateway.faults_of_admission import FAULTS_OF_ADMISSION
 from conformance.mock_gateway.faults_of_answers import FAULTS_OF_ANSWERS
 from conformance.mock_gateway.faults_of_notifications import FAULTS_OF_NOTIFICATIONS
+from conformance.mock_gateway.faults_of_sequences import FAULTS_OF_SEQUENCES
 from conformance.mock_gateway.gateway import REFUSALS, Gateway
 from conformance.traffic import Request, header
 
@@ -49,7 +50,7 @@ from conformance.traffic import Request, header
 
 def test_names_are_unique_and_in_kebab_case() -> None:
     """No row hides another, and each name can be typed."""
-    rows = [*FAULTS_OF_ANSWERS, *FAULTS_OF_ADMISSION, *FAULTS_OF_NOTIFICATIONS]
+    rows = [*FAULTS_OF_ANSWERS, *FAULTS_OF_ADMISSION, *FAULTS_OF_NOTIFICATIONS, *FAULTS_OF_SEQUENCES]
     assert [row.name for row in rows] == list(FAULTS)
     assert [] == [name for name in FAULTS if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)]
 

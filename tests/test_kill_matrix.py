@@ -57,7 +57,10 @@ def judged(directory: Path, behaviour: Behaviour) -> Judged:
 def planned(settings: Settings, base_url: str) -> Plan:
     """The plan of that run, which but for the address is the same for all: making it is a third of what a run costs."""
     plan = plan_for(settings.max_examples)
-    return replace(plan, groups=tuple(tuple(moved(case, base_url) for case in group) for group in plan.groups))
+    groups, alone = (
+        tuple(tuple(moved(case, base_url) for case in group) for group in part) for part in (plan.groups, plan.alone)
+    )
+    return replace(plan, groups=groups, alone=alone)
 
 
 @cache

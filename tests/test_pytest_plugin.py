@@ -46,8 +46,9 @@ HEAVY = ("hypothesis", "jsonschema", "uvicorn", "rich", "conformance.cli", "conf
 FAULTS = ("success-with-empty-description", "no-challenge")
 BROKEN = {"RSP-12"}
 WARNED = {"AUT-11"}
-# Without a transaction that fails there is no reason of a failure to be given.
-NOT_COME_ABOUT = {"NTF-13"}
+# No transaction fails, so there is no reason of a failure to be given; and of an account that others may use no balance
+# is judged.
+NOT_COME_ABOUT = {"NTF-13", "BAL-01", "BAL-02"}
 
 
 def suite(directory: Path, *arguments: str, **variables: str) -> Called:

@@ -130,7 +130,8 @@ def test_every_kind_of_case_reaches_the_gateway_as_it_did(capsys: Capsys, kind: 
     assert sent == [exchange.case_id for exchange in read_journal(AGAIN).exchanges]
     assert {case.twin, case.earlier} - {None} <= set(sent)
     assert subject.reached[-1] in before
-    assert subject.reached[-1].body == case.request.body
+    at_once = sum(each.kind is Kind.BURST for each in history(read_journal(JOURNAL), case))
+    assert case.request.body in {request.body for request in subject.reached[-max(at_once, 1) :]}
     assert case == cases(AGAIN)[case.id]
 
 

@@ -52,6 +52,11 @@ NAMES = [
     "no-www-authenticate",
     "rate-limited",
     "foreign-notifications",
+    "no-extras",
+    "extras-of-other-form",
+    "amounts-less-a-fee",
+    "refuses-equal-payments",
+    "limited-payments",
 ]
 
 
@@ -357,3 +362,35 @@ def test_another_integrators_notifications_come_beside_ones_own() -> None:
     assert 5 == len({each["request_id"] for each in foreign})
     assert asked == {each["request_id"] for each in arrived if each not in foreign}
     assert all([] == violations("sms/notification", each) for each in foreign)
+
+
+def told_of_a_payment(name: str) -> dict[str, Any]:
+    """The notification of a payment."""
+    (delivery,) = answers(name, request("mpesa/online"))[0].deliveries
+    content: dict[str, Any] = delivery.content
+    return content
+
+
+def test_what_is_told_of_a_payment_has_other_forms_or_is_not_told() -> None:
+    """As far as the members are documented, which their presence and their form are not."""
+    assert {"result_code", "result_desc", "request_id"} == told_of_a_payment("no-extras").keys()
+    assert "47" == told_of_a_payment("amounts-less-a-fee")["amount"]
+    other = told_of_a_payment("extras-of-other-form")
+    assert ("KES 50.00", "xxxxxx678") == (other["amount"], other["phone_number"])
+
+
+def test_equal_payments_are_refused_and_nothing_else() -> None:
+    """The contract does not say whether a payment may be repeated."""
+    payment, message = request("mpesa-wallet"), request("sms")
+    statuses = [a.reply.status for a in answers("refuses-equal-payments", payment, payment, message, message)]
+
+    assert [200, 400, 200, 200] == statuses
+
+
+def test_an_unaffordable_payment_is_refused_for_its_funds_or_its_amount() -> None:
+    """The built-in gateway has no limit, so that it shows a 402."""
+    unaffordable = request("mpesa-wallet", amount="999999999999")
+    limited = Gateway(ACCOUNT, VARIANTS["limited-payments"].change(BUILT_IN)).answer(unaffordable, 0.0)
+
+    assert 402 == Gateway(ACCOUNT, BUILT_IN).answer(unaffordable, 0.0).reply.status
+    assert 422 == limited.reply.status

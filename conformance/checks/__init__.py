@@ -11,13 +11,15 @@
     refusals        AUT, CTY, BOD, CMD, VAL
     acceptance      HDR, GET, ACC, LEN, OPN, IDM, REP, ACT
     notifications   NTF
+    details         what a notification tells of its transaction
+    sequences       IDM, CON, BAL, NTF: what depends on what went before, or on what happens at the same time
 
 Checks are pure: they read what they are given and yield judgements. `CHECKS` maps each judged requirement to its check.
 """
 
 from __future__ import annotations
 
-from conformance.checks import acceptance, envelope, notifications, refusals, request_ids
+from conformance.checks import acceptance, envelope, notifications, refusals, request_ids, sequences
 from conformance.checks.judgement import Check
 
 CHECKS: dict[str, Check] = {
@@ -26,6 +28,7 @@ CHECKS: dict[str, Check] = {
     **refusals.CHECKS,
     **acceptance.CHECKS,
     **notifications.CHECKS,
+    **sequences.CHECKS,
 }
 
 __all__ = ["CHECKS"]

@@ -97,7 +97,7 @@ def must_be_accepted(kind: Kind, select: Callable[[Outcome], bool]) -> Check:
         for answer in evidence.final_of(command, kind):
             if not select(answer):
                 continue
-            obstacle = unjudgeable(answer) or _account_obstacle(answer) or _window_obstacle(answer, window)
+            obstacle = unjudgeable(answer) or account_obstacle(answer) or _window_obstacle(answer, window)
             if obstacle:
                 yield obstacle
             else:
@@ -106,7 +106,8 @@ def must_be_accepted(kind: Kind, select: Callable[[Outcome], bool]) -> Check:
     return check
 
 
-def _account_obstacle(answer: Outcome) -> Unobserved | None:
+def account_obstacle(answer: Outcome) -> Unobserved | None:
+    """What a refusal says about the account rather than about the gateway; None if it says nothing of the kind."""
     told = ACCOUNT_OBSTACLES.get(answer.status or 0)
     return Unobserved(Reason.PRECONDITION, told, answer.number) if told else None
 
@@ -177,7 +178,7 @@ def similar_in_part_is_accepted(evidence: Evidence, command: str | None) -> Iter
         first = evidence.earlier_of(answer)
         if first is None or not first.accepted:
             yield Unobserved(Reason.PRECONDITION, "the request that it is similar to was not accepted", answer.number)
-        elif obstacle := unjudgeable(answer) or _account_obstacle(answer):
+        elif obstacle := unjudgeable(answer) or account_obstacle(answer):
             yield obstacle
         else:
             yield from verdict_of(answer, accepted(answer))

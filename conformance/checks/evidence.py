@@ -11,16 +11,19 @@ request_id to all: everything goes through dictionaries, and what shares an id s
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from heapq import merge
+from itertools import islice, takewhile
 from operator import attrgetter
 from typing import Any, Self
 
 from conformance.checks.altered_ids import AlteredIds
+from conformance.checks.details import Details, Echo, comparable, details_of
 from conformance.checks.reading import (
     OK,
     TOO_MANY_REQUESTS,
@@ -37,6 +40,9 @@ from conformance.traffic import Kind, Notification, Request
 # Bytes of the digest that stands for a request: two different ones in a run never have the same.
 IDENTITY = 16
 
+# The aspect of a request that is there to see what the account shows; its answer is remembered whole.
+BALANCE = "balance"
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -45,6 +51,7 @@ class Terms:
     `targets`: product → path and query at which its notifications must arrive. `loopback`: no network lies between
     the suite and the gateway, so that a lost answer is the gateway's doing. `settled_at`: until when (monotonic
     seconds) the suite listened, None when it was cut off before. `obstacle`: why the campaign was not held at all.
+    `alone`: nobody else uses the account, because so it was said, or because the gateway was started for the run.
     `ways_lost`: product → how its callback path was found not to lead here after the run.
     """
 
@@ -55,6 +62,7 @@ class Terms:
     loopback: bool = True
     settled_at: float | None = None
     obstacle: str | None = None
+    alone: bool = False
     ways_lost: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -70,6 +78,7 @@ class Terms:
             loopback=bool(settings["loopback"]),
             settled_at=notes.get("settled", {}).get("at"),
             obstacle=notes.get("obstacle", {}).get("message"),
+            alone=bool(settings["exclusive_account"] or settings.get("own_gateway")),
             ways_lost=dict(notes.get("way-back", {}).get("lost", {})),
         )
 
@@ -208,7 +217,8 @@ class Evidence:
             self._once(answer.exchange.failure),
             answer.exchange.answered_at,
             _identity(case.command, answer.exchange.request),
-            answer if answer.is_probe_of_path else None,
+            answer if answer.is_probe_of_path or case.aspect == BALANCE else None,
+            _details(answer) if answer.accepted else None,
         )
         self.outcomes.append(outcome)
         self._by_command[case.command].append(outcome)
@@ -243,6 +253,7 @@ class Evidence:
             notification.received_at,
             result_code,
             answer,
+            _echo(answer, content) if not altered else None,
         )
         self.arrivals.append(arrival)
         if request_id is None:
@@ -298,6 +309,11 @@ class Evidence:
         """The outcome of the case that this one repeats or follows."""
         return self.final.get(outcome.purpose.earlier or "")
 
+    def sent_between(self, one: Outcome, other: Outcome) -> Iterator[Outcome]:
+        """The outcomes of what was sent after the one and before the other, of all commands."""
+        start = bisect_right(self.outcomes, one.number, key=attrgetter("number"))
+        return takewhile(lambda outcome: outcome.number < other.number, islice(self.outcomes, start, None))
+
     def owed(self, command: str | None) -> Iterator[Outcome]:
         """The accepted requests of a command that a notification with a known id must follow."""
         return (outcome for outcome in self.final_of(command) if outcome.owes_notification)
@@ -305,6 +321,20 @@ class Evidence:
 
 # Types of which equal values are shown alike: 200 and 200.0 are not, nor are 1 and true.
 _REMEMBERED_ONCE = frozenset({str, int, Purpose})
+
+
+def _details(answer: Answer) -> Details | None:
+    """What was asked for, of that which a notification may tell again."""
+    if not comparable(answer.command):
+        return None
+    return details_of(answer.command, Content.of(answer.exchange.request.body).members)
+
+
+def _echo(answer: Outcome | None, content: Content) -> Echo | None:
+    """What a notification tells of the transaction that it is about."""
+    if answer is None or answer.details is None or content.members is None:
+        return None
+    return Echo.of(answer.command, answer.details, content.members)
 
 
 def _identity(command: str | None, request: Request) -> bytes:
@@ -326,6 +356,7 @@ def _carried_id(content: Content) -> str | None:
 
 __all__ = [
     "ABSENT",
+    "BALANCE",
     "OK",
     "PRODUCTS",
     "TOO_MANY_REQUESTS",

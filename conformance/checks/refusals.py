@@ -43,7 +43,7 @@ def beside_twin(kind: Kind, aspect: str, rule: Rule) -> Check:
         for answer in evidence.final_of(command, kind):
             if aspect not in (answer.aspect, ANY):
                 continue
-            obstacle = unjudgeable(answer) or _twin_obstacle(evidence, answer)
+            obstacle = unjudgeable(answer) or twin_obstacle(evidence, answer)
             if obstacle:
                 yield obstacle
             else:
@@ -65,7 +65,8 @@ def unjudgeable(answer: Outcome) -> Unobserved | None:
     return None
 
 
-def _twin_obstacle(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+def twin_obstacle(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+    """Why an answer says nothing: the request that has to be accepted beside it was not."""
     if answer.purpose.twin is None:
         return None
     twin = evidence.twin_of(answer)
@@ -158,7 +159,7 @@ def refused_credential_has_no_effect(evidence: Evidence, command: str | None) ->
             yield from verdict_of(answer, _without_effect(evidence, answer))
         elif answer.kind is Kind.REPEAT and answer.aspect == "after-refusal":
             probe = evidence.earlier_of(answer)
-            obstacle = unjudgeable(answer) or _twin_obstacle(evidence, answer)
+            obstacle = unjudgeable(answer) or twin_obstacle(evidence, answer)
             if obstacle:
                 yield obstacle
             elif probe is None or probe.status != UNAUTHORIZED:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from conformance.checks.details import Details, Echo
 from conformance.checks.reading import Answer, Answered
 from conformance.traffic import Kind
 
@@ -44,7 +45,9 @@ class Outcome(Answered):
 
     `code` and `description`: these members as they stand in the envelope, or ABSENT. `failure`: why there is no answer.
     `identity`: equal for equal requests, whatever their headers. `whole`: the answer itself, for the few probes of
-    paths and methods. `shared`: what it has in common with the others of the same request_id, None if there are none.
+    paths and methods and the looks at the balance. `details`: what an accepted request asked for, of that which its
+    notifications may tell again. `shared`: what it has in common with the others of the same request_id, None if there
+    are none.
     `arrivals`: the notifications with its request_id, kept by the first that was given it. `altered`: those that
     evidently mean it, though their request_id is another.
     """
@@ -62,6 +65,7 @@ class Outcome(Answered):
     answered_at: float | None
     identity: bytes
     whole: Answer | None
+    details: Details | None = None
     shared: Shared | None = None
     arrivals: list[Arrival] | None = None
     altered: list[Arrival] | None = None
@@ -144,7 +148,7 @@ class Shared:
 
 @dataclass(slots=True, eq=False)
 class Arrival:
-    """What is remembered of a notification (see `Notice`)."""
+    """What is remembered of a notification (see `Notice`). `echo`: what it tells of its transaction, if anything."""
 
     number: int
     product: str | None
@@ -152,6 +156,7 @@ class Arrival:
     received_at: float
     result_code: str | None
     answer: Outcome | None
+    echo: Echo | None = None
 
     @property
     def orphan(self) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from conformance.checks.envelope import SUCCESS
 from conformance.checks.evidence import Answer, Evidence, Outcome
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, answers_where
+from conformance.traffic import Kind
 
 # A member shorter than this may stand in an id by chance (an amount of "50"), a phone number does not.
 TELLING_LENGTH = 10
@@ -30,11 +31,29 @@ def _given_before(answer: Outcome, first: Outcome) -> Finding:
 
 
 def unique_among_different(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """RID-01: no id is given to two different requests."""
+    """RID-01: no id is given to two different requests. Those that were made at the same instant are RID-05's."""
     for answer in evidence.of_command(command):
         if answer.request_id is not None:
             other = _different(answer)
-            yield Kept(answer.number) if other is None else _given_before(answer, other)
+            if other is None or _burst_of(other) != _burst_of(answer):
+                yield Kept(answer.number) if other is None else _given_before(answer, other)
+
+
+def unique_at_the_same_instant(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """RID-05: of the requests of a burst, each has an id of its own."""
+    for answer in evidence.final_of(command, Kind.BURST):
+        if answer.request_id is None or answer.purpose.earlier is None:
+            continue  # the first of a burst is what the others are compared with
+        other = _different(answer)
+        if other is None:
+            yield Kept(answer.number)
+        elif _burst_of(other) == _burst_of(answer):
+            yield _given_before(answer, other)
+
+
+def _burst_of(answer: Outcome) -> str:
+    """The name of the burst that a request belongs to; of any other its own."""
+    return (answer.purpose.earlier if answer.kind is Kind.BURST else None) or answer.case_id
 
 
 def _different(answer: Outcome) -> Outcome | None:
@@ -100,5 +119,6 @@ def _with_id(answer: Answer) -> bool:
 CHECKS: dict[str, Check] = {
     "RID-01": unique_among_different,
     "RID-02": unique_among_equal,
+    "RID-05": unique_at_the_same_instant,
     "RID-03": answers_where(*SUCCESS, _with_id, rule=not_derived),
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from conformance.certificate.subject import files_of_command
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.options import (
@@ -21,7 +22,7 @@ from conformance.cli.options import (
 from conformance.cli.run import terminated_as_interrupted
 from conformance.cli.verdict import judge_journal
 from conformance.client_under_test.certification import certify as hold
-from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, Settings, files_of
+from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, Settings
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
 from conformance.reporting.console import remarks
@@ -52,7 +53,7 @@ def certify(**options: Any) -> int:
     Exit code: 0 conformant, 1 not conformant, 2 wrong usage, 3 inconclusive, 4 the suite failed.
     """
     settings = settings_from(options)
-    certification = certification_from(options, files_of(settings.driver or ""))
+    certification = certification_from(options, files_of_command(settings.driver or ""))
     with terminated_as_interrupted(), progress_on(remarks()) as progress:
         journal = hold(settings, progress)
         progress.phase("judge")

@@ -76,11 +76,11 @@ def replay(case_id: str, **options: Any) -> int:
             hint="repeat the certification with its seed instead",
         )
     case = _recorded(record, case_id, path)
-    settings = _settings(record, case, options)
+    cases = history(record, case)
+    settings = _settings(record, cases, options)
     again = settings.report_dir / campaign.JOURNAL
     if again.resolve() == path.resolve():
         raise UsageError(f"{path} would be replaced by its own replay", hint="choose another --report-dir")
-    cases = history(record, case)
     _check_numbers(cases, settings)
     window = None if settings.gateway is None else window_of(case, cases, _records(record, again))
     complaints = click.get_current_context().find_object(Complaints) or Complaints()
@@ -141,11 +141,12 @@ def _records(record: Record, again: Path) -> Iterator[Record]:
 # --- Settings: those that are given, else those of the journal
 
 
-def _settings(record: Record, case: Case, options: dict[str, Any]) -> Settings:
+def _settings(record: Record, cases: tuple[Case, ...], options: dict[str, Any]) -> Settings:
     recorded = record.settings
     # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
     was_given = recorded["subject_name"] == recorded["gateway"]
-    product = COMMANDS[case.command].product if case.command else None
+    named = dict.fromkeys(COMMANDS[case.command].product for case in cases if case.command)
+    products = tuple(filter(None, named))
     wanted: Mapping[str, Any] = {
         "gateway": options["gateway"] or (recorded["gateway"] if was_given else None),
         "consumer_key": options["consumer_key"] or recorded["consumer_key"],
@@ -158,7 +159,7 @@ def _settings(record: Record, case: Case, options: dict[str, Any]) -> Settings:
         "sender_id": tuple(recorded["sender_ids"]),
         "short_code": tuple(recorded["short_codes"]),
         "phone_number": tuple(recorded["phone_numbers"]),
-        "product": (product,) if product else tuple(recorded["products"]),
+        "product": products or tuple(recorded["products"]),
     }
     given = {name: value for name, value in options.items() if not _by_default(name) and value not in (None, ())}
     chosen = {"consumer_secret": None, **wanted, **given, "report_dir": options["report_dir"] / FOLDER}

@@ -135,13 +135,3 @@ def program_of(command_line: str) -> tuple[str, ...]:
         f"driver {program} was not found; expected a program on PATH, or a path to one",
         hint="relative paths are looked up from the current directory",
     )
-
-
-def files_of(command_line: str) -> tuple[Path, ...]:
-    """The files of the current directory, or below it, that a driver's command line names: what the client is made of.
-
-    A runtime, such as the interpreter of a script, is none of them.
-    """
-    words = program_of(command_line) if command_line else ()
-    named = [Path(word) for word in words if not word.startswith("-")]
-    return tuple(path for path in named if path.is_file() and path.resolve().is_relative_to(Path.cwd()))

@@ -14,7 +14,7 @@ import ipaddress
 import selectors
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
@@ -96,11 +96,16 @@ class Connection:
         timeouts = {"connect": CONNECT_TIMEOUT_S, "read": timeout_s, "write": timeout_s, "pool": None}
         self._address = lru_cache(maxsize=256)(lambda url: _Address.of(url, timeouts))
 
-    def ask(self, request: Request) -> Answer:
-        """Sends `request` and reads its answer; Unanswered if there is none, SuiteError if HTTP cannot say it."""
+    def ask(self, request: Request, ready: Callable[[], object] | None = None) -> Answer:
+        """Sends `request` and reads its answer; Unanswered if there is none, SuiteError if HTTP cannot say it.
+
+        `ready` is called once the connection stands, right before the first byte of the request goes out.
+        """
         try:
             address = self._address(request.url)
             outgoing = _outgoing(request, address)
+            if ready is not None:
+                outgoing.extensions = {**address.extensions, "trace": _before_sending(ready)}
             deadline = time.monotonic() + self._timeout_s
             incoming = self._transport_for(address).handle_request(outgoing)
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
@@ -169,6 +174,16 @@ class Connection:
             if selector.select(TRIAL_S):  # there is nothing more to be read but the end
                 self._keep_alive.trusted = False
         self._keep_alive.tried = True
+
+
+def _before_sending(ready: Callable[[], object]) -> Callable[[str, Any], None]:
+    """A trace for httpcore that calls `ready` when the request is about to be written."""
+
+    def trace(event: str, _: Any) -> None:
+        if event.endswith("send_request_headers.started"):
+            ready()
+
+    return trace
 
 
 def _outgoing(request: Request, address: _Address) -> httpx.Request:

@@ -2,6 +2,10 @@
 
     Sender      .send(groups) until all are answered; .stop() ends it after what is under way
 
+Cases of the kind BURST that follow each other in a group go out at once: each on a connection of its own, by a thread
+of its own, which waits when its connection stands until all the others' do. Loopback puts them a few tenths of a
+millisecond apart, and each is on its way before any is answered.
+
 Nothing is ever sent twice but a request that was told to wait (429, or 503 with Retry-After): it was not taken.
 """
 
@@ -12,15 +16,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from conformance.errors import EnvironmentFailure
 from conformance.exchange.connection import Connection, KeepAlive, Unanswered
-from conformance.exchange.failures import ANSWER_TIMEOUT_S
+from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.exchange.pacing import Pace, retry_after_s
 from conformance.exchange.trust import trusting
 from conformance.journal import Journal
-from conformance.traffic import Case, Exchange, Response
+from conformance.traffic import Case, Exchange, Kind, Response
 
 CONCURRENCY = 16
 """Groups under way at once. Measured on 2 busy cores, journal included: a server that answers at once (uvicorn in a
@@ -72,15 +79,14 @@ class Sender:
         cannot be written or the gateway answers nothing but 429, and whatever `on_exchange` raises.
         """
         waiting = deque(groups)
-        keep_alive = KeepAlive()
         # Reading the certificates takes 20 ms: once, and only if they are needed. Without them nobody is trusted.
         secure = any(_is_https(case) for group in groups for case in group)
         tls = trusting(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        connected = partial(Connection, self._timeout_s, KeepAlive(), tls)
 
         def work(done: threading.Event) -> None:
             try:
-                with Connection(self._timeout_s, keep_alive, tls) as connection:
-                    self._work(waiting, connection)
+                self._work(waiting, connected)
             except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that waits
                 self._error = self._error or error
                 self.stop()
@@ -109,33 +115,65 @@ class Sender:
         """Sends nothing more; `send` returns when what is under way is answered. Safe from any thread."""
         self._pace.stop()
 
-    def _work(self, waiting: deque[Sequence[Case]], connection: Connection) -> None:
-        while True:
-            try:
-                group = waiting.popleft()
-            except IndexError:
-                return
-            for case in group:
-                if not self._send(case, connection):
+    def _work(self, waiting: deque[Sequence[Case]], connected: Callable[[], Connection]) -> None:
+        with connected() as connection:
+            while waiting:
+                try:
+                    group = waiting.popleft()
+                except IndexError:
                     return
+                for at_once, cases in groupby(group, key=_is_burst):
+                    if at_once:
+                        went_on = self._send_at_once(tuple(cases), connected)
+                    else:
+                        went_on = all(self._send(case, connection) for case in cases)
+                    if not went_on:
+                        return
 
-    def _send(self, case: Case, connection: Connection) -> bool:
-        """All attempts at one case; False if there was a stop."""
+    def _send_at_once(self, cases: Sequence[Case], connected: Callable[[], Connection]) -> bool:
+        """All cases at the same moment, and then whatever further attempts they need; False if there was a stop."""
+        if not all(self._pace.await_turn() for _ in cases):
+            return False
+        start = threading.Barrier(len(cases))
+        ended: list[bool] = []
+
+        def work(case: Case, done: threading.Event) -> None:
+            try:
+                with connected() as connection:
+                    ended.append(self._send(case, connection, start))
+            except BaseException as error:  # noqa: BLE001 - raised again, in the thread that called `send`
+                self._error = self._error or error
+                self.stop()
+            finally:
+                start.abort()  # who has come this far has no use for it, and who has not shall not wait in vain
+                done.set()
+
+        done = [threading.Event() for _ in cases]
+        for number, (case, event) in enumerate(zip(cases, done, strict=True)):
+            threading.Thread(target=work, args=(case, event), name=f"burst-{number}", daemon=True).start()
+        _wait_for_all(done)
+        return len(ended) == len(cases) and all(ended)
+
+    def _send(self, case: Case, connection: Connection, start: threading.Barrier | None = None) -> bool:
+        """All attempts at one case; False if there was a stop. At a `start` the first waits, which has its turn."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            if not self._pace.await_turn():
+            together = start if attempt == 1 else None
+            if together is None and not self._pace.await_turn():
                 return False
-            exchange = self._attempt(case, attempt, connection)
+            exchange = self._attempt(case, attempt, connection, together)
             self._on_exchange(case, exchange)
             if exchange.response is None or not self._told_to_wait(exchange.response, exchange):
                 return True
         return True
 
-    def _attempt(self, case: Case, attempt: int, connection: Connection) -> Exchange:
+    def _attempt(
+        self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None = None
+    ) -> Exchange:
         at, wall = time.monotonic(), time.time()
         number = self._journal.sent(case.id, attempt, case.request, at, wall)
         response, failure = None, None
         try:
-            answer = connection.ask(case.request)
+            answer = connection.ask(case.request, None if start is None else lambda: _await(start))
         except Unanswered as unanswered:
             answered_at = time.monotonic()
             failure = str(unanswered)
@@ -163,6 +201,16 @@ class Sender:
                 return True
         self._pace.went_through(now)
         return False
+
+
+def _is_burst(case: Case) -> bool:
+    return case.kind is Kind.BURST
+
+
+def _await(start: threading.Barrier) -> None:
+    """Waits for the others; not for one that is still connecting when its own time for that is over."""
+    with suppress(threading.BrokenBarrierError):
+        start.wait(CONNECT_TIMEOUT_S)
 
 
 def _wait_for_all(events: Iterable[threading.Event]) -> None:

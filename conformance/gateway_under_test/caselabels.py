@@ -146,17 +146,38 @@ def _headers(step: Step, _: Step | None) -> Iterator[str]:
 
 def _repeat(step: Step, earlier: Step | None) -> Iterator[str]:
     yield from _lawful(step)
+    if step.aspect == "other-product":
+        yield from _same_pair(step, earlier)
+        return
     if earlier is None or earlier.command != step.command:
         yield "has no request of its command before it, which it could repeat"
         return
-    if step.aspect in ("equal", "window", "after-refusal") and earlier.body != step.body:
+    if step.aspect in ("equal", "window", "after-refusal", "after-rejection") and earlier.body != step.body:
         yield "has another body than the request before it"
     if step.aspect in ("equal", "window") and (step.aspect == "window") != bool(COMMANDS[step.command or ""].window_s):
         yield f"does not go with {step.command}"
     if step.aspect == "after-refusal" and earlier.kind is not Kind.CREDENTIAL:
         yield "does not follow a wrong credential"
+    if step.aspect == "after-rejection" and earlier.kind is not Kind.MALFORMED:
+        yield "does not follow a request that had to be rejected for its body or its Content-Type"
     if step.aspect in ("other-amount", "other-phone"):
         yield from _similar(step, earlier)
+
+
+def _same_pair(step: Step, earlier: Step | None) -> Iterator[str]:
+    """Phone number and amount are those of the request before it, which is of another product."""
+    if earlier is None or earlier.command == step.command:
+        yield "has no request of another product before it"
+        return
+    one, other = _members(step.body) or {}, _members(earlier.body) or {}
+    if any(one.get(name) != other.get(name) for name in WINDOW_MEMBERS):
+        yield "has another phone number or amount than the request before it"
+
+
+def _burst(step: Step, earlier: Step | None) -> Iterator[str]:
+    yield from _lawful(step)
+    if earlier is not None and earlier.kind is not Kind.BURST:
+        yield "is not sent together with the request before it"
 
 
 def _similar(step: Step, earlier: Step) -> Iterator[str]:
@@ -247,6 +268,7 @@ PROOFS: Mapping[Kind, Proof] = {
     Kind.VALID: _valid,
     Kind.HEADERS: _headers,
     Kind.REPEAT: _repeat,
+    Kind.BURST: _burst,
     Kind.BROKEN: _broken,
     Kind.MALFORMED: _malformed,
     Kind.CREDENTIAL: _credential,

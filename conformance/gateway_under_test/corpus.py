@@ -25,6 +25,13 @@ from conformance.generation.payloads import WINDOW_MEMBERS, Constraints
 from conformance.traffic import Case, Headers, Kind, Request
 
 Group = tuple[Case, ...]
+
+
+def in_order(*cases: Case) -> Group:
+    """One group of cases, named after its first."""
+    return tuple(replace(case, group=cases[0].id) for case in cases)
+
+
 Pair = tuple[str, ...]
 
 # What the ids of cases from files begin with: those of a corpus, and those that alone are sent.
@@ -32,7 +39,8 @@ CORPUS, CASES = "corpus", "cases"
 
 # Refusals that count only beside a request that was accepted.
 NEGATIVE = frozenset({Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL, Kind.METHOD, Kind.UNKNOWN_COMMAND})
-AFTER_REFUSAL = "after-refusal"
+# Repeats that say nothing unless a request of their command is accepted beside them.
+BESIDE_TWIN = frozenset({"after-refusal", "after-rejection", "other-product"})
 
 PHONE_NUMBER = "phone_number"
 
@@ -72,13 +80,13 @@ class _LeftOut(Exception):
 def placed(files: Sequence[CaseFile], prefix: str, ground: Ground, planned: Iterable[Case]) -> Placed:
     """The files as groups whose cases are called `prefix/NAME`; none meets one of `planned` within a window.
 
-    A file for a command that the run does not exercise is passed over.
+    A file with a command that the run does not exercise is passed over.
     """
     taken = set(_pairs(planned)) if any(_has_window(file.step.command) for file in files) else set()
     groups: list[Group] = []
     left_out: dict[str, str] = {}
     for file in files:
-        if file.step.command is not None and file.step.command not in ground.commands:
+        if any(step.command is not None and step.command not in ground.commands for step in file.steps):
             continue
         try:
             groups.append(_group(file, f"{prefix}/{file.name}", ground, taken))
@@ -92,13 +100,13 @@ def _group(file: CaseFile, name: str, ground: Ground, taken: set[Pair]) -> Group
     for step in steps:
         _check_allowed(step, ground.constraints)
     taken.update(_pairs_of_steps(steps))
-    needs_twin = any(step.kind in NEGATIVE or step.aspect == AFTER_REFUSAL for step in steps)
+    needs_twin = any(_wants_twin(step) for step in steps)
     twins = [ground.twin(file.step.command)] if needs_twin else []
     cases = list(twins)
     for place, step in enumerate(steps, start=1):
         label = name if step is steps[-1] else f"{name}/before-{place}"
         cases.append(_case(step, label, ground, twins, cases))
-    return tuple(replace(case, group=cases[0].id) for case in cases)
+    return in_order(*cases)
 
 
 def _case(step: Step, name: str, ground: Ground, twins: list[Case], before: list[Case]) -> Case:
@@ -107,7 +115,6 @@ def _case(step: Step, name: str, ground: Ground, twins: list[Case], before: list
     request = Request(step.method, f"{ground.base_url}/{step.path}", with_credential(headers, value), step.body)
     # Which of several wrong credentials it is, is told by the end of the id, as everywhere.
     case_id = f"{name}/{step.credential.rpartition('/')[2]}" if step.kind is Kind.CREDENTIAL else name
-    wants_twin = step.kind in NEGATIVE or step.aspect == AFTER_REFUSAL
     return Case(
         case_id,
         step.command,
@@ -117,9 +124,20 @@ def _case(step: Step, name: str, ground: Ground, twins: list[Case], before: list
         request,
         member=step.member,
         keyword=step.keyword,
-        twin=twins[0].id if wants_twin else None,
-        earlier=before[-1].id if step.kind is Kind.REPEAT else None,
+        twin=twins[0].id if _wants_twin(step) else None,
+        earlier=_earlier(step, before),
     )
+
+
+def _wants_twin(step: Step) -> bool:
+    return step.kind in NEGATIVE or step.aspect in BESIDE_TWIN
+
+
+def _earlier(step: Step, before: Sequence[Case]) -> str | None:
+    """What a repeat repeats is the step before it; a burst goes by the name of its first."""
+    if step.kind is Kind.BURST:
+        return next((case.id for case in before if case.kind is Kind.BURST), None)
+    return before[-1].id if step.kind is Kind.REPEAT else None
 
 
 # --- Fitting

@@ -11,10 +11,9 @@ its own, so that no refusal is mistaken for another.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain, zip_longest
 from typing import Any
@@ -23,11 +22,12 @@ from conformance import __version__
 from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import resolved
 from conformance.errors import UsageError
-from conformance.gateway_under_test.corpus import CASES, CORPUS, Ground, Group, placed
+from conformance.gateway_under_test.corpus import CASES, CORPUS, Ground, Group, in_order, placed
+from conformance.gateway_under_test.sequences import across, balance, sequences
 from conformance.gateway_under_test.settings import Settings
 from conformance.generation.bodies import malformed_bodies, open_bodies
 from conformance.generation.breakage import broken_payloads, open_payloads
-from conformance.generation.payloads import ValidPayload, fresh_payloads, valid_payloads
+from conformance.generation.payloads import WINDOW_MEMBERS, ValidPayload, fresh_payloads, valid_payloads
 from conformance.generation.probes import (
     accept_probes,
     authorization,
@@ -50,13 +50,14 @@ SINGLE_SMS = 160
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The groups of a run: cases of a group are sent in order, groups side by side.
+    """The groups of a run: cases of a group are sent in order, groups side by side, after those that are sent `alone`.
 
     `left_out`: the case files that are not sent, by what would be their case's id, and why.
     """
 
     groups: tuple[Group, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    alone: tuple[Group, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings, base_url: str) -> Plan:
@@ -77,15 +78,18 @@ class Plan:
             windowed = [p for p in plans if p.command.window_s is not None and _has_valid(only.groups, p.command)]
             return cls((*only.groups, *(repeated(plan) for plan in windowed)), only.left_out)
         generated = cls._generated(plans)
+        # On an account that others use as well, a balance says nothing.
+        alone = tuple(balance(plans)) if settings.exclusive_account or settings.gateway is None else ()
         # Drawn last, sent first: what is generated is the same with a corpus and without.
         corpus = settings.corpus.files if settings.corpus is not None else ()
-        first = placed(corpus, CORPUS, _ground(settings, plans), chain.from_iterable(generated))
-        return cls((*first.groups, *generated), first.left_out)
+        first = placed(corpus, CORPUS, _ground(settings, plans), chain.from_iterable((*alone, *generated)))
+        return cls((*first.groups, *generated), first.left_out, alone)
 
     @staticmethod
     def _generated(plans: Sequence[CommandPlan]) -> tuple[Group, ...]:
         areas = [plan.groups() for plan in plans]
         areas.append(plans[0].unknown_commands())
+        areas.append(list(across(plans)))
         # A group of each command in turn, so that all are under way from the start.
         in_turn = chain.from_iterable(zip_longest(*areas, fillvalue=()))
         return tuple(group for group in in_turn if group)
@@ -93,7 +97,7 @@ class Plan:
     @property
     def cases(self) -> tuple[Case, ...]:
         """All cases, group after group."""
-        return tuple(chain.from_iterable(self.groups))
+        return tuple(chain.from_iterable((*self.alone, *self.groups)))
 
 
 def _ground(settings: Settings, plans: Sequence[CommandPlan]) -> Ground:
@@ -180,6 +184,9 @@ class CommandPlan:
         self._headers = headers
         self.valid = valid_payloads(command, settings.constraints, settings.max_examples, self.seed("valid"))
         self._stock = self._restocked()
+        self._pairs = {_pair(payload.members) for payload in self.valid}
+        # The first request that is a positive twin, for those that have none of their own.
+        self.reference: str | None = None
 
     def groups(self) -> list[Group]:
         """All groups of the command, area after area."""
@@ -204,7 +211,16 @@ class CommandPlan:
 
         What is judged by something else than its payload shall not fail for its payload.
         """
-        return next(self._stock)
+        return next(payload for payload in self._stock if self.claim(payload.members))
+
+    def claim(self, members: Mapping[str, Any]) -> bool:
+        """Take a payload made from others for a case of its own; False if a window may have it meet another one."""
+        if self.command.window_s is None:
+            return True
+        pair = _pair(members)
+        free = pair not in self._pairs
+        self._pairs.add(pair)
+        return free
 
     def headers(self, **changes: str | None) -> Headers:
         """The headers of an ordinary request, changed or left out (None) by name (`content_type="text/plain"`)."""
@@ -231,7 +247,9 @@ class CommandPlan:
 
     def twin(self) -> Case:
         """A request as it should be, for the negative cases that it stands beside."""
-        return self.case(Kind.VALID, PLAIN, self.fresh().body)
+        twin = self.case(Kind.VALID, PLAIN, self.fresh().body)
+        self.reference = self.reference or twin.id
+        return twin
 
     def unknown_commands(self) -> list[Group]:
         """Requests for what is no command; the positive twin is a request for this one."""
@@ -249,18 +267,17 @@ class CommandPlan:
             for path in unknown_paths()
             for method in ("POST", "GET")
         ]
-        return [_in_order(twin, *cases)]
+        return [in_order(twin, *cases)]
 
 
-def _in_order(*cases: Case) -> Group:
-    """One group of cases, named after its first."""
-    return tuple(replace(case, group=cases[0].id) for case in cases)
+def _pair(members: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(members.get(name) for name in WINDOW_MEMBERS)
 
 
 def _in_parts(*cases: Case) -> Iterator[Group]:
     """Groups of at most GROUP_SIZE; the first begins with the first, which is the twin where there is one."""
     for start in range(0, len(cases), GROUP_SIZE):
-        yield _in_order(*cases[start : start + GROUP_SIZE])
+        yield in_order(*cases[start : start + GROUP_SIZE])
 
 
 def valid_cases(plan: CommandPlan) -> Iterator[Group]:
@@ -287,31 +304,15 @@ def lawful_headers(plan: CommandPlan) -> Iterator[Group]:
 
 
 def repeats(plan: CommandPlan) -> Iterator[Group]:
-    """The same request again; for a command with a window, also what is similar in part only."""
+    """The same request again."""
     yield repeated(plan)
-    if plan.command.window_s is not None:
-        yield from _similar_in_part(plan)
 
 
 def repeated(plan: CommandPlan) -> Group:
     """A request and the same once more."""
     first = plan.twin()
     aspect = "equal" if plan.command.window_s is None else "window"
-    return _in_order(first, plan.case(Kind.REPEAT, aspect, first.request.body, earlier=first.id))
-
-
-def _similar_in_part(plan: CommandPlan) -> Iterator[Group]:
-    """The same phone number with another amount; the same amount to another number, if the run may call another."""
-    base, other = plan.fresh(), plan.fresh()
-    while other.members["amount"] == base.members["amount"]:
-        other = plan.fresh()
-    first = plan.case(Kind.VALID, PLAIN, base.body)
-    similar = [first]
-    for member in ("amount", "phone_number"):
-        if other.members[member] != base.members[member]:
-            body = _encoded({**base.members, member: other.members[member]})
-            similar.append(plan.case(Kind.REPEAT, f"other-{member.partition('_')[0]}", body, earlier=first.id))
-    yield _in_order(*similar)
+    return in_order(first, plan.case(Kind.REPEAT, aspect, first.request.body, earlier=first.id))
 
 
 def wrong_credentials(plan: CommandPlan) -> Iterator[Group]:
@@ -334,7 +335,7 @@ def wrong_credentials(plan: CommandPlan) -> Iterator[Group]:
         probe = next(case for case in probes if case.aspect == aspect)
         refused = plan.case(Kind.CREDENTIAL, aspect, plan.fresh().body, headers=probe.request.headers, twin=twin.id)
         after = plan.case(Kind.REPEAT, "after-refusal", refused.request.body, twin=twin.id, earlier=refused.id)
-        yield _in_order(refused, after)
+        yield in_order(refused, after)
 
 
 def malformed(plan: CommandPlan) -> Iterator[Group]:
@@ -389,7 +390,7 @@ def wrong_methods(plan: CommandPlan) -> Iterator[Group]:
     for aspect, method in method_probes(plan.command):
         body = (plan.fresh().body or b"{}") if method in ("POST", "PUT") else b""
         cases.append(plan.case(Kind.METHOD, aspect, body, method=method, twin=twin.id))
-    yield _in_order(twin, *cases)
+    yield in_order(twin, *cases)
 
 
 AREAS: Sequence[Callable[[CommandPlan], Iterator[Group]]] = (
@@ -401,8 +402,5 @@ AREAS: Sequence[Callable[[CommandPlan], Iterator[Group]]] = (
     left_open,
     lawful_headers,
     valid_cases,
+    sequences,
 )
-
-
-def _encoded(members: Mapping[str, Any]) -> bytes:
-    return json.dumps(members, ensure_ascii=False).encode()

@@ -39,10 +39,11 @@ def history(record: Record, case: Case) -> tuple[Case, ...]:
 
 
 def _before_in_group(record: Record, case: Case) -> Iterator[Case]:
+    """The cases of its group before it; of a burst, which goes out at once, all."""
     for each in record.cases:
-        if each.id == case.id:
+        if each.id == case.id and case.kind is not Kind.BURST:
             return
-        if each.group == case.group:
+        if each.group == case.group and each.id != case.id:
             yield each
 
 

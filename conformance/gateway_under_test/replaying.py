@@ -142,7 +142,7 @@ def window_of(case: Case, cases: Iterable[Case], records: Iterable[Record]) -> W
 
 
 def _asks_for_acceptance(case: Case) -> bool:
-    return case.kind in (Kind.VALID, Kind.HEADERS, Kind.REPEAT)
+    return case.kind in (Kind.VALID, Kind.HEADERS, Kind.REPEAT, Kind.BURST)
 
 
 def _answers(record: Record, command: str) -> Iterator[Answer]:

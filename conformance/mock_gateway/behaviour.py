@@ -113,6 +113,7 @@ class Behaviour:
     coerces_numbers: bool = False
     refuses_unknown_fields: bool = False
     lenient_phone_numbers: bool = False
+    unlimited_payments: bool = False
     failure_rate: float = 0.0
     rate_per_s: float | None = None
     answer_after_s: float = 0.0

@@ -1,12 +1,12 @@
 """The table of seeded faults: each a named single misbehaviour, with the requirements that it breaks.
 
-The rows are in three tables, by what a fault is about; every judged requirement has a row that breaks it alone.
+The rows are in four tables, by what a fault is about; every judged requirement has a row that breaks it alone.
 
     FAULTS      name → Fault
     fault       the one with a name, or a UsageError that says which may have been meant
 
 The rows are written in the verbs of `fault_changes`; the functions that they name are in `fault_answers`,
-`fault_messages`, `fault_request_ids`, `fault_admission` and `fault_deliveries`.
+`fault_messages`, `fault_request_ids`, `fault_admission`, `fault_deliveries` and `fault_sequences`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from conformance.mock_gateway.fault_changes import Fault
 from conformance.mock_gateway.faults_of_admission import FAULTS_OF_ADMISSION
 from conformance.mock_gateway.faults_of_answers import FAULTS_OF_ANSWERS
 from conformance.mock_gateway.faults_of_notifications import FAULTS_OF_NOTIFICATIONS
+from conformance.mock_gateway.faults_of_sequences import FAULTS_OF_SEQUENCES
 
 __all__ = ["FAULTS", "Fault", "fault"]
 
 FAULTS: Mapping[str, Fault] = {
-    row.name: row for row in (*FAULTS_OF_ANSWERS, *FAULTS_OF_ADMISSION, *FAULTS_OF_NOTIFICATIONS)
+    row.name: row for row in (*FAULTS_OF_ANSWERS, *FAULTS_OF_ADMISSION, *FAULTS_OF_NOTIFICATIONS, *FAULTS_OF_SEQUENCES)
 }
 
 

@@ -20,8 +20,9 @@ from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Repl
 from conformance.mock_gateway.rendering import json_bytes
 from conformance.traffic import Headers
 
-BUILT_IN = Behaviour(failure_rate=0.1)
-"""Some transactions fail, so that what is required of a failure's notification is seen too."""
+BUILT_IN = Behaviour(failure_rate=0.1, unlimited_payments=True)
+"""Some transactions fail, so that what is required of a failure's notification is seen too; and a payment of more than
+the account holds is refused for lack of funds, not for its amount, so that it is seen what that costs."""
 
 SLOW_ANSWER_S = 0.05
 SLOW_NOTIFICATION_S = 1.0
@@ -171,6 +172,62 @@ def _foreign(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery
     )
 
 
+# --- What notifications tell of a payment
+
+FEE = 3  # shillings
+
+
+def _edited(edit: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Behaviour], Behaviour]:
+    """Each notification's content goes through `edit`."""
+
+    def change(delivery: Delivery) -> Delivery:
+        return replace(delivery, content=edit(delivery.content)) if isinstance(delivery.content, dict) else delivery
+
+    return _each(change)
+
+
+def _bare(content: dict[str, Any]) -> dict[str, Any]:
+    return {name: content[name] for name in ("result_code", "result_desc", "request_id")}
+
+
+def _other_form(content: dict[str, Any]) -> dict[str, Any]:
+    """Amounts with decimals and a currency, numbers masked in another way, references in capitals."""
+    forms: Mapping[str, Callable[[str], str]] = {
+        "amount": lambda amount: f"KES {int(amount):,}.00",
+        "phone_number": lambda number: f"xxxxxx{number[-3:]}",
+        "bill_ref_number": str.upper,
+        "account_balance": lambda balance: f"{balance}.00",
+    }
+    return {
+        name: forms[name](value) if name in forms and isinstance(value, str) else value
+        for name, value in content.items()
+    }
+
+
+def _less_a_fee(content: dict[str, Any]) -> dict[str, Any]:
+    amount = content.get("amount")
+    return {**content, "amount": str(int(amount) - FEE)} if isinstance(amount, str) else content
+
+
+def _equal_payments_refused(behaviour: Behaviour) -> Behaviour:
+    accepted: set[tuple[str | None, bytes]] = set()
+
+    def refusal(moment: Moment) -> str | None:
+        payment = moment.command in ("mpesa/online", "mpesa-wallet")
+        return "window" if payment and (moment.command, moment.request.body) in accepted else None
+
+    def remember(reply: Reply, moment: Moment) -> Reply:
+        if moment.refusal is None:
+            accepted.add((moment.command, moment.request.body))
+        return reply
+
+    return replace(
+        behaviour,
+        additional_refusals=(*behaviour.additional_refusals, refusal),
+        reply=(*behaviour.reply, remember),
+    )
+
+
 # --- How changes are made
 
 
@@ -247,6 +304,21 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             ),
             Variant("no-www-authenticate", "a 401 has no WWW-Authenticate", _reply(_without_challenge)),
             Variant("rate-limited", "60 requests a second, 429 with Retry-After beyond", _set(rate_per_s=RATE_PER_S)),
+            Variant("no-extras", "notifications have the three members that all have, and no other", _edited(_bare)),
+            Variant(
+                "extras-of-other-form",
+                "notifications tell amounts with decimals, and phone numbers masked in another way",
+                _edited(_other_form),
+            ),
+            Variant(
+                "amounts-less-a-fee", "notifications tell what is left of an amount after a fee", _edited(_less_a_fee)
+            ),
+            Variant("refuses-equal-payments", "a payment that was accepted is refused again", _equal_payments_refused),
+            Variant(
+                "limited-payments",
+                "a payment above 70000 shillings is invalid, whatever the balance",
+                _set(unlimited_payments=False),
+            ),
             Variant("foreign-notifications", "another integrator's notifications come as well", _deliveries(_foreign)),
         )
     }

@@ -104,8 +104,8 @@ def _change(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Cha
         entry["id"],
         entry["command"],
         entry["title"],
-        old and old["verdict"],
-        new and new["verdict"],
+        None if old is None else old["verdict"],
+        None if new is None else new["verdict"],
         findings[0]["message"] if findings else (new or {}).get("reason_detail"),
     )
 

@@ -153,13 +153,6 @@ def _counts(result: Result) -> str:
     return " · ".join(f"{counts[verdict]:,} {verdict.value}" for verdict in Verdict if counts.get(verdict))
 
 
-def _left_out(result: Result) -> Iterator[str]:
-    """Cases that could not be sent."""
-    for note in result.record.notes:
-        if note.kind == "left-out":
-            yield f"left out {note.detail['case']}: {note.detail['why']}"
-
-
 def _not_looked_into(result: Result) -> Iterator[str]:
     """What was not looked into, where that could have been."""
     untold = sum(entry.get("depends_on") == Dependence.UNTOLD for entry in result.document["requirements"])

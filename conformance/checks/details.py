@@ -1,0 +1,148 @@
+"""What a notification tells of its transaction, put beside what the request asked for.
+
+    Details             what a request asked for, of that which notifications of its product may tell again
+    comparable          product → the members that both the request and the notification have in `schemas/`
+    Echo                what a notification tells, and whether that is what its own request asked for
+
+All of it is optional: documented are the members, not that they are there, nor their exact form. So each is read as
+leniently as it can be, and what cannot be read tells nothing: an amount may have decimals, separators or a currency,
+a phone number may be masked in any way that leaves its last digits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Any
+
+from conformance.checks.reading import is_number
+from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import schema
+
+# What a request asked for, member by member in the order of `comparable`, nothing where it did not say: in one string,
+# for it is kept for each accepted request.
+Details = str
+SEPARATOR = "\x1f"
+
+CURRENCY = re.compile(r"(KES|KSHS?)\.?\s*|\s*(KES|KSHS?)\.?$", re.IGNORECASE)
+MASKED = re.compile(r"\+?[0-9]*[*xX•#._-]+(?P<shown>[0-9]*)\Z")
+# A last digit or two may agree by chance, and one that is masked nearly whole tells no more than that.
+SHOWN_DIGITS = 3
+MASK = "*"
+
+
+def _amounts_agree(told: Any, asked: str) -> bool | None:
+    amount, wanted = _decimal(told), _decimal(asked)
+    return None if amount is None or wanted is None else amount == wanted
+
+
+def _decimal(told: Any) -> Decimal | None:
+    if not isinstance(told, str) and not is_number(told):
+        return None
+    try:
+        amount = Decimal(CURRENCY.sub("", str(told).strip()).replace(",", ""))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() else None
+
+
+def _phone_numbers_agree(told: Any, asked: str) -> bool | None:
+    text = str(told) if isinstance(told, int) else told
+    if not isinstance(text, str):
+        return None
+    text = re.sub(r"[ ()]", "", text)
+    masked = MASKED.match(text)
+    shown = masked["shown"] if masked else text.lstrip("+").lstrip("0")
+    if len(shown) < SHOWN_DIGITS or not (shown.isascii() and shown.isdigit()):
+        return None
+    return asked.endswith(shown)
+
+
+def _names_agree(told: Any, asked: str) -> bool | None:
+    text = str(told) if isinstance(told, int) else told
+    if not isinstance(text, str) or not text.strip() or MASK in text:
+        return None
+    return text.strip().casefold() == asked.strip().casefold()
+
+
+COMPARED: Mapping[str, Callable[[Any, str], bool | None]] = {
+    "amount": _amounts_agree,
+    "phone_number": _phone_numbers_agree,
+    "short_code": _names_agree,
+    "bill_ref_number": _names_agree,
+}
+"""Member → whether what was told is what was asked for; None if that cannot be said."""
+
+
+@cache
+def comparable(command: str | None) -> tuple[str, ...]:
+    """The members that a request of the command has, that its notifications may tell, and that can be compared."""
+    product = COMMANDS[command].product if command in COMMANDS else None
+    if product is None:
+        return ()
+    asked, told = (schema(f"{product}/{name}")["properties"] for name in ("request", "notification"))
+    return tuple(name for name in COMPARED if name in asked and name in told)
+
+
+def details_of(command: str | None, members: Mapping[str, Any] | None) -> Details | None:
+    """What a request asked for; None if there is nothing that a notification may tell again."""
+    names = comparable(command)
+    if not names or members is None:
+        return None
+    values = [value if isinstance(value := members.get(name), str) else "" for name in names]
+    return SEPARATOR.join(values) if any(values) and not any(SEPARATOR in value for value in values) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What a notification tells of its transaction, beside what its own request asked for.
+
+    `told`: the members of `comparable` as they stand in it; empty if none contradicts. `agreeing` and `contradicting`:
+    how many of them are, or are not, what was asked for.
+    """
+
+    told: tuple[Any, ...]
+    agreeing: int
+    contradicting: int
+
+    @classmethod
+    def of(cls, command: str | None, details: Details, members: Mapping[str, Any]) -> Echo | None:
+        """Put a notification beside its request; None if it tells nothing that can be compared."""
+        told = tuple(members.get(name) for name in comparable(command))
+        agreeing, contradicting = compared(command, told, details)
+        if contradicting:
+            return cls(told, agreeing, contradicting)
+        return _faithful(agreeing) if agreeing else None
+
+
+@cache  # nearly all are, and there may be hundreds of thousands
+def _faithful(agreeing: int) -> Echo:
+    return Echo((), agreeing, 0)
+
+
+def compared(command: str | None, told: tuple[Any, ...], details: Details) -> tuple[int, int]:
+    """How many of the members that were told are those asked for, and how many are not."""
+    verdicts = [
+        COMPARED[name](value, wanted)
+        for name, value, wanted in zip(comparable(command), told, details.split(SEPARATOR), strict=True)
+        if value is not None and wanted
+    ]
+    return sum(v is True for v in verdicts), sum(v is False for v in verdicts)
+
+
+def amount_asked(command: str | None, details: Details) -> Decimal | None:
+    """The amount that a request asked for; None if it has none."""
+    return _amount_in(command, details.split(SEPARATOR))
+
+
+def amount_told(command: str | None, told: tuple[Any, ...]) -> Decimal | None:
+    """The amount that a notification told; None if it told none that can be read."""
+    return _amount_in(command, told)
+
+
+def _amount_in(command: str | None, values: Sequence[Any]) -> Decimal | None:
+    names = comparable(command)
+    return _decimal(values[names.index("amount")]) if "amount" in names else None

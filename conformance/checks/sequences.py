@@ -1,0 +1,179 @@
+"""IDM-04, IDM-05, CON, BAL, NTF-23: what depends on what went before, or on what happens at the same time.
+
+The cases are planned so that the contract says what each must lead to if those before it went as planned
+(`conformance.contract.history`). So each rule looks first at what it rests on: the earlier request was accepted, or
+rejected; nothing was accepted between two looks at the balance. Where that did not come about, nothing is concluded.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from conformance.checks.acceptance import INSUFFICIENT_FUNDS, accepted, account_obstacle, must_be_accepted
+from conformance.checks.details import amount_asked, amount_told, comparable, compared
+from conformance.checks.evidence import BALANCE, Arrival, Evidence, Outcome, is_number
+from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved, verdict_of
+from conformance.checks.refusals import twin_obstacle, unjudgeable
+from conformance.traffic import Kind
+
+# Requests that are put beside a notification that tells of another one than its own. Those that ask for the same amount
+# are few, unless a run has nothing but that; and then it tells nothing.
+MOST_COMPARED = 100
+# So many members that are another request's are no chance, and no fee.
+BEYOND_CHANCE = 2
+
+
+def after_rejection_is_accepted(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """IDM-04, where the earlier request was rejected, and a request of the same group shows that no other run was."""
+    for answer in evidence.final_of(command, Kind.REPEAT):
+        if answer.aspect != "after-rejection":
+            continue
+        rejected = evidence.earlier_of(answer)
+        if rejected is None or not rejected.rejected:
+            yield Unobserved(Reason.PRECONDITION, "the similar request before it was not rejected", answer.number)
+        elif obstacle := _obstacle(evidence, answer):
+            yield obstacle
+        else:
+            yield from verdict_of(answer, accepted(answer))
+
+
+def other_product_is_accepted(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """IDM-05, where the request of the other product was accepted."""
+    for answer in evidence.final_of(command, Kind.REPEAT):
+        if answer.aspect != "other-product":
+            continue
+        earlier = evidence.earlier_of(answer)
+        if earlier is None or not earlier.accepted:
+            yield Unobserved(Reason.PRECONDITION, "the other product's request was not accepted", answer.number)
+        elif obstacle := _obstacle(evidence, answer):
+            yield obstacle
+        else:
+            yield from verdict_of(answer, accepted(answer))
+
+
+def _obstacle(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+    return unjudgeable(answer) or twin_obstacle(evidence, answer) or account_obstacle(answer)
+
+
+# --- What the account shows
+
+
+def refusals_spend_nothing(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """BAL-01: the balance before and after requests of which none was accepted."""
+    return _spent(evidence, command, for_funds=False)
+
+
+def refusals_for_funds_spend_nothing(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """BAL-02: the same, where one of them was refused for lack of funds."""
+    return _spent(evidence, command, for_funds=True)
+
+
+def _spent(evidence: Evidence, command: str | None, *, for_funds: bool) -> Iterator[Judgement]:
+    for after in evidence.final_of(command, Kind.VALID):
+        before = evidence.earlier_of(after) if after.aspect == BALANCE else None
+        if before is None:
+            continue
+        between = list(evidence.sent_between(before, after))
+        if not between or for_funds != any(one.status == INSUFFICIENT_FUNDS for one in between):
+            continue
+        yield from _compared(evidence, before, after, between)
+
+
+def _compared(evidence: Evidence, before: Outcome, after: Outcome, between: Sequence[Outcome]) -> Iterator[Judgement]:
+    had, has = _balance(before), _balance(after)
+    taken = next((one for one in between if not one.rejected), None)
+    if not evidence.terms.alone:
+        yield Unobserved(Reason.NO_TRAFFIC, "others use the account, too; see --exclusive-account", after.number)
+    elif taken is not None:
+        yield Unobserved(Reason.PRECONDITION, f"{taken.case_id} was not refused between two balances", after.number)
+    elif had is None or has is None:
+        yield Unobserved(Reason.PRECONDITION, "account-details shows no balance; see ACT-03", after.number)
+    elif has < had:  # more than before is no spending: somebody may have paid in
+        names = ", ".join(one.case_id for one in between)
+        yield Finding.in_answer(
+            after,
+            f"the balance went from {had} to {has} while nothing was accepted, only refused: {names}",
+            pointer="/organization/details/available_balance",
+            value=has,
+        )
+    else:
+        yield Kept(after.number)
+
+
+def _balance(answer: Outcome) -> float | None:
+    members: Any = answer.whole.content.value if answer.whole and answer.accepted else None
+    for name in ("organization", "details", "available_balance"):
+        members = members.get(name) if isinstance(members, dict) else None
+    return members if is_number(members) else None
+
+
+# --- Whose notification it is
+
+
+def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """NTF-23: what a notification tells is not what another request asked for.
+
+    That it tells something else than was asked for is no fault by itself, for the form of its members is open: an
+    amount may be told less a fee. So another request has to fit in its stead; and either more than one member speaks
+    for that one, or most of the other notifications do tell what was asked for.
+    """
+    arrivals = [
+        arrival
+        for arrival in evidence.arrivals
+        if arrival.echo and arrival.answer and arrival.answer.command == command and not arrival.answer.shared
+    ]
+    contradicting = [arrival for arrival in arrivals if arrival.echo and arrival.echo.contradicting]
+    faithful = len(arrivals) - len(contradicting)
+    others = _by_amount(evidence, command) if contradicting else {}
+    for arrival in arrivals:
+        if arrival.echo is None or arrival.answer is None:
+            continue
+        if not arrival.echo.contradicting:
+            yield Kept(arrival.answer.number)
+            continue
+        other = _meant(arrival, command, others)
+        if other and (arrival.echo.contradicting >= BEYOND_CHANCE or faithful > len(contradicting)):
+            yield _told_of(arrival, command, other)
+
+
+def _by_amount(evidence: Evidence, command: str | None) -> Mapping[Decimal, list[Outcome]]:
+    """The accepted requests of a command by the amount that they asked for."""
+    found: dict[Decimal, list[Outcome]] = defaultdict(list)
+    for answer in evidence.owed(command):
+        amount = amount_asked(command, answer.details) if answer.details is not None else None
+        if amount is not None and len(found[amount]) < MOST_COMPARED:
+            found[amount].append(answer)
+    return found
+
+
+def _meant(arrival: Arrival, command: str | None, by_amount: Mapping[Decimal, list[Outcome]]) -> Outcome | None:
+    """Another request that asked for all that the notification tells; None if there is none."""
+    told = arrival.echo.told if arrival.echo else ()
+    amount = amount_told(command, told)
+    for other in by_amount.get(amount, ()) if amount is not None else ():
+        if other is not arrival.answer and other.details is not None:
+            agreeing, contradicting = compared(command, told, other.details)
+            if agreeing and not contradicting:
+                return other
+    return None
+
+
+def _told_of(arrival: Arrival, command: str | None, other: Outcome) -> Finding:
+    told = arrival.echo.told if arrival.echo else ()
+    shows = {name: value for name, value in zip(comparable(command), told, strict=True) if value is not None}
+    return Finding.in_notice(
+        arrival, f"the notification tells what {other.case_id} asked for, not its own request", pointer="", value=shows
+    )
+
+
+CHECKS: dict[str, Check] = {
+    "IDM-04": after_rejection_is_accepted,
+    "IDM-05": other_product_is_accepted,
+    "CON-01": must_be_accepted(Kind.BURST, lambda _: True),
+    "BAL-01": refusals_spend_nothing,
+    "BAL-02": refusals_for_funds_spend_nothing,
+    "NTF-23": tells_of_its_own_request,
+}

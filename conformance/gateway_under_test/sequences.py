@@ -1,0 +1,322 @@
+"""Requests whose history matters, planned before anything is sent: named sequences, walks drawn at random, and bursts.
+
+    sequences       the groups of one command
+    across          the groups in which several products take part
+    balance         the group that has to be alone: what the account shows before and after refusals
+    asked           a planned case as the model of the contract sees it
+
+What each step must lead to is said by the model (`conformance.contract.history`), and its label is the model's reason:
+a step that no rule speaks of is an ordinary valid request. So a walk can take any way, and every step of it is judged.
+All is drawn from the seed. Each group is small, complete in itself, and begins with a request that nothing speaks
+against: where that one is refused, an earlier run with the same seed is to blame, and nothing is concluded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from conformance.checks.evidence import BALANCE
+from conformance.contract.history import Asked, Forecast, History, Outcome, Rule
+from conformance.contract.schemas import parse_json
+from conformance.gateway_under_test.corpus import NEGATIVE, Group, in_order
+from conformance.generation.payloads import WINDOW_MEMBERS
+from conformance.traffic import Case, Kind
+
+if TYPE_CHECKING:
+    from conformance.gateway_under_test.plan import CommandPlan
+
+Members = Mapping[str, Any]
+
+PHONE, AMOUNT = WINDOW_MEMBERS
+
+# Each accepted request may cost money: walks are as short as they can be and still repeat something.
+AIRTIME_STEPS = 6
+MESSAGE_STEPS = 4
+ACROSS_STEPS = 4
+# Two requests are enough to be taken for each other.
+AT_ONCE = 2
+
+# Shillings that are moved: next to nothing, and of as many different amounts as will tell requests apart. All of them,
+# and those a shilling apart, are lawful for airtime and for payments.
+CHEAPEST, AMOUNTS = 12, 400
+
+# A digit of a phone number that the documented mask hides (2547*****149), and one that it shows.
+MASKED_DIGIT, SHOWN_DIGIT = 6, 11
+
+# More than any account holds: what a gateway that would pay it out must refuse for lack of funds.
+UNAFFORDABLE = "999999999999"
+
+# The command by which the account pays: what a refusal for lack of funds is looked for with.
+PAYS_OUT = "mpesa-wallet"
+
+# How a request of a walk is spoilt, now and then, so that the gateway has to reject it: it is not declared as JSON.
+SPOILT, SPOILT_AS = "other-content-type", "text/plain"
+SPOILT_IN = 4  # one of so many steps
+
+
+def sequences(plan: CommandPlan) -> Iterator[Group]:
+    """The groups of one command; none for one without a payload."""
+    if plan.command.product is None:
+        return
+    if plan.command.window_s is not None:
+        yield _similar(plan)
+        yield _walk(plan, AIRTIME_STEPS, _pairs(plan), Random(plan.seed("walk")))
+    elif plan.command.name == "sms":
+        first, second = plan.fresh().members, plan.fresh().members
+        yield _walk(plan, MESSAGE_STEPS, [first, second], Random(plan.seed("walk")))
+    yield _burst("same-product", [(plan, members) for members in _at_once(plan)])
+
+
+# --- What is sent: payloads that nobody else has, and what is similar to them
+
+
+def _encoded(members: Members) -> bytes:
+    return json.dumps(members, ensure_ascii=False).encode()
+
+
+def _cheap(plan: CommandPlan, phone: str | None = None) -> Members:
+    """A payload that nobody else has, of a small amount if any; to that phone number, if one is given."""
+    fresh = plan.fresh().members
+    members = {**fresh, PHONE: phone or fresh[PHONE]}
+    if AMOUNT not in members:
+        return members
+    amounts = (CHEAPEST + (int(fresh[AMOUNT]) + step) % AMOUNTS for step in range(AMOUNTS))
+    cheap = ({**members, AMOUNT: str(amount)} for amount in amounts)
+    return next(filter(plan.claim, cheap), fresh)
+
+
+def _one_shilling_apart(plan: CommandPlan) -> tuple[Members, Members]:
+    """Two payloads to one phone number; neither pair is any other request's."""
+    while True:
+        base = _cheap(plan)
+        for amount in (int(base[AMOUNT]) + 1, int(base[AMOUNT]) - 1):
+            other = {**base, AMOUNT: str(amount)}
+            if plan.claim(other):
+                return base, other
+
+
+def _with_other_phones(plan: CommandPlan, base: Members) -> Iterator[Members]:
+    """The same amount to other phone numbers, if the run may call any: first to one that a mask would not tell apart.
+
+    Of given numbers, whichever there are.
+    """
+    number = base[PHONE]
+    given = [other for other in plan.settings.phone_numbers if other != number]
+    others = given[:2] if plan.settings.phone_numbers else [_turned(number, at) for at in (MASKED_DIGIT, SHOWN_DIGIT)]
+    for other in others:
+        if plan.claim(members := {**base, PHONE: other}):
+            yield members
+
+
+def _turned(number: str, at: int) -> str:
+    """The phone number with another digit in that place."""
+    return number[:at] + str((int(number[at]) + 5) % 10) + number[at + 1 :]
+
+
+def _pairs(plan: CommandPlan) -> list[Members]:
+    """Payloads that are similar to each other in part: to walk among."""
+    base, other = _one_shilling_apart(plan)
+    return [base, other, *_with_other_phones(plan, base)][:4]
+
+
+def _at_once(plan: CommandPlan) -> Iterator[Members]:
+    """Different payloads to one phone number; within a window to any, so that none is like another in part."""
+    first = _cheap(plan)
+    yield first
+    for _ in range(AT_ONCE - 1):
+        yield _cheap(plan, None if plan.command.window_s is not None else first[PHONE])
+
+
+# --- Steps with their forecasts
+
+
+class _Steps:
+    """The cases of a sequence as it is planned, and the history that they make for those after them."""
+
+    def __init__(self) -> None:
+        self.cases: list[Case] = []
+        self._history = History()
+        self._first: dict[str, Case] = {}
+
+    def ask(self, plan: CommandPlan, members: Members, *, spoilt: bool = False) -> Forecast:
+        """The next step, labelled by what is forecast for it."""
+        body = _encoded(members)
+        forecast = self._history.forecast(_asked("", plan.command.name, body, lawful=not spoilt), 0.0)
+        case = self._labelled(plan, body, forecast)
+        self.cases.append(case)
+        accepted = forecast.outcome is not Outcome.REFUSED
+        if accepted:
+            self._first.setdefault(plan.command.name, case)
+        self._history.answered(asked(case), 0.0, accepted=accepted)
+        return forecast
+
+    def _labelled(self, plan: CommandPlan, body: bytes, forecast: Forecast) -> Case:
+        first = self._first.get(plan.command.name)
+        twin = first.id if first else None
+        if forecast.rule is Rule.UNLAWFUL:
+            headers = plan.headers(content_type=SPOILT_AS)
+            return plan.case(Kind.MALFORMED, SPOILT, body, headers=headers, twin=twin or plan.reference)
+        # Where no request of this run shows that none of an earlier run stands in the way, nothing can be concluded.
+        unproven = plan.command.window_s is not None and twin is None
+        if forecast.because is None or unproven:
+            return plan.case(Kind.VALID, "random", body)
+        return plan.case(Kind.REPEAT, forecast.rule.value, body, twin=twin, earlier=forecast.because.name)
+
+    @property
+    def group(self) -> Group:
+        """The steps as a group."""
+        return in_order(*self.cases)
+
+
+def asked(case: Case) -> Asked:
+    """A planned case as the model sees it; KeyError if it is of no command."""
+    return _asked(case.id, case.command or "", case.request.body, lawful=case.kind not in NEGATIVE)
+
+
+def _asked(name: str, command: str, body: bytes, *, lawful: bool) -> Asked:
+    try:
+        members = parse_json(body)
+    except ValueError:
+        members = None
+    phone, amount = (members.get(PHONE), members.get(AMOUNT)) if isinstance(members, dict) else (None, None)
+    pair = (phone, amount) if isinstance(phone, str) and isinstance(amount, str) else None
+    return Asked(name, command, pair, body, lawful)
+
+
+def _similar(plan: CommandPlan) -> Group:
+    """By name: one shilling apart, other phone numbers, after a rejection, and both windows that are then open."""
+    steps = _Steps()
+    base, apart = _one_shilling_apart(plan)
+    steps.ask(plan, base)
+    steps.ask(plan, apart)
+    for other in _with_other_phones(plan, base):
+        steps.ask(plan, other)
+    rejected = _cheap(plan)
+    steps.ask(plan, rejected, spoilt=True)
+    steps.ask(plan, rejected)
+    steps.ask(plan, base)
+    return steps.group
+
+
+def _walk(plan: CommandPlan, length: int, pool: Sequence[Members], chance: Random) -> Group:
+    """So many steps among the payloads of a pool; the first of these comes three times at least."""
+    between = [pool[0], *chance.choices(pool, k=length - 3)]
+    chance.shuffle(between)
+    steps = _Steps()
+    steps.ask(plan, pool[0])
+    for members in between:
+        spoilt = plan.command.window_s is not None and chance.randrange(SPOILT_IN) == 0
+        steps.ask(plan, members, spoilt=spoilt)
+    steps.ask(plan, pool[0])
+    return steps.group
+
+
+# --- Several products
+
+
+def across(plans: Sequence[CommandPlan]) -> Iterator[Group]:
+    """The groups in which several products take part, if several are exercised."""
+    posting = [plan for plan in plans if plan.command.product is not None]
+    if not posting[1:]:
+        return
+    chance = Random(plans[0].seed("across"))
+    windowed = [plan for plan in posting if plan.command.window_s is not None]
+    payments = [plan for plan in posting if plan.command.window_s is None and _has_amount(plan)]
+    for plan in windowed:
+        if payments:
+            yield _with_payments(plan, chance.sample(payments, len(payments)))
+    yield _walk_across(posting, chance)
+    yield _burst("all-products", _one_each(posting))
+
+
+def _has_amount(plan: CommandPlan) -> bool:
+    return AMOUNT in plan.valid[0].members
+
+
+def _with_payments(airtime: CommandPlan, payments: Sequence[CommandPlan]) -> Group:
+    """Payments of what was just topped up, and a top-up of what was just paid: neither is a repeat of the other."""
+    steps = _Steps()
+    topped_up, paid = _cheap(airtime), _cheap(airtime)
+    steps.ask(airtime, topped_up)
+    for plan in payments:
+        steps.ask(plan, _paying(plan, topped_up))
+    steps.ask(payments[0], _paying(payments[0], paid))
+    steps.ask(airtime, paid)
+    return steps.group
+
+
+def _paying(plan: CommandPlan, pair: Members) -> Members:
+    return _to(plan.fresh().members, pair)
+
+
+def _walk_across(plans: Sequence[CommandPlan], chance: Random) -> Group:
+    """Some of the products in an order of their own, then any of them: to two phone numbers, of two amounts."""
+    steps = _Steps()
+    windowed = next((plan for plan in plans if plan.command.window_s is not None), None)
+    pairs = [_cheap(windowed), _cheap(windowed)] if windowed else [_numbers(plans[0]), _numbers(plans[0])]
+    pool = {plan.command.name: [_to(_cheap(plan), pair) for pair in pairs] for plan in plans}
+    order = chance.sample(plans, min(len(plans), ACROSS_STEPS - 1))
+    for plan in (*order, *chance.choices(plans, k=ACROSS_STEPS - len(order))):
+        steps.ask(plan, chance.choice(pool[plan.command.name]))
+    return steps.group
+
+
+def _numbers(plan: CommandPlan) -> Members:
+    return {PHONE: plan.fresh().members[PHONE]}
+
+
+def _to(members: Members, pair: Members) -> Members:
+    """The members with phone number and amount of a pair, as far as they have such and it says so."""
+    return {name: pair.get(name, value) if name in WINDOW_MEMBERS else value for name, value in members.items()}
+
+
+# --- At once
+
+
+def _burst(aspect: str, requests: Iterable[tuple[CommandPlan, Members]]) -> Group:
+    """Ordinary requests to one phone number that are sent at the same moment."""
+    cases: list[Case] = []
+    for plan, members in requests:
+        earlier = cases[0].id if cases else None
+        cases.append(plan.case(Kind.BURST, aspect, _encoded(members), earlier=earlier))
+    return in_order(*cases)
+
+
+def _one_each(plans: Sequence[CommandPlan]) -> Iterator[tuple[CommandPlan, Members]]:
+    """A request of each command, all to the phone number of the first."""
+    phone: str | None = None
+    for plan in plans:
+        members = _cheap(plan, phone)
+        phone = members[PHONE]
+        yield plan, members
+
+
+# --- What the account shows
+
+
+def balance(plans: Sequence[CommandPlan]) -> Iterator[Group]:
+    """The account before and after requests that have to be refused, for every product and for lack of funds.
+
+    Nothing is accepted in it, so that nothing may be spent; it has to be sent while nothing else is. The unaffordable
+    payment is left out where it would be one to a real phone number.
+    """
+    account = next((plan for plan in plans if plan.command.product is None), None)
+    posting = [plan for plan in plans if plan.command.product is not None]
+    if account is None or not posting:
+        return
+    looks = [account.case(Kind.VALID, BALANCE)]
+    refused = []
+    for plan in posting:
+        headers = plan.headers(content_type=SPOILT_AS)
+        refused.append(plan.case(Kind.MALFORMED, SPOILT, _encoded(_cheap(plan)), headers=headers, twin=plan.reference))
+    looks.append(account.case(Kind.VALID, BALANCE, earlier=looks[-1].id))
+    group = [looks[0], *refused, looks[1]]
+    for plan in posting:
+        if plan.command.name == PAYS_OUT and not plan.settings.phone_numbers:
+            body = _encoded({**plan.fresh().members, AMOUNT: UNAFFORDABLE})
+            group.append(plan.case(Kind.OPEN, "open", body, keyword="unaffordable"))
+            group.append(account.case(Kind.VALID, BALANCE, earlier=looks[-1].id))
+    yield in_order(*group)

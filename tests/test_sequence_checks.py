@@ -1,0 +1,142 @@
+"""The checks of sequences, bursts and balances, on records made by hand: what is found, and what is not concluded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from runs import Run
+
+from conformance.checks.judgement import Reason
+from conformance.traffic import Kind
+from conformance.verdicts import RequirementVerdict, Verdict, judge
+
+
+def verdict(run: Run, id_: str, command: str = "airtime") -> RequirementVerdict:
+    """The verdict on one requirement × command."""
+    return next(v for v in judge(run.record()).verdicts if (v.requirement.id, v.command) == (id_, command))
+
+
+# --- IDM-04, IDM-05
+
+
+def after(aspect: str, earlier: int, status: int, twin: int = 200, other: str = "airtime") -> Run:
+    """A twin, an earlier request, and the one that follows it; each with that status."""
+    run = Run(commands=("airtime", other))
+    first = run.invoke("a" * 32, twin, command="airtime")
+    before = run.invoke("b" * 32, earlier, command=other, kind=Kind.MALFORMED)
+    run.invoke("c" * 32, status, command="airtime", kind=Kind.REPEAT, aspect=aspect, twin=first.id, earlier=before.id)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("id_", "aspect", "earlier", "other"),
+    [("IDM-04", "after-rejection", 415, "airtime"), ("IDM-05", "other-product", 200, "mpesa-wallet")],
+)
+def test_what_stands_in_nobodys_way_is_judged_where_it_came_about(
+    id_: str, aspect: str, earlier: int, other: str
+) -> None:
+    """Accepted: kept. Refused: broken. Without its ground, or for funds, or where another run may be to blame: open."""
+    refused_before = 600 - earlier if earlier == 200 else 200
+
+    assert Verdict.PASS is verdict(after(aspect, earlier, 200, other=other), id_).verdict
+    assert Verdict.FAIL is verdict(after(aspect, earlier, 400, other=other), id_).verdict
+    for run in (
+        after(aspect, refused_before, 400, other=other),
+        after(aspect, earlier, 402, other=other),
+        after(aspect, earlier, 400, twin=400, other=other),
+    ):
+        judged = verdict(run, id_)
+        assert (Verdict.INCONCLUSIVE, Reason.PRECONDITION) == (judged.verdict, judged.reason)
+
+
+# --- CON-01, RID-05
+
+
+def burst(*answers: tuple[str, int]) -> Run:
+    """A burst of messages with these ids and statuses."""
+    run = Run()
+    first = None
+    for request_id, status in answers:
+        case = run.invoke(
+            request_id * 32, status, kind=Kind.BURST, aspect="same-product", earlier=first.id if first else None
+        )
+        first = first or case
+    return run
+
+
+def test_each_of_a_burst_is_accepted() -> None:
+    """All are valid."""
+    assert Verdict.PASS is verdict(burst(("a", 200), ("b", 200)), "CON-01", "sms").verdict
+    assert 1 == verdict(burst(("a", 200), ("b", 409)), "CON-01", "sms").failed
+
+
+def test_an_id_that_a_burst_shares_is_no_other_requirements_matter() -> None:
+    """One misbehaviour breaks one requirement."""
+    run = burst(("a", 200), ("a", 200), ("b", 200))
+
+    assert (1, 1) == (verdict(run, "RID-05", "sms").failed, verdict(run, "RID-05", "sms").observations - 1)
+    assert Verdict.PASS is verdict(run, "RID-01", "sms").verdict
+
+
+def test_an_id_that_was_given_outside_of_the_burst_is_not_the_bursts_matter() -> None:
+    """It is RID-01's."""
+    run = burst(("a", 200), ("b", 200))
+    run.invoke("b" * 32)
+
+    assert Verdict.PASS is verdict(run, "RID-05", "sms").verdict
+    assert 1 == verdict(run, "RID-01", "sms").failed
+
+
+# --- BAL
+
+
+def account(balance: Any) -> dict[str, Any]:
+    """An answer of account-details."""
+    details = {"available_balance": balance}
+    return {
+        "status_code": 200,
+        "description": "OK",
+        "request_id": f"{balance}",
+        "organization": {"name": "n", "details": details},
+    }
+
+
+def looked(before: Any, after: Any, *statuses: int, exclusive: bool = True) -> Run:
+    """Two looks at the balance, and requests with these statuses between them."""
+    run = Run(commands=("sms", "account-details"), exclusive_account=exclusive)
+    first = run.invoke(command="account-details", aspect="balance", envelope=account(before))
+    for n, status in enumerate(statuses):
+        run.invoke(f"{n:032}", status, kind=Kind.MALFORMED)
+    run.invoke(command="account-details", aspect="balance", envelope=account(after), earlier=first.id)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("run", "id_", "expected"),
+    [
+        (looked(100, 100, 415, 422), "BAL-01", Verdict.PASS),
+        (looked(100, 99.5, 415, 422), "BAL-01", Verdict.FAIL),
+        (looked(100, 120, 415), "BAL-01", Verdict.PASS),
+        (looked(100, 99, 415, 200), "BAL-01", Verdict.INCONCLUSIVE),
+        (looked(100, 99, 415, 500), "BAL-01", Verdict.INCONCLUSIVE),
+        (looked("100", "99", 415), "BAL-01", Verdict.INCONCLUSIVE),
+        (looked(100, 99, 415, exclusive=False), "BAL-01", Verdict.INCONCLUSIVE),
+        (looked(100, 99), "BAL-01", Verdict.INCONCLUSIVE),
+        (looked(100, 99, 402), "BAL-01", Verdict.INCONCLUSIVE),
+        (looked(100, 99, 402), "BAL-02", Verdict.FAIL),
+        (looked(100, 100, 402), "BAL-02", Verdict.PASS),
+        (looked(100, 99, 415), "BAL-02", Verdict.INCONCLUSIVE),
+    ],
+)
+def test_a_balance_tells_something_where_nothing_was_accepted(run: Run, id_: str, expected: Verdict) -> None:
+    """And nobody else uses the account; what was refused for funds is a matter of its own."""
+    assert expected is verdict(run, id_, "account-details").verdict
+
+
+def test_a_shared_account_does_not_stand_in_the_way() -> None:
+    """It says what to do."""
+    judged = verdict(looked(100, 99, 415, exclusive=False), "BAL-01", "account-details")
+
+    assert not judged.hinders
+    assert "--exclusive-account" in (judged.detail or "")

@@ -1,0 +1,218 @@
+"""The planner of sequences: the same for the same seed, forecasts that hold, and what each run is sure to exercise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from campaigns import settings
+
+from conformance.checks.evidence import BALANCE
+from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.contract.history import History, Outcome, Rule
+from conformance.contract.schemas import parse_json, violations
+from conformance.gateway_under_test.corpus import Group
+from conformance.gateway_under_test.plan import CommandPlan, Plan, repeats
+from conformance.gateway_under_test.sequences import UNAFFORDABLE, across, asked, balance
+from conformance.gateway_under_test.sequences import sequences as sequences_of
+from conformance.gateway_under_test.settings import MOCK_SENDER_IDS, MOCK_SHORT_CODES
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.gateway import Gateway
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.traffic import Case, Kind
+
+BASE = "http://gateway.example/api/v2"
+GIVEN = ("254712000001", "254112000002")
+SEQUENCES = (Kind.REPEAT, Kind.BURST)
+# Accepted requests that sequences and bursts add to a run of all products: each may cost money.
+MOST_ACCEPTED = 40
+
+
+@cache
+def planned(**changes: Any) -> Plan:
+    """The plan of a run."""
+    return Plan.of(settings(Path("reports"), **changes), BASE)
+
+
+def sequences(plan: Plan) -> list[Group]:
+    """The groups whose history matters."""
+    return [g for g in (*plan.alone, *plan.groups) if any(c.kind in SEQUENCES or c.aspect == BALANCE for c in g)]
+
+
+def gateway(**account: Any) -> Gateway:
+    """The built-in mock gateway with the account of a run's settings."""
+    given = settings(Path("reports"))
+    names = {
+        "sender_ids": (*given.sender_ids, *MOCK_SENDER_IDS),
+        "short_codes": (*given.short_codes, *MOCK_SHORT_CODES),
+    }
+    registered = replace(
+        Account.sample({product: f"http://callback.example/{product}" for product in PRODUCTS}),
+        consumer_key=given.consumer_key,
+        consumer_secret=given.consumer_secret,
+        **{**names, **account},
+    )
+    return Gateway(registered, BUILT_IN)
+
+
+def members_of(case: Case) -> dict[str, Any]:
+    """The members of a case's body."""
+    members = parse_json(case.request.body)
+    assert isinstance(members, dict)
+    return members
+
+
+def drawn(seed: int, numbers: tuple[str, ...]) -> list[Group]:
+    """The sequences of a run with that seed, without the rest of its plan, which takes longer."""
+    told = settings(Path("reports"), seed=seed, phone_numbers=numbers)
+    plans = [CommandPlan(COMMANDS[name], told, BASE, {}) for name in told.commands]
+    each = [group for plan in plans for area in (repeats, sequences_of) for group in area(plan)]
+    return [*each, *across(plans), *balance(plans)]
+
+
+# Not @given: payloads are drawn by Hypothesis, and one within the other takes ten times as long.
+SEEDS = (0, 7, 20261122, 2**32 - 1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("numbers", [(), GIVEN, GIVEN[:1]])
+def test_every_forecast_is_what_the_gateway_does(seed: int, numbers: tuple[str, ...]) -> None:
+    """Step by step: outcome, label, ids; and the balance stands still while nothing is accepted."""
+    one, history = gateway(), History()
+    for case in (case for group in drawn(seed, numbers) for case in group):
+        balance_before = one.balance
+        answer = one.answer(replace(case.request, url=case.request.url.removeprefix("http://gateway.example")), 0.0)
+        accepted = answer.reply.status == 200
+        forecast = history.forecast(asked(case), 0.0)
+
+        if case.kind is Kind.OPEN:
+            assert 402 == answer.reply.status or numbers
+        elif COMMANDS[case.command or ""].product and forecast.outcome is not Outcome.OPEN:
+            assert accepted == (forecast.outcome is Outcome.ACCEPTED), (case.id, forecast)
+        if case.kind is Kind.REPEAT:
+            assert _outcome_of(Rule(case.aspect)) == _outcome_of(forecast.rule), (case.id, forecast)
+        assert history.answered(asked(case), 0.0, accepted=accepted, request_id=answer.reply.content["request_id"]), (
+            case.id
+        )
+        assert accepted or balance_before == one.balance, case.id
+
+
+def _outcome_of(rule: Rule) -> Outcome:
+    """What follows from a rule; in the whole of a run another one may come first than in its own group."""
+    return Outcome.REFUSED if rule is Rule.WINDOW else Outcome.ACCEPTED
+
+
+def test_the_same_seed_gives_the_same_sequences() -> None:
+    """To the byte, and in the same order; another seed gives others."""
+    assert drawn(7, ()) == drawn(7, ()) != drawn(8, ())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_run_exercises_each_sequence(seed: int) -> None:
+    """The named ones, whatever the walks come to."""
+    cases = [case for group in sequences(planned(seed=seed)) for case in group]
+    shown = Counter((case.command, case.aspect) for case in cases if case.kind in SEQUENCES)
+
+    assert shown["airtime", "other-amount"] >= 1
+    assert shown["airtime", "other-phone"] >= 2
+    assert shown["airtime", "after-rejection"] >= 1
+    assert shown["airtime", "window"] >= 3
+    assert shown["airtime", "other-product"] >= 1
+    assert shown["mpesa/online", "other-product"] >= 1
+    assert shown["mpesa-wallet", "other-product"] >= 1
+    assert shown["sms", "equal"] >= 3
+    for command in ("sms", "airtime", "mpesa/online", "mpesa-wallet"):
+        assert shown[command, "same-product"] == 2
+        assert shown[command, "all-products"] == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sequences_are_lean(seed: int) -> None:
+    """What a gateway has to accept of them, and may charge for."""
+    added = [
+        case
+        for group in sequences(planned(seed=seed))
+        if len(group) > 2 or group[0].kind is Kind.BURST
+        for case in group
+    ]
+    paid = [c for c in added if c.kind in (Kind.VALID, *SEQUENCES) and c.command != "account-details"]
+
+    assert len([case for case in paid if case.aspect != "window"]) <= MOST_ACCEPTED
+
+
+def test_one_shilling_apart_is_one_shilling() -> None:
+    """And to the same phone number."""
+    (group,) = (g for g in sequences(planned()) if any(c.aspect == "after-rejection" for c in g) and len(g) == 7)
+    first, apart, *others = group
+
+    assert members_of(first)["phone_number"] == members_of(apart)["phone_number"]
+    assert 1 == abs(int(members_of(first)["amount"]) - int(members_of(apart)["amount"]))
+    hidden, shown = (members_of(case)["phone_number"] for case in others[:2])
+    number = members_of(first)["phone_number"]
+    assert (number[:4], number[-3:]) == (hidden[:4], hidden[-3:])
+    assert number[:-1] == shown[:-1]
+
+
+def test_a_burst_is_a_group_of_its_own_to_one_phone_number() -> None:
+    """Within a window to any number, for there a burst shall not be a repeat in part."""
+    bursts = [group for group in planned().groups if group[0].kind is Kind.BURST]
+
+    assert 5 == len(bursts)
+    for group in bursts:
+        assert {Kind.BURST} == {case.kind for case in group}
+        assert [None, *[group[0].id] * (len(group) - 1)] == [case.earlier for case in group]
+        numbers = {members_of(case)["phone_number"] for case in group}
+        commands = {case.command for case in group}
+        assert len(numbers) == (2 if commands == {"airtime"} else 1)
+        assert len(group) == len({case.request.body for case in group})
+
+
+def test_groups_are_small() -> None:
+    """So that a limit can drop any of them whole."""
+    assert max(map(len, sequences(planned()))) <= 9
+
+
+@pytest.mark.parametrize(
+    ("changes", "looks", "unaffordable"),
+    [
+        ({}, 3, 1),
+        ({"gateway": "http://127.0.0.1:1/api/v2"}, 0, 0),
+        ({"gateway": "http://127.0.0.1:1/api/v2", "exclusive_account": True}, 3, 1),
+        ({"exclusive_account": True, "phone_numbers": GIVEN}, 2, 0),
+        ({"products": ("sms",)}, 2, 0),
+    ],
+)
+def test_the_balance_is_looked_at_where_it_tells_something(
+    changes: dict[str, Any], looks: int, unaffordable: int
+) -> None:
+    """On an account of the run's own; and no real phone number is offered more than anybody has."""
+    cases = [case for group in planned(**changes).alone for case in group]
+
+    assert looks == sum(case.aspect == BALANCE for case in cases)
+    assert unaffordable == sum(UNAFFORDABLE.encode() in case.request.body for case in cases)
+    assert 0 == sum(UNAFFORDABLE.encode() in c.request.body for g in planned(**changes).groups for c in g)
+
+
+def test_nothing_between_two_looks_has_to_be_accepted() -> None:
+    """Else the balance might change lawfully."""
+    (group,) = planned().alone
+
+    assert {Kind.VALID, Kind.MALFORMED, Kind.OPEN} == {case.kind for case in group}
+    assert {"account-details"} == {case.command for case in group if case.kind is Kind.VALID}
+    for case in group:
+        if case.kind is Kind.OPEN:
+            folder = COMMANDS[case.command or ""].folder
+            assert [] != violations(f"{folder}/request", members_of(case))
+            assert [] == violations(f"{folder}/request.tolerated", members_of(case))
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_one_product_has_no_sequences_with_others(product: str) -> None:
+    """Its own are the same as ever."""
+    for group in planned(products=(product,)).groups:
+        assert "all-products" not in {case.aspect for case in group}
+        assert "other-product" not in {case.aspect for case in group}
