@@ -94,23 +94,8 @@ def _campaign(
     journal.note("samples", {"passed": check_samples()})
     if not _proven(settings, rig, journal, progress):
         return
-<<<<<<< HEAD
     hearing = _Hearing(settings, journal, progress)
     _send(planned(settings, rig.gateway), settings, rig, journal, hearing)
-=======
-    plan = planned(settings, rig.gateway)
-    journal.plan(plan.cases)
-    journal.flush()  # else requests would stand behind the whole plan, and not in the file when they go out
-    for case_id, why in plan.left_out.items():
-        journal.note("left-out", {"case": case_id, "why": why})
-    hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))
-    rig.intake.hand_to(hearing.on_arrival)
-    progress.phase("send", f"{len(plan.cases)} cases")
-    sender = Sender(journal, hearing.pace, on_exchange=hearing.on_exchange, ca_file=settings.ca_file)
-    for group in plan.alone:
-        sender.send([group])
-    sender.send(plan.groups)
->>>>>>> main
     progress.phase("listen", f"up to {settings.notify_within_s:g} s")
     settled = hearing.ledger.wait()
     if settled.missing and settings.gateway is not None:
@@ -132,7 +117,10 @@ def _send(plan: Plan, settings: Settings, rig: Rig, journal: Journal, hearing: _
     hearing.expect(len(plan.cases))
     rig.intake.hand_to(hearing.on_arrival)
     hearing.progress.phase("send", f"{len(plan.cases)} cases")
-    Sender(journal, hearing.pace, on_exchange=hearing.on_exchange, ca_file=settings.ca_file).send(plan.groups)
+    sender = Sender(journal, hearing.pace, on_exchange=hearing.on_exchange, ca_file=settings.ca_file)
+    for group in plan.alone:
+        sender.send([group])
+    sender.send(plan.groups)
 
 
 def _look_into_failures(settings: Settings, journal: Journal, hearing: _Hearing, budget: int) -> None:
