@@ -245,8 +245,8 @@ def _dependence(entry: Mapping[str, Any]) -> Iterator[str]:
     """On what it depends, and the simplest request of each cause."""
     if entry.get("depends_on", Dependence.UNTOLD) != Dependence.UNTOLD:
         yield entry["pattern"]
-    for finding in entry["findings"]:
-        yield from alike(finding)
+    for finding in () if entry.get("depends_on") == Dependence.ALWAYS else entry["findings"]:
+        yield from alike(finding)  # where all fell short, the others need no names
 
 
 def _finding(shortfall: Shortfall) -> Iterator[str]:
