@@ -18,6 +18,7 @@ from conformance.gateway_under_test.comparison import Comparison, Tally
 from conformance.journal import Note, Record
 from conformance.reporting.junit import junit
 from conformance.reporting.likeness import alike
+from conformance.reporting.page import html
 from conformance.reporting.repeat import repeat_command
 from conformance.reporting.result import Result
 from conformance.reporting.terminal import show
@@ -175,3 +176,13 @@ def test_a_comparison_says_no_more_than_was_seen(ill: Tally, well: Tally, depend
     comparison = Comparison(ill, well)
 
     assert (depends, whatever) == (comparison.depends, comparison.whatever)
+
+
+def test_the_page_tells_them_too() -> None:
+    """Pattern, simplest form and number, in the section of the requirement."""
+    result = result_of([shrunk()])
+    text = html(result.document, result.record).decode()
+
+    assert PATTERN.text in text
+    assert "case sms/shrink/RSP-03/9" in text
+    assert "5 more with the same cause" in text

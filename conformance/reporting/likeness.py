@@ -13,13 +13,16 @@ SHOWN = 40
 
 
 def alike(finding: Mapping[str, Any]) -> Iterator[str]:
-    """Lines for people: the simplest request, what is special in it, and the other findings of the same cause."""
-    minimal = finding["minimal"]
+    """Lines for people: the simplest request, what is special in it, and the other findings of the same cause.
+
+    None for a finding of a report that was written before there was such a thing.
+    """
+    minimal = finding.get("minimal")
     if minimal:
         found = "simplest" if minimal["finished"] else "simplest so far"
         special = ", ".join(_told(name, value) for name, value in minimal["differs"].items())
         yield f"{found}: {special or minimal['body']} · case {minimal['case']}"
-    if finding["count"] > 1:
+    if finding.get("count", 1) > 1:
         named = finding["others"][:NAMED]
         rest = finding["count"] - 1 - len(named)
         more = f" and {rest} more" if named and rest else ""
