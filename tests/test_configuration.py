@@ -134,6 +134,7 @@ def test_every_option_of_a_run_is_a_setting(here: Path) -> None:
     tried |= {"corpus", "cases", "save-corpus"}  # tests/test_casefiles.py
     tried |= {"expectations"}  # tests/test_expectations.py
     tried |= {"ca-file", "callback-token", "callback-tls-cert", "callback-tls-key"}  # tests/test_receiver_tls.py
+    tried |= {"max-accepted", "max-spend", "rate", "concurrency", "connect-timeout", "read-timeout", "plan", "format"}
     tried |= {"consumer-secret-file", "netrc"}  # tests/test_credentials.py
     tried |= {"sign-key", "key-passphrase", "subject-name", "subject-digest", "valid-days"}  # test_cli_certificates.py
 
@@ -252,7 +253,7 @@ def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_options_of_other_commands_may_be_in_the_file(tmp_path: Path) -> None:
     """One file serves all commands."""
-    assert {"seed": 1} == from_file("seed = 1\nlisten = '127.0.0.1:9000'\nformat = 'json'\n", tmp_path)
+    assert {"seed": 1} == from_file("seed = 1\nlisten = '127.0.0.1:9000'\noutput = 'badge.svg'\n", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -326,3 +326,22 @@ def test_the_wall_clock_of_these_tests_is_right() -> None:
     """The constants above name the same moment."""
     assert 0.0 == retry_after_s((("Retry-After", NOON),), NOON_WALL)
     assert 1.0 == retry_after_s((("Retry-After", NOON),), NOON_WALL - 1)
+
+
+# --- Requests that got lost
+
+
+def test_lost_requests_make_everybody_pause_longer_each_time_until_one_goes_through(clock: Clock) -> None:
+    """Those that were lost at the same time count once; the rate stays what it was."""
+    pace = _pace(clock, rate_per_s=1000.0)
+    pauses = []
+    for _ in range(4):
+        sent_at = clock.now
+        for earlier_s in (0.0, 0.1, 0.2):
+            pace.lost(clock.now, sent_at - earlier_s)
+        pauses.append(_waited(pace, clock))
+
+    assert [0.5, 1.0, 2.0, 4.0] == pytest.approx(pauses)
+    assert 4 == pace.lost_in_a_row
+    pace.went_through(clock.now)
+    assert (0, 1000.0) == (pace.lost_in_a_row, pace.rate_per_s)

@@ -17,7 +17,7 @@ from campaigns import registered
 from command_line import CHECKOUT, PATIENCE_S, Called
 
 from conformance.cli.certificates import SECTION
-from conformance.cli.run import run
+from conformance.cli.run import PLAN, run
 from conformance.contract.commands import PRODUCTS, commands_of
 from conformance.contract.requirements import Actor, catalogue
 from conformance.mock_gateway.account import Account
@@ -82,14 +82,14 @@ def requirement_of(item: str) -> str:
 
 
 def test_the_options_are_those_of_the_run_command() -> None:
-    """The same names, repeatable where they are, with a value where they have one; but those about a certificate.
+    """The same names, repeatable where they are, with a value where they have one; none about certificates or plans.
 
-    A certificate is of a whole run, and in a session of pytest anything may be left out.
+    A certificate is of a whole run, and in a session of pytest anything may be left out; a plan is no session at all.
     """
     expected = {
         name: (option.multiple, option.is_flag)
         for option in run.params
-        if isinstance(option, click.Option) and getattr(option, "section", None) != SECTION
+        if isinstance(option, click.Option) and getattr(option, "section", None) not in (SECTION, PLAN)
         for name in (*option.opts, *option.secondary_opts)
         if name.startswith("--")
     }

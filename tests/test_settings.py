@@ -12,13 +12,13 @@ from campaigns import SECRET, settings
 from conformance.callbacks.asgi_thread import Tls
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.errors import UsageError
+from conformance.gateway_under_test.limits import Limits, is_loopback
 from conformance.gateway_under_test.settings import (
     MOCK_SENDER_IDS,
     MOCK_SHORT_CODES,
     SEED_BITS,
     Settings,
     fresh_seed,
-    is_loopback,
 )
 
 HERE = Path("reports")
@@ -80,13 +80,30 @@ def test_a_credential_in_the_gateway_url_is_refused_and_not_repeated() -> None:
 )
 def test_a_usable_gateway_url_is_kept_as_it_was_given(gateway: str) -> None:
     """Every report names it."""
-    assert gateway == settings(HERE, gateway=gateway, phone_numbers=("254712345678",)).gateway
+    told = {"phone_numbers": ("254712345678",), "limits": Limits(max_spend=0)}
+    assert gateway == settings(HERE, gateway=gateway, **told).gateway
 
 
 def test_a_gateway_beyond_this_machine_needs_phone_numbers() -> None:
     """Random numbers belong to somebody: none is called that was not given."""
     with pytest.raises(UsageError, match="--phone-number is missing"):
         settings(HERE, gateway="https://api.statum.co.ke/api/v2")
+
+
+def test_a_gateway_beyond_this_machine_needs_to_be_told_how_much_may_be_spent() -> None:
+    """By the commands that move money; where none is exercised nobody needs to say so."""
+    beyond = {"gateway": "https://api.statum.co.ke/api/v2", "phone_numbers": ("254712345678",)}
+
+    with pytest.raises(UsageError, match=r"--max-spend is missing.*airtime, mpesa/online, mpesa-wallet may move money"):
+        settings(HERE, **beyond)
+    with pytest.raises(UsageError, match=r"and mpesa/online may move money"):
+        settings(HERE, **beyond, products=("sms", "mpesa-online"))
+    assert 25 == settings(HERE, **beyond, products=("sms",)).bounds.max_accepted
+
+
+def test_what_only_looks_needs_to_be_told_nothing() -> None:
+    """Account-details reaches nobody and moves nothing."""
+    assert settings(HERE, gateway="https://api.statum.co.ke/api/v2", looks_only=True).looks_only
 
 
 def test_the_commands_are_those_of_the_products_and_account_details() -> None:

@@ -47,7 +47,8 @@ ASPECTS: Mapping[str, str] = {
 
 
 @cache
-def _judged_by(aspect: str, command: str | None) -> str:
+def judged_by(aspect: str, command: str | None) -> str:
+    """The requirement that a valid request of this aspect is judged by."""
     own = ASPECTS.get(aspect)
     return own if own is not None and command in catalogue()[own].commands else "ACC-02"
 
@@ -123,7 +124,7 @@ def _window_obstacle(answer: Outcome, window: tuple[int | None, Any] | None) -> 
 
 
 def _valid(requirement: str) -> Check:
-    return must_be_accepted(Kind.VALID, lambda a: _judged_by(a.aspect, a.command) == requirement)
+    return must_be_accepted(Kind.VALID, lambda a: judged_by(a.aspect, a.command) == requirement)
 
 
 def _of(kind: Kind, *aspects: str) -> Check:

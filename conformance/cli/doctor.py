@@ -42,7 +42,7 @@ def doctor(**options: Any) -> int:
     """
     if options["driver"] is not None:
         return _driver(options["driver"])
-    settings = settings_from(options)
+    settings = settings_from(options, looks_only=True)
     whole = options["show_callback_token"]
     console = results()
     probed = 0

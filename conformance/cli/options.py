@@ -1,7 +1,6 @@
 """The options that several commands share, and the settings that they make.
 
-gateway_options, account_options, notification_options, campaign_options, case_options, report_dir
-                                                                                        groups of options
+gateway_options, account_options, campaign_options, case_options, report_options …      groups of options
 settings_from                                                                           options → Settings
 """
 
@@ -19,6 +18,7 @@ from conformance.cli.command import ExpectationsFile, Listen, Named, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
 from conformance.cli.credentials import Given, credential_of
+from conformance.cli.limits import limits_from
 from conformance.client_under_test.settings import DEFAULT_TIMEOUT_S
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
@@ -335,10 +335,10 @@ def credential_from(options: dict[str, Any]) -> tuple[str, str]:
     return key or sample.consumer_key, secret or sample.consumer_secret
 
 
-def settings_from(options: dict[str, Any]) -> Settings:
+def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Settings:
     """The settings of a run, from the options that the command has; those that it lacks have their defaults.
 
-    Raises UsageError for what cannot be used.
+    `looks_only`: the command sends nothing but account-details. Raises UsageError for what cannot be used.
     """
     key, secret = credential_from(options)
     seed = options.get("seed")
@@ -363,6 +363,8 @@ def settings_from(options: dict[str, Any]) -> Settings:
         redact=tuple(options.get("redact", ())),
         show_phone_numbers=options.get("show_phone_numbers", False),
         report_dir=options.get("report_dir", Path("reports")),
+        limits=limits_from(options),
+        looks_only=looks_only,
         expectations=options.get("expectations"),
         **_cases_from(options),
     )

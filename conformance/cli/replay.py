@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from conformance.callbacks.address import Address
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.complaints import Complaints
+from conformance.cli.limits import limit_options
 from conformance.cli.options import (
     REPORTS,
     gateway_options,
@@ -27,10 +28,11 @@ from conformance.contract.commands import COMMANDS
 from conformance.errors import UsageError, did_you_mean
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.corpus import numbers_named
+from conformance.gateway_under_test.limits import is_loopback
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.recorded import history, sent_again
 from conformance.gateway_under_test.replaying import judged_alone, window_of
-from conformance.gateway_under_test.settings import Settings, is_loopback
+from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Record, read_journal
 from conformance.journal.redaction import MARKS
 from conformance.reporting.console import remarks, results
@@ -57,6 +59,7 @@ FOLDER = "replay"
 @phone_options
 @receiver_options
 @waiting_options
+@limit_options
 def replay(case_id: str, **options: Any) -> int:
     """Send the recorded CASE again, byte for byte, and judge it by itself.
 
@@ -159,10 +162,13 @@ def _settings(record: Record, cases: tuple[Case, ...], options: dict[str, Any]) 
         "sender_id": tuple(recorded["sender_ids"]),
         "short_code": tuple(recorded["short_codes"]),
         "phone_number": tuple(recorded["phone_numbers"]),
+        # What the run was allowed is allowed once more; of what it needed for all its cases this needs a few.
+        **{name: recorded.get(name) for name in ("max_accepted", "max_spend")},
+        "rate": recorded.get("rate_per_s"),
         "product": products or tuple(recorded["products"]),
     }
     given = {name: value for name, value in options.items() if not _by_default(name) and value not in (None, ())}
-    chosen = {"consumer_secret": None, **wanted, **given, "report_dir": options["report_dir"] / FOLDER}
+    chosen = {**options, "consumer_secret": None, **wanted, **given, "report_dir": options["report_dir"] / FOLDER}
     url = chosen["callback_url"]
     if url is not None and any(mark in url for mark in MARKS):
         raise UsageError(

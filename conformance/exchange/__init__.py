@@ -2,15 +2,17 @@
 
     failures    why there is no answer, in words
     connection  one request out, one answer in
+    allowance   Allowance: how many may be accepted, and for how much
     pacing      Pace: when the next request may go out
     sender      Sender: groups of cases through several connections into the journal
 
-What a campaign needs is a `Sender` and a `Pace`.
+What a campaign needs is a `Sender` with its `Manners`, a `Pace` and an `Allowance`.
 """
 
 from __future__ import annotations
 
+from conformance.exchange.allowance import Allowance
 from conformance.exchange.pacing import Pace
-from conformance.exchange.sender import Sender
+from conformance.exchange.sender import Manners, Sender
 
-__all__ = ["Pace", "Sender"]
+__all__ = ["Allowance", "Manners", "Pace", "Sender"]

@@ -24,7 +24,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from conformance.errors import SuiteError
-from conformance.exchange.failures import CONNECT_TIMEOUT_S, incomplete, no_answer, too_slow
+from conformance.exchange.failures import CONNECT_TIMEOUT_S, incomplete, never_left, no_answer, too_slow
 from conformance.traffic import Request, Response, header
 
 IDLE_S = 1.0
@@ -43,7 +43,11 @@ BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Unanswered(Exception):
-    """A request without an answer; its text says why, in plain words."""
+    """A request without an answer; its text says why, in plain words. `never_left`: surely nobody received it."""
+
+    def __init__(self, message: str, *, never_left: bool = False) -> None:
+        super().__init__(message)
+        self.never_left = never_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +89,22 @@ class _Address:
 class Connection:
     """A connection to whatever its requests name; made when it is needed, and again when it was closed."""
 
-    def __init__(self, timeout_s: float, keep_alive: KeepAlive, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        timeout_s: float,
+        keep_alive: KeepAlive,
+        tls: ssl.SSLContext,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    ) -> None:
         """Each answer may take `timeout_s`, from the first byte sent to the last one read."""
         self._timeout_s = timeout_s
+        self._connect_timeout_s = connect_timeout_s
         self._keep_alive = keep_alive
         self._tls = tls
         self._transport: httpx.HTTPTransport | None = None
         self._opened_for: tuple[str | None, bool] | None = None
         self._used = False
-        timeouts = {"connect": CONNECT_TIMEOUT_S, "read": timeout_s, "write": timeout_s, "pool": None}
+        timeouts = {"connect": connect_timeout_s, "read": timeout_s, "write": timeout_s, "pool": None}
         self._address = lru_cache(maxsize=256)(lambda url: _Address.of(url, timeouts))
 
     def ask(self, request: Request, ready: Callable[[], object] | None = None) -> Answer:
@@ -113,7 +124,8 @@ class Connection:
         except httpx.TransportError as error:
             if self._used and not isinstance(error, httpx.TimeoutException):
                 self._keep_alive.trusted = False  # it may have crossed the close of a connection that was used before
-            raise Unanswered(no_answer(error, self._timeout_s)) from error
+            why = no_answer(error, self._timeout_s, self._connect_timeout_s)
+            raise Unanswered(why, never_left=never_left(error)) from error
         raw = self._body(incoming, deadline)
         self._used = True
         self._try_keep_alive(incoming)

@@ -1,5 +1,6 @@
 """Why there is no answer, in plain words: what the user reads in a finding.
 
+never_left          whether nothing was sent
 cannot_connect      before anything was sent
 no_answer           sent, but no answer began
 incomplete          an answer began and did not end
@@ -29,10 +30,15 @@ _CANNOT_CONNECT: tuple[tuple[type[OSError], Callable[[OSError], str]], ...] = (
 )
 
 
-def cannot_connect(error: httpx.TransportError) -> str:
+def never_left(error: httpx.TransportError) -> bool:
+    """Whether there was no connection, so that not a byte of the request can have been received."""
+    return isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError))
+
+
+def cannot_connect(error: httpx.TransportError, connect_timeout_s: float = CONNECT_TIMEOUT_S) -> str:
     """Words for a ConnectError, ConnectTimeout or ProxyError."""
     if isinstance(error, httpx.ConnectTimeout):
-        return f"no connection within {CONNECT_TIMEOUT_S:g} s"
+        return f"no connection within {connect_timeout_s:g} s"
     if isinstance(error, httpx.ProxyError):
         return f"the proxy did not connect: {error}"
     cause = _operating_system_error(error)
@@ -42,10 +48,10 @@ def cannot_connect(error: httpx.TransportError) -> str:
     return f"no connection: {(cause.strerror if cause else None) or error}"
 
 
-def no_answer(error: httpx.TransportError, timeout_s: float) -> str:
-    """Words for what went wrong after connecting, before an answer was seen."""
-    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
-        return cannot_connect(error)
+def no_answer(error: httpx.TransportError, timeout_s: float, connect_timeout_s: float = CONNECT_TIMEOUT_S) -> str:
+    """Words for what went wrong before an answer was seen."""
+    if never_left(error):
+        return cannot_connect(error, connect_timeout_s)
     if isinstance(error, httpx.TimeoutException):
         return f"no answer within {timeout_s:g} s"
     if isinstance(error, httpx.RemoteProtocolError) and str(error) != _DISCONNECTED:

@@ -1,6 +1,6 @@
 """How fast requests go out: as fast as the gateway takes them, and slower when it says so.
 
-    Pace                .await_turn before a request; .went_through or .told_to_slow_down after its answer
+    Pace                .await_turn before a request; .went_through, .told_to_slow_down or .lost after it
     retry_after_s       what a Retry-After header asks for
 
 A gateway that limits its rate is driven close below the limit: what it accepted in the last second before it refused
@@ -100,6 +100,8 @@ class Pace:
         self._resumed_at = float("-inf")
         self._passed: deque[float] = deque()
         self._refused_in_a_row = 0
+        self._lost_in_a_row = 0
+        self._lost_at = float("-inf")
 
     def await_turn(self) -> bool:
         """Waits until a request may go out. False if there will be no more turns because of `stop`."""
@@ -128,7 +130,7 @@ class Pace:
     def went_through(self, now: float) -> None:
         """The gateway took a request, whatever it answered."""
         with self._changed:
-            self._refused_in_a_row = 0
+            self._refused_in_a_row = self._lost_in_a_row = 0
             self._passed.append(now)
             self._forget(now)
 
@@ -145,13 +147,31 @@ class Pace:
             self._refused_in_a_row += 1
             self._learned = self._lower_rate(now)
             self._growth = max(self._growth * GROWTH_KEPT, LEAST_GROWTH)
-            backed_off = FIRST_PAUSE_S * 2.0 ** min(self._refused_in_a_row - 1, 10)
+            backed_off = _backed_off(self._refused_in_a_row)
             if retry_after_s is None:
                 pause = backed_off
             else:  # what was asked for is enough once; a gateway that refuses again did not mean it
                 pause = max(retry_after_s, backed_off if self._refused_in_a_row > 1 else 0.0)
             self._learned_at = now
             self._pause(now, pause * (1.0 + JITTER * self._jitter()))
+
+    def lost(self, now: float, sent_at: float) -> None:
+        """A request got lost on its way: everybody pauses, twice as long each time until one goes through again.
+
+        Those that were under way at the same time say nothing new; the rate stays as it is.
+        """
+        with self._changed:
+            if sent_at < self._lost_at:
+                return
+            self._lost_in_a_row += 1
+            self._lost_at = now
+            self._pause(now, _backed_off(self._lost_in_a_row) * (1.0 + JITTER * self._jitter()))
+
+    @property
+    def lost_in_a_row(self) -> int:
+        """How often everybody had to pause for lost requests since one last went through."""
+        with self._changed:
+            return self._lost_in_a_row
 
     @property
     def rate_per_s(self) -> float | None:
@@ -197,6 +217,10 @@ class Pace:
     def _forget(self, now: float) -> None:
         while self._passed and self._passed[0] <= now - LEARNED_OVER_S:
             self._passed.popleft()
+
+
+def _backed_off(in_a_row: int) -> float:
+    return FIRST_PAUSE_S * 2.0 ** min(in_a_row - 1, 10)
 
 
 def retry_after_s(headers: Headers, wall: float) -> float | None:

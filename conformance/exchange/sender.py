@@ -6,7 +6,10 @@ Cases of the kind BURST that follow each other in a group go out at once: each o
 of its own, which waits when its connection stands until all the others' do. Loopback puts them a few tenths of a
 millisecond apart, and each is on its way before any is answered.
 
-Nothing is ever sent twice but a request that was told to wait (429, or 503 with Retry-After): it was not taken.
+Sent again is only what surely did nothing: a request that was told to wait (429, or 503 with Retry-After), and over a
+network one that never left (no connection) or that only reads (account-details). Never one that may have been received:
+it may have been a payment. Each is another attempt at the same case. What may be accepted is counted by an `Allowance`,
+before anything goes out.
 """
 
 from __future__ import annotations
@@ -17,11 +20,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure
+from conformance.exchange.allowance import Allowance, is_refused
 from conformance.exchange.connection import Connection, KeepAlive, Unanswered
 from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.exchange.pacing import Pace, retry_after_s
@@ -38,6 +45,9 @@ only latency asks for more, and a real gateway is not to be stormed with more co
 MAX_ATTEMPTS = 8
 """At one case, while it is told to slow down. The pauses between them add up to a minute: by then it is no burst."""
 
+MAX_LOST = 3
+"""Attempts at one case that got lost on the network: with the pauses between them seconds, as long as a flaw lasts."""
+
 TOO_MANY_REQUESTS = 429
 UNAVAILABLE = 503
 
@@ -46,12 +56,41 @@ def _ignore(_case: Case, _exchange: Exchange) -> None:
     """What is done about an exchange if nobody wants to know."""
 
 
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How requests are sent: how many groups side by side, how long connection and answer may take (seconds).
+
+    `over_network`: whether a network lies between, so that a request that got lost is not the gateway's doing.
+    """
+
+    concurrency: int = CONCURRENCY
+    timeout_s: float = ANSWER_TIMEOUT_S
+    connect_timeout_s: float = CONNECT_TIMEOUT_S
+    over_network: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What became of one attempt; `never_left`: surely nobody received it."""
+
+    exchange: Exchange
+    never_left: bool = False
+
+
+class _Outcome(Enum):
+    """What became of a case."""
+
+    SENT = auto()
+    WITHHELD = auto()
+    STOPPED = auto()
+
+
 class Sender:
     """Sends cases and records what becomes of each attempt.
 
-    `concurrency`: how many groups are under way at once, at most. `timeout_s`: how long an answer may take. `ca_file`:
-    certificates to trust beside the usual ones. `on_exchange` is called after every attempt, by the thread that made
-    it; what it is given is not redacted.
+    `ca_file`: certificates to trust beside the usual ones. `on_exchange` is called after every attempt, by the thread
+    that made it; what it is given is not redacted. A case that `allowance` has no room for is left out, and so are
+    those of its group that build on it.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -63,13 +102,15 @@ class Sender:
         on_exchange: Callable[[Case, Exchange], None] = _ignore,
         *,
         ca_file: Path | None = None,
+        allowance: Allowance | None = None,
+        manners: Manners | None = None,
     ) -> None:
         self._journal = journal
         self._pace = pace
-        self._concurrency = concurrency
-        self._timeout_s = timeout_s
+        self._manners = manners or Manners(concurrency, timeout_s)
         self._ca_file = ca_file
         self._on_exchange = on_exchange
+        self._allowance = allowance or Allowance()
         self._error: BaseException | None = None
 
     def send(self, groups: Sequence[Sequence[Case]]) -> None:
@@ -82,7 +123,8 @@ class Sender:
         # Reading the certificates takes 20 ms: once, and only if they are needed. Without them nobody is trusted.
         secure = any(_is_https(case) for group in groups for case in group)
         tls = trusting(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        connected = partial(Connection, self._timeout_s, KeepAlive(), tls)
+        manners = self._manners
+        connected = partial(Connection, manners.timeout_s, KeepAlive(), tls, manners.connect_timeout_s)
 
         def work(done: threading.Event) -> None:
             try:
@@ -94,7 +136,7 @@ class Sender:
                 done.set()
 
         # Not Thread.join: up to Python 3.12 one that is interrupted takes the thread for ended.
-        done = [threading.Event() for _ in range(min(self._concurrency, len(waiting)))]
+        done = [threading.Event() for _ in range(min(manners.concurrency, len(waiting)))]
         threads = [
             threading.Thread(target=work, args=(one,), name=f"sender-{number}", daemon=True)
             for number, one in enumerate(done)
@@ -114,6 +156,7 @@ class Sender:
     def stop(self) -> None:
         """Sends nothing more; `send` returns when what is under way is answered. Safe from any thread."""
         self._pace.stop()
+        self._allowance.stop()
 
     def _work(self, waiting: deque[Sequence[Case]], connected: Callable[[], Connection]) -> None:
         with connected() as connection:
@@ -122,20 +165,34 @@ class Sender:
                     group = waiting.popleft()
                 except IndexError:
                     return
-                for at_once, cases in groupby(group, key=_is_burst):
-                    if at_once:
-                        went_on = self._send_at_once(tuple(cases), connected)
-                    else:
-                        went_on = all(self._send(case, connection) for case in cases)
-                    if not went_on:
-                        return
+                if not self._send_group(group, connection, connected):
+                    return
 
-    def _send_at_once(self, cases: Sequence[Case], connected: Callable[[], Connection]) -> bool:
-        """All cases at the same moment, and then whatever further attempts they need; False if there was a stop."""
-        if not all(self._pace.await_turn() for _ in cases):
-            return False
+    def _send_group(self, group: Sequence[Case], connection: Connection, connected: Callable[[], Connection]) -> bool:
+        """The cases of a group in order, without those that build on one that was withheld; False if stopped."""
+        withheld: set[str | None] = set()
+        for at_once, each in groupby(group, key=_is_burst):
+            cases = tuple(each)
+            for together in (cases,) if at_once else ((case,) for case in cases):
+                if any({case.twin, case.earlier} & withheld - {None} for case in together):
+                    outcome = _Outcome.WITHHELD
+                elif at_once:
+                    outcome = self._send_at_once(together, connected)
+                else:
+                    outcome = self._send(together[0], connection)
+                if outcome is _Outcome.STOPPED:
+                    return False
+                if outcome is _Outcome.WITHHELD:
+                    withheld.update(case.id for case in together)
+        return True
+
+    def _send_at_once(self, cases: Sequence[Case], connected: Callable[[], Connection]) -> _Outcome:
+        """All cases at the same moment, and then whatever further attempts they need."""
+        outcome = self._let_out(*cases)
+        if outcome is not _Outcome.SENT:
+            return outcome
         start = threading.Barrier(len(cases))
-        ended: list[bool] = []
+        ended: list[_Outcome] = []
 
         def work(case: Case, done: threading.Event) -> None:
             try:
@@ -152,31 +209,55 @@ class Sender:
         for number, (case, event) in enumerate(zip(cases, done, strict=True)):
             threading.Thread(target=work, args=(case, event), name=f"burst-{number}", daemon=True).start()
         _wait_for_all(done)
-        return len(ended) == len(cases) and all(ended)
+        went_on = len(ended) == len(cases) and _Outcome.STOPPED not in ended
+        return _Outcome.SENT if went_on else _Outcome.STOPPED
 
-    def _send(self, case: Case, connection: Connection, start: threading.Barrier | None = None) -> bool:
-        """All attempts at one case; False if there was a stop. At a `start` the first waits, which has its turn."""
+    def _send(self, case: Case, connection: Connection, start: threading.Barrier | None = None) -> _Outcome:
+        """All attempts at one case. At a `start` the first waits, which has been let out."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             together = start if attempt == 1 else None
-            if together is None and not self._pace.await_turn():
-                return False
-            exchange = self._attempt(case, attempt, connection, together)
-            self._on_exchange(case, exchange)
-            if exchange.response is None or not self._told_to_wait(exchange.response, exchange):
-                return True
-        return True
+            if together is None and (outcome := self._let_out(case)) is not _Outcome.SENT:
+                # One that was told to wait, and for which there is no room any more, was sent.
+                return _Outcome.SENT if attempt > 1 and outcome is _Outcome.WITHHELD else outcome
+            attempted = self._settled(case, attempt, connection, together)
+            self._on_exchange(case, attempted.exchange)
+            if not self._once_more(case, attempted):
+                break
+        return _Outcome.SENT
+
+    def _let_out(self, *cases: Case) -> _Outcome:
+        """Waits for room under the limits, and then for the turn of each of these requests."""
+        requests = [case.request for case in cases]
+        if not self._allowance.reserve(*requests):
+            return _Outcome.WITHHELD
+        if all(self._pace.await_turn() for _ in cases):
+            return _Outcome.SENT
+        for request in requests:
+            self._allowance.settle(request, refused=True)
+        return _Outcome.STOPPED
+
+    def _settled(self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None) -> _Attempt:
+        """One attempt, counted by what became of it."""
+        nothing_came_of_it = False
+        try:
+            attempted = self._attempt(case, attempt, connection, start)
+            response = attempted.exchange.response
+            nothing_came_of_it = attempted.never_left if response is None else is_refused(response)
+        finally:
+            self._allowance.settle(case.request, refused=nothing_came_of_it)
+        return attempted
 
     def _attempt(
         self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None = None
-    ) -> Exchange:
+    ) -> _Attempt:
         at, wall = time.monotonic(), time.time()
         number = self._journal.sent(case.id, attempt, case.request, at, wall)
-        response, failure = None, None
+        response, failure, never_left = None, None, False
         try:
             answer = connection.ask(case.request, None if start is None else lambda: _await(start))
         except Unanswered as unanswered:
             answered_at = time.monotonic()
-            failure = str(unanswered)
+            failure, never_left = str(unanswered), unanswered.never_left
             self._journal.failed(number, failure, answered_at)
         else:
             answered_at = time.monotonic()
@@ -184,7 +265,24 @@ class Sender:
             self._journal.answered(number, response, answered_at)
             if answer.remark is not None:
                 self._journal.note("undecodable", {"exchange": number, "remark": answer.remark})
-        return Exchange(number, case.id, attempt, case.request, at, wall, response, failure, answered_at)
+        exchange = Exchange(number, case.id, attempt, case.request, at, wall, response, failure, answered_at)
+        return _Attempt(exchange, never_left)
+
+    def _once_more(self, case: Case, attempted: _Attempt) -> bool:
+        """Whether the case is sent again, after a pause that the pace knows of."""
+        exchange = attempted.exchange
+        if exchange.response is not None:
+            return self._told_to_wait(exchange.response, exchange)
+        if not self._manners.over_network or not (attempted.never_left or _only_reads(case)):
+            return False
+        self._pace.lost(exchange.answered_at or exchange.sent_at, exchange.sent_at)
+        if self._pace.lost_in_a_row >= MAX_ATTEMPTS:
+            raise EnvironmentFailure(
+                f"the gateway cannot be reached any more: {exchange.failure}, {MAX_ATTEMPTS} times in a row, "
+                "however long it was waited",
+                "is the network up, and the gateway running?",
+            )
+        return exchange.attempt < MAX_LOST
 
     def _told_to_wait(self, response: Response, exchange: Exchange) -> bool:
         now = exchange.answered_at or exchange.sent_at
@@ -201,6 +299,12 @@ class Sender:
                 return True
         self._pace.went_through(now)
         return False
+
+
+def _only_reads(case: Case) -> bool:
+    """Whether it asks for what moves nothing, as often as it is asked: account-details, with its own method."""
+    command = COMMANDS.get(case.command or "")
+    return command is not None and command.product is None and case.request.method == command.method == "GET"
 
 
 def _is_burst(case: Case) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ from conformance.callbacks.ledger import Ledger, Settled, request_id_of
 from conformance.callbacks.strays import Strays
 from conformance.checks.evidence import Answer
 from conformance.errors import EnvironmentFailure
-from conformance.exchange import Pace, Sender
+from conformance.exchange import Allowance, Sender
+from conformance.gateway_under_test.limits import Limits, is_loopback
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.preflight import examine, way_back
 from conformance.gateway_under_test.progress import Progress, Silent
 from conformance.gateway_under_test.rig import Rig, rigged
 from conformance.gateway_under_test.samples import check_samples
-from conformance.gateway_under_test.settings import Settings, is_loopback
+from conformance.gateway_under_test.settings import Settings
 from conformance.gateway_under_test.shrinking import Search
 from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.mock_gateway.behaviour import Behaviour
@@ -95,35 +97,41 @@ def _campaign(
     if not _proven(settings, rig, journal, progress):
         return
     hearing = _Hearing(settings, journal, progress)
-    _send(planned(settings, rig.gateway), settings, rig, journal, hearing)
-    progress.phase("listen", f"up to {settings.notify_within_s:g} s")
-    settled = hearing.ledger.wait()
-    if settled.missing and settings.gateway is not None:
-        lost = {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}
-        journal.note("way-back", {"lost": lost})
-    if hearing.strays.left_out:
-        journal.note("strays", {"left_out": hearing.strays.left_out})
-    journal.note("settled", {"at": time.monotonic(), **_described(settled)})
-    if budget := settings.shrink_budget(rig.gateway):
-        _look_into_failures(settings, journal, hearing, budget)
+    not_planned: dict[str, int] = {}
+    with _sending(settings, rig, journal, hearing, not_planned) as sender:
+        rig.intake.hand_to(hearing.on_arrival)
+        _send(planned(settings, rig.gateway), not_planned, journal, hearing, sender)
+        progress.phase("listen", f"up to {settings.notify_within_s:g} s")
+        settled = hearing.ledger.wait()
+        if settled.missing and settings.gateway is not None:
+            lost = {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}
+            journal.note("way-back", {"lost": lost})
+        if hearing.strays.left_out:
+            journal.note("strays", {"left_out": hearing.strays.left_out})
+        journal.note("settled", {"at": time.monotonic(), **_described(settled)})
+        if budget := settings.shrink_budget(rig.gateway):
+            _look_into_failures(settings, journal, hearing, sender, budget)
 
 
-def _send(plan: Plan, settings: Settings, rig: Rig, journal: Journal, hearing: _Hearing) -> None:
-    """What is planned; nobody has the plan after that, which may be most of what a large run has in memory."""
+def _send(plan: Plan, not_planned: dict[str, int], journal: Journal, hearing: _Hearing, sender: Sender) -> None:
+    """What is planned; nobody has the plan after that, which may be most of what a large run has in memory.
+
+    How much of it was left out for the limits of the run is put into `not_planned`.
+    """
+    not_planned.update(plan.beyond_limits)
     journal.plan(plan.cases)
     journal.flush()  # else requests would stand behind the whole plan, and not in the file when they go out
     for case_id, why in plan.left_out.items():
         journal.note("left-out", {"case": case_id, "why": why})
     hearing.expect(len(plan.cases))
-    rig.intake.hand_to(hearing.on_arrival)
     hearing.progress.phase("send", f"{len(plan.cases)} cases")
-    sender = Sender(journal, hearing.pace, on_exchange=hearing.on_exchange, ca_file=settings.ca_file)
     for group in plan.alone:
         sender.send([group])
     sender.send(plan.groups)
+    sender.send(plan.last)
 
 
-def _look_into_failures(settings: Settings, journal: Journal, hearing: _Hearing, budget: int) -> None:
+def _look_into_failures(settings: Settings, journal: Journal, hearing: _Hearing, sender: Sender, budget: int) -> None:
     """On what do the failures depend, and what are the simplest requests that show them?"""
     journal.flush()
     search = Search.of(settings, read_journal(journal.path), budget, LATE_S)
@@ -135,7 +143,7 @@ def _look_into_failures(settings: Settings, journal: Journal, hearing: _Hearing,
         hearing.begin_again(search.patience_s if listen_s is None else listen_s)
         hearing.expect(sum(map(len, groups)))
         journal.plan([case for group in groups for case in group])
-        Sender(journal, Pace(), on_exchange=hearing.on_exchange, ca_file=settings.ca_file).send(groups)
+        sender.send(groups)
         if listen_s is not None:
             hearing.ledger.wait()
         settled_at = time.monotonic()
@@ -145,6 +153,27 @@ def _look_into_failures(settings: Settings, journal: Journal, hearing: _Hearing,
     search.run(ask, journal.note)
     if hearing.ledger.outstanding:
         hearing.ledger.wait()  # what is still on its way would find nobody
+
+
+@contextmanager
+def _sending(
+    settings: Settings, rig: Rig, journal: Journal, hearing: _Hearing, not_planned: Mapping[str, int]
+) -> Iterator[Sender]:
+    """Sends whatever the run sends, within its limits; in the end it is noted what may have been accepted."""
+    bounds = settings.bounds
+    allowance = bounds.allowance()
+    try:
+        yield Sender(
+            journal,
+            hearing.pace,
+            on_exchange=hearing.on_exchange,
+            ca_file=settings.ca_file,
+            allowance=allowance,
+            manners=bounds.manners(rig.gateway),
+        )
+    finally:
+        if bounds.any:
+            journal.note("allowance", _within_limits(bounds, allowance, not_planned))
 
 
 def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> bool:
@@ -166,6 +195,18 @@ def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) 
     return True
 
 
+def _within_limits(bounds: Limits, allowance: Allowance, not_planned: Mapping[str, int]) -> Mapping[str, Any]:
+    """What may have been accepted, and how many cases and attempts were kept from being sent by which option."""
+    return {
+        "max_accepted": bounds.max_accepted,
+        "max_spend": bounds.max_spend,
+        "accepted_at_most": allowance.taken,
+        "spent_at_most": allowance.spent,
+        "not_planned": dict(not_planned),
+        "withheld": dict(allowance.withheld),
+    }
+
+
 def _described(settled: Settled) -> Mapping[str, Any]:
     return {
         "owed": settled.owed,
@@ -183,7 +224,7 @@ class _Hearing:
 
     def __init__(self, settings: Settings, journal: Journal, progress: Progress) -> None:
         most = max(MOST_AWAITED, int(settings.notify_within_s * MOST_AWAITED_PER_S))
-        self.pace = Pace(held_until=lambda: self.ledger.full_until(most))
+        self.pace = settings.bounds.pace(settings.seed, lambda: self.ledger.full_until(most))
         self.ledger = Ledger(settings.notify_within_s + LATE_S, on_change=lambda _: self.pace.look_again())
         self.strays = Strays()
         self.progress = progress
@@ -199,7 +240,7 @@ class _Hearing:
 
     def begin_again(self, notify_within_s: float) -> None:
         """What was owed before is not waited for any more."""
-        self.ledger = Ledger(notify_within_s)
+        self.ledger = Ledger(notify_within_s, on_change=lambda _: self.pace.look_again())
 
     def on_exchange(self, case: Case, exchange: Exchange) -> None:
         """An attempt has its answer; called by the sender's workers."""

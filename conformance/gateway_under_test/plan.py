@@ -23,11 +23,18 @@ from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import resolved
 from conformance.errors import UsageError
 from conformance.gateway_under_test.corpus import CASES, CORPUS, Ground, Group, in_order, placed
-from conformance.gateway_under_test.sequences import across, balance, sequences
+from conformance.gateway_under_test.selection import GROUP_SIZE, selected
+from conformance.gateway_under_test.sequences import AMOUNT, AMOUNTS, CHEAPEST, across, balance, sequences
 from conformance.gateway_under_test.settings import Settings
 from conformance.generation.bodies import malformed_bodies, open_bodies
 from conformance.generation.breakage import broken_payloads, open_payloads
-from conformance.generation.payloads import WINDOW_MEMBERS, ValidPayload, fresh_payloads, valid_payloads
+from conformance.generation.payloads import (
+    WINDOW_MEMBERS,
+    ValidPayload,
+    encoded,
+    fresh_payloads,
+    valid_payloads,
+)
 from conformance.generation.probes import (
     accept_probes,
     authorization,
@@ -40,8 +47,6 @@ from conformance.traffic import Case, Headers, Kind, Request
 
 JSON = "application/json"
 USER_AGENT = f"statum-conformance/{__version__}"
-# Negative cases that follow each other on one connection; more groups than workers keep all of them busy.
-GROUP_SIZE = 8
 # The aspect of a valid payload with nothing unusual in it.
 PLAIN = "random"
 # What fits into one SMS; anything longer is a long message.
@@ -52,16 +57,19 @@ SINGLE_SMS = 160
 class Plan:
     """The groups of a run: cases of a group are sent in order, groups side by side, after those that are sent `alone`.
 
-    `left_out`: the case files that are not sent, by what would be their case's id, and why.
+    `last` are those that are sent when all others are answered. `left_out`: the case files that are not sent, by what
+    would be their case's id, and why. `beyond_limits`: how many cases are not, by the option that keeps them out.
     """
 
     groups: tuple[Group, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     alone: tuple[Group, ...] = ()
+    last: tuple[Group, ...] = ()
+    beyond_limits: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings, base_url: str) -> Plan:
-        """Plan a run against the gateway at `base_url`.
+        """Plan a run against the gateway at `base_url`, within the limits that hold for it.
 
         Raises UsageError if the phone numbers given do not suffice for payloads that a window does not confuse, and if
         of the case files that alone are to be sent none can be.
@@ -76,14 +84,21 @@ class Plan:
                 raise UsageError(f"--cases {settings.cases.path} holds no case that this run can send ({why})")
             # In which words a gateway refuses a repeat tells a lawful refusal of these cases, sent again too soon.
             windowed = [p for p in plans if p.command.window_s is not None and _has_valid(only.groups, p.command)]
-            return cls((*only.groups, *(repeated(plan) for plan in windowed)), only.left_out)
+            return cls._within(settings, (), (*only.groups, *(repeated(plan) for plan in windowed)), only.left_out)
         generated = cls._generated(plans)
         # On an account that others use as well, a balance says nothing.
         alone = tuple(balance(plans)) if settings.exclusive_account or settings.gateway is None else ()
         # Drawn last, sent first: what is generated is the same with a corpus and without.
         corpus = settings.corpus.files if settings.corpus is not None else ()
         first = placed(corpus, CORPUS, _ground(settings, plans), chain.from_iterable((*alone, *generated)))
-        return cls((*first.groups, *generated), first.left_out, alone)
+        return cls._within(settings, alone, (*first.groups, *generated), first.left_out)
+
+    @classmethod
+    def _within(
+        cls, settings: Settings, alone: Sequence[Group], groups: Sequence[Group], left_out: Mapping[str, str]
+    ) -> Plan:
+        chosen = selected(alone, groups, settings.bounds)
+        return cls(chosen.groups, left_out, chosen.alone, chosen.last, chosen.left_out)
 
     @staticmethod
     def _generated(plans: Sequence[CommandPlan]) -> tuple[Group, ...]:
@@ -97,7 +112,7 @@ class Plan:
     @property
     def cases(self) -> tuple[Case, ...]:
         """All cases, group after group."""
-        return tuple(chain.from_iterable((*self.alone, *self.groups)))
+        return tuple(chain.from_iterable((*self.alone, *self.groups, *self.last)))
 
 
 def _ground(settings: Settings, plans: Sequence[CommandPlan]) -> Ground:
@@ -182,9 +197,11 @@ class CommandPlan:
         self._right = authorization(settings.consumer_key, settings.consumer_secret)
         self._numbers: Counter[str] = Counter()
         self._headers = headers
+        self._cheap = 0
         self.valid = valid_payloads(command, settings.constraints, settings.max_examples, self.seed("valid"))
         self._stock = self._restocked()
         self._pairs = {_pair(payload.members) for payload in self.valid}
+        self.valid = [self._cheaper(payload) if payload.aspect == PLAIN else payload for payload in self.valid]
         # The first request that is a positive twin, for those that have none of their own.
         self.reference: str | None = None
 
@@ -211,7 +228,19 @@ class CommandPlan:
 
         What is judged by something else than its payload shall not fail for its payload.
         """
-        return next(payload for payload in self._stock if self.claim(payload.members))
+        return next(map(self._cheaper, (payload for payload in self._stock if self.claim(payload.members))))
+
+    def _cheaper(self, payload: ValidPayload) -> ValidPayload:
+        """The payload with next to nothing for an amount, where it was said how much may be spent."""
+        if self.settings.limits.max_spend is None or AMOUNT not in payload.members:
+            return payload
+        for step in range(self._cheap, self._cheap + AMOUNTS):
+            members = {**payload.members, AMOUNT: str(CHEAPEST + step % AMOUNTS)}
+            if self.claim(members):
+                # In turn, so that what is told of one transaction is not told of all others as well.
+                self._cheap = step + 1 if self.command.window_s is None else 0
+                return ValidPayload(payload.aspect, encoded(members, ascii_only=True), members)
+        return payload
 
     def claim(self, members: Mapping[str, Any]) -> bool:
         """Take a payload made from others for a case of its own; False if a window may have it meet another one."""

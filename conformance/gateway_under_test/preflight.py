@@ -23,8 +23,9 @@ import httpx
 
 from conformance.contract.commands import COMMANDS
 from conformance.exchange.trust import trusting
+from conformance.gateway_under_test.limits import is_loopback
 from conformance.gateway_under_test.rig import CANARY_HEADER, Rig
-from conformance.gateway_under_test.settings import Settings, is_loopback
+from conformance.gateway_under_test.settings import Settings
 from conformance.generation.probes import authorization
 
 # How long the gateway may take to answer, and a canary to come back through tunnels and proxies. Generous: here a

@@ -6,7 +6,6 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from conformance.contract.words import contract_words
 from conformance.errors import UsageError
 from conformance.expectations import Expectations
 from conformance.gateway_under_test.casefiles import CaseFolder
+from conformance.gateway_under_test.limits import Limits, is_loopback
 from conformance.generation.payloads import Constraints
 from conformance.journal.redaction import MINIMUM_LENGTH
 
@@ -54,12 +54,13 @@ class Settings:
     """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
 
     `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
-    the receiver is reached by https; `ca_file` holds further certificates that are trusted. `redact`: values that are
-    written down nowhere, beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`:
-    case files that go first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept.
-    `expectations`: what is known to fall short.
-    Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called,
-    a product that does not exist, and numbers out of range.
+    the receiver is reached by https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost,
+    and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
+    beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go
+    first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known
+    to fall short. `looks_only`: nothing is sent but account-details.
+    Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called
+    or without a limit to the money that may be moved, a product that does not exist, and numbers out of range.
     """
 
     consumer_key: str
@@ -76,6 +77,7 @@ class Settings:
     seed: int = field(default_factory=fresh_seed)
     exclusive_account: bool = False
     shrink_requests: int | None = None
+    limits: Limits = field(default_factory=Limits)
     report_dir: Path = Path("reports")
     corpus: CaseFolder | None = None
     cases: CaseFolder | None = None
@@ -86,6 +88,7 @@ class Settings:
     ca_file: Path | None = None
     redact: tuple[str, ...] = field(default=(), repr=False)
     show_phone_numbers: bool = False
+    looks_only: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is sent."""
@@ -94,11 +97,8 @@ class Settings:
         unknown = [p for p in self.products if p not in PRODUCTS]
         if unknown or not self.products:
             raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")
-        if self.gateway is not None and not self.phone_numbers and not is_loopback(self.gateway):
-            raise UsageError(
-                f"--phone-number is missing; {self.gateway} is not on this machine, so messages may reach people",
-                hint="name the numbers that may be called, as in --phone-number 254712345678",
-            )
+        if self.gateway is not None and not self.looks_only:
+            self._check_told(self.gateway)
         if self.callback_tls is not None and self.gateway is None:
             raise UsageError(
                 "--callback-tls-cert is given without --gateway; the built-in mock gateway notifies over plain HTTP"
@@ -119,10 +119,24 @@ class Settings:
         if self.notify_within_s > MOST_NOTIFY_WITHIN_S:
             raise UsageError(f"--notify-within is {self.notify_within_s:g}; expected at most a day (86400 seconds)")
 
+    def _check_told(self, gateway: str) -> None:
+        """UsageError if requests may reach people or move money, and nobody said whom and how much."""
+        if not self.phone_numbers and not is_loopback(gateway):
+            raise UsageError(
+                f"--phone-number is missing; {gateway} is not on this machine, so messages may reach people",
+                hint="name the numbers that may be called, as in --phone-number 254712345678",
+            )
+        self.limits.check_sufficient(gateway, self.commands)
+
     @property
     def commands(self) -> tuple[str, ...]:
         """The names of the commands that the run exercises."""
         return tuple(command.name for command in commands_of(self.products))
+
+    @property
+    def bounds(self) -> Limits:
+        """The limits that hold for the gateway at hand."""
+        return self.limits.within(self.gateway)
 
     @property
     def constraints(self) -> Constraints:
@@ -157,6 +171,7 @@ class Settings:
             "show_phone_numbers": self.show_phone_numbers,
             "corpus": str(self.corpus.path) if self.corpus else None,
             "cases": str(self.cases.path) if self.cases else None,
+            **self.bounds.recorded(),
             "expectations": self.expectations.recorded() if self.expectations else None,
         }
 
@@ -210,12 +225,3 @@ def check_gateway_url(url: str) -> None:
 def default_shrink_requests(gateway: str) -> int:
     """How many requests may be sent to look into failures if nothing else is said."""
     return DEFAULT_SHRINK_REQUESTS if is_loopback(gateway) else 0
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the host of `url` is this machine, so that no network lies between."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

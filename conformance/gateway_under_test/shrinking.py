@@ -174,7 +174,10 @@ class Search:
         self.spent = sum(is_follow_up(exchange.case_id) for exchange in record.exchanges)
         watched = [Watched(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
         watch(self._on_these_terms(record, settled_at, listen_s), watched)
-        return [self._outcomes(sent, seen) for sent, seen in zip(affordable, watched, strict=True)]
+        # What limits of the run have withheld was not sent.
+        went_out = {exchange.case_id for exchange in record.exchanges}
+        sent = ([case for case in each if case.id in went_out] for each in affordable)
+        return [self._outcomes(*each) for each in zip(sent, watched, strict=True)]
 
     def _outcomes(self, sent: Sequence[Case], watched: Watched) -> Outcomes:
         self.numbers.update((o.case_id, o.number) for o in watched.observations)

@@ -64,6 +64,7 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _measured("--max-examples", settings["max_examples"], DEFAULT_MAX_EXAMPLES)
     requests = default_shrink_requests(settings["gateway"])
     yield from _measured("--shrink-requests", settings.get("shrink_requests", requests), requests)
+    yield from _limits(settings)
     if settings["exclusive_account"]:
         yield "--exclusive-account"
     if settings.get("cases"):
@@ -78,6 +79,12 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
 def _measured(option: str, value: float, default: float) -> Iterator[str]:
     if value != default:
         yield from (option, str(value) if isinstance(value, int) else f"{value:g}")
+
+
+def _limits(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("max_accepted", "max_spend"):
+        if settings.get(name) is not None:
+            yield from (f"--{name.replace('_', '-')}", str(settings[name]))
 
 
 def _repeated(option: str, values: list[str], default: tuple[str, ...]) -> Iterator[str]:

@@ -82,6 +82,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
             "notifications": len(proper.notifications),
         },
         "shrinking": _search(record),
+        **({"limits": dict(notes["allowance"])} if "allowance" in notes else {}),
         "requirements": [_entry(verdict, requests) for verdict in judged.verdicts],
         "coverage": [_class(covered) for covered in judged.coverage],
         **({"client": client_of(record)} if is_client(record) else {}),

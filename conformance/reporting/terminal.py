@@ -27,6 +27,7 @@ from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.expected import entries_to_paste, followed_up, told_stale
 from conformance.reporting.likeness import alike
+from conformance.reporting.limits import limit_lines
 from conformance.reporting.repeat import repeat_command, replay_command
 from conformance.reporting.result import Result
 from conformance.reporting.shortfalls import Shortfall, shortfalls
@@ -81,7 +82,7 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
         print_line(console, line)
     print_line(console, _counts(result))
     to_paste = entries_to_paste(result.judged, day_of(result.record))
-    left_out = chain(_not_looked_into(result), _left_out(result))
+    left_out = chain(_not_looked_into(result), _left_out(result), limit_lines(result.document))
     for line in chain(about_client(result.document), left_out, to_paste):
         print_line(console, line)
     print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")

@@ -1,0 +1,189 @@
+"""Whole runs within limits: what reaches the gateway, what is concluded, and what the user is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from campaigns import held, registered, settings, shortfalls
+from command_line import call
+from recording_server import RawServer
+
+from conformance.errors import UsageError
+from conformance.exchange.allowance import ACCEPTED, SPEND
+from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test.limits import DEFAULT_MAX_ACCEPTED, Limits
+from conformance.gateway_under_test.settings import Settings
+from conformance.journal import read_journal
+from conformance.reporting.result import Result
+from conformance.verdicts import Conclusion, judge
+
+GIVEN = ("254712345678",)
+BEYOND = {"gateway": "https://sandbox.example/api/v2", "phone_numbers": GIVEN}
+BODY = b'{"status_code": 200, "description": "Accepted", "request_id": "r", "organization": {}}'
+ACCEPT = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+
+
+@pytest.fixture
+def accepting() -> Any:
+    """A gateway that accepts everything, and what a run is told about it."""
+    with RawServer(lambda *_: ACCEPT) as server:
+        yield server, registered(lambda _: f"{server.url}/api/v2")
+
+
+def test_a_gateway_that_accepts_everything_is_asked_no_more_than_it_may_accept(
+    accepting: tuple[RawServer, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wrong credentials and broken requests among them; what is found is found with those."""
+    monkeypatch.setattr(campaign, "LATE_S", 0.0)
+    server, told = accepting
+    journal = held(tmp_path, **told, phone_numbers=GIVEN, notify_within_s=0.05, limits=Limits(30, 900))
+    record = read_journal(journal)
+    limits = Result.of(record).document["limits"]
+
+    # Before the run account-details was asked for, once to see whether the credential is accepted.
+    assert 30 == len(record.exchanges) == len(server.requests) - 1
+    assert 30 == limits["accepted_at_most"]
+    assert limits["spent_at_most"] <= 900
+    assert limits["withheld"][ACCEPTED] > 100
+    assert Conclusion.NON_CONFORMANT == judge(record).conclusion
+
+
+def test_the_default_cap_suffices_for_messages(tmp_path: Path) -> None:
+    """Of a gateway that keeps the contract every MUST is exercised, and no more is accepted than may be."""
+    limits = Limits(DEFAULT_MAX_ACCEPTED)
+    record = read_journal(held(tmp_path, products=("sms",), phone_numbers=GIVEN, limits=limits))
+    judged = judge(record)
+
+    assert Conclusion.CONFORMANT == judged.conclusion, shortfalls(judged)
+    assert judged.accepted <= DEFAULT_MAX_ACCEPTED
+
+
+def test_the_default_cap_exercises_most_of_all_products(tmp_path: Path) -> None:
+    """Nine requirements of ten; the others are inconclusive, and so is the run. What was not sent is told."""
+    limits = Limits(DEFAULT_MAX_ACCEPTED, 500)
+    record = read_journal(held(tmp_path, phone_numbers=GIVEN, limits=limits))
+    result = Result.of(record)
+
+    assert Conclusion.INCONCLUSIVE == result.conclusion, shortfalls(result.judged)
+    passed = sum(verdict.observations > 0 for verdict in result.judged.verdicts)
+    assert passed > 0.9 * len(result.judged.verdicts)
+    assert result.judged.accepted <= DEFAULT_MAX_ACCEPTED
+    assert result.document["limits"]["spent_at_most"] <= 500
+    assert {ACCEPTED, SPEND} == set(result.document["limits"]["not_planned"])
+    assert {} == result.document["limits"]["withheld"]
+
+
+# --- Limits as they are given
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"max_accepted": 0}, "--max-accepted is 0; expected 1 or more"),
+        ({"max_spend": -1}, "--max-spend is -1"),
+        ({"rate_per_s": 0.0}, "--rate is 0"),
+        ({"rate_per_s": float("nan")}, "--rate is nan"),
+        ({"concurrency": 0}, "--concurrency is 0; expected 1 to 256"),
+        ({"concurrency": 257}, "--concurrency is 257"),
+        ({"connect_timeout_s": 0.0}, "--connect-timeout is 0"),
+        ({"read_timeout_s": 3601.0}, "--read-timeout is 3601; expected more than 0 and at most an hour"),
+        ({"read_timeout_s": float("nan")}, "--read-timeout is nan"),
+    ],
+)
+def test_limits_that_cannot_be_used_are_refused(given: dict[str, Any], told: str) -> None:
+    """In one line."""
+    with pytest.raises(UsageError) as refused:
+        Limits(**given)
+
+    assert told in str(refused.value)
+    assert 1 == len(str(refused.value).splitlines())
+
+
+def test_beyond_this_machine_limits_hold_that_nobody_gave() -> None:
+    """On it none does; what is given holds everywhere."""
+    beyond = settings(Path("reports"), **BEYOND, products=("sms",))
+    here = settings(Path("reports"))
+    told = settings(Path("reports"), **BEYOND, limits=Limits(7, 100, 50.0))
+
+    assert (25, None, 5.0) == _limited(beyond)
+    assert (None, None, None) == _limited(here)
+    assert (7, 100, 50.0) == _limited(told)
+    assert beyond.bounds.manners("https://sandbox.example").over_network
+    assert not here.bounds.manners("http://127.0.0.1:9000").over_network
+
+
+def _limited(told: Settings) -> tuple[int | None, int | None, float | None]:
+    return told.bounds.max_accepted, told.bounds.max_spend, told.bounds.rate_per_s
+
+
+# --- `run --plan`
+
+SANDBOX = ("--gateway", BEYOND["gateway"], "--consumer-key", "k", "--phone-number", GIVEN[0])
+
+
+@pytest.fixture
+def secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """In the environment; nothing of the current directory counts."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STATUM_CONFORMANCE_CONSUMER_SECRET", "canary-5ecret")
+    return "canary-5ecret"
+
+
+def test_a_plan_tells_what_would_be_sent_and_sends_nothing(
+    capsys: pytest.CaptureFixture[str], secret: str, tmp_path: Path
+) -> None:
+    """To a gateway that nobody could reach; nothing is written either."""
+    shown = call(capsys, "run", "--plan", *SANDBOX, "--max-spend", "500", "--seed", "7")
+
+    assert (0, "") == (shown.code, shown.err)
+    assert [] == list(tmp_path.iterdir())
+    assert secret not in shown.out
+    assert "limits: --max-accepted 25, --max-spend 500, --rate 5" in shown.out
+    assert f"phone numbers: {GIVEN[0]}" in shown.out
+    assert "at most 25 for KES 500, whatever the gateway does · seed 7 · nothing was sent" in shown.out.splitlines()[-1]
+
+
+def test_a_plan_as_json_has_every_request_that_the_run_then_sends(
+    capsys: pytest.CaptureFixture[str], secret: str, tmp_path: Path
+) -> None:
+    """The same bytes, and the sums of them."""
+    options = ("--product", "sms", "--max-accepted", "5", "--phone-number", GIVEN[0], "--seed", "7")
+    shown = call(capsys, "run", "--plan", "--format", "json", *options)
+    plan = json.loads(shown.out)
+    ran = call(capsys, "run", *options)
+
+    assert secret not in shown.out
+    assert (0, 3) == (shown.code, ran.code)
+    assert 5 == plan["accepted_as_planned"] == plan["accepted_at_most"]
+    assert plan["requests"] == len(plan["cases"]) == sum(each["requests"] for each in plan["commands"])
+    cases = read_journal(tmp_path / "reports" / campaign.JOURNAL).cases
+    assert [(case["id"], case["body"]) for case in plan["cases"]] == [
+        (case.id, case.request.body.decode("utf-8", "backslashreplace")) for case in cases
+    ]
+    assert "accepted at most: 5 requests, KES 0 · " in ran.out
+    assert "not sent for --max-accepted 5" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (SANDBOX[:4], "--phone-number is missing"),
+        (SANDBOX, "--max-spend is missing"),
+        ((*SANDBOX, "--max-spend", "500", "--max-accepted", "0"), "--max-accepted is 0"),
+        (("--format", "json"), "--format json is given without --plan"),
+    ],
+)
+def test_what_is_missing_is_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], secret: str, options: tuple[str, ...], told: str
+) -> None:
+    """Before anything is sent, with --plan or without."""
+    for planned in ([], ["--plan"] if "--format" not in options else []):
+        refused = call(capsys, "run", *planned, *options)
+
+        assert (2, "") == (refused.code, refused.out)
+        assert told in refused.err
+        assert 1 == len(refused.err.splitlines())
+        assert secret not in refused.err

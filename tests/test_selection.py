@@ -1,0 +1,160 @@
+"""Under a cap the cases that exercise most are sent, each with what it needs, and always the same ones."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import chain
+from pathlib import Path
+
+import hypothesis
+import pytest
+from campaigns import settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.exchange.allowance import amount_of
+from conformance.gateway_under_test.limits import Limits
+from conformance.gateway_under_test.pieces import areas_of, has_to_be_refused
+from conformance.gateway_under_test.plan import Plan
+from conformance.gateway_under_test.selection import selected
+from conformance.traffic import Case, Kind
+
+URL = "http://127.0.0.1:1/api/v2"
+GIVEN = ("254712345678",)
+
+
+# Each example is a choice among a thousand cases.
+quick = hypothesis.settings(max_examples=20, deadline=None)
+
+
+@cache
+def whole(products: tuple[str, ...]) -> Plan:
+    """A plan that was told how much may be spent, so that it asks for next to nothing, and is not short of anything."""
+    told = settings(
+        Path("reports"), products=products, phone_numbers=GIVEN, limits=Limits(max_spend=10**40), exclusive_account=True
+    )
+    return Plan.of(told, URL)
+
+
+@cache
+def capped(accepted: int | None, spend: int | None = None, products: tuple[str, ...] = PRODUCTS) -> Plan:
+    """What is left of it under a cap."""
+    plan = whole(products)
+    chosen = selected(plan.alone, (*plan.groups, *plan.last), Limits(accepted, spend))
+    return Plan(chosen.groups, {}, chosen.alone, chosen.last, chosen.left_out)
+
+
+def paid(cases: tuple[Case, ...]) -> list[Case]:
+    """Those that a gateway that keeps the contract accepts."""
+    return [case for case in cases if not has_to_be_refused(case)]
+
+
+@quick
+@given(accepted=st.integers(1, 120), spend=st.none() | st.integers(0, 3000))
+def test_a_plan_keeps_within_its_limits(accepted: int, spend: int | None) -> None:
+    """If all goes as planned; and what has to be refused has room while it is sent, so that all can be sent."""
+    plan = capped(accepted, spend)
+    first = tuple(chain.from_iterable((*plan.alone, *plan.groups)))
+
+    assert len(paid(plan.cases)) <= accepted
+    if any(map(has_to_be_refused, first)):
+        assert len(paid(first)) < accepted
+    assert not any(map(has_to_be_refused, chain.from_iterable(plan.last)))
+    if spend is not None:
+        assert sum(amount_of(case.request) for case in paid(plan.cases)) <= spend
+
+
+@quick
+@given(accepted=st.integers(1, 120), spend=st.none() | st.integers(0, 3000))
+def test_whatever_is_sent_has_before_it_what_it_needs(accepted: int, spend: int | None) -> None:
+    """Its twin, and what it repeats; nothing is sent twice, nothing invented, and nothing cut out of the middle."""
+    plan = capped(accepted, spend)
+    ids = [case.id for case in plan.cases]
+    known = {case.id: case for case in whole(PRODUCTS).cases}
+    before = {group[0].id: [case.id for case in group] for group in (*whole(PRODUCTS).groups, *whole(PRODUCTS).last)}
+
+    assert len(ids) == len(set(ids))
+    for group in (*plan.alone, *plan.groups, *plan.last):
+        sent = [case.id for case in group]
+        for case in group:
+            assert known[case.id].request is case.request
+            assert case.twin is None or case.twin in ids
+            if case.earlier is not None:
+                assert case.earlier in sent[: sent.index(case.id)] or case.kind is Kind.BURST
+        if any(case.earlier for case in group) and group not in plan.alone:
+            planned = before[known[group[0].id].group]
+            assert planned[: len(sent)] == sent
+    bursts = [case for case in whole(PRODUCTS).cases if case.kind is Kind.BURST]
+    for burst in bursts:
+        together = {case.id for case in bursts if case.group == burst.group}
+        assert together <= set(ids) or not together & set(ids)
+
+
+def test_the_choice_is_always_the_same() -> None:
+    """Nothing in it is drawn."""
+    again = selected(whole(PRODUCTS).alone, (*whole(PRODUCTS).groups, *whole(PRODUCTS).last), Limits(25, 500))
+
+    assert (capped(25, 500).groups, capped(25, 500).last) == (again.groups, again.last)
+
+
+def test_the_twin_of_all_refusals_of_a_command_is_one_request() -> None:
+    """So that the accepted requests are left for what has to be accepted; it goes before what needs it."""
+    plan = capped(25)
+    twins = {case.twin for case in plan.cases if case.twin is not None and case.earlier is None}
+    firsts = [group[0].id for group in plan.groups[: len(twins)]]
+
+    assert len(COMMANDS) == len(twins)
+    assert twins == set(firsts)
+
+
+@pytest.mark.parametrize("accepted", [6, 12, 25, 60])
+def test_what_exercises_most_is_chosen(accepted: int) -> None:
+    """No area that is left out could have been exercised in place of a case that exercises nothing by itself."""
+    plan = capped(accepted)
+    areas = {case.id: set(areas_of(case)) for case in whole(PRODUCTS).cases}
+    exercised = set().union(*(areas[case.id] for case in plan.cases))
+    singles = [
+        g[0] for g in (*whole(PRODUCTS).groups, *whole(PRODUCTS).last) if len(g) == 1 and not has_to_be_refused(g[0])
+    ]
+    idle = [
+        c
+        for c in plan.last
+        if not any(areas[c[0].id] - set().union(*(areas[o.id] for o in plan.cases if o is not c[0])))
+    ]
+    missed = [case for case in singles if areas[case.id] - exercised]
+
+    assert not (idle and missed), (idle[0][0].id, missed[0].id)
+
+
+def test_more_room_exercises_no_less() -> None:
+    """From one accepted request to all."""
+    exercised = [len(set(chain.from_iterable(map(areas_of, capped(n).cases)))) for n in (1, 2, 6, 12, 25, 60, 400)]
+
+    assert sorted(exercised) == exercised
+    assert exercised[-1] == len(set(chain.from_iterable(map(areas_of, whole(PRODUCTS).cases))))
+
+
+def test_without_a_cap_everything_is_sent_as_it_was_planned() -> None:
+    """Also where the cap is above what is to be accepted."""
+    plan = whole(("sms",))
+    groups = (*plan.groups, *plan.last)
+    chosen = selected(plan.alone, groups, Limits(max_accepted=10_000))
+
+    assert (groups, plan.alone, (), {}) == (chosen.groups, chosen.alone, chosen.last, chosen.left_out)
+
+
+def test_what_is_left_out_is_counted_by_the_option_that_keeps_it_out() -> None:
+    """Nothing vanishes without being told."""
+    plan = capped(25, 500)
+
+    assert len(whole(PRODUCTS).cases) == len(plan.cases) + sum(plan.beyond_limits.values())
+    assert {"--max-accepted", "--max-spend"} == set(plan.beyond_limits)
+    assert "--max-spend" not in capped(25).beyond_limits
+
+
+def test_where_money_is_limited_requests_ask_for_next_to_nothing() -> None:
+    """But for those whose amount is what they show."""
+    ordinary = [case for case in whole(PRODUCTS).cases if case.kind in (Kind.HEADERS, Kind.CREDENTIAL, Kind.METHOD)]
+
+    assert max(amount_of(case.request) for case in ordinary) < 500
