@@ -13,7 +13,7 @@ import ast
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -254,14 +254,15 @@ RULES: dict[Rule, str] = {
 }
 
 
-def modules(root: Path, pattern: str = "*.py") -> list[Module]:
-    """The files of the code and of its tests that `pattern` matches, in a fixed order."""
-    return [
+@cache
+def modules(root: Path, pattern: str = "*.py") -> tuple[Module, ...]:
+    """The files of the code and of its tests that `pattern` matches, in a fixed order; each is read once."""
+    return tuple(
         Module(root, path)
         for folder in ("conformance", "tests")
         for path in sorted((root / folder).rglob(pattern))
         if path.is_file() and "__pycache__" not in path.parts
-    ]
+    )
 
 
 def violations(root: Path, rule: Rule) -> list[str]:

@@ -49,7 +49,10 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-NAMES = "run, certify, doctor, mock, judge, replay, requirements, openapi, verify, sign, badge, keygen, config"
+NAMES = (
+    "run, certify, doctor, mock, judge, replay, report, compare, requirements, openapi, verify, sign, badge, keygen, "
+    "config"
+)
 USAGE = [
     (
         [],

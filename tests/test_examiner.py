@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -27,6 +29,7 @@ from conformance.journal import Record, read_journal
 from conformance.traffic import Kind
 from conformance.verdicts import Conclusion, Verdict, judge
 
+DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"
 SEED = 7
 TOKEN = "s3cret"  # noqa: S105 - that of `Inbox`
 Capsys = pytest.CaptureFixture[str]
@@ -162,6 +165,29 @@ def test_a_receiver_that_takes_one_after_the_other_is_lawful(tmp_path: Path, htt
     settings = Settings(callback_url=httpserver.url_for("/hook"), products=("sms",), seed=SEED, report_dir=tmp_path)
 
     assert Conclusion.CONFORMANT == judge(read_journal(certify(settings))).conclusion
+
+
+def test_a_receiver_apart_from_its_client_gets_the_ids_of_its_requests(tmp_path: Path) -> None:
+    """The driver makes the calls, and the receiver is where the user says."""
+    inbox = Recorder()
+    settings = Settings(
+        driver=shlex.join((sys.executable, "-S", "-E", str(DRIVER), "only-sms")),
+        callback_url=inbox.urls(("sms",))["sms"],
+        products=("sms",),
+        seed=SEED,
+        max_examples=0,
+        timeout_s=0.3,
+        resend_window_s=0.3,
+        report_dir=tmp_path,
+    )
+    record = read_journal(certify(settings))
+    inbox.close()
+    verdicts = {v.requirement.id: v for v in judge(record).verdicts if v.command == "sms"}
+
+    assert Verdict.PASS == verdicts["RCV-01"].verdict
+    assert Verdict.NOT_APPLICABLE == verdicts["RCV-07"].verdict
+    assert "the client does not declare the feature results" == verdicts["RCV-07"].detail
+    assert [case for case in record.cases if case.aspect == "success" and case.earlier]
 
 
 def test_an_address_where_nothing_listens_is_one_line(tmp_path: Path, capsys: Capsys) -> None:

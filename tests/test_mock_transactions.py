@@ -12,7 +12,7 @@ from mock_rig import ACCOUNT, CALLBACKS, POSTS, basic, request, told, with_heade
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import violations
 from conformance.mock_gateway.account import SCENARIOS, Account
-from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock_gateway.behaviour import Behaviour, Ending
 from conformance.mock_gateway.gateway import REFUSALS, Gateway
 from conformance.traffic import Request, header
 
@@ -221,14 +221,54 @@ def test_chosen_numbers_do_as_the_table_says(ending: str) -> None:
     gateway = Gateway(replace(ACCOUNT, callbacks=CALLBACKS))
     asked = request("mpesa-wallet", phone_number=f"2547{ending}")
     first, second = gateway.answer(asked, 0.0), gateway.answer(asked, 0.0)
-    if scenario.refusal:
-        assert REFUSALS[scenario.refusal].status == told(first)
+    if scenario.breach:
+        refusal = scenario.refused or REFUSALS[str(scenario.refusal)]
+        assert refusal.status == told(first)
         assert (200 if scenario.once else told(first)) == told(second)
-    else:
+        assert () == first.deliveries
+    elif scenario.alter is None:
         results = [answer.deliveries[0].content for answer in (first, second)]
-        assert [(scenario.outcome.code, scenario.outcome.reason)] * 2 == [
+        assert [(scenario.outcome.code, scenario.outcome.reason or "Success")] * 2 == [
             (each["result_code"], each["result_desc"]) for each in results
         ]
+
+
+CHOSEN_ANSWERS = {
+    "99002001": (200, Ending.BEFORE),
+    "99002002": (200, Ending.MIDDLE),
+    "99002003": (200, Ending.AFTER),
+    "99002004": (200, Ending.NEVER),
+    "99003001": (502, Ending.WHOLE),
+    "99003002": (200, Ending.WHOLE),
+    "99003007": (402, Ending.WHOLE),
+}
+
+
+@pytest.mark.parametrize("ending", CHOSEN_ANSWERS)
+def test_chosen_numbers_have_the_answers_of_taken_requests_changed(ending: str) -> None:
+    """Status and ending; the transaction is made all the same, for the answer alone is lost."""
+    answer = Gateway(replace(ACCOUNT, callbacks=CALLBACKS)).answer(request("sms", phone_number=f"2547{ending}"), 0.0)
+
+    assert CHOSEN_ANSWERS[ending] == (answer.reply.status, answer.reply.ending)
+    assert "200" == answer.deliveries[0].content["result_code"]
+
+
+CHOSEN_NOTIFICATIONS = {
+    "99005001": [("200", True)],
+    "99005002": [("200", False), ("200", False)],
+    "99005003": [("200", False), ("500", False)],
+    "99005004": [("200", False)],
+    "99005005": [],
+}
+
+
+@pytest.mark.parametrize("ending", CHOSEN_NOTIFICATIONS)
+def test_chosen_numbers_have_notifications_changed(ending: str) -> None:
+    """How many there are, of what, and whether before the answer."""
+    answer = Gateway(replace(ACCOUNT, callbacks=CALLBACKS)).answer(request("sms", phone_number=f"2547{ending}"), 0.0)
+
+    assert CHOSEN_NOTIFICATIONS[ending] == [(d.content["result_code"], d.before_answer) for d in answer.deliveries]
+    assert 200 == told(answer)
 
 
 def test_account_details_are_as_the_contract_has_them() -> None:

@@ -15,6 +15,7 @@ from conformance.cli.options import (
     driver_options,
     examined_options,
     expectations_options,
+    observing_options,
     product_options,
     report_options,
     timeout_options,
@@ -22,16 +23,19 @@ from conformance.cli.options import (
 from conformance.cli.run import terminated_as_interrupted
 from conformance.cli.verdict import judge_journal
 from conformance.client_under_test.certification import certify as hold
+from conformance.client_under_test.observing import observe
 from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, Settings
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
-from conformance.reporting.console import remarks
+from conformance.mock_gateway.account import Account
+from conformance.reporting.console import print_line, remarks, results
 from conformance.reporting.live import progress_on
 
 
 @click.command("certify", cls=ConformanceCommand, short_help="Judge a client.")
 @driver_options
 @examined_options
+@observing_options
 @timeout_options
 @product_options
 @option(
@@ -55,9 +59,20 @@ def certify(**options: Any) -> int:
     settings = settings_from(options)
     certification = certification_from(options, files_of_command(settings.driver or ""))
     with terminated_as_interrupted(), progress_on(remarks()) as progress:
-        journal = hold(settings, progress)
+        journal = hold(settings, progress) if settings.observe is None else observe(settings, _introduce, progress)
         progress.phase("judge")
     return judge_journal(journal, settings.report_dir, certification=certification)
+
+
+def _introduce(base_url: str, account: Account) -> None:
+    """What one needs to know to run a client against it; the last line is for scripts that wait for it."""
+    console = results()
+    print_line(console, f"gateway to run the client against: {base_url}")
+    print_line(console, f"consumer key {account.consumer_key}, secret {account.consumer_secret}")
+    print_line(console, f"sender ids {', '.join(account.sender_ids)}; short codes {', '.join(account.short_codes)}")
+    print_line(console, "phone numbers that bring about a behaviour: statum-conformance mock --list-scenarios")
+    print_line(console, "ready")
+    console.file.flush()
 
 
 def settings_from(options: dict[str, Any]) -> Settings:
@@ -71,6 +86,9 @@ def settings_from(options: dict[str, Any]) -> Settings:
     return Settings(
         driver=options["driver"],
         callback_url=options["callback_url"],
+        observe=options["listen"] if options["observe"] else None,
+        observe_for_s=options["observe_for"],
+        observe_idle_s=options["observe_idle"],
         products=tuple(product for product in PRODUCTS if product in options["product"]) or PRODUCTS,
         max_examples=options["max_examples"],
         report_dir=Path(options["report_dir"]),

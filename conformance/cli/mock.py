@@ -16,7 +16,7 @@ from conformance.cli.options import account_options, credential_from, credential
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
 from conformance.gateway_under_test.settings import fresh_seed
-from conformance.mock_gateway.account import OPENING_BALANCE, Account
+from conformance.mock_gateway.account import OPENING_BALANCE, SCENARIOS, Account
 from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.serving import MockServer, serve_mock
@@ -112,13 +112,21 @@ def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Paramet
     callback=_listing(VARIANTS),
     help="List the variants and end.",
 )
+@option(
+    "Output",
+    "--list-scenarios",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_listing(SCENARIOS),
+    help="List the endings of phone numbers that have a known outcome, and end.",
+)
 @option("Output", "-v", "--verbose", is_flag=True, help="A line for each request.")
 def mock(**options: Any) -> int:
     """Serve the mock gateway, until Ctrl-C.
 
     It keeps the contract, with a credential, sender ids and short codes of its own unless others are given. Some phone
-    numbers have a known outcome: those ending in 99000402 (no funds), 99000404, 99000408, 99000500 (accepted, then
-    failed) and 99000429 (slow down, once).
+    numbers have a known outcome, such as 254799000402 (no funds); --list-scenarios lists them.
     """
     account = _account(options)
     console = results()

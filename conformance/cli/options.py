@@ -42,7 +42,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 SECRET_VARIABLE = variable("consumer-secret")
 
 GATEWAY, ACCOUNT, NOTIFICATIONS, CAMPAIGN, REPORTS = "Gateway", "Account", "Notifications", "Campaign", "Reports"
-CASES, CLIENT = "Case files", "Client"
+CASES, CLIENT, OBSERVING = "Case files", "Client", "Observing"
 
 
 def _together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -205,6 +205,37 @@ examined_options = option(
     metavar="URL",
     help="Callback URL of a receiver to examine, just as the gateway would have it, for each --product that is named. "
     "Without --driver it is all that is judged.",
+)
+
+observing_options = _together(
+    option(
+        OBSERVING,
+        "--observe",
+        is_flag=True,
+        help="Show an address, and judge the client that is run against it by hand by what arrives there.",
+    ),
+    option(
+        OBSERVING,
+        "--listen",
+        type=Listen(),
+        metavar="HOST:PORT",
+        default="127.0.0.1:0",
+        help="That address. Default: any free port of 127.0.0.1.",
+    ),
+    option(
+        OBSERVING,
+        "--observe-for",
+        type=float,
+        metavar="SECONDS",
+        help="End after so long. Default: with Ctrl-C.",
+    ),
+    option(
+        OBSERVING,
+        "--observe-idle",
+        type=float,
+        metavar="SECONDS",
+        help="End when nothing has come for so long after a request.",
+    ),
 )
 
 timeout_options = option(

@@ -10,6 +10,7 @@
     deliveries      what is sent to a receiver of notifications
     examiner        when it is sent, and what the client is asked about it
     certification   the campaign: drives the client through the plan and leaves a journal
+    observing       a client that is run by hand, watched at an address that is shown
     preflight       does the driver answer at all (`doctor --driver`)
 
 Verdicts rest on what arrived at the witness; what the driver says is compared with it (`conformance.checks.client`).

@@ -38,7 +38,8 @@ class Settings:
     """What a certification is told.
 
     `driver`: the command line that starts a driver. `callback_url`: a receiver that is examined without one.
-    `observe`: where to listen for a client that is run by hand. `timeout_s` is given to the client with each call;
+    `observe`: where to listen for a client that is run by hand; it ends after `observe_for_s`, or when nothing has come
+    for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
     `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `patience_s`: how much
     longer than its time-out the client may take. `expectations`: what is known to fall short. Raises UsageError for
     what cannot be used.
@@ -47,6 +48,8 @@ class Settings:
     driver: str | None = None
     callback_url: str | None = field(default=None, repr=False)
     observe: Address | None = None
+    observe_for_s: float | None = None
+    observe_idle_s: float | None = None
     products: tuple[str, ...] = PRODUCTS
     max_examples: int = DEFAULT_MAX_EXAMPLES
     seed: int = field(default_factory=lambda: secrets.randbits(SEED_BITS))
@@ -62,6 +65,14 @@ class Settings:
             program_of(self.driver)
         if self.callback_url is not None:
             check_callback_url(self.callback_url)
+        for option, seconds in (("--observe-for", self.observe_for_s), ("--observe-idle", self.observe_idle_s)):
+            if seconds is not None and not seconds > 0:
+                raise UsageError(f"{option} is {seconds:g}; expected more than 0 seconds")
+        if self.observe is not None and (self.driver is not None or self.callback_url is not None):
+            raise UsageError(
+                "--observe watches a client that is run by hand; give it without --driver and --callback-url",
+                hint="certify them one after the other",
+            )
         unknown = [p for p in self.products if p not in PRODUCTS]
         if unknown or not self.products:
             raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")

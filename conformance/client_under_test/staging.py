@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from conformance.mock_gateway import chosen
 from conformance.mock_gateway.behaviour import Behaviour, Ending, Moment, Reply, Wire
 from conformance.mock_gateway.refusals import REFUSALS
 
@@ -30,12 +31,11 @@ class Setting:
 
 
 Staging = Callable[[Setting], Behaviour]
-Change = Callable[[Reply, Moment], Reply]
 
 
 def accepting(**changes: Any) -> Staging:
     """Accepts; further members of the answer, or other ones, are `changes`."""
-    return _replying(lambda reply, _: replace(reply, content={**reply.content, **changes}))
+    return _replying(chosen.adding(**changes))
 
 
 def with_id(request_id: str) -> Staging:
@@ -52,7 +52,7 @@ def on_wire(**wire: Any) -> Staging:
 
 def declared_as(content_type: str) -> Staging:
     """Accepts, with another Content-Type."""
-    return _replying(lambda reply, _: replace(reply, headers=(("Content-Type", content_type),)))
+    return _replying(chosen.declared_as(content_type))
 
 
 def refusing(status: int, description: str, *headers: tuple[str, str], **members: Any) -> Staging:
@@ -72,33 +72,22 @@ def refusing(status: int, description: str, *headers: tuple[str, str], **members
 
 def disagreeing(http_status: int, status_code: int, description: str) -> Staging:
     """Answers with an HTTP status and a status_code that contradict each other."""
-    return _replying(
-        lambda reply, moment: Reply(
-            http_status,
-            reply.headers,
-            {"status_code": status_code, "description": description, "request_id": moment.request_id},
-        )
-    )
+    return _replying(chosen.disagreeing(http_status, status_code, description))
 
 
 def unusable(status: int, content_type: str, body: bytes) -> Staging:
     """Answers with something that is not the envelope."""
-    return _replying(lambda _reply, _moment: Reply(status, (("Content-Type", content_type),), None, body))
+    return _replying(chosen.unusable(status, content_type, body))
 
 
 def cut_short() -> Staging:
     """Answers with the first half of the JSON text, and says that this is all."""
-
-    def cut(reply: Reply, moment: Moment) -> Reply:
-        text = f'{{"status_code": 200, "description": "Operation successful", "request_id": "{moment.request_id}'
-        return replace(reply, raw=text.encode())
-
-    return _replying(cut)
+    return _replying(chosen.cut_short)
 
 
 def lost(ending: Ending) -> Staging:
     """Takes the request, and loses the answer."""
-    return _replying(lambda reply, _: replace(reply, ending=ending))
+    return _replying(chosen.lost(ending))
 
 
 def redirecting(status: int) -> Staging:
@@ -114,5 +103,5 @@ def redirecting(status: int) -> Staging:
     return staging
 
 
-def _replying(change: Change) -> Staging:
+def _replying(change: chosen.Change) -> Staging:
     return lambda _: replace(LENIENT, reply=(change,))

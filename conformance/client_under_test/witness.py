@@ -40,6 +40,9 @@ _TARGET = re.compile(r"/n/(?P<nonce>[0-9a-f]+)(?P<rest>/.*)")
 ELSEWHERE_HOST = "localhost"
 
 
+ANY_ADDRESS = Address("127.0.0.1", 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """What is met under one base URL. `before_answer` is called with each answer before it goes out, in a thread."""
@@ -52,18 +55,16 @@ class Stage:
 class Witness:
     """Serves from `start` to `stop`; a context manager. Stages are opened at any time."""
 
-    def __init__(self, journal: Journal) -> None:
-        """Claim the addresses. Raises EnvironmentFailure if there are none."""
+    def __init__(self, journal: Journal, listen: Address = ANY_ADDRESS) -> None:
+        """Claim the addresses. Raises EnvironmentFailure if they cannot be had."""
         self._journal = journal
         self._stages: dict[str, Stage] = {}
         self._attempts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._troubled_at: float | None = None
-        self._here = AsgiThread(
-            self._serve_here, Address("127.0.0.1", 0), http=AnswerProtocol, name="witness", purpose="witness"
-        )
+        self._here = AsgiThread(self._serve_here, listen, http=AnswerProtocol, name="witness", purpose="witness")
         self._elsewhere = AsgiThread(
-            self._serve_elsewhere, Address("127.0.0.1", 0), http=AnswerProtocol, name="elsewhere", purpose="witness"
+            self._serve_elsewhere, ANY_ADDRESS, http=AnswerProtocol, name="elsewhere", purpose="witness"
         )
 
     @property

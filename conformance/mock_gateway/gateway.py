@@ -101,7 +101,7 @@ class Gateway:
         moment = self._moment(visit, breach.tag if breach else None)
         moment = replace(moment, request_id=self.behaviour.new_id(moment, self._id_random))
         if breach is None:
-            reply, deliveries = self._accept(visit, moment)
+            reply, deliveries = _as_chosen(visit, moment, *self._accept(visit, moment))
         else:
             reply, deliveries = self._refuse(breach, moment), ()
         for change in self.behaviour.reply:
@@ -188,10 +188,10 @@ class Gateway:
         """The phone number does not ask for a refusal (`account.SCENARIOS`)."""
         number = visit.members.get("phone_number")
         scenario = scenario_for(number)
-        if scenario and scenario.refusal and number not in self._slowed:
+        if scenario and scenario.breach and number not in self._slowed:
             if scenario.once:
                 self._slowed.add(str(number))
-            yield Breach(scenario.refusal)
+            yield scenario.breach
 
     def funds(self, visit: Visit) -> Iterator[Breach]:
         """The balance covers the price."""
@@ -231,7 +231,7 @@ class Gateway:
     # --- Answering
 
     def _refuse(self, breach: Breach, moment: Moment) -> Reply:
-        refusal = CRASH if breach.tag in self.behaviour.crashes else _refusal(breach.tag)
+        refusal = CRASH if breach.tag in self.behaviour.crashes else breach.refusal or _refusal(breach.tag)
         status = self.behaviour.validation_status if refusal.status == VALIDATION_STATUS else refusal.status
         headers = (JSON_HEADER, *refusal.headers)
         if refusal is REFUSALS["method"] and moment.command:
@@ -315,6 +315,18 @@ def _similarity(visit: Visit) -> _Similarity | None:
     if not isinstance(number, str) or not isinstance(amount, str):
         return None
     return _Similarity((visit.command.name, number.lstrip("+"), amount), visit.command.window_s)
+
+
+def _as_chosen(
+    visit: Visit, moment: Moment, reply: Reply, deliveries: tuple[Delivery, ...]
+) -> tuple[Reply, tuple[Delivery, ...]]:
+    """What the phone number makes of an accepted request's answer and notifications (`account.SCENARIOS`)."""
+    scenario = scenario_for(visit.members.get("phone_number"))
+    if scenario and scenario.change:
+        reply = scenario.change(reply, moment)
+    if scenario and scenario.alter:
+        deliveries = scenario.alter(deliveries, moment)
+    return reply, deliveries
 
 
 def _envelope(status: int, description: str, request_id: str) -> dict[str, Any]:

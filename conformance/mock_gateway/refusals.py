@@ -29,10 +29,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A broken rule. `errors`: member → messages, for the rules about members."""
+    """A broken rule. `errors`: member → messages, for the rules about members. `refusal`: an answer of its own."""
 
     tag: str
     errors: Mapping[str, list[str]] = field(default_factory=dict)
+    refusal: Refusal | None = None
 
 
 RETRY_AFTER_S = 1

@@ -36,9 +36,11 @@ def replay_command(case_id: str, journal: Path) -> str:
 
 
 def _options_of_certify(settings: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("driver", "callback_url", "observe"):
+    for name in ("driver", "callback_url"):
         if settings.get(name):
             yield from (f"--{name.replace('_', '-')}", settings[name])
+    if settings.get("observe"):
+        yield from ("--observe", "--listen", settings["observe"])
     yield from _repeated("--product", settings["products"], PRODUCTS)
     if settings["max_examples"] != DEFAULT_CALLS:
         yield from ("--max-examples", str(settings["max_examples"]))

@@ -44,6 +44,7 @@ class ClientTerms:
     `key`, `secret`: the credential that the client was given. `offered`: what the client declares, by `Offer`;
     `callbacks`: the commands whose notifications it receives. `settled_at`: until when the witness watched, None when
     the run was cut off. `gave_up`: why the driver was not started again. `obstacle`: why the run was not held.
+    `observed`: nobody drove the client, it was watched.
     """
 
     commands: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class ClientTerms:
     settled_at: float | None = None
     gave_up: str | None = None
     obstacle: str | None = None
+    observed: bool = False
 
     @classmethod
     def of(cls, record: Record) -> Self:
@@ -79,10 +81,13 @@ class ClientTerms:
             settled_at=notes.get("settled", {}).get("at"),
             gave_up=notes.get("gave-up", {}).get("detail"),
             obstacle=notes.get("obstacle", {}).get("message"),
+            observed=bool(settings.get("observe")),
         )
 
     def lacking(self, offer: Offer, command: str | None) -> str | None:
         """In words, why an offer that a requirement needs is not there for `command`; None if it is."""
+        if self.observed and offer not in _NOT_OBSERVED:
+            return None  # what cannot be seen is inconclusive
         if offer not in self.offered and Offer.DRIVER not in self.offered:
             return _LACKING_WITHOUT_DRIVER.get(offer, _LACKING[offer])
         if offer is Offer.INVOCATIONS and command is not None and command not in self.declared:
@@ -91,6 +96,9 @@ class ClientTerms:
             return f"the client declares no callback for {command}"
         return None if offer in self.offered else _LACKING[offer]
 
+
+# A client that is watched has neither, whatever it may be capable of.
+_NOT_OBSERVED = frozenset({Offer.DRIVER, Offer.CALLBACK})
 
 _LACKING_WITHOUT_DRIVER = {
     Offer.INVOCATIONS: "there is no driver that could have calls made",
@@ -104,7 +112,7 @@ _LACKING = {
     Offer.INVOCATIONS: "the client declares no command",
     Offer.CALLBACK: "the client does not declare the feature callback",
     Offer.RESULTS: "the client does not declare the feature results",
-    Offer.APPLIED: "the client does not tell how often a result was applied",
+    Offer.APPLIED: "the client does not declare the feature results",
     Offer.ERROR_DETAILS: "the client's API does not expose the details of an error",
     Offer.REQUEST_ID: "the client's API does not expose the request_id",
 }
@@ -326,7 +334,7 @@ class ClientEvidence:
         if offer is Offer.INVOCATIONS and command is not None and self._unsupported(command):
             return f"the client says that it does not support {command}"
         if offer is Offer.APPLIED and self._never_counts(command):
-            return _LACKING[offer]
+            return "the client does not tell how often a result was applied"
         return self.terms.lacking(offer, command)
 
     def _never_counts(self, command: str | None) -> bool:

@@ -1,0 +1,202 @@
+"""A client that is run by hand, or by its own tests, against an address that is shown: judged by what arrives there.
+
+    observe         serves the gateway until told to stop and returns the path of the journal
+
+The gateway is the mock one with its sample account. It keeps the contract, so what else a client may meet is chosen by
+the phone number (`conformance.mock_gateway.account.SCENARIOS`). Nobody tells what the client was asked for nor what it
+told its caller. So a request is taken for a call of its own; only equal ones to a chosen number are taken for one call,
+made again: no two calls need to be equal.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from conformance.callbacks.address import Address
+from conformance.callbacks.asgi_thread import Receive, Send
+from conformance.checks.client.sending import as_text
+from conformance.checks.reading import Content
+from conformance.client_under_test.settings import Settings
+from conformance.client_under_test.witness import STRAY, Witness
+from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import resolved
+from conformance.errors import SuiteError, UsageError
+from conformance.journal import Journal, Redaction
+from conformance.mock_gateway.account import Account, scenario_for
+from conformance.mock_gateway.answering import Channel, received
+from conformance.mock_gateway.behaviour import Wire
+from conformance.mock_gateway.gateway import BASE_PATH, Gateway
+from conformance.progress import Progress, Silent
+from conformance.traffic import Case, Kind, Request
+
+JOURNAL = "journal.sqlite"
+
+ASPECT = "observed"
+
+# In place of a credential that is not the sample account's: it may be a real one, sent here by mistake.
+STRANGE = "[another credential]"
+
+_SCHEME = re.compile(r"[A-Za-z]+(?= )")
+
+
+class ObservingWitness(Witness):
+    """Serves one base URL and makes cases of what arrives there."""
+
+    def __init__(self, journal: Journal, account: Account, seed: int, listen: Address) -> None:
+        """Claim the address. Raises EnvironmentFailure if it cannot be had."""
+        super().__init__(journal, listen)
+        self._gateway = Gateway(account, seed=seed)
+        self._account = account
+        self._calls: dict[tuple[str, bytes], str] = {}
+        self._count = 0
+        self._lasting = threading.Condition()
+        self._last_at = time.monotonic()
+
+    @property
+    def base(self) -> str:
+        """The base URL to give to a client."""
+        return self.url + BASE_PATH
+
+    @property
+    def count(self) -> int:
+        """How many requests there were."""
+        return self._count
+
+    def wait(self, for_s: float | None, idle_s: float | None) -> None:
+        """Return after `for_s` seconds, or when nothing has come for `idle_s` seconds after something did."""
+        begun = time.monotonic()
+        with self._lasting:
+            while True:
+                ends = [] if for_s is None else [begun + for_s]
+                if idle_s is not None and self._count:
+                    ends.append(self._last_at + idle_s)
+                left = min(ends) - time.monotonic() if ends else None
+                if left is not None and left <= 0:
+                    return
+                self._lasting.wait(left)
+
+    async def _serve_here(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        channel = Channel(scope, receive, send)
+        request = await received(channel)
+        if request is None:
+            return
+        answer = self._gateway.answer(request, time.monotonic())
+        number = self._arrived(self._case_of(request), self._shown(request))
+        with self._lasting:
+            self._count += 1
+            self._last_at = time.monotonic()
+            self._lasting.notify_all()
+        await self._reply(number, answer.reply, Wire(), request, channel)
+
+    def _case_of(self, request: Request) -> str:
+        """The id of the call that a request belongs to: a new one, or that of an equal request to a chosen number."""
+        command = command_of(request.url)
+        if command is None:
+            return STRAY
+        key = (command, request.body)
+        if is_chosen(request.body) and key in self._calls:
+            return self._calls[key]
+        name = f"{ASPECT}/{command}/{self._count + 1}"
+        lawful = Request(COMMANDS[command].method, f"{self.base}/{command}", (), _lawful_body(command, request.body))
+        self._journal.plan([Case(name, command, Kind.INVOKE, ASPECT, name, lawful)])
+        self._calls[key] = name
+        return name
+
+    def _shown(self, request: Request) -> Request:
+        """The request as the journal may have it."""
+        pair = f"{self._account.consumer_key}:{self._account.consumer_secret}"
+        own = b64encode(pair.encode()).decode()
+        headers = tuple((name, _without_stranger(name, value, own)) for name, value in request.headers)
+        return Request(request.method, request.url, headers, request.body)
+
+
+def _without_stranger(name: str, value: str, own: str) -> str:
+    if name.lower() != "authorization" or own in value:
+        return value
+    scheme = _SCHEME.match(value)
+    return f"{scheme.group()} {STRANGE}" if scheme else STRANGE
+
+
+def command_of(target: str) -> str | None:
+    """The command that a target is meant for, also where it does not quite say so; None if that cannot be told."""
+    path = unquote(target.partition("?")[0]).rstrip("/").lower()
+    return next((name for name in COMMANDS if path.endswith(f"/{name}")), None)
+
+
+def _lawful_body(command: str, body: bytes) -> bytes:
+    """What a lawful client would have sent in place of a body: the documented members, as strings."""
+    members = _members(body)
+    if COMMANDS[command].method == "GET" or members is None:
+        return b""
+    known = resolved(f"{COMMANDS[command].folder}/request")["properties"]
+    lawful = {name: as_text(value) for name, value in members.items() if name in known}
+    return json.dumps(lawful, ensure_ascii=False).encode(errors="backslashreplace")
+
+
+def is_chosen(body: bytes) -> bool:
+    """Whether the body has a phone number that a behaviour is chosen with."""
+    members = _members(body)
+    return members is not None and scenario_for(members.get("phone_number")) is not None
+
+
+def _members(body: bytes) -> Mapping[str, Any] | None:
+    return Content.of(body).members
+
+
+Introduce = Callable[[str, Account], None]
+
+
+def observe(settings: Settings, introduce: Introduce, progress: Progress | None = None) -> Path:
+    """Watch a client until interrupted, or until the settings say that it is enough.
+
+    `introduce` is told the base URL and the account. Raises EnvironmentFailure for an address that cannot be had, and
+    UsageError where the settings name none.
+    """
+    if settings.observe is None:
+        raise UsageError("there is no address to observe a client at; expected --observe")
+    progress = progress or Silent()
+    progress.phase("prepare")
+    account = Account.sample()
+    begun = time.monotonic()
+    with Journal.create(settings.report_dir / JOURNAL, _recorded(settings, account), Redaction.of_values()) as journal:
+        with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
+            journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
+            introduce(witness.base, account)
+            progress.phase("observe")
+            try:
+                witness.wait(settings.observe_for_s, settings.observe_idle_s)
+                _settle(settings, witness, progress)
+            except KeyboardInterrupt:
+                pass  # that is how it is meant to end
+            journal.note("settled", {"at": time.monotonic(), "waited_s": None})
+        if witness.errors:
+            raise SuiteError(f"the witness failed: {witness.errors[0]!r}") from witness.errors[0]
+        journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
+    return settings.report_dir / JOURNAL
+
+
+def _settle(settings: Settings, witness: Witness, progress: Progress) -> None:
+    """Wait for what might still be sent again."""
+    since = witness.troubled_at
+    if since is not None and (left := since + settings.resend_window_s - time.monotonic()) > 0:
+        progress.phase("listen", f"{left:.1f} s")
+        time.sleep(left)
+
+
+def _recorded(settings: Settings, account: Account) -> dict[str, Any]:
+    return {
+        **settings.recorded(),
+        "subject_name": "the client that was observed",
+        "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        # The sample account's, which opens nothing: evidence, not a secret.
+        "credential": {"key": account.consumer_key, "secret": account.consumer_secret},
+    }
