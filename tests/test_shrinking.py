@@ -67,10 +67,16 @@ def in_range(moment: Moment) -> bool:
     return member(moment, "phone_number").startswith("2541")
 
 
-SEEDED: dict[str, tuple[dict[str, Any], tuple[str, str], dict[str, Any]]] = {
-    "refuses-emoji": (SMS, ("ACC-03", "sms"), {"message": "👋"}),
-    "refuses-long-messages": (SMS, ("ACC-04", "sms"), {"message": "a" * 161}),
-    "refuses-an-operator-range": (WALLET, ("ACC-02", "mpesa-wallet"), {"phone_number": "254100000000"}),
+SEEDED: dict[str, tuple[dict[str, Any], Behaviour, tuple[str, str], dict[str, Any]]] = {
+    "emoji": (SMS, FAULTS["refuses-emoji"].change(BUILT_IN), ("ACC-03", "sms"), {"message": "👋"}),
+    "long messages": (
+        SMS,
+        FAULTS["refuses-long-messages"].change(BUILT_IN),
+        ("ACC-04", "sms"),
+        {"message": "a" * 161},
+    ),
+    # Of no requirement alone, so it is not in the mock's list: each kind of request goes to either range.
+    "an operator range": (WALLET, refusing(in_range), ("ACC-02", "mpesa-wallet"), {"phone_number": "254100000000"}),
 }
 
 OTHERS: dict[str, tuple[dict[str, Any], Refuses, tuple[str, str], dict[str, Any]]] = {
@@ -88,10 +94,9 @@ OTHERS: dict[str, tuple[dict[str, Any], Refuses, tuple[str, str], dict[str, Any]
 @pytest.mark.parametrize("fault", SEEDED)
 def test_a_seeded_fault_is_brought_down_to_one_character(tmp_path: Path, fault: str) -> None:
     """Or to one more than 160, or to one digit: in few rounds, which change nothing of what the run has shown."""
-    changes, place, minimal = SEEDED[fault]
-    result = looked_into(tmp_path, FAULTS[fault].change(BUILT_IN), **changes)
+    changes, behaviour, place, minimal = SEEDED[fault]
+    result = looked_into(tmp_path, behaviour, **changes)
 
-    assert {place} == set(fell_short(result))
     assert_minimal(result, place, minimal)
     (finding,) = fell_short(result)[place]["findings"]
     assert fell_short(result)[place]["failed"] == finding["count"]

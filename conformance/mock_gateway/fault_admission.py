@@ -21,7 +21,6 @@ from conformance.traffic import header
 # Members of a documented sample that are another account's on another gateway.
 ACCOUNT_MEMBERS = frozenset({"sender_id", "short_code"})
 
-NEWER_RANGE = "2541"
 SEGMENT = 160  # characters of one SMS; a longer message in one line is labelled "long"
 DOCUMENTED_LENGTH = 459  # characters that a gateway should take; what is longer is not contract
 ASTRAL = 0x10000  # the first code point that needs four bytes in UTF-8 and two units in UTF-16
@@ -85,11 +84,6 @@ def plain(moment: Moment) -> bool:
 def unlucky(moment: Moment) -> bool:
     """Some of the plain requests, picked by the phone number; that of the documented samples is not among them."""
     return plain(moment) and member(moment, "phone_number").endswith(UNLUCKY_DIGIT)
-
-
-def in_the_newer_range(moment: Moment) -> bool:
-    """A payment to a wallet, of the newer one of the two ranges of phone numbers that the contract has."""
-    return moment.command == "mpesa-wallet" and member(moment, "phone_number").startswith(NEWER_RANGE)
 
 
 def astral(moment: Moment) -> bool:
