@@ -21,18 +21,26 @@ RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint bench test-schemathesis test-prism clean help
+.PHONY: run test test-clients lint bench test-schemathesis test-prism clean help
 
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
 
-# What tries other people's tools needs them installed, and has targets of its own.
+# What tries other people's tools needs them installed, and has targets of its own; so has the second kill matrix, which
+# takes a minute by itself.
 OTHER_TOOLS := tests/test_schemathesis.py tests/test_prism.py
+APART := $(OTHER_TOOLS) tests/test_client_kill_matrix.py
 
 # More workers than cores: most tests wait for a socket or a deadline. tests/sharing_work.py keeps those with a costly
 # fixture together.
 test: $(READY)  ## run all tests of the suite itself
-	$(BIN)/python -m pytest -n $(WORKERS) $(OTHER_TOOLS:%=--ignore=%) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(APART:%=--ignore=%) $(ARGS)
+
+# One process of a client after the other, most of the time waiting: so many side by side.
+CLIENTS_AT_ONCE ?= 8
+
+test-clients: $(READY)  ## judge each flawed and each lawful client: the second kill matrix
+	$(BIN)/python -m pytest -n $(CLIENTS_AT_ONCE) tests/test_client_kill_matrix.py $(ARGS)
 
 lint: $(READY)  ## check style, formatting and types
 	$(BIN)/ruff check

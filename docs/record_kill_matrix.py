@@ -1,6 +1,6 @@
 """Puts the kill matrix into the package, for certificates to say how well this edition of the suite finds faults.
 
-    make test                             measures it, and leaves reports/kill-matrix.json
+    make test test-clients                measure it, and leave reports/kill-matrix.json
     python docs/record_kill_matrix.py     checks that file and copies it to conformance/certificate/kill-matrix.json
 
 Only a matrix of today's catalogue is taken; the kinds of subject that it does not hold keep what was measured of them.
@@ -26,7 +26,7 @@ PACKAGED = CHECKOUT / "conformance" / "certificate" / FILE
 def main() -> str:
     """Copy it; what was done, or why not."""
     if not MEASURED.is_file():
-        return f"there is no {MEASURED.name} in reports/ (hint: `make test` leaves it, if the whole kill matrix ran)"
+        return f"there is no {MEASURED.name} in reports/ (hint: `make test test-clients` leave it, if the whole kill matrix ran)"
     measured = parse_json(MEASURED.read_bytes())
     for violation in violations("certificate#kill_matrices", measured):
         return f"{MEASURED.name} is none: {violation.pointer}: {violation.message}"

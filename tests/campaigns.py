@@ -9,12 +9,11 @@ shortfalls      what keeps a judged run from being all green, in words for the m
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
-from socket import create_server
 from typing import Any
+
+from quiet_ports import quiet_port
 
 from conformance.callbacks.address import Address
 from conformance.contract.commands import PRODUCTS
@@ -28,9 +27,6 @@ from conformance.verdicts import Judged, Verdict, judge
 
 # Letters of both cases and other characters, so that each spelling of it can be looked for.
 KEY, SECRET = "Key2be989703d6", "S3cret/3P0R4q+ünicode"
-
-# Below the ports that the system gives to clients: none of their connections takes one in between.
-QUIET_PORTS = range(20_000, 32_000)
 
 
 def settings(directory: Path, **changes: Any) -> Settings:
@@ -57,13 +53,7 @@ def judged(directory: Path, behaviour: Behaviour = BUILT_IN, **changes: Any) -> 
 
 def free_address() -> Address:
     """An address that nobody listens on, and that no client is given in the meantime."""
-    while True:
-        address = Address("127.0.0.1", random.choice(QUIET_PORTS))
-        try:
-            with closing(create_server((address.host, address.port))):
-                return address
-        except OSError:
-            continue
+    return Address("127.0.0.1", quiet_port())
 
 
 def registered(gateway: Callable[[Account], str]) -> dict[str, Any]:

@@ -33,11 +33,12 @@ class Matrix:
     """What one table shows: rows of two kinds, and which requirements they are to kill between them.
 
     `faults` are the seeded ones, with what each breaks; `lawful` break nothing. The kinds are those of the rows.
-    `subject`: what certificates call the kind of thing that is judged.
+    `made_by` is the command. `subject`: what certificates call the kind of thing that is judged.
     """
 
     file: str
     title: str
+    made_by: str
     each_row: str
     fault_kind: str
     faults: Mapping[str, tuple[str, ...]]
@@ -56,6 +57,7 @@ MATRICES = (
     Matrix(
         "kill-matrix.md",
         "Kill matrix",
+        "make test",
         "each row is a whole run over HTTP",
         "fault",
         {fault.name: tuple(fault.breaks) for fault in FAULTS.values()},
@@ -67,6 +69,7 @@ MATRICES = (
     Matrix(
         "client-kill-matrix.md",
         "Kill matrix of clients",
+        "make test-clients",
         "each row is a whole certification of a process of its own",
         "flawed client",
         {flaw.name: flaw.breaks for flaw in FLAWS.values()},
@@ -100,8 +103,17 @@ class KillTable:
         for matrix in whole:
             (REPORTS / matrix.file).write_text(rendered(matrix, self._rows), encoding="utf-8")
         if whole:
-            numbers = {matrix.subject: numbers_of(self._rows, self._suite, matrix) for matrix in whole}
+            numbers = {**_of_the_same_suite(self._suite)}
+            numbers |= {matrix.subject: numbers_of(self._rows, self._suite, matrix) for matrix in whole}
             NUMBERS.write_text(f"{json.dumps(numbers, indent=2)}\n", encoding="utf-8")
+
+
+def _of_the_same_suite(suite: str) -> dict[str, Any]:
+    """The numbers that are there already, those of the other matrix mostly, if this very suite was measured."""
+    if not NUMBERS.is_file():
+        return {}
+    there: dict[str, Any] = json.loads(NUMBERS.read_text(encoding="utf-8"))
+    return {subject: numbers for subject, numbers in there.items() if numbers["suite"] == suite}
 
 
 def numbers_of(rows: Rows, suite: str, matrix: Matrix = MATRICES[0]) -> dict[str, Any]:
@@ -123,7 +135,7 @@ def numbers_of(rows: Rows, suite: str, matrix: Matrix = MATRICES[0]) -> dict[str
 
 def rendered(matrix: Matrix, rows: Rows) -> str:
     """The table in Markdown: what each fault should break and did, what each lawful one should leave alone and did."""
-    lines = [f"# {matrix.title}", "", f"Written by `make test`; {matrix.each_row}.", ""]
+    lines = [f"# {matrix.title}", "", f"Written by `{matrix.made_by}`; {matrix.each_row}.", ""]
     lines += [f"| {matrix.fault_kind} | breaks | found | exit | |", "|---|---|---|---|---|"]
     for name, breaks in matrix.faults.items():
         row = rows[matrix.fault_kind, name]

@@ -18,12 +18,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import count, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from signal import SIGTERM
-from socket import socket
 
 from markdown_pages import CHECKOUT, Block, Step, steps
+from quiet_ports import quiet_port
 
 ELLIPSIS = "…"
 
@@ -49,10 +49,6 @@ COUNTED = re.compile(
 TOLERANCE = 0.1
 
 _PORT = re.compile(r"127\.0\.0\.1:(\d{4})\b")
-# Below the range that the system hands out itself, so that nothing else in a test run takes them; each worker of
-# pytest-xdist has its own.
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_CANDIDATES = count(20_000 + 500 * _WORKER)
 
 # What a session finds in its directory, as in a checkout.
 PRESENT = ("examples", "reports/sample")
@@ -95,7 +91,7 @@ class Shell:
         self._state = directory.parent / f"{directory.name}.environment"
         self._state.write_text("", encoding="utf-8")
         self._code = 0
-        self._ports = {port: str(free_port()) for port in dict.fromkeys(_PORT.findall(text))}
+        self._ports = {port: str(quiet_port()) for port in dict.fromkeys(_PORT.findall(text))}
 
     def with_free_ports(self, text: str) -> str:
         """`text` with free ports in the place of those that the page shows."""
@@ -208,21 +204,6 @@ def _environment() -> dict[str, str]:
         "COLUMNS": "80",
         "PYTHONUTF8": "1",
     }
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 at which nobody listens."""
-    for port in _CANDIDATES:
-        with socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                continue
-        with socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
-    raise AssertionError("there is no end to the candidates")
 
 
 def difference(shown: Sequence[str], printed: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_line import call, finished, process
+from quiet_ports import quiet_port
 
 from conformance.cli.configuration import PREFIX
 from conformance.gateway_under_test import campaign
@@ -41,12 +42,6 @@ def taken() -> Iterator[str]:
     """An address on which somebody else listens."""
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        return int(server.getsockname()[1])
 
 
 NAMES = (
@@ -200,7 +195,7 @@ def test_a_journal_that_is_none_is_one_line_and_exit_2(
 @pytest.mark.parametrize("command", ["run", "doctor"])
 def test_an_unreachable_gateway_is_one_line_and_exit_3(capsys: Capsys, command: str) -> None:
     """The line says which, and why."""
-    url = f"http://127.0.0.1:{free_port()}/api/v2"
+    url = f"http://127.0.0.1:{quiet_port()}/api/v2"
 
     called = call(capsys, command, "--gateway", url, *CREDENTIAL)
 

@@ -11,12 +11,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from socket import create_server
 
 import pytest
 from command_line import CHECKOUT, CONSOLE_SCRIPT, PATIENCE_S, Called, call, finished, process
+from quiet_ports import quiet_port
 
 from conformance.contract.commands import PRODUCTS
 from conformance.contract.schemas import violations
@@ -40,12 +40,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with closing(create_server(("127.0.0.1", 0))) as server:
-        return int(server.getsockname()[1])
-
-
 @contextmanager
 def mock_gateway(directory: Path, receiver_port: int, *arguments: str) -> Iterator[str]:
     """The URL of `statum-conformance mock` in a process of its own, with every callback registered."""
@@ -66,7 +60,7 @@ def mock_gateway(directory: Path, receiver_port: int, *arguments: str) -> Iterat
 def run_against(directory: Path, *faults: str) -> Called:
     """A run in one process against a mock gateway in another."""
     account = Account.sample()
-    port = free_port()
+    port = quiet_port()
     with mock_gateway(directory, port, *faults) as url:
         return finished(
             process(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from quiet_ports import quiet_port
 from recording_server import NO_ANSWER, OK, PATIENCE_S, RawServer, a_case, sent_in_turn
 
 from conformance.errors import SuiteError
@@ -191,15 +192,9 @@ def test_a_body_that_cannot_be_decoded_is_still_an_answer(journal: Journal) -> N
     assert note.detail["remark"].startswith("the body cannot be decoded as 'gzip': ")
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
-
-
 def test_says_that_the_connection_was_refused(journal: Journal) -> None:
     """Where nobody listens."""
-    (exchange,) = sent_in_turn(journal, a_case("a", f"http://127.0.0.1:{_free_port()}/"))
+    (exchange,) = sent_in_turn(journal, a_case("a", f"http://127.0.0.1:{quiet_port()}/"))
     assert (None, "connection refused") == (exchange.response, exchange.failure)
 
 
