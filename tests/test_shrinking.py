@@ -16,6 +16,7 @@ from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import violations
 from conformance.gateway_under_test import shrinking
 from conformance.gateway_under_test.keeping import kept_files
+from conformance.gateway_under_test.limits import Limits
 from conformance.gateway_under_test.settings import DEFAULT_SHRINK_REQUESTS
 from conformance.generation.labels import Label, members_of
 from conformance.journal import Record
@@ -334,6 +335,18 @@ def test_the_budget_is_kept(tmp_path: Path, budget: int) -> None:
     assert 1 + proper + budget == len(reached)
     assert {"budget": budget, "requests": budget}.items() <= result.document["shrinking"].items()
     assert proper == result.document["counts"]["exchanges"]
+
+
+def test_the_limits_of_the_run_hold_for_these_requests_too(tmp_path: Path) -> None:
+    """No more is accepted than the run may cause; what is withheld was not sent, and shows nothing."""
+    free = looked_into(tmp_path / "free", refusing(astral), **SMS)
+    proper = free.document["counts"]["accepted"]
+    result = looked_into(tmp_path / "limited", refusing(astral), limits=Limits(max_accepted=proper + 3), **SMS)
+    accepted = [e for e in result.record.exchanges if e.response is not None and e.response.status == 200]
+
+    assert len([e for e in accepted if e.request.method == "POST"]) <= proper + 3
+    assert any(is_follow_up(e.case_id) for e in free.record.exchanges)
+    assert not any(f["minimal"] and f["minimal"]["finished"] for f in fell_short(result)["ACC-03", "sms"]["findings"])
 
 
 def test_what_the_budget_left_unfinished_is_told(tmp_path: Path) -> None:
