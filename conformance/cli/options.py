@@ -30,6 +30,7 @@ from conformance.gateway_under_test.settings import (
     DEFAULT_NOTIFY_WITHIN_S,
     DEFAULT_SENDER_ID,
     DEFAULT_SHORT_CODE,
+    DEFAULT_SHRINK_REQUESTS,
     Settings,
     check_gateway_url,
     fresh_seed,
@@ -273,6 +274,14 @@ campaign_options = _together(
         metavar="N",
         help="The same seed sends the same requests. Default: a new one.",
     ),
+    option(
+        CAMPAIGN,
+        "--shrink-requests",
+        type=int,
+        metavar="N",
+        help="Requests that may be sent to find the simplest form of what fails, and on what that depends. "
+        f"Default: {DEFAULT_SHRINK_REQUESTS} to a gateway on this machine, 0 to any other: there they may cost money.",
+    ),
 )
 
 case_options = _together(
@@ -295,7 +304,7 @@ case_options = _together(
         "--save-corpus",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Where failing cases are kept as case files, one for each requirement and command.",
+        help="Where failing cases are kept as case files: for each requirement and command the simplest of each cause.",
     ),
 )
 
@@ -378,6 +387,7 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Setti
         max_examples=options.get("max_examples", DEFAULT_MAX_EXAMPLES),
         seed=fresh_seed() if seed is None else seed,
         exclusive_account=options.get("exclusive_account", False),
+        shrink_requests=options.get("shrink_requests"),
         callback_token=options.get("callback_token"),
         callback_tls=_tls_from(options),
         ca_file=_trusted(options.get("ca_file")),

@@ -157,6 +157,7 @@ def _settings(record: Record, cases: tuple[Case, ...], options: dict[str, Any]) 
         "callback_url": recorded["callback_url"],
         "notify_within": recorded["notify_within_s"],
         "seed": recorded["seed"],
+        "shrink_requests": 0,
         "exclusive_account": recorded["exclusive_account"],
         "sender_id": tuple(recorded["sender_ids"]),
         "short_code": tuple(recorded["short_codes"]),

@@ -1,15 +1,15 @@
-"""A run against a gateway: prepare, prove the way back, send everything, then listen once.
+"""A run against a gateway: prepare, prove the way back, send everything, listen once, then look into what failed.
 
     run     holds the campaign and returns the path of the journal, in which everything is that happened
 
-Nothing is judged here; a journal can be judged at any time after (`conformance.verdicts.judge`).
+A journal can be judged at any time after (`conformance.verdicts.judge`); here that is done only to see what failed.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +28,8 @@ from conformance.gateway_under_test.progress import Progress, Silent
 from conformance.gateway_under_test.rig import Rig, rigged
 from conformance.gateway_under_test.samples import check_samples
 from conformance.gateway_under_test.settings import Settings
-from conformance.journal import Journal, Redaction
+from conformance.gateway_under_test.shrinking import Search
+from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Case, Exchange, Request
@@ -82,6 +83,7 @@ def _journal(settings: Settings, rig: Rig) -> Journal:
         "gateway": rig.gateway,
         "subject_name": rig.subject_name,
         "loopback": is_loopback(rig.gateway),
+        "shrink_requests": settings.shrink_budget(rig.gateway),
         "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "callback_targets": {product: rig.paths.target(product) for product in settings.products},
     }
@@ -94,19 +96,11 @@ def _campaign(
     journal.note("samples", {"passed": check_samples()})
     if not _proven(settings, rig, journal, progress):
         return
-    plan = planned(settings, rig.gateway)
-    journal.plan(plan.cases)
-    journal.flush()  # else requests would stand behind the whole plan, and not in the file when they go out
-    for case_id, why in plan.left_out.items():
-        journal.note("left-out", {"case": case_id, "why": why})
-    hearing = _Hearing(settings, journal, progress, planned=len(plan.cases))
-    rig.intake.hand_to(hearing.on_arrival)
-    progress.phase("send", f"{len(plan.cases)} cases")
-    with _sending(settings, rig, journal, plan, hearing) as sender:
-        for group in plan.alone:
-            sender.send([group])
-        sender.send(plan.groups)
-        sender.send(plan.last)
+    hearing = _Hearing(settings, journal, progress)
+    not_planned: dict[str, int] = {}
+    with _sending(settings, rig, journal, hearing, not_planned) as sender:
+        rig.intake.hand_to(hearing.on_arrival)
+        _send(planned(settings, rig.gateway), not_planned, journal, hearing, sender)
         progress.phase("listen", f"up to {settings.notify_within_s:g} s")
         settled = hearing.ledger.wait()
         if settled.missing and settings.gateway is not None:
@@ -115,10 +109,56 @@ def _campaign(
         if hearing.strays.left_out:
             journal.note("strays", {"left_out": hearing.strays.left_out})
         journal.note("settled", {"at": time.monotonic(), **_described(settled)})
+        if budget := settings.shrink_budget(rig.gateway):
+            _look_into_failures(settings, journal, hearing, sender, budget)
+
+
+def _send(plan: Plan, not_planned: dict[str, int], journal: Journal, hearing: _Hearing, sender: Sender) -> None:
+    """What is planned; nobody has the plan after that, which may be most of what a large run has in memory.
+
+    How much of it was left out for the limits of the run is put into `not_planned`.
+    """
+    not_planned.update(plan.beyond_limits)
+    journal.plan(plan.cases)
+    journal.flush()  # else requests would stand behind the whole plan, and not in the file when they go out
+    for case_id, why in plan.left_out.items():
+        journal.note("left-out", {"case": case_id, "why": why})
+    hearing.expect(len(plan.cases))
+    hearing.progress.phase("send", f"{len(plan.cases)} cases")
+    for group in plan.alone:
+        sender.send([group])
+    sender.send(plan.groups)
+    sender.send(plan.last)
+
+
+def _look_into_failures(settings: Settings, journal: Journal, hearing: _Hearing, sender: Sender, budget: int) -> None:
+    """On what do the failures depend, and what are the simplest requests that show them?"""
+    journal.flush()
+    search = Search.of(settings, read_journal(journal.path), budget, LATE_S)
+    if not search.inquiries:
+        return
+    hearing.progress.phase("shrink", f"up to {budget} requests")
+
+    def ask(groups: Sequence[Sequence[Case]], listen_s: float | None) -> tuple[Record, float]:
+        hearing.begin_again(search.patience_s if listen_s is None else listen_s)
+        hearing.expect(sum(map(len, groups)))
+        journal.plan([case for group in groups for case in group])
+        sender.send(groups)
+        if listen_s is not None:
+            hearing.ledger.wait()
+        settled_at = time.monotonic()
+        journal.flush()
+        return read_journal(journal.path, after=search.held, beside=search.twins), settled_at
+
+    search.run(ask, journal.note)
+    if hearing.ledger.outstanding:
+        hearing.ledger.wait()  # what is still on its way would find nobody
 
 
 @contextmanager
-def _sending(settings: Settings, rig: Rig, journal: Journal, plan: Plan, hearing: _Hearing) -> Iterator[Sender]:
+def _sending(
+    settings: Settings, rig: Rig, journal: Journal, hearing: _Hearing, not_planned: Mapping[str, int]
+) -> Iterator[Sender]:
     """Sends whatever the run sends, within its limits; in the end it is noted what may have been accepted."""
     bounds = settings.bounds
     allowance = bounds.allowance()
@@ -133,7 +173,7 @@ def _sending(settings: Settings, rig: Rig, journal: Journal, plan: Plan, hearing
         )
     finally:
         if bounds.any:
-            journal.note("allowance", _within_limits(bounds, allowance, plan))
+            journal.note("allowance", _within_limits(bounds, allowance, not_planned))
 
 
 def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> bool:
@@ -155,14 +195,14 @@ def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) 
     return True
 
 
-def _within_limits(bounds: Limits, allowance: Allowance, plan: Plan) -> Mapping[str, Any]:
+def _within_limits(bounds: Limits, allowance: Allowance, not_planned: Mapping[str, int]) -> Mapping[str, Any]:
     """What may have been accepted, and how many cases and attempts were kept from being sent by which option."""
     return {
         "max_accepted": bounds.max_accepted,
         "max_spend": bounds.max_spend,
         "accepted_at_most": allowance.taken,
         "spent_at_most": allowance.spent,
-        "not_planned": dict(plan.beyond_limits),
+        "not_planned": dict(not_planned),
         "withheld": dict(allowance.withheld),
     }
 
@@ -182,17 +222,25 @@ class _Hearing:
     `pace` holds requests back while too many are awaited.
     """
 
-    def __init__(self, settings: Settings, journal: Journal, progress: Progress, planned: int) -> None:
+    def __init__(self, settings: Settings, journal: Journal, progress: Progress) -> None:
         most = max(MOST_AWAITED, int(settings.notify_within_s * MOST_AWAITED_PER_S))
         self.pace = settings.bounds.pace(settings.seed, lambda: self.ledger.full_until(most))
         self.ledger = Ledger(settings.notify_within_s + LATE_S, on_change=lambda _: self.pace.look_again())
         self.strays = Strays()
+        self.progress = progress
         self._journal = journal
-        self._progress = progress
-        self._planned = planned
+        self._planned = 0
         self._lock = threading.Lock()
         self._done = 0
         self._arrived = 0
+
+    def expect(self, planned: int) -> None:
+        """So many more cases are going to be sent."""
+        self._planned += planned
+
+    def begin_again(self, notify_within_s: float) -> None:
+        """What was owed before is not waited for any more."""
+        self.ledger = Ledger(notify_within_s, on_change=lambda _: self.pace.look_again())
 
     def on_exchange(self, case: Case, exchange: Exchange) -> None:
         """An attempt has its answer; called by the sender's workers."""
@@ -201,7 +249,7 @@ class _Hearing:
             self.ledger.owe(answer.product or "", answer.request_id or "", exchange.answered_at)
         with self._lock:
             self._done += exchange.attempt == 1
-            self._progress.exchanged(self._done, self._planned)
+            self.progress.exchanged(self._done, self._planned)
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """A notification has come; called by the receiver's threads."""
@@ -212,4 +260,4 @@ class _Hearing:
         self.ledger.arrived(product, request_id_of(request.body), at)
         with self._lock:
             self._arrived += 1
-            self._progress.notified(self._arrived, self.ledger.outstanding)
+            self.progress.notified(self._arrived, self.ledger.outstanding)
