@@ -28,7 +28,7 @@ from conformance.verdicts import Conclusion, Judged, Verdict, judge
 KEY, SECRET = "SampleKey", "SampleSecret"
 SEED = 20261122
 # Fewer than a run has by default, so that each fault is killed with less; `make bench` has it with all, over 20 seeds.
-MAX_EXAMPLES = 8
+MAX_EXAMPLES = 4
 NOWHERE = "http://gateway.invalid/api/v2"
 # Short, for each fault that loses a notification makes its run wait so long; still a hundred times what the mock needs.
 NOTIFY_WITHIN_S = 2.0

@@ -13,16 +13,15 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from conformance.callbacks.asgi_thread import Tls
 from conformance.cli.command import ExpectationsFile, Listen, Named, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
 from conformance.cli.credentials import Given, credential_of
 from conformance.cli.limits import limits_from
+from conformance.cli.tls import tls_from, trusted
 from conformance.client_under_test.settings import DEFAULT_TIMEOUT_S
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
-from conformance.exchange.trust import trusting
 from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.gateway_under_test.settings import (
     DEFAULT_CORPUS,
@@ -389,8 +388,8 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Setti
         exclusive_account=options.get("exclusive_account", False),
         shrink_requests=options.get("shrink_requests"),
         callback_token=options.get("callback_token"),
-        callback_tls=_tls_from(options),
-        ca_file=_trusted(options.get("ca_file")),
+        callback_tls=tls_from(options),
+        ca_file=trusted(options.get("ca_file")),
         redact=tuple(options.get("redact", ())),
         show_phone_numbers=options.get("show_phone_numbers", False),
         report_dir=options.get("report_dir", Path("reports")),
@@ -399,24 +398,6 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Setti
         expectations=options.get("expectations"),
         **_cases_from(options),
     )
-
-
-def _trusted(ca_file: Path | None) -> Path | None:
-    """The file, which was seen to hold certificates. Raises UsageError if it does not."""
-    if ca_file is not None:
-        trusting(ca_file)
-    return ca_file
-
-
-def _tls_from(options: dict[str, Any]) -> Tls | None:
-    """Certificate and key of the receiver. Raises UsageError for one without the other, and for what is neither."""
-    certificate, key = options.get("callback_tls_cert"), options.get("callback_tls_key")
-    if certificate is not None and key is not None:
-        return Tls.of(certificate, key)
-    if certificate is not None or key is not None:
-        there, missing = ("cert", "key") if key is None else ("key", "cert")
-        raise UsageError(f"--callback-tls-{there} is given without --callback-tls-{missing}; expected both")
-    return None
 
 
 def _cases_from(options: dict[str, Any]) -> dict[str, Any]:
