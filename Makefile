@@ -22,26 +22,24 @@ RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-clients lint bench chaos test-schemathesis test-prism test-formats test-allure clean help
+.PHONY: run test test-kill lint bench chaos test-schemathesis test-prism test-formats test-allure clean help
 
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
 
-# What tries other people's tools needs them installed, and has targets of its own; so has the second kill matrix, which
-# takes a minute by itself.
+# What tries other people's tools needs them installed, and has targets of its own; so have the kill matrices: some
+# three hundred whole runs, which take as long as all the rest.
 OTHER_TOOLS := $(addprefix tests/test_,schemathesis.py prism.py formats.py allure_report.py)
-APART := $(OTHER_TOOLS) tests/test_client_kill_matrix.py
+KILL_MATRICES := tests/test_kill_matrix.py tests/test_client_kill_matrix.py
+APART := $(OTHER_TOOLS) $(KILL_MATRICES)
 
 # More workers than cores: most tests wait for a socket or a deadline. tests/sharing_work.py keeps those with a costly
 # fixture together.
 test: $(READY)  ## run all tests of the suite itself
 	$(BIN)/python -m pytest -n $(WORKERS) $(APART:%=--ignore=%) $(ARGS)
 
-# One process of a client after the other, most of the time waiting: so many side by side.
-CLIENTS_AT_ONCE ?= 8
-
-test-clients: $(READY)  ## judge each flawed and each lawful client: the second kill matrix
-	$(BIN)/python -m pytest -n $(CLIENTS_AT_ONCE) tests/test_client_kill_matrix.py $(ARGS)
+test-kill: $(READY)  ## judge the suite: each seeded fault, each flawed client, and each lawful one
+	$(BIN)/python -m pytest -n $(WORKERS) $(KILL_MATRICES) $(ARGS)
 
 lint: $(READY)  ## check style, formatting and types
 	$(BIN)/ruff check

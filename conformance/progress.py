@@ -9,7 +9,7 @@ class Progress(Protocol):
     """Called from the run's own threads, often; must be quick and must not raise."""
 
     def phase(self, name: str, detail: str = "") -> None:
-        """A phase begins: `prepare`, `preflight`, `send`, `listen`, `judge`."""
+        """A phase begins: `prepare`, `preflight`, `send`, `listen`, `shrink`, `judge`."""
 
     def exchanged(self, done: int, planned: int) -> None:
         """So many of the planned cases have their answer."""

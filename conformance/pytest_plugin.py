@@ -63,6 +63,7 @@ OPTIONS = (
     Option("--product", "NAME", several=True),
     Option("--max-examples", "N"),
     Option("--seed", "N"),
+    Option("--shrink-requests", "N"),
     Option("--max-accepted", "N"),
     Option("--max-spend", "KES"),
     Option("--rate", "N"),

@@ -13,7 +13,7 @@ code), never the conclusion: a subject that falls short is not conformant, whoev
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -23,9 +23,12 @@ from conformance.checks.client import CLIENT_CHECKS
 from conformance.checks.client.evidence import ClientEvidence, ClientTerms
 from conformance.checks.coverage import Coverage, Covered
 from conformance.checks.evidence import Terms
+from conformance.checks.follow_ups import Causes, causes_of, run_proper
 from conformance.checks.hearing import Hearing, Tally
 from conformance.checks.judgement import Check, Finding, Reason, Unobserved
+from conformance.checks.patterns import Pattern, told
 from conformance.checks.reading import OK
+from conformance.checks.watching import Watched, watch
 from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor, Level, Requirement, catalogue
 from conformance.expectations import Expectation, Expectations, Seen, Stale, known, stale
@@ -64,7 +67,8 @@ class RequirementVerdict:
     `unobserved` could not be told. `reason` and `detail` say why the verdict is inconclusive, `detail` alone why the
     requirement is not applicable. `asked_for` is False
     where the run was told to send chosen cases only, and none of them bears on the requirement. `expected`: the entries
-    of the expectations file that explain the verdict; none if it was not expected.
+    of the expectations file that explain the verdict; none if it was not expected. `pattern` says on what it depends
+    that it fell short; findings with one cause are one, with a count.
     """
 
     requirement: Requirement
@@ -79,6 +83,7 @@ class RequirementVerdict:
     detail: str | None = None
     asked_for: bool = True
     expected: tuple[Expectation, ...] = ()
+    pattern: Pattern | None = None
 
     @property
     def hinders(self) -> bool:
@@ -148,21 +153,30 @@ def is_client(record: Record) -> bool:
     return record.settings.get("subject_kind") == "client"
 
 
-def judge(record: Record, checks: Mapping[str, Check] = CHECKS, expectations: Expectations | None = None) -> Judged:
+def judge(
+    record: Record,
+    checks: Mapping[str, Check] = CHECKS,
+    expectations: Expectations | None = None,
+    scope: Callable[[Record], Record] = run_proper,
+) -> Judged:
     """Judge a recorded run by the catalogue: that of a gateway by `checks`, or the certification of a client.
 
-    Nothing is expected to fall short without `expectations`. Raises SuiteError if the catalogue cannot be read,
-    KeyError if a judged requirement has no check.
+    Nothing is expected to fall short without `expectations`. `scope` is the part of a gateway's run that is judged.
+    Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
     """
     expectations = expectations or Expectations()
     day = day_of(record) if expectations.entries else date.min
-    heard = _hear_client(record, expectations, day) if is_client(record) else _hear(record, checks, expectations, day)
+    part = record if is_client(record) else scope(record)
+    heard = _hear_client(record, expectations, day) if is_client(record) else _hear(part, checks, expectations, day)
     verdicts = heard.verdicts
     chosen = bool(record.settings.get("cases"))
     if chosen:
         verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
     seen = [_seen(*each, expectations) for each in zip(verdicts, heard.tallies, strict=True)]
     verdicts = tuple(_as_known(*each, expectations, day) for each in zip(verdicts, seen, strict=True))
+    if not is_client(record):
+        listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
+        verdicts = _looked_into(verdicts, part, checks, causes_of(record), listed)
     whole = heard.terms.settled_at is not None and heard.terms.obstacle is None and not chosen
     return Judged(
         verdicts,
@@ -292,6 +306,37 @@ def _why(requirement: Requirement, weightiest: Unobserved | None, terms: Terms) 
     if requirement.condition:
         return Reason.NO_TRAFFIC, f"applies where {requirement.condition}; that did not happen"
     return Reason.NO_TRAFFIC, "nothing in the run's traffic bears on it"
+
+
+# --- On what it depends
+
+
+def _looked_into(
+    verdicts: tuple[RequirementVerdict, ...],
+    part: Record,
+    checks: Mapping[str, Check],
+    causes: Causes,
+    listed: Collection[tuple[str, str | None]],
+) -> tuple[RequirementVerdict, ...]:
+    """The verdicts, those that fell short with what can be said of it.
+
+    Where findings are `listed`, they are not gathered: one that is not listed must not go under among those that are.
+    """
+    watched = {
+        place: Watched(checks[v.requirement.id], v.command, causes.get((v.requirement.id, v.command), ()))
+        for place, v in enumerate(verdicts)
+        if v.failed
+    }
+    if not watched:
+        return verdicts
+    watch(part, watched.values())
+    looked_into = list(verdicts)
+    for place, seen in watched.items():
+        verdict = verdicts[place]
+        pattern = told(seen.causes, seen.observations, verdict.failed, verdict.observations)
+        gathered = () if (verdict.requirement.id, verdict.command) in listed else seen.findings(pattern.is_one_cause)
+        looked_into[place] = replace(verdict, pattern=pattern, findings=gathered or verdict.findings)
+    return tuple(looked_into)
 
 
 # --- What is expected

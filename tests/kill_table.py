@@ -57,7 +57,7 @@ MATRICES = (
     Matrix(
         "kill-matrix.md",
         "Kill matrix",
-        "make test",
+        "make test-kill",
         "each row is a whole run over HTTP",
         "fault",
         {fault.name: tuple(fault.breaks) for fault in FAULTS.values()},
@@ -69,7 +69,7 @@ MATRICES = (
     Matrix(
         "client-kill-matrix.md",
         "Kill matrix of clients",
-        "make test-clients",
+        "make test-kill",
         "each row is a whole certification of a process of its own",
         "flawed client",
         {flaw.name: flaw.breaks for flaw in FLAWS.values()},

@@ -345,7 +345,7 @@ def test_a_gateway_that_dies_in_the_middle_is_found_out(tmp_path: Path, monkeypa
         dying.server.start()
         return dying.server.url
 
-    given = settings(tmp_path, notify_within_s=0.2, **SMS, **registered(started))
+    given = settings(tmp_path, notify_within_s=0.2, shrink_requests=0, **SMS, **registered(started))
     record = read_journal(campaign.run(given, dying))
     judgement = judge(record)
 

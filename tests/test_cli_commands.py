@@ -60,8 +60,8 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
             "run",
             (
                 "--gateway --consumer-key --consumer-secret --callback-listen --callback-url --product --sender-id "
-                "--short-code --phone-number --notify-within --max-examples --seed --exclusive-account "
-                "--shared-account --report-dir"
+                "--short-code --phone-number --notify-within --max-examples --seed --shrink-requests "
+                "--exclusive-account --shared-account --report-dir"
             ),
         ),
         ("mock", "--listen --callback --fault --variant --list-faults --list-variants --failure-rate --balance"),

@@ -91,6 +91,7 @@ PRECEDENCE = [
         "exclusive_account",
         (True, False, True),
     ),
+    ("shrink-requests", "shrink-requests = 1", "2", ["--shrink-requests", "0"], "shrink_requests", (1, 2, 0)),
     (
         "redact",
         'redact = "first"',

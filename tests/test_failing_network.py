@@ -12,7 +12,7 @@ from failing_network import FailingNetwork, Weather
 from through_network import FAIR, PHONE_NUMBERS, UNLIMITED, held_through, told
 
 from conformance.checks.judgement import Reason
-from conformance.checks.notifications import BY_CHANCE, chance_of_as_many
+from conformance.checks.missing import BY_CHANCE, chance_of_as_many
 from conformance.errors import UsageError
 from conformance.exchange import pacing
 from conformance.gateway_under_test import campaign, listening, preflight

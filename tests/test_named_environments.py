@@ -169,7 +169,7 @@ def test_what_is_shown_is_what_counts(here: Path, capsys: pytest.CaptureFixture[
     assert [name for name in options["run"] if name in ("seed", "listen")] == ["seed"]
     assert settings_of().notify_within_s == options["run"]["notify-within"]["value"]
     assert "listen" in options["mock"]
-    assert {"format", "server"}.isdisjoint(options["run"])
+    assert {"driver", "server"}.isdisjoint(options["run"])
 
 
 def test_no_secret_is_shown(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

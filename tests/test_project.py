@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).parents[1]
 TARGETS = {
     "run",
     "test",
-    "test-clients",
+    "test-kill",
     "lint",
     "bench",
     "chaos",
@@ -146,7 +146,7 @@ def test_ci_lints_then_tests_with_the_first_python_that_is_new_enough(tmp_path: 
         "make PYTHON=python3.12 test-prism, bytecode written",
         "make PYTHON=python3.12 test-formats, bytecode written",
         "make PYTHON=python3.12 test-allure, bytecode written",
-        "make PYTHON=python3.12 test-clients, bytecode written",
+        "make PYTHON=python3.12 test-kill, bytecode written",
         "make PYTHON=python3.12 test, bytecode written",
     ] == done.stdout.splitlines()
     assert 0 == done.returncode
@@ -157,7 +157,7 @@ def test_ci_says_what_it_leaves_out_without_node(tmp_path: Path) -> None:
     done = run(str(ci_of(tmp_path)), PATH=str(tmp_path / "bin"))
 
     targets = [line.split()[2] for line in done.stdout.splitlines()]
-    assert ["lint,", "test-schemathesis,", "test-clients,", "test,"] == targets
+    assert ["lint,", "test-schemathesis,", "test-kill,", "test,"] == targets
     assert (0, ".ci/run: skipped test-prism, test-formats, test-allure: there is no node and npm\n") == (
         done.returncode,
         done.stderr,

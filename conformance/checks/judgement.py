@@ -19,7 +19,7 @@ is a generator over one answer or notice; yielding nothing means that the requir
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -57,11 +57,26 @@ class Unobserved:
 
 
 @dataclass(frozen=True, slots=True)
+class Minimal:
+    """The simplest request that was seen to fall short in the same way.
+
+    `differs` holds its members that a payload which went well does not have like that (None: it leaves the member out).
+    `finished` is False where there may be a simpler one. `exchange` is the number of its exchange.
+    """
+
+    case: str
+    differs: Mapping[str, Any]
+    finished: bool = True
+    exchange: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One observation that breaks a requirement.
 
     `pointer` is the JSON pointer into the answer's or notification's body (None where the fault is not in it), `value`
-    what stands there, shortened. `exchange` and `notification` are numbers in the journal.
+    what stands there, shortened. `exchange` and `notification` are numbers in the journal. Findings of one
+    cause are shown as the first of them: `count` is how many there are, `others` are the cases of the others.
     """
 
     message: str
@@ -71,6 +86,9 @@ class Finding:
     request_id: str | None = None
     pointer: str | None = None
     value: str | None = None
+    count: int = 1
+    others: tuple[str, ...] = ()
+    minimal: Minimal | None = None
 
     @classmethod
     def in_answer(

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from math import comb
 from typing import Any
 
 from conformance.checks.envelope import JSON_MEDIA_TYPE
@@ -30,6 +29,7 @@ from conformance.checks.judgement import (
     shown,
     verdict_of,
 )
+from conformance.checks.missing import CUT_OFF, NETWORK_HOLDS_S, in_a_gap, lost_on_its_way, not_listened_out
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import schema
 from conformance.traffic import Kind, header
@@ -39,13 +39,6 @@ SUCCESS = "200"
 # Clocks are read at both ends of one process: an answer is dated when it was read, a notification when its head came
 # in. Under load either may be late by this much without the gateway being late.
 LATENESS_GRACE_S = 0.25
-# So long a network may hold a notification, or the answer before it: what is lost twice is sent again after 1 s and
-# then after 2 s more, and tunnels queue for a while.
-NETWORK_HOLDS_S = 5.0
-# A chance of one in a million counts as none.
-BY_CHANCE = 1e-6
-
-CUT_OFF = Unobserved(Reason.INTERRUPTED, "the run ended before it had listened for notifications")
 
 
 def follows_each_accepted_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
@@ -61,13 +54,13 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
             yield replace(CUT_OFF, exchange=answer.number)
         elif evidence.first_about(answer) is not None:
             kept.append(Kept(answer.number))
-        elif (obstacle := _not_listened_out(evidence, answer) or _in_a_gap(evidence, answer)) is not None:
+        elif (obstacle := not_listened_out(evidence, answer) or in_a_gap(evidence, answer)) is not None:
             yield obstacle
         else:
             missing.append(answer)
     explained = evidence.unreadable_notices[product]
     gone = max(0, len(missing) - explained)
-    lost = _lost_on_its_way(evidence.terms, product or "", gone, gone + len(kept)) if gone else None
+    lost = lost_on_its_way(evidence.terms, product or "", gone, gone + len(kept)) if gone else None
     if lost is not None:
         yield from (Unobserved(Reason.ENVIRONMENT, lost, answer.number) for answer in missing)
         return
@@ -87,53 +80,6 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
         )
 
 
-def _lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str | None:
-    """In words, that the way back may have lost what is missing; None if only the gateway can have.
-
-    Where a network lies between, canaries tell how often it loses something: the gateway is to blame if so many missing
-    notifications would else be a chance of one in a million, at most.
-    """
-    if not terms.network_back:
-        way_lost = terms.ways_lost.get(product)
-        return None if way_lost is None else f"{missing} notifications are missing, and {way_lost}"
-    sent, lost = terms.canaries.get(product, (0, 0))
-    if chance_of_as_many(missing, owed, lost, sent) <= BY_CHANCE:
-        return None
-    return (
-        f"{missing} of {owed} notifications are missing, and of {sent} canaries on the same way {lost}: it may have "
-        "been the network"
-    )
-
-
-def chance_of_as_many(missing: int, owed: int, lost: int, sent: int) -> float:
-    """How likely `missing` of `owed` or more are, if these and `sent`, of which `lost` are, get lost at the same rate.
-
-    Fisher's exact test, one-sided: of all that got lost, how many would be notifications.
-    """
-    gone, most = missing + lost, min(owed, missing + lost)
-    ways = sum(comb(owed, k) * comb(sent, gone - k) for k in range(missing, most + 1))
-    return ways / comb(owed + sent, gone)
-
-
-def _in_a_gap(evidence: Evidence, answer: Outcome) -> Unobserved | None:
-    """Why a notification may have come while nobody was there to take it; None if it cannot have."""
-    since = answer.answered_at
-    if since is None or evidence.terms.listened_between(since, since + evidence.terms.notify_within_s):
-        return None
-    return Unobserved(
-        Reason.INTERRUPTED, "the run was cut off before it went on; meanwhile nobody took notifications", answer.number
-    )
-
-
-def _not_listened_out(evidence: Evidence, answer: Outcome) -> Unobserved | None:
-    settled, since = evidence.terms.settled_at, answer.answered_at
-    if settled is not None and since is not None and settled < since + evidence.terms.notify_within_s:
-        return Unobserved(
-            Reason.INTERRUPTED, "the run stopped listening before the time for the notification was over", answer.number
-        )
-    return None
-
-
 def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """NTF-02, for those that came at all: counted from the moment when the answer was read.
 
@@ -145,7 +91,7 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
         if first is None or answer.answered_at is None:
             continue
         took = first.received_at - answer.answered_at
-        gap = _in_a_gap(evidence, answer)
+        gap = in_a_gap(evidence, answer)
         if took > within + LATENESS_GRACE_S and gap is not None:
             yield gap
         elif evidence.terms.network_back and within + LATENESS_GRACE_S < took <= within + NETWORK_HOLDS_S:

@@ -34,6 +34,7 @@ def as_recorded(record: Record, options: Mapping[str, Any], report_dir: Path, pr
         "notify_within": recorded["notify_within_s"],
         "max_examples": recorded["max_examples"],
         "seed": recorded["seed"],
+        "shrink_requests": recorded.get("shrink_requests", 0),
         "over_network": recorded.get("over_network"),
         "exclusive_account": recorded["exclusive_account"],
         "sender_id": tuple(recorded["sender_ids"]),

@@ -13,16 +13,15 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from conformance.callbacks.asgi_thread import Tls
 from conformance.cli.command import ExpectationsFile, Listen, Named, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
 from conformance.cli.credentials import Given, credential_of
 from conformance.cli.limits import limits_from
+from conformance.cli.tls import tls_from, trusted
 from conformance.client_under_test.settings import DEFAULT_TIMEOUT_S
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
-from conformance.exchange.trust import trusting
 from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.gateway_under_test.settings import (
     DEFAULT_CORPUS,
@@ -30,6 +29,7 @@ from conformance.gateway_under_test.settings import (
     DEFAULT_NOTIFY_WITHIN_S,
     DEFAULT_SENDER_ID,
     DEFAULT_SHORT_CODE,
+    DEFAULT_SHRINK_REQUESTS,
     Settings,
     check_gateway_url,
     fresh_seed,
@@ -281,6 +281,14 @@ campaign_options = _together(
         metavar="N",
         help="The same seed sends the same requests. Default: a new one.",
     ),
+    option(
+        CAMPAIGN,
+        "--shrink-requests",
+        type=int,
+        metavar="N",
+        help="Requests that may be sent to find the simplest form of what fails, and on what that depends. "
+        f"Default: {DEFAULT_SHRINK_REQUESTS} to a gateway on this machine, 0 to any other: there they may cost money.",
+    ),
 )
 
 case_options = _together(
@@ -303,7 +311,7 @@ case_options = _together(
         "--save-corpus",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Where failing cases are kept as case files, one for each requirement and command.",
+        help="Where failing cases are kept as case files: for each requirement and command the simplest of each cause.",
     ),
 )
 
@@ -386,9 +394,10 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Setti
         max_examples=options.get("max_examples", DEFAULT_MAX_EXAMPLES),
         seed=fresh_seed() if seed is None else seed,
         exclusive_account=options.get("exclusive_account", False),
+        shrink_requests=options.get("shrink_requests"),
         callback_token=options.get("callback_token"),
-        callback_tls=_tls_from(options),
-        ca_file=_trusted(options.get("ca_file")),
+        callback_tls=tls_from(options),
+        ca_file=trusted(options.get("ca_file")),
         redact=tuple(options.get("redact", ())),
         show_phone_numbers=options.get("show_phone_numbers", False),
         report_dir=options.get("report_dir", Path("reports")),
@@ -398,24 +407,6 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Setti
         over_network=options.get("over_network"),
         **_cases_from(options),
     )
-
-
-def _trusted(ca_file: Path | None) -> Path | None:
-    """The file, which was seen to hold certificates. Raises UsageError if it does not."""
-    if ca_file is not None:
-        trusting(ca_file)
-    return ca_file
-
-
-def _tls_from(options: dict[str, Any]) -> Tls | None:
-    """Certificate and key of the receiver. Raises UsageError for one without the other, and for what is neither."""
-    certificate, key = options.get("callback_tls_cert"), options.get("callback_tls_key")
-    if certificate is not None and key is not None:
-        return Tls.of(certificate, key)
-    if certificate is not None or key is not None:
-        there, missing = ("cert", "key") if key is None else ("key", "cert")
-        raise UsageError(f"--callback-tls-{there} is given without --callback-tls-{missing}; expected both")
-    return None
 
 
 def _cases_from(options: dict[str, Any]) -> dict[str, Any]:

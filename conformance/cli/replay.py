@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def replay(case_id: str, **options: Any) -> int:
     case = _recorded(record, case_id, path)
     cases = history(record, case)
     named = dict.fromkeys(COMMANDS[case.command].product for case in cases if case.command)
-    settings = as_recorded(record, options, options["report_dir"] / FOLDER, tuple(filter(None, named)))
+    recorded = as_recorded(record, options, options["report_dir"] / FOLDER, tuple(filter(None, named)))
+    settings = replace(recorded, shrink_requests=0)
     again = settings.report_dir / campaign.JOURNAL
     if again.resolve() == path.resolve():
         raise UsageError(f"{path} would be replaced by its own replay", hint="choose another --report-dir")

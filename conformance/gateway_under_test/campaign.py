@@ -1,15 +1,15 @@
-"""A run against a gateway: prepare, prove the way back, send everything, then listen once.
+"""A run against a gateway: prepare, prove the way back, send everything, listen once, then look into what failed.
 
     run     holds the campaign and returns the path of the journal, in which everything is that happened
     resume  goes on with one that was cut off
 
-Nothing is judged here; a journal can be judged at any time after (`conformance.verdicts.judge`).
+A journal can be judged at any time after (`conformance.verdicts.judge`); here that is done only to see what failed.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,7 +20,8 @@ from urllib.parse import parse_qsl, urlsplit
 from conformance.callbacks.ledger import Settled
 from conformance.errors import EnvironmentFailure
 from conformance.exchange import Allowance, Sender
-from conformance.gateway_under_test.listening import Listening
+from conformance.gateway_under_test.corpus import Group
+from conformance.gateway_under_test.listening import LATE_S, Listening
 from conformance.gateway_under_test.plan import Plan, seed_for
 from conformance.gateway_under_test.preflight import examine, over_network, way_back
 from conformance.gateway_under_test.progress import Progress, Silent
@@ -29,9 +30,11 @@ from conformance.gateway_under_test.rig import Rig, rigged
 from conformance.gateway_under_test.samples import check_samples
 from conformance.gateway_under_test.sending import send_anew, sending
 from conformance.gateway_under_test.settings import Settings
-from conformance.journal import RESUMED, Journal, Redaction, read_journal
+from conformance.gateway_under_test.shrinking import Search
+from conformance.journal import RESUMED, Journal, Record, Redaction, read_journal
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.variants import BUILT_IN
+from conformance.traffic import Case
 
 JOURNAL = "journal.sqlite"
 
@@ -116,6 +119,7 @@ def _recorded(settings: Settings, rig: Rig) -> Mapping[str, Any]:
         "gateway": rig.gateway,
         "subject_name": rig.subject_name,
         "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "shrink_requests": settings.shrink_budget(rig.gateway),
         "callback_targets": {product: rig.paths.target(product) for product in settings.products},
     }
 
@@ -131,47 +135,41 @@ class _Stage:
 
 
 def _campaign(stage: _Stage, planned: Callable[[Settings, str], Plan]) -> None:
-    settings, journal = stage.settings, stage.journal
+    journal = stage.journal
     journal.note("samples", {"passed": check_samples()})
-    if not _proven(settings, stage.rig, journal, stage.progress):
+    if not _proven(stage.settings, stage.rig, journal, stage.progress):
         return
-    plan = planned(settings, stage.rig.gateway)
-    journal.plan(plan.cases)
-    journal.note(PLANNED, {"alone": [g[0].group for g in plan.alone], "last": [g[0].group for g in plan.last]})
-    journal.flush()  # else requests would stand behind the whole plan, and not in the file when they go out
-    for case_id, why in plan.left_out.items():
-        journal.note("left-out", {"case": case_id, "why": why})
-    hearing = Listening(settings, journal, stage.progress, planned=len(plan.cases))
-    with _sent(stage, plan, hearing) as sender:
-        if settings.network_there and planned == Plan.of:  # another plan need not follow the seed
-            groups = (*plan.alone, *plan.groups, *plan.last)
-            send_anew(settings, stage.rig.gateway, journal, hearing, sender, groups)
+    # Another plan need not follow the seed, so that nothing can be planned anew by it.
+    anew = stage.settings.network_there and planned == Plan.of
+    with _listening(stage) as (hearing, sender, not_planned):
+        groups = _send(planned(stage.settings, stage.rig.gateway), not_planned, journal, hearing, sender, keep=anew)
+        if anew:
+            send_anew(stage.settings, stage.rig.gateway, journal, hearing, sender, groups)
 
 
 def _rest_of_campaign(stage: _Stage, rest: Rest) -> None:
     settings, journal = stage.settings, stage.journal
     if not _proven(settings, stage.rig, journal, stage.progress):
         return
-    hearing = Listening(settings, journal, stage.progress, planned=len(rest.plan.cases))
-    hearing.unanswered.update(rest.cut_off)
-    with _sent(stage, rest.plan, hearing, rest.count_against) as sender:
+    with _listening(stage, rest.count_against) as (hearing, sender, _):
+        hearing.unanswered.update(rest.cut_off)
+        hearing.expect(len(rest.plan.cases))
+        stage.progress.phase("send", f"{len(rest.plan.cases)} cases")
+        _send_all(rest.plan, sender)
         send_anew(settings, stage.rig.gateway, journal, hearing, sender, rest.groups, rest.replaced, rest.rounds)
 
 
 @contextmanager
-def _sent(
-    stage: _Stage, plan: Plan, hearing: Listening, count: Callable[[Allowance], None] | None = None
-) -> Iterator[Sender]:
-    """Sends a plan; then, with the sender, whatever else has to be sent; then listens."""
+def _listening(
+    stage: _Stage, count: Callable[[Allowance], None] | None = None
+) -> Iterator[tuple[Listening, Sender, dict[str, int]]]:
+    """Takes notifications while the cases are sent, then those that are owed; then looks into what failed."""
     settings, rig, journal = stage.settings, stage.rig, stage.journal
-    rig.intake.hand_to(hearing.on_arrival)
-    stage.progress.phase("send", f"{len(plan.cases)} cases")
-    with sending(settings, journal, plan, hearing, count) as sender:
-        for group in plan.alone:
-            sender.send([group])
-        sender.send(plan.groups)
-        sender.send(plan.last)
-        yield sender
+    hearing = Listening(settings, journal, stage.progress)
+    not_planned: dict[str, int] = {}
+    with sending(settings, journal, hearing, not_planned, count) as sender:
+        rig.intake.hand_to(hearing.on_arrival)
+        yield hearing, sender, not_planned
         stage.progress.phase("listen", f"up to {settings.notify_within_s:g} s")
         settled = hearing.ledger.wait()
         if settled.missing and settings.gateway is not None:
@@ -179,6 +177,65 @@ def _sent(
         if hearing.strays.left_out:
             journal.note("strays", {"left_out": hearing.strays.left_out})
         journal.note("settled", {"at": journal.time_of(time.monotonic()), **_described(settled)})
+        if budget := settings.shrink_budget(rig.gateway):
+            _look_into_failures(settings, journal, hearing, sender, budget)
+
+
+def _send(  # noqa: PLR0913 - all that a sending needs
+    plan: Plan,
+    not_planned: dict[str, int],
+    journal: Journal,
+    hearing: Listening,
+    sender: Sender,
+    *,
+    keep: bool,
+) -> tuple[Group, ...]:
+    """What is planned. Nobody has the plan after that, which may be most of what a large run has in memory.
+
+    Unless it is to be kept: then its groups are returned. How much of it was left out for the limits of the run is put
+    into `not_planned`.
+    """
+    not_planned.update(plan.beyond_limits)
+    journal.plan(plan.cases)
+    journal.note(PLANNED, {"alone": [g[0].group for g in plan.alone], "last": [g[0].group for g in plan.last]})
+    journal.flush()  # else requests would stand behind the whole plan, and not in the file when they go out
+    for case_id, why in plan.left_out.items():
+        journal.note("left-out", {"case": case_id, "why": why})
+    hearing.expect(len(plan.cases))
+    hearing.progress.phase("send", f"{len(plan.cases)} cases")
+    _send_all(plan, sender)
+    return (*plan.alone, *plan.groups, *plan.last) if keep else ()
+
+
+def _send_all(plan: Plan, sender: Sender) -> None:
+    for group in plan.alone:
+        sender.send([group])
+    sender.send(plan.groups)
+    sender.send(plan.last)
+
+
+def _look_into_failures(settings: Settings, journal: Journal, hearing: Listening, sender: Sender, budget: int) -> None:
+    """On what do the failures depend, and what are the simplest requests that show them?"""
+    journal.flush()
+    search = Search.of(settings, read_journal(journal.path), budget, LATE_S)
+    if not search.inquiries:
+        return
+    hearing.progress.phase("shrink", f"up to {budget} requests")
+
+    def ask(groups: Sequence[Sequence[Case]], listen_s: float | None) -> tuple[Record, float]:
+        hearing.begin_again(search.patience_s if listen_s is None else listen_s)
+        hearing.expect(sum(map(len, groups)))
+        journal.plan([case for group in groups for case in group])
+        sender.send(groups)
+        if listen_s is not None:
+            hearing.ledger.wait()
+        settled_at = journal.time_of(time.monotonic())
+        journal.flush()
+        return read_journal(journal.path, after=search.held, beside=search.twins), settled_at
+
+    search.run(ask, journal.note)
+    if hearing.ledger.outstanding:
+        hearing.ledger.wait()  # what is still on its way would find nobody
 
 
 def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> bool:

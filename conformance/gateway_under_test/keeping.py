@@ -1,4 +1,4 @@
-"""Failing cases become case files: the smallest one for each requirement × command that failed.
+"""Failing cases become case files: the simplest ones for each requirement × command that failed.
 
     kept_files      a judged record → case files
     keep            writes those that a folder does not hold yet
@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from conformance import __version__
+from conformance.checks.judgement import Finding
 from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test.casefiles import SUFFIX, CaseFile, CaseFolder, Find, case_file, file_bytes
 from conformance.gateway_under_test.corpus import CASES, CORPUS
 from conformance.gateway_under_test.credentials import AUTHORIZATION, credential_label
-from conformance.gateway_under_test.plan import ordinary_headers
+from conformance.gateway_under_test.plan import aspect_of, ordinary_headers
 from conformance.gateway_under_test.recorded import is_redacted
 from conformance.gateway_under_test.steps import MARKER, Step
+from conformance.generation.labels import members_of
 from conformance.journal import Record
-from conformance.traffic import Case, Headers
+from conformance.traffic import Case, Headers, Kind
 from conformance.verdicts import Judged, Verdict
 
 # How much of a digest tells files apart in their names.
@@ -75,18 +77,30 @@ def _written(folder: Path, file: CaseFile) -> Path:
 
 
 def kept_files(record: Record, judged: Judged) -> Iterator[CaseFile]:
-    """One file for each requirement × command that failed: the smallest of the cases whose findings are kept."""
+    """For each requirement × command that failed the simplest case of each cause, or the smallest that it shows."""
     cases = {case.id: case for case in record.cases}
     for verdict in judged.verdicts:
         if verdict.verdict not in (Verdict.FAIL, Verdict.KNOWN):
             continue
         failing = [f for f in verdict.findings if f.case in cases and not f.case.startswith(FROM_FILES)]
-        for finding in sorted(failing, key=lambda finding: len(cases[finding.case or ""].request.body)):
-            case = cases[finding.case or ""]
+        shown = [(_simplest(finding, cases), finding) for finding in failing]
+        any_will_do = True
+        for case, finding in sorted(shown, key=lambda pair: (pair[1].minimal is None, len(pair[0].request.body))):
             find = Find(verdict.requirement.id, finding.message, str(record.settings["started_at"])[:10], __version__)
-            with suppress(UsageError):
-                yield as_file(case, f"Found {find.requirement}: {verdict.requirement.title}", record, find)
-                break
+            if finding.minimal or any_will_do:
+                with suppress(UsageError):
+                    yield as_file(case, f"Found {find.requirement}: {verdict.requirement.title}", record, find)
+                    any_will_do = False
+
+
+def _simplest(finding: Finding, cases: Mapping[str, Case]) -> Case:
+    """The simplest case that shows what a finding shows, labelled by what it has in it."""
+    case = cases[finding.case or ""]
+    minimal = cases.get(finding.minimal.case) if finding.minimal else None
+    if minimal is None or minimal.kind is not Kind.VALID or minimal.command is None:
+        return minimal or case
+    aspect = aspect_of(COMMANDS[minimal.command], members_of(minimal.request.body) or {})
+    return replace(minimal, aspect=aspect)
 
 
 def as_file(case: Case, note: str, record: Record, *found: Find) -> CaseFile:

@@ -10,7 +10,7 @@ import threading
 from conformance.callbacks.ledger import Ledger, request_id_of
 from conformance.callbacks.strays import Strays
 from conformance.checks.evidence import Answer
-from conformance.checks.notifications import NETWORK_HOLDS_S
+from conformance.checks.missing import NETWORK_HOLDS_S
 from conformance.checks.reading import as_over_a_network
 from conformance.errors import EnvironmentFailure
 from conformance.gateway_under_test.progress import Progress
@@ -37,15 +37,15 @@ class Listening:
     `pace` holds requests back while too many are awaited.
     """
 
-    def __init__(self, settings: Settings, journal: Journal, progress: Progress, planned: int) -> None:
+    def __init__(self, settings: Settings, journal: Journal, progress: Progress) -> None:
         most = max(MOST_AWAITED, int(settings.notify_within_s * MOST_AWAITED_PER_S))
         self.pace = settings.bounds.pace(settings.seed, lambda: self.ledger.full_until(most))
         beyond = NETWORK_HOLDS_S if settings.network_back else LATE_S
         self.ledger = Ledger(settings.notify_within_s + beyond, on_change=lambda _: self.pace.look_again())
         self.strays = Strays()
         self._journal = journal
-        self._progress = progress
-        self._planned = planned
+        self.progress = progress
+        self._planned = 0
         self._lock = threading.Lock()
         self._done = 0
         self._arrived = 0
@@ -55,9 +55,13 @@ class Listening:
         self._over_network = settings.network_there
 
     def expect(self, more: int) -> None:
-        """So many cases were planned beside the first ones."""
+        """So many more cases are going to be sent."""
         with self._lock:
             self._planned += more
+
+    def begin_again(self, notify_within_s: float) -> None:
+        """What was owed before is not waited for any more."""
+        self.ledger = Ledger(notify_within_s, on_change=lambda _: self.pace.look_again())
 
     def on_exchange(self, case: Case, exchange: Exchange) -> None:
         """An attempt has its answer; called by the sender's workers."""
@@ -72,7 +76,7 @@ class Listening:
                 self.unanswered.add(case.id)
             self._silent_in_a_row = 0 if answer.status is not None else self._silent_in_a_row + 1
             silent = self._over_network and self._silent_in_a_row >= MOST_SILENT
-            self._progress.exchanged(self._done, self._planned)
+            self.progress.exchanged(self._done, self._planned)
         if silent:
             raise EnvironmentFailure(
                 f"the gateway answers no more: {MOST_SILENT} requests in a row are without an answer, the last one: "
@@ -89,4 +93,4 @@ class Listening:
         self.ledger.arrived(product, request_id_of(request.body), at)
         with self._lock:
             self._arrived += 1
-            self._progress.notified(self._arrived, self.ledger.outstanding)
+            self.progress.notified(self._arrived, self.ledger.outstanding)

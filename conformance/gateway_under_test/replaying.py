@@ -14,6 +14,7 @@ from typing import Any
 
 from conformance.checks import CHECKS, acceptance
 from conformance.checks.evidence import ABSENT, Answer, Evidence, Notice, Outcome
+from conformance.checks.follow_ups import is_follow_up, run_proper
 from conformance.checks.judgement import (
     AnswerCheck,
     Check,
@@ -38,9 +39,15 @@ def judged_alone(record: Record, case_id: str, window: Window | None = None) -> 
     With a `window`, a refusal of what should be accepted is a precondition that is not met, no failure.
     """
     checks = {id_: _about(case_id, check) for id_, check in CHECKS.items()}
+    scope = whole if is_follow_up(case_id) else run_proper
     if window is not None:
         checks |= {id_: _excused(checks[id_], window) for id_ in acceptance.CHECKS}
-    return tuple(v for v in judge(record, checks).verdicts if v.observations or v.unobserved)
+    return tuple(v for v in judge(record, checks, scope=scope).verdicts if v.observations or v.unobserved)
+
+
+def whole(record: Record) -> Record:
+    """All of a record, with what was sent after the run to look into its failures."""
+    return record
 
 
 def _about(case_id: str, check: Check) -> Check:

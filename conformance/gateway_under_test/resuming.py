@@ -59,8 +59,7 @@ class Rest:
         last = {exchange.case_id: exchange for exchange in exchanges}
         groups = tuple(_grouped(_ready(record, settings, base_url)))
         rounds = [note.detail["stands_for"] for note in record.notes if note.kind == "planned-anew"]
-        ended = any(note.kind == "settled" for note in record.notes)
-        if ended and all(case.id in last for group in groups for case in group):
+        if any(note.kind == "settled" for note in record.notes):
             raise UsageError("the run of this journal came to its end", "judge it, or begin a new one")
         left = [tuple(case for case in group if _can_be_sent(case, group, last)) for group in groups]
         alone, late = set(planned["alone"]), set(planned["last"])

@@ -25,8 +25,8 @@ from conformance.journal import Journal
 def sending(
     settings: Settings,
     journal: Journal,
-    plan: Plan,
     hearing: Listening,
+    not_planned: Mapping[str, int],
     count: Callable[[Allowance], None] | None = None,
 ) -> Iterator[Sender]:
     """Sends whatever the run sends, within its limits; in the end it is noted what may have been accepted.
@@ -48,7 +48,7 @@ def sending(
         )
     finally:
         if bounds.any:
-            journal.note("allowance", _within_limits(bounds, allowance, plan))
+            journal.note("allowance", _within_limits(bounds, allowance, not_planned))
 
 
 def send_anew(  # noqa: PLR0913, PLR0917 - all that a sending needs
@@ -96,13 +96,13 @@ def _otherwise(settings: Settings, number: int) -> Settings:
     return replace(settings, seed=seed, phone_numbers=numbers[start:] + numbers[:start], corpus=None)
 
 
-def _within_limits(bounds: Limits, allowance: Allowance, plan: Plan) -> Mapping[str, Any]:
+def _within_limits(bounds: Limits, allowance: Allowance, not_planned: Mapping[str, int]) -> Mapping[str, Any]:
     """What may have been accepted, and how many cases and attempts were kept from being sent by which option."""
     return {
         "max_accepted": bounds.max_accepted,
         "max_spend": bounds.max_spend,
         "accepted_at_most": allowance.taken,
         "spent_at_most": allowance.spent,
-        "not_planned": dict(plan.beyond_limits),
+        "not_planned": dict(not_planned),
         "withheld": dict(allowance.withheld),
     }

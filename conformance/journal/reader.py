@@ -36,6 +36,20 @@ _ATTEMPTS = """
 # The exchanges that were followed by another attempt at the same case.
 _SUPERSEDED = """
     SELECT number FROM (SELECT number, max(number) OVER (PARTITION BY case_id) AS last FROM sent) WHERE number < last"""
+# Beyond a number, or of certain cases, whose ids are given as a JSON array.
+_WHICH = "(number > ? OR {case} IN (SELECT value FROM json_each(?)))"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How much a journal held at some moment: the numbers of its last rows."""
+
+    cases: int = 0
+    exchanges: int = 0
+    notifications: int = 0
+
+
+_ALL = Held()
 
 
 class _Snapshot:
@@ -78,12 +92,16 @@ class Stored(Sequence[T], Generic[T]):
     Equal to any sequence of equal values. A single one is found by counting from the first.
     """
 
-    def __init__(self, snapshot: _Snapshot, table: str, value_of: Callable[[Row], T]) -> None:
+    def __init__(
+        self, snapshot: _Snapshot, table: str, value_of: Callable[[Row], T], which: str, *given: object
+    ) -> None:
         self._snapshot = snapshot
-        self._select = f"SELECT * FROM {table} ORDER BY number"  # noqa: S608 - the names stand below
+        rows = f"FROM {table} WHERE {which}"  # the words stand below
+        self._select = f"SELECT * {rows} ORDER BY number"
+        self._given = given
         self._value_of = value_of
         self._length: int
-        ((self._length,),) = snapshot.rows(f"SELECT count(*) FROM {table}")  # noqa: S608
+        ((self._length,),) = snapshot.rows(f"SELECT count(*) {rows}", *given)
 
     def __len__(self) -> int:
         return self._length
@@ -113,7 +131,7 @@ class Stored(Sequence[T], Generic[T]):
 
     def _values(self, select: str) -> Iterator[T]:
         with self._snapshot.readable():
-            yield from map(self._value_of, self._snapshot.rows(select))
+            yield from map(self._value_of, self._snapshot.rows(select, *self._given))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,12 +139,14 @@ class _StoredRecord(Record):
     """A Record that has the database find what belongs together."""
 
     snapshot: _Snapshot = field(kw_only=True)
+    which: tuple[int, str] = field(kw_only=True, default=(0, "[]"))
 
     def attempts(self) -> Iterator[Attempt]:
         """As Record has it; UsageError, too, for a case that was never planned."""
         superseded = frozenset(number for (number,) in self.snapshot.rows(_SUPERSEDED))
         with self.snapshot.readable():
-            for row in self.snapshot.rows(f"{_ATTEMPTS} ORDER BY sent.number"):
+            which = _WHICH.format(case="sent.case_id").replace("number", "sent.number")
+            for row in self.snapshot.rows(f"{_ATTEMPTS} WHERE {which} ORDER BY sent.number", *self.which):
                 exchange, case = attempt_of(row)
                 if case is None:
                     raise ValueError(f"exchange {exchange.number} is of {exchange.case_id!r}, which was never planned")
@@ -141,8 +161,10 @@ class _StoredRecord(Record):
             return {exchange.number: (case, exchange) for exchange, case in map(attempt_of, found)}
 
 
-def read_journal(path: Path) -> Record:
+def read_journal(path: Path, after: Held = _ALL, beside: Collection[str] = ()) -> Record:
     """What the journal at `path` holds at this moment; the file is not changed.
+
+    Or only what it holds beyond `after`, and the exchanges of the cases with the ids `beside`.
 
     The rows are read, each time, when they are gone through; what is added to the file later, or put in its place, does
     not show. UsageError, with what is there instead, if it is no journal that this version can read; also from going
@@ -154,15 +176,17 @@ def read_journal(path: Path) -> Record:
         raise UsageError(f"there is no journal {path}", _HINT)
     snapshot = _Snapshot(path)
     ((settings,),) = snapshot.rows("SELECT value FROM meta WHERE key = 'settings'")
+    ids = json.dumps(list(beside))
     with snapshot.readable():
         return _StoredRecord(
             settings=json.loads(settings),
-            cases=Stored(snapshot, "cases", case_of),
-            exchanges=Stored(snapshot, _EXCHANGES, exchange_of),
-            notifications=Stored(snapshot, "notifications", notification_of),
-            notes=tuple(Stored(snapshot, "notes", note_of)),
-            messages=Stored(snapshot, "messages", message_of) if snapshot.version > 1 else (),
+            cases=Stored(snapshot, "cases", case_of, _WHICH.format(case="id"), after.cases, ids),
+            exchanges=Stored(snapshot, _EXCHANGES, exchange_of, _WHICH.format(case="case_id"), after.exchanges, ids),
+            notifications=Stored(snapshot, "notifications", notification_of, "number > ?", after.notifications),
+            notes=tuple(Stored(snapshot, "notes", note_of, "true")),
+            messages=Stored(snapshot, "messages", message_of, "true") if snapshot.version > 1 else (),
             snapshot=snapshot,
+            which=(after.exchanges, ids),
         )
 
 

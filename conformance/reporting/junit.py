@@ -21,6 +21,7 @@ from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor
 from conformance.reporting.escaping import for_xml
 from conformance.reporting.expected import followed_up, subject_of, told_stale
+from conformance.reporting.likeness import alike
 from conformance.reporting.result import Result
 from conformance.verdicts import RequirementVerdict, Verdict
 
@@ -153,6 +154,8 @@ def _evidence(entry: Entry) -> Iterator[str]:
     yield f"{entry['failed']} of {entry['observations']} observations fell short"
     if entry["quote"]:
         yield f"contract: {entry['quote']}"
+    if "pattern" in entry:
+        yield entry["pattern"]
     for finding in entry["findings"]:
         yield ""
         yield finding["message"]
@@ -161,3 +164,5 @@ def _evidence(entry: Entry) -> Iterator[str]:
                 yield f"  {name}: {finding[name]}"
         if finding["reproduce"]:
             yield f"  {finding['reproduce']}"
+        for line in alike(finding):
+            yield f"  {line}"

@@ -28,6 +28,7 @@ PHASES = {
     "preflight": "checking",
     "send": "sending",
     "listen": "listening",
+    "shrink": "shrinking",
     "judge": "judging",
 }
 """The phases of a run, as they are called before people."""

@@ -16,6 +16,7 @@ from conformance.gateway_under_test.settings import (
     DEFAULT_NOTIFY_WITHIN_S,
     DEFAULT_SENDER_ID,
     DEFAULT_SHORT_CODE,
+    default_shrink_requests,
 )
 from conformance.journal import Record
 
@@ -70,10 +71,10 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _repeated("--sender-id", settings["sender_ids"], (DEFAULT_SENDER_ID,))
     yield from _repeated("--short-code", settings["short_codes"], (DEFAULT_SHORT_CODE,))
     yield from _repeated("--phone-number", settings["phone_numbers"], ())
-    if settings["notify_within_s"] != DEFAULT_NOTIFY_WITHIN_S:
-        yield from ("--notify-within", f"{settings['notify_within_s']:g}")
-    if settings["max_examples"] != DEFAULT_MAX_EXAMPLES:
-        yield from ("--max-examples", str(settings["max_examples"]))
+    yield from _measured("--notify-within", settings["notify_within_s"], DEFAULT_NOTIFY_WITHIN_S)
+    yield from _measured("--max-examples", settings["max_examples"], DEFAULT_MAX_EXAMPLES)
+    requests = 0 if settings.get("over_network") else default_shrink_requests(settings["gateway"])
+    yield from _measured("--shrink-requests", settings.get("shrink_requests", requests), requests)
     yield from _limits(settings)
     if settings["exclusive_account"]:
         yield "--exclusive-account"
@@ -93,6 +94,11 @@ def _addresses(settings: Mapping[str, Any]) -> Iterator[str]:
             yield from (f"--{name.replace('_', '-')}", settings[name])
     if settings.get("over_network") is not None:
         yield "--over-network" if settings["over_network"] else "--no-network"
+
+
+def _measured(option: str, value: float, default: float) -> Iterator[str]:
+    if value != default:
+        yield from (option, str(value) if isinstance(value, int) else f"{value:g}")
 
 
 def _limits(settings: Mapping[str, Any]) -> Iterator[str]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from conformance import __version__
 from conformance.checks.coverage import Covered
-from conformance.checks.judgement import Finding
+from conformance.checks.follow_ups import SEARCH, run_proper
+from conformance.checks.judgement import Finding, Minimal
 from conformance.contract.requirements import catalogue
 from conformance.expectations import Expectation, Expectations, Stale
 from conformance.journal import Record
@@ -16,7 +17,7 @@ from conformance.reporting.clients import client_of
 from conformance.reporting.figures import Figures
 from conformance.reporting.masking import Masking
 from conformance.reporting.reproduce import curl
-from conformance.traffic import Kind
+from conformance.traffic import Case, Exchange, Kind
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, is_client, judge
 
 SCHEMA_VERSION = 1
@@ -64,7 +65,8 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
     settings = record.settings
     notes = {note.kind: note.detail for note in record.notes}
     finished = notes.get("finished", {})
-    reproductions = _reproductions(record, judged)
+    requests = _Requests.of(record, judged)
+    proper = run_proper(record)
     document = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "statum-conformance", "version": __version__, "catalogue": catalogue().digest},
@@ -75,15 +77,16 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
         "seed": settings["seed"],
         "settings": _told(settings),
         "counts": {
-            "exchanges": len(record.exchanges),
+            "exchanges": len(proper.exchanges),
             "accepted": judged.accepted,
-            "notifications": len(record.notifications),
+            "notifications": len(proper.notifications),
         },
+        "shrinking": _search(record),
         **({"limits": dict(notes["allowance"])} if "allowance" in notes else {}),
-        "requirements": [_entry(verdict, reproductions) for verdict in judged.verdicts],
+        "requirements": [_entry(verdict, requests) for verdict in judged.verdicts],
         "coverage": [_class(covered) for covered in judged.coverage],
         **({"client": client_of(record)} if is_client(record) else {}),
-        "figures": Figures.of(record).document(),
+        "figures": Figures.of(proper).document(),
     }
     if judged.expectations.file is not None:
         document["expectations"] = _expectations(judged)
@@ -136,21 +139,31 @@ def _class(covered: Covered) -> dict[str, Any]:
     }
 
 
-def _reproductions(record: Record, judged: Judged) -> Mapping[int | None, str]:
-    """For each exchange that a finding shows, the command that sends its request again.
+@dataclass(frozen=True, slots=True)
+class _Requests:
+    """The requests of the exchanges that findings show, by number."""
 
-    None for what a client has sent: the witness that it was sent to is gone.
-    """
-    shown = {finding.exchange for verdict in judged.verdicts for finding in verdict.findings}
-    exchanges = record.exchanges_numbered({number for number in shown if number is not None})
-    return {
-        number: curl(exchange.request, case)
-        for number, (case, exchange) in exchanges.items()
-        if case is None or case.kind is not Kind.INVOKE
-    }
+    sent: Mapping[int, tuple[Case | None, Exchange]]
+
+    @classmethod
+    def of(cls, record: Record, judged: Judged) -> _Requests:
+        shown = [finding for verdict in judged.verdicts for finding in verdict.findings]
+        numbers = {each.exchange for finding in shown for each in (finding, finding.minimal) if each is not None}
+        return cls(record.exchanges_numbered({number for number in numbers if number is not None}))
+
+    def curl(self, number: int | None) -> str | None:
+        """The command that sends a request again; None for what a client has sent: what it was sent to is gone."""
+        case, exchange = self.sent.get(number or 0, (None, None))
+        again = exchange is not None and (case is None or case.kind is not Kind.INVOKE)
+        return curl(exchange.request, case) if exchange and again else None
+
+    def body(self, number: int | None) -> str:
+        """The body of a request, as text."""
+        _, exchange = self.sent.get(number or 0, (None, None))
+        return exchange.request.body.decode("utf-8", "backslashreplace") if exchange else ""
 
 
-def _entry(verdict: RequirementVerdict, reproductions: Mapping[int | None, str]) -> dict[str, Any]:
+def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
     requirement = verdict.requirement
     entry: dict[str, Any] = {
         "id": requirement.id,
@@ -164,8 +177,10 @@ def _entry(verdict: RequirementVerdict, reproductions: Mapping[int | None, str])
         "verdict": verdict.verdict.value,
         "observations": verdict.observations,
         "failed": verdict.failed,
-        "findings": [_finding(finding, reproductions) for finding in verdict.findings],
+        "findings": [_finding(finding, requests) for finding in verdict.findings],
     }
+    if verdict.pattern:
+        entry |= {"pattern": verdict.pattern.text, "depends_on": verdict.pattern.kind.value}
     if requirement.condition:
         entry["condition"] = requirement.condition
     if verdict.reason:
@@ -182,7 +197,7 @@ def _expected(expectation: Expectation) -> dict[str, Any]:
     return {name: told[name] for name in ("entry", "message", "issue", "owner", "expires") if name in told}
 
 
-def _finding(finding: Finding, reproductions: Mapping[int | None, str]) -> dict[str, Any]:
+def _finding(finding: Finding, requests: _Requests) -> dict[str, Any]:
     return {
         "message": finding.message,
         "case": finding.case,
@@ -191,5 +206,25 @@ def _finding(finding: Finding, reproductions: Mapping[int | None, str]) -> dict[
         "value": finding.value,
         "exchange": finding.exchange,
         "notification": finding.notification,
-        "reproduce": reproductions.get(finding.exchange),
+        "reproduce": requests.curl(finding.exchange),
+        "count": finding.count,
+        "others": list(finding.others),
+        "minimal": _minimal(finding.minimal, requests) if finding.minimal else None,
     }
+
+
+def _minimal(minimal: Minimal, requests: _Requests) -> dict[str, Any]:
+    return {
+        "case": minimal.case,
+        "body": requests.body(minimal.exchange),
+        "differs": dict(minimal.differs),
+        "finished": minimal.finished,
+        "reproduce": requests.curl(minimal.exchange),
+    }
+
+
+def _search(record: Record) -> dict[str, Any]:
+    """What was spent on looking into failures; `budget` requests were allowed."""
+    spent = next((note.detail for note in record.notes if note.kind == SEARCH), {})
+    budget = record.settings.get("shrink_requests", 0)
+    return {"budget": budget, "requests": 0, "rounds": 0, "seconds": 0.0, "stopped": None, **spent}

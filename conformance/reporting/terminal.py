@@ -19,12 +19,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from conformance.checks.patterns import Dependence
 from conformance.contract.requirements import Level
 from conformance.reporting.clients import about_client, not_applicable
 from conformance.reporting.console import print_line
 from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.expected import entries_to_paste, told_stale
+from conformance.reporting.likeness import alike
 from conformance.reporting.limits import limit_lines
 from conformance.reporting.repeat import repeat_command, replay_command, resume_command, was_cut_off
 from conformance.reporting.result import Result
@@ -80,8 +82,8 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
         print_line(console, line)
     print_line(console, _counts(result))
     to_paste = entries_to_paste(result.judged, day_of(result.record))
-    limited = limit_lines(result.document)
-    for line in chain(about_client(result.document), _left_out(result), limited, to_paste):
+    left_out = chain(_not_looked_into(result), _left_out(result), limit_lines(result.document))
+    for line in chain(about_client(result.document), left_out, to_paste):
         print_line(console, line)
     print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")
     if journal is not None and was_cut_off(result.record):
@@ -154,6 +156,25 @@ def _counts(result: Result) -> str:
     return " · ".join(f"{counts[verdict]:,} {verdict.value}" for verdict in Verdict if counts.get(verdict))
 
 
+def _not_looked_into(result: Result) -> Iterator[str]:
+    """What was not looked into, where that could have been."""
+    untold = sum(entry.get("depends_on") == Dependence.UNTOLD for entry in result.document["requirements"])
+    search = result.document["shrinking"]
+    if untold and not search["budget"]:
+        why = "" if result.document["settings"].get("loopback") else ", and may cost money here"
+        yield (
+            f"the causes of {_counted(untold, 'failure')} were not looked into: that takes requests{why} "
+            "(--shrink-requests N allows N of them)"
+        )
+    elif search["stopped"]:
+        yield f"looking into failures was cut short: {search['stopped']}"
+    elif untold and search["requests"] >= search["budget"]:
+        yield (
+            f"the causes of {_counted(untold, 'failure')} are not told: the {search['budget']} requests for that were "
+            "used up (--shrink-requests N allows N of them)"
+        )
+
+
 def _table(fell_short: list[Shortfall]) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("verdict", no_wrap=True)
@@ -191,16 +212,17 @@ def _show_evidence(shortfall: Shortfall, console: Console) -> None:
         console.print(_indented(Text(for_terminal(line))))
     if shortfall.listed:
         print_line(console, " " * INDENT + f"listed: {shortfall.listed}")
-    finding = shortfall.finding
-    if finding and finding["reproduce"]:
-        print_line(console, " " * INDENT + finding["reproduce"], "dim")
+    simplest = shortfall.finding and (shortfall.finding["minimal"] or shortfall.finding)
+    if simplest and simplest["reproduce"]:
+        print_line(console, " " * INDENT + simplest["reproduce"], "dim")
     console.print()
 
 
 def _failing_cases(fell_short: list[Shortfall]) -> list[str]:
-    """The first failing case of each shortfall that is a failure, each once."""
+    """The first failing case of each shortfall that is a failure, or the simplest that shows it, each once."""
     failures = [shortfall.finding for shortfall in fell_short if shortfall.verdict is Verdict.FAIL]
-    return list(dict.fromkeys(finding["case"] for finding in failures if finding and finding["case"]))
+    shown = ((finding["minimal"] or finding)["case"] for finding in failures if finding)
+    return list(dict.fromkeys(case_id for case_id in shown if case_id))
 
 
 def _indented(content: Text | Table) -> Padding:
@@ -217,7 +239,17 @@ def _observed(shortfall: Shortfall) -> Table:
         message = entry["findings"][0]["message"] if entry["findings"] else ""
         tally = f"{entry['failed']:,} of {entry['observations']:,}"
         grid.add_row(entry["command"] or "", tally, Text(for_terminal(message)))
+        for line in _dependence(entry):
+            grid.add_row("", "", Text(for_terminal(line), "italic"))
     return grid
+
+
+def _dependence(entry: Mapping[str, Any]) -> Iterator[str]:
+    """On what it depends, and the simplest request of each cause."""
+    if entry.get("depends_on", Dependence.UNTOLD) != Dependence.UNTOLD:
+        yield entry["pattern"]
+    for finding in () if entry.get("depends_on") == Dependence.ALWAYS else entry["findings"]:
+        yield from alike(finding)  # where all fell short, the others need no names
 
 
 def _finding(shortfall: Shortfall) -> Iterator[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from conformance.contract.requirements import Requirement
 from conformance.reporting.expected import followed_up
+from conformance.reporting.likeness import alike
 from conformance.reporting.result import Result
 from conformance.verdicts import RequirementVerdict, Verdict
 
@@ -42,10 +43,12 @@ def told(verdict: RequirementVerdict, result: Result) -> str:
     entry = next(
         e for e in result.document["requirements"] if e["id"] == requirement.id and e["command"] == verdict.command
     )
+    lines += [f"  {entry['pattern']}"] if "pattern" in entry else []
     for finding in entry["findings"][:SHOWN_FINDINGS]:
         lines.append(f"  {finding['message']} · case {finding['case']} · request_id {finding['request_id']}")
         lines += [f"    {finding['pointer']}: {finding['value']}"] if finding["pointer"] is not None else []
         lines += [f"    {finding['reproduce']}"] if finding["reproduce"] else []
+        lines += [f"    {line}" for line in alike(finding)]
     if verdict.failed > SHOWN_FINDINGS:
         lines.append(f"  … {verdict.failed} in all; report.json shows more of them, the journal all")
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from conformance.journal import Record
 from conformance.reporting.comparing import Comparison, told
 from conformance.reporting.figures import Figures
+from conformance.reporting.likeness import alike
 from conformance.reporting.masking import Masking
 from conformance.reporting.page.findings import MOST_CASES, Evidence
 from conformance.reporting.page.matrix import GRAVEST_FIRST, SIGNS, columns_of, counts_of, rows_of
@@ -55,6 +56,7 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         counts=list(counts_of(document)),
         shown=evidence.shown if evidence else lambda _: None,
         shown_findings=SHOWN_FINDINGS,
+        alike=alike,
         plots=list(_plots(record)) if record is not None else [],
         result_codes=document.get("figures", {}).get("result_codes", {}),
         coverage=list(_coverage(document)),

@@ -1,0 +1,69 @@
+"""Why a notification that did not come may have been sent all the same.
+
+lost_on_its_way     the network between may have lost as many as are missing
+in_a_gap            nobody listened
+not_listened_out    nobody listened for long enough
+"""
+
+from __future__ import annotations
+
+from math import comb
+
+from conformance.checks.evidence import Evidence, Outcome, Terms
+from conformance.checks.judgement import Reason, Unobserved
+
+# So long a network may hold a notification, or the answer before it: what is lost twice is sent again after 1 s and
+# then after 2 s more, and tunnels queue for a while.
+NETWORK_HOLDS_S = 5.0
+# A chance of one in a million counts as none.
+BY_CHANCE = 1e-6
+
+
+CUT_OFF = Unobserved(Reason.INTERRUPTED, "the run ended before it had listened for notifications")
+
+
+def lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str | None:
+    """In words, that the way back may have lost what is missing; None if only the gateway can have.
+
+    Where a network lies between, canaries tell how often it loses something: the gateway is to blame if so many missing
+    notifications would else be a chance of one in a million, at most.
+    """
+    if not terms.network_back:
+        way_lost = terms.ways_lost.get(product)
+        return None if way_lost is None else f"{missing} notifications are missing, and {way_lost}"
+    sent, lost = terms.canaries.get(product, (0, 0))
+    if chance_of_as_many(missing, owed, lost, sent) <= BY_CHANCE:
+        return None
+    return (
+        f"{missing} of {owed} notifications are missing, and of {sent} canaries on the same way {lost}: it may have "
+        "been the network"
+    )
+
+
+def chance_of_as_many(missing: int, owed: int, lost: int, sent: int) -> float:
+    """How likely `missing` of `owed` or more are, if these and `sent`, of which `lost` are, get lost at the same rate.
+
+    Fisher's exact test, one-sided: of all that got lost, how many would be notifications.
+    """
+    gone, most = missing + lost, min(owed, missing + lost)
+    ways = sum(comb(owed, k) * comb(sent, gone - k) for k in range(missing, most + 1))
+    return ways / comb(owed + sent, gone)
+
+
+def in_a_gap(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+    """Why a notification may have come while nobody was there to take it; None if it cannot have."""
+    since = answer.answered_at
+    if since is None or evidence.terms.listened_between(since, since + evidence.terms.notify_within_s):
+        return None
+    return Unobserved(
+        Reason.INTERRUPTED, "the run was cut off before it went on; meanwhile nobody took notifications", answer.number
+    )
+
+
+def not_listened_out(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+    settled, since = evidence.terms.settled_at, answer.answered_at
+    if settled is not None and since is not None and settled < since + evidence.terms.notify_within_s:
+        return Unobserved(
+            Reason.INTERRUPTED, "the run stopped listening before the time for the notification was over", answer.number
+        )
+    return None

@@ -1,0 +1,96 @@
+"""What a payload counts as, proved on its bytes: so that one made from it counts as the same.
+
+    Label       .of(case): valid, broken in one member by one keyword, or left open by the contract
+                .holds(body): whether those bytes count as the same
+
+Only the kinds in `PROOFS` are about the payload; of a case of another kind there is no label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.schemas import parse_json, violations
+from conformance.generation.breakage import KEYWORDS
+from conformance.traffic import Case, Kind
+
+Members = Mapping[str, Any]
+
+# Bytes: four times what the longest message of the contract takes with each character escaped.
+LARGEST = 4 * 459 * len("\\ud83d\\udc4b")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a payload of `command` counts as.
+
+    `member` is the one that is broken, and `keyword` what it breaks; `open_at` are the places (JSON pointers) where the
+    contract is silent.
+    """
+
+    command: Command
+    kind: Kind
+    aspect: str
+    member: str | None = None
+    keyword: str | None = None
+    open_at: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, case: Case) -> Label | None:
+        """The label of a case; None if it is not about its payload, or if its own bytes do not prove the label."""
+        members = members_of(case.request.body)
+        if case.kind not in PROOFS or case.command is None or members is None:
+            return None
+        command = COMMANDS[case.command]
+        open_at = _pointers(command, "request", members) if case.kind is Kind.OPEN else frozenset()
+        label = cls(command, case.kind, case.aspect, case.member, case.keyword, open_at)
+        return label if label.holds(case.request.body) else None
+
+    def holds(self, body: bytes) -> bool:
+        """Whether `body` counts as the same."""
+        members = members_of(body)
+        return members is not None and PROOFS[self.kind](self, members)
+
+
+def members_of(body: bytes, largest: int = LARGEST) -> Members | None:
+    """The members of a body; None if it is no JSON object, or one that is there to be huge or deeply nested."""
+    if len(body) > largest:
+        return None
+    try:
+        value = parse_json(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _pointers(command: Command, schema: str, members: Members) -> frozenset[str]:
+    return frozenset(fault.pointer for fault in violations(f"{command.folder}/{schema}", members))
+
+
+def _valid(label: Label, members: Members) -> bool:
+    return not _pointers(label.command, "request", members)
+
+
+def _broken(label: Label, members: Members) -> bool:
+    """Outside of what is tolerated, by that member alone, by that keyword and others that go with the aspect."""
+    faults = violations(f"{label.command.folder}/request.tolerated", members)
+    allowed = KEYWORDS.get(label.aspect, frozenset())
+    same = label.keyword in {fault.keyword for fault in faults}
+    return same and all(f.pointer == f"/{label.member}" and f.keyword in allowed for f in faults)
+
+
+def _open(label: Label, members: Members) -> bool:
+    """Between what is promised and what is tolerated, in the same places."""
+    return label.open_at == _pointers(label.command, "request", members) and not _pointers(
+        label.command, "request.tolerated", members
+    )
+
+
+PROOFS: Mapping[Kind, Callable[[Label, Members], bool]] = {
+    Kind.VALID: _valid,
+    Kind.BROKEN: _broken,
+    Kind.OPEN: _open,
+}

@@ -1,0 +1,188 @@
+"""What people are told of a failure beyond one observation: on what it depends, its simplest form, how many."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+
+import pytest
+from made_result import CASE, SETTINGS, WRONG_TYPE, result_of, verdict
+from rich.console import Console
+
+from conformance.checks.follow_ups import SEARCH
+from conformance.checks.judgement import Minimal
+from conformance.checks.patterns import Dependence, Pattern
+from conformance.contract.schemas import violations
+from conformance.gateway_under_test.comparison import Comparison, Tally
+from conformance.journal import Note, Record
+from conformance.reporting.junit import junit
+from conformance.reporting.likeness import alike
+from conformance.reporting.page import html
+from conformance.reporting.repeat import repeat_command
+from conformance.reporting.result import Result
+from conformance.reporting.terminal import show
+from conformance.verdicts import RequirementVerdict, Verdict
+
+PATTERN = Pattern(
+    Dependence.PAYLOAD, "depends on the payload: sent again, the failing payload 5 of 5, a plain one 0 of 5"
+)
+MINIMAL = Minimal("sms/shrink/RSP-03/9", {"message": "\U0001f44b"}, exchange=1)
+OTHERS = tuple(f"sms/valid/unicode/{number}" for number in range(1, 6))
+SHRUNK = replace(WRONG_TYPE, count=6, others=OTHERS, minimal=MINIMAL)
+UNTOLD = Pattern(Dependence.UNTOLD, "2 of 20; on what it depends was not looked into")
+
+
+def shrunk(**changes: Any) -> RequirementVerdict:
+    """A verdict whose failure was looked into."""
+    return verdict("RSP-03", "sms", Verdict.FAIL, SHRUNK, **{"failed": 6, "pattern": PATTERN, **changes})
+
+
+def told(result: Result) -> str:
+    """What the terminal shows."""
+    file = StringIO()
+    show(result, Console(file=file, width=120))
+    return file.getvalue()
+
+
+def test_the_terminal_tells_pattern_simplest_form_and_number() -> None:
+    """Under the command that they belong to."""
+    text = told(result_of([shrunk()]))
+
+    assert PATTERN.text in text
+    assert 'simplest: message "\U0001f44b" · case sms/shrink/RSP-03/9' in text
+    assert (
+        "5 more with the same cause: sms/valid/unicode/1, sms/valid/unicode/2, sms/valid/unicode/3 and 2 more" in text
+    )
+
+
+def test_the_report_holds_them_and_is_valid() -> None:
+    """With a line that sends the simplest request again."""
+    document = result_of([shrunk()]).document
+    (entry,) = document["requirements"]
+    (finding,) = entry["findings"]
+
+    assert [] == violations("report", document)
+    assert ("payload", PATTERN.text) == (entry["depends_on"], entry["pattern"])
+    assert (6, list(OTHERS)) == (finding["count"], finding["others"])
+    assert {
+        "case": MINIMAL.case,
+        "body": '{"message": "Habari"}',
+        "differs": {"message": "\U0001f44b"},
+        "finished": True,
+    } == {name: value for name, value in finding["minimal"].items() if name != "reproduce"}
+    assert finding["minimal"]["reproduce"].startswith("curl ")
+
+
+def test_junit_tells_them_too() -> None:
+    """In the text of the failure."""
+    text = junit(result_of([shrunk()])).decode()
+
+    assert PATTERN.text in text
+    assert "simplest: message" in text
+
+
+@pytest.mark.parametrize(
+    ("differs", "words"),
+    [
+        ({"message": "a" * 161}, 'simplest: message of 161 characters, "' + "a" * 39 + "… · case c"),
+        ({"bill_ref_number": None, "amount": "5"}, 'simplest: without bill_ref_number, amount "5" · case c'),
+        ({}, "simplest: {} · case c"),
+    ],
+)
+def test_what_is_special_in_the_simplest_request(differs: dict[str, Any], words: str) -> None:
+    """Long values by their length; the whole body where nothing in it is special."""
+    minimal = {"case": "c", "body": "{}", "differs": differs, "finished": True}
+
+    assert [words] == list(alike({"minimal": minimal, "count": 1, "others": []}))
+
+
+def test_a_search_that_did_not_come_to_its_end_says_so() -> None:
+    """There may be a simpler one."""
+    minimal = {"case": "c", "body": "{}", "differs": {"amount": "7"}, "finished": False}
+
+    assert ['simplest so far: amount "7" · case c'] == list(alike({"minimal": minimal, "count": 1, "others": []}))
+
+
+def with_budget(budget: int, *notes: Note) -> Record:
+    """A record of a run that could spend so much on looking into failures."""
+    return Record({**SETTINGS, "shrink_requests": budget}, (CASE,), (), (), notes)
+
+
+def test_what_was_not_looked_into_is_told_with_how_to_change_that() -> None:
+    """Where requests may cost money, none were sent."""
+    untold = verdict("RSP-03", "sms", Verdict.FAIL, WRONG_TYPE, pattern=UNTOLD)
+
+    words = "the causes of 1 failure were not looked into: that takes requests"
+    option = "(--shrink-requests N allows N of them)"
+    paid = with_budget(0)
+    paid = replace(paid, settings={**paid.settings, "loopback": False})
+    assert f"{words} {option}" in told(result_of([untold], with_budget(0)))
+    assert f"{words}, and may cost money here {option}" in told(result_of([untold], paid))
+    assert "not looked into" not in told(result_of([untold], with_budget(200)))
+    assert "not looked into" not in told(result_of([shrunk()], with_budget(0)))
+
+
+def test_what_cut_the_search_short_is_told() -> None:
+    """As an obstacle that does not touch the verdicts."""
+    detail = {"budget": 200, "requests": 8, "rounds": 1, "seconds": 0.1, "stopped": "the gateway refused 8 requests"}
+    record = with_budget(200, Note(1, SEARCH, detail, 0.0, 0.0))
+
+    assert "looking into failures was cut short: the gateway refused 8 requests" in told(result_of([shrunk()], record))
+
+
+def test_a_budget_that_was_too_small_is_told() -> None:
+    """Where something is still not known for that."""
+    detail = {"budget": 8, "requests": 8, "rounds": 1, "seconds": 0.1, "stopped": None}
+    record = with_budget(8, Note(1, SEARCH, detail, 0.0, 0.0))
+    untold = verdict("RSP-03", "sms", Verdict.FAIL, WRONG_TYPE, pattern=UNTOLD)
+
+    words = "the causes of 1 failure are not told: the 8 requests for that were used up"
+    assert words in told(result_of([untold], record))
+    assert "used up" not in told(result_of([shrunk()], record))
+
+
+@pytest.mark.parametrize(
+    ("gateway", "budget", "option"),
+    [
+        ("http://127.0.0.1:9000/api/v2", 200, ""),
+        ("http://127.0.0.1:9000/api/v2", 0, " --shrink-requests 0"),
+        ("https://api.statum.co.ke/api/v2", 0, ""),
+        ("https://api.statum.co.ke/api/v2", 50, " --shrink-requests 50"),
+    ],
+)
+def test_the_line_that_repeats_a_run_has_the_budget_where_it_is_not_the_usual(
+    gateway: str, budget: int, option: str
+) -> None:
+    """What is usual depends on where the gateway is."""
+    line = repeat_command({**SETTINGS, "gateway": gateway, "subject_name": "x", "shrink_requests": budget})
+
+    assert f"statum-conformance run{option} --seed 4711" == line
+
+
+@pytest.mark.parametrize(
+    ("ill", "well", "depends", "whatever"),
+    [
+        (Tally(3, 3), Tally(0, 3), True, ", with such a payload"),
+        (Tally(3, 3), Tally(1, 3), False, ", whatever the payload"),
+        (Tally(2, 3), Tally(0, 3), False, ""),
+        (Tally(1, 1), Tally(0, 1), False, ""),
+        (Tally(0, 3), Tally(0, 3), False, ", not seen again"),
+        (Tally(5, 9), Tally(0, 9), False, ", with such a payload"),
+    ],
+)
+def test_a_comparison_says_no_more_than_was_seen(ill: Tally, well: Tally, depends: bool, whatever: str) -> None:  # noqa: FBT001
+    """Each time and never are needed for the payload to be to blame, each more than once."""
+    comparison = Comparison(ill, well)
+
+    assert (depends, whatever) == (comparison.depends, comparison.whatever)
+
+
+def test_the_page_tells_them_too() -> None:
+    """Pattern, simplest form and number, in the section of the requirement."""
+    result = result_of([shrunk()])
+    text = html(result.document, result.record).decode()
+
+    assert PATTERN.text in text
+    assert "case sms/shrink/RSP-03/9" in text
+    assert "5 more with the same cause" in text
