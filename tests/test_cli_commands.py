@@ -40,6 +40,7 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
         "doctor",
         "mock",
         "judge",
+        "listen",
         "replay",
         "report",
         "compare",

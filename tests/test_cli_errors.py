@@ -45,8 +45,8 @@ def taken() -> Iterator[str]:
 
 
 NAMES = (
-    "run, certify, doctor, mock, judge, replay, report, compare, requirements, openapi, verify, sign, badge, keygen, "
-    "config"
+    "run, certify, doctor, mock, judge, listen, replay, report, compare, requirements, openapi, verify, sign, badge, "
+    "keygen, config"
 )
 USAGE = [
     (

@@ -61,6 +61,7 @@ def in_a_gap(evidence: Evidence, answer: Outcome) -> Unobserved | None:
 
 
 def not_listened_out(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+    """Why it may still have come; None if its time was over."""
     settled, since = evidence.terms.settled_at, answer.answered_at
     if settled is not None and since is not None and settled < since + evidence.terms.notify_within_s:
         return Unobserved(
