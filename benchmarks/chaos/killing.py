@@ -58,9 +58,11 @@ def _killed_after(figures: Figures, after: int, seed: int) -> str | None:
             options += ["--gateway", told["gateway"], "--callback-listen", str(told["callback_listen"])]
             options += ["--consumer-key", told["consumer_key"], "--consumer-secret", told["consumer_secret"]]
             with process(here, "run", *options) as running:
-                if not eventually(lambda: path.exists() and _answers(path) >= after, PATIENCE_S):
-                    return "it did not get so far"
+                far = eventually(lambda: path.exists() and _answers(path) >= after, PATIENCE_S)
                 running.kill()
+                _, said = running.communicate(timeout=PATIENCE_S)
+            if not far:
+                return f"it did not get so far: {said}"
             if running.returncode != -signal.SIGKILL:
                 return f"it ended with {running.returncode}"
             figures.add("runs", 1)
