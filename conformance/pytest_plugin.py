@@ -43,6 +43,8 @@ class Option:
 # certificate, which is of a whole run: in a session of pytest anything may be left out.
 OPTIONS = (
     Option("--gateway", "URL"),
+    Option("--over-network", None),
+    Option("--no-network", None),
     Option("--consumer-key", "KEY"),
     Option("--consumer-secret", "SECRET"),
     Option("--consumer-secret-file", "FILE"),

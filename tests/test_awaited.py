@@ -9,7 +9,7 @@ import pytest
 from campaigns import KEY, SECRET, settings
 
 from conformance.exchange.sender import CONCURRENCY
-from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test import campaign, listening
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.progress import Silent
 from conformance.gateway_under_test.settings import Settings
@@ -33,8 +33,8 @@ def test_no_more_notifications_are_awaited_than_the_receiver_can_take(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Requests are held back meanwhile; what is under way with the other senders comes on top."""
-    monkeypatch.setattr(campaign, "MOST_AWAITED", 20)
-    monkeypatch.setattr(campaign, "MOST_AWAITED_PER_S", 1)
+    monkeypatch.setattr(listening, "MOST_AWAITED", 20)
+    monkeypatch.setattr(listening, "MOST_AWAITED_PER_S", 1)
     counting = Counting()
     journal = campaign.run(settings(tmp_path, products=("sms",)), counting, replace(BUILT_IN, notify_after_s=0.1))
     assert 0 < counting.most < 20 + CONCURRENCY
@@ -45,4 +45,4 @@ def test_a_default_run_waits_once() -> None:
     """However slow the gateway: it is never held back for notifications, as it asks for fewer."""
     plan = Plan.of(Settings(KEY, SECRET, seed=7), "http://gateway.example/api/v2")
     accepted = [case for case in plan.cases if case.kind in (Kind.VALID, Kind.HEADERS, Kind.REPEAT)]
-    assert len(accepted) < campaign.MOST_AWAITED
+    assert len(accepted) < listening.MOST_AWAITED
