@@ -205,7 +205,9 @@ def test_slow_notifications_are_waited_for_once(tmp_path: Path) -> None:
     assert settled["owed"] > 30
     assert 0 == settled["missing"]
     sent = {json.loads(e.response.body)["request_id"]: e.sent_at for e in record.exchanges if e.response}
-    assert latency <= min(n.received_at - sent[json.loads(n.request.body)["request_id"]] for n in record.notifications)
+    took = [n.received_at - sent[json.loads(n.request.body)["request_id"]] for n in record.notifications]
+    # The mock gateway's loop counts whole milliseconds, so that a timer may go off up to one too early.
+    assert latency - 0.001 <= min(took)
     assert settled["waited_s"] < 5 * latency
 
 
