@@ -2,33 +2,70 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 
+from conformance.certificate.badge import Badge
 from conformance.cli.command import ConformanceCommand, option
-from conformance.cli.options import REPORTS
-from conformance.contract.schemas import violations
+from conformance.cli.options import REPORTS as REPORTING
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test.campaign import JOURNAL
-from conformance.journal import read_journal
 from conformance.reporting.comparing import Change, Comparison, told
-from conformance.reporting.console import print_line, results
+from conformance.reporting.console import print_line, remarks, results
 from conformance.reporting.escaping import for_terminal
-from conformance.reporting.masking import Masking
-from conformance.reporting.page import comparison_html, html
+from conformance.reporting.page import comparison_html
 from conformance.reporting.page.plots import in_words
+from conformance.reporting.result import Saved
+from conformance.reporting.saved import read_document, read_saved
 from conformance.reporting.terminal import STYLES
-from conformance.reporting.writing import REPORT_HTML, REPORT_JSON
+from conformance.reporting.writing import (
+    ALLURE_RESULTS,
+    JUNIT_XML,
+    NEED_JOURNAL,
+    REPORT_HTML,
+    REPORT_JSON,
+    REPORT_SARIF,
+    REPORTS,
+    SHOW_JOURNAL,
+    SUMMARY_MD,
+    TRAFFIC_HAR,
+    Content,
+    Folder,
+    write_report,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# The only one that no run writes: a certificate has a better one.
+BADGE_SVG = "badge.svg"
+
+# What asks for a report, and the name that its file has.
+FILES: Mapping[str, str] = {
+    "html": REPORT_HTML,
+    "junit": JUNIT_XML,
+    "sarif": REPORT_SARIF,
+    "summary": SUMMARY_MD,
+    "allure": ALLURE_RESULTS,
+    "har": TRAFFIC_HAR,
+    "badge": BADGE_SVG,
+}
+# In place of a path: in the report directory, under that name.
+USUAL = ""
+
+
+def _format_option(name: str, what: str, metavar: str = "[FILE]") -> Callable[[F], F]:
+    """`--name`, which asks for a report; its value says where, none is the usual place."""
+    told = f"{what}. Default place: {FILES[name]} in the report directory."
+    return option(REPORTING, f"--{name}", is_flag=False, flag_value=USUAL, metavar=metavar, help=told)
 
 
 @click.command("report", cls=ConformanceCommand, short_help="Render a saved result anew.")
 @option(
-    REPORTS,
+    REPORTING,
     "--from",
     "directory",
     type=click.Path(path_type=Path),
@@ -38,36 +75,68 @@ from conformance.reporting.writing import REPORT_HTML, REPORT_JSON
     help="Report directory of the run: its report.json, and its journal if that is still there.",
 )
 @option(
-    REPORTS,
-    "--html",
+    REPORTING,
+    "--journal",
     type=click.Path(path_type=Path),
-    metavar="FILE",
-    help=f"Where the page is written. Default: {REPORT_HTML} in the report directory.",
+    metavar="JOURNAL",
+    help=f"Journal of the run, if it is elsewhere. Default: {JOURNAL} in the report directory.",
 )
-def report(directory: Path, html: Path | None) -> int:
-    """Make the HTML page of a saved result anew, with the verdicts that it had.
+@option(REPORTING, "--all", "everything", is_flag=True, help="All that a run writes.")
+@_format_option("html", "The page; it is made if nothing else is asked for")
+@_format_option("junit", "JUnit's XML")
+@_format_option("sarif", "SARIF 2.1.0")
+@_format_option("summary", "Markdown")
+@_format_option("allure", "A folder of results for Allure", "[DIR]")
+@_format_option("har", "The HTTP traffic as HAR 1.2; needs the journal")
+@_format_option("badge", "A badge of the verdict, as SVG")
+def report(directory: Path, journal: Path | None, *, everything: bool, **asked: str | None) -> int:
+    """Make the reports of a saved result anew, with the verdicts that it had: the same files as its run wrote.
 
-    Without the journal there are no messages, plots and cases in it. `judge` judges a journal anew.
+    They go into the report directory, or where you say. Without the journal the page and Allure's results show no
+    messages. `judge` judges a journal anew.
     """
-    document = _document(directory)
-    journal = directory / JOURNAL
-    record = read_journal(journal) if journal.is_file() else None
-    path = html or directory / REPORT_HTML
-    _write(path, _page(document, record))
-    beside = "" if record else f" without messages, for there is no {journal}"
-    print_line(results(), f"{path} is written{beside}")
+    home = directory.parent if directory.is_file() else directory
+    saved = read_saved(directory, journal or home / JOURNAL, required=journal is not None)
+    missing = f"there is no {home / JOURNAL}"
+    wanted = _wanted(home, asked, everything=everything)
+    if saved.record is None:
+        for file in NEED_JOURNAL & wanted.keys():
+            if not everything:
+                raise UsageError(
+                    f"{file} is made of the journal, and {missing}", hint="--journal names one that is elsewhere"
+                )
+            print_line(remarks(), f"{wanted.pop(file)} is left out, for {missing}")
+    contents = {file: _content(file, saved) for file in wanted}
+    for file, path in wanted.items():
+        _write(path, contents[file])
+        shorter = f" without messages, for {missing}" if saved.record is None and file in SHOW_JOURNAL else ""
+        print_line(results(), f"{path} is written{shorter}")
     return 0
 
 
-def _page(document: Mapping[str, Any], record: Any) -> bytes:
-    return html(document, record, Masking.of(record.settings) if record else Masking())
+def _wanted(directory: Path, asked: Mapping[str, str | None], *, everything: bool) -> dict[str, Path]:
+    """The reports to make, by the names of their files, and where each of them goes."""
+    places = {file: USUAL for file in REPORTS if everything and file != REPORT_JSON}
+    places |= {FILES[name]: place for name, place in asked.items() if place is not None}
+    return {file: _place(directory, file, place) for file, place in (places or {REPORT_HTML: USUAL}).items()}
+
+
+def _place(directory: Path, file: str, place: str) -> Path:
+    if place == USUAL:
+        return directory / file
+    path = Path(place)
+    return path / file if path.is_dir() and file != ALLURE_RESULTS else path
+
+
+def _content(file: str, saved: Saved) -> Content | Folder:
+    return Badge.of_report(saved.document).svg() if file == BADGE_SVG else REPORTS[file](saved)
 
 
 @click.command("compare", cls=ConformanceCommand, short_help="Compare two saved results.")
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
 @option(
-    REPORTS,
+    REPORTING,
     "--html",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -78,7 +147,7 @@ def compare(before: Path, after: Path, html: Path | None) -> int:
 
     Exit code: 0 if nothing is worse than before, 1 if something is, 2 wrong usage.
     """
-    documents = _document(before), _document(after)
+    documents = read_document(before), read_document(after)
     comparison = Comparison.of(*documents)
     _show(comparison, results())
     if html is not None:
@@ -105,27 +174,8 @@ def _described(change: Change) -> str:
     return f"{change.place} {verdicts} {change.title}{message}"
 
 
-def _document(path: Path) -> Mapping[str, Any]:
-    """The document at `path`, or in the directory `path`. Raises UsageError if there is none, or another one."""
-    file = path / REPORT_JSON if path.is_dir() else path
+def _write(path: Path, content: Content | Folder) -> None:
     try:
-        document = json.loads(file.read_bytes())
+        write_report(path, content)
     except OSError as error:
-        raise UsageError(
-            f"{file} cannot be read: {error.strerror}", hint=f"name a {REPORT_JSON}, or the directory that it is in"
-        ) from error
-    except ValueError as error:
-        raise UsageError(f"{file} is no JSON: {error}") from error
-    wrong = violations("report", document)
-    if wrong:
-        raise UsageError(f"{file} is no report of statum-conformance: {wrong[0].message} at {wrong[0].pointer or '/'}")
-    found: Mapping[str, Any] = document
-    return found
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise EnvironmentFailure(f"{path} cannot be written: {error.strerror}") from error
+        raise EnvironmentFailure(f"{path} cannot be written: {error.strerror or error}") from error

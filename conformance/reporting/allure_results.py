@@ -41,7 +41,7 @@ from conformance.contract.schemas import resolved
 from conformance.reporting.escaping import for_terminal, for_xml
 from conformance.reporting.expected import listed_in
 from conformance.reporting.page.matrix import AREAS
-from conformance.reporting.result import Result
+from conformance.reporting.result import Reportable
 from conformance.reporting.shortfalls import hinders, place_of
 from conformance.traffic import Exchange, Headers, Notification
 from conformance.verdicts import Verdict
@@ -65,8 +65,11 @@ MS = 1000
 Entry = Mapping[str, Any]
 
 
-def allure_results(result: Result) -> dict[str, bytes]:
-    """Name of a file → its content; the same result gives the same files."""
+def allure_results(result: Reportable) -> dict[str, bytes]:
+    """Name of a file → its content; the same result gives the same files.
+
+    Where the record is gone the evidence is that of the document: findings without their messages.
+    """
     evidence = _Evidence.of(result)
     files: dict[str, bytes] = {}
     for entry in result.document["requirements"]:
@@ -196,8 +199,10 @@ class _Evidence:
     notifications: Mapping[int, Notification]
 
     @classmethod
-    def of(cls, result: Result) -> _Evidence:
-        """Gather them; one pass over the notifications."""
+    def of(cls, result: Reportable) -> _Evidence:
+        """Gather them; one pass over the notifications. None where the record is gone."""
+        if result.record is None:
+            return cls({}, {})
         findings = [finding for entry in result.document["requirements"] for finding in entry["findings"]]
         named = {name: {f[name] for f in findings} - {None} for name in ("exchange", "notification")}
         exchanges = result.record.exchanges_numbered(named["exchange"])

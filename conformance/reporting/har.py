@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from heapq import merge
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from conformance import __version__
+from conformance.errors import UsageError
+from conformance.journal import Record
 from conformance.reporting.masking import Masking
-from conformance.reporting.result import Result
+from conformance.reporting.result import Reportable
 from conformance.traffic import Exchange, Headers, Notification, Request, Response, header
 
 UNKNOWN = -1
@@ -31,34 +32,43 @@ TAKEN, STRAY = 200, 404
 Entry = tuple[float, dict[str, Any]]
 
 
-def har(result: Result) -> Iterator[bytes]:
-    """The run as HAR 1.2 in UTF-8; the same result gives the same bytes."""
-    creator = {"name": "statum-conformance", "version": __version__}
+def har(result: Reportable) -> Iterator[bytes]:
+    """The run as HAR 1.2 in UTF-8; the same result gives the same bytes.
+
+    Raises UsageError where the record is gone: all of it is traffic.
+    """
+    if result.record is None:
+        raise UsageError("the HTTP traffic stands in the journal alone, which is not there")
+    tool = result.document["tool"]
+    return _pieces(result.record, result.masking, {"name": tool["name"], "version": tool["version"]})
+
+
+def _pieces(record: Record, masking: Masking, creator: Mapping[str, str]) -> Iterator[bytes]:
     start = json.dumps({"version": "1.2", "creator": creator, "pages": []})
     yield f'{{"log": {start[:-1]}, "entries": ['.encode()
     separator = "\n"
-    for _, entry in merge(_exchanges(result), _notifications(result), key=lambda dated: dated[0]):
+    for _, entry in merge(_exchanges(record, masking), _notifications(record, masking), key=lambda dated: dated[0]):
         yield f"{separator}{json.dumps(entry)}".encode()
         separator = ",\n"
     yield b"\n]}}\n"
 
 
-def _exchanges(result: Result) -> Iterator[Entry]:
-    for exchange in result.record.exchanges:
-        entry = _entry(exchange.request, exchange.sent_wall, _duration_ms(exchange), result.masking)
+def _exchanges(record: Record, masking: Masking) -> Iterator[Entry]:
+    for exchange in record.exchanges:
+        entry = _entry(exchange.request, exchange.sent_wall, _duration_ms(exchange), masking)
         if exchange.response is None:
             # As browsers have it for a request that was not answered.
-            entry["response"] = {**_response(Response(0), result.masking), "_error": exchange.failure or "cut off"}
+            entry["response"] = {**_response(Response(0), masking), "_error": exchange.failure or "cut off"}
         else:
-            entry["response"] = _response(exchange.response, result.masking)
+            entry["response"] = _response(exchange.response, masking)
         yield exchange.sent_wall, {**entry, "_case": exchange.case_id}
 
 
-def _notifications(result: Result) -> Iterator[Entry]:
-    for notification in result.record.notifications:
+def _notifications(record: Record, masking: Masking) -> Iterator[Entry]:
+    for notification in record.notifications:
         answered = Response(STRAY if notification.product is None else TAKEN)
-        entry = _entry(_absolute(notification), notification.received_wall, 0.0, result.masking)
-        entry["response"] = _response(answered, result.masking)
+        entry = _entry(_absolute(notification), notification.received_wall, 0.0, masking)
+        entry["response"] = _response(answered, masking)
         yield notification.received_wall, {**entry, "_notification": notification.number}
 
 

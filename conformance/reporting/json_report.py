@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from conformance.reporting.result import Result
+from conformance.reporting.result import Reportable
 
 
-def json_report(result: Result) -> bytes:
+def json_report(result: Reportable) -> bytes:
     """The document as UTF-8, indented by two; the same result gives the same bytes.
 
     A lone surrogate, which a gateway's answer may hold and UTF-8 cannot, is written as JSON's own escape for it.

@@ -18,22 +18,21 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from conformance.contract.commands import COMMANDS
-from conformance.contract.requirements import Actor
 from conformance.reporting.escaping import for_xml
-from conformance.reporting.expected import followed_up, subject_of, told_stale
+from conformance.reporting.expected import listed_in, subject_of, told_stale
 from conformance.reporting.likeness import alike
-from conformance.reporting.result import Result
-from conformance.verdicts import RequirementVerdict, Verdict
+from conformance.reporting.result import Reportable
+from conformance.reporting.shortfalls import hinders, place_of
+from conformance.verdicts import Verdict
 
 Entry = Mapping[str, Any]
+Document = Mapping[str, Any]
 
 
-def junit(result: Result) -> bytes:
+def junit(result: Reportable) -> bytes:
     """The result as JUnit XML in UTF-8; the same result gives the same bytes."""
     document = result.document
-    cases = [
-        _case(verdict, entry) for verdict, entry in zip(result.judged.verdicts, document["requirements"], strict=True)
-    ]
+    cases = [_case(entry, document) for entry in document["requirements"]]
     cases += [_stale(stale, told) for stale, told in zip(_stale_entries(document), told_stale(document), strict=True)]
     totals = {
         "tests": str(len(cases)),
@@ -69,55 +68,49 @@ def _count(cases: list[ET.Element], tag: str) -> str:
     return str(sum(case.find(tag) is not None for case in cases))
 
 
-def _case(verdict: RequirementVerdict, entry: Entry) -> ET.Element:
+def _case(entry: Entry, document: Document) -> ET.Element:
     command = entry["command"]
     case = ET.Element(
         "testcase",
         {
-            "classname": f"statum.{COMMANDS[command].folder if command else _subject_of(entry)}",
+            "classname": f"statum.{COMMANDS[command].folder if command else place_of(entry)}",
             "name": for_xml(f"{' '.join(filter(None, (entry['id'], command)))} — {entry['title']}"),
             "time": "0",
         },
     )
-    describe = _OUTCOMES.get(verdict.verdict)
+    describe = _OUTCOMES.get(entry["verdict"])
     if describe:
-        describe(case, verdict, entry)
+        describe(case, entry, document)
     return case
 
 
-def _subject_of(entry: Entry) -> str:
-    """What stands in the place of a command that there is none of."""
-    return "gateway" if entry["actor"] == Actor.GATEWAY else "client"
-
-
-def _failed(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
+def _failed(case: ET.Element, entry: Entry, _: Document) -> None:
     message = entry["findings"][0]["message"] if entry["findings"] else entry["title"]
-    _child(case, "failure", evidence(entry), message=message, type=verdict.level.value)
+    _child(case, "failure", evidence(entry), message=message, type=entry["level"])
 
 
-def _warned(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
-    _child(case, "system-out", f"{verdict.verdict.value}\n{evidence(entry)}")
+def _warned(case: ET.Element, entry: Entry, _: Document) -> None:
+    _child(case, "system-out", f"{entry['verdict']}\n{evidence(entry)}")
 
 
-def _inconclusive(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
+def _inconclusive(case: ET.Element, entry: Entry, document: Document) -> None:
     reason = entry.get("reason", "")
     message = f"{reason}: {entry.get('reason_detail')}"
-    if verdict.expected:
-        _child(case, "skipped", None, message=f"{message} · {followed_up(verdict.expected)}")
-    elif verdict.hinders:
+    if listed := listed_in(entry):
+        _child(case, "skipped", None, message=f"{message} · {listed}")
+    elif hinders(entry, document):
         _child(case, "error", evidence(entry), message=message, type=reason)
     else:
         _child(case, "skipped", None, message=message)
 
 
-def _skipped(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
+def _skipped(case: ET.Element, entry: Entry, _: Document) -> None:
     why = entry.get("not_applicable") or entry["title"]
-    _child(case, "skipped", None, message=f"{verdict.verdict.value}: {why}")
+    _child(case, "skipped", None, message=f"{entry['verdict']}: {why}")
 
 
-def _known(case: ET.Element, verdict: RequirementVerdict, entry: Entry) -> None:
-    message = f"{verdict.verdict.value}: {followed_up(verdict.expected)}"
-    _child(case, "skipped", evidence(entry), message=message)
+def _known(case: ET.Element, entry: Entry, _: Document) -> None:
+    _child(case, "skipped", evidence(entry), message=f"{entry['verdict']}: {listed_in(entry)}")
 
 
 def _stale_entries(document: Mapping[str, Any]) -> list[Entry]:
@@ -131,7 +124,7 @@ def _stale(stale: Entry, told: str) -> ET.Element:
     return case
 
 
-_OUTCOMES: Mapping[Verdict, Callable[[ET.Element, RequirementVerdict, Entry], None]] = {
+_OUTCOMES: Mapping[str, Callable[[ET.Element, Entry, Document], None]] = {
     Verdict.FAIL: _failed,
     Verdict.WARN: _warned,
     Verdict.INCONCLUSIVE: _inconclusive,

@@ -1,10 +1,15 @@
-"""The canonical result: `report.json` as a value. Every report is made from it and from nothing else."""
+"""The canonical result: `report.json` as a value, and what reports are made of.
+
+    Reportable      the document, and the record where it is there: every report is made of these and of nothing else
+    Result          a run that was judged just now, which is reportable
+    Saved           one that was read back (conformance.reporting.saved), which is too
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from conformance import __version__
 from conformance.checks.coverage import Covered
@@ -23,12 +28,38 @@ from conformance.verdicts import Conclusion, Judged, RequirementVerdict, is_clie
 SCHEMA_VERSION = 1
 
 
+class Reportable(Protocol):
+    """What every report is made of: `document` is what `report.json` holds.
+
+    `record` is what was recorded; None where the journal is gone. `masking` is what the document has been through;
+    whatever a report takes from the record goes through it, too.
+    """
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The result."""
+
+    @property
+    def record(self) -> Record | None:
+        """What happened."""
+
+    @property
+    def masking(self) -> Masking:
+        """What hides phone numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A result that was read back: nothing is judged anew."""
+
+    document: Mapping[str, Any]
+    record: Record | None = None
+    masking: Masking = field(default_factory=Masking)
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A judged run: the record, the verdicts, and both as the document that `report.json` holds.
-
-    `masking` is what the document has been through; whatever a report takes from the record goes through it, too.
-    """
+    """A judged run: the record, the verdicts, and both as the document that `report.json` holds."""
 
     record: Record
     judged: Judged
@@ -48,7 +79,7 @@ class Result:
             expectations = Expectations.of(record.settings.get("expectations"))
         judged = judge(record, expectations=expectations)
         masking = Masking.of(record.settings, shown=show_phone_numbers)
-        return cls(record, judged, masking.value(_document(record, judged)), masking)
+        return cls(record, judged, masking.value(_document(record, judged, shown=show_phone_numbers)), masking)
 
     @property
     def conclusion(self) -> Conclusion:
@@ -61,7 +92,7 @@ class Result:
         return self.judged.exit_code
 
 
-def _document(record: Record, judged: Judged) -> dict[str, Any]:
+def _document(record: Record, judged: Judged, *, shown: bool | None) -> dict[str, Any]:
     settings = record.settings
     notes = {note.kind: note.detail for note in record.notes}
     finished = notes.get("finished", {})
@@ -75,7 +106,7 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
         "started_at": settings["started_at"],
         "duration_s": round(float(finished.get("duration_s", 0.0)), 3),
         "seed": settings["seed"],
-        "settings": _told(settings),
+        "settings": _told(settings, shown=shown),
         "counts": {
             "exchanges": len(proper.exchanges),
             "accepted": judged.accepted,
@@ -93,10 +124,17 @@ def _document(record: Record, judged: Judged) -> dict[str, Any]:
     return document
 
 
-def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings as they were told to the run: of the expectations the file, not all that is in it."""
+def _told(settings: Mapping[str, Any], *, shown: bool | None) -> dict[str, Any]:
+    """The settings as they were told to the run: of the expectations the file, not all that is in it.
+
+    Whether phone numbers are shown is said as it is in this document, so that it can be rendered anew like that.
+    """
     recorded = settings.get("expectations")
-    return {**settings, "expectations": recorded["file"]} if recorded else dict(settings)
+    return {
+        **settings,
+        **({"expectations": recorded["file"]} if recorded else {}),
+        **({} if shown is None else {"show_phone_numbers": shown}),
+    }
 
 
 def _expectations(judged: Judged) -> dict[str, Any]:

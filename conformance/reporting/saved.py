@@ -1,0 +1,79 @@
+"""Results that were saved, read back: `report.json`, and the journal where it is still there.
+
+    read_document       the document, in a file or in a report directory
+    read_saved          the document with its journal, as every report is made of them
+
+Nothing is judged anew: the verdicts are those of the document, whatever version made it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from conformance.contract.schemas import violations
+from conformance.errors import UsageError
+from conformance.journal import Record, read_journal
+from conformance.reporting.masking import Masking
+from conformance.reporting.result import SCHEMA_VERSION, Saved
+from conformance.reporting.writing import REPORT_JSON
+
+Document = Mapping[str, Any]
+
+# What tells a run from another: both stand in the journal and in the document.
+_OF_THE_RUN = ("started_at", "seed")
+
+
+def read_document(path: Path) -> Document:
+    """The document at `path`, or in the directory `path`.
+
+    Raises UsageError if there is none, or one that this version cannot read.
+    """
+    file = path / REPORT_JSON if path.is_dir() else path
+    try:
+        document = json.loads(file.read_bytes())
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be read: {error.strerror}", hint=f"name a {REPORT_JSON}, or the directory that it is in"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{file} is no JSON: {error}") from error
+    version = document.get("schema_version", SCHEMA_VERSION) if isinstance(document, dict) else SCHEMA_VERSION
+    if version != SCHEMA_VERSION:
+        raise UsageError(
+            f"{file} has schema_version {version}; this version reads {SCHEMA_VERSION}",
+            hint="`statum-conformance judge` makes reports of its journal, if that is still there",
+        )
+    wrong = violations("report", document)
+    if wrong:
+        raise UsageError(f"{file} is no report of statum-conformance: {wrong[0].message} at {wrong[0].pointer or '/'}")
+    found: Document = document
+    return found
+
+
+def read_saved(directory: Path, journal: Path, *, required: bool = False) -> Saved:
+    """The result in `directory` with what stands in `journal`; without it where there is none, unless `required`.
+
+    Raises UsageError if either cannot be read, or the journal is that of another run.
+    """
+    document = read_document(directory)
+    if not required and not journal.is_file():
+        return Saved(document)
+    record = read_journal(journal)
+    if any(record.settings.get(name) != document[name] for name in _OF_THE_RUN):
+        raise UsageError(
+            f"{journal} is of another run: {_told(record.settings)}, the report's {_told(document)}",
+            hint="name the journal of the report with --journal",
+        )
+    return Saved(document, record, _masking(document, record))
+
+
+def _told(run: Mapping[str, Any]) -> str:
+    return f"began {run.get('started_at')} with seed {run.get('seed')}"
+
+
+def _masking(document: Document, record: Record) -> Masking:
+    """What the document has been through, so that what is taken from the record goes through the same."""
+    return Masking.of(record.settings, shown=document["settings"].get("show_phone_numbers"))
