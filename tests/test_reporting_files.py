@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from conformance.expectations import Expectations, Stale, Staleness
 from conformance.reporting.escaping import for_terminal, for_xml
 from conformance.reporting.json_report import json_report
 from conformance.reporting.junit import junit
+from conformance.reporting.result import Result
 from conformance.reporting.writing import REPORTS, Content, Folder, write_reports
 from conformance.verdicts import Verdict
 
@@ -151,6 +153,60 @@ def test_junit_counts_and_properties() -> None:
     } == properties
 
 
+# What Jenkins' junit-10.xsd has, as far as it is used here: attributes and children of each element; a name is
+# required, and so is the value of a property.
+JUNIT_10: Mapping[str, tuple[set[str], set[str]]] = {
+    "testsuites": ({"name", "time", "tests", "failures", "disabled", "errors"}, {"testsuite"}),
+    "testsuite": (
+        {"name", "tests", "failures", "errors", "time", "skipped", "timestamp", "hostname", "id", "package", "file"},
+        {"properties", "testcase", "system-out", "system-err"},
+    ),
+    "properties": (set(), {"property"}),
+    "property": ({"name", "value"}, set()),
+    "testcase": (
+        {"name", "time", "classname", "group"},
+        {"skipped", "error", "failure", "system-out", "system-err"},
+    ),
+    "failure": ({"type", "message"}, set()),
+    "error": ({"type", "message"}, set()),
+    "skipped": ({"type", "message"}, set()),
+    "system-out": (set(), set()),
+}
+# What the schema calls SUREFIRE_TIME.
+SUREFIRE_TIME = re.compile(r"(([0-9]{0,3},)*[0-9]{3}|[0-9]{0,3})*(\.[0-9]{0,3})?")
+STALE = Stale(LISTED, Staleness.PASSES, "it passes for sms", "remove it")
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        result_of(),
+        result_of(PASSED),
+        result_of(PASSED, expectations=Expectations((LISTED,), "known.toml", f"sha256:{1:064x}"), stale=(STALE,)),
+    ],
+)
+def test_junit_is_what_jenkins_has_a_schema_for(result: Result) -> None:
+    """Elements, attributes, their places, and times as it reads them."""
+    for element in ET.fromstring(junit(result)).iter():  # noqa: S314 - our own
+        attributes, children = JUNIT_10[element.tag]
+        assert set() == set(element.attrib) - attributes
+        assert set() == {child.tag for child in element} - children
+        assert ("name" not in attributes) or element.attrib["name"]
+        assert SUREFIRE_TIME.fullmatch(element.get("time", "0"))
+
+
+def test_a_merge_request_tells_test_cases_apart_by_their_names() -> None:
+    """As GitLab does, by class name and name: each is there once, and is the same in the next run."""
+    later = replace(RECORD, settings={**RECORD.settings, "started_at": "2024-07-28T14:05:09.000+00:00", "seed": 1})
+    one, other = (
+        [(case.attrib["classname"], case.attrib["name"]) for case in ET.fromstring(junit(result)).iter("testcase")]  # noqa: S314 - our own
+        for result in (result_of(), result_of(record=later))
+    )
+
+    assert one == other
+    assert len(one) == len(set(one))
+
+
 def test_a_known_failure_says_who_answers_for_it() -> None:
     """Issue, owner and last day, beside the evidence; and so does report.json."""
     skipped = cases(junit(result_of()))["ACC-05 sms"].find("skipped")
@@ -164,10 +220,9 @@ def test_a_known_failure_says_who_answers_for_it() -> None:
 
 def test_a_stale_entry_is_a_failed_test_case() -> None:
     """Else a pipeline that reads junit.xml would be green where the run is not."""
-    stale = Stale(LISTED, Staleness.PASSES, "it passes for sms", "remove it")
     expectations = Expectations((LISTED,), "known.toml", f"sha256:{1:064x}")
 
-    content = junit(result_of(PASSED, expectations=expectations, stale=(stale,)))
+    content = junit(result_of(PASSED, expectations=expectations, stale=(STALE,)))
 
     failure = cases(content)["entry 1: ACC-05 sms"].find("failure")
     assert failure is not None

@@ -1,4 +1,4 @@
-"""`report`: each report of an old result made anew, to the byte, of `report.json` and of the journal where it needs that."""
+"""`report`: each report of an old result made anew to the byte, of report.json and, where it needs that, the journal."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_every_report_of_a_run_can_be_asked_for() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if FILES[name] != BADGE_SVG])
-def test_a_report_made_anew_is_the_one_that_the_run_wrote(name: str, left: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_report_made_anew_is_that_of_the_run(name: str, left: Path, tmp_path: Path, capsys: Capture) -> None:
     """To the byte, elsewhere, and nothing else is written."""
     made = tmp_path / "deeper" / "made"
 

@@ -3,15 +3,17 @@
     har     the file, piece by piece: a run may have hundreds of thousands of exchanges
 
 Every exchange and every notification is an entry, in the order in which they began; what was redacted in the journal
-is redacted here. Beyond HAR, an entry names its `_case` or `_notification`. A request body that is no UTF-8 stands in
-base64, for which HAR has a word (`_encoding` here) only for responses. There is no date before which a request was
-built, so `blocked`, `dns`, `connect` and `ssl` are -1: not known.
+is redacted here. HAR wants whole addresses: of a request that was received, the target is completed by its Host. Beyond
+HAR, an entry names its `_case` or `_notification`. A request body that is no UTF-8 stands in base64, for which HAR has
+a word (`_encoding` here) only for responses. There is no date before which a request was built, so `blocked`, `dns`,
+`connect` and `ssl` are -1: not known.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from heapq import merge
@@ -23,11 +25,15 @@ from conformance.errors import UsageError
 from conformance.journal import Record
 from conformance.reporting.masking import Masking
 from conformance.reporting.result import Reportable
-from conformance.traffic import Exchange, Headers, Notification, Request, Response, header
+from conformance.traffic import Exchange, Headers, Request, Response, header
 
 UNKNOWN = -1
 # What the receiver answers: 200 at the path of a product, 404 at any other.
 TAKEN, STRAY = 200, 404
+# The host of a request that names none, as HTTP/1.0 has it; `.invalid` is nobody's, by RFC 2606.
+UNNAMED = "unnamed.invalid"
+
+_WHOLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 Entry = tuple[float, dict[str, Any]]
 
@@ -67,18 +73,17 @@ def _exchanges(record: Record, masking: Masking) -> Iterator[Entry]:
 def _notifications(record: Record, masking: Masking) -> Iterator[Entry]:
     for notification in record.notifications:
         answered = Response(STRAY if notification.product is None else TAKEN)
-        entry = _entry(_absolute(notification), notification.received_wall, 0.0, masking)
+        entry = _entry(notification.request, notification.received_wall, 0.0, masking)
         entry["response"] = _response(answered, masking)
         yield notification.received_wall, {**entry, "_notification": notification.number}
 
 
-def _absolute(notification: Notification) -> Request:
-    """As it was sent; a receiver sees but the target of it."""
-    request = notification.request
-    host = header(request.headers, "Host")
-    # An absolute target stays as it is; some senders write such.
-    url = f"http://{host}{request.url}" if host and request.url.startswith("/") else request.url
-    return Request(request.method, url, request.headers, request.body)
+def _absolute(request: Request) -> str:
+    """Where it was sent; whoever receives a request sees but the target of it."""
+    # Some senders write whole addresses, and so does the suite.
+    if _WHOLE.match(request.url):
+        return request.url
+    return f"http://{header(request.headers, 'Host') or UNNAMED}/{request.url.removeprefix('/')}"
 
 
 def _duration_ms(exchange: Exchange) -> float:
@@ -106,7 +111,7 @@ def _entry(request: Request, wall: float, duration_ms: float, masking: Masking) 
 
 
 def _request(request: Request, masking: Masking) -> dict[str, Any]:
-    url = masking.text(request.url)
+    url = masking.text(_absolute(request))
     described = {
         "method": request.method,
         "url": url,

@@ -3,6 +3,8 @@
     Reportable      the document, and the record where it is there: every report is made of these and of nothing else
     Result          a run that was judged just now, which is reportable
     Saved           one that was read back (conformance.reporting.saved), which is too
+
+So what a run wrote can be made anew, to the byte, from what it left.
 """
 
 from __future__ import annotations
