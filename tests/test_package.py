@@ -1,6 +1,6 @@
-"""The package as people get it: built in isolation, looked over by twine, installed by pipx, used where nothing else is.
+"""The package as people get it: built in isolation, looked over by twine, installed by pipx, used from nowhere near.
 
-`make test-package` installs these tools and reaches for PyPI; without them these tests are skipped. What the wheel holds
+`make test-package` installs these tools and reaches for PyPI; without them these tests are skipped. What is in a wheel
 is for tests/test_wheel.py, which needs no network.
 """
 
@@ -84,9 +84,9 @@ def test_sdist_and_wheel_are_built(built: Path) -> None:
 
 def test_twine_has_nothing_to_say(built: Path) -> None:
     """Of the metadata, and of the README as PyPI would show it; a warning counts."""
-    said = run(TOOLS / "bin" / "twine", "check", "--strict", *built.iterdir(), cwd=built, NO_COLOR="1", COLUMNS="500")
+    said = run(TOOLS / "bin" / "twine", "check", "--strict", *built.iterdir(), cwd=built)
 
-    assert ["PASSED", "PASSED"] == [line.rpartition(" ")[2] for line in said.splitlines() if line]
+    assert (2, 0) == (said.count("PASSED"), said.count("WARNING"))
 
 
 def test_the_installed_command_judges_in_an_empty_directory(installed: Command, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_the_installed_command_signs_and_verifies(installed: Command, tmp_path: 
 
     said = installed(tmp_path, "verify", "reports/certificate.json", "--key", "signing.key.pub")
 
-    assert "certified" in said.splitlines()[-1]
+    assert said.splitlines()[-1].startswith("valid: ")
 
 
 def test_the_installed_command_prints_the_contract(installed: Command, tmp_path: Path) -> None:

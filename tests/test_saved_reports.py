@@ -1,4 +1,4 @@
-"""`report`: each report of an old result made anew to the byte, of report.json and, where it needs that, the journal."""
+"""`report`: each report of an old result made anew to the byte, of report.json and, for what was said, the journal."""
 
 from __future__ import annotations
 
