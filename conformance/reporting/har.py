@@ -34,6 +34,7 @@ TAKEN, STRAY = 200, 404
 UNNAMED = "unnamed.invalid"
 
 _WHOLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_PHRASES: Mapping[int, str] = {status.value: status.phrase for status in HTTPStatus}
 
 Entry = tuple[float, dict[str, Any]]
 
@@ -144,7 +145,7 @@ def _posted(request: Request, masking: Masking) -> dict[str, Any]:
 def _response(response: Response, masking: Masking) -> dict[str, Any]:
     return {
         "status": response.status,
-        "statusText": _reason(response.status),
+        "statusText": _PHRASES.get(response.status, ""),
         "httpVersion": response.http_version,
         "cookies": [],
         "headers": _headers(response.headers, masking),
@@ -153,10 +154,6 @@ def _response(response: Response, masking: Masking) -> dict[str, Any]:
         "headersSize": UNKNOWN,
         "bodySize": UNKNOWN,
     }
-
-
-def _reason(status: int) -> str:
-    return HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
 
 
 def _content(response: Response, masking: Masking) -> dict[str, Any]:
