@@ -101,6 +101,13 @@ def test_given_phone_numbers_are_masked_in_it() -> None:
     assert (0, 3) == (text.count(number), text.count("2547*****678"))
 
 
+def test_notifications_by_tls_have_addresses_of_https() -> None:
+    """As the receiver was reached."""
+    notification = Notification(1, "sms", NOTIFIED, 2.0, 11.0)
+    (entry,) = entries(archive(notifications=(notification,), callback_tls=True))
+    assert "https://127.0.0.1:9001/callbacks/sms?token=x" == entry["request"]["url"]
+
+
 @pytest.mark.parametrize(
     ("target", "headers", "address"),
     [

@@ -15,6 +15,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from heapq import merge
 from http import HTTPStatus
@@ -62,7 +63,7 @@ def _pieces(record: Record, masking: Masking, creator: Mapping[str, str]) -> Ite
 
 def _exchanges(record: Record, masking: Masking) -> Iterator[Entry]:
     for exchange in record.exchanges:
-        entry = _entry(exchange.request, exchange.sent_wall, _duration_ms(exchange), masking)
+        entry = _entry(_whole(exchange.request), exchange.sent_wall, _duration_ms(exchange), masking)
         if exchange.response is None:
             # As browsers have it for a request that was not answered.
             entry["response"] = {**_response(Response(0), masking), "_error": exchange.failure or "cut off"}
@@ -72,19 +73,21 @@ def _exchanges(record: Record, masking: Masking) -> Iterator[Entry]:
 
 
 def _notifications(record: Record, masking: Masking) -> Iterator[Entry]:
+    scheme = "https" if record.settings.get("callback_tls") else "http"
     for notification in record.notifications:
         answered = Response(STRAY if notification.product is None else TAKEN)
-        entry = _entry(notification.request, notification.received_wall, 0.0, masking)
+        entry = _entry(_whole(notification.request, scheme), notification.received_wall, 0.0, masking)
         entry["response"] = _response(answered, masking)
         yield notification.received_wall, {**entry, "_notification": notification.number}
 
 
-def _absolute(request: Request) -> str:
-    """Where it was sent; whoever receives a request sees but the target of it."""
+def _whole(request: Request, scheme: str = "http") -> Request:
+    """The request with its whole address; whoever receives one sees but the target of it."""
     # Some senders write whole addresses, and so does the suite.
     if _WHOLE.match(request.url):
-        return request.url
-    return f"http://{header(request.headers, 'Host') or UNNAMED}/{request.url.removeprefix('/')}"
+        return request
+    host = header(request.headers, "Host") or UNNAMED
+    return replace(request, url=f"{scheme}://{host}/{request.url.removeprefix('/')}")
 
 
 def _duration_ms(exchange: Exchange) -> float:
@@ -112,7 +115,7 @@ def _entry(request: Request, wall: float, duration_ms: float, masking: Masking) 
 
 
 def _request(request: Request, masking: Masking) -> dict[str, Any]:
-    url = masking.text(_absolute(request))
+    url = masking.text(request.url)
     described = {
         "method": request.method,
         "url": url,
