@@ -60,7 +60,8 @@ USUAL = ""
 def _format_option(name: str, what: str, metavar: str = "[FILE]") -> Callable[[F], F]:
     """`--name`, which asks for a report; its value says where, none is the usual place."""
     told = f"{what}. Default place: {FILES[name]} in the report directory."
-    return option(REPORTING, f"--{name}", is_flag=False, flag_value=USUAL, metavar=metavar, help=told)
+    path = click.Path()  # text, so that nothing is told from the current directory
+    return option(REPORTING, f"--{name}", type=path, is_flag=False, flag_value=USUAL, metavar=metavar, help=told)
 
 
 @click.command("report", cls=ConformanceCommand, short_help="Render a saved result anew.")
