@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from campaigns import held
+from client_runs import Certification, Sent
 from command_line import Called, call
 from made_result import LISTED, PASSED, result_of, unexercised
 
@@ -40,12 +41,23 @@ from conformance.reporting.writing import (
 
 Capture = pytest.CaptureFixture[str]
 
+
+def of_a_client() -> Result:
+    """The result of a certification whose client said that a refusal was a success, and whose driver died once."""
+    certification = Certification()
+    certification.call(Sent())
+    certification.call(Sent(status=422))
+    certification.call(Sent(), said=None, death="exit")
+    return Result.of(certification.record())
+
+
 NUMBER = "254712345999"
 STALE = Stale(LISTED, Staleness.PASSES, "it passes for sms", "remove it")
 RESULTS = {
     "every verdict": result_of(),
     "conformant": result_of(PASSED),
     "unreachable": result_of([unexercised("RSP-03", "sms", Reason.ENVIRONMENT, "unreachable")]),
+    "client": of_a_client(),
     "stale": result_of(PASSED, expectations=Expectations((LISTED,), "known.toml", f"sha256:{1:064x}"), stale=(STALE,)),
 }
 RENDERED = [name for name in REPORTS if name != REPORT_JSON]
