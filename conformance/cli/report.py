@@ -98,21 +98,28 @@ def report(directory: Path, journal: Path | None, *, everything: bool, **asked: 
     """
     home = directory.parent if directory.is_file() else directory
     saved = read_saved(directory, journal or home / JOURNAL, required=journal is not None)
-    missing = f"there is no {home / JOURNAL}"
     wanted = _wanted(home, asked, everything=everything)
     if saved.record is None:
-        for file in NEED_JOURNAL & wanted.keys():
-            if not everything:
-                raise UsageError(
-                    f"{file} is made of the journal, and {missing}", hint="--journal names one that is elsewhere"
-                )
-            print_line(remarks(), f"{wanted.pop(file)} is left out, for {missing}")
+        wanted = _without_journal(wanted, home / JOURNAL, everything=everything)
     contents = {file: _content(file, saved) for file in wanted}
     for file, path in wanted.items():
         _write(path, contents[file])
-        shorter = f" without messages, for {missing}" if saved.record is None and file in SHOW_JOURNAL else ""
-        print_line(results(), f"{path} is written{shorter}")
+        shorter = saved.record is None and file in SHOW_JOURNAL
+        beside = f" without messages, for there is no {home / JOURNAL}" if shorter else ""
+        print_line(results(), f"{path} is written{beside}")
     return 0
+
+
+def _without_journal(wanted: Mapping[str, Path], journal: Path, *, everything: bool) -> dict[str, Path]:
+    """Those that can be made without it; of `everything` the others are left out, which is told, else UsageError."""
+    for file in NEED_JOURNAL & wanted.keys():
+        if not everything:
+            raise UsageError(
+                f"{file} is made of the journal, and there is no {journal}",
+                hint="--journal names one that is elsewhere",
+            )
+        print_line(remarks(), f"{wanted[file]} is left out, for there is no {journal}")
+    return {file: path for file, path in wanted.items() if file not in NEED_JOURNAL}
 
 
 def _wanted(directory: Path, asked: Mapping[str, str | None], *, everything: bool) -> dict[str, Path]:
