@@ -15,7 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from conformance.cli.command import ConformanceCommand, Named, option
+from conformance.cli.command import ConformanceCommand, Named, beginning, option
 from conformance.cli.configuration import (
     ENV,
     FILE,
@@ -92,7 +92,12 @@ FORMATS: Mapping[str, Callable[[Shown], None]] = {"table": _as_table, "json": _a
 
 
 @click.command("config", cls=ConformanceCommand, short_help="Show what is configured, and where it stands.")
-@click.argument("command", metavar="[COMMAND]", default="run")
+@click.argument(
+    "command",
+    metavar="[COMMAND]",
+    default="run",
+    shell_complete=lambda _, __, incomplete: beginning(incomplete, [each.name or "" for each in config.kin]),
+)
 # Eager, so that it is no option that is configured itself.
 @option(
     "Output",

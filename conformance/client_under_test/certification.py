@@ -341,6 +341,7 @@ def watch(bench: Bench) -> None:
     since = bench.witness.troubled_at
     if since is not None and (left := since + bench.settings.resend_window_s - time.monotonic()) > 0:
         bench.progress.phase("listen", f"{left:.1f} s")
+        bench.progress.until(time.monotonic() + left)
         time.sleep(left)
     at = time.monotonic()
     bench.journal.note("settled", {"at": at, "waited_s": None if since is None else round(at - since, 3)})

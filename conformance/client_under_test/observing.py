@@ -171,7 +171,9 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
         with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
             journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
             introduce(witness.base, account)
-            progress.phase("observe")
+            progress.phase("observe", _end_of(settings))
+            if settings.observe_for_s is not None:
+                progress.until(time.monotonic() + settings.observe_for_s)
             try:
                 witness.wait(settings.observe_for_s, settings.observe_idle_s)
                 _settle(settings, witness, progress)
@@ -184,11 +186,20 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
     return settings.report_dir / JOURNAL
 
 
+def _end_of(settings: Settings) -> str:
+    """When it ends, in words."""
+    ends = [] if settings.observe_for_s is None else [f"for {settings.observe_for_s:g} s"]
+    if settings.observe_idle_s is not None:
+        ends.append(f"until nothing has come for {settings.observe_idle_s:g} s")
+    return " or ".join(ends) or "until Ctrl-C"
+
+
 def _settle(settings: Settings, witness: Witness, progress: Progress) -> None:
     """Wait for what might still be sent again."""
     since = witness.troubled_at
     if since is not None and (left := since + settings.resend_window_s - time.monotonic()) > 0:
         progress.phase("listen", f"{left:.1f} s")
+        progress.until(time.monotonic() + left)
         time.sleep(left)
 
 

@@ -76,6 +76,8 @@ class Listening:
                 self.unanswered.add(case.id)
             self._silent_in_a_row = 0 if answer.status is not None else self._silent_in_a_row + 1
             silent = self._over_network and self._silent_in_a_row >= MOST_SILENT
+            if answer.owes_notification:
+                self.progress.notified(self._arrived, self.ledger.outstanding)
             self.progress.exchanged(self._done, self._planned)
         if silent:
             raise EnvironmentFailure(

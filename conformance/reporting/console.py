@@ -1,4 +1,9 @@
-"""Where a person reads: results on standard output, progress and complaints on standard error."""
+"""Where a person reads: results on standard output, progress and complaints on standard error.
+
+    results, remarks    the two consoles
+    print_line          exactly one line, however wide
+    print_document      what a script reads, as it is
+"""
 
 from __future__ import annotations
 
@@ -44,6 +49,11 @@ def on_github() -> bool:
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
+def in_ci() -> bool:
+    """Whether this is a job of a CI system, as far as it says so: what is printed is kept, and read later."""
+    return os.environ.get("CI", "").lower() not in {"", "0", "false"}
+
+
 def results() -> Console:
     """The console for results."""
     return _console(sys.stdout)
@@ -63,3 +73,16 @@ def _console(file: TextIO) -> Console:
 def print_line(console: Console, text: str, style: str = "") -> None:
     """`text` as exactly one line, however wide: a terminal may wrap it, but it is copied as one."""
     console.print(Text(for_terminal(text), style), soft_wrap=True)
+
+
+def print_document(content: bytes) -> None:
+    """JSON in UTF-8 to standard output, as it is, whatever its encoding; a reader who goes away is no error."""
+    if on_github():
+        # This can only stand within a text, where the escape means the same and the runner finds nothing to obey.
+        content = content.replace(b"##[", rb"\u0023#[")
+    sys.stdout.flush()
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        results().on_broken_pipe()

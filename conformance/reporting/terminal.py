@@ -1,7 +1,8 @@
 """The result as a person reads it: what fell short with its evidence, a table of it, and one line of verdict.
 
-    show            all of that
-    show_verdict    the last line alone
+    show                    all of that
+    show_verdict            its end: stale expectations, and the line of the verdict
+    show_verdict_alone      that line alone
 
 What a gateway said is shown without being obeyed: no markup, no control characters.
 """
@@ -105,6 +106,11 @@ def show_verdict(result: Result, console: Console, report: Path | None = None) -
     """Print the verdict on the subject, and what it rests on, as one line; before it one for each stale expectation."""
     for line in told_stale(result.document):
         print_line(console, f"stale: {line}", STYLES[Verdict.FAIL])
+    show_verdict_alone(result, console, report)
+
+
+def show_verdict_alone(result: Result, console: Console, report: Path | None = None) -> None:
+    """Print that one line, in its colour."""
     style = STYLES[Verdict.KNOWN if result.judged.as_expected else result.conclusion]
     print_line(console, verdict_line(result, report), style)
 
@@ -234,7 +240,7 @@ def _observed(shortfall: Shortfall) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True, justify="right")
-    grid.add_column(ratio=1)
+    grid.add_column(ratio=1, overflow="fold")
     for entry in shortfall.entries:
         message = entry["findings"][0]["message"] if entry["findings"] else ""
         tally = f"{entry['failed']:,} of {entry['observations']:,}"
