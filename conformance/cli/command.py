@@ -149,7 +149,7 @@ class Named(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4
             f"there is no {self.name} {value!r}; expected {expected}", hint=did_you_mean(str(value), self.names)
         )
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # type: ignore[type-arg] # noqa: ARG002 - click's signature
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """The names that begin so."""
         return beginning(incomplete, self.names)
 
@@ -173,7 +173,7 @@ class ExpectationsFile(click.ParamType):  # type: ignore[type-arg] # generic fro
         """What is listed in it."""
         return value if isinstance(value, Expectations) else read_expectations(Path(str(value)))
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # type: ignore[type-arg] # noqa: ARG002 - click's signature
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """Any file."""
         return [CompletionItem(incomplete, type="file")]
 
@@ -198,12 +198,12 @@ class Registration(click.ParamType):  # type: ignore[type-arg] # generic from cl
             )
         return self._product.convert(product, param, ctx), url
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # type: ignore[type-arg] # noqa: ARG002 - click's signature
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """The products that begin so; the URL is anybody's guess."""
         return beginning(incomplete, [f"{name}=" for name in self._product.names])
 
 
-def beginning(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:  # type: ignore[type-arg]
+def beginning(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
     """What a shell may complete `incomplete` to."""
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 

@@ -96,7 +96,7 @@ FORMATS: Mapping[str, Callable[[Shown], None]] = {"table": _as_table, "json": _a
     "command",
     metavar="[COMMAND]",
     default="run",
-    shell_complete=lambda _, __, incomplete: beginning(incomplete, [each.name or "" for each in config.kin]),
+    shell_complete=lambda _, __, incomplete: beginning(incomplete, _others()),
 )
 # Eager, so that it is no option that is configured itself.
 @option(
@@ -115,8 +115,8 @@ def config(ctx: click.Context, command: str, form: str) -> int:
 
     An option on the command line would still beat them. Secrets are masked.
     """
-    kin = [each for each in config.kin if each is not config]
-    chosen = next(each for each in kin if each.name == Named("command", [each.name or "" for each in kin])(command))
+    name = Named("command", _others())(command)
+    chosen = next(each for each in config.kin if each.name == name)
     env = _chosen_env(ctx)
     found = configured(chosen.params, config.known, os.environ, Path.cwd(), env)
     given, where = file_values(Path.cwd())
@@ -130,6 +130,11 @@ def config(ctx: click.Context, command: str, form: str) -> int:
         )
     )
     return 0
+
+
+def _others() -> list[str]:
+    """The names of the other commands."""
+    return [each.name or "" for each in config.kin if each is not config]
 
 
 def _chosen_env(ctx: click.Context) -> str | None:

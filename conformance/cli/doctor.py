@@ -26,7 +26,6 @@ from conformance.gateway_under_test.settings import Settings
 from conformance.reporting.console import print_line
 from conformance.reporting.escaping import for_terminal
 
-
 FAILED = "failed"
 
 

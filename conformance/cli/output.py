@@ -1,8 +1,8 @@
 """How much a command tells, and where: -q, -v and --format of those that judge.
 
-    output_options          the options
-    quiet_option, form_option   those of commands that have not all of them
-    Output                  what they say: the console for people, the progress, whether a script reads
+output_options          the options
+quiet_option, form_option   those of commands that have not all of them
+Output                  what they say: the console for people, the progress, whether a script reads
 """
 
 from __future__ import annotations

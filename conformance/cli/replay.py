@@ -43,7 +43,7 @@ from conformance.verdicts import is_client
 FOLDER = "replay"
 
 
-def _recorded_cases(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:  # type: ignore[type-arg]
+def _recorded_cases(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The cases of the journal that the command line names so far; none where there is no journal."""
     folder = ctx.params.get("report_dir") or DEFAULT_REPORT_DIR
     try:

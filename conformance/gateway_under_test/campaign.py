@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -184,9 +183,8 @@ def _listening(
 
 def _begin_to_listen(hearing: Listening) -> None:
     """Tell that everything was sent, and how long what is owed is waited for."""
-    left_s = hearing.ledger.deadline - time.monotonic() if hearing.ledger.outstanding else 0.0
-    hearing.progress.phase("listen", f"up to {ceil(left_s)} s" if left_s > 0 else "")
-    if left_s > 0:
+    hearing.progress.phase("listen", f"up to {hearing.patience_s:g} s")
+    if hearing.ledger.outstanding:
         hearing.progress.until(hearing.ledger.deadline)
 
 

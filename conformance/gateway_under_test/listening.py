@@ -40,8 +40,9 @@ class Listening:
     def __init__(self, settings: Settings, journal: Journal, progress: Progress) -> None:
         most = max(MOST_AWAITED, int(settings.notify_within_s * MOST_AWAITED_PER_S))
         self.pace = settings.bounds.pace(settings.seed, lambda: self.ledger.full_until(most))
-        beyond = NETWORK_HOLDS_S if settings.network_back else LATE_S
-        self.ledger = Ledger(settings.notify_within_s + beyond, on_change=lambda _: self.pace.look_again())
+        # Seconds after its answer that a notification is awaited for.
+        self.patience_s = settings.notify_within_s + (NETWORK_HOLDS_S if settings.network_back else LATE_S)
+        self.ledger = Ledger(self.patience_s, on_change=lambda _: self.pace.look_again())
         self.strays = Strays()
         self._journal = journal
         self.progress = progress

@@ -1,8 +1,8 @@
 """Where a person reads: results on standard output, progress and complaints on standard error.
 
-    results, remarks    the two consoles
-    print_line          exactly one line, however wide
-    print_document      what a script reads, as it is
+results, remarks    the two consoles
+print_line          exactly one line, however wide
+print_document      what a script reads, as it is
 """
 
 from __future__ import annotations

@@ -144,6 +144,7 @@ class PlainProgress:
         self._next_percent = MILESTONE_PERCENT
         self._lock = threading.Lock()
         self._said_something = False
+        self._last_counts = ""
         self._over = threading.Event()
 
     def __enter__(self) -> Self:
@@ -175,7 +176,7 @@ class PlainProgress:
             percent = 100 * done // planned if planned and self._standing.share else 0
             if percent >= self._next_percent:
                 self._next_percent = (percent // MILESTONE_PERCENT + 1) * MILESTONE_PERCENT
-                self._say(f"  {self._standing.counts()}")
+                self._say_counts()
 
     def notified(self, arrived: int, outstanding: int) -> None:
         """So many notifications came, so many are still owed."""
@@ -183,9 +184,8 @@ class PlainProgress:
 
     def _sum_up(self) -> None:
         """What a phase came to that has no milestones, and how long it took."""
-        counts = self._standing.counts()
-        if counts and self._standing.phase in WAITING | OPEN_ENDED:
-            self._say(f"  {counts}")
+        if self._standing.phase in WAITING | OPEN_ENDED:
+            self._say_counts()
         if self._verbose and self._standing.phase:
             self._say(f"  took {self._standing.took_s:.2f} s")
 
@@ -199,13 +199,16 @@ class PlainProgress:
 
     def _keep_talking(self) -> None:
         """Say how things stand whenever nothing was said for a while; a thread that sleeps."""
-        before = ""
         while not self._over.wait(self._silent_s):
             with self._lock:
-                counts = self._standing.counts()
-                if not self._said_something and counts != before:
-                    self._say(f"  {counts}")
-                before, self._said_something = counts, False
+                if not self._said_something and self._standing.counts() != self._last_counts:
+                    self._say_counts()
+                self._said_something = False
+
+    def _say_counts(self) -> None:
+        if counts := self._standing.counts():
+            self._last_counts = counts
+            self._say(f"  {counts}")
 
     def _say(self, line: str) -> None:
         if self._held is not None:

@@ -1,7 +1,7 @@
 """How far a run is, in words: what its threads tell, kept for whoever shows it.
 
-    PHASES      the phases of a run, as they are called before people
-    Standing    phase, counts, what is owed and the time left
+PHASES      the phases of a run, as they are called before people
+Standing    phase, counts, what is owed and the time left
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Replayed:
         return conclude(self.verdicts)
 
     def document(self) -> dict[str, Any]:
-        """For scripts: what went out and came in, in order, and the verdicts on the case, with what they were before."""
+        """For scripts: what went out and came in, in order; the verdicts on the case, and what they were before."""
         before = {(v.requirement.id, v.command): v.verdict.value for v in self.before}
         return {
             "case": self.case_id,

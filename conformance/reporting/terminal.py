@@ -210,7 +210,8 @@ def _show_evidence(shortfall: Shortfall, console: Console) -> None:
     title = Text(f" {for_terminal(shortfall.title)}")
     if shortfall.verdict is Verdict.INCONCLUSIVE:
         console.print(_verdict(shortfall) + title)
-        console.print(_indented(Text(f"{', '.join(shortfall.ids)}")))
+        commands = f" ({', '.join(shortfall.commands)})" if shortfall.commands else ""
+        console.print(_indented(Text(f"{', '.join(shortfall.ids)}{commands}")))
     else:
         console.print(_verdict(shortfall) + Text(f" {shortfall.ids[0]}", "bold") + title)
         console.print(_indented(_observed(shortfall)))
