@@ -55,7 +55,8 @@ def test_a_shell_that_is_not_known_is_refused(capsys: Capsys) -> None:
 
     assert (2, "") == (called.code, called.out)
     assert (
-        "error: there is no shell 'bsh'; expected one of bash, zsh, fish (hint: did you mean bash or zsh?)" == called.only_line
+        "error: there is no shell 'bsh'; expected one of bash, zsh, fish (hint: did you mean bash or zsh?)"
+        == called.only_line
     )
 
 

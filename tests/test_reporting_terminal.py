@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made_result import LOST, PASSED, RECORD, SETTINGS, VERDICTS, WRONG_TYPE, result_of, unexercised, verdict
+from made_result import (
+    LOST,
+    NOT_SENT,
+    PASSED,
+    RECORD,
+    SETTINGS,
+    VERDICTS,
+    WRONG_TYPE,
+    result_of,
+    unexercised,
+    verdict,
+)
 from rich.console import Console
 
 from conformance.checks.judgement import Reason
@@ -20,6 +32,14 @@ from conformance.reporting.terminal import SHOWN_SHORTFALLS, show, verdict_line
 from conformance.verdicts import Verdict
 
 REPORT = Path("reports/report.html")
+
+
+class Screen(StringIO):
+    """A file that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
 
 
 def shown(result: Result, width: int = 100, *, color: bool = False) -> str:
@@ -38,6 +58,47 @@ VERDICT = (
     "non-conformant: 2 of 8 MUST passed, 3 failed, 1 known to fail, 2 not exercised, 1 warning · "
     "1 exchange, 0 notifications · seed 4711 · reports/report.html"
 )
+
+
+@pytest.mark.parametrize("kind", [Verdict.FAIL, Verdict.WARN, Verdict.KNOWN])
+def test_no_word_is_cut_at_60_columns(kind: Verdict) -> None:
+    """Whichever requirement it is, for all of its commands: each word of the table and of the evidence is whole."""
+    for requirement in catalogue().requirements:
+        if requirement.excluded:
+            continue
+        told = [verdict(requirement.id, command, kind, LOST) for command in requirement.commands]
+        # Beside what makes the other columns as wide as they get.
+        others = [unexercised(f"AUT-0{n}", "account-details", Reason.PRECONDITION, NOT_SENT) for n in (2, 3, 4)]
+
+        lines = shown(result_of([*told, *others]), 60).splitlines()
+        table = lines[next(at for at, line in enumerate(lines) if line.startswith("verdict ")) :]
+
+        words = "\n".join(table).split()
+        assert [] == [word for word in requirement.title.split() if word not in words], requirement.id
+        assert {kind.value, requirement.id, "INCONCLUSIVE"} <= set(words)
+
+
+def test_a_long_word_of_a_finding_is_shown_whole() -> None:
+    """It goes on in the next line; nothing of it is left out."""
+    url = "https://hooks.example/" + "x" * 70
+    long = replace(WRONG_TYPE, message=f"it went to {url} instead")
+
+    text = shown(result_of([verdict("RSP-03", "sms", Verdict.FAIL, long)]), 60)
+
+    assert url in "".join(text.split())
+    assert "…" not in text
+
+
+def test_on_a_screen_prose_is_broken_between_words_and_commands_are_not() -> None:
+    """Prose is read, commands are copied; in a log each is one line."""
+    screen = Console(file=Screen(), width=60, force_terminal=True, color_system=None)
+    show(result_of(), screen, REPORT)
+    text = screen.file.getvalue()  # type: ignore[attr-defined]
+
+    lines = text.splitlines()
+    assert REPEAT in lines
+    assert [] == [line for line in lines if len(line) > 60 and not re.search("curl |listed: |repeat with: ", line)]
+    assert " ".join(text.split()).endswith(VERDICT)
 
 
 def test_the_last_line_is_the_verdict() -> None:

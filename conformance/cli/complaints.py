@@ -12,7 +12,7 @@ import click
 
 from conformance.errors import ConformanceError, SuiteError, UsageError, did_you_mean
 from conformance.journal import Redaction
-from conformance.reporting.console import print_line, remarks
+from conformance.reporting.console import print_prose, remarks
 
 
 class Complaints:
@@ -57,7 +57,7 @@ class Complaints:
         return self._redaction.text(text)
 
     def _say(self, line: str, style: str) -> None:
-        print_line(remarks(), self.redacted(line), style)
+        print_prose(remarks(), self.redacted(line), style)
 
 
 def in_one_line(error: click.ClickException) -> UsageError:

@@ -63,6 +63,7 @@ class Listening:
     def begin_again(self, notify_within_s: float) -> None:
         """What was owed before is not waited for any more."""
         self.ledger = Ledger(notify_within_s, on_change=lambda _: self.pace.look_again())
+        self.progress.notified(self._arrived, 0)
 
     def on_exchange(self, case: Case, exchange: Exchange) -> None:
         """An attempt has its answer; called by the sender's workers."""

@@ -1,7 +1,8 @@
 """Where a person reads: results on standard output, progress and complaints on standard error.
 
 results, remarks    the two consoles
-print_line          exactly one line, however wide
+print_line          exactly one line, however wide: what is copied
+    print_prose         one line, broken between words on a screen: what is read
 print_document      what a script reads, as it is
 """
 
@@ -73,6 +74,16 @@ def _console(file: TextIO) -> Console:
 def print_line(console: Console, text: str, style: str = "") -> None:
     """`text` as exactly one line, however wide: a terminal may wrap it, but it is copied as one."""
     console.print(Text(for_terminal(text), style), soft_wrap=True)
+
+
+def print_prose(console: Console, text: str, style: str = "") -> None:
+    """`text` as one line for whoever searches a log; on a screen it is broken between words."""
+    console.print(Text(for_terminal(text), style), soft_wrap=not is_screen(console))
+
+
+def is_screen(console: Console) -> bool:
+    """Whether somebody looks at it; with FORCE_COLOR rich takes any file for a terminal."""
+    return console.is_terminal and console.file.isatty()
 
 
 def print_document(content: bytes) -> None:

@@ -22,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.progress import Progress, Silent
-from conformance.reporting.console import in_ci, print_line
+from conformance.reporting.console import in_ci, is_screen, print_line
 from conformance.reporting.phases import OPEN_ENDED, WAITING, Standing
 
 # Often enough to look alive, seldom enough to cost nothing.
@@ -47,8 +47,7 @@ class ShownProgress(Progress, Protocol):
 
 def progress_on(console: Console, *, verbose: bool = False) -> ShownProgress:
     """A live line where the console can redraw one, else plain lines; in CI also where it could, for a log is kept."""
-    # With FORCE_COLOR rich takes a file for a terminal.
-    if console.is_terminal and console.file.isatty() and not console.is_dumb_terminal and not in_ci():
+    if is_screen(console) and not console.is_dumb_terminal and not in_ci():
         return LiveProgress(console, verbose=verbose)
     return PlainProgress(console, verbose=verbose)
 

@@ -20,7 +20,7 @@ from rich.text import Text
 from conformance.checks.evidence import Evidence
 from conformance.checks.follow_ups import run_proper
 from conformance.journal import Record
-from conformance.reporting.console import print_line
+from conformance.reporting.console import print_prose
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.result import Result
 from conformance.reporting.terminal import STYLES
@@ -39,7 +39,7 @@ def show_observed(result: Result, console: Console) -> None:
     record = run_proper(result.record)
     lines = chain(() if is_client(record) else _slowest(record), _sent_again(record), _in_its_stead(record))
     for line in lines:
-        print_line(console, result.masking.text(line))
+        print_prose(console, result.masking.text(line))
 
 
 def _table(entries: Sequence[Mapping[str, Any]]) -> Table:
