@@ -31,8 +31,8 @@ REDRAWN_PER_S = 8
 MILESTONE_PERCENT = 25
 # A log that is told nothing for longer looks like a run that hangs, and some CI systems take it for one.
 SILENT_S = 15.0
-# What a run does before the sending: until then it may turn out that it cannot begin.
-BEFORE = frozenset({"prepare", "preflight"})
+# All that there is of a run that cannot begin.
+ASIDE = frozenset({"prepare", "preflight", "judge"})
 
 
 class ShownProgress(Progress, Protocol):
@@ -160,7 +160,7 @@ class PlainProgress:
         with self._lock:
             self._sum_up()
             self._standing.begin(name, detail)
-            if name not in BEFORE:
+            if name not in ASIDE:
                 self._release()
             self._say(self._standing.heading)
 
