@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from io import StringIO
 from threading import Thread
@@ -321,6 +322,16 @@ def test_the_live_line_is_gone_at_the_end() -> None:
 
     assert written(console).endswith("\x1b[2K")
     assert "\x1b[?25h" in written(console)
+
+
+def test_what_is_printed_meanwhile_goes_where_it_is_meant_to(capsys: pytest.CaptureFixture[str]) -> None:
+    """A standard output that is a file or pipe is not drawn into, though there is a live line on standard error."""
+    console = terminal()
+    with progress_on(console):
+        sys.stdout.write("ready\n")
+
+    assert "ready\n" == capsys.readouterr().out
+    assert "ready" not in written(console)
 
 
 def test_a_reader_who_goes_away_does_not_end_the_run() -> None:
