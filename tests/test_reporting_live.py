@@ -165,7 +165,7 @@ def test_the_log_tells_what_is_still_owed_when_the_time_is_over() -> None:
         progress.notified(1, 2)
         progress.phase("judge")
 
-    assert "  1 notified, 2 owed, 0 s left" in written(console).splitlines()
+    assert "  1 notified, 2 owed" in written(console).splitlines()
 
 
 def test_the_log_of_a_receiver_that_is_examined_begins_with_the_deliveries() -> None:
@@ -194,6 +194,17 @@ def test_the_log_says_how_things_stand_when_nothing_was_said_for_a_while() -> No
 
     lines = written(console).splitlines()
     assert len(lines) == len(set(lines))
+
+
+def test_the_log_counts_down_when_nothing_comes() -> None:
+    """What is owed, and how long it is still waited for."""
+    console = log()
+    with PlainProgress(console, silent_s=0.005) as progress:
+        progress.phase("listen", "up to 302 s")
+        progress.notified(310, 12)
+        progress.until(time.monotonic() + 299.5)
+
+        assert eventually(lambda: "  310 notified, 12 owed, 5 min left" in written(console).splitlines())
 
 
 def test_the_log_tells_the_time_of_each_phase_if_that_is_wanted() -> None:
@@ -268,9 +279,9 @@ def test_the_time_left_is_that_of_the_phase() -> None:
     standing.begin("listen")
     standing.end_at(103.2)
 
-    assert "4 s left" == standing.counts()
+    assert "4 s left" == standing.counts_and_time()
     standing.begin("judge")
-    assert "" == standing.counts()
+    assert "" == standing.counts_and_time()
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(0, "0 s"), (119, "119 s"), (120, "2 min"), (270, "4 min 30 s")])

@@ -109,7 +109,7 @@ class LiveProgress:
         grid.add_column(no_wrap=True)
         grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         grid.add_column(no_wrap=True)
-        grid.add_row(Text(standing.name), self._middle(), Text(standing.counts()))
+        grid.add_row(Text(standing.name), self._middle(), Text(standing.counts_and_time()))
         return grid
 
     def _middle(self) -> ProgressBar | Text:
@@ -175,7 +175,7 @@ class PlainProgress:
             percent = 100 * done // planned if planned and self._standing.share else 0
             if percent >= self._next_percent:
                 self._next_percent = (percent // MILESTONE_PERCENT + 1) * MILESTONE_PERCENT
-                self._say_counts()
+                self._say_counts(self._standing.counts())
 
     def notified(self, arrived: int, outstanding: int) -> None:
         """So many notifications came, so many are still owed."""
@@ -184,7 +184,7 @@ class PlainProgress:
     def _sum_up(self) -> None:
         """What a phase came to that has no milestones, and how long it took."""
         if self._standing.phase in WAITING | OPEN_ENDED:
-            self._say_counts()
+            self._say_counts(self._standing.counts())
         if self._verbose and self._standing.phase:
             self._say(f"  took {self._standing.took_s:.2f} s")
 
@@ -200,12 +200,13 @@ class PlainProgress:
         """Say how things stand whenever nothing was said for a while; a thread that sleeps."""
         while not self._over.wait(self._silent_s):
             with self._lock:
-                if not self._said_something and self._standing.counts() != self._last_counts:
-                    self._say_counts()
+                counts = self._standing.counts_and_time()
+                if not self._said_something and counts != self._last_counts:
+                    self._say_counts(counts)
                 self._said_something = False
 
-    def _say_counts(self) -> None:
-        if counts := self._standing.counts():
+    def _say_counts(self, counts: str) -> None:
+        if counts:
             self._last_counts = counts
             self._say(f"  {counts}")
 

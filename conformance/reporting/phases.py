@@ -7,7 +7,7 @@ Standing    phase, counts, what is owed and the time left
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import ceil
 
 from conformance.reporting.escaping import for_terminal
@@ -85,16 +85,20 @@ class Standing:
 
     def counts(self) -> str:
         """`928 of 1,204, 263 notified, 65 owed`, or what else can be counted in this phase; "" if nothing can."""
-        parts = []
+        return ", ".join(self._counts())
+
+    def counts_and_time(self) -> str:
+        """The same with the time left, `9 s left`, where there is an end and something is waited for."""
+        left_s = self._left_s()
+        return ", ".join([*self._counts(), *([f"{duration(left_s)} left"] if left_s is not None else [])])
+
+    def _counts(self) -> Iterator[str]:
         if self.phase in OPEN_ENDED:
-            parts.append(f"{self.done - self._done_before:,} cases")
+            yield f"{self.done - self._done_before:,} cases"
         elif self.planned and self.phase not in WAITING:
-            parts.append(f"{self.done:,} of {self.planned:,}")
+            yield f"{self.done:,} of {self.planned:,}"
         if self._heard:
-            parts.append(f"{self.arrived:,} notified, {self.outstanding:,} owed")
-        if (left_s := self._left_s()) is not None:
-            parts.append(f"{duration(left_s)} left")
-        return ", ".join(parts)
+            yield f"{self.arrived:,} notified, {self.outstanding:,} owed"
 
     def _left_s(self) -> int | None:
         """Whole seconds until what is awaited is awaited no more; None if that is not known, or nothing is owed."""
