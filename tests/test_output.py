@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 from campaigns import held
-from command_line import call, finished, process
+from command_line import call
 from quiet_ports import quiet_port
 
 from conformance.cli.configuration import FILE, PREFIX
@@ -15,6 +18,7 @@ from conformance.contract.schemas import violations
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.variants import BUILT_IN
+from conformance.reporting.console import print_json
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -174,14 +178,25 @@ def test_a_usage_error_leaves_standard_output_empty(capsys: Capsys) -> None:
     assert called.only_line.startswith("error: ")
 
 
-def test_json_is_utf8_whatever_the_terminal_has(journal: Path, here: Path) -> None:
-    """An escape for a terminal's sake would be no JSON."""
-    finished(process(here, "judge", str(journal), "-q"))
-    ascii_only = finished(
-        process(here, "judge", str(journal), "-q", "--format", "json", PYTHONUTF8="0", PYTHONIOENCODING="ascii")
-    )
+def test_json_is_utf8_whatever_the_terminal_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An escape for a terminal's sake would be no JSON; a lone surrogate is written as JSON's own."""
+    written = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(written, encoding="ascii", errors="backslashreplace"))
 
-    assert Path("reports/report.json").read_text(encoding="utf-8") == ascii_only.out
+    print_json({"message": "· \ud800"})
+
+    assert "\u00b7".encode() in written.getvalue()
+    assert {"message": "· \ud800"} == json.loads(written.getvalue().decode("utf-8"))
+
+
+def test_a_reader_of_json_who_goes_away_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`… --format json | head -1` ends as the verdict does."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", encoding="utf-8") as nobody:
+        monkeypatch.setattr(sys, "stdout", nobody)
+        print_json({})
+        print_json({})
 
 
 def test_json_holds_nothing_that_a_runner_would_obey(

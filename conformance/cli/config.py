@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from conformance.cli.configuration import (
     variable,
 )
 from conformance.journal import Redaction
-from conformance.reporting.console import print_line, results
+from conformance.reporting.console import print_json, print_line, results
 from conformance.reporting.escaping import for_terminal
 
 DEFAULT = "default"
@@ -63,7 +62,7 @@ def _as_json(shown: Shown) -> None:
         "env": shown.env,
         "options": {each.name: {"value": each.value, "from": each.origin} for each in shown.options},
     }
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    print_json(document)
 
 
 def _as_table(shown: Shown) -> None:

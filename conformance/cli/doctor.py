@@ -23,7 +23,7 @@ from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test.preflight import Probe, examine, to_register
 from conformance.gateway_under_test.rig import rigged
 from conformance.gateway_under_test.settings import Settings
-from conformance.reporting.console import print_line
+from conformance.reporting.console import print_json, print_line
 from conformance.reporting.escaping import for_terminal
 
 FAILED = "failed"
@@ -87,7 +87,7 @@ class _Told:
             return
         if isinstance(error, EnvironmentFailure) and not any(check["verdict"] == FAILED for check in self._checks):
             self._note("set-up", FAILED, error.message, error.hint)
-        self._output.document(self._checks)
+        print_json(self._checks)
 
     def line(self, text: str, style: str = "") -> None:
         """A line for people."""

@@ -1,13 +1,12 @@
 """How much a command tells, and where: -q, -v and --format of those that judge.
 
-output_options          the options
+output_options              the options
 quiet_option, form_option   those of commands that have not all of them
-Output                  what they say: the console for people, the progress, whether a script reads
+Output                      what they say: the console for people, the progress, whether a script reads
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,7 +18,7 @@ from rich.console import Console
 from conformance.cli.command import option
 from conformance.cli.complaints import Complaints
 from conformance.errors import UsageError
-from conformance.reporting.console import print_document, remarks, results
+from conformance.reporting.console import remarks, results
 from conformance.reporting.live import QuietProgress, ShownProgress, progress_on
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -103,12 +102,6 @@ class Output:
     def progress(self) -> ShownProgress:
         """How a run goes on, as it is shown."""
         return QuietProgress() if self.quiet else progress_on(remarks(), verbose=self.verbose)
-
-    def document(self, value: Any) -> None:
-        """Print what a script reads."""
-        text = json.dumps(value, ensure_ascii=False, indent=2)
-        # UTF-8 has no lone surrogates, which a gateway may send; the escape is JSON's own.
-        print_document(f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
 def _on_command_line(name: str) -> bool:

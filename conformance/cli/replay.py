@@ -35,6 +35,7 @@ from conformance.gateway_under_test.recorded import history, sent_again
 from conformance.gateway_under_test.replaying import judged_alone, window_of
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Record, read_journal
+from conformance.reporting.console import print_json
 from conformance.reporting.replayed import Replayed, show_conclusion, show_replayed
 from conformance.traffic import Case
 from conformance.verdicts import is_client
@@ -111,7 +112,7 @@ def replay(case_id: str, **options: Any) -> int:
         return complaints.error(obstacle)
     replayed = Replayed(case.id, now, judged_alone(now, case.id, window), judged_alone(record, case.id), again)
     if output.as_json:
-        output.document(replayed.document())
+        print_json(replayed.document())
     if not output.quiet:
         show_replayed(replayed, output.console)
     elif not output.as_json:

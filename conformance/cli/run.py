@@ -36,7 +36,7 @@ from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
-from conformance.reporting.console import results
+from conformance.reporting.console import print_json, results
 from conformance.reporting.planned import plan_document, show_plan
 from conformance.verdicts import is_client
 
@@ -153,7 +153,7 @@ def _planned(settings: Settings, output: Output) -> int:
     """Show what would be sent. Raises UsageError for what cannot be planned."""
     plan = Plan.of(settings, settings.gateway or NOT_STARTED)
     if output.as_json:
-        output.document(plan_document(plan, settings))
+        print_json(plan_document(plan, settings))
     else:
         show_plan(plan, settings, results())
     return 0

@@ -3,11 +3,13 @@
 results, remarks    the two consoles
 print_line          exactly one line, however wide: what is copied
     print_prose         one line, broken between words on a screen: what is read
-print_document      what a script reads, as it is
+print_json          what a script reads: a value,
+print_document      or JSON that is written already
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from contextlib import suppress
@@ -84,6 +86,13 @@ def print_prose(console: Console, text: str, style: str = "") -> None:
 def is_screen(console: Console) -> bool:
     """Whether somebody looks at it; with FORCE_COLOR rich takes any file for a terminal."""
     return console.is_terminal and console.file.isatty()
+
+
+def print_json(value: Any) -> None:
+    """A value as JSON to standard output, as `print_document`."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    # UTF-8 has no lone surrogates, which a gateway may send; the escape is JSON's own.
+    print_document(f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
 def print_document(content: bytes) -> None:
