@@ -10,22 +10,41 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
 from click.testing import CliRunner
+from meanings import (
+    CONCLUSIONS,
+    EXIT_CODES,
+    FILES,
+    NOTES,
+    OTHER_VARIABLES,
+    REASONS,
+    TABLES_OF_JOURNAL,
+    VERDICTS,
+)
 
+from conformance.certificate.issuing import CERTIFICATE
+from conformance.checks.judgement import Reason
 from conformance.cli import COMMANDS, cli
+from conformance.cli.configuration import switches, variable
 from conformance.cli.configuration_schema import NAME, configuration_schema
 from conformance.client_under_test.scenarios import SCENARIOS as CLIENT_SCENARIOS
 from conformance.contract.schemas import schema
+from conformance.errors import EnvironmentFailure, SuiteError, UsageError
+from conformance.gateway_under_test.campaign import JOURNAL
+from conformance.journal.tables import CREATE
 from conformance.mock_gateway.account import SCENARIOS
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import VARIANTS
+from conformance.reporting.writing import REPORTS
+from conformance.verdicts import Conclusion, Verdict
 
 # ruff: noqa: INP001 - a script, not a module of a package
 
@@ -35,6 +54,7 @@ SCHEMA = HERE.parent / "schemas" / f"{NAME}.json"
 # In the order in which they come up.
 DRIVER_MESSAGES = ("hello", "hello.answer", "invoke", "invoke.answer", "result", "result.answer", "stop")
 ACTION = HERE.parent / "action.yml"
+MAKEFILE = HERE.parent / "Makefile"
 
 _PART = re.compile(r"(?<=<!-- generated: )(?P<name>[a-z-]+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
@@ -106,10 +126,27 @@ def _message(described: Mapping[str, Any]) -> str:
 
 
 def _type(rule: Mapping[str, Any]) -> str:
+    """What a value may be: its type, what it is made of, or the values that there are."""
+    if "$ref" in rule:
+        return _heading(rule["$ref"])
+    made_of = next((held["$ref"] for held in _made_of(rule) if "$ref" in held), None)
     values = [rule["const"]] if "const" in rule else rule.get("enum", rule.get("items", {}).get("enum"))
-    types = rule.get("type", "string")
+    types = rule.get("type", "string" if values else "any")
     kind = types if isinstance(types, str) else " or ".join(types)
+    if made_of:
+        return f"{kind} of {_heading(made_of)}"
     return kind if values is None else f"{kind}: {', '.join(f'`{json.dumps(v)}`' for v in values if v is not None)}"
+
+
+def _made_of(rule: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What the elements of an array, or the members of an object, are."""
+    return (held for name in ("items", "additionalProperties") if isinstance(held := rule.get(name), dict))
+
+
+def _heading(reference: str) -> str:
+    """A link to the table of what a reference within a schema leads to."""
+    name = reference.rpartition("/")[2]
+    return f"[{name}](#{name})"
 
 
 def client_scenarios() -> str:
@@ -133,8 +170,123 @@ def action() -> str:
     return f"{inputs}\n{outputs}"
 
 
+def variables() -> str:
+    """Every variable of the environment that something is taken from."""
+    commands: dict[str, list[str]] = {}
+    for command in COMMANDS:
+        for switch in switches(command.params):
+            commands.setdefault(switch.name, []).append(f"`{command.name}`")
+    of_options = ((f"`{variable(name)}`", f"`--{name}` of {', '.join(of)}") for name, of in commands.items())
+    return table(
+        ("variable", "stands for"), (*of_options, *((f"`{name}`", told) for name, told in OTHER_VARIABLES.items()))
+    )
+
+
+def exit_codes() -> str:
+    """Each exit code of the commands that judge."""
+    codes = {error.exit_code for error in (UsageError, EnvironmentFailure, SuiteError)}
+    codes |= {conclusion.exit_code for conclusion in Conclusion}
+    return table(("exit code", "means"), ((str(code), EXIT_CODES[code]) for code in sorted(codes)))
+
+
+def verdicts() -> str:
+    """Each verdict on a requirement."""
+    return table(("verdict", "means"), ((f"`{verdict}`", VERDICTS[verdict]) for verdict in Verdict))
+
+
+def conclusions() -> str:
+    """Each verdict on the subject, in the order in which they are tried."""
+    tried = sorted(Conclusion, key=[*CONCLUSIONS].index)
+    return table(("the whole is", "if", "exit code"), ((f"`{c}`", CONCLUSIONS[c], str(c.exit_code)) for c in tried))
+
+
+def reasons() -> str:
+    """Each reason why something could not be judged."""
+    return table(("reason", "means", "what to do"), ((f"`{reason}`", *REASONS[reason]) for reason in Reason))
+
+
+def files() -> str:
+    """Each file that a run or a certification leaves in the report directory."""
+    return table(("file", "what", "more"), ((f"`{name}`", *FILES[name]) for name in (*REPORTS, JOURNAL, CERTIFICATE)))
+
+
+def report_members() -> str:
+    """The members of report.json."""
+    return _with_parts(schema("report"))
+
+
+def certificate_members() -> str:
+    """The members of certificate.json, and of the statement that its payload is."""
+    return _with_parts(schema("certificate"))
+
+
+def _with_parts(described: Mapping[str, Any]) -> str:
+    parts = (f"### {name}\n\n{part['description']}\n\n{_members(part)}" for name, part in described["$defs"].items())
+    return "\n".join((_members(described), *parts))
+
+
+def _members(described: Mapping[str, Any]) -> str:
+    rows = [*_rows(described, "")]
+    return table(("member", "type", "meaning"), rows) if rows else ""
+
+
+def _rows(described: Mapping[str, Any], above: str) -> Iterator[tuple[str, str, str]]:
+    """The members of an object, each followed by its own; those of what is defined apart have a table of their own."""
+    for name, rule in described.get("properties", {}).items():
+        yield f"`{above}{name}`", _type(rule), rule.get("description", "")
+        yield from _rows(rule, f"{above}{name}.")
+        yield from _rows(rule.get("items", {}), f"{above}{name}[].")
+
+
+def journal_tables() -> str:
+    """The tables of the journal, as SQLite has them, in the words of its schema."""
+    described = schema("journal")["$defs"]
+    journal = sqlite3.connect(":memory:")
+    for statement in CREATE:
+        journal.execute(statement)
+    found = journal.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rootpage").fetchall()
+    parts = []
+    for (name,) in found:
+        words, row = TABLES_OF_JOURNAL[name]
+        columns = [(column, kind) for _, column, kind, *_ in journal.execute(f'PRAGMA table_info("{name}")')]
+        rules = described[row]["properties"] if row else {}
+        cells = ((f"`{column}`", kind, _of_column(rules.get(column), kind, described)) for column, kind in columns)
+        parts.append(f"### {name}\n\n{words}\n\n{table(('column', 'type', 'meaning'), cells) if row else ''}")
+    journal.close()
+    return "\n".join(parts)
+
+
+def _of_column(rule: Mapping[str, Any] | None, kind: str, described: Mapping[str, Any]) -> str:
+    told = rule or {}
+    told = described[told["$ref"].rpartition("/")[2]] if "$ref" in told else told
+    # The schema is that of a row as JSON; in the file, bytes are bytes.
+    return told["description"].replace(", in base64", "") if kind == "BLOB" else told["description"]
+
+
+def notes() -> str:
+    """The kinds of notes in a journal."""
+    return table(("kind", "tells"), ((f"`{kind}`", told) for kind, told in NOTES.items()))
+
+
+def make_targets() -> str:
+    """The targets of the Makefile that a person calls."""
+    targets = re.findall(r"^([a-z][a-z-]*):.*?  ## (.*)$", MAKEFILE.read_text(encoding="utf-8"), re.MULTILINE)
+    return table(("target", "what it does"), ((f"`make {name}`", told) for name, told in targets))
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "options": options,
+    "variables": variables,
+    "exit-codes": exit_codes,
+    "verdicts": verdicts,
+    "conclusions": conclusions,
+    "reasons": reasons,
+    "files": files,
+    "report-members": report_members,
+    "certificate-members": certificate_members,
+    "journal-tables": journal_tables,
+    "notes": notes,
+    "make-targets": make_targets,
     "scenarios": scenarios,
     "faults": faults,
     "variants": variants,
