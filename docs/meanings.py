@@ -56,7 +56,7 @@ REASONS: Mapping[Reason, tuple[str, str]] = {
         "mend that first",
     ),
     Reason.ENVIRONMENT: (
-        "The gateway was not reached or refused the credential, the callback path is not proven, or the network failed.",
+        "The gateway was not reached or refused the credential; the callback path is not proven; the network failed.",
         "`statum-conformance doctor`; [a network that fails](sandbox.md#when-the-network-fails)",
     ),
     Reason.INTERRUPTED: (
@@ -129,11 +129,17 @@ OTHER_VARIABLES: Mapping[str, str] = {
 }
 
 TABLES_OF_JOURNAL: Mapping[str, tuple[str, str | None]] = {
-    "meta": ("How the run was set, one setting a row, secrets left out: `key`, and `value` as JSON.", None),
+    "meta": ("How the run was set, one setting a row; secrets are left out.", None),
     "cases": ("What was planned, in order.", "case"),
     "sent": ("A request, before its bytes went out.", "request"),
     "answered": ("What became of it, under the same number.", "answer"),
     "notifications": ("What reached the callback receiver.", "notification"),
     "notes": ("What else happened; `detail` is JSON. [The kinds](#kinds-of-notes).", "note"),
     "messages": ("Lines to and from the driver of a client.", "message"),
+}
+
+# The columns of `meta`, which is no kind of row that the schema knows.
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "key": {"description": "Which setting; also when the run began, and the addresses that it used."},
+    "value": {"description": "What it was set to, as JSON."},
 }

@@ -26,6 +26,7 @@ from meanings import (
     NOTES,
     OTHER_VARIABLES,
     REASONS,
+    SETTINGS,
     TABLES_OF_JOURNAL,
     VERDICTS,
 )
@@ -36,7 +37,7 @@ from conformance.cli import COMMANDS, cli
 from conformance.cli.configuration import switches, variable
 from conformance.cli.configuration_schema import NAME, configuration_schema
 from conformance.client_under_test.scenarios import SCENARIOS as CLIENT_SCENARIOS
-from conformance.contract.schemas import schema
+from conformance.contract.schemas import BASE_URI, schema
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError
 from conformance.gateway_under_test.campaign import JOURNAL
 from conformance.journal.tables import CREATE
@@ -144,9 +145,9 @@ def _made_of(rule: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _heading(reference: str) -> str:
-    """A link to the table of what a reference within a schema leads to."""
-    name = reference.rpartition("/")[2]
-    return f"[{name}](#{name})"
+    """A link to the table of what a reference leads to; out of the schema, to the schema that it leads to."""
+    file, _, name = reference.removeprefix(BASE_URI).partition("#/$defs/")
+    return f"[{name}]({f'../schemas/{file}' if file else f'#{name}'})"
 
 
 def client_scenarios() -> str:
@@ -221,21 +222,23 @@ def certificate_members() -> str:
 
 
 def _with_parts(described: Mapping[str, Any]) -> str:
-    parts = (f"### {name}\n\n{part['description']}\n\n{_members(part)}" for name, part in described["$defs"].items())
-    return "\n".join((_members(described), *parts))
+    parts = described["$defs"]
+    tables = (f"### {name}\n\n{part['description']}\n\n{_members(part, parts)}" for name, part in parts.items())
+    return "\n".join((_members(described, parts), *tables))
 
 
-def _members(described: Mapping[str, Any]) -> str:
-    rows = [*_rows(described, "")]
+def _members(described: Mapping[str, Any], parts: Mapping[str, Any]) -> str:
+    rows = [*_rows(described, parts, "")]
     return table(("member", "type", "meaning"), rows) if rows else ""
 
 
-def _rows(described: Mapping[str, Any], above: str) -> Iterator[tuple[str, str, str]]:
+def _rows(described: Mapping[str, Any], parts: Mapping[str, Any], above: str) -> Iterator[tuple[str, str, str]]:
     """The members of an object, each followed by its own; those of what is defined apart have a table of their own."""
     for name, rule in described.get("properties", {}).items():
-        yield f"`{above}{name}`", _type(rule), rule.get("description", "")
-        yield from _rows(rule, f"{above}{name}.")
-        yield from _rows(rule.get("items", {}), f"{above}{name}[].")
+        told = rule if "description" in rule else parts[rule["$ref"].rpartition("/")[2]]
+        yield f"`{above}{name}`", _type(rule), told["description"]
+        yield from _rows(rule, parts, f"{above}{name}.")
+        yield from _rows(rule.get("items", {}), parts, f"{above}{name}[].")
 
 
 def journal_tables() -> str:
@@ -248,19 +251,20 @@ def journal_tables() -> str:
     parts = []
     for (name,) in found:
         words, row = TABLES_OF_JOURNAL[name]
-        columns = [(column, kind) for _, column, kind, *_ in journal.execute(f'PRAGMA table_info("{name}")')]
-        rules = described[row]["properties"] if row else {}
-        cells = ((f"`{column}`", kind, _of_column(rules.get(column), kind, described)) for column, kind in columns)
-        parts.append(f"### {name}\n\n{words}\n\n{table(('column', 'type', 'meaning'), cells) if row else ''}")
+        rules = described[row]["properties"] if row else SETTINGS
+        columns = journal.execute(f'PRAGMA table_info("{name}")')
+        cells = ((f"`{column}`", kind, _of_column(rules[column], described)) for _, column, kind, *_ in columns)
+        parts.append(f"### {name}\n\n{words}\n\n{table(('column', 'type', 'meaning'), cells)}")
     journal.close()
     return "\n".join(parts)
 
 
-def _of_column(rule: Mapping[str, Any] | None, kind: str, described: Mapping[str, Any]) -> str:
-    told = rule or {}
-    told = described[told["$ref"].rpartition("/")[2]] if "$ref" in told else told
-    # The schema is that of a row as JSON; in the file, bytes are bytes.
-    return told["description"].replace(", in base64", "") if kind == "BLOB" else told["description"]
+def _of_column(rule: Mapping[str, Any], described: Mapping[str, Any]) -> str:
+    told = described[rule["$ref"].rpartition("/")[2]] if "$ref" in rule else rule
+    # The schema is that of a row as JSON; in the file, bytes are bytes, and what is no text is JSON.
+    types = told.get("type", ())
+    is_json = not {"array", "object"}.isdisjoint([types] if isinstance(types, str) else types)
+    return told["description"].replace(", in base64", "") + " As JSON." * is_json
 
 
 def notes() -> str:

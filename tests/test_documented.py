@@ -255,6 +255,15 @@ def test_nothing_is_left_behind_that_no_page_tells(tmp_path: Path, monkeypatch: 
     assert [] == undocumented(left, FILES)
 
 
+def test_members_that_the_sample_has_are_documented() -> None:
+    """Also those that the schema leaves room for without naming them."""
+    sample = json.loads((CHECKOUT / "reports" / "sample" / "report.json").read_text(encoding="utf-8"))
+    findings = [finding for entry in sample["requirements"] for finding in entry["findings"]]
+
+    assert findings
+    assert [] == undocumented((name for held in (sample, *sample["requirements"], *findings) for name in held), FILES)
+
+
 # --- Driver messages that a page shows
 
 
