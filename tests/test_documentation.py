@@ -69,8 +69,13 @@ NOT_RUN = (
 # Blocks that are no commands and in no session: a piece of configuration for somebody else's machine, a drawing.
 SILENT_LANGUAGES = {"yaml", ""}
 
-# Options that the pages name and that are those of pytest, timeout, ngrok and cloudflared.
-FOREIGN_OPTIONS = {"--pyargs", "--junitxml", "--alluredir", "--preserve-status", "--url", "--token", "--no-autoupdate"}
+# Options that the pages name and that are those of other programs.
+FOREIGN_OPTIONS = {
+    *("--pyargs", "--junitxml", "--alluredir"),  # pytest
+    *("--url", "--token", "--no-autoupdate"),  # ngrok, cloudflared
+    "--preserve-status",  # timeout
+    "--network",  # docker
+}
 
 SESSIONS = [
     pytest.param(found, id=f"{name_of(page)}: {name}") for page in PAGES for name, found in sessions(page).items()
