@@ -69,6 +69,17 @@ def make_targets() -> Iterator[str]:
     return (f"make {target}" for target in phony[1].split())
 
 
+def make_variables() -> list[str]:
+    """Those that a person may set."""
+    return re.findall(r"^([A-Z_]+) \?=", (CHECKOUT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def gitlab_variables() -> Iterator[str]:
+    """Those of the job to extend that are no options."""
+    job = yaml.safe_load((CHECKOUT / "ci" / "gitlab.yml").read_text(encoding="utf-8"))[".statum-conformance"]
+    return (name for name in job["variables"] if not name.startswith(PREFIX))
+
+
 def variables() -> Iterator[str]:
     """Those of the options, and whatever else the code looks up in the environment."""
     for command in COMMANDS:
@@ -186,6 +197,8 @@ KINDS = (
     Told("reasons", READING, lambda: Reason),
     Told("kinds of cases", READING, lambda: Kind),
     Told("targets of make", EXTENDING, make_targets),
+    Told("variables of make", EXTENDING, make_variables),
+    Told("variables for GitLab", DOCS / "ci.md", gitlab_variables),
     Told("driver messages", DRIVER, driver_messages),
     Told("scenarios of clients", DRIVER, lambda: (scenario.name for scenario in CLIENT_SCENARIOS)),
     Told("phone numbers", DOCS / "mock.md", lambda: SCENARIOS),
