@@ -84,18 +84,13 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 10 --editable '.[dev]'
 	@touch $(READY)
 
-# The interpreter of .venv, which was seen to be recent enough; its pip may be too old to know groups.
-$(SCHEMATHESIS): pyproject.toml | $(READY)
-	@$(BIN)/python -m venv --clear .venv-schemathesis
-	.venv-schemathesis/bin/python -m pip install --quiet --disable-pip-version-check --retries 10 --upgrade 'pip>=25.1'
-	.venv-schemathesis/bin/python -m pip install --quiet --disable-pip-version-check --retries 10 --group schemathesis
-	@touch $(SCHEMATHESIS)
-
-$(SITE): pyproject.toml | $(READY)
-	@$(BIN)/python -m venv --clear .venv-site
-	.venv-site/bin/python -m pip install --quiet --disable-pip-version-check --retries 10 --upgrade 'pip>=25.1'
-	.venv-site/bin/python -m pip install --quiet --disable-pip-version-check --retries 10 --group site
-	@touch $(SITE)
+# An environment for each group of dependencies in pyproject.toml. The interpreter is that of .venv, which was seen to
+# be recent enough; its pip may be too old to know groups.
+.venv-%/.ready: pyproject.toml | $(READY)
+	@$(BIN)/python -m venv --clear .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --retries 10 --upgrade 'pip>=25.1'
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --retries 10 --group $*
+	@touch $@
 
 $(PRISM): .ci/prism/package.json .ci/prism/package-lock.json
 	npm ci --prefix .ci/prism --no-audit --no-fund
