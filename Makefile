@@ -15,6 +15,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SCHEMATHESIS := .venv-schemathesis/.ready
 PACKAGE := .venv-package/.ready
+SITE := .venv-site/.ready
 PRISM := .ci/prism/node_modules/.ready
 FORMATS := .ci/formats/node_modules/.ready
 RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
@@ -23,7 +24,7 @@ RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-kill lint bench chaos test-schemathesis test-prism test-formats test-allure test-package clean help
+.PHONY: run test test-kill lint bench chaos test-schemathesis test-prism test-formats test-allure test-package site clean help
 
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
@@ -68,8 +69,11 @@ test-allure: $(READY) $(FORMATS)  ## have Allure make a report of the results (n
 test-package: $(READY) $(PACKAGE)  ## build the package, look it over, and install it as people do: build, twine, pipx
 	$(BIN)/python -m pytest tests/test_package.py $(ARGS)
 
+site: $(SITE)  ## build the documentation as a site, in build/site; fails for any link that leads nowhere
+	.venv-site/bin/mkdocs --quiet build --strict --clean $(ARGS)
+
 clean:  ## remove .venv, caches, builds and generated reports
-	rm -rf $(VENV) .venv-schemathesis .venv-package .ci/prism/node_modules .ci/formats/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .venv-schemathesis .venv-package .venv-site .ci/prism/node_modules .ci/formats/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find reports -mindepth 1 -maxdepth 1 ! -name README.md ! -name sample -exec rm -rf {} +
 
