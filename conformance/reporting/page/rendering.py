@@ -12,13 +12,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from conformance.journal import Record
+from conformance.reporting.clients import about_client, not_applicable
 from conformance.reporting.comparing import Comparison, told
+from conformance.reporting.expected import told_stale
 from conformance.reporting.figures import Figures
 from conformance.reporting.likeness import alike
+from conformance.reporting.limits import limit_lines
 from conformance.reporting.masking import Masking
 from conformance.reporting.page.findings import MOST_CASES, Evidence
-from conformance.reporting.page.matrix import GRAVEST_FIRST, SIGNS, columns_of, counts_of, rows_of
-from conformance.reporting.page.plots import in_words, latency_plot, run_plot
+from conformance.reporting.page.matrix import SIGNS, anchor, columns_of, counts_of, rows_of, why
+from conformance.reporting.page.plots import Bar, bar_chart, in_words, latency_plot, run_plot
+from conformance.reporting.page.transcript import Transcript
+from conformance.reporting.repeat import repeat_command
+from conformance.reporting.shortfalls import shortfalls
 from conformance.verdicts import Conclusion, Verdict
 
 MEANINGS: Mapping[str, str] = {
@@ -27,12 +33,20 @@ MEANINGS: Mapping[str, str] = {
     Conclusion.INCONCLUSIVE: "Nothing was seen to be broken, but not every MUST could be exercised.",
 }
 
+SEALS: Mapping[str, str] = {
+    Conclusion.CONFORMANT: SIGNS[Verdict.PASS],
+    Conclusion.NON_CONFORMANT: SIGNS[Verdict.FAIL],
+    Conclusion.INCONCLUSIVE: SIGNS[Verdict.INCONCLUSIVE],
+}
+
 # Findings that are alike are counted; three show what there is to see.
 SHOWN_FINDINGS = 3
 # Fewer points are no distribution.
 FEWEST_FOR_A_PLOT = 2
 # What can be read in ten seconds.
 SHOWN_BROKEN = 8
+# What is longer scrolls within its frame.
+LONG_LINES, LONG_CHARACTERS = 26, 4_000
 
 
 def html(document: Mapping[str, Any], record: Record | None = None, masking: Masking | None = None) -> bytes:
@@ -42,7 +56,8 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
     """
     masking = masking or Masking()
     rows = rows_of(document)
-    broken = sorted((row for row in rows if row.fell_short), key=lambda row: GRAVEST_FIRST.index(Verdict(row.verdict)))
+    opened = [at for at, row in enumerate(rows) if row.fell_short]
+    gathered = shortfalls({"settings": {}, **document})
     evidence = Evidence.of(record, document, masking) if record is not None else None
     template = _environment().get_template("template.html")
     text = template.render(
@@ -50,16 +65,27 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         meaning=MEANINGS[document["verdict"]],
         signs=SIGNS,
         rows=rows,
-        broken=broken[:SHOWN_BROKEN],
-        number_broken=len(broken),
         columns=columns_of(rows),
         counts=list(counts_of(document)),
-        shown=evidence.shown if evidence else lambda _: None,
+        shortfalls=gathered[:SHOWN_BROKEN],
+        number_short=len(gathered),
+        remarks=list(_remarks(document)),
+        repeat=repeat_command(document["settings"]) if record is not None else None,
+        shown=evidence.shown if evidence else lambda *_: None,
+        place_of=evidence.place if evidence else lambda _: None,
+        anchor=anchor,
+        why=why,
+        body=_body,
+        opened=opened[:SHOWN_BROKEN],
+        seal=SEALS[document["verdict"]],
         shown_findings=SHOWN_FINDINGS,
         alike=alike,
         plots=list(_plots(record)) if record is not None else [],
-        result_codes=document.get("figures", {}).get("result_codes", {}),
+        result_codes=list(_result_codes(document)),
         coverage=list(_coverage(document)),
+        coverage_plots=list(_coverage_plots(document)),
+        transcript=evidence.transcript if evidence else Transcript(),
+        named_cases=list(evidence.named) if evidence else (),
         cases=_as_script(evidence.cases if evidence else ()),
         number_of_cases=len(evidence.cases) if evidence else 0,
         most_cases=MOST_CASES,
@@ -115,6 +141,36 @@ def _plots(record: Record) -> Iterator[Mapping[str, Any]]:
             if len(series.took) >= FEWEST_FOR_A_PLOT:
                 about = f"{title} of {name}" if name != "none" else f"{title} to what is no command"
                 yield {"about": about, "latency": latency_plot(about, series), "run": run_plot(about, series)}
+
+
+def _body(content: Markup, label: str) -> Markup:
+    """A message's body; one that scrolls can be reached by keyboard, and has a name there."""
+    if content.count("\n") < LONG_LINES and len(content) < LONG_CHARACTERS:
+        return Markup("<pre>{}</pre>").format(content)
+    return Markup('<pre class="long" tabindex="0" role="group" aria-label="{}">{}</pre>').format(label, content)
+
+
+def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
+    """What a reader has to know beside the verdict: who was judged, what limits left out, what is out of date."""
+    yield from about_client(document)
+    yield from not_applicable(document)
+    yield from limit_lines(document)
+    yield from told_stale(document)
+
+
+def _result_codes(document: Mapping[str, Any]) -> Iterator[tuple[str, Markup]]:
+    for product, codes in document.get("figures", {}).get("result_codes", {}).items():
+        yield product, bar_chart(f"result codes of {product}", [Bar(code, number) for code, number in codes.items()])
+
+
+def _coverage_plots(document: Mapping[str, Any]) -> Iterator[tuple[str, Markup]]:
+    """For each command, how many classes of payloads of each kind were exercised."""
+    groups: dict[str, dict[str, list[bool]]] = {}
+    for found in document.get("coverage", ()):
+        groups.setdefault(found["command"], {}).setdefault(found["kind"], []).append(found["sent"] > 0)
+    for command, kinds in groups.items():
+        bars = [Bar(kind, sum(sent), len(sent), strange=not all(sent)) for kind, sent in kinds.items()]
+        yield command, bar_chart(f"classes of payloads of {command} that were exercised", bars)
 
 
 def _coverage(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
