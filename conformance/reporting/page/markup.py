@@ -20,6 +20,11 @@ DIFFERS = Markup('<mark class="differs">')
 Marks = Mapping[str, Markup]
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 header`, `2,000 headers`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def body_markup(
     body: bytes, pointers: frozenset[str] = frozenset(), differing: frozenset[str] = frozenset()
 ) -> Markup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -13,13 +13,14 @@ from markupsafe import Markup
 
 from conformance.journal import Record
 from conformance.reporting.clients import about_client, not_applicable
-from conformance.reporting.comparing import Comparison, told
+from conformance.reporting.comparing import Change, Comparison, told
 from conformance.reporting.expected import told_stale
 from conformance.reporting.figures import Figures
 from conformance.reporting.likeness import alike
 from conformance.reporting.limits import limit_lines
 from conformance.reporting.masking import Masking
 from conformance.reporting.page.findings import MOST_CASES, Evidence
+from conformance.reporting.page.markup import counted
 from conformance.reporting.page.matrix import SIGNS, anchor, columns_of, counts_of, rows_of, why
 from conformance.reporting.page.plots import Bar, bar_chart, in_words, latency_plot, run_plot
 from conformance.reporting.page.transcript import Transcript
@@ -76,6 +77,7 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         anchor=anchor,
         why=why,
         body=_body,
+        counted=counted,
         opened=opened[:SHOWN_BROKEN],
         seal=SEALS[document["verdict"]],
         shown_findings=SHOWN_FINDINGS,
@@ -104,18 +106,31 @@ def comparison_html(comparison: Comparison, before: Mapping[str, Any], after: Ma
             comparison=comparison,
             meaning=told(comparison),
             documents=(("Before", before), ("After", after)),
-            groups=(
-                ("Broken", comparison.broken),
-                ("Fixed", comparison.fixed),
-                ("New", comparison.new),
-                ("Gone", comparison.gone),
-            ),
+            groups=[
+                (title, _alike(changes), len(changes))
+                for title, changes in (
+                    ("Broken", comparison.broken),
+                    ("Fixed", comparison.fixed),
+                    ("New", comparison.new),
+                    ("Gone", comparison.gone),
+                )
+            ],
+            seals=SEALS,
             signs=SIGNS,
             in_words=in_words,
             style=_file("style.css"),
         )
     )
     return text.encode("utf-8", "backslashreplace")
+
+
+def _alike(changes: Iterable[Change]) -> list[tuple[Change, list[str]]]:
+    """Changes that differ in their commands alone as one, with those commands."""
+    together: dict[tuple[str | None, ...], tuple[Change, list[str]]] = {}
+    for change in changes:
+        key = change.id, change.before, change.after, change.message
+        together.setdefault(key, (change, []))[1].append(change.command or "as a whole")
+    return list(together.values())
 
 
 @cache

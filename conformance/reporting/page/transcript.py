@@ -22,7 +22,7 @@ from conformance.client_under_test.observing import ASPECT as OBSERVED
 from conformance.client_under_test.scenarios import SCENARIOS, SENDING
 from conformance.journal import Note, Record
 from conformance.reporting.masking import Masking
-from conformance.reporting.page.markup import body_markup
+from conformance.reporting.page.markup import body_markup, counted
 from conformance.reporting.page.plots import in_words
 from conformance.traffic import Case, Direction, Exchange, Headers, Kind, Message
 
@@ -89,9 +89,9 @@ class Scene:
         """What happened, in a few words: `1 request · the driver says error, http, 402`."""
         requests = sum(line.speaker == "client" and line.who == CLIENT_SENDS for line in self.lines)
         notices = sum(line.speaker == "suite" and line.who == SUITE_NOTIFIES for line in self.lines)
-        counted = [_counted(requests, "request"), _counted(notices, "notification")]
+        sent = [counted(number, noun) for number, noun in ((requests, "request"), (notices, "notification")) if number]
         said = next((line.what for line in self.lines if line.who == DRIVER_SAYS), "")
-        return " · ".join(filter(None, [*counted, said and f"the driver says {said}"]))
+        return " · ".join([*sent, *([f"the driver says {said}"] if said else [])])
 
     @property
     def size(self) -> int:
@@ -262,7 +262,3 @@ def _members(line: str) -> Mapping[str, Any] | None:
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value)[:60]
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}" if number else ""
