@@ -238,7 +238,7 @@ def _outcome(said: Mapping[str, Any]) -> str:
 
 
 def _death(note: Note, masking: Masking) -> Line:
-    return Line(note.at, "driver", "The driver failed", masking.text(str(note.detail["detail"])))
+    return Line(note.noted_at, "driver", "The driver failed", masking.text(str(note.detail["detail"])))
 
 
 def _answers(record: Record, masking: Masking) -> dict[str, Markup]:
