@@ -1,8 +1,8 @@
 """The HTML report in a real browser: Chromium does with it what people do, and this says what it must have seen.
 
 `make test-browser` installs what drives Chromium (playwright-core) and what finds barriers (axe-core); without them
-these tests are skipped. All pages are made of real runs and certifications. `.ci/browser/look.mjs` visits them once, for
-all tests; with BROWSER_SCREENSHOTS=DIR it leaves pictures.
+these tests are skipped. All pages are made of real runs and certifications. `.ci/browser/look.mjs` visits them once,
+for all tests; with BROWSER_SCREENSHOTS=DIR it leaves pictures.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, reduce
+from functools import reduce
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -52,6 +55,8 @@ CASES = 5_000
 USABLE_MS, MOST_BYTES = 2_000, 5_000_000
 FLAWED = CHECKOUT / "tests" / "flawed_clients" / "driver.py"
 HTTPX = CHECKOUT / "examples" / "drivers" / "python_httpx.py"
+# The grounds of the page.
+LIGHT, DARK = "rgb(255, 255, 255)", "rgb(13, 17, 23)"
 EVIL = "</script><script>alert(1)</script><img src=//x.invalid/ onerror=alert(1)><style>@import '//x.invalid/'</style>"
 QUICK: dict[str, Any] = {"max_examples": 0, "seed": 7, "timeout_s": 0.5, "resend_window_s": 0.4, "patience_s": 5.0}
 
@@ -75,6 +80,22 @@ def of_evil() -> Result:
     exchange = Exchange(1, CASE.id, 1, replace(REQUEST, body=EVIL.encode()), 1.0, 1.0, answer, None, 1.1)
     record = Record({**RECORD.settings, "subject_name": EVIL}, (replace(CASE, aspect=EVIL),), (exchange,))
     return result_of([verdict("RSP-03", "sms", Verdict.FAIL, finding)], record)
+
+
+def script(path: str) -> ModuleType:
+    """A script of the checkout as a module; its folder is no package."""
+    spec = spec_from_file_location(Path(path).stem, CHECKOUT / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    """Width and height of a PNG, in pixels: they stand in its first chunk."""
+    width, height = struct.unpack(">II", picture.read_bytes()[16:24])
+    return width, height
 
 
 def written(path: Path, content: bytes) -> Path:
@@ -101,9 +122,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for name, result in results.items()
     }
     documents = results["conformant"].document, results["faulty"].document
-    made["comparison"] = written(
-        folder / "comparison.html", comparison_html(Comparison.of(*documents), *documents)
-    )
+    made["comparison"] = written(folder / "comparison.html", comparison_html(Comparison.of(*documents), *documents))
     return made
 
 
@@ -126,7 +145,7 @@ def seen(pages: dict[str, Path]) -> dict[str, Any]:
     told = {"pages": {name: str(path) for name, path in pages.items()}, "look": LOOK}
     screenshots = [folder] if (folder := os.environ.get("BROWSER_SCREENSHOTS")) else []
     done = subprocess.run(
-        ["node", TOOLS / "look.mjs", *screenshots],
+        [shutil.which("node") or "node", TOOLS / "look.mjs", *screenshots],
         input=json.dumps(told),
         capture_output=True,
         text=True,
@@ -139,12 +158,20 @@ def seen(pages: dict[str, Path]) -> dict[str, Any]:
     return observations
 
 
+def test_a_script_takes_the_picture_of_the_readme(tmp_path: Path) -> None:
+    """Light and dark, of the size of those that are kept."""
+    taken = script("docs/picture.py").take(tmp_path)
+
+    assert ["report-light.png", "report-dark.png"] == [path.name for path in taken]
+    assert [size_of(CHECKOUT / "docs" / "images" / path.name) for path in taken] == [size_of(path) for path in taken]
+
+
 # --- Every page
 
 
 @pytest.mark.parametrize("name", EVERY_PAGE)
 def test_nobody_meets_a_barrier(seen: dict[str, Any], name: str) -> None:
-    """axe finds no violation, in either colour scheme, with everything unfolded."""
+    """What axe finds: nothing, in either colour scheme, with everything unfolded."""
     assert [] == seen["quality"][name]["violations"]
 
 
@@ -180,12 +207,12 @@ def test_every_link_leads_to_something_visible(seen: dict[str, Any], name: str) 
 @pytest.mark.parametrize("name", EVERY_PAGE)
 def test_the_page_is_light_or_dark_as_the_system_is(seen: dict[str, Any], name: str) -> None:
     """Without being told."""
-    assert ["rgb(255, 255, 255)", "rgb(13, 17, 23)"] == seen["quality"][name]["grounds"]
+    assert [LIGHT, DARK] == seen["quality"][name]["grounds"]
 
 
 def test_a_button_changes_the_theme(seen: dict[str, Any]) -> None:
     """And says to which."""
-    assert {"before": "rgb(13, 17, 23)", "label": "Light theme", "after": "rgb(255, 255, 255)"} == seen["theme"]["faulty"]
+    assert {"before": DARK, "label": "Light theme", "after": LIGHT} == seen["theme"]["faulty"]
 
 
 # --- Filters
@@ -302,7 +329,7 @@ def test_what_fell_short_is_printed_whole(seen: dict[str, Any], name: str) -> No
     """Unfolded, nothing cut off, on white, without buttons."""
     printed = seen["print"][name]
     assert (0, 0, [], 0) == (printed["folded"], printed["wider"], printed["cut"], printed["buttons"])
-    assert "rgb(255, 255, 255)" == printed["ground"]
+    assert LIGHT == printed["ground"]
     assert printed["findings"] > 0
 
 
@@ -350,7 +377,7 @@ def test_five_thousand_cases_are_usable_within_two_seconds(
     """From the address to a page that has answered to a filter; as many as the table of cases holds."""
     speed = seen["speed"]["thousands"]
     with capsys.disabled():
-        print(f"\n{speed['cases']}: usable after {speed['usable']} ms, searched in {speed['searched']} ms")
+        sys.stdout.write(f"\n{speed['cases']}: usable after {speed['usable']} ms, searched in {speed['searched']} ms\n")
     assert speed["cases"].startswith(f"{CASES} of {CASES} cases")
     assert min(speed["usable"]) < USABLE_MS
 
@@ -361,5 +388,5 @@ def test_five_thousand_cases_make_a_page_of_less_than_five_megabytes(
     """Of a gateway with five faults."""
     size = pages["thousands"].stat().st_size
     with capsys.disabled():
-        print(f"\n{size:,} bytes")
+        sys.stdout.write(f"\n{size:,} bytes\n")
     assert size < MOST_BYTES

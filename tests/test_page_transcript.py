@@ -1,8 +1,7 @@
-"""The transcript of a client on the page: every line in its scene, in the order of the clock, and nothing of it obeyed."""
+"""The transcript of a client on the page: each line in its scene, by the clock, and nothing of it obeyed."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from client_runs import ACCEPTED, Certification, Sent, refused
@@ -68,7 +67,9 @@ def test_what_was_notified_of_a_call_stands_in_its_scene() -> None:
     run.cases[1] = replace(notice, earlier=call.id)
     (scene,) = transcript(run.told("R-1", "succeeded").record()).scenes
 
-    assert ["The suite notifies", "The receiver answers", "The suite asks the driver", "The driver says"] == who(scene)[4:]
+    assert ["The suite notifies", "The receiver answers", "The suite asks the driver", "The driver says"] == who(scene)[
+        4:
+    ]
     assert "1 request · 1 notification · the driver says accepted" == scene.told
     assert "succeeded" == scene.lines[-1].what
 
@@ -112,7 +113,9 @@ def test_a_finding_stands_beside_its_scene_and_links_lead_both_ways() -> None:
 
     assert "RDG-07" in [id_ for id_, *_ in scene.short]
     assert f"#scene-{scene.number}" in links
-    assert f"What fell short in scene {scene.number}" in [attributes.get("aria-label") for _, attributes in page.elements]
+    assert f"What fell short in scene {scene.number}" in [
+        attributes.get("aria-label") for _, attributes in page.elements
+    ]
 
 
 def test_a_finding_about_a_client_shows_what_its_driver_said() -> None:
@@ -145,10 +148,11 @@ def test_phone_numbers_that_are_masked_elsewhere_are_masked_here() -> None:
     """In requests, answers and messages."""
     run = Certification()
     run.call(Sent(body=b'{"phone_number": "254712345678"}'))
-    shown = json.dumps([str(line.body) for s in transcript(run.record(), Masking(["254712345678"])).scenes for line in s.lines])
+    scenes = transcript(run.record(), Masking(["254712345678"])).scenes
+    shown = [str(line.body) for scene in scenes for line in scene.lines]
 
-    assert "712345678" not in shown
-    assert "2547*****678" in shown
+    assert [] == [text for text in shown if "712345678" in text]
+    assert any("2547*****678" in text for text in shown)
 
 
 def test_a_client_that_sends_without_end_does_not_fill_the_page() -> None:

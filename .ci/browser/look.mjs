@@ -281,7 +281,7 @@ const LOOKS = {
     const { page, close } = await opened(name, { javaScriptEnabled: false });
     const controls = await page.locator("button:visible, input:visible, select:visible").count();
     const text = await page.locator("body").innerText();
-    const summary = page.locator("details:not([open]) > summary:visible").first();
+    const summary = await page.$("details:not([open]) > summary");
     await summary.click();
     const unfolds = await summary.evaluate((each) => each.parentElement.open);
     const hashes = await page.$$eval("a", (links) => links.map((link) => link.getAttribute("href")));

@@ -6,7 +6,7 @@ const [file, light, dark] = process.argv.slice(2);
 const browser = await start();
 try {
   for (const [colorScheme, path] of [["light", light], ["dark", dark]]) {
-    const page = await browser.newPage({ viewport: { width: 1100, height: 900 }, colorScheme });
+    const page = await browser.newPage({ viewport: { width: 1100, height: 960 }, colorScheme });
     await page.goto(pathToFileURL(file).href);
     await page.screenshot({ path });
     await page.close();

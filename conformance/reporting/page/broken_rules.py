@@ -1,7 +1,7 @@
-"""Which rule of a schema a finding is about: that which the message breaks, or that which the request was made to break.
+"""Which rule of a schema a finding is about: the one that a message breaks, or that a request was made to break.
 
-    broken_rule     of the message that a finding names: schema, keyword, and what the validator says
-    made_to_break   of the request of a case that has to be refused
+broken_rule     of the message that a finding names: schema, keyword, and what the validator says
+made_to_break   of the request of a case that has to be refused
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What differs between messages that tell of the same: members of one name with unequal values.
 
-    differing       of the bodies of a request, its answer and its notifications
+differing       of the bodies of a request, its answer and its notifications
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ def differing(bodies: Sequence[bytes]) -> frozenset[str]:
     for body in bodies:
         for name, value in _members(body).items():
             told.setdefault(name, set()).add(value)
-    return frozenset("/" + name.replace("~", "~0").replace("/", "~1") for name, values in told.items() if len(values) > 1)
+    return frozenset(
+        "/" + name.replace("~", "~0").replace("/", "~1") for name, values in told.items() if len(values) > 1
+    )
 
 
 def _members(body: bytes) -> dict[str, str]:

@@ -1,9 +1,9 @@
 """What findings rest on: the exchange and the notifications of the cases that they name, with a timeline.
 
-    Evidence.of     what of a record is to be shown, gathered in two passes
-    .shown          one exchange with its notifications, ready for the template
-    .place          where the page has the case that a finding names
-    .cases          all cases of the run, one short row each
+Evidence.of     what of a record is to be shown, gathered in two passes
+.shown          one exchange with its notifications, ready for the template
+.place          where the page has the case that a finding names
+.cases          all cases of the run, one short row each
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ class Evidence:
         number = self.numbers.get(finding["case"] or "")
         return scene or (f"case-{number}" if number is not None else None)
 
-    @property
-    def named(self) -> Iterator[Row]:
-        """The rows of the cases that findings name."""
-        return (row for row in self.cases if row[7] and self.numbers[row[0]] == row[6])
+    def named(self, document: Mapping[str, Any]) -> Iterator[Row]:
+        """The rows of the cases that findings of the document name first."""
+        ids = {finding["case"] for entry in document["requirements"] for finding in entry["findings"]}
+        return (row for row in self.cases if row[0] in ids and self.numbers[row[0]] == row[6])
 
     def shown(self, finding: Mapping[str, Any], command: str | None) -> Mapping[str, Any] | None:
         """The exchange and the notifications of a finding as the template has them; None if nothing is at hand."""
@@ -206,9 +206,7 @@ def _short_in(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, None]]:
     return short
 
 
-def _rows(
-    record: Record, first_at: Mapping[str, float], short: Mapping[str, Mapping[str, None]]
-) -> Iterator[Row]:
+def _rows(record: Record, first_at: Mapping[str, float], short: Mapping[str, Mapping[str, None]]) -> Iterator[Row]:
     for case, exchange, _ in record.attempts():
         if exchange.number > MOST_CASES:
             return

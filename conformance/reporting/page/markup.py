@@ -25,9 +25,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def body_markup(
-    body: bytes, pointers: frozenset[str] = frozenset(), differing: frozenset[str] = frozenset()
-) -> Markup:
+def body_markup(body: bytes, pointers: frozenset[str] = frozenset(), differing: frozenset[str] = frozenset()) -> Markup:
     """A body as it is to be shown; values at the JSON `pointers` stand in `<mark>`, so do those that differ elsewhere.
 
     The latter have the class `differs`; what is both is marked as the former.

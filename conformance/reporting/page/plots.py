@@ -127,7 +127,9 @@ def _figure(words: str, content: Markup, caption: str) -> Markup:
         '<figure class="plot"><svg viewBox="0 0 {w} {h}" role="img" aria-label="{words}">'
         '<line x1="{l}" x2="{r}" y1="{y}" y2="{y}" class="axis"/>{content}</svg>'
         "<figcaption>{caption}</figcaption></figure>"
-    ).format(w=WIDTH, h=HEIGHT, l=LEFT, r=WIDTH - RIGHT, y=HEIGHT - BOTTOM, words=words, content=content, caption=caption)
+    ).format(
+        w=WIDTH, h=HEIGHT, l=LEFT, r=WIDTH - RIGHT, y=HEIGHT - BOTTOM, words=words, content=content, caption=caption
+    )
 
 
 def _rectangle(x: float, share: float, width: float) -> Markup:

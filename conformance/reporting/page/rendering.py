@@ -46,6 +46,10 @@ SHOWN_FINDINGS = 3
 FEWEST_FOR_A_PLOT = 2
 # What can be read in ten seconds.
 SHOWN_BROKEN = 8
+# What findings rest on is shown as long as a page of 5 MB can hold it with all else: half of it, and so much markup for
+# each value.
+MOST_CHARACTERS = 2_000_000
+MARKUP_CHARACTERS = 40
 # What is longer scrolls within its frame.
 LONG_LINES, LONG_CHARACTERS = 26, 4_000
 
@@ -72,7 +76,7 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         number_short=len(gathered),
         remarks=list(_remarks(document)),
         repeat=repeat_command(document["settings"]) if record is not None else None,
-        shown=evidence.shown if evidence else lambda *_: None,
+        shown=_Shown(evidence) if evidence else lambda *_: None,
         place_of=evidence.place if evidence else lambda _: None,
         anchor=anchor,
         why=why,
@@ -87,7 +91,7 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         coverage=list(_coverage(document)),
         coverage_plots=list(_coverage_plots(document)),
         transcript=evidence.transcript if evidence else Transcript(),
-        named_cases=list(evidence.named) if evidence else (),
+        named_cases=list(evidence.named(document)) if evidence else (),
         cases=_as_script(evidence.cases if evidence else ()),
         number_of_cases=len(evidence.cases) if evidence else 0,
         most_cases=MOST_CASES,
@@ -131,6 +135,30 @@ def _alike(changes: Iterable[Change]) -> list[tuple[Change, list[str]]]:
         key = change.id, change.before, change.after, change.message
         together.setdefault(key, (change, []))[1].append(change.command or "as a whole")
     return list(together.values())
+
+
+class _Shown:
+    """What findings rest on, in their order, as long as there is room; None then, as for what is not at hand."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._room = MOST_CHARACTERS
+
+    def __call__(self, finding: Mapping[str, Any], command: str | None) -> Mapping[str, Any] | None:
+        if self._room <= 0:
+            return None
+        shown = self._evidence.shown(finding, command)
+        self._room -= _size(shown)
+        return shown
+
+
+def _size(value: Any) -> int:
+    """About how many characters the page takes to show a value."""
+    if isinstance(value, Mapping):
+        return sum(map(_size, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(map(_size, value))
+    return MARKUP_CHARACTERS + (len(value) if isinstance(value, str) else 0)
 
 
 @cache

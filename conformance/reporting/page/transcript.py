@@ -97,7 +97,8 @@ class Scene:
     def size(self) -> int:
         """About how many characters it takes."""
         return sum(
-            400 + len(line.body or "") + sum(len(n) + len(v) for n, v in line.headers) for line in self.lines[:MOST_LINES]
+            400 + len(line.body or "") + sum(len(n) + len(v) for n, v in line.headers)
+            for line in self.lines[:MOST_LINES]
         )
 
 
@@ -197,14 +198,14 @@ def _exchanged(exchange: Exchange, case: Case, masking: Masking) -> Iterator[Lin
     answers = ("client", RECEIVER_ANSWERS) if notice else ("witness", WITNESS_ANSWERS)
     at = exchange.sent_at if exchange.answered_at is None else exchange.answered_at
     if response is not None:
-        yield _line(at, answers, f"{response.http_version} {response.status}", (response.headers, response.body), masking)
+        yield _line(
+            at, answers, f"{response.http_version} {response.status}", (response.headers, response.body), masking
+        )
     else:
         yield _line(at, answers, f"nothing: {exchange.failure or 'the run was cut off'}", ((), b""), masking)
 
 
-def _line(
-    at: float, speaker: tuple[str, str], what: str, content: tuple[Headers, bytes], masking: Masking
-) -> Line:
+def _line(at: float, speaker: tuple[str, str], what: str, content: tuple[Headers, bytes], masking: Masking) -> Line:
     headers, body = content
     masked = masking.text(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
     return Line(
