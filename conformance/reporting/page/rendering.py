@@ -46,10 +46,9 @@ SHOWN_FINDINGS = 3
 FEWEST_FOR_A_PLOT = 2
 # What can be read in ten seconds.
 SHOWN_BROKEN = 8
-# What findings rest on is shown as long as a page of 5 MB can hold it with all else: half of it, and so much markup for
-# each value.
-MOST_CHARACTERS = 2_000_000
-MARKUP_CHARACTERS = 40
+# What findings rest on is shown as long as a page of 5 MB can hold it with all else; each value has so much markup.
+MOST_BYTES = 1_500_000
+MARKUP_BYTES = 40
 # What is longer scrolls within its frame.
 LONG_LINES, LONG_CHARACTERS = 26, 4_000
 
@@ -75,7 +74,7 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         shortfalls=gathered[:SHOWN_BROKEN],
         number_short=len(gathered),
         remarks=list(_remarks(document)),
-        repeat=repeat_command(document["settings"]) if record is not None else None,
+        repeat=_repeat(document),
         shown=_Shown(evidence) if evidence else lambda *_: None,
         place_of=evidence.place if evidence else lambda _: None,
         anchor=anchor,
@@ -142,7 +141,7 @@ class _Shown:
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._room = MOST_CHARACTERS
+        self._room = MOST_BYTES
 
     def __call__(self, finding: Mapping[str, Any], command: str | None) -> Mapping[str, Any] | None:
         if self._room <= 0:
@@ -153,12 +152,12 @@ class _Shown:
 
 
 def _size(value: Any) -> int:
-    """About how many characters the page takes to show a value."""
+    """About how many bytes of the page a value takes."""
     if isinstance(value, Mapping):
         return sum(map(_size, value.values()))
     if isinstance(value, list | tuple):
         return sum(map(_size, value))
-    return MARKUP_CHARACTERS + (len(value) if isinstance(value, str) else 0)
+    return MARKUP_BYTES + (len(value.encode("utf-8", "backslashreplace")) if isinstance(value, str) else 0)
 
 
 @cache
@@ -184,6 +183,14 @@ def _plots(record: Record) -> Iterator[Mapping[str, Any]]:
             if len(series.took) >= FEWEST_FOR_A_PLOT:
                 about = f"{title} of {name}" if name != "none" else f"{title} to what is no command"
                 yield {"about": about, "latency": latency_plot(about, series), "run": run_plot(about, series)}
+
+
+def _repeat(document: Mapping[str, Any]) -> str | None:
+    """The command that makes the same run again; None for an old report, which tells too little of its settings."""
+    try:
+        return repeat_command(document["settings"])
+    except KeyError:
+        return None
 
 
 def _body(content: Markup, label: str) -> Markup:

@@ -27,7 +27,8 @@ from conformance.reporting.page.plots import in_words
 from conformance.traffic import Case, Direction, Exchange, Headers, Kind, Message
 
 # Of what has no findings the first ones are shown, as long as a page of 5 MB can hold them with all else.
-MOST_CHARACTERS = 2_000_000
+MOST_BYTES = 1_500_000
+MARKUP_BYTES = 400
 # A client that sends the same without end, or a crowd of notifications, is seen as such in so many lines.
 MOST_LINES = 40
 
@@ -95,10 +96,11 @@ class Scene:
 
     @property
     def size(self) -> int:
-        """About how many characters it takes."""
-        return sum(
-            400 + len(line.body or "") + sum(len(n) + len(v) for n, v in line.headers)
-            for line in self.lines[:MOST_LINES]
+        """About how many bytes of the page it takes."""
+        lines = self.lines[:MOST_LINES]
+        headers = sum(len(name) + len(value) for line in lines for name, value in line.headers)
+        return headers + sum(
+            MARKUP_BYTES + len((line.body or "").encode("utf-8", "backslashreplace")) for line in lines
         )
 
 
@@ -142,7 +144,7 @@ class Transcript:
 
 def _that_fit(scenes: Sequence[Scene]) -> list[Scene]:
     """Those with findings, and of the others the first, in the order in which they are given."""
-    room = MOST_CHARACTERS
+    room = MOST_BYTES
     kept: set[int] = set()
     for scene in sorted(scenes, key=lambda scene: not scene.short):
         room -= scene.size
