@@ -26,6 +26,11 @@ def who(scene: Scene) -> list[str]:
     return [line.who for line in scene.lines]
 
 
+def with_settings(record: Record) -> Record:
+    """The record with all settings that a certification records."""
+    return replace(record, settings={**Certification().record().settings, **record.settings})
+
+
 def test_a_call_is_told_from_the_question_to_the_answer() -> None:
     """The suite asks, the client sends, the witness answers, the driver tells."""
     run = Certification()
@@ -79,7 +84,17 @@ def test_notifications_of_no_call_are_together_by_kind() -> None:
     run = Examined(driver=False).sent(notification("R-1"), notification("R-2"))
     (scene,) = transcript(run.record()).scenes
 
-    assert "2 notifications" == scene.told
+    assert ("notifications of no call: x", "2 notifications") == (scene.title, scene.told)
+
+
+def test_latencies_of_a_client_are_those_of_its_receivers() -> None:
+    """What the suite's own witness did says nothing of it."""
+    run = Examined().known("R-1", "R-2")
+    calls = Result.of(with_settings(run.record()))
+    received = Result.of(with_settings(run.sent(notification("R-1"), notification("R-2")).record()))
+
+    assert "answers of" not in Page(html(calls.document, calls.record)).text
+    assert "answers of the receiver of sms" in Page(html(received.document, received.record)).text
 
 
 def test_what_is_said_outside_of_any_case_has_a_scene() -> None:

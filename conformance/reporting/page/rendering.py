@@ -26,7 +26,8 @@ from conformance.reporting.page.plots import Bar, bar_chart, in_words, latency_p
 from conformance.reporting.page.transcript import Transcript
 from conformance.reporting.repeat import repeat_command
 from conformance.reporting.shortfalls import shortfalls
-from conformance.verdicts import Conclusion, Verdict
+from conformance.traffic import Kind
+from conformance.verdicts import Conclusion, Verdict, is_client
 
 MEANINGS: Mapping[str, str] = {
     Conclusion.CONFORMANT: "Every MUST that applies was exercised, and kept.",
@@ -177,8 +178,10 @@ def _file(name: str) -> Markup:
 
 
 def _plots(record: Record) -> Iterator[Mapping[str, Any]]:
-    figures = Figures.of(record)
-    for title, group in (("notifications", figures.notifications), ("answers", figures.answers)):
+    """Of a client only what its receivers answered after: what the witness did is the suite's own speed."""
+    figures = Figures.of(_received(record) if is_client(record) else record)
+    answers = "answers of the receiver" if is_client(record) else "answers"
+    for title, group in (("notifications", figures.notifications), (answers, figures.answers)):
         for name, series in group.items():
             if len(series.took) >= FEWEST_FOR_A_PLOT:
                 about = f"{title} of {name}" if name != "none" else f"{title} to what is no command"
@@ -206,6 +209,13 @@ def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
     yield from not_applicable(document)
     yield from limit_lines(document)
     yield from told_stale(document)
+
+
+def _received(record: Record) -> Record:
+    """What was sent to a client's receivers, alone."""
+    sent = {case.id for case in record.cases if case.kind is Kind.DELIVER}
+    exchanges = tuple(exchange for exchange in record.exchanges if exchange.case_id in sent)
+    return Record(record.settings, record.cases, exchanges)
 
 
 def _result_codes(document: Mapping[str, Any]) -> Iterator[tuple[str, Markup]]:

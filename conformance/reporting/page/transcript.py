@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from conformance.client_under_test.observing import ASPECT as OBSERVED
 from conformance.client_under_test.scenarios import SCENARIOS, SENDING
+from conformance.contract.commands import COMMANDS
 from conformance.journal import Note, Record
 from conformance.reporting.masking import Masking
 from conformance.reporting.page.markup import body_markup, counted
@@ -33,6 +34,7 @@ MARKUP_BYTES = 400
 MOST_LINES = 40
 
 SUMMARIES: Mapping[str, str] = {**{each.name: each.summary for each in SCENARIOS}, OBSERVED: "a call that was observed"}
+ORDER: Mapping[str, int] = {name: place for place, name in enumerate(COMMANDS)}
 GREETING = "The driver is greeted and stopped"
 STRAY = "What arrived at no base URL that was given out"
 
@@ -127,7 +129,7 @@ class Transcript:
         scenes = list({id(scene): scene for scene in by_case.values() if scene.lines}.values())
         for scene in scenes:
             scene.lines.sort(key=lambda line: line.at)
-        shown = _that_fit(sorted(scenes, key=lambda scene: (scene.command or "", scene.begun)))
+        shown = _that_fit(sorted(scenes, key=lambda scene: (ORDER.get(scene.command or "", -1), scene.begun)))
         for number, scene in enumerate(shown, start=1):
             scene.number = number
         return cls(shown, len(scenes) - len(shown), by_case, _answers(record, masking))
@@ -164,7 +166,7 @@ def _staged(record: Record, masking: Masking) -> dict[str, Scene]:
         if case.kind is not Kind.INVOKE:
             own = scenes.get(case.earlier or "")
             scenes[case.id] = own or kinds.setdefault((case.command, case.aspect), _scene(case))
-    greeting = Scene(GREETING, "before the first case, and after the last", None)
+    greeting = Scene(GREETING, "", None)
     for exchange in record.exchanges:
         if exchange.case_id in scenes:
             scenes[exchange.case_id].lines += _exchanged(exchange, cases[exchange.case_id], masking)
@@ -181,7 +183,7 @@ def _scene(case: Case) -> Scene:
         return Scene(STRAY, "", None)
     about = case.aspect.replace("-", " ")
     if case.kind is not Kind.INVOKE:
-        return Scene(f"notifications: {about}", "of no call" if case.earlier is None else "", case.command)
+        return Scene(f"notifications of no call: {about}", "", case.command)
     summary = SUMMARIES.get(case.aspect)
     return Scene(summary or f"{SENDING.summary}: {about}", case.id, case.command)
 
