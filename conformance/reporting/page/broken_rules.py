@@ -6,10 +6,10 @@ made_to_break   of the request of a case that has to be refused
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from conformance.checks.reading import Content
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import violations
 from conformance.traffic import Case, Exchange, Notification
@@ -30,13 +30,10 @@ def broken_rule(
         response = exchange.response if exchange else None
         body = response.body if response else b""
         name = _envelope(command, response.status) if response else None
-    try:
-        instance = json.loads(body)
-    except (ValueError, RecursionError):
+    content = Content.of(body)
+    if name is None or content.error is not None:
         return None
-    if name is None:
-        return None
-    found = (each for each in violations(name, instance) if each.pointer == finding["pointer"])
+    found = (each for each in violations(name, content.value) if each.pointer == finding["pointer"])
     return next(((name, each.keyword, each.message) for each in found), None)
 
 

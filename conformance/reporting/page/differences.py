@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+
+from conformance.checks.reading import Content
 
 # The contract masks phone numbers in notifications with it; what is masked cannot be compared.
 MASK = "*"
@@ -28,11 +29,6 @@ def differing(bodies: Sequence[bytes]) -> frozenset[str]:
 
 
 def _members(body: bytes) -> dict[str, str]:
-    try:
-        value: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(value, dict):
-        return {}
-    told = {name: member if isinstance(member, str) else json.dumps(member) for name, member in value.items()}
+    members = Content.of(body).members or {}
+    told = {name: member if isinstance(member, str) else json.dumps(member) for name, member in members.items()}
     return {name: text for name, text in told.items() if MASK not in text}

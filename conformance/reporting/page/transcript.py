@@ -10,7 +10,6 @@ Four speak: the suite, the driver, the client (also as a receiver) and the witne
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from conformance.checks.reading import Content
 from conformance.client_under_test.observing import ASPECT as OBSERVED
 from conformance.client_under_test.scenarios import SCENARIOS, SENDING
 from conformance.contract.commands import COMMANDS
@@ -222,7 +222,7 @@ def _line(at: float, speaker: tuple[str, str], what: str, content: tuple[Headers
 
 
 def _said(message: Message, masking: Masking) -> Line:
-    said = _members(message.line)
+    said = Content.of(message.line.encode("utf-8", "surrogateescape")).members
     if said is None:
         what = "" if message.direction is Direction.STDERR else "what is no message"
     elif message.direction is Direction.TO:
@@ -255,14 +255,6 @@ def _answers(record: Record, masking: Masking) -> dict[str, Markup]:
     return {
         case_id: body_markup(masking.text(line).encode("utf-8", "surrogateescape")) for case_id, line in last.items()
     }
-
-
-def _members(line: str) -> Mapping[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _text(value: Any) -> str:
