@@ -27,7 +27,7 @@ from conformance.errors import ConformanceError
 from conformance.gateway_under_test.settings import Settings
 from conformance.pytest_plugin import arguments
 from conformance.reporting.result import Result
-from conformance.reporting.writing import REPORT_JSON
+from conformance.reporting.writing import REPORT_HTML
 from conformance.suite.sharing import Handover, Holder, Reader, SharedCampaign
 
 CAMPAIGN = pytest.StashKey[SharedCampaign]()
@@ -128,5 +128,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("conformance")
         terminalreporter.write_line(
             f"{document['verdict']}: {document['subject']['url']} · seed {document['seed']} · "
-            f"{holder.settings.report_dir / REPORT_JSON}"
+            f"{holder.settings.report_dir / REPORT_HTML}"
         )
