@@ -125,6 +125,7 @@ OTHER_VARIABLES: Mapping[str, str] = {
     "ALL_PROXY": "proxy for both; also in small letters",
     "NO_PROXY": "hosts that are asked without a proxy; what is on this machine always is",
     "NO_COLOR": "any value: no colours",
+    "CI": "as CI servers set it, any value but `0`, `false` or none: progress as plain lines",
     "COLUMNS": "how wide the terminal is taken to be",
 }
 
