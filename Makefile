@@ -32,7 +32,6 @@ run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwi
 
 # What tries other people's tools needs them installed, and has targets of its own; so have the kill matrices: some
 # three hundred whole runs, which take as long as all the rest.
-# Those that use Chromium.
 BROWSERS := $(addprefix tests/test_,browser.py har_in_chromium.py)
 OTHER_TOOLS := $(addprefix tests/test_,schemathesis.py prism.py formats.py allure_report.py package.py) $(BROWSERS)
 KILL_MATRICES := tests/test_kill_matrix.py tests/test_client_kill_matrix.py
