@@ -72,7 +72,8 @@ class CallbackPaths:
     def of_url(cls, callback_url: str | None, products: Iterable[str], token: str | None = None) -> CallbackPaths:
         """The paths under a public callback base URL; with None those without prefix and query.
 
-        Raises UsageError for a URL without http(s) scheme or host, with a port that is none, or with a fragment.
+        Raises UsageError for a URL without http(s) scheme or host, with a port that is none, with a fragment, or with
+        something in it that programs write in another way: where notifications go is compared byte for byte.
         """
         if callback_url is None:
             return cls("", "", tuple(products), token)
@@ -87,6 +88,13 @@ class CallbackPaths:
                 f"callback URL {callback_url!r} has a fragment, which is never sent to a server",
                 hint="put a token into the path or the query",
             )
+        if changed := _UNSOUND_IN_PATH.search(parts.path) or _UNSOUND_IN_QUERY.search(parts.query):
+            raise UsageError(
+                f"callback URL {callback_url!r} has {changed[0]} in its path or query, which programs escape or do not",
+                hint=f"write it as {quote(changed[0], safe='')}, here and on the gateway's dashboard",
+            )
+        if {".", ".."} & set(parts.path.split("/")):
+            raise UsageError(f"callback URL {callback_url!r} has . or .. in its path, which programs leave out")
         return cls(parts.path.rstrip("/"), parts.query, tuple(products), token)
 
     def target(self, product: str) -> str:
@@ -126,6 +134,10 @@ def _is_http_url(url: str) -> bool:
 
 # What may stand on a request line: no space, no control character, nothing beyond ASCII.
 _PRINTABLE = re.compile(r"[!-~]+")
+
+# What RFC 3986 does not let stand there as it is; in a query browsers and Node escape the apostrophe, too.
+_UNSOUND_IN_PATH = re.compile(r"(?:%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/%-])")
+_UNSOUND_IN_QUERY = re.compile(r"(?:%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&()*+,;=:@/?%-])")
 
 _ORIGIN = re.compile(r"^https?://[^/?]*", re.IGNORECASE)
 

@@ -10,19 +10,23 @@ import click
 from conformance.certificate.subject import files_of_command
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.complaints import Complaints
 from conformance.cli.options import (
     CAMPAIGN,
+    CLIENT,
     driver_options,
     examined_options,
     expectations_options,
     observing_options,
     product_options,
+    redact_option,
     report_options,
     timeout_options,
 )
 from conformance.cli.run import terminated_as_interrupted
 from conformance.cli.verdict import judge_journal
 from conformance.client_under_test.certification import certify as hold
+from conformance.client_under_test.heard import tokens_in
 from conformance.client_under_test.observing import observe
 from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, Settings
 from conformance.contract.commands import PRODUCTS
@@ -37,6 +41,7 @@ from conformance.reporting.live import progress_on
 @examined_options
 @observing_options
 @timeout_options
+@redact_option(CLIENT)
 @product_options
 @option(
     CAMPAIGN,
@@ -78,6 +83,9 @@ def _introduce(base_url: str, account: Account) -> None:
 def settings_from(options: dict[str, Any]) -> Settings:
     """The settings of a certification, from the command's options. Raises UsageError for what cannot be used."""
     seeded = {} if options["seed"] is None else {"seed": options["seed"]}
+    complaints = click.get_current_context().find_object(Complaints) or Complaints()
+    secrets = tokens_in(options["driver"] or "", options["callback_url"] or "")
+    complaints.protect("", "", *options["redact"], *secrets)
     if options["callback_url"] is not None and not options["product"]:
         raise UsageError(
             "--callback-url does not say which product's notifications go there; expected --product NAME",
@@ -94,5 +102,6 @@ def settings_from(options: dict[str, Any]) -> Settings:
         report_dir=Path(options["report_dir"]),
         timeout_s=options["timeout"],
         expectations=options["expectations"],
+        redact=options["redact"],
         **seeded,
     )

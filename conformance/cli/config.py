@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -28,6 +27,7 @@ from conformance.cli.configuration import (
     variable,
 )
 from conformance.journal import Redaction
+from conformance.journal.redaction import tokens_of
 from conformance.reporting.console import print_line, results
 from conformance.reporting.escaping import for_terminal
 
@@ -157,7 +157,7 @@ def _redaction(found: Mapping[str, Configured]) -> Redaction:
     """What is masked wherever it stands: each secret, and the tokens of the callback URL."""
     secret, key, url = ("".join(_texts(found, name)) for name in ("consumer-secret", "consumer-key", "callback-url"))
     others = (text for name in SECRETS for text in _texts(found, name))
-    return Redaction.of(secret, key, *others, *(value for _, value in parse_qsl(urlsplit(url).query)))
+    return Redaction.of(secret, key, *others, *tokens_of(url))
 
 
 def _texts(found: Mapping[str, Configured], name: str) -> list[str]:

@@ -1,0 +1,176 @@
+"""No secret is in anything that a command leaves behind or says, whatever the gateway says back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from campaigns import free_address
+from command_line import Called, call
+from planted_secrets import (
+    CREDENTIAL,
+    FORMS,
+    KEY,
+    NAMELESS,
+    REDACTED,
+    SECRET,
+    TOKEN,
+    Planted,
+    echoing,
+    leaks,
+    leaks_below,
+    planted,
+)
+
+from conformance.gateway_under_test import campaign
+from conformance.journal import read_journal
+from conformance.mock_gateway.faults import fault
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.reporting.writing import REPORTS
+
+Capsys = pytest.CaptureFixture[str]
+
+QUICK = ("--product=sms", "--max-examples=0", "--seed=7")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory; what fails shows where."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STATUM_CONFORMANCE_DEBUG", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    return tmp_path
+
+
+def told(monkeypatch: pytest.MonkeyPatch, gateway: Planted) -> None:
+    """The secrets are in the environment."""
+    for name, value in gateway.variables.items():
+        monkeypatch.setenv(name, value)
+
+
+class Speaking:
+    """Calls commands, and looks for secrets in what they say."""
+
+    def __init__(self, capsys: Capsys) -> None:
+        self._capsys = capsys
+
+    def __call__(self, code: int, *arguments: str) -> Called:
+        """Call one, which has to end so."""
+        called = call(self._capsys, *arguments)
+        assert code == called.code, called.out + called.err
+        assert [] == leaks(called.out), arguments
+        assert [] == leaks(called.err), arguments
+        # A terminal breaks lines; nobody should have to look for what is broken over two of them.
+        assert [] == leaks(re.sub(r"\s+", "", called.out + called.err).replace("planted", "")), arguments
+        return called
+
+
+@pytest.fixture
+def says(capsys: Capsys) -> Speaking:
+    """See there."""
+    return Speaking(capsys)
+
+
+def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
+    """Each form of each secret, in a file, beside others."""
+    for number, form in enumerate(FORMS):
+        (tmp_path / str(number)).write_text(f"before{form}after", encoding="utf-8")
+    assert len(FORMS) == len(leaks_below(tmp_path))
+    assert {SECRET, TOKEN, NAMELESS, REDACTED, CREDENTIAL} <= set(FORMS)
+
+
+def test_nothing_of_a_conformant_run_holds_a_secret(
+    says: Speaking, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reports, journal, certificate, badge; nor what is made of them by other commands, nor what these say."""
+    says(0, "keygen", "run.key")
+    with planted() as gateway:
+        told(monkeypatch, gateway)
+        assert TOKEN in call_with_tokens(says, gateway)
+        says(0, "config", "run")
+        says(0, "run", "--plan", "--format=json", *QUICK, *gateway.options)
+        says(0, "run", *QUICK, *gateway.options, "--sign-key=run.key")
+        says(0, "listen", "--for=0.1", *gateway.options)
+        case = read_journal(here / "reports" / campaign.JOURNAL).cases[5].id
+        says(0, "replay", case, *gateway.options)
+    says(0, "judge", "reports/journal.sqlite", "--report-dir=again")
+    says(0, "report", "--from=reports", "--html=page.html")
+    says(0, "compare", "reports", "again", "--html=compared.html")
+    says(0, "badge", "reports/certificate.json", "--output=badge.svg")
+    says(0, "badge", "reports", "--endpoint", "--output=badge.json")
+
+    assert {*REPORTS, campaign.JOURNAL, "certificate.json", "replay"} == {
+        path.name for path in (here / "reports").iterdir()
+    }
+    assert {} == leaks_below(here)
+    assert b"[REDACTED]" in (here / "reports" / "traffic.har").read_bytes(), "the gateway said them all"
+
+
+def call_with_tokens(says: Speaking, gateway: Planted) -> str:
+    """The URLs to register: masked, but where they are asked for whole."""
+    masked = says(0, "doctor", "--product=sms", *gateway.options)
+    assert f"{gateway.address.url}/hooks/callbacks/sms?…&token=…" in masked.out
+    return call(says._capsys, "doctor", "--product=sms", "--show-callback-token", *gateway.options).out
+
+
+@pytest.mark.parametrize("name", ["status-code-as-string", "result-code-as-number"])
+def test_nothing_of_a_run_that_fails_holds_a_secret(
+    name: str, says: Speaking, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Findings show values, lines to repeat with and kept cases; on GitHub also annotations and a summary."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(here / "step.md"))
+    with planted(fault(name).change(BUILT_IN)) as gateway:
+        told(monkeypatch, gateway)
+        says(1, "run", *QUICK, *gateway.options, "--save-corpus=corpus", "--shrink-requests=20")
+    says(1, "judge", "reports/journal.sqlite", "--report-dir=again")
+    document = json.loads((here / "reports" / "report.json").read_bytes())
+
+    assert "non-conformant" == document["verdict"]
+    assert (here / "step.md").exists()
+    assert list((here / "corpus").iterdir())
+    assert {} == leaks_below(here)
+
+
+@pytest.fixture
+def closed() -> Iterator[str]:
+    """The URL of a gateway that nobody can reach, with secrets where they do not belong."""
+    return f"{free_address().url}/api/v2"
+
+
+@pytest.mark.parametrize(
+    ("code", "options"),
+    [
+        (3, ()),
+        (2, ("--callback-url", f"http://127.0.0.1:9/hooks?token={TOKEN}#fragment")),
+        (2, ("--callback-url", f"http://127.0.0.1:9/a|b?{NAMELESS}")),
+        (2, ("--callback-url", f"ftp://127.0.0.1:9/?token={TOKEN}")),
+        (2, ("--callback-token", f"{TOKEN}&")),
+        (2, ("--consumer-key", SECRET)),
+        (2, ("--callback-listen", f"{SECRET}:1:1")),
+    ],
+)
+def test_what_cannot_be_used_is_told_without_the_secrets(
+    code: int, options: tuple[str, ...], says: Speaking, closed: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the traceback, too."""
+    monkeypatch.setenv("STATUM_CONFORMANCE_CONSUMER_SECRET", SECRET)
+    for command in ("run", "doctor"):
+        says(code, command, "--gateway", closed, "--consumer-key", KEY, "--redact", REDACTED, *options)
+    assert {} == leaks_below(here)
+
+
+def test_a_bug_of_the_suite_tells_no_secret(says: Speaking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its error says, in whatever form."""
+
+    def fails(*_: object) -> Path:
+        raise KeyError(echoing, " ".join(FORMS))
+
+    monkeypatch.setattr(campaign, "run", fails)
+    with planted() as gateway:
+        told(monkeypatch, gateway)
+        called = says(4, "run", *QUICK, *gateway.options)
+    assert "Traceback (most recent call last):" in called.err
