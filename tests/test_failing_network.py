@@ -101,6 +101,7 @@ def test_a_gateway_that_notifies_nobody_is_found_out_over_a_network_that_loses_s
 
 def test_a_network_that_goes_down_ends_the_run_early(tmp_path: Path) -> None:
     """It is no use to go on, and nobody is to blame; nor is anything planned anew."""
+
     def held(given: Settings, there: FailingNetwork, _: FailingNetwork) -> Path:
         return campaign.run(given, Cut(there, 20, 1_000_000))
 

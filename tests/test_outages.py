@@ -120,7 +120,7 @@ def test_what_is_missing_of_an_outage_is_held_against_nobody(over_network: bool)
     assert "when its notification was due, the way back was cut: 115 canaries in a row on it got lost" == found.detail
 
 
-def test_without_a_lost_canary_it_is_the_gateway(tmp_path: Path) -> None:
+def test_without_a_lost_canary_it_is_the_gateway() -> None:
     """The same notifications missing."""
     found = verdict_of(judge(recorded(20, dict.fromkeys(range(4, 16), 0.0), up(220))), "NTF-01")
     assert (Verdict.FAIL, 12) == (found.verdict, found.failed)
@@ -161,7 +161,13 @@ def test_what_a_network_may_have_lost_the_first_time_is_not_late(
 
 # --- Whole runs
 
-QUICK = {"products": ("sms",), "max_examples": 100, "notify_within_s": 0.3, "limits": Limits(10_000, 10_000, 300.0)}
+QUICK = {
+    "products": ("sms",),
+    "max_examples": 100,
+    "notify_within_s": 0.3,
+    "limits": Limits(10_000, 10_000, 300.0),
+    "shrink_requests": 0,
+}
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,11 +55,11 @@ class Speaking:
     """Calls commands, and looks for secrets in what they say."""
 
     def __init__(self, capsys: Capsys) -> None:
-        self._capsys = capsys
+        self.capsys = capsys
 
     def __call__(self, code: int, *arguments: str) -> Called:
         """Call one, which has to end so."""
-        called = call(self._capsys, *arguments)
+        called = call(self.capsys, *arguments)
         assert code == called.code, called.out + called.err
         assert [] == leaks(called.out), arguments
         assert [] == leaks(called.err), arguments
@@ -89,7 +89,7 @@ def test_nothing_of_a_conformant_run_holds_a_secret(
     says(0, "keygen", "run.key")
     with planted() as gateway:
         told(monkeypatch, gateway)
-        assert TOKEN in call_with_tokens(says, gateway)
+        says(0, "doctor", *QUICK[:1], *gateway.options)
         says(0, "config", "run")
         says(0, "run", "--plan", "--format=json", *QUICK, *gateway.options)
         says(0, "run", *QUICK, *gateway.options, "--sign-key=run.key")
@@ -100,7 +100,7 @@ def test_nothing_of_a_conformant_run_holds_a_secret(
     says(0, "report", "--from=reports", "--html=page.html")
     says(0, "compare", "reports", "again", "--html=compared.html")
     says(0, "badge", "reports/certificate.json", "--output=badge.svg")
-    says(0, "badge", "reports", "--endpoint", "--output=badge.json")
+    says(0, "badge", "reports/report.json", "--endpoint", "--output=badge.json")
 
     assert {*REPORTS, campaign.JOURNAL, "certificate.json", "replay"} == {
         path.name for path in (here / "reports").iterdir()
@@ -109,11 +109,18 @@ def test_nothing_of_a_conformant_run_holds_a_secret(
     assert b"[REDACTED]" in (here / "reports" / "traffic.har").read_bytes(), "the gateway said them all"
 
 
-def call_with_tokens(says: Speaking, gateway: Planted) -> str:
-    """The URLs to register: masked, but where they are asked for whole."""
-    masked = says(0, "doctor", "--product=sms", *gateway.options)
-    assert f"{gateway.address.url}/hooks/callbacks/sms?…&token=…" in masked.out
-    return call(says._capsys, "doctor", "--product=sms", "--show-callback-token", *gateway.options).out
+def test_urls_to_register_are_shown_whole_where_that_is_asked_for(
+    says: Speaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And only there."""
+    with planted() as gateway:
+        told(monkeypatch, gateway)
+        masked = says(0, "doctor", "--product=sms", *gateway.options)
+        whole = call(says.capsys, "doctor", "--product=sms", "--show-callback-token", *gateway.options)
+    url = f"{gateway.address.url}/hooks/callbacks/sms"
+
+    assert f"  sms: {url}?…&token=…" in masked.out.splitlines()
+    assert f"  sms: {url}?{NAMELESS}&token={TOKEN}" in whole.out.splitlines()
 
 
 @pytest.mark.parametrize("name", ["status-code-as-string", "result-code-as-number"])
@@ -135,12 +142,6 @@ def test_nothing_of_a_run_that_fails_holds_a_secret(
     assert {} == leaks_below(here)
 
 
-@pytest.fixture
-def closed() -> Iterator[str]:
-    """The URL of a gateway that nobody can reach, with secrets where they do not belong."""
-    return f"{free_address().url}/api/v2"
-
-
 @pytest.mark.parametrize(
     ("code", "options"),
     [
@@ -154,9 +155,10 @@ def closed() -> Iterator[str]:
     ],
 )
 def test_what_cannot_be_used_is_told_without_the_secrets(
-    code: int, options: tuple[str, ...], says: Speaking, closed: str, here: Path, monkeypatch: pytest.MonkeyPatch
+    code: int, options: tuple[str, ...], says: Speaking, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the traceback, too."""
+    """With the traceback, too; an address where nobody listens among it."""
+    closed = f"{free_address().url}/api/v2"
     monkeypatch.setenv("STATUM_CONFORMANCE_CONSUMER_SECRET", SECRET)
     for command in ("run", "doctor"):
         says(code, command, "--gateway", closed, "--consumer-key", KEY, "--redact", REDACTED, *options)
@@ -174,3 +176,60 @@ def test_a_bug_of_the_suite_tells_no_secret(says: Speaking, monkeypatch: pytest.
         told(monkeypatch, gateway)
         called = says(4, "run", *QUICK, *gateway.options)
     assert "Traceback (most recent call last):" in called.err
+
+
+# --- Clients
+
+# A driver whose receivers are at another address each time it is started; the first time it dies over its second call.
+DRIVER = """
+import json, pathlib, sys
+count = pathlib.Path("count")
+number = len(count.read_text()) if count.exists() else 0
+count.write_text("x" * (number + 1))
+url = f"http://127.0.0.1:{sys.argv[1]}/hook?token=planted-{number}-Driver8z"
+print("listening at", url, file=sys.stderr, flush=True)
+calls = 0
+for line in sys.stdin:
+    message = json.loads(line)
+    answer = {"id": message.get("id", ""), "outcome": "accepted", "request_id": url}
+    if message["cmd"] == "hello":
+        answer = {"protocol": 1, "implementation": {"name": "tiny"}, "commands": ["sms"], "features": ["callback"]}
+        answer["callback_urls"] = {"sms": url}
+    if message["cmd"] == "stop":
+        break
+    calls += message["cmd"] == "invoke"
+    if number == 0 and calls == 2:
+        sys.exit(f"cannot serve {url}")
+    print(json.dumps(answer), flush=True)
+"""
+
+
+def test_nothing_of_a_certification_holds_a_secret(says: Speaking, here: Path) -> None:
+    """Of the driver's command line, and of each callback URL that it ever names, before it died and after."""
+    (here / "driver.py").write_text(DRIVER, encoding="utf-8")
+    program = f"{sys.executable} -S -E driver.py {free_address().port}"
+    line = f"{program} https://h.example/?planted-Given4q --password {SECRET}"
+    given = ("--driver", line, "--redact", SECRET, "--product=sms", "--max-examples=0", "--seed=7")
+    called = says(1, "certify", *given)
+    says(1, "judge", "reports/journal.sqlite", "--report-dir=again")
+    (here / "count").unlink()
+    (here / "driver.py").unlink()
+    tokens = ("planted-0-Driver8z", "planted-1-Driver8z", "planted-Given4q")
+    files = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+
+    assert 5 < len(files)
+    assert {} == leaks_below(here)
+    assert [] == [(path, token) for path, content in files.items() for token in tokens if token.encode() in content]
+    assert [] == [token for token in tokens if token in called.out + called.err]
+    record = read_journal(here / "reports" / campaign.JOURNAL)
+    assert 2 == sum(note.kind == "hello" for note in record.notes)
+    assert any("listening at" in message.line for message in record.messages)
+
+
+def test_a_driver_that_says_no_hello_is_told_without_its_secrets(says: Speaking, here: Path) -> None:
+    """Its last words are shown."""
+    (here / "driver.py").write_text("import sys; sys.exit('no ' + sys.argv[1])", encoding="utf-8")
+    url = "https://h.example/hooks?token=planted-Given4q"
+    called = says(3, "certify", "--driver", f"{sys.executable} -S -E driver.py {url}", "--product=sms")
+    assert "it wrote 'no https://h.example/hooks?token=[REDACTED]'" in called.err.splitlines()[-1]
+    assert "planted-Given4q" not in called.err + called.out

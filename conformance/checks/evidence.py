@@ -72,7 +72,7 @@ class Terms:
     ways_lost: Mapping[str, str] = field(default_factory=dict)
     network_back: bool = False
     canaries: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    watch: Watch = Watch()
+    watch: Watch = field(default_factory=Watch)
     stand_ins: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gaps: tuple[tuple[float, float], ...] = ()
 

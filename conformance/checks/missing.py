@@ -49,8 +49,8 @@ def sent_once_more(terms: Terms, product: str, late: int, owed: int) -> str | No
     if not terms.network_back or chance_of_as_many(late, owed, lost, sent) <= BY_CHANCE:
         return None
     return (
-        f"{late} of {owed} notifications came late, and of {sent} canaries on the same way {lost} were lost: it may have "
-        "been the second try"
+        f"{late} of {owed} notifications came late, and of {sent} canaries on the same way {lost} were lost: each may "
+        "have been a second try"
     )
 
 

@@ -27,8 +27,9 @@ IN_A_ROW_BY_CHANCE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """`since`: when the last canary before it was sent that arrived; `until`: the first one after it. `lost`: those
-    between. Infinite where there is none.
+    """A time in which the way was cut, and how many canaries were `lost` then.
+
+    `since`: when the last one before it was sent that arrived; `until`: the first after it. Infinite if there is none.
     """
 
     since: float

@@ -230,7 +230,9 @@ class _Greeted:
             raise _without(
                 [*settings.protected, *heard.tokens],
                 f"driver {settings.driver!r} did not say hello: {death}",
-                f"it wrote {heard.last_words!r}" if heard.last_words else "docs/driver-protocol.md has what is expected",
+                f"it wrote {heard.last_words!r}"
+                if heard.last_words
+                else "docs/driver-protocol.md has what is expected",
             ) from None
         try:
             journal = Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello))

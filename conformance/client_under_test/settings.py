@@ -43,8 +43,8 @@ class Settings:
     `observe`: where to listen for a client that is run by hand; it ends after `observe_for_s`, or when nothing has come
     for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
     `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `patience_s`: how much
-    longer than its time-out the client may take. `redact`: values that are written down nowhere. `expectations`: what is known to fall short. Raises UsageError for
-    what cannot be used.
+    longer than its time-out the client may take. `expectations`: what is known to fall short. `redact`: values that are
+    written down nowhere. Raises UsageError for what cannot be used.
     """
 
     driver: str | None = None
