@@ -37,7 +37,7 @@ from conformance.traffic import Request
 
 ROUNDS = 3
 # Valid payloads for each command in the suite's larger run: enough that start and end do not count for much.
-EXAMPLES = 400
+EXAMPLES = 1_000
 # Examples of each command for those who send one after the other; they have no start and end to speak of.
 ONE_BY_ONE = 200
 # The aims: how many times as fast the suite is to be. It does more than bare httpx does with each answer.

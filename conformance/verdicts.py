@@ -158,16 +158,22 @@ def judge(
     checks: Mapping[str, Check] = CHECKS,
     expectations: Expectations | None = None,
     scope: Callable[[Record], Record] = run_proper,
+    *,
+    measured: bool = True,
 ) -> Judged:
     """Judge a recorded run by the catalogue: that of a gateway by `checks`, or the certification of a client.
 
     Nothing is expected to fall short without `expectations`. `scope` is the part of a gateway's run that is judged.
+    What it exercised is counted if it is to be `measured`: that takes about as long as judging.
     Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
     """
     expectations = expectations or Expectations()
     day = day_of(record) if expectations.entries else date.min
     part = record if is_client(record) else scope(record)
-    heard = _hear_client(record, expectations, day) if is_client(record) else _hear(part, checks, expectations, day)
+    if is_client(record):
+        heard = _hear_client(record, expectations, day)
+    else:
+        heard = _hear(part, checks, expectations, day, measured=measured)
     verdicts = heard.verdicts
     chosen = bool(record.settings.get("cases"))
     if chosen:
@@ -201,7 +207,9 @@ class _Heard:
     gave_up: bool = False
 
 
-def _hear(record: Record, checks: Mapping[str, Check], expectations: Expectations, day: date) -> _Heard:
+def _hear(
+    record: Record, checks: Mapping[str, Check], expectations: Expectations, day: date, *, measured: bool
+) -> _Heard:
     """The run of a gateway."""
     terms = Terms.of(record)
     pairs = catalogue().judged(Actor.GATEWAY, tuple(COMMANDS[name] for name in terms.commands))
@@ -209,7 +217,7 @@ def _hear(record: Record, checks: Mapping[str, Check], expectations: Expectation
     hearing = Hearing.of(
         record,
         [(checks[r.id], command) for r, command in pairs],
-        witnesses=[coverage.see],
+        witnesses=[coverage.see] if measured else [],
         listed=[_beginnings(expectations, r, command, terms, day) for r, command in pairs],
     )
     verdicts = tuple(
@@ -217,7 +225,7 @@ def _hear(record: Record, checks: Mapping[str, Check], expectations: Expectation
         for (requirement, command), tally in zip(pairs, hearing.tallies, strict=True)
     )
     accepted = sum(outcome.accepted for outcome in hearing.evidence.final.values())
-    return _Heard(terms, verdicts, hearing.tallies, accepted, coverage.of(terms.commands))
+    return _Heard(terms, verdicts, hearing.tallies, accepted, coverage.of(terms.commands) if measured else ())
 
 
 def _hear_client(record: Record, expectations: Expectations, day: date) -> _Heard:

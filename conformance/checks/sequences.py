@@ -8,7 +8,7 @@ rejected; nothing was accepted between two looks at the balance. Where that did 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -28,26 +28,26 @@ BEYOND_CHANCE = 2
 
 def after_rejection_is_accepted(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """IDM-04, where the earlier request was rejected, and a request of the same group shows that no other run was."""
-    for answer in evidence.final_of(command, Kind.REPEAT):
-        if answer.aspect != "after-rejection":
-            continue
-        rejected = evidence.earlier_of(answer)
-        if rejected is None or not rejected.rejected:
-            yield Unobserved(Reason.PRECONDITION, "the similar request before it was not rejected", answer.number)
-        elif obstacle := _obstacle(evidence, answer):
-            yield obstacle
-        else:
-            yield from verdict_of(answer, accepted(answer))
+    unmet = "the similar request before it was not rejected"
+    return _accepted_after(evidence, command, "after-rejection", lambda earlier: earlier.rejected, unmet)
 
 
 def other_product_is_accepted(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """IDM-05, where the request of the other product was accepted."""
+    unmet = "the other product's request was not accepted"
+    return _accepted_after(evidence, command, "other-product", lambda earlier: earlier.accepted, unmet)
+
+
+def _accepted_after(
+    evidence: Evidence, command: str | None, aspect: str, met: Callable[[Outcome], bool], unmet: str
+) -> Iterator[Judgement]:
+    """Steps of that aspect are accepted, where what went before them went as it should; else it is `unmet`."""
     for answer in evidence.final_of(command, Kind.REPEAT):
-        if answer.aspect != "other-product":
+        if answer.aspect != aspect:
             continue
         earlier = evidence.earlier_of(answer)
-        if earlier is None or not earlier.accepted:
-            yield Unobserved(Reason.PRECONDITION, "the other product's request was not accepted", answer.number)
+        if earlier is None or not met(earlier):
+            yield Unobserved(Reason.PRECONDITION, unmet, answer.number)
         elif obstacle := _obstacle(evidence, answer):
             yield obstacle
         else:

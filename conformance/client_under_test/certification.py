@@ -24,7 +24,7 @@ from conformance.client_under_test.plan import Call, Cases, Credential, again, c
 from conformance.client_under_test.protocol import Hello
 from conformance.client_under_test.settings import Settings, program_of
 from conformance.client_under_test.staging import Setting
-from conformance.client_under_test.witness import STRAY, Stage, Witness
+from conformance.client_under_test.witness import STRAY, Stage, Witness, wait_for_resends
 from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError
 from conformance.journal import Journal, Redaction
@@ -330,10 +330,7 @@ def watch(bench: Bench) -> None:
 
     `waited_s` of the note: since when nothing was answered that could have had it sent again.
     """
-    since = bench.witness.troubled_at
-    if since is not None and (left := since + bench.settings.resend_window_s - time.monotonic()) > 0:
-        bench.progress.phase("listen", f"{left:.1f} s")
-        time.sleep(left)
+    since = wait_for_resends(bench.witness, bench.settings.resend_window_s, bench.progress)
     at = time.monotonic()
     bench.journal.note("settled", {"at": at, "waited_s": None if since is None else round(at - since, 3)})
 

@@ -210,7 +210,7 @@ def repeats(examination: Examination, subjects: Sequence[Subject]) -> None:
     """The same again; and, where the client can be asked, something else instead. One wait serves all products."""
     pairs = [pair for subject in subjects for pair in repeated_cases(subject, contradicted=examination.can_ask)]
     examination.round([first for first, _ in pairs])
-    time.sleep(REPEAT_AFTER_S)
+    time.sleep(REPEAT_AFTER_S)  # a distance between the two is what is wanted; there is nothing to await
     again = [second for _, second in pairs]
     examination.round(again)
     examination.ask(again)

@@ -26,7 +26,7 @@ from conformance.callbacks.asgi_thread import Receive, Send
 from conformance.checks.client.sending import as_text
 from conformance.checks.reading import Content
 from conformance.client_under_test.settings import Settings
-from conformance.client_under_test.witness import STRAY, Witness
+from conformance.client_under_test.witness import STRAY, Witness, wait_for_resends
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import resolved
 from conformance.errors import SuiteError, UsageError
@@ -176,7 +176,7 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
             progress.phase("observe")
             try:
                 witness.wait(settings.observe_for_s, settings.observe_idle_s)
-                _settle(settings, witness, progress)
+                wait_for_resends(witness, settings.resend_window_s, progress)
             except KeyboardInterrupt:
                 pass  # that is how it is meant to end
             journal.note("settled", {"at": time.monotonic(), "waited_s": None})
@@ -184,14 +184,6 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
             raise SuiteError(f"the witness failed: {witness.errors[0]!r}") from witness.errors[0]
         journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
     return settings.report_dir / JOURNAL
-
-
-def _settle(settings: Settings, witness: Witness, progress: Progress) -> None:
-    """Wait for what might still be sent again."""
-    since = witness.troubled_at
-    if since is not None and (left := since + settings.resend_window_s - time.monotonic()) > 0:
-        progress.phase("listen", f"{left:.1f} s")
-        time.sleep(left)
 
 
 def _recorded(settings: Settings, account: Account) -> dict[str, Any]:

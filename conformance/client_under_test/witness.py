@@ -27,6 +27,7 @@ from conformance.mock_gateway.answering import AnswerProtocol, Channel, put, rec
 from conformance.mock_gateway.behaviour import Behaviour, Ending, Reply, Wire
 from conformance.mock_gateway.gateway import BASE_PATH, JSON_HEADER, Answer, Gateway
 from conformance.mock_gateway.rendering import json_bytes
+from conformance.progress import Progress
 from conformance.traffic import Request, Response
 
 STRAY = "stray"
@@ -194,3 +195,15 @@ def _refusal(status: int, description: str) -> Reply:
 
 _NOWHERE = _refusal(404, "There is nothing at this address")
 _STRANGER = _refusal(401, "Nobody is known here")
+
+
+def wait_for_resends(witness: Witness, window_s: float, progress: Progress) -> float | None:
+    """Wait until `window_s` after the last answer that could have something sent again; when that was, if ever.
+
+    What is waited for is that nothing comes, so there is no condition that could end it sooner.
+    """
+    since = witness.troubled_at
+    if since is not None and (left := since + window_s - time.monotonic()) > 0:
+        progress.phase("listen", f"{left:.1f} s")
+        time.sleep(left)
+    return since

@@ -91,9 +91,8 @@ class Search:
 
         `late_s`: for how long the run awaits a notification that is late.
         """
-        wanting = [
-            verdict for verdict in judge(record, expectations=settings.expectations).verdicts if _wants_inquiry(verdict)
-        ]
+        judged = judge(record, expectations=settings.expectations, measured=False)
+        wanting = [verdict for verdict in judged.verdicts if _wants_inquiry(verdict)]
         watched = [Watched(CHECKS[verdict.requirement.id], verdict.command) for verdict in wanting]
         within = settings.notify_within_s
         if not watched:

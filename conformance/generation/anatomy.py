@@ -117,9 +117,8 @@ def _found(body: bytes) -> Iterator[str]:
 
 def _of_text(text: str) -> Iterator[str]:
     skeleton = _STRING.sub(lambda string: '""' if string[1] else '"', text)
-    deepest, left_open = _depth(skeleton)
-    if deepest > DEEP:
-        yield "nesting that is never closed" if left_open else "deep nesting"
+    if _is_deep(skeleton):
+        yield "nesting that is never closed" if _is_left_open(skeleton) else "deep nesting"
         return
     reading = _Reading()
     try:
@@ -137,10 +136,16 @@ def _of_text(text: str) -> Iterator[str]:
         yield from reading.told(value)
 
 
-def _depth(skeleton: str) -> tuple[int, bool]:
-    """How deep brackets are nested, and whether one is left open."""
-    depths = list(accumulate(map(_STEPS.__getitem__, _BRACKETS.findall(skeleton)), initial=0))
-    return max(depths), depths[-1] > 0
+def _is_deep(skeleton: str) -> bool:
+    """Whether brackets are nested more than DEEP levels; nearly no body has so many at all."""
+    if skeleton.count("[") + skeleton.count("{") <= DEEP:
+        return False
+    return max(accumulate(map(_STEPS.__getitem__, _BRACKETS.findall(skeleton)))) > DEEP
+
+
+def _is_left_open(skeleton: str) -> bool:
+    """Whether more brackets are opened than closed."""
+    return sum(_STEPS[bracket] * skeleton.count(bracket) for bracket in _STEPS) > 0
 
 
 def _unreadable(text: str, skeleton: str) -> Iterator[str]:
@@ -154,7 +159,7 @@ def _unreadable(text: str, skeleton: str) -> Iterator[str]:
         yield "quotes of the wrong kind"
     elif skeleton.count('"') % 2:
         yield "cut within a text"
-    elif _depth(skeleton)[1]:
+    elif _is_left_open(skeleton):
         yield next((name for name, end in _ENDS if end.search(skeleton)), "no JSON")
     elif _TRAILING_COMMA.search(skeleton):
         yield "comma behind the last member"

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from conformance.callbacks.ledger import request_id_of
 from conformance.contract.commands import PRODUCTS
 from conformance.journal import Record
-from conformance.traffic import Response
 
 # As many as a plot of a few hundred pixels can show.
 BINS = 40
@@ -91,7 +91,7 @@ class Figures:
                 continue
             took = exchange.answered_at - exchange.sent_at
             answers[commands.get(exchange.case_id) or "none"].add(exchange.sent_at - start, took)
-            if (request_id := _request_id(exchange.response)) is not None:
+            if (request_id := request_id_of(exchange.response.body)) is not None:
                 answered.setdefault(request_id, exchange.answered_at)
         for notification in record.notifications:
             product, members = notification.product, _members(notification.request.body)
@@ -114,12 +114,6 @@ class Figures:
             "notifications": {name: series.described() for name, series in self.notifications.items()},
             "result_codes": {name: dict(codes) for name, codes in self.result_codes.items()},
         }
-
-
-def _request_id(response: Response) -> str | None:
-    members = _members(response.body)
-    request_id = members.get("request_id") if members else None
-    return request_id if isinstance(request_id, str) else None
 
 
 def _members(body: bytes) -> Mapping[str, Any] | None:

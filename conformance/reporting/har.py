@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from heapq import merge
 from http import HTTPStatus
@@ -27,6 +27,8 @@ from conformance.traffic import Exchange, Headers, Notification, Request, Respon
 UNKNOWN = -1
 # What the receiver answers: 200 at the path of a product, 404 at any other.
 TAKEN, STRAY = 200, 404
+
+_PHRASES: Mapping[int, str] = {status.value: status.phrase for status in HTTPStatus}
 
 Entry = tuple[float, dict[str, Any]]
 
@@ -129,7 +131,7 @@ def _posted(request: Request, masking: Masking) -> dict[str, Any]:
 def _response(response: Response, masking: Masking) -> dict[str, Any]:
     return {
         "status": response.status,
-        "statusText": _reason(response.status),
+        "statusText": _PHRASES.get(response.status, ""),
         "httpVersion": response.http_version,
         "cookies": [],
         "headers": _headers(response.headers, masking),
@@ -138,10 +140,6 @@ def _response(response: Response, masking: Masking) -> dict[str, Any]:
         "headersSize": UNKNOWN,
         "bodySize": UNKNOWN,
     }
-
-
-def _reason(status: int) -> str:
-    return HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
 
 
 def _content(response: Response, masking: Masking) -> dict[str, Any]:

@@ -12,7 +12,7 @@ Requests of one round are sent at the same moment: their `sent_at` is the same n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
@@ -50,16 +50,16 @@ class What(StrEnum):
 def what_is(request: Request, content: Content, command: Command) -> What:
     """Read off the bytes."""
     declared = (header(request.headers, "content-type") or "").partition(";")[0].strip().lower()
-    signs = (
-        (What.METHOD, request.method != "POST"),
-        (What.EMPTY, not request.body.strip()),
-        (What.HUGE, len(request.body) >= HUGE),
-        (What.MEDIA_TYPE, declared != "application/json"),
-        (What.NO_JSON, content.error is not None),
-        (What.INCOMPLETE, not is_complete(command, content.value)),
-        (What.OPEN, bool(violations(f"{command.folder}/notification", content.value))),
+    signs: tuple[tuple[What, Callable[[], bool]], ...] = (
+        (What.METHOD, lambda: request.method != "POST"),
+        (What.EMPTY, lambda: not request.body.strip()),
+        (What.HUGE, lambda: len(request.body) >= HUGE),
+        (What.MEDIA_TYPE, lambda: declared != "application/json"),
+        (What.NO_JSON, lambda: content.error is not None),
+        (What.INCOMPLETE, lambda: not is_complete(command, content.value)),
+        (What.OPEN, lambda: bool(violations(f"{command.folder}/notification", content.value))),
     )
-    return next((what for what, shows in signs if shows), What.VALID)
+    return next((what for what, shows in signs if shows()), What.VALID)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ Evidence.of     what of a record is to be shown, gathered in two passes
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from conformance.callbacks.ledger import request_id_of
 from conformance.journal import Record
 from conformance.reporting.masking import Masking
 from conformance.reporting.page.markup import body_markup
@@ -50,7 +50,7 @@ class Evidence:
         by_number = {}
         first_at: dict[str, float] = {}
         for notification in record.notifications:
-            request_id = _member(notification.request.body)
+            request_id = request_id_of(notification.request.body)
             if notification.number in named:
                 by_number[notification.number] = notification
             if request_id is None:
@@ -149,14 +149,4 @@ def _rows(record: Record, first_at: Mapping[str, float]) -> Iterator[Sequence[An
 
 
 def _request_id(exchange: Exchange) -> str | None:
-    return _member(exchange.response.body) if exchange.response else None
-
-
-def _member(body: bytes) -> str | None:
-    """The request_id of a body, if it has one."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    request_id = value.get("request_id") if isinstance(value, dict) else None
-    return request_id if isinstance(request_id, str) else None
+    return request_id_of(exchange.response.body) if exchange.response else None
