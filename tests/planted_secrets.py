@@ -4,6 +4,7 @@ KEY, SECRET …   the canaries; none of them is any good to anybody
 FORMS           what none of them may look like, in whatever is left behind
 echoing         a behaviour with all of them in its answers and notifications
 Planted         a gateway of that behaviour, and what the command is told of it
+errands         the commands that meet a gateway or its journal, one after the other
 leaks           what is found in some bytes
 """
 
@@ -43,7 +44,8 @@ def _within_base64(value: str) -> Iterator[str]:
         yield from (whole[begin:end], whole[begin:end].translate({ord("+"): "-", ord("/"): "_"}))
 
 
-def _forms(value: str) -> Iterator[str]:
+def forms_of(value: str) -> Iterator[str]:
+    """It in plain, as URLs and JSON have it, in either case, and within base64."""
     yield from (value, quote(value), quote(value, safe=""), quote_plus(value), value.upper(), value.lower())
     yield value.replace("/", "\\/")
     yield from _within_base64(value)
@@ -51,7 +53,7 @@ def _forms(value: str) -> Iterator[str]:
 
 SAID = (SECRET, TOKEN, NAMELESS, REDACTED)
 FORMS: Mapping[str, str] = {
-    **{form: value for value in SAID for form in _forms(value)},
+    **{form: value for value in SAID for form in forms_of(value)},
     CREDENTIAL: "the credential",
     CREDENTIAL.rstrip("="): "the credential",
     quote(CREDENTIAL, safe=""): "the credential",
@@ -117,6 +119,24 @@ def planted(behaviour: Behaviour = BUILT_IN) -> Iterator[Planted]:
             (*options, "--redact", REDACTED, "--consumer-key", KEY),
             {"STATUM_CONFORMANCE_CONSUMER_SECRET": SECRET, "STATUM_CONFORMANCE_CALLBACK_TOKEN": TOKEN},
         )
+
+
+QUICK = ("--product=sms", "--max-examples=0", "--seed=7")
+
+
+def errands(gateway: Planted) -> Iterator[tuple[str, ...]]:
+    """What is called in a directory, after `keygen run.key`, and has to end well."""
+    yield ("doctor", "--product=sms", *gateway.options)
+    yield ("config", "run")
+    yield ("run", "--plan", "--format=json", *QUICK, *gateway.options)
+    yield ("run", *QUICK, *gateway.options, "--sign-key=run.key")
+    yield ("listen", "--for=0.1", *gateway.options)
+    yield ("replay", "sms/valid/sample/1", *gateway.options)
+    yield ("judge", "reports/journal.sqlite", "--report-dir=again")
+    yield ("report", "--from=reports", "--html=page.html")
+    yield ("compare", "reports", "again", "--html=compared.html")
+    yield ("badge", "reports/certificate.json", "--output=badge.svg")
+    yield ("badge", "reports/report.json", "--endpoint", "--output=badge.json")
 
 
 def leaks(content: bytes | str) -> list[str]:

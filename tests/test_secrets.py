@@ -15,11 +15,13 @@ from planted_secrets import (
     FORMS,
     KEY,
     NAMELESS,
+    QUICK,
     REDACTED,
     SECRET,
     TOKEN,
     Planted,
     echoing,
+    errands,
     leaks,
     leaks_below,
     planted,
@@ -32,8 +34,6 @@ from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.writing import REPORTS
 
 Capsys = pytest.CaptureFixture[str]
-
-QUICK = ("--product=sms", "--max-examples=0", "--seed=7")
 
 
 @pytest.fixture(autouse=True)
@@ -89,18 +89,8 @@ def test_nothing_of_a_conformant_run_holds_a_secret(
     says(0, "keygen", "run.key")
     with planted() as gateway:
         told(monkeypatch, gateway)
-        says(0, "doctor", *QUICK[:1], *gateway.options)
-        says(0, "config", "run")
-        says(0, "run", "--plan", "--format=json", *QUICK, *gateway.options)
-        says(0, "run", *QUICK, *gateway.options, "--sign-key=run.key")
-        says(0, "listen", "--for=0.1", *gateway.options)
-        case = read_journal(here / "reports" / campaign.JOURNAL).cases[5].id
-        says(0, "replay", case, *gateway.options)
-    says(0, "judge", "reports/journal.sqlite", "--report-dir=again")
-    says(0, "report", "--from=reports", "--html=page.html")
-    says(0, "compare", "reports", "again", "--html=compared.html")
-    says(0, "badge", "reports/certificate.json", "--output=badge.svg")
-    says(0, "badge", "reports/report.json", "--endpoint", "--output=badge.json")
+        for arguments in errands(gateway):
+            says(0, *arguments)
 
     assert {*REPORTS, campaign.JOURNAL, "certificate.json", "replay"} == {
         path.name for path in (here / "reports").iterdir()
