@@ -96,12 +96,20 @@ def echoing(behaviour: Behaviour = BUILT_IN) -> Behaviour:
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """`options` and `variables` that the command is told; the secret is in the environment."""
+    """What the command is told of a gateway: `where` it is, and what has `secrets` in it; both are the `options`.
 
-    url: str
+    `variables` of the environment have the secret itself.
+    """
+
     address: Address
-    options: tuple[str, ...]
+    where: tuple[str, ...]
+    secrets: tuple[str, ...]
     variables: Mapping[str, str]
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.where, *self.secrets)
 
 
 @contextmanager
@@ -112,11 +120,10 @@ def planted(behaviour: Behaviour = BUILT_IN) -> Iterator[Planted]:
     callbacks = {p: f"{address.url}/hooks/callbacks/{p}?{NAMELESS}&token={TOKEN}" for p in PRODUCTS}
     account = replace(Account.sample(callbacks), consumer_key=KEY, consumer_secret=SECRET)
     with serve_mock(account, echoing(behaviour), seed=1) as server:
-        options = ("--gateway", server.url, "--callback-listen", str(address), "--callback-url", public)
         yield Planted(
-            server.url,
             address,
-            (*options, "--redact", REDACTED, "--consumer-key", KEY),
+            ("--gateway", server.url, "--callback-listen", str(address)),
+            ("--callback-url", public, "--redact", REDACTED, "--consumer-key", KEY),
             {"STATUM_CONFORMANCE_CONSUMER_SECRET": SECRET, "STATUM_CONFORMANCE_CALLBACK_TOKEN": TOKEN},
         )
 

@@ -110,7 +110,7 @@ def outages(figures: Figures, seeds: int) -> None:
         def held(given: Settings, _: FailingNetwork, back: FailingNetwork, begin: int = begin, end: int = end) -> Path:
             return campaign.run(given, Cut(back, begin, end))
 
-        fair = told(_judged(figures, FAIR, FAIR, behaviour, 0, limits=limits, notify_within_s=2.0))
+        fair = told(_judged(figures, FAIR, FAIR, behaviour, 0, notify_within_s=2.0))
         for seed in range(seeds):
             judgement = _judged(figures, FAIR, FAIR, behaviour, seed, limits=limits, notify_within_s=2.0, hold=held)
             _compare(figures, f"{name}, and a way back that was cut, seed {seed}", fair, judgement)

@@ -60,7 +60,7 @@ def _killed(figures: Figures, here: Path, gateway: Planted) -> None:
     said = leaks(out) + leaks(err)
     figures.add("secrets found in artefacts", len(said), f"a killed run said {said}")
     figures.search(here, *SAID)
-    _called(figures, here, gateway, 0, "run", "--resume", str(path), *gateway.options[-8:])
+    _called(figures, here, gateway, 0, "run", "--resume", str(path), *gateway.secrets)
 
 
 def _sent(path: Path) -> int:
