@@ -11,6 +11,7 @@ from conformance.certificate.subject import files_of_command
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.complaints import Complaints
+from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.options import (
     CAMPAIGN,
     CLIENT,
@@ -23,7 +24,6 @@ from conformance.cli.options import (
     report_options,
     timeout_options,
 )
-from conformance.cli.run import terminated_as_interrupted
 from conformance.cli.verdict import judge_journal
 from conformance.client_under_test.certification import certify as hold
 from conformance.client_under_test.heard import tokens_in
@@ -63,10 +63,11 @@ def certify(**options: Any) -> int:
     """
     settings = settings_from(options)
     certification = certification_from(options, files_of_command(settings.driver or ""))
-    with terminated_as_interrupted(), progress_on(remarks()) as progress:
-        journal = hold(settings, progress) if settings.observe is None else observe(settings, _introduce, progress)
-        progress.phase("judge")
-    return judge_journal(journal, settings.report_dir, certification=certification)
+    with terminated_as_interrupted():
+        with progress_on(remarks()) as progress:
+            journal = hold(settings, progress) if settings.observe is None else observe(settings, _introduce, progress)
+            progress.phase("judge")
+        return judge_journal(journal, settings.report_dir, certification=certification)
 
 
 def _introduce(base_url: str, account: Account) -> None:

@@ -12,6 +12,7 @@ import click
 from conformance.cli.as_recorded import as_recorded
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.complaints import Complaints
+from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.limits import limit_options
 from conformance.cli.options import (
     REPORTS,
@@ -21,7 +22,6 @@ from conformance.cli.options import (
     report_options,
     waiting_options,
 )
-from conformance.cli.run import terminated_as_interrupted
 from conformance.cli.verdict import obstacle_in
 from conformance.contract.commands import COMMANDS
 from conformance.errors import UsageError, did_you_mean

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +14,7 @@ from conformance.cli.as_recorded import as_recorded
 from conformance.cli.certificates import SECTION as CERTIFICATE
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.limits import limit_options
 from conformance.cli.options import (
     account_options,
@@ -126,10 +125,11 @@ def run(**options: Any) -> int:
     if click.get_current_context().get_parameter_source("form") is ParameterSource.COMMANDLINE:
         raise UsageError(f"--format {options['form']} is given without --plan, which it is for")
     certification = certification_from(options)
-    with terminated_as_interrupted(), progress_on(remarks()) as progress:
-        journal = campaign.run(settings, progress)
-        progress.phase("judge")
-    return judge_journal(journal, settings.report_dir, settings.save_corpus, certification)
+    with terminated_as_interrupted():
+        with progress_on(remarks()) as progress:
+            journal = campaign.run(settings, progress)
+            progress.phase("judge")
+        return judge_journal(journal, settings.report_dir, settings.save_corpus, certification)
 
 
 def _resumed(path: Path, options: dict[str, Any]) -> int:
@@ -153,10 +153,11 @@ def _resumed(path: Path, options: dict[str, Any]) -> int:
     if settings.consumer_key != key:
         raise UsageError(f"the run of {path} was that of consumer key {key}, not of {settings.consumer_key}")
     certification = certification_from(options)
-    with terminated_as_interrupted(), progress_on(remarks()) as progress:
-        campaign.resume(path, settings, progress)
-        progress.phase("judge")
-    return judge_journal(path, path.parent, options["save_corpus"], certification)
+    with terminated_as_interrupted():
+        with progress_on(remarks()) as progress:
+            campaign.resume(path, settings, progress)
+            progress.phase("judge")
+        return judge_journal(path, path.parent, options["save_corpus"], certification)
 
 
 def _planned(settings: Settings, form: str) -> int:
@@ -167,13 +168,3 @@ def _planned(settings: Settings, form: str) -> int:
     else:
         show_plan(plan, settings, results())
     return 0
-
-
-@contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """While entered, SIGTERM ends the campaign as Ctrl-C does: what is there is judged."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
