@@ -44,13 +44,15 @@ def main() -> int:
     if unknown := [name for name in given.names if name not in PARTS]:
         parser.error(f"{', '.join(unknown)}: expected {', '.join(PARTS)}")
     figures = Figures()
-    for name in given.names or PARTS:
-        begun = time.monotonic()
-        PARTS[name](figures, given.seeds)
-        print(f"{name}: {time.monotonic() - begun:.0f} s", flush=True)
-    print("\n".join(("", *figures.table())))
-    for told in figures.told:
-        print(f"\n{told}", file=sys.stderr)
+    try:
+        for name in given.names or PARTS:
+            begun = time.monotonic()
+            PARTS[name](figures, given.seeds)
+            print(f"{name}: {time.monotonic() - begun:.0f} s", flush=True)
+    finally:
+        print("\n".join(("", *figures.table())))
+        for told in figures.told:
+            print(f"\n{told}", file=sys.stderr)
     return 1 if figures.wrong else 0
 
 
