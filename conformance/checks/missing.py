@@ -78,7 +78,7 @@ def in_an_outage(terms: Terms, answer: Outcome) -> Unobserved | None:
     if outage is None:
         return None
     lost = "a canary" if outage.lost == 1 else f"{outage.lost} canaries in a row"
-    detail = f"when its notification was due, the way back was cut: {lost} on it got lost"
+    detail = f"the way back was cut while a notification was due: {lost} got lost on it"
     return Unobserved(Reason.ENVIRONMENT, detail, answer.number)
 
 
