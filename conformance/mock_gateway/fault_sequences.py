@@ -7,6 +7,7 @@ for what the contract leaves open. Airtime is left alone there: within its windo
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Callable, Hashable
@@ -33,6 +34,11 @@ INSTANT_S = 2.0
 HELD_S = 1.0
 # The other has to be there by then, or it would be too late for the one that waits.
 SWAPPED_WITHIN_S = 0.8
+
+# More requests than are ever on their way together.
+NOT_AT_ONCE = 40
+# By how many numbers each command is behind the one that was first asked for before it.
+LATER_BY = 2
 
 WINDOW = "window"
 SPENT_ON_A_REFUSAL = 1  # shillings
@@ -330,18 +336,28 @@ def to_the_callback_of_the_number() -> DeliveriesChange:
 
 
 def numbered_per_command(every: int) -> Callable[[], ChoiceOfId]:
-    """Each `every`-th accepted request of a command gets its number there as its id, as those of the others do."""
+    """Each `every`-th accepted request of a command gets a number there as its id, as those of the others do.
+
+    Each command begins to count some later than the one before, and no number is given again among requests that may
+    have come at the same instant: else they would now and then share an id as those do that `sharing_ids_at_once`.
+    """
 
     def fresh() -> ChoiceOfId:
-        counts: dict[str, int] = defaultdict(int)
+        counts: dict[str, int] = {}
+        given: dict[int, int] = {}
+        places = itertools.count()
 
         def choose(moment: Moment) -> str:
             command = COMMANDS.get(moment.command or "")
             if command is None or command.product is None or moment.refusal is not None:
                 return moment.request_id
-            counts[command.name] += 1
-            number = counts[command.name]
-            return moment.request_id if number % every else f"REQ{number:029}"
+            count = counts.get(command.name, -len(counts) * LATER_BY * every) + 1
+            counts[command.name] = count
+            place = next(places)
+            if count < 1 or count % every or place - given.get(count, -NOT_AT_ONCE) < NOT_AT_ONCE:
+                return moment.request_id
+            given[count] = place
+            return f"REQ{count:029}"
 
         return choose
 
