@@ -9,7 +9,6 @@ is owed, and no faster than a gateway notifies.
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -97,7 +96,7 @@ class _Heartbeat:
         return owed > before or self._ledger.outstanding > 0
 
     def _send(self, client: httpx.Client, product: str) -> None:
-        token, sent_at = secrets.token_hex(16), time.monotonic()
+        token, sent_at = self._rig.intake.new_canary(), time.monotonic()
         taken = False
         with suppress(httpx.HTTPError):  # it may have arrived all the same
             url, headers = self._rig.callback_urls[product], {CANARY_HEADER: token}

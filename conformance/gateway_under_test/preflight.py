@@ -12,7 +12,6 @@ Only account-details is called: it moves no money and sends no message.
 
 from __future__ import annotations
 
-import secrets
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -235,7 +234,7 @@ def over_network(settings: Settings, rig: Rig, products: Sequence[str]) -> Itera
     limits = httpx.Limits(max_connections=CANARIES_AT_ONCE, max_keepalive_connections=0)
     with client_of(settings, rig, limits) as client, ThreadPoolExecutor(CANARIES_AT_ONCE) as workers:
         for product in products:
-            tokens = [secrets.token_hex(16) for _ in range(CANARIES_OVER_NETWORK)]
+            tokens = [rig.intake.new_canary() for _ in range(CANARIES_OVER_NETWORK)]
 
             def flown(token: str, url: str = rig.callback_urls[product]) -> str | None:
                 if time.monotonic() > deadline:
@@ -260,7 +259,7 @@ def _callback(product: str, rig: Rig, client: httpx.Client) -> Probe:
     """POST a one-time token to the product's public callback URL and see it arrive here."""
     url, name = rig.callback_urls[product], f"callback path of {product}"
     shown = _without_query(url)
-    token = secrets.token_hex(16)
+    token = rig.intake.new_canary()
     listening = f"the suite listens on {rig.receiver.address}"
     try:
         answer = client.post(url, headers={CANARY_HEADER: token}, json={"canary": product})
