@@ -77,24 +77,25 @@ class CallbackPaths:
         """
         if callback_url is None:
             return cls("", "", tuple(products), token)
+        shown = _without_secrets(callback_url)
         if not _is_http_url(callback_url):
             raise UsageError(
-                f"callback URL {callback_url!r} is not an http or https URL with a host",
+                f"callback URL {shown!r} is not an http or https URL with a host",
                 hint="for example https://example.org/hooks?token=secret",
             )
         parts = urlsplit(callback_url)
         if parts.fragment:
             raise UsageError(
-                f"callback URL {callback_url!r} has a fragment, which is never sent to a server",
+                f"callback URL {shown!r} has a fragment, which is never sent to a server",
                 hint="put a token into the path or the query",
             )
         if changed := _UNSOUND_IN_PATH.search(parts.path) or _UNSOUND_IN_QUERY.search(parts.query):
             raise UsageError(
-                f"callback URL {callback_url!r} has {changed[0]} in its path or query, which programs escape or do not",
+                f"callback URL {shown!r} has {changed[0]} in its path or query, which programs escape or do not",
                 hint=f"write it as {quote(changed[0], safe='')}, here and on the gateway's dashboard",
             )
         if {".", ".."} & set(parts.path.split("/")):
-            raise UsageError(f"callback URL {callback_url!r} has . or .. in its path, which programs leave out")
+            raise UsageError(f"callback URL {shown!r} has . or .. in its path, which programs leave out")
         return cls(parts.path.rstrip("/"), parts.query, tuple(products), token)
 
     def target(self, product: str) -> str:
@@ -119,6 +120,14 @@ class CallbackPaths:
         """The URL to register for each product: the target of the product at the scheme and host of `base_url`."""
         parts = urlsplit(base_url)
         return {product: f"{parts.scheme}://{parts.netloc}{self.target(product)}" for product in self.products}
+
+
+def _without_secrets(url: str) -> str:
+    """`url` as it may be shown: behind its path may be a token."""
+    return _BEHIND_THE_PATH.sub(r"\1…", url, count=1)
+
+
+_BEHIND_THE_PATH = re.compile(r"([?#]).+", re.DOTALL)
 
 
 def _is_http_url(url: str) -> bool:

@@ -26,6 +26,10 @@ class Complaints:
         """From here on the secret is not printed, nor are the values in `more`."""
         self._redaction = Redaction.of(secret, consumer_key, *more)
 
+    def redacted(self, error: ConformanceError) -> str:
+        """What the error says, for whoever shows it elsewhere."""
+        return self._redaction.text(str(error))
+
     def warn(self, message: str) -> None:
         """Say what is amiss although it can be used."""
         self._say(f"warning: {message}", "yellow")
