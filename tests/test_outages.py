@@ -20,13 +20,15 @@ from conformance.gateway_under_test.limits import Limits
 from conformance.gateway_under_test.rig import CANARY_HEADER
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Note, Record, read_journal
-from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment
 from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import header
 from conformance.verdicts import Judged, RequirementVerdict, Verdict, judge
 
 INFINITE = float("inf")
+# So many at the beginning of a run are no chance.
+LATE = 60
 
 
 def beats(times: str, every_s: float = 1.0) -> tuple[Note, ...]:
@@ -214,6 +216,20 @@ def test_a_gateway_that_drops_notifications_is_found_out_beside_a_tunnel_that_wa
 
     assert [("NTF-01", "sms")] == [(v.requirement.id, v.command) for v in judgement.by(Verdict.FAIL)]
     assert verdict_of(judgement, "NTF-01").unobserved > 0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_gateway_that_is_late_is_found_out_over_a_network(tmp_path: Path) -> None:
+    """Where canaries come through, it was no second try; also if nothing is missing in the end."""
+
+    def late(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+        return tuple(replace(each, after_s=0.8) for each in deliveries) if moment.accepted <= LATE else deliveries
+
+    behaviour = replace(BUILT_IN, deliveries=(late,))
+    judgement = judge(read_journal(held_through(tmp_path, behaviour=behaviour, **QUICK).journal))
+
+    found = [(v.requirement.id, v.command) for v in judgement.by(Verdict.FAIL)]
+    assert [("NTF-02", "sms")] == found, shortfalls(judgement)
 
 
 def test_on_this_machine_nothing_is_sent_in_between(tmp_path: Path) -> None:
