@@ -14,6 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SCHEMATHESIS := .venv-schemathesis/.ready
+SITE := .venv-site/.ready
 PRISM := .ci/prism/node_modules/.ready
 FORMATS := .ci/formats/node_modules/.ready
 RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
@@ -22,7 +23,7 @@ RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-kill lint bench chaos test-schemathesis test-prism test-formats test-allure clean help
+.PHONY: run test test-kill lint bench chaos test-schemathesis test-prism test-formats test-allure site clean help
 
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
@@ -64,8 +65,11 @@ test-formats: $(READY) $(FORMATS)  ## read reports and workflows with the tools 
 test-allure: $(READY) $(FORMATS)  ## have Allure make a report of the results (needs Node 20)
 	$(BIN)/python -m pytest tests/test_allure_report.py $(ARGS)
 
+site: $(SITE)  ## build the documentation as a site, in build/site; fails for any link that leads nowhere
+	.venv-site/bin/mkdocs --quiet build --strict --clean $(ARGS)
+
 clean:  ## remove .venv, caches, builds and generated reports
-	rm -rf $(VENV) .venv-schemathesis .ci/prism/node_modules .ci/formats/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .venv-schemathesis .venv-site .ci/prism/node_modules .ci/formats/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find reports -mindepth 1 -maxdepth 1 ! -name README.md ! -name sample -exec rm -rf {} +
 
@@ -80,12 +84,13 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 10 --editable '.[dev]'
 	@touch $(READY)
 
-# The interpreter of .venv, which was seen to be recent enough; its pip may be too old to know groups.
-$(SCHEMATHESIS): pyproject.toml | $(READY)
-	@$(BIN)/python -m venv --clear .venv-schemathesis
-	.venv-schemathesis/bin/python -m pip install --quiet --disable-pip-version-check --retries 10 --upgrade 'pip>=25.1'
-	.venv-schemathesis/bin/python -m pip install --quiet --disable-pip-version-check --retries 10 --group schemathesis
-	@touch $(SCHEMATHESIS)
+# An environment for each group of dependencies in pyproject.toml. The interpreter is that of .venv, which was seen to
+# be recent enough; its pip may be too old to know groups.
+.venv-%/.ready: pyproject.toml | $(READY)
+	@$(BIN)/python -m venv --clear .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --retries 10 --upgrade 'pip>=25.1'
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --retries 10 --group $*
+	@touch $@
 
 $(PRISM): .ci/prism/package.json .ci/prism/package-lock.json
 	npm ci --prefix .ci/prism --no-audit --no-fund

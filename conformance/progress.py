@@ -9,7 +9,13 @@ class Progress(Protocol):
     """Called from the run's own threads, often; must be quick and must not raise."""
 
     def phase(self, name: str, detail: str = "") -> None:
-        """A phase begins: `prepare`, `preflight`, `send`, `listen`, `shrink`, `judge`."""
+        """A phase begins: `prepare`, `preflight`, `send`, `listen`, `shrink`, `judge`.
+
+        Of a client also `deliver` (notifications are sent to it) and `observe`.
+        """
+
+    def until(self, at: float) -> None:
+        """The phase ends at `at` (seconds of `time.monotonic`) at the latest: what is awaited has that long."""
 
     def exchanged(self, done: int, planned: int) -> None:
         """So many of the planned cases have their answer."""
@@ -22,6 +28,9 @@ class Silent:
     """Tells nobody."""
 
     def phase(self, name: str, detail: str = "") -> None:
+        """Say nothing."""
+
+    def until(self, at: float) -> None:
         """Say nothing."""
 
     def exchanged(self, done: int, planned: int) -> None:

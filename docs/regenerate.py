@@ -10,22 +10,42 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
 from click.testing import CliRunner
+from meanings import (
+    CONCLUSIONS,
+    EXIT_CODES,
+    FILES,
+    NOTES,
+    OTHER_VARIABLES,
+    REASONS,
+    SETTINGS,
+    TABLES_OF_JOURNAL,
+    VERDICTS,
+)
 
+from conformance.certificate.issuing import CERTIFICATE
+from conformance.checks.judgement import Reason
 from conformance.cli import COMMANDS, cli
+from conformance.cli.configuration import switches, variable
 from conformance.cli.configuration_schema import NAME, configuration_schema
 from conformance.client_under_test.scenarios import SCENARIOS as CLIENT_SCENARIOS
-from conformance.contract.schemas import schema
+from conformance.contract.schemas import BASE_URI, schema
+from conformance.errors import EnvironmentFailure, SuiteError, UsageError
+from conformance.gateway_under_test.campaign import JOURNAL
+from conformance.journal.tables import CREATE
 from conformance.mock_gateway.account import SCENARIOS
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import VARIANTS
+from conformance.reporting.writing import REPORTS
+from conformance.verdicts import Conclusion, Verdict
 
 # ruff: noqa: INP001 - a script, not a module of a package
 
@@ -35,6 +55,7 @@ SCHEMA = HERE.parent / "schemas" / f"{NAME}.json"
 # In the order in which they come up.
 DRIVER_MESSAGES = ("hello", "hello.answer", "invoke", "invoke.answer", "result", "result.answer", "stop")
 ACTION = HERE.parent / "action.yml"
+MAKEFILE = HERE.parent / "Makefile"
 
 _PART = re.compile(r"(?<=<!-- generated: )(?P<name>[a-z-]+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
@@ -106,10 +127,27 @@ def _message(described: Mapping[str, Any]) -> str:
 
 
 def _type(rule: Mapping[str, Any]) -> str:
+    """What a value may be: its type, what it is made of, or the values that there are."""
+    if "$ref" in rule:
+        return _heading(rule["$ref"])
+    made_of = next((held["$ref"] for held in _made_of(rule) if "$ref" in held), None)
     values = [rule["const"]] if "const" in rule else rule.get("enum", rule.get("items", {}).get("enum"))
-    types = rule.get("type", "string")
+    types = rule.get("type", "string" if values else "any")
     kind = types if isinstance(types, str) else " or ".join(types)
+    if made_of:
+        return f"{kind} of {_heading(made_of)}"
     return kind if values is None else f"{kind}: {', '.join(f'`{json.dumps(v)}`' for v in values if v is not None)}"
+
+
+def _made_of(rule: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What the elements of an array, or the members of an object, are."""
+    return (held for name in ("items", "additionalProperties") if isinstance(held := rule.get(name), dict))
+
+
+def _heading(reference: str) -> str:
+    """A link to the table of what a reference leads to; out of the schema, to the schema that it leads to."""
+    file, _, name = reference.removeprefix(BASE_URI).partition("#/$defs/")
+    return f"[{name}]({f'../schemas/{file}' if file else f'#{name}'})"
 
 
 def client_scenarios() -> str:
@@ -133,8 +171,126 @@ def action() -> str:
     return f"{inputs}\n{outputs}"
 
 
+def variables() -> str:
+    """Every variable of the environment that something is taken from."""
+    commands: dict[str, list[str]] = {}
+    for command in COMMANDS:
+        for switch in switches(command.params):
+            commands.setdefault(switch.name, []).append(f"`{command.name}`")
+    of_options = ((f"`{variable(name)}`", f"`--{name}` of {', '.join(of)}") for name, of in commands.items())
+    return table(
+        ("variable", "stands for"), (*of_options, *((f"`{name}`", told) for name, told in OTHER_VARIABLES.items()))
+    )
+
+
+def exit_codes() -> str:
+    """Each exit code of the commands that judge."""
+    codes = {error.exit_code for error in (UsageError, EnvironmentFailure, SuiteError)}
+    codes |= {conclusion.exit_code for conclusion in Conclusion}
+    return table(("exit code", "means"), ((str(code), EXIT_CODES[code]) for code in sorted(codes)))
+
+
+def verdicts() -> str:
+    """Each verdict on a requirement."""
+    return table(("verdict", "means"), ((f"`{verdict}`", VERDICTS[verdict]) for verdict in Verdict))
+
+
+def conclusions() -> str:
+    """Each verdict on the subject, in the order in which they are tried."""
+    tried = sorted(Conclusion, key=[*CONCLUSIONS].index)
+    return table(("the whole is", "if", "exit code"), ((f"`{c}`", CONCLUSIONS[c], str(c.exit_code)) for c in tried))
+
+
+def reasons() -> str:
+    """Each reason why something could not be judged."""
+    return table(("reason", "means", "what to do"), ((f"`{reason}`", *REASONS[reason]) for reason in Reason))
+
+
+def files() -> str:
+    """Each file that a run or a certification leaves in the report directory."""
+    return table(("file", "what", "more"), ((f"`{name}`", *FILES[name]) for name in (*REPORTS, JOURNAL, CERTIFICATE)))
+
+
+def report_members() -> str:
+    """The members of report.json."""
+    return _with_parts(schema("report"))
+
+
+def certificate_members() -> str:
+    """The members of certificate.json, and of the statement that its payload is."""
+    return _with_parts(schema("certificate"))
+
+
+def _with_parts(described: Mapping[str, Any]) -> str:
+    parts = described["$defs"]
+    tables = (f"### {name}\n\n{part['description']}\n\n{_members(part, parts)}" for name, part in parts.items())
+    return "\n".join((_members(described, parts), *tables))
+
+
+def _members(described: Mapping[str, Any], parts: Mapping[str, Any]) -> str:
+    rows = [*_rows(described, parts, "")]
+    return table(("member", "type", "meaning"), rows) if rows else ""
+
+
+def _rows(described: Mapping[str, Any], parts: Mapping[str, Any], above: str) -> Iterator[tuple[str, str, str]]:
+    """The members of an object, each followed by its own; those of what is defined apart have a table of their own."""
+    for name, rule in described.get("properties", {}).items():
+        told = rule if "description" in rule else parts[rule["$ref"].rpartition("/")[2]]
+        yield f"`{above}{name}`", _type(rule), told["description"]
+        yield from _rows(rule, parts, f"{above}{name}.")
+        yield from _rows(rule.get("items", {}), parts, f"{above}{name}[].")
+
+
+def journal_tables() -> str:
+    """The tables of the journal, as SQLite has them, in the words of its schema."""
+    described = schema("journal")["$defs"]
+    journal = sqlite3.connect(":memory:")
+    for statement in CREATE:
+        journal.execute(statement)
+    found = journal.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rootpage").fetchall()
+    parts = []
+    for (name,) in found:
+        words, row = TABLES_OF_JOURNAL[name]
+        rules = described[row]["properties"] if row else SETTINGS
+        columns = journal.execute(f'PRAGMA table_info("{name}")')
+        cells = ((f"`{column}`", kind, _of_column(rules[column], described)) for _, column, kind, *_ in columns)
+        parts.append(f"### {name}\n\n{words}\n\n{table(('column', 'type', 'meaning'), cells)}")
+    journal.close()
+    return "\n".join(parts)
+
+
+def _of_column(rule: Mapping[str, Any], described: Mapping[str, Any]) -> str:
+    told = described[rule["$ref"].rpartition("/")[2]] if "$ref" in rule else rule
+    # The schema is that of a row as JSON; in the file, bytes are bytes, and what is no text is JSON.
+    types = told.get("type", ())
+    is_json = not {"array", "object"}.isdisjoint([types] if isinstance(types, str) else types)
+    return told["description"].replace(", in base64", "") + " As JSON." * is_json
+
+
+def notes() -> str:
+    """The kinds of notes in a journal."""
+    return table(("kind", "tells"), ((f"`{kind}`", told) for kind, told in NOTES.items()))
+
+
+def make_targets() -> str:
+    """The targets of the Makefile that a person calls."""
+    targets = re.findall(r"^([a-z][a-z-]*):.*?  ## (.*)$", MAKEFILE.read_text(encoding="utf-8"), re.MULTILINE)
+    return table(("target", "what it does"), ((f"`make {name}`", told) for name, told in targets))
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "options": options,
+    "variables": variables,
+    "exit-codes": exit_codes,
+    "verdicts": verdicts,
+    "conclusions": conclusions,
+    "reasons": reasons,
+    "files": files,
+    "report-members": report_members,
+    "certificate-members": certificate_members,
+    "journal-tables": journal_tables,
+    "notes": notes,
+    "make-targets": make_targets,
     "scenarios": scenarios,
     "faults": faults,
     "variants": variants,

@@ -8,24 +8,45 @@ comparable  what was made, without what every release and every edition of the c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from io import StringIO
 from pathlib import Path
 
 from made_result import result_of
+from rich.console import Console
 
 from conformance import __version__
 from conformance.contract.requirements import catalogue
 from conformance.reporting.github import workflow_commands
 from conformance.reporting.junit import junit
+from conformance.reporting.observed import show_observed
 from conformance.reporting.result import Result
 from conformance.reporting.sarif import sarif
 from conformance.reporting.summary import summary
+from conformance.reporting.terminal import show
 
 FOLDER = Path(__file__).parent / "data" / "golden"
+
+REPORT = Path("reports/report.html")
+
+
+def printed(result: Result, width: int, *, verbose: bool = False) -> bytes:
+    """What a terminal of that width shows of a result, without colours and the blanks that fill lines up."""
+    file = StringIO()
+    console = Console(file=file, width=width, markup=False, emoji=False, highlight=False)
+    if verbose:
+        show_observed(result, console)
+    show(result, console, REPORT)
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines()).encode()
+
 
 CASES: Mapping[str, Callable[[Result], bytes]] = {
     "summary.md": lambda result: summary(result.document),
     "report.sarif": lambda result: sarif(result.document),
     "junit.xml": junit,
+    "terminal-60.txt": partial(printed, width=60),
+    "terminal-100.txt": partial(printed, width=100),
+    "terminal-60-verbose.txt": partial(printed, width=60, verbose=True),
     "annotations.txt": lambda result: "".join(f"{line}\n" for line in workflow_commands(result.document)).encode(),
 }
 

@@ -14,6 +14,9 @@ The conventions of a page:
                                         directory, environment and processes; a block without has a session of its own
     <!-- session: NAME, background -->  its command goes on until the session ends, or until it is shown again
     <!-- session: NAME, file: PATH -->  the block is no commands but the content of that file
+    <!-- session: NAME, change: PATH --> it is what to change in that file of the code, line by line as in a diff; `…`
+                                        alone in a line stands for any lines between two places. The session has a copy
+                                        of the code, and its commands run that
     <!-- generated: NAME -->            what follows, up to `<!-- end -->`, is written by docs/regenerate.py
 """
 
@@ -35,7 +38,10 @@ PAGES = tuple(
 PROMPT = "$ "
 
 _FENCE = re.compile(r"^```(?P<language>\S*)$")
-_MARK = re.compile(r"^<!-- session: (?P<session>[^,]+?)(?P<background>, background)?(?:, file: (?P<file>\S+))? -->$")
+_MARK = re.compile(
+    r"^<!-- session: (?P<session>[^,]+?)(?P<background>, background)?"
+    r"(?:, file: (?P<file>\S+))?(?:, change: (?P<change>\S+))? -->$"
+)
 _LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (?P<text>.+)$", re.MULTILINE)
 
@@ -51,6 +57,12 @@ class Block:
     session: str | None = None
     background: bool = False
     file: str | None = None
+    change: str | None = None
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether it has a part in a session: as commands, as a file, or as a change to one."""
+        return self.language == "console" or bool(self.file or self.change)
 
     @property
     def place(self) -> str:
@@ -80,10 +92,10 @@ def blocks(page: Path) -> list[Block]:
     for number, line in lines:
         if fence := _FENCE.match(line):
             text = "".join(f"{inside}\n" for inside in _up_to_fence(lines, f"{name_of(page)}:{number}"))
-            mark = _MARK.match(above) or {"session": None, "background": None, "file": None}
-            found.append(
-                Block(page, number, fence["language"], text, mark["session"], bool(mark["background"]), mark["file"])
-            )
+            mark = _MARK.match(above)
+            told = mark.groupdict() if mark else {}
+            told["background"] = bool(told.get("background"))
+            found.append(Block(page, number, fence["language"], text, **told))
         above = line or above
     return found
 
@@ -100,7 +112,7 @@ def sessions(page: Path) -> dict[str, list[Block]]:
     """What is to be run of `page`: name of the session → its blocks."""
     found: dict[str, list[Block]] = {}
     for block in blocks(page):
-        if block.language == "console" or block.file:
+        if block.is_tried:
             found.setdefault(block.session or f"line {block.line}", []).append(block)
     return found
 

@@ -50,8 +50,9 @@ TOLERANCE = 0.1
 
 _PORT = re.compile(r"127\.0\.0\.1:(\d{4})\b")
 
-# What a session finds in its directory, as in a checkout.
+# What a session finds in its directory, as in a checkout; and what it has besides where the code is changed.
 PRESENT = ("examples", "reports/sample")
+CODE = ("conformance", "schemas")
 
 
 def run_session(blocks: Sequence[Block], directory: Path, not_run: frozenset[str] = frozenset()) -> None:
@@ -59,14 +60,21 @@ def run_session(blocks: Sequence[Block], directory: Path, not_run: frozenset[str
 
     Raises AssertionError, with the place in the page, for the first command that goes otherwise than shown.
     """
-    for name in PRESENT:
+    changes_code = any(block.change for block in blocks)
+    for name in (*PRESENT, *(CODE if changes_code else ())):
         if (CHECKOUT / name).exists():
-            shutil.copytree(CHECKOUT / name, directory / name)
-    shell = Shell(directory, "".join(block.text for block in blocks))
+            # Bytecode that another process is about to put in its place is gone a moment later.
+            shutil.copytree(CHECKOUT / name, directory / name, ignore=shutil.ignore_patterns("*.pyc.*"))
+    shell = Shell(directory, "".join(block.text for block in blocks), directory if changes_code else CHECKOUT)
     running: dict[str, ExitStack] = {}
     with ExitStack() as session:
         for block in blocks:
+            if block.change:
+                changed = directory / block.change
+                changed.write_text(with_change(changed.read_text(encoding="utf-8"), block), encoding="utf-8")
+                continue
             if block.file:
+                (directory / block.file).parent.mkdir(parents=True, exist_ok=True)
                 (directory / block.file).write_text(shell.with_free_ports(block.text), encoding="utf-8")
                 continue
             planned = [step for step in steps(block) if step.command not in not_run]
@@ -80,14 +88,26 @@ def run_session(blocks: Sequence[Block], directory: Path, not_run: frozenset[str
                     shell.go(step, block.place, any_code=following is not None and following.command == "echo $?")
 
 
+def with_change(text: str, block: Block) -> str:
+    """`text` as the block says that it is to be changed. AssertionError if a place is not there, or more than once."""
+    for lines in block.text.split(f"{ELLIPSIS}\n"):
+        marked = [(line[:1].strip(), line[1:] or "\n") for line in lines.splitlines(keepends=True)]
+        before, after = ("".join(line for mark, line in marked if mark in ("", kept)) for kept in "-+")
+        assert text.count(before) == 1, f"{block.place}: {block.change} has {text.count(before)} times\n{before}"
+        text = text.replace(before, after)
+    return text
+
+
 class Shell:
     """A shell in which one command after the other is run: variables and `$?` carry over.
 
-    `text` is all that the session shows: for each port of 127.0.0.1 that it names, a free one is taken.
+    `text` is all that the session shows: for each port of 127.0.0.1 that it names, a free one is taken. `code` is where
+    the suite is taken from, whatever is installed.
     """
 
-    def __init__(self, directory: Path, text: str) -> None:
+    def __init__(self, directory: Path, text: str, code: Path) -> None:
         self._directory = directory
+        self._environment = _environment(code)
         self._state = directory.parent / f"{directory.name}.environment"
         self._state.write_text("", encoding="utf-8")
         self._code = 0
@@ -120,7 +140,7 @@ class Shell:
         return subprocess.run(
             ["/bin/sh", "-c", script],
             cwd=self._directory,
-            env=_environment(),
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -137,7 +157,7 @@ class Shell:
         process = subprocess.Popen(
             ["/bin/sh", "-c", script],
             cwd=self._directory,
-            env=_environment(),
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -194,7 +214,7 @@ class _Watched:
             self._changed.notify_all()
 
 
-def _environment() -> dict[str, str]:
+def _environment(code: Path) -> dict[str, str]:
     """What a reader's shell would hold: this environment's commands, a terminal's width, nothing configured."""
     commands = Path(sys.executable).parent
     return {
@@ -203,6 +223,7 @@ def _environment() -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "COLUMNS": "80",
         "PYTHONUTF8": "1",
+        "PYTHONPATH": str(code),
     }
 
 

@@ -51,6 +51,7 @@ def test_help_lists_the_commands_in_the_order_of_use(capsys: Capsys) -> None:
         "badge",
         "keygen",
         "config",
+        "completion",
     ] == listed
 
 

@@ -46,7 +46,7 @@ def taken() -> Iterator[str]:
 
 NAMES = (
     "run, certify, doctor, mock, judge, listen, replay, report, compare, requirements, openapi, verify, sign, badge, "
-    "keygen, config"
+    "keygen, config, completion"
 )
 USAGE = [
     (

@@ -29,6 +29,9 @@ Capsys = pytest.CaptureFixture[str]
 # The codes that change a terminal's colours, alone or after others.
 COLOURS = re.compile(r"\x1b\[(?:\d+;)*[349]\d(?:;\d+)*m")
 
+# Whatever a terminal obeys.
+CONTROLS = re.compile(r"\x1b\[[?\d;]*[A-Za-z]")
+
 # A quick run: one product, few payloads.
 QUICK = ("--product", "sms", "--max-examples", "3", "--seed", "7")
 
@@ -83,7 +86,7 @@ def test_a_run_against_the_built_in_mock_gateway_is_conformant(capsys: Capsys) -
     verdict = called.out.splitlines()[-1]
     assert re.fullmatch(
         r"conformant: (\d+) of \1 MUST passed, 0 warnings"
-        r" · \d+ exchanges, \d+ notifications · seed 7 · reports/report\.json",
+        r" · \d+ exchanges, \d+ notifications · seed 7 · reports/report\.html",
         verdict,
     )
 
@@ -192,9 +195,13 @@ def test_an_interrupted_run_is_judged_as_far_as_it_went(here: Path, number: sign
 def test_on_a_terminal_progress_is_live_and_the_result_stays(here: Path) -> None:
     """The live line is wiped out; the verdict is what remains."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "TERM": "xterm", "COLUMNS": "60", "NO_COLOR": "1"}
+    settings = {"PYTHONPATH": str(CHECKOUT), "TERM": "xterm", "COLUMNS": "60", "NO_COLOR": "1", "CI": ""}
     running = subprocess.Popen(
-        [sys.executable, "-c", CONSOLE_SCRIPT, "run", *QUICK], cwd=here, env=environment, stdout=theirs, stderr=theirs
+        [sys.executable, "-c", CONSOLE_SCRIPT, "run", *QUICK],
+        cwd=here,
+        env={**os.environ, **settings},
+        stdout=theirs,
+        stderr=theirs,
     )
     os.close(theirs)
     text = b"".join(iter(lambda: _read(ours), b"")).decode()
@@ -203,7 +210,10 @@ def test_on_a_terminal_progress_is_live_and_the_result_stays(here: Path) -> None
     assert 0 == running.wait(PATIENCE_S), text
     live, _, result = text.rpartition("\x1b[2K")
     assert "listening" in live
-    assert "conformant: " in result.splitlines()[-1]
+    told = CONTROLS.sub("", result)
+    assert " ".join(told.split()).endswith(" · seed 7 · reports/report.html")
+    assert "\nconformant: " in told
+    assert [] == [line for line in told.splitlines() if len(line) > 60 and not line.startswith("repeat with: ")]
     assert [] == COLOURS.findall(text), "NO_COLOR is set"
 
 

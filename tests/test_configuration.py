@@ -134,7 +134,8 @@ def test_every_option_of_a_run_is_a_setting(here: Path) -> None:
     tried |= {"corpus", "cases", "save-corpus"}  # tests/test_casefiles.py
     tried |= {"expectations"}  # tests/test_expectations.py
     tried |= {"ca-file", "callback-token", "callback-tls-cert", "callback-tls-key"}  # tests/test_receiver_tls.py
-    tried |= {"max-accepted", "max-spend", "rate", "concurrency", "connect-timeout", "read-timeout", "plan", "format"}
+    tried |= {"max-accepted", "max-spend", "rate", "concurrency", "connect-timeout", "read-timeout", "plan"}
+    tried |= {"quiet", "verbose", "format"}  # tests/test_output.py
     tried |= {"over-network", "no-network", "resume"}  # tests/test_failing_network.py, tests/test_resuming.py
     tried |= {"consumer-secret-file", "netrc"}  # tests/test_credentials.py
     tried |= {"sign-key", "key-passphrase", "subject-name", "subject-digest", "valid-days"}  # test_cli_certificates.py

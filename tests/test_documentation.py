@@ -20,20 +20,15 @@ from markdown_pages import CHECKOUT, PAGES, Block, blocks, broken_links, name_of
 from shown_sessions import difference, run_session
 
 from conformance.checks.evidence import Answer
-from conformance.checks.judgement import Reason
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import PREFIX, switches, variable
 from conformance.contract.requirements import catalogue
 from conformance.contract.schemas import parse_json, violations
-from conformance.errors import EnvironmentFailure, SuiteError, UsageError
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.faults import FAULTS
-from conformance.reporting.writing import REPORTS
-from conformance.traffic import Kind
-from conformance.verdicts import Conclusion, Verdict
 
 
 def script(path: str) -> ModuleType:
@@ -42,7 +37,10 @@ def script(path: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as surroundings:
+        # As where it is called by its path: what lies beside it can be imported.
+        surroundings.syspath_prepend((CHECKOUT / path).parent)
+        spec.loader.exec_module(module)
     return module
 
 
@@ -71,8 +69,13 @@ NOT_RUN = (
 # Blocks that are no commands and in no session: a piece of configuration for somebody else's machine, a drawing.
 SILENT_LANGUAGES = {"yaml", ""}
 
-# Options that the pages name and that are those of pytest and timeout.
-FOREIGN_OPTIONS = {"--pyargs", "--junitxml", "--alluredir", "--preserve-status"}
+# Options that the pages name and that are those of other programs.
+FOREIGN_OPTIONS = {
+    *("--pyargs", "--junitxml", "--alluredir"),  # pytest
+    *("--url", "--token", "--no-autoupdate"),  # ngrok, cloudflared
+    "--preserve-status",  # timeout
+    "--network",  # docker
+}
 
 SESSIONS = [
     pytest.param(found, id=f"{name_of(page)}: {name}") for page in PAGES for name, found in sessions(page).items()
@@ -110,7 +113,7 @@ def test_every_block_is_run_or_cannot_be() -> None:
         block.place
         for page in PAGES
         for block in blocks(page)
-        if block.language != "console" and not block.file and block.language not in SILENT_LANGUAGES
+        if not block.is_tried and block.language not in SILENT_LANGUAGES
     ]
 
     assert [] == untried
@@ -223,7 +226,7 @@ def test_every_command_is_shown_at_work() -> None:
         for page in PAGES
         for found in sessions(page).values()
         for b in found
-        if not b.file
+        if b.language == "console"
         for step in steps(b)
     )
     kept = {"requirements"}  # docs/requirements.md is its output
@@ -252,51 +255,9 @@ def unknown_names(text: str) -> list[str]:
         r"statum-conformance [a-z]+": {f"statum-conformance {command.name}" for command in COMMANDS},
         r"(?<![\w-])--[a-z][a-z-]+": flags | FOREIGN_OPTIONS | {"--help", "--version"},
         rf"{PREFIX}[A-Z_]*[A-Z]": {variable(name) for name in (*options, "debug", "env")},
-        r"(?<=`)make [a-z]+": {f"make {target}" for target in re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE)},
+        r"(?<=`)make [a-z-]+": {f"make {target}" for target in re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)},
     }
     return [name for pattern, names in known.items() for name in re.findall(pattern, text) if name not in names]
-
-
-def test_verdicts_reasons_and_kinds_are_explained() -> None:
-    """Each has a row in the page on reports."""
-    explained = first_cells(CHECKOUT / "docs" / "reading-a-report.md")
-
-    assert set() == {*map(str, Verdict), *map(str, Reason), *map(str, Kind)} - explained
-    assert set() == {v for v in Verdict if f"`{v}`" not in prose(README)}
-
-
-def test_members_of_the_report_are_explained() -> None:
-    """Each member that the sample has stands in the page on reports."""
-    document = json.loads((sample_report.SAMPLE / "report.json").read_text(encoding="utf-8"))
-    entries = document["requirements"]
-    findings = [finding for entry in entries for finding in entry["findings"]]
-
-    assert set() == {name for held in (document, *entries, *findings) for name in held} - first_cells(
-        CHECKOUT / "docs" / "reading-a-report.md"
-    )
-
-
-@pytest.mark.parametrize("page", [CHECKOUT / "reports" / "README.md", CHECKOUT / "docs" / "reading-a-report.md"])
-def test_every_file_of_a_report_is_told(page: Path) -> None:
-    """On the page that stands beside them, and on the one that explains them."""
-    text = page.read_text(encoding="utf-8")
-
-    assert [] == [
-        name for name in (*REPORTS, campaign.JOURNAL) if f"`{name}`" not in text and f"## {name}\n" not in text
-    ]
-
-
-def first_cells(page: Path) -> set[str]:
-    """What stands as code in the first cells of the tables of a page."""
-    rows = re.findall(r"^\| ([^|]+) \|", prose(page), re.MULTILINE)
-    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
-
-
-def test_every_exit_code_is_told() -> None:
-    """The README's table has the codes of the verdicts and of the errors."""
-    codes = {*(c.exit_code for c in Conclusion), *(e.exit_code for e in (UsageError, EnvironmentFailure, SuiteError))}
-
-    assert sorted(codes) == [int(code) for code in re.findall(r"^\| (\d) \|", prose(README), re.MULTILINE)]
 
 
 def test_sections_of_requirements_are_headings_of_the_contract() -> None:

@@ -63,6 +63,15 @@ def arrival(ledger: Ledger, request_id: str | None, product: str | None = "sms")
     return lambda now: ledger.arrived(product, request_id, now)
 
 
+def test_the_deadline_is_that_of_the_last_that_is_owed(script: Script, ledger: Ledger) -> None:
+    """Which need not be the one that was told last; before anything is owed there is none."""
+    assert float("-inf") == ledger.deadline
+    for request_id, since in (("a", script.now), ("b", script.now + 3.0), ("c", script.now + 1.0)):
+        ledger.owe("sms", request_id, since)
+
+    assert script.now + 3.0 + NOTIFY_WITHIN == ledger.deadline
+
+
 def test_the_wait_ends_a_quiet_window_after_the_last_arrival(script: Script, ledger: Ledger) -> None:
     """Not at the deadline: nothing more is owed."""
     for request_id in ("a", "b"):

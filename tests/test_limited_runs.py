@@ -173,14 +173,13 @@ def test_a_plan_as_json_has_every_request_that_the_run_then_sends(
         (SANDBOX[:4], "--phone-number is missing"),
         (SANDBOX, "--max-spend is missing"),
         ((*SANDBOX, "--max-spend", "500", "--max-accepted", "0"), "--max-accepted is 0"),
-        (("--format", "json"), "--format json is given without --plan"),
     ],
 )
 def test_what_is_missing_is_told_in_one_line(
     capsys: pytest.CaptureFixture[str], secret: str, options: tuple[str, ...], told: str
 ) -> None:
     """Before anything is sent, with --plan or without."""
-    for planned in ([], ["--plan"] if "--format" not in options else []):
+    for planned in ([], ["--plan"]):
         refused = call(capsys, "run", *planned, *options)
 
         assert (2, "") == (refused.code, refused.out)

@@ -397,3 +397,9 @@ def test_urls_to_register_are_shown_without_what_may_be_secret(tmp_path: Path) -
         shown, whole = (preflight.to_register(rig, given.products, whole=whole) for whole in (False, True))
     assert {"sms": "https://example.org/hooks/callbacks/sms?a=…&token=…"} == shown
     assert {"sms": f"https://example.org/hooks/callbacks/sms?a=1&token={TOKEN}"} == whole
+
+
+def test_a_token_may_be_given_beside_the_built_in_mock_gateway(tmp_path: Path) -> None:
+    """Whoever has it in the environment for a sandbox may judge the mock gateway all the same."""
+    given = settings(tmp_path, callback_token=TOKEN, products=("sms",))
+    assert all(probe.ok for probe in probes(given))

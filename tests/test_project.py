@@ -26,6 +26,7 @@ TARGETS = {
     "test-prism",
     "test-formats",
     "test-allure",
+    "site",
     "clean",
     "help",
 }
@@ -48,6 +49,7 @@ TOP_LEVEL = {
     "corpus",
     "docs",
     "examples",
+    "mkdocs.yml",
     "pyproject.toml",
     "reports",
     "schemas",
@@ -143,6 +145,7 @@ def test_ci_lints_then_tests_with_the_first_python_that_is_new_enough(tmp_path: 
     assert [
         "make PYTHON=python3.12 lint, bytecode written",
         "make PYTHON=python3.12 test-schemathesis, bytecode written",
+        "make PYTHON=python3.12 site, bytecode written",
         "make PYTHON=python3.12 test-prism, bytecode written",
         "make PYTHON=python3.12 test-formats, bytecode written",
         "make PYTHON=python3.12 test-allure, bytecode written",
@@ -157,7 +160,7 @@ def test_ci_says_what_it_leaves_out_without_node(tmp_path: Path) -> None:
     done = run(str(ci_of(tmp_path)), PATH=str(tmp_path / "bin"))
 
     targets = [line.split()[2] for line in done.stdout.splitlines()]
-    assert ["lint,", "test-schemathesis,", "test-kill,", "test,"] == targets
+    assert ["lint,", "test-schemathesis,", "site,", "test-kill,", "test,"] == targets
     assert (0, ".ci/run: skipped test-prism, test-formats, test-allure: there is no node and npm\n") == (
         done.returncode,
         done.stderr,

@@ -17,6 +17,7 @@ from campaigns import registered
 from command_line import CHECKOUT, PATIENCE_S, Called
 
 from conformance.cli.certificates import SECTION
+from conformance.cli.output import OUTPUT
 from conformance.cli.run import PLAN, run
 from conformance.contract.commands import PRODUCTS, commands_of
 from conformance.contract.requirements import Actor, catalogue
@@ -85,11 +86,12 @@ def test_the_options_are_those_of_the_run_command() -> None:
     """The same names, repeatable where they are, with a value where they have one; none about certificates or plans.
 
     A certificate is of a whole run, and in a session of pytest anything may be left out; a plan is no session at all.
+    How much is told, and as what, is for pytest to say.
     """
     expected = {
         name: (option.multiple, option.is_flag)
         for option in run.params
-        if isinstance(option, click.Option) and getattr(option, "section", None) not in (SECTION, PLAN)
+        if isinstance(option, click.Option) and getattr(option, "section", None) not in (SECTION, PLAN, OUTPUT)
         for name in (*option.opts, *option.secondary_opts)
         if name.startswith("--")
     }

@@ -15,7 +15,7 @@ import jsonschema_rs
 import pytest
 from jsonschema import Draft202012Validator
 
-from conformance.contract.commands import COMMANDS
+from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.schemas import (
     BASE_URI,
     Violation,
@@ -262,12 +262,29 @@ def pairs(found: list[Violation]) -> list[tuple[str, str]]:
 # --- What is written
 
 
+def enums(described: Any) -> Iterator[list[Any]]:
+    """The lists of values in a schema, in whatever depth; its examples left out."""
+    if isinstance(described, dict):
+        yield from (held for name, held in described.items() if name == "enum" and isinstance(held, list))
+        yield from (enum for name, held in described.items() if name != "examples" for enum in enums(held))
+    elif isinstance(described, list):
+        yield from (enum for held in described for enum in enums(held))
+
+
 def test_there_are_schemas_for_every_command() -> None:
     """A command without its schemas could not be judged."""
     expected = {f"{command.folder}/request" for command in COMMANDS.values()}
     expected |= {f"{folder}/{what}" for folder in POSTS for what in ("request.tolerated", "notification")}
 
     assert set() == expected - set(schema_names())
+
+
+@pytest.mark.parametrize(
+    "listed", [enum for name in schema_names() for enum in enums(schema(name)) if {"sms", "airtime"} <= set(enum)]
+)
+def test_a_list_of_commands_or_products_is_whole(listed: list[str | None]) -> None:
+    """Wherever a schema lists their names: else a new product would be refused by our own files and messages."""
+    assert set(listed) - {None} in (set(COMMANDS), set(PRODUCTS))
 
 
 @pytest.mark.parametrize("name", schema_names())

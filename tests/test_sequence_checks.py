@@ -71,6 +71,13 @@ def test_each_of_a_burst_is_accepted() -> None:
     assert 1 == verdict(burst(("a", 200), ("b", 409)), "CON-01", "sms").failed
 
 
+def test_a_burst_of_which_nothing_is_accepted_tells_nothing_of_its_being_one() -> None:
+    """It may be the phone number, which all of them go to."""
+    judged = verdict(burst(("a", 422), ("b", 422)), "CON-01", "sms")
+
+    assert (Verdict.INCONCLUSIVE, Reason.PRECONDITION, 0) == (judged.verdict, judged.reason, judged.failed)
+
+
 def test_an_id_that_a_burst_shares_is_no_other_requirements_matter() -> None:
     """One misbehaviour breaks one requirement."""
     run = burst(("a", 200), ("a", 200), ("b", 200))

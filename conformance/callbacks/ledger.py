@@ -86,6 +86,12 @@ class Ledger:
         with self._changed:
             return self._outstanding
 
+    @property
+    def deadline(self) -> float:
+        """Until when the last of them may come, in seconds of the clock; -inf if none was ever owed."""
+        with self._changed:
+            return self._deadline
+
     def missing(self) -> frozenset[str]:
         """The products of which notifications are owed and have not arrived."""
         with self._changed:

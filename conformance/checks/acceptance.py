@@ -85,8 +85,12 @@ def _description(answer: Outcome) -> Any:
     return None if answer.description is ABSENT else answer.description
 
 
-def must_be_accepted(kind: Kind, select: Callable[[Outcome], bool]) -> Check:
-    """A check that the selected cases of a kind are accepted.
+def must_be_accepted(
+    kind: Kind,
+    select: Callable[[Outcome], bool],
+    excuse: Callable[[Evidence, Outcome], Unobserved | None] = lambda *_: None,
+) -> Check:
+    """A check that the selected cases of a kind are accepted, but for a refusal that has an excuse.
 
     A refusal for funds or access says something about the account, and one in the words in which the gateway
     refuses a repeat (inside the window of an earlier run with the same seed) something about the past: neither is held
@@ -99,7 +103,7 @@ def must_be_accepted(kind: Kind, select: Callable[[Outcome], bool]) -> Check:
             if not select(answer):
                 continue
             obstacle = unjudgeable(answer) or account_obstacle(answer) or _window_obstacle(answer, window)
-            if obstacle:
+            if obstacle or (obstacle := excuse(evidence, answer)):
                 yield obstacle
             else:
                 yield from verdict_of(answer, accepted(answer))

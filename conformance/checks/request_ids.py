@@ -35,7 +35,7 @@ def unique_among_different(evidence: Evidence, command: str | None) -> Iterator[
     for answer in evidence.of_command(command):
         if answer.request_id is not None:
             other = _different(answer)
-            if other is None or _burst_of(other) != _burst_of(answer):
+            if other is None or burst_of(other) != burst_of(answer):
                 yield Kept(answer.number) if other is None else _given_before(answer, other)
 
 
@@ -47,11 +47,11 @@ def unique_at_the_same_instant(evidence: Evidence, command: str | None) -> Itera
         other = _different(answer)
         if other is None:
             yield Kept(answer.number)
-        elif _burst_of(other) == _burst_of(answer):
+        elif burst_of(other) == burst_of(answer):
             yield _given_before(answer, other)
 
 
-def _burst_of(answer: Outcome) -> str:
+def burst_of(answer: Outcome) -> str:
     """The name of the burst that a request belongs to; of any other its own."""
     return (answer.purpose.earlier if answer.kind is Kind.BURST else None) or answer.case_id
 

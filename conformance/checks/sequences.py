@@ -17,6 +17,7 @@ from conformance.checks.details import amount_asked, amount_told, comparable, co
 from conformance.checks.evidence import BALANCE, Arrival, Evidence, Outcome, is_number
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved, verdict_of
 from conformance.checks.refusals import twin_obstacle, unjudgeable
+from conformance.checks.request_ids import burst_of
 from conformance.traffic import Kind
 
 # Requests that are put beside a notification that tells of another one than its own. Those that ask for the same amount
@@ -110,6 +111,20 @@ def _balance(answer: Outcome) -> float | None:
     return members if is_number(members) else None
 
 
+# --- At once
+
+
+def _nothing_to_do_with_the_burst(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+    """The excuse of a refusal where no other request of the burst for the same product was accepted.
+
+    All of a burst go to one phone number: then it may be that number that is refused, by whomever it is asked for.
+    """
+    burst = (o for o in evidence.final_of(answer.command, Kind.BURST) if burst_of(o) == burst_of(answer))
+    if answer.accepted or any(other.accepted for other in burst):
+        return None
+    return Unobserved(Reason.PRECONDITION, "nothing of the burst was accepted for this product", answer.number)
+
+
 # --- Whose notification it is
 
 
@@ -172,7 +187,7 @@ def _told_of(arrival: Arrival, command: str | None, other: Outcome) -> Finding:
 CHECKS: dict[str, Check] = {
     "IDM-04": after_rejection_is_accepted,
     "IDM-05": other_product_is_accepted,
-    "CON-01": must_be_accepted(Kind.BURST, lambda _: True),
+    "CON-01": must_be_accepted(Kind.BURST, lambda _: True, _nothing_to_do_with_the_burst),
     "BAL-01": refusals_spend_nothing,
     "BAL-02": refusals_for_funds_spend_nothing,
     "NTF-23": tells_of_its_own_request,

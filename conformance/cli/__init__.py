@@ -9,8 +9,8 @@ Results go to standard output; progress, warnings and errors to standard error, 
     run, certify, mock, judge, doctor,
     replay, requirements, openapi,
     verify, sign, badge, keygen,
-    config                              one command each
-    verdict                             the end of those that judge
+    config, completion                  one command each
+    verdict, output                     the end of those that judge; how much they tell, and where
     certificates                        the options that ask for a certificate
     complaints                          errors as lines
 """
@@ -29,6 +29,7 @@ from conformance.cli.badge import badge
 from conformance.cli.certify import certify
 from conformance.cli.command import ConformanceCommand, ConformanceGroup
 from conformance.cli.complaints import Complaints, in_one_line
+from conformance.cli.completion import completion
 from conformance.cli.config import config
 from conformance.cli.configuration import variable
 from conformance.cli.doctor import doctor
@@ -77,6 +78,7 @@ COMMANDS: tuple[ConformanceCommand, ...] = (
     badge,
     keygen,
     config,
+    completion,
 )
 
 for command in COMMANDS:

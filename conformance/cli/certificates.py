@@ -134,8 +134,8 @@ class Notary:
         except ConformanceError as error:
             self._journal = error
 
-    def certify(self, result: Result, directory: Path) -> None:
-        """Write the certificate into `directory` and say so, or say why there is none.
+    def certify(self, result: Result, directory: Path, *, quiet: bool = False) -> None:
+        """Write the certificate into `directory` and say so, unless `quiet`, or say why there is none.
 
         Where there is none, that of an earlier run is taken away, for its journal is gone. Raises EnvironmentFailure if
         the file cannot be written.
@@ -151,7 +151,8 @@ class Notary:
             print_line(remarks(), f"no certificate: {error}", "yellow")
             return
         write_file(path, envelope.to_bytes())
-        print_line(remarks(), f"certificate {path}")
+        if not quiet:
+            print_line(remarks(), f"certificate {path}")
 
 
 def write_file(path: Path, content: bytes) -> None:

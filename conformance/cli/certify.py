@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from conformance.certificate.subject import files_of_command
 from conformance.cli.certificates import certification_from, signing_options
@@ -24,7 +26,8 @@ from conformance.cli.options import (
     report_options,
     timeout_options,
 )
-from conformance.cli.verdict import judge_journal
+from conformance.cli.output import Output, output_options
+from conformance.cli.verdict import Ending
 from conformance.client_under_test.certification import certify as hold
 from conformance.client_under_test.heard import tokens_in
 from conformance.client_under_test.observing import observe
@@ -33,7 +36,6 @@ from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
 from conformance.mock_gateway.account import Account
 from conformance.reporting.console import print_line, remarks, results
-from conformance.reporting.live import progress_on
 
 
 @click.command("certify", cls=ConformanceCommand, short_help="Judge a client.")
@@ -55,24 +57,28 @@ from conformance.reporting.live import progress_on
 @option(CAMPAIGN, "--seed", type=int, metavar="N", help="The same seed asks for the same calls. Default: a new one.")
 @expectations_options
 @report_options
+@output_options("report.json")
 @signing_options
 def certify(**options: Any) -> int:
     """Judge a client, requirement by requirement, by what it sends to a witness and what it tells its caller.
 
     Exit code: 0 conformant, 1 not conformant, 2 wrong usage, 3 inconclusive, 4 the suite failed.
     """
+    output = Output.of(options)
     settings = settings_from(options)
     certification = certification_from(options, files_of_command(settings.driver or ""))
+    # Whoever runs the client has to know the address, also where standard output is for something else.
+    introduce = partial(_introduce, remarks() if output.quiet or output.as_json else results())
     with terminated_as_interrupted():
-        with progress_on(remarks()) as progress:
-            journal = hold(settings, progress) if settings.observe is None else observe(settings, _introduce, progress)
+        with output.progress() as progress:
+            journal = hold(settings, progress) if settings.observe is None else observe(settings, introduce, progress)
             progress.phase("judge")
-        return judge_journal(journal, settings.report_dir, certification=certification)
+            ending = Ending.of(journal, settings.report_dir, certification)
+        return ending.tell(output)
 
 
-def _introduce(base_url: str, account: Account) -> None:
+def _introduce(console: Console, base_url: str, account: Account) -> None:
     """What one needs to know to run a client against it; the last line is for scripts that wait for it."""
-    console = results()
     print_line(console, f"gateway to run the client against: {base_url}")
     print_line(console, f"consumer key {account.consumer_key}, secret {account.consumer_secret}")
     print_line(console, f"sender ids {', '.join(account.sender_ids)}; short codes {', '.join(account.short_codes)}")

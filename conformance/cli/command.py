@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from conformance.callbacks.address import Address
 from conformance.cli.complaints import Complaints
-from conformance.cli.configuration import ENV, FILE, SECRETS, Configured, configured, switches
+from conformance.cli.configuration import (
+    ENV,
+    FILE,
+    SECRETS,
+    Configured,
+    configured,
+    environment_names,
+    switches,
+)
 from conformance.errors import EnvironmentFailure, UsageError, did_you_mean
 from conformance.expectations import Expectations, read_expectations
 
@@ -46,7 +55,16 @@ def _env_option() -> click.Option:
         is_eager=True,
         expose_value=False,
         help=f"Take what {FILE} has in [{ENV}.NAME], before what it has for all.",
+        shell_complete=lambda _, __, incomplete: beginning(incomplete, _environments()),
     )
+
+
+def _environments() -> list[str]:
+    """The environments of the file that is here; none of one that cannot be used."""
+    try:
+        return environment_names(Path.cwd())
+    except UsageError:
+        return []
 
 
 class ConformanceCommand(click.Command):
@@ -67,8 +85,9 @@ class ConformanceCommand(click.Command):
         return [switch.name for command in (self, *self.kin) for switch in switches(command.params)]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse, with what is configured as defaults; asked for help, configuration does not matter."""
-        if not set(args) & set(ctx.help_option_names):
+        """Parse, with what is configured as defaults; where only help is asked for, configuration does not matter."""
+        # To complete a command line it need not be known what is configured, and nothing in a file may get in the way.
+        if not ctx.resilient_parsing and not set(args) & set(ctx.help_option_names):
             ctx.meta[ENV] = self._env_among(ctx, args)
             found = configured(self.params, self.known, os.environ, Path.cwd(), ctx.meta[ENV])
             ctx.default_map = {name: each.value for name, each in found.items()}
@@ -121,8 +140,8 @@ class ConformanceGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is meant. Raises UsageError if there is none of that name."""
-        if self.get_command(ctx, args[0]) is None:
+        """The command that is meant. Raises UsageError if there is none, unless a command line is only completed."""
+        if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
             names = self.list_commands(ctx)
             raise UsageError(
                 f"there is no command {args[0]!r}; expected {', '.join(names)}", hint=did_you_mean(args[0], names)
@@ -149,6 +168,10 @@ class Named(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4
             f"there is no {self.name} {value!r}; expected {expected}", hint=did_you_mean(str(value), self.names)
         )
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
+        """The names that begin so."""
+        return beginning(incomplete, self.names)
+
 
 class Listen(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
     """`HOST:PORT`. Raises UsageError for anything else."""
@@ -168,6 +191,10 @@ class ExpectationsFile(click.ParamType):  # type: ignore[type-arg] # generic fro
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Expectations:  # noqa: ARG002 - click's signature
         """What is listed in it."""
         return value if isinstance(value, Expectations) else read_expectations(Path(str(value)))
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
+        """Any file."""
+        return [CompletionItem(incomplete, type="file")]
 
 
 class Registration(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
@@ -189,6 +216,15 @@ class Registration(click.ParamType):  # type: ignore[type-arg] # generic from cl
                 hint="for example sms=http://127.0.0.1:8080/callbacks/sms",
             )
         return self._product.convert(product, param, ctx), url
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
+        """The products that begin so; the URL is anybody's guess."""
+        return beginning(incomplete, [f"{name}=" for name in self._product.names])
+
+
+def beginning(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
+    """What a shell may complete `incomplete` to."""
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def rows(table: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ import click
 
 from conformance.errors import ConformanceError, SuiteError, UsageError, did_you_mean
 from conformance.journal import Redaction
-from conformance.reporting.console import print_line, remarks
+from conformance.reporting.console import print_prose, remarks
 
 
 class Complaints:
@@ -21,18 +21,20 @@ class Complaints:
     def __init__(self, *, debug: bool = False) -> None:
         self._redaction = Redaction.none()
         self._debug = debug
+        self._quiet = False
 
     def protect(self, secret: str, consumer_key: str, *more: str) -> None:
         """From here on the secret is not printed, nor are the values in `more`."""
         self._redaction = Redaction.of(secret, consumer_key, *more)
 
-    def redacted(self, error: ConformanceError) -> str:
-        """What the error says, for whoever shows it elsewhere."""
-        return self._redaction.text(str(error))
+    def quieten(self) -> None:
+        """From here on errors alone are told."""
+        self._quiet = True
 
     def warn(self, message: str) -> None:
         """Say what is amiss although it can be used."""
-        self._say(f"warning: {message}", "yellow")
+        if not self._quiet:
+            self._say(f"warning: {message}", "yellow")
 
     def error(self, error: ConformanceError) -> int:
         """Say why it ends here; the exit code to end with."""
@@ -50,8 +52,12 @@ class Complaints:
         wrapped.__cause__ = error
         return self.error(wrapped)
 
+    def redacted(self, text: str) -> str:
+        """`text` without the secret."""
+        return self._redaction.text(text)
+
     def _say(self, line: str, style: str) -> None:
-        print_line(remarks(), self._redaction.text(line), style)
+        print_prose(remarks(), self.redacted(line), style)
 
 
 def in_one_line(error: click.ClickException) -> UsageError:

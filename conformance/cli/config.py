@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from conformance.cli.command import ConformanceCommand, Named, option
+from conformance.cli.command import ConformanceCommand, Named, beginning, option
 from conformance.cli.configuration import (
     ENV,
     FILE,
@@ -28,7 +27,7 @@ from conformance.cli.configuration import (
 )
 from conformance.journal import Redaction
 from conformance.journal.redaction import tokens_of
-from conformance.reporting.console import print_line, results
+from conformance.reporting.console import print_json, print_line, results
 from conformance.reporting.escaping import for_terminal
 
 DEFAULT = "default"
@@ -63,7 +62,7 @@ def _as_json(shown: Shown) -> None:
         "env": shown.env,
         "options": {each.name: {"value": each.value, "from": each.origin} for each in shown.options},
     }
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    print_json(document)
 
 
 def _as_table(shown: Shown) -> None:
@@ -92,7 +91,12 @@ FORMATS: Mapping[str, Callable[[Shown], None]] = {"table": _as_table, "json": _a
 
 
 @click.command("config", cls=ConformanceCommand, short_help="Show what is configured, and where it stands.")
-@click.argument("command", metavar="[COMMAND]", default="run")
+@click.argument(
+    "command",
+    metavar="[COMMAND]",
+    default="run",
+    shell_complete=lambda _, __, incomplete: beginning(incomplete, _others()),
+)
 # Eager, so that it is no option that is configured itself.
 @option(
     "Output",
@@ -110,8 +114,8 @@ def config(ctx: click.Context, command: str, form: str) -> int:
 
     An option on the command line would still beat them. Secrets are masked.
     """
-    kin = [each for each in config.kin if each is not config]
-    chosen = next(each for each in kin if each.name == Named("command", [each.name or "" for each in kin])(command))
+    name = Named("command", _others())(command)
+    chosen = next(each for each in config.kin if each.name == name)
     env = _chosen_env(ctx)
     found = configured(chosen.params, config.known, os.environ, Path.cwd(), env)
     given, where = file_values(Path.cwd())
@@ -125,6 +129,11 @@ def config(ctx: click.Context, command: str, form: str) -> int:
         )
     )
     return 0
+
+
+def _others() -> list[str]:
+    """The names of the other commands."""
+    return [each.name or "" for each in config.kin if each is not config]
 
 
 def _chosen_env(ctx: click.Context) -> str | None:

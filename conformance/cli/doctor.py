@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import TracebackType
 from typing import Any
 
 import click
 
 from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.complaints import Complaints
 from conformance.cli.options import (
     NOTIFICATIONS,
     driver_options,
@@ -15,12 +17,16 @@ from conformance.cli.options import (
     receiver_options,
     settings_from,
 )
+from conformance.cli.output import Output, form_option, quiet_option
 from conformance.client_under_test.preflight import examine_driver
-from conformance.errors import EnvironmentFailure
-from conformance.gateway_under_test.preflight import examine, to_register
+from conformance.errors import EnvironmentFailure, UsageError
+from conformance.gateway_under_test.preflight import Probe, examine, to_register
 from conformance.gateway_under_test.rig import rigged
-from conformance.reporting.console import print_line, results
+from conformance.gateway_under_test.settings import Settings
+from conformance.reporting.console import print_json, print_line
 from conformance.reporting.escaping import for_terminal
+
+FAILED = "failed"
 
 
 @click.command("doctor", cls=ConformanceCommand, short_help="Check that the set-up works.")
@@ -34,38 +40,78 @@ from conformance.reporting.escaping import for_terminal
     is_flag=True,
     help="Show callback URLs with the values in their query, as they are to be registered.",
 )
+@quiet_option("the last line")
+@form_option("a list of the checks")
 def doctor(**options: Any) -> int:
     """Check the set-up: gateway reachable, credential accepted, each callback path leading back here.
 
     Only account-details is called, so no money moves. With --driver it is the driver of a client that is checked: it is
     started, greeted and stopped. Exit code: 0 if all is well, 3 if not.
     """
-    if options["driver"] is not None:
-        return _driver(options["driver"])
-    settings = settings_from(options, looks_only=True)
-    whole = options["show_callback_token"]
-    console = results()
-    probed = 0
+    told = _Told(Output.of(options))
+    with told:
+        if options["driver"] is not None:
+            for name, detail in examine_driver(options["driver"]):
+                told.check(Probe(name, ok=True, detail=detail))
+        else:
+            _examine(settings_from(options, looks_only=True), told, whole=options["show_callback_token"])
+    told.sum_up("certify" if options["driver"] is not None else "run")
+    return 0
+
+
+def _examine(settings: Settings, told: _Told, *, whole: bool) -> None:
+    """Check the set-up for a gateway. Raises EnvironmentFailure for the first check that fails."""
     with rigged(settings) as rig:
         if (settings.gateway is not None and settings.callback_url) or settings.callback_listen.port:
-            print_line(console, "callback URLs to register with the gateway, one for each product:")
+            told.line("callback URLs to register with the gateway, one for each product:")
             for product, url in to_register(rig, settings.products, whole=whole).items():
-                print_line(console, f"  {product}: {url}")
+                told.line(f"  {product}: {url}")
         for probe in examine(settings, rig):
-            probed += 1
-            if not probe.ok:
-                print_line(console, f"failed  {probe.name}", "red")
-                raise EnvironmentFailure(probe.detail, probe.hint)
-            print_line(console, f"{'warning' if probe.warning else 'ok     '} {probe.name}: {probe.detail}")
-    print_line(console, f"{probed} of {probed} checks are well; `statum-conformance run` can begin")
-    return 0
+            told.check(probe)
 
 
-def _driver(command_line: str) -> int:
-    console = results()
-    probed = 0
-    for name, detail in examine_driver(command_line):
-        probed += 1
-        print_line(console, f"ok      {name}: {for_terminal(detail)}")
-    print_line(console, f"{probed} of {probed} checks are well; `statum-conformance certify` can begin")
-    return 0
+class _Told:
+    """What is told of the checks: each as it is made, all of them in the end to a script."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._complaints = click.get_current_context().find_object(Complaints) or Complaints()
+        self._checks: list[dict[str, str | None]] = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """A script is told of the checks that were made, whatever ended them; of a usage error nothing."""
+        if not self._output.as_json or isinstance(error, UsageError):
+            return
+        if isinstance(error, EnvironmentFailure) and not any(check["verdict"] == FAILED for check in self._checks):
+            self._note("set-up", FAILED, error.message, error.hint)
+        print_json(self._checks)
+
+    def line(self, text: str, style: str = "") -> None:
+        """A line for people."""
+        if not self._output.quiet:
+            print_line(self._output.console, text, style)
+
+    def check(self, probe: Probe) -> None:
+        """One more. Raises EnvironmentFailure if it failed."""
+        verdict = FAILED if not probe.ok else "warning" if probe.warning else "ok"
+        self._note(probe.name, verdict, probe.detail, probe.hint)
+        if not probe.ok:
+            self.line(f"{FAILED}  {probe.name}", "red")
+            raise EnvironmentFailure(probe.detail, probe.hint)
+        self.line(f"{verdict:<7} {probe.name}: {for_terminal(probe.detail)}")
+
+    def _note(self, name: str, verdict: str, detail: str, hint: str | None) -> None:
+        shown = self._complaints.redacted
+        self._checks.append(
+            {"check": name, "verdict": verdict, "detail": shown(detail), "hint": None if hint is None else shown(hint)}
+        )
+
+    def sum_up(self, command: str) -> None:
+        """The last line: all is well."""
+        count = len(self._checks)
+        if not (self._output.quiet and self._output.as_json):
+            line = f"{count} of {count} checks are well; `statum-conformance {command}` can begin"
+            print_line(self._output.console, line)

@@ -11,11 +11,11 @@ from conformance.cli.as_recorded import as_recorded
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.options import NOTIFICATIONS, REPORTS, gateway_options, receiver_options
+from conformance.cli.output import Output, quiet_option
 from conformance.errors import UsageError
 from conformance.gateway_under_test.staying import stay
 from conformance.journal import read_journal
-from conformance.reporting.console import print_line, remarks, results
-from conformance.reporting.live import progress_on
+from conformance.reporting.console import print_line, results
 from conformance.verdicts import is_client
 
 
@@ -39,6 +39,7 @@ from conformance.verdicts import is_client
 )
 @gateway_options
 @receiver_options
+@quiet_option("the last line")
 def listen(journal: Path, for_s: float | None, **options: Any) -> int:
     """Keep taking notifications for a run that has ended, at the address where it did; `judge` then takes them in.
 
@@ -46,6 +47,7 @@ def listen(journal: Path, for_s: float | None, **options: Any) -> int:
 
     Exit code: 0 when told to stop, 2 wrong usage, 3 if the address is taken or another run writes to the journal.
     """
+    output = Output.of(options)
     if for_s is not None and not for_s > 0:
         raise UsageError(f"--for is {for_s:g}; expected more than 0 seconds")
     record = read_journal(journal)
@@ -53,7 +55,7 @@ def listen(journal: Path, for_s: float | None, **options: Any) -> int:
         raise UsageError(f"{journal} is the journal of a certification, for which nothing comes late")
     settings = as_recorded(record, options, journal.parent)
     del record  # or its file would stay open for reading while it is written to
-    with terminated_as_interrupted(), progress_on(remarks()) as progress:
+    with terminated_as_interrupted(), output.progress() as progress:
         stayed = stay(journal, settings, progress, for_s)
     line = f"{stayed.arrived:,} came; of {stayed.missing:,} accepted requests the notification is missing"
     print_line(results(), f"{line}; `statum-conformance judge {journal}` takes them in")

@@ -30,7 +30,7 @@ def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Paramet
     """A callback of an option that lists the rows of a table and ends."""
 
     def show(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
-        if wanted:
+        if wanted and not context.resilient_parsing:
             width = max(map(len, table))
             for name, summary in rows(table):
                 print_line(results(), f"{name:{width}}  {summary}")

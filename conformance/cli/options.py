@@ -39,6 +39,8 @@ from conformance.mock_gateway.account import Account
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+DEFAULT_REPORT_DIR = Path("reports")
+
 SECRET_VARIABLE = variable("consumer-secret")
 
 GATEWAY, ACCOUNT, NOTIFICATIONS, CAMPAIGN, REPORTS = "Gateway", "Account", "Notifications", "Campaign", "Reports"
@@ -336,7 +338,7 @@ report_options = _together(
         "--report-dir",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        default=Path("reports"),
+        default=DEFAULT_REPORT_DIR,
         show_default=True,
         help="Where journal and reports are written.",
     ),
@@ -408,7 +410,7 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Setti
         ca_file=trusted(options.get("ca_file")),
         redact=tuple(options.get("redact", ())),
         show_phone_numbers=options.get("show_phone_numbers", False),
-        report_dir=options.get("report_dir", Path("reports")),
+        report_dir=options.get("report_dir", DEFAULT_REPORT_DIR),
         limits=limits_from(options),
         looks_only=looks_only,
         expectations=options.get("expectations"),

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from conformance.cli.as_recorded import as_recorded
-from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.command import ConformanceCommand, beginning, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.limits import limit_options
 from conformance.cli.options import (
+    DEFAULT_REPORT_DIR,
     REPORTS,
     gateway_options,
     phone_options,
@@ -22,6 +24,7 @@ from conformance.cli.options import (
     report_options,
     waiting_options,
 )
+from conformance.cli.output import Output, form_option, quiet_option
 from conformance.cli.verdict import obstacle_in
 from conformance.contract.commands import COMMANDS
 from conformance.errors import UsageError, did_you_mean
@@ -32,9 +35,8 @@ from conformance.gateway_under_test.recorded import history, sent_again
 from conformance.gateway_under_test.replaying import judged_alone, window_of
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Record, read_journal
-from conformance.reporting.console import remarks, results
-from conformance.reporting.live import progress_on
-from conformance.reporting.replayed import Replayed, show_replayed
+from conformance.reporting.console import print_json
+from conformance.reporting.replayed import Replayed, show_conclusion, show_replayed
 from conformance.traffic import Case
 from conformance.verdicts import is_client
 
@@ -42,8 +44,18 @@ from conformance.verdicts import is_client
 FOLDER = "replay"
 
 
+def _recorded_cases(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The cases of the journal that the command line names so far; none where there is no journal."""
+    folder = ctx.params.get("report_dir") or DEFAULT_REPORT_DIR
+    try:
+        record = read_journal(ctx.params.get("journal") or Path(folder) / campaign.JOURNAL)
+    except UsageError:
+        return []
+    return beginning(incomplete, (case.id for case in record.cases))
+
+
 @click.command("replay", cls=ConformanceCommand, short_help="Send one recorded case again.")
-@click.argument("case_id", metavar="CASE")
+@click.argument("case_id", metavar="CASE", shell_complete=_recorded_cases)
 @option(
     REPORTS,
     "--journal",
@@ -57,6 +69,8 @@ FOLDER = "replay"
 @receiver_options
 @waiting_options
 @limit_options
+@quiet_option("the verdict line")
+@form_option("exchanges, notifications and verdicts of the case")
 def replay(case_id: str, **options: Any) -> int:
     """Send the recorded CASE again, byte for byte, and judge it by itself.
 
@@ -68,6 +82,7 @@ def replay(case_id: str, **options: Any) -> int:
     Exit code: 0 all that bears on the case is kept, 1 something is broken, 2 wrong usage, 3 inconclusive, 4 the suite
     failed.
     """
+    output = Output.of(options)
     path: Path = options.pop("journal") or options["report_dir"] / campaign.JOURNAL
     record = read_journal(path)
     if is_client(record):
@@ -88,7 +103,7 @@ def replay(case_id: str, **options: Any) -> int:
     complaints = click.get_current_context().find_object(Complaints) or Complaints()
     if window is not None and window.ago_s is not None:
         complaints.warn(window.told)
-    with terminated_as_interrupted(), progress_on(remarks()) as progress:
+    with terminated_as_interrupted(), output.progress() as progress:
         campaign.run(settings, progress, planned=lambda its, base_url: _plan(cases, record, its, base_url))
         progress.phase("judge")
     now = read_journal(again)
@@ -96,7 +111,12 @@ def replay(case_id: str, **options: Any) -> int:
     if obstacle is not None:
         return complaints.error(obstacle)
     replayed = Replayed(case.id, now, judged_alone(now, case.id, window), judged_alone(record, case.id), again)
-    show_replayed(replayed, results())
+    if output.as_json:
+        print_json(replayed.document())
+    if not output.quiet:
+        show_replayed(replayed, output.console)
+    elif not output.as_json:
+        show_conclusion(replayed, output.console)
     return replayed.conclusion.exit_code
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ from conformance.checks.client import CLIENT_CHECKS
 from conformance.checks.judgement import SubjectCheck
 from conformance.cli.command import ConformanceCommand, option
 from conformance.contract.requirements import Requirement, catalogue
-from conformance.reporting.console import results
+from conformance.reporting.console import print_json, results
 
 
 def _entry(requirement: Requirement) -> dict[str, Any]:
@@ -54,10 +53,6 @@ def _name(check: Callable[..., Any]) -> str:
     return f"{check.__module__.rpartition('.')[2]}.{check.__qualname__.partition('.<locals>')[0]}"
 
 
-def _as_json(entries: list[dict[str, Any]]) -> None:
-    click.echo(json.dumps(entries, ensure_ascii=False, indent=2))
-
-
 def _as_markdown(entries: list[dict[str, Any]]) -> None:
     for line in _markdown(entries):
         click.echo(line)
@@ -91,7 +86,7 @@ def _as_table(entries: list[dict[str, Any]]) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("id", "level", "actor"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("requirement, source, commands, check", ratio=1)
+    table.add_column("requirement, source, commands, check", ratio=1, overflow="fold")
     for entry in entries:
         requirement = Text(entry["title"])
         commands = ", ".join(entry["commands"]) or "no command of its own"
@@ -103,7 +98,7 @@ def _as_table(entries: list[dict[str, Any]]) -> None:
 
 FORMATS: Mapping[str, Callable[[list[dict[str, Any]]], None]] = {
     "table": _as_table,
-    "json": _as_json,
+    "json": print_json,
     "markdown": _as_markdown,
 }
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -29,19 +27,16 @@ from conformance.cli.options import (
     settings_from,
     waiting_options,
 )
-from conformance.cli.verdict import judge_journal
+from conformance.cli.output import Output, output_options
+from conformance.cli.verdict import Ending
 from conformance.errors import UsageError
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
-from conformance.reporting.console import remarks, results
-from conformance.reporting.live import progress_on
+from conformance.reporting.console import print_json, results
 from conformance.reporting.planned import plan_document, show_plan
 from conformance.verdicts import is_client
-
-F = TypeVar("F", bound=Callable[..., Any])
-
 
 PLAN = "Plan"
 
@@ -49,17 +44,7 @@ PLAN = "Plan"
 NOT_STARTED = "http://127.0.0.1:0/api/v2"
 
 
-def plan_options(function: F) -> F:
-    """Those of a run that is only planned."""
-    shown = option(PLAN, "--plan", is_flag=True, help="Show what would be sent, and send nothing.")
-    form = option(
-        PLAN,
-        "--format",
-        "form",
-        type=click.Choice(("text", "json")),
-        help="How --plan shows it: as text (the default), or as json with every request.",
-    )
-    return shown(form(function))
+plan_option = option(PLAN, "--plan", is_flag=True, help="Show what would be sent, and send nothing.")
 
 
 resume_option = option(
@@ -105,8 +90,9 @@ OF_A_RESUMED_RUN = frozenset(
 @case_options
 @expectations_options
 @report_options
-@plan_options
+@plan_option
 @resume_option
+@output_options("report.json (with --plan every request)")
 @signing_options
 def run(**options: Any) -> int:
     """Judge a gateway, requirement by requirement.
@@ -117,22 +103,22 @@ def run(**options: Any) -> int:
 
     Exit code: 0 conformant, 1 not conformant, 2 wrong usage, 3 inconclusive, 4 the suite failed.
     """
+    output = Output.of(options)
     if options["resume"] is not None:
-        return _resumed(options["resume"], options)
+        return _resumed(options["resume"], options, output)
     settings = settings_from(options)
     if options["plan"]:
-        return _planned(settings, options["form"] or "text")
-    if click.get_current_context().get_parameter_source("form") is ParameterSource.COMMANDLINE:
-        raise UsageError(f"--format {options['form']} is given without --plan, which it is for")
+        return _planned(settings, output)
     certification = certification_from(options)
     with terminated_as_interrupted():
-        with progress_on(remarks()) as progress:
+        with output.progress() as progress:
             journal = campaign.run(settings, progress)
             progress.phase("judge")
-        return judge_journal(journal, settings.report_dir, settings.save_corpus, certification)
+            ending = Ending.of(journal, settings.report_dir, certification)
+        return ending.tell(output, settings.save_corpus)
 
 
-def _resumed(path: Path, options: dict[str, Any]) -> int:
+def _resumed(path: Path, options: dict[str, Any], output: Output) -> int:
     """Go on with a run, and judge all of it. Raises UsageError for options that would make it another one."""
     context = click.get_current_context()
     signing = {str(each.name) for each in context.command.params if getattr(each, "section", None) == CERTIFICATE}
@@ -154,17 +140,18 @@ def _resumed(path: Path, options: dict[str, Any]) -> int:
         raise UsageError(f"the run of {path} was that of consumer key {key}, not of {settings.consumer_key}")
     certification = certification_from(options)
     with terminated_as_interrupted():
-        with progress_on(remarks()) as progress:
+        with output.progress() as progress:
             campaign.resume(path, settings, progress)
             progress.phase("judge")
-        return judge_journal(path, path.parent, options["save_corpus"], certification)
+            ending = Ending.of(path, path.parent, certification)
+        return ending.tell(output, options["save_corpus"])
 
 
-def _planned(settings: Settings, form: str) -> int:
+def _planned(settings: Settings, output: Output) -> int:
     """Show what would be sent. Raises UsageError for what cannot be planned."""
     plan = Plan.of(settings, settings.gateway or NOT_STARTED)
-    if form == "json":
-        click.echo(json.dumps(plan_document(plan, settings), indent=2, ensure_ascii=True))
+    if output.as_json:
+        print_json(plan_document(plan, settings))
     else:
         show_plan(plan, settings, results())
     return 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import click
 
@@ -10,51 +12,85 @@ from conformance.certificate.issuing import Certification
 from conformance.cli.certificates import Notary
 from conformance.cli.complaints import Complaints
 from conformance.cli.github import tell_github
+from conformance.cli.output import Output
 from conformance.errors import EnvironmentFailure
 from conformance.expectations import Expectations
 from conformance.gateway_under_test.keeping import keep
 from conformance.journal import Record, read_journal
-from conformance.reporting.console import print_line, remarks, results
+from conformance.reporting.console import print_document, print_line, remarks
+from conformance.reporting.json_report import json_report
+from conformance.reporting.observed import show_observed
 from conformance.reporting.result import Result
-from conformance.reporting.terminal import show, show_verdict
-from conformance.reporting.writing import REPORT_JSON, write_reports
+from conformance.reporting.terminal import show, show_verdict, show_verdict_alone
+from conformance.reporting.writing import REPORT_HTML, REPORT_JSON, write_reports
 
 
-def judge_journal(  # noqa: PLR0913 - each is an option of the commands that end so
-    journal: Path,
-    report_dir: Path,
-    save_corpus: Path | None = None,
-    certification: Certification | None = None,
-    *,
-    expectations: Expectations | None = None,
-    show_phone_numbers: bool | None = None,
-) -> int:
-    """Judge `journal`, write the reports into `report_dir`, show the result; the exit code of the verdict.
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A run that is judged and reported, and not yet told of; `report` is the one for people to read."""
 
-    Failing cases go into the folder `save_corpus`, if there is one, and a certificate beside the reports, if one is
-    asked for; `expectations` and `show_phone_numbers` are those of `Result.of`. Raises UsageError if it is no journal,
-    EnvironmentFailure if the reports, the certificate or the corpus cannot be written.
-    """
-    # Before it is read, so that what is certified is what was judged.
-    notary = None if certification is None else Notary(journal, certification)
-    result = Result.of(read_journal(journal), expectations, show_phone_numbers=show_phone_numbers)
-    write_reports(result, report_dir)
-    report = report_dir / REPORT_JSON
-    complaints = click.get_current_context().find_object(Complaints) or Complaints()
-    obstacle = obstacle_in(result.record)
-    if obstacle is None:
-        show(result, results(), report, journal)
-    else:
-        # Every requirement is inconclusive for the same reason, which is told once.
-        show_verdict(result, results(), report)
-        complaints.error(obstacle)
-    tell_github(result.document, complaints)
-    if notary is not None:
-        notary.certify(result, report_dir)
-    if save_corpus is not None:
-        for path in keep(result.record, result.judged, save_corpus):
-            print_line(remarks(), f"kept {path}")
-    return result.exit_code
+    result: Result
+    journal: Path
+    directory: Path
+    report: Path
+    notary: Notary | None
+
+    @classmethod
+    def of(
+        cls,
+        journal: Path,
+        report_dir: Path,
+        certification: Certification | None = None,
+        *,
+        expectations: Expectations | None = None,
+        show_phone_numbers: bool | None = None,
+    ) -> Self:
+        """Judge `journal` and write the reports into `report_dir`; a certificate is issued if one is asked for.
+
+        `expectations` and `show_phone_numbers` are those of `Result.of`. Raises UsageError if it is no journal,
+        EnvironmentFailure if the reports cannot be written.
+        """
+        # Before it is read, so that what is certified is what was judged.
+        notary = None if certification is None else Notary(journal, certification)
+        result = Result.of(read_journal(journal), expectations, show_phone_numbers=show_phone_numbers)
+        written = {path.name: path for path in write_reports(result, report_dir)}
+        report = written.get(REPORT_HTML, report_dir / REPORT_JSON)
+        return cls(result, journal, report_dir, report, notary)
+
+    def tell(self, output: Output, save_corpus: Path | None = None) -> int:
+        """Show the result; the exit code of the verdict.
+
+        Failing cases go into the folder `save_corpus`, if there is one. Raises EnvironmentFailure if the certificate or
+        the corpus cannot be written.
+        """
+        complaints = click.get_current_context().find_object(Complaints) or Complaints()
+        if output.as_json:
+            print_document(json_report(self.result))
+        obstacle = obstacle_in(self.result.record)
+        self._show(output, hindered=obstacle is not None)
+        if obstacle is not None:
+            complaints.error(obstacle)
+        tell_github(self.result.document, complaints)
+        if self.notary is not None:
+            self.notary.certify(self.result, self.directory, quiet=output.quiet)
+        if save_corpus is not None:
+            for path in keep(self.result.record, self.result.judged, save_corpus):
+                if not output.quiet:
+                    print_line(remarks(), f"kept {path}")
+        return self.result.exit_code
+
+    def _show(self, output: Output, *, hindered: bool) -> None:
+        """Of a run that was hindered every requirement is inconclusive for the same reason, which is told once."""
+        if output.quiet:
+            if not output.as_json:
+                show_verdict_alone(self.result, output.console, self.report)
+            return
+        if hindered:
+            show_verdict(self.result, output.console, self.report)
+            return
+        if output.verbose:
+            show_observed(self.result, output.console)
+        show(self.result, output.console, self.report, self.journal)
 
 
 def obstacle_in(record: Record) -> EnvironmentFailure | None:

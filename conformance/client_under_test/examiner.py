@@ -139,7 +139,7 @@ def examine(bench: Bench) -> None:
     urls = bench.callbacks
     if not urls:
         return
-    bench.progress.phase("deliver", f"{len(urls)} receivers")
+    bench.progress.phase("deliver", f"{len(urls)} receiver{'s' if len(urls) > 1 else ''}")
     tls = httpx.create_ssl_context(verify=any(url.startswith("https:") for url in urls.values()))
     examination = Examination(bench, tls)
     subjects = [_subject(bench, COMMANDS[name], url) for name, url in urls.items()]

@@ -173,7 +173,9 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
         with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
             journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
             introduce(witness.base, account)
-            progress.phase("observe")
+            progress.phase("observe", _end_of(settings))
+            if settings.observe_for_s is not None:
+                progress.until(time.monotonic() + settings.observe_for_s)
             try:
                 witness.wait(settings.observe_for_s, settings.observe_idle_s)
                 wait_for_resends(witness, settings.resend_window_s, progress)
@@ -184,6 +186,14 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
             raise SuiteError(f"the witness failed: {witness.errors[0]!r}") from witness.errors[0]
         journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
     return settings.report_dir / JOURNAL
+
+
+def _end_of(settings: Settings) -> str:
+    """When it ends, in words."""
+    ends = [] if settings.observe_for_s is None else [f"for {settings.observe_for_s:g} s"]
+    if settings.observe_idle_s is not None:
+        ends.append(f"until nothing has come for {settings.observe_idle_s:g} s")
+    return " or ".join(ends) or "until Ctrl-C"
 
 
 def _recorded(settings: Settings, account: Account) -> dict[str, Any]:

@@ -205,5 +205,6 @@ def wait_for_resends(witness: Witness, window_s: float, progress: Progress) -> f
     since = witness.troubled_at
     if since is not None and (left := since + window_s - time.monotonic()) > 0:
         progress.phase("listen", f"{left:.1f} s")
+        progress.until(time.monotonic() + left)
         time.sleep(left)
     return since

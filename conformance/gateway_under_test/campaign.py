@@ -173,7 +173,7 @@ def _listening(
         rig.intake.hand_to(hearing.on_arrival)
         with watched(settings, rig, journal, hearing.ledger):
             yield hearing, sender, not_planned
-            stage.progress.phase("listen", f"up to {settings.notify_within_s:g} s")
+            _begin_to_listen(hearing)
             settled = hearing.ledger.wait()
         if settings.gateway is not None and (doubted := _doubted(settings, hearing.ledger)):
             journal.note("way-back", _way_back(settings, rig, doubted))
@@ -182,6 +182,13 @@ def _listening(
         journal.note("settled", {"at": journal.time_of(time.monotonic()), **_described(settled)})
         if budget := settings.shrink_budget(rig.gateway):
             _look_into_failures(settings, journal, hearing, sender, budget)
+
+
+def _begin_to_listen(hearing: Listening) -> None:
+    """Tell that everything was sent, and how long what is owed is waited for."""
+    hearing.progress.phase("listen", f"up to {hearing.patience_s:g} s")
+    if hearing.ledger.outstanding:
+        hearing.progress.until(hearing.ledger.deadline)
 
 
 def _send(  # noqa: PLR0913 - all that a sending needs

@@ -40,8 +40,9 @@ class Listening:
     def __init__(self, settings: Settings, journal: Journal, progress: Progress) -> None:
         most = max(MOST_AWAITED, int(settings.notify_within_s * MOST_AWAITED_PER_S))
         self.pace = settings.bounds.pace(settings.seed, lambda: self.ledger.full_until(most))
-        beyond = NETWORK_HOLDS_S if settings.network_back else LATE_S
-        self.ledger = Ledger(settings.notify_within_s + beyond, on_change=lambda _: self.pace.look_again())
+        # Seconds after its answer that a notification is awaited for.
+        self.patience_s = settings.notify_within_s + (NETWORK_HOLDS_S if settings.network_back else LATE_S)
+        self.ledger = Ledger(self.patience_s, on_change=lambda _: self.pace.look_again())
         self.strays = Strays()
         self._journal = journal
         self.progress = progress
@@ -62,6 +63,7 @@ class Listening:
     def begin_again(self, notify_within_s: float) -> None:
         """What was owed before is not waited for any more."""
         self.ledger = Ledger(notify_within_s, on_change=lambda _: self.pace.look_again())
+        self.progress.notified(self._arrived, 0)
 
     def on_exchange(self, case: Case, exchange: Exchange) -> None:
         """An attempt has its answer; called by the sender's workers."""
@@ -76,6 +78,8 @@ class Listening:
                 self.unanswered.add(case.id)
             self._silent_in_a_row = 0 if answer.status is not None else self._silent_in_a_row + 1
             silent = self._over_network and self._silent_in_a_row >= MOST_SILENT
+            if answer.owes_notification:
+                self.progress.notified(self._arrived, self.ledger.outstanding)
             self.progress.exchanged(self._done, self._planned)
         if silent:
             raise EnvironmentFailure(

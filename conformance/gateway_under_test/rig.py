@@ -102,7 +102,7 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
     """
     intake = Intake()
     public = settings.callback_url
-    if public is None and settings.gateway is None:
+    if public is None and settings.gateway is None and settings.callback_token is None:
         # The mock gateway is told whatever is registered with it, so let it prove that a query survives.
         public = f"http://unused.invalid/?token={secrets.token_hex(8)}"
         paths = CallbackPaths.of_url(public, PRODUCTS, settings.callback_token)

@@ -68,6 +68,8 @@ def stay(path: Path, settings: Settings, progress: Progress, for_s: float | None
             rig.intake.hand_to(on_arrival)
             progress.phase("listen", "until Ctrl-C" if for_s is None else f"for {for_s:g} s")
             until = None if for_s is None else time.monotonic() + for_s
+            if until is not None:
+                progress.until(until)
             try:
                 while until is None or time.monotonic() < until:
                     over.wait(LOOK_S)

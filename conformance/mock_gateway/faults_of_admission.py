@@ -207,7 +207,7 @@ VALID_PAYLOADS = (
     ),
     Fault(
         "refuses-some-phone-numbers",
-        "One ordinary sms or payment in ten is refused, by the last digit of the phone number",
+        "Four ordinary sms in ten are refused, by the last digit of the phone number",
         ("ACC-02",),
         refuses_ordinary(unlucky),
     ),

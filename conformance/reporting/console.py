@@ -1,7 +1,15 @@
-"""Where a person reads: results on standard output, progress and complaints on standard error."""
+"""Where a person reads: results on standard output, progress and complaints on standard error.
+
+results, remarks    the two consoles
+print_line          exactly one line, however wide: what is copied
+    print_prose         one line, broken between words on a screen: what is read
+print_json          what a script reads: a value,
+print_document      or JSON that is written already
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from contextlib import suppress
@@ -44,6 +52,11 @@ def on_github() -> bool:
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
+def in_ci() -> bool:
+    """Whether this is a job of a CI system, as far as it says so: what is printed is kept, and read later."""
+    return os.environ.get("CI", "").lower() not in {"", "0", "false"}
+
+
 def results() -> Console:
     """The console for results."""
     return _console(sys.stdout)
@@ -63,3 +76,33 @@ def _console(file: TextIO) -> Console:
 def print_line(console: Console, text: str, style: str = "") -> None:
     """`text` as exactly one line, however wide: a terminal may wrap it, but it is copied as one."""
     console.print(Text(for_terminal(text), style), soft_wrap=True)
+
+
+def print_prose(console: Console, text: str, style: str = "") -> None:
+    """`text` as one line for whoever searches a log; on a screen it is broken between words."""
+    console.print(Text(for_terminal(text), style), soft_wrap=not is_screen(console))
+
+
+def is_screen(console: Console) -> bool:
+    """Whether somebody looks at it; with FORCE_COLOR rich takes any file for a terminal."""
+    return console.is_terminal and console.file.isatty()
+
+
+def print_json(value: Any) -> None:
+    """A value as JSON to standard output, as `print_document`."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    # UTF-8 has no lone surrogates, which a gateway may send; the escape is JSON's own.
+    print_document(f"{text}\n".encode("utf-8", "backslashreplace"))
+
+
+def print_document(content: bytes) -> None:
+    """JSON in UTF-8 to standard output, as it is, whatever its encoding; a reader who goes away is no error."""
+    if on_github():
+        # This can only stand within a text, where the escape means the same and the runner finds nothing to obey.
+        content = content.replace(b"##[", rb"\u0023#[")
+    sys.stdout.flush()
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        results().on_broken_pipe()

@@ -2,6 +2,7 @@
 
 Replayed        the outcome, beside what the run had come to
 show_replayed   prints it; the last line is the verdict
+show_conclusion prints that line alone
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -39,6 +41,36 @@ class Replayed:
         """The verdict on the case: as for a gateway, on what the case bears on."""
         return conclude(self.verdicts)
 
+    def document(self) -> dict[str, Any]:
+        """For scripts: what went out and came in, in order; the verdicts on the case, and what they were before."""
+        before = {(v.requirement.id, v.command): v.verdict.value for v in self.before}
+        return {
+            "case": self.case_id,
+            "verdict": self.conclusion.value,
+            "journal": str(self.journal),
+            "exchanges": [
+                {
+                    "number": exchange.number,
+                    "case": exchange.case_id,
+                    "status": exchange.response.status if exchange.response else None,
+                    "failure": exchange.failure,
+                }
+                for exchange in self.record.exchanges
+            ],
+            "notifications": [notification.number for notification in _notifications(self)],
+            "requirements": [
+                {
+                    "id": verdict.requirement.id,
+                    "command": verdict.command,
+                    "level": verdict.level.value,
+                    "verdict": verdict.verdict.value,
+                    "before": before.get((verdict.requirement.id, verdict.command)),
+                    "findings": [finding.message for finding in verdict.findings],
+                }
+                for verdict in self.verdicts
+            ],
+        }
+
     def again(self) -> Iterator[str]:
         """What has become of each failure of the run."""
         now = {(v.requirement.id, v.command): v.verdict for v in self.verdicts}
@@ -63,6 +95,11 @@ def show_replayed(replayed: Replayed, console: Console) -> None:
                 print_line(console, line, STYLES[verdict.verdict] if not line.startswith(" ") else "")
     for line in replayed.again():
         print_line(console, line)
+    show_conclusion(replayed, console)
+
+
+def show_conclusion(replayed: Replayed, console: Console) -> None:
+    """Print the line of the verdict."""
     print_line(console, _last_line(replayed), STYLES[replayed.conclusion])
 
 

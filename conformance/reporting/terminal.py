@@ -1,7 +1,8 @@
 """The result as a person reads it: what fell short with its evidence, a table of it, and one line of verdict.
 
-    show            all of that
-    show_verdict    the last line alone
+    show                    all of that
+    show_verdict            its end: stale expectations, and the line of the verdict
+    show_verdict_alone      that line alone
 
 What a gateway said is shown without being obeyed: no markup, no control characters.
 """
@@ -22,7 +23,7 @@ from rich.text import Text
 from conformance.checks.patterns import Dependence
 from conformance.contract.requirements import Level
 from conformance.reporting.clients import about_client, not_applicable
-from conformance.reporting.console import print_line
+from conformance.reporting.console import print_line, print_prose
 from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.expected import entries_to_paste, told_stale
@@ -52,6 +53,9 @@ SHOWN_REPLAYS = 3
 
 INDENT = 2
 
+# With fewer columns a table of four would cut the longest words of a title.
+NARROW = 80
+
 
 def _unexercised(result: Result) -> Iterator[str]:
     """What does not stand in the way of the verdict, but was not seen either: a line for each reason."""
@@ -74,16 +78,18 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
     for shortfall in shown:
         _show_evidence(shortfall, console)
     if shown:
-        console.print(_table(shown))
+        console.print(_table(shown, narrow=console.width < NARROW))
         console.print()
     if len(fell_short) > len(shown):
-        print_line(console, f"… and {len(fell_short) - len(shown)} more in {report or 'report.json'}")
+        print_prose(console, f"… and {len(fell_short) - len(shown)} more in {report or 'report.json'}")
     for line in chain(_unexercised(result), not_applicable(result.document), coverage_lines(result.document)):
-        print_line(console, line)
-    print_line(console, _counts(result))
+        print_prose(console, line)
+    print_prose(console, _counts(result))
     to_paste = entries_to_paste(result.judged, day_of(result.record))
     left_out = chain(_not_looked_into(result), _left_out(result), limit_lines(result.document))
-    for line in chain(about_client(result.document), left_out, to_paste):
+    for line in chain(about_client(result.document), left_out):
+        print_prose(console, line)
+    for line in to_paste:
         print_line(console, line)
     print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")
     if journal is not None and was_cut_off(result.record):
@@ -104,9 +110,14 @@ def _left_out(result: Result) -> Iterator[str]:
 def show_verdict(result: Result, console: Console, report: Path | None = None) -> None:
     """Print the verdict on the subject, and what it rests on, as one line; before it one for each stale expectation."""
     for line in told_stale(result.document):
-        print_line(console, f"stale: {line}", STYLES[Verdict.FAIL])
+        print_prose(console, f"stale: {line}", STYLES[Verdict.FAIL])
+    show_verdict_alone(result, console, report)
+
+
+def show_verdict_alone(result: Result, console: Console, report: Path | None = None) -> None:
+    """Print that one line, in its colour."""
     style = STYLES[Verdict.KNOWN if result.judged.as_expected else result.conclusion]
-    print_line(console, verdict_line(result, report), style)
+    print_prose(console, verdict_line(result, report), style)
 
 
 def verdict_line(result: Result, report: Path | None = None) -> str:
@@ -175,19 +186,20 @@ def _not_looked_into(result: Result) -> Iterator[str]:
         )
 
 
-def _table(fell_short: list[Shortfall]) -> Table:
+def _table(fell_short: list[Shortfall], *, narrow: bool) -> Table:
+    """A row for each; where it is `narrow`, the command stands below what fell short instead of in a column."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("verdict", no_wrap=True)
     table.add_column("id", no_wrap=True)
-    table.add_column("command")
+    if not narrow:
+        table.add_column("command", no_wrap=True)
     table.add_column("what fell short", ratio=1, overflow="fold")
     for shortfall in fell_short:
-        table.add_row(
-            _verdict(shortfall),
-            _first(shortfall.ids),
-            _first(shortfall.commands),
-            Text(for_terminal(shortfall.title)),
-        )
+        title, command = Text(for_terminal(shortfall.title)), _first(shortfall.commands)
+        if narrow and command:
+            title.append(f"\n{command}", "dim")
+        columns = (title,) if narrow else (command, title)
+        table.add_row(_verdict(shortfall), _first(shortfall.ids), *columns)
     return table
 
 
@@ -204,7 +216,8 @@ def _show_evidence(shortfall: Shortfall, console: Console) -> None:
     title = Text(f" {for_terminal(shortfall.title)}")
     if shortfall.verdict is Verdict.INCONCLUSIVE:
         console.print(_verdict(shortfall) + title)
-        console.print(_indented(Text(f"{', '.join(shortfall.ids)}")))
+        commands = f" ({', '.join(shortfall.commands)})" if shortfall.commands else ""
+        console.print(_indented(Text(f"{', '.join(shortfall.ids)}{commands}")))
     else:
         console.print(_verdict(shortfall) + Text(f" {shortfall.ids[0]}", "bold") + title)
         console.print(_indented(_observed(shortfall)))
@@ -234,7 +247,7 @@ def _observed(shortfall: Shortfall) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True, justify="right")
-    grid.add_column(ratio=1)
+    grid.add_column(ratio=1, overflow="fold")
     for entry in shortfall.entries:
         message = entry["findings"][0]["message"] if entry["findings"] else ""
         tally = f"{entry['failed']:,} of {entry['observations']:,}"

@@ -27,7 +27,7 @@ from conformance.errors import ConformanceError
 from conformance.gateway_under_test.settings import Settings
 from conformance.pytest_plugin import arguments
 from conformance.reporting.result import Result
-from conformance.reporting.writing import REPORT_JSON
+from conformance.reporting.writing import REPORT_HTML
 from conformance.suite.sharing import Handover, Holder, Reader, SharedCampaign
 
 CAMPAIGN = pytest.StashKey[SharedCampaign]()
@@ -61,9 +61,9 @@ def _settings(config: pytest.Config) -> Settings:
         with run.make_context("run", arguments(config), obj=complaints) as context:
             return settings_from(context.params)
     except ConformanceError as error:
-        raise pytest.UsageError(complaints.redacted(error)) from error
+        raise pytest.UsageError(complaints.redacted(str(error))) from error
     except click.ClickException as error:
-        raise pytest.UsageError(complaints.redacted(in_one_line(error))) from error
+        raise pytest.UsageError(complaints.redacted(str(in_one_line(error)))) from error
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -129,5 +129,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("conformance")
         terminalreporter.write_line(
             f"{document['verdict']}: {document['subject']['url']} · seed {document['seed']} · "
-            f"{holder.settings.report_dir / REPORT_JSON}"
+            f"{holder.settings.report_dir / REPORT_HTML}"
         )
