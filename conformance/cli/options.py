@@ -78,14 +78,8 @@ credential_options = _together(
 
 def redact_option(section: str) -> Callable[[F], F]:
     """--redact, below the heading of whose values it is about."""
-    return option(
-        section,
-        "--redact",
-        multiple=True,
-        metavar="VALUE",
-        help="Value that must stand in no report, journal or message, beside the secret and the tokens of callback "
-        "URLs. Repeatable.",
-    )
+    told = "Value that must stand in no report, journal or message, beside the secret and the tokens of callback URLs."
+    return option(section, "--redact", multiple=True, metavar="VALUE", help=f"{told} Repeatable.")
 
 
 gateway_options = _together(
