@@ -223,3 +223,10 @@ def test_a_driver_that_says_no_hello_is_told_without_its_secrets(says: Speaking,
     called = says(3, "certify", "--driver", f"{sys.executable} -S -E driver.py {url}", "--product=sms")
     assert "it wrote 'no https://h.example/hooks?token=[REDACTED]'" in called.err.splitlines()[-1]
     assert "planted-Given4q" not in called.err + called.out
+
+
+def test_what_is_configured_for_a_driver_is_shown_without_its_tokens(says: Speaking, here: Path) -> None:
+    """As the callback URL is."""
+    (here / "statum-conformance.toml").write_text('driver = "python d.py https://h/?token=planted-Given4q"\n')
+    shown = says(0, "config", "certify", "--format=json").out
+    assert "python d.py https://h/?token=[REDACTED]" == json.loads(shown)["options"]["driver"]["value"]
