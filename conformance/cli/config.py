@@ -164,7 +164,7 @@ def _default(option: click.Option, context: click.Context) -> Any:
 
 
 def _redaction(found: Mapping[str, Configured]) -> Redaction:
-    """What is masked wherever it stands: each secret, and the tokens of the callback URL, and of those in a driver's command line."""
+    """What is masked wherever it stands: each secret, the tokens of the callback URL and of a driver's URLs."""
     secret, key, url = ("".join(_texts(found, name)) for name in ("consumer-secret", "consumer-key", "callback-url"))
     others = (text for name in SECRETS for text in _texts(found, name))
     return Redaction.of(secret, key, *others, *tokens_of(url), *tokens_in(*_texts(found, "driver")))
