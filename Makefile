@@ -17,20 +17,21 @@ SCHEMATHESIS := .venv-schemathesis/.ready
 SITE := .venv-site/.ready
 PRISM := .ci/prism/node_modules/.ready
 FORMATS := .ci/formats/node_modules/.ready
+BROWSER := .ci/browser/node_modules/.ready
 RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 # Without bytecode every start of pytest rewrites the assertions of hypothesis again, which costs a second each.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-kill lint bench chaos test-schemathesis test-prism test-formats test-allure site clean help
+.PHONY: run test test-kill lint bench chaos test-schemathesis test-prism test-formats test-allure test-browser picture site clean help
 
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
 
 # What tries other people's tools needs them installed, and has targets of its own; so have the kill matrices: some
 # three hundred whole runs, which take as long as all the rest.
-OTHER_TOOLS := $(addprefix tests/test_,schemathesis.py prism.py formats.py allure_report.py)
+OTHER_TOOLS := $(addprefix tests/test_,schemathesis.py prism.py formats.py allure_report.py browser.py)
 KILL_MATRICES := tests/test_kill_matrix.py tests/test_client_kill_matrix.py
 APART := $(OTHER_TOOLS) $(KILL_MATRICES)
 
@@ -65,11 +66,17 @@ test-formats: $(READY) $(FORMATS)  ## read reports and workflows with the tools 
 test-allure: $(READY) $(FORMATS)  ## have Allure make a report of the results (needs Node 20)
 	$(BIN)/python -m pytest tests/test_allure_report.py $(ARGS)
 
+test-browser: $(READY) $(BROWSER)  ## use the HTML report in Chromium, as people do (needs Node 20 and Chromium)
+	$(BIN)/python -m pytest tests/test_browser.py $(ARGS)
+
+picture: $(READY) $(BROWSER)  ## take the picture of the report that README.md shows (needs Node 20 and Chromium)
+	$(BIN)/python docs/picture.py $(ARGS)
+
 site: $(SITE)  ## build the documentation as a site, in build/site; fails for any link that leads nowhere
 	.venv-site/bin/mkdocs --quiet build --strict --clean $(ARGS)
 
 clean:  ## remove .venv, caches, builds and generated reports
-	rm -rf $(VENV) .venv-schemathesis .venv-site .ci/prism/node_modules .ci/formats/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .venv-schemathesis .venv-site .ci/prism/node_modules .ci/formats/node_modules .ci/browser/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find reports -mindepth 1 -maxdepth 1 ! -name README.md ! -name sample -exec rm -rf {} +
 
@@ -101,3 +108,7 @@ $(FORMATS): .ci/formats/package.json .ci/formats/package-lock.json
 	npm ci --prefix .ci/formats --no-audit --no-fund
 	chmod u+x .ci/formats/node_modules/@microsoft/sarif-multitool-*/Sarif.Multitool
 	@touch $(FORMATS)
+
+$(BROWSER): .ci/browser/package.json .ci/browser/package-lock.json
+	npm ci --prefix .ci/browser --no-audit --no-fund
+	@touch $(BROWSER)

@@ -26,6 +26,8 @@ from conformance.client_under_test.settings import Settings
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.journal import Record, read_journal
+from conformance.reporting.page import html
+from conformance.reporting.result import Result
 from conformance.traffic import Kind
 from conformance.verdicts import Conclusion, Verdict, judge
 
@@ -96,6 +98,15 @@ def test_the_token_is_not_in_the_journal(record: Record, tmp_path: Path) -> None
     assert not [e for e in record.exchanges if TOKEN in e.request.url]
     assert TOKEN not in json.dumps(record.settings)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_token_is_not_on_the_page(record: Record) -> None:
+    """Where the transcript shows what was sent to the receiver, and that it was."""
+    result = Result.of(record)
+    page = html(result.document, result.record, result.masking).decode()
+
+    assert "The suite notifies" in page
+    assert TOKEN not in page
 
 
 def test_everything_that_a_receiver_may_meet_is_sent(record: Record) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_result import CASE, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
 
+from conformance.contract.requirements import catalogue
 from conformance.journal import Record
 from conformance.reporting.page import html
 from conformance.reporting.page.markup import LONGEST_BODY, body_markup
@@ -164,6 +165,30 @@ def test_five_thousand_cases_make_less_than_five_megabytes() -> None:
     ]
     result = result_of(verdicts, Record(RECORD.settings, cases, exchanges))
     assert len(html(result.document, result.record)) < 5_000_000
+
+
+def test_a_gateway_that_fails_everything_makes_less_than_five_megabytes() -> None:
+    """With long answers, each shown as long as there is room; all findings are told."""
+    exchanges = tuple(
+        Exchange(number, CASE.id, 1, REQUEST, float(number), float(number), Response(500, JSON, b"<" * 5000), None, 1.1)
+        for number in range(1, 301)
+    )
+    findings = [
+        WRONG_TYPE.__class__(**{**vars_of(WRONG_TYPE), "exchange": number, "message": f"finding {number}"})
+        for number in range(1, 301)
+    ]
+    ids = [requirement.id for requirement in catalogue().requirements[:100]]
+    verdicts = [
+        verdict(id_, command, Verdict.FAIL, *findings[at * 3 % 300 :][:3])
+        for at, id_ in enumerate(ids)
+        for command in ("sms", "airtime", "mpesa/online", "mpesa-wallet")
+    ]
+    result = result_of(verdicts, Record(RECORD.settings, (CASE,), exchanges))
+    content = html(result.document, result.record)
+
+    assert len(content) < 5_000_000
+    assert b"this page has no room for more" in content
+    assert b"finding 300" in content
 
 
 def test_durations_are_told_in_the_unit_that_suits_them() -> None:

@@ -26,6 +26,8 @@ TARGETS = {
     "test-prism",
     "test-formats",
     "test-allure",
+    "test-browser",
+    "picture",
     "site",
     "clean",
     "help",
@@ -125,6 +127,7 @@ def ci_of(tmp_path: Path) -> Path:
     (tmp_path / ".ci").mkdir()
     shutil.copy(CHECKOUT / ".ci" / "run", tmp_path / ".ci")
     executable(tmp_path / "bin" / "make", 'echo "make $*, bytecode ${PYTHONDONTWRITEBYTECODE-written}"')
+    executable(tmp_path / ".ci" / "browser" / "install", "exit 0")
     for name in ("python3", "python3.13", "python3.11", "python"):
         executable(tmp_path / "bin" / name, "exit 1")
     executable(tmp_path / "bin" / "python3.12", "exit 0")
@@ -149,6 +152,7 @@ def test_ci_lints_then_tests_with_the_first_python_that_is_new_enough(tmp_path: 
         "make PYTHON=python3.12 test-prism, bytecode written",
         "make PYTHON=python3.12 test-formats, bytecode written",
         "make PYTHON=python3.12 test-allure, bytecode written",
+        "make PYTHON=python3.12 test-browser, bytecode written",
         "make PYTHON=python3.12 test-kill, bytecode written",
         "make PYTHON=python3.12 test, bytecode written",
     ] == done.stdout.splitlines()
@@ -161,10 +165,57 @@ def test_ci_says_what_it_leaves_out_without_node(tmp_path: Path) -> None:
 
     targets = [line.split()[2] for line in done.stdout.splitlines()]
     assert ["lint,", "test-schemathesis,", "site,", "test-kill,", "test,"] == targets
-    assert (0, ".ci/run: skipped test-prism, test-formats, test-allure: there is no node and npm\n") == (
+    assert (0, ".ci/run: skipped test-prism, test-formats, test-allure, test-browser: there is no node and npm\n") == (
         done.returncode,
         done.stderr,
     )
+
+
+def test_ci_says_what_it_leaves_out_without_a_browser(tmp_path: Path) -> None:
+    """Where there is none and none can be installed; what that said is shown."""
+    ci = ci_of(tmp_path)
+    for name in ("node", "npm"):
+        executable(tmp_path / "bin" / name, "exit 1")
+    executable(tmp_path / ".ci" / "browser" / "install", "echo no network; exit 1")
+
+    done = run(str(ci), PATH=str(tmp_path / "bin"))
+
+    assert "test-browser" not in done.stdout
+    assert (
+        "no network\n.ci/run: skipped test-browser: there is no Chromium, and it cannot be installed\n" == done.stderr
+    )
+
+
+def browsers_of(tmp_path: Path, *there: str, user: int) -> tuple[str, int]:
+    """What `.ci/browser/install` does on a machine that has these programs, and its exit code."""
+    folder = tmp_path / "browser"
+    folder.mkdir()
+    shutil.copy(CHECKOUT / ".ci" / "browser" / "install", folder)
+    executable(folder / "node_modules" / ".bin" / "playwright-core", 'echo "playwright-core $*"')
+    executable(tmp_path / "bin" / "id", f"echo {user}")
+    for name in there:
+        executable(tmp_path / "bin" / name, f'echo "{name} $*"')
+    for name in ("bash", "dirname", "env", "sh"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
+    done = run(str(folder / "install"), PATH=str(tmp_path / "bin"))
+    return done.stdout, done.returncode
+
+
+@pytest.mark.parametrize(
+    ("there", "user", "expected"),
+    [
+        (("chromium", "apt-get", "npm"), 0, ""),
+        (("google-chrome", "npm"), 1000, ""),
+        (("apt-get", "npm"), 0, "apt-get update\napt-get install -y --no-install-recommends chromium\n"),
+        (("apt-get", "npm"), 1000, "npm ci --no-audit --no-fund\nplaywright-core install chromium\n"),
+        (("npm",), 0, "npm ci --no-audit --no-fund\nplaywright-core install chromium\n"),
+    ],
+)
+def test_a_browser_is_installed_where_there_is_none(
+    tmp_path: Path, there: tuple[str, ...], user: int, expected: str
+) -> None:
+    """Debian's for who may install it, else the one that playwright-core downloads."""
+    assert (expected, 0) == browsers_of(tmp_path, *there, user=user)
 
 
 def test_ci_stops_at_the_first_failure(tmp_path: Path) -> None:

@@ -4,9 +4,12 @@
     comparison_html two such documents side by side
     matrix          requirement × command
     findings        what was observed: exchange, notification and timeline of the cases that findings name
+    broken_rules    which keyword of which schema that is about
+    transcript      what was put before a client, and all that was said, sent and answered
     markup          bodies as pretty JSON, with the place that a finding names marked
+    differences     what differs between messages that tell of the same
     plots           latencies, coverage and result codes as inline SVG
-    template.html, style.css, script.js     what it is put into
+    *.html, style.css, script.js    what it is put into
 
 Nothing is loaded from anywhere; without JavaScript everything is there, only filters and buttons are not.
 """

@@ -1,7 +1,8 @@
-"""What findings rest on: the exchange and the notifications of the cases that they name, once each, with a timeline.
+"""What findings rest on: the exchange and the notifications of the cases that they name, with a timeline.
 
 Evidence.of     what of a record is to be shown, gathered in two passes
 .shown          one exchange with its notifications, ready for the template
+.place          where the page has the case that a finding names
 .cases          all cases of the run, one short row each
 """
 
@@ -15,9 +16,19 @@ from typing import Any
 from conformance.callbacks.ledger import request_id_of
 from conformance.journal import Record
 from conformance.reporting.masking import Masking
+from conformance.reporting.page.broken_rules import broken_rule, made_to_break
+from conformance.reporting.page.differences import differing
 from conformance.reporting.page.markup import body_markup
 from conformance.reporting.page.plots import in_words
-from conformance.traffic import Case, Exchange, Headers, Notification
+from conformance.reporting.page.transcript import (
+    CLIENT_SENDS,
+    RECEIVER_ANSWERS,
+    SUITE_NOTIFIES,
+    WITNESS_ANSWERS,
+    Transcript,
+)
+from conformance.traffic import Case, Exchange, Headers, Kind, Notification
+from conformance.verdicts import is_client
 
 # As many exchanges as a page of 5 MB can hold with all else; of each finding the journal has the rest.
 MOST_EXCHANGES = 300
@@ -26,6 +37,12 @@ MOST_NOTIFICATIONS = 3
 # Of a larger run the first ones stand in the table of cases.
 MOST_CASES = 5_000
 MS = 1000
+
+NOTHING: frozenset[str] = frozenset()
+
+Row = list[Any]
+"""Of an attempt: case, kind, what it shows, status (0: none), milliseconds to the answer and from it to a notification
+(None: there was none), number of the exchange, ids of the requirements that fell short in the case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +53,9 @@ class Evidence:
     by_request_id: Mapping[str, Sequence[Notification]]
     by_number: Mapping[int, Notification]
     masking: Masking
-    cases: Sequence[Sequence[Any]] = field(default=(), repr=False)
+    transcript: Transcript
+    cases: Sequence[Row] = field(default=(), repr=False)
+    numbers: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, record: Record, document: Mapping[str, Any], masking: Masking) -> Evidence:
@@ -58,22 +77,42 @@ class Evidence:
             first_at.setdefault(request_id, notification.received_at)
             if request_id in wanted and len(by_request_id[request_id]) < MOST_NOTIFICATIONS:
                 by_request_id[request_id].append(notification)
-        return cls(exchanges, by_request_id, by_number, masking, list(_rows(record, first_at)))
+        transcript = Transcript.of(record, document, masking) if is_client(record) else Transcript()
+        cases = list(_rows(record, first_at, _short_in(document)))
+        return cls(
+            exchanges, by_request_id, by_number, masking, transcript, cases, {row[0]: row[6] for row in reversed(cases)}
+        )
 
-    def shown(self, finding: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The exchange and the notifications of a finding as the template has them; None if neither is at hand."""
+    def place(self, finding: Mapping[str, Any]) -> str | None:
+        """The anchor of the case that a finding names: its scene, else its row in the table of cases, else None."""
+        scene = self.transcript.place(finding["case"])
+        number = self.numbers.get(finding["case"] or "")
+        return scene or (f"case-{number}" if number is not None else None)
+
+    def named(self, document: Mapping[str, Any]) -> Iterator[Row]:
+        """The rows of the cases that findings of the document name first."""
+        ids = {finding["case"] for entry in document["requirements"] for finding in entry["findings"]}
+        return (row for row in self.cases if row[0] in ids and self.numbers[row[0]] == row[6])
+
+    def shown(self, finding: Mapping[str, Any], command: str | None) -> Mapping[str, Any] | None:
+        """The exchange and the notifications of a finding as the template has them; None if nothing is at hand."""
         case, exchange = self.exchanges.get(finding["exchange"], (None, None))
         notifications = self._notifications(finding, exchange)
-        if exchange is None and not notifications:
+        said = self.transcript.said(finding["case"])
+        if exchange is None and not notifications and said is None:
             return None
+        differs = differing(list(_bodies(exchange, notifications)))
         pointer = frozenset([finding["pointer"]] if finding["pointer"] else [])
         in_notification = finding["notification"] is not None
-        nothing: frozenset[str] = frozenset()
+        broken = frozenset([f"/{case.member}"] if case and case.member else [])
         return {
-            "request": exchange and self._message(exchange.request.headers, exchange.request.body, nothing),
+            "request": exchange and self._message(exchange.request.headers, exchange.request.body, broken, differs),
             "line": exchange and f"{exchange.request.method} {self.masking.text(exchange.request.url)}",
+            "headings": _headings(case),
             "about": case and f"{case.kind.value}, {case.aspect}",
-            "response": self._response(exchange, nothing if in_notification else pointer),
+            "breaks": made_to_break(case),
+            "rule": broken_rule(finding, command, exchange, self.by_number.get(finding["notification"] or 0)),
+            "response": self._response(exchange, NOTHING if in_notification else pointer, differs),
             "failure": exchange and exchange.failure,
             "notifications": [
                 {
@@ -82,11 +121,14 @@ class Evidence:
                     **self._message(
                         notification.request.headers,
                         notification.request.body,
-                        pointer if notification.number == finding["notification"] else nothing,
+                        pointer if notification.number == finding["notification"] else NOTHING,
+                        differs,
                     ),
                 }
                 for notification in notifications
             ],
+            "said": said,
+            "differs": bool(differs),
             "timeline": list(_timeline(exchange, notifications)),
         }
 
@@ -98,18 +140,39 @@ class Evidence:
             about.append(named)
         return about
 
-    def _response(self, exchange: Exchange | None, pointers: frozenset[str]) -> Mapping[str, Any] | None:
+    def _response(
+        self, exchange: Exchange | None, pointers: frozenset[str], differs: frozenset[str]
+    ) -> Mapping[str, Any] | None:
         if exchange is None or exchange.response is None:
             return None
         response = exchange.response
-        return {"status": response.status, **self._message(response.headers, response.body, pointers)}
+        return {"status": response.status, **self._message(response.headers, response.body, pointers, differs)}
 
-    def _message(self, headers: Headers, body: bytes, pointers: frozenset[str]) -> Mapping[str, Any]:
+    def _message(
+        self, headers: Headers, body: bytes, pointers: frozenset[str], differs: frozenset[str]
+    ) -> Mapping[str, Any]:
         masked = self.masking.text(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         return {
             "headers": [(name, self.masking.text(value)) for name, value in headers],
-            "body": body_markup(masked, pointers) if body else None,
+            "body": body_markup(masked, pointers, differs) if body else None,
         }
+
+
+def _headings(case: Case | None) -> tuple[str, str]:
+    """Whose request and whose answer it is."""
+    if case is None or case.kind not in (Kind.INVOKE, Kind.DELIVER):
+        return "Request", "Answer"
+    if case.kind is Kind.INVOKE:
+        return CLIENT_SENDS, WITNESS_ANSWERS
+    return SUITE_NOTIFIES, RECEIVER_ANSWERS
+
+
+def _bodies(exchange: Exchange | None, notifications: Sequence[Notification]) -> Iterator[bytes]:
+    if exchange is not None:
+        yield exchange.request.body
+        if exchange.response is not None:
+            yield exchange.response.body
+    yield from (notification.request.body for notification in notifications)
 
 
 def _path(url: str) -> str:
@@ -126,14 +189,24 @@ def _timeline(exchange: Exchange | None, notifications: Sequence[Notification]) 
             moments.append(("answered" if exchange.response else "given up", exchange.answered_at))
     moments += [(f"notified (notification {n.number})", n.received_at) for n in notifications]
     moments.sort(key=lambda moment: moment[1])
-    start = moments[0][1]
-    whole = (moments[-1][1] - start) or 1.0
+    start = moments[0][1] if moments else 0.0
+    whole = (moments[-1][1] - start if moments else 0.0) or 1.0
     for what, at in moments:
         yield {"what": what, "after": in_words(at - start), "share": round((at - start) / whole * 100, 1)}
 
 
-def _rows(record: Record, first_at: Mapping[str, float]) -> Iterator[Sequence[Any]]:
-    """For each attempt: case, kind, what it shows, status, milliseconds to the answer and from it to a notification."""
+def _short_in(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, None]]:
+    """Case → the ids of the requirements that fell short in it, each once."""
+    short: dict[str, dict[str, None]] = defaultdict(dict)
+    for entry in document["requirements"]:
+        for finding in entry["findings"]:
+            for case_id in (finding["case"], *finding.get("others", ())):
+                if case_id is not None:
+                    short[case_id][entry["id"]] = None
+    return short
+
+
+def _rows(record: Record, first_at: Mapping[str, float], short: Mapping[str, Mapping[str, None]]) -> Iterator[Row]:
     for case, exchange, _ in record.attempts():
         if exchange.number > MOST_CASES:
             return
@@ -145,7 +218,8 @@ def _rows(record: Record, first_at: Mapping[str, float]) -> Iterator[Sequence[An
             else round(max(notified - exchange.answered_at, 0.0) * MS, 1)
         )
         status = exchange.response.status if exchange.response else 0
-        yield [case.id, case.kind.value, case.aspect, status, took, waited]
+        ids = list(short.get(case.id, ()))
+        yield [case.id, case.kind.value, case.aspect, status, took, waited, exchange.number, ids]
 
 
 def _request_id(exchange: Exchange) -> str | None:

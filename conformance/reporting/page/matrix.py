@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from conformance.reporting.expected import listed_in
 from conformance.verdicts import Verdict
 
 SIGNS: Mapping[str, str] = {
@@ -87,12 +88,9 @@ class Row:
         return tuple(entry["command"] for entry in self.entries if entry["command"])
 
     @property
-    def told(self) -> str:
-        """Where and how often it fell short, in a few words."""
-        short = [entry for entry in self.entries if entry["failed"]]
-        failed, seen = sum(entry["failed"] for entry in short), sum(entry["observations"] for entry in short)
-        commands = ", ".join(entry["command"] or "as a whole" for entry in short)
-        return f"{commands}: {failed} of {seen}"
+    def explained(self) -> bool:
+        """Whether there is more to say of any verdict than the verdict."""
+        return any(why(entry) for entry in self.entries)
 
     @property
     def fell_short(self) -> bool:
@@ -108,6 +106,16 @@ class Row:
     def cell(self, column: str | None) -> Mapping[str, Any] | None:
         """Its entry for a command."""
         return next((entry for entry in self.entries if entry["command"] == column), None)
+
+
+def why(entry: Mapping[str, Any]) -> str:
+    """Why an entry has not been judged, or who answers for what is known; "" where nothing is to be said."""
+    return str(entry.get("reason_detail") or entry.get("not_applicable") or listed_in(entry))
+
+
+def anchor(entry: Mapping[str, Any]) -> str:
+    """Where the page has what fell short of it: `RSP-03-mpesa-online`."""
+    return f"{entry['id']}-{(entry['command'] or 'all').replace('/', '-')}"
 
 
 def rows_of(document: Mapping[str, Any]) -> list[Row]:

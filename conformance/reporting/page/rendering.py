@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -12,19 +12,33 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from conformance.journal import Record
-from conformance.reporting.comparing import Comparison, told
+from conformance.reporting.clients import about_client, not_applicable
+from conformance.reporting.comparing import Change, Comparison, told
+from conformance.reporting.expected import told_stale
 from conformance.reporting.figures import Figures
 from conformance.reporting.likeness import alike
+from conformance.reporting.limits import limit_lines
 from conformance.reporting.masking import Masking
 from conformance.reporting.page.findings import MOST_CASES, Evidence
-from conformance.reporting.page.matrix import GRAVEST_FIRST, SIGNS, columns_of, counts_of, rows_of
-from conformance.reporting.page.plots import in_words, latency_plot, run_plot
-from conformance.verdicts import Conclusion, Verdict
+from conformance.reporting.page.markup import counted
+from conformance.reporting.page.matrix import SIGNS, anchor, columns_of, counts_of, rows_of, why
+from conformance.reporting.page.plots import Bar, bar_chart, in_words, latency_plot, run_plot
+from conformance.reporting.page.transcript import Transcript
+from conformance.reporting.repeat import repeat_command
+from conformance.reporting.shortfalls import shortfalls
+from conformance.traffic import Kind
+from conformance.verdicts import Conclusion, Verdict, is_client
 
 MEANINGS: Mapping[str, str] = {
     Conclusion.CONFORMANT: "Every MUST that applies was exercised, and kept.",
     Conclusion.NON_CONFORMANT: "At least one MUST of the contract is broken.",
     Conclusion.INCONCLUSIVE: "Nothing was seen to be broken, but not every MUST could be exercised.",
+}
+
+SEALS: Mapping[str, str] = {
+    Conclusion.CONFORMANT: SIGNS[Verdict.PASS],
+    Conclusion.NON_CONFORMANT: SIGNS[Verdict.FAIL],
+    Conclusion.INCONCLUSIVE: SIGNS[Verdict.INCONCLUSIVE],
 }
 
 # Findings that are alike are counted; three show what there is to see.
@@ -33,6 +47,11 @@ SHOWN_FINDINGS = 3
 FEWEST_FOR_A_PLOT = 2
 # What can be read in ten seconds.
 SHOWN_BROKEN = 8
+# What findings rest on is shown as long as a page of 5 MB can hold it with all else; each value has so much markup.
+MOST_BYTES = 1_500_000
+MARKUP_BYTES = 40
+# What is longer scrolls within its frame.
+LONG_LINES, LONG_CHARACTERS = 26, 4_000
 
 
 def html(document: Mapping[str, Any], record: Record | None = None, masking: Masking | None = None) -> bytes:
@@ -42,7 +61,8 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
     """
     masking = masking or Masking()
     rows = rows_of(document)
-    broken = sorted((row for row in rows if row.fell_short), key=lambda row: GRAVEST_FIRST.index(Verdict(row.verdict)))
+    opened = [at for at, row in enumerate(rows) if row.fell_short]
+    gathered = shortfalls({"settings": {}, **document})
     evidence = Evidence.of(record, document, masking) if record is not None else None
     template = _environment().get_template("template.html")
     text = template.render(
@@ -50,16 +70,28 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         meaning=MEANINGS[document["verdict"]],
         signs=SIGNS,
         rows=rows,
-        broken=broken[:SHOWN_BROKEN],
-        number_broken=len(broken),
         columns=columns_of(rows),
         counts=list(counts_of(document)),
-        shown=evidence.shown if evidence else lambda _: None,
+        shortfalls=gathered[:SHOWN_BROKEN],
+        number_short=len(gathered),
+        remarks=list(_remarks(document)),
+        repeat=_repeat(document),
+        shown=_Shown(evidence) if evidence else lambda *_: None,
+        place_of=evidence.place if evidence else lambda _: None,
+        anchor=anchor,
+        why=why,
+        body=_body,
+        counted=counted,
+        opened=opened[:SHOWN_BROKEN],
+        seal=SEALS[document["verdict"]],
         shown_findings=SHOWN_FINDINGS,
         alike=alike,
         plots=list(_plots(record)) if record is not None else [],
-        result_codes=document.get("figures", {}).get("result_codes", {}),
+        result_codes=list(_result_codes(document)),
         coverage=list(_coverage(document)),
+        coverage_plots=list(_coverage_plots(document)),
+        transcript=evidence.transcript if evidence else Transcript(),
+        named_cases=list(evidence.named(document)) if evidence else (),
         cases=_as_script(evidence.cases if evidence else ()),
         number_of_cases=len(evidence.cases) if evidence else 0,
         most_cases=MOST_CASES,
@@ -78,18 +110,55 @@ def comparison_html(comparison: Comparison, before: Mapping[str, Any], after: Ma
             comparison=comparison,
             meaning=told(comparison),
             documents=(("Before", before), ("After", after)),
-            groups=(
-                ("Broken", comparison.broken),
-                ("Fixed", comparison.fixed),
-                ("New", comparison.new),
-                ("Gone", comparison.gone),
-            ),
+            groups=[
+                (title, _alike(changes), len(changes))
+                for title, changes in (
+                    ("Broken", comparison.broken),
+                    ("Fixed", comparison.fixed),
+                    ("New", comparison.new),
+                    ("Gone", comparison.gone),
+                )
+            ],
+            seals=SEALS,
             signs=SIGNS,
             in_words=in_words,
             style=_file("style.css"),
         )
     )
     return text.encode("utf-8", "backslashreplace")
+
+
+def _alike(changes: Iterable[Change]) -> list[tuple[Change, list[str]]]:
+    """Changes that differ in their commands alone as one, with those commands."""
+    together: dict[tuple[str | None, ...], tuple[Change, list[str]]] = {}
+    for change in changes:
+        key = change.id, change.before, change.after, change.message
+        together.setdefault(key, (change, []))[1].append(change.command or "as a whole")
+    return list(together.values())
+
+
+class _Shown:
+    """What findings rest on, in their order, as long as there is room; None then, as for what is not at hand."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._room = MOST_BYTES
+
+    def __call__(self, finding: Mapping[str, Any], command: str | None) -> Mapping[str, Any] | None:
+        if self._room <= 0:
+            return None
+        shown = self._evidence.shown(finding, command)
+        self._room -= _size(shown)
+        return shown
+
+
+def _size(value: Any) -> int:
+    """About how many bytes of the page a value takes."""
+    if isinstance(value, Mapping):
+        return sum(map(_size, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(map(_size, value))
+    return MARKUP_BYTES + (len(value.encode("utf-8", "backslashreplace")) if isinstance(value, str) else 0)
 
 
 @cache
@@ -109,12 +178,59 @@ def _file(name: str) -> Markup:
 
 
 def _plots(record: Record) -> Iterator[Mapping[str, Any]]:
-    figures = Figures.of(record)
-    for title, group in (("notifications", figures.notifications), ("answers", figures.answers)):
+    """Of a client only what its receivers answered after: what the witness did is the suite's own speed."""
+    figures = Figures.of(_received(record) if is_client(record) else record)
+    answers = "answers of the receiver" if is_client(record) else "answers"
+    for title, group in (("notifications", figures.notifications), (answers, figures.answers)):
         for name, series in group.items():
             if len(series.took) >= FEWEST_FOR_A_PLOT:
                 about = f"{title} of {name}" if name != "none" else f"{title} to what is no command"
                 yield {"about": about, "latency": latency_plot(about, series), "run": run_plot(about, series)}
+
+
+def _repeat(document: Mapping[str, Any]) -> str | None:
+    """The command that makes the same run again; None for an old report, which tells too little of its settings."""
+    try:
+        return repeat_command(document["settings"])
+    except KeyError:
+        return None
+
+
+def _body(content: Markup, label: str) -> Markup:
+    """A message's body; one that scrolls can be reached by keyboard, and has a name there."""
+    if content.count("\n") < LONG_LINES and len(content) < LONG_CHARACTERS:
+        return Markup("<pre>{}</pre>").format(content)
+    return Markup('<pre class="long" tabindex="0" role="group" aria-label="{}">{}</pre>').format(label, content)
+
+
+def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
+    """What a reader has to know beside the verdict: who was judged, what limits left out, what is out of date."""
+    yield from about_client(document)
+    yield from not_applicable(document)
+    yield from limit_lines(document)
+    yield from told_stale(document)
+
+
+def _received(record: Record) -> Record:
+    """What was sent to a client's receivers, alone."""
+    sent = {case.id for case in record.cases if case.kind is Kind.DELIVER}
+    exchanges = tuple(exchange for exchange in record.exchanges if exchange.case_id in sent)
+    return Record(record.settings, record.cases, exchanges)
+
+
+def _result_codes(document: Mapping[str, Any]) -> Iterator[tuple[str, Markup]]:
+    for product, codes in document.get("figures", {}).get("result_codes", {}).items():
+        yield product, bar_chart(f"result codes of {product}", [Bar(code, number) for code, number in codes.items()])
+
+
+def _coverage_plots(document: Mapping[str, Any]) -> Iterator[tuple[str, Markup]]:
+    """For each command, how many classes of payloads of each kind were exercised."""
+    groups: dict[str, dict[str, list[bool]]] = {}
+    for found in document.get("coverage", ()):
+        groups.setdefault(found["command"], {}).setdefault(found["kind"], []).append(found["sent"] > 0)
+    for command, kinds in groups.items():
+        bars = [Bar(kind, sum(sent), len(sent), strange=not all(sent)) for kind, sent in kinds.items()]
+        yield command, bar_chart(f"classes of payloads of {command} that were exercised", bars)
 
 
 def _coverage(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

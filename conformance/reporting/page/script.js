@@ -5,7 +5,7 @@
   const shows = (element, is) => { element.hidden = !is; };
 
   // What needs this script is only there with it.
-  for (const id of ["filters", "theme", "open-all", "close-all", "case-filter"]) {
+  for (const id of ["filters", "theme", "open-all", "close-all", "case-filter", "scene-filter"]) {
     if (one(id)) shows(one(id), true);
   }
 
@@ -20,7 +20,7 @@
   dark.addEventListener("change", label);
   label();
 
-  // Filters: the matrix and the sections hold the same data.
+  // Filters: the matrix and the sections hold the same data. The address keeps them, so that they can be passed on.
   const form = one("filters");
   const rows = all("tr.row");
   const areas = all("tr.area");
@@ -51,25 +51,26 @@
       shows(area, some);
     }
     one("matching").textContent = `${matching} of ${rows.length} requirements`;
+    return wanted;
   };
-  form.addEventListener("input", filter);
-  form.addEventListener("reset", () => setTimeout(filter));
+  const keep = (wanted) => {
+    const query = new URLSearchParams(Object.entries(wanted).filter(([, value]) => value)).toString();
+    try {
+      history.replaceState(null, "", `${location.pathname}${query && "?"}${query}${location.hash}`);
+    } catch {
+      // A browser may forbid it for files; the filters work all the same.
+    }
+  };
+  for (const [name, value] of new URLSearchParams(location.search)) {
+    if (form.elements[name]) form.elements[name].value = value;
+  }
+  if (location.search) filter();
+  form.addEventListener("input", () => keep(filter()));
+  form.addEventListener("reset", () => setTimeout(() => keep(filter())));
   form.addEventListener("submit", (event) => event.preventDefault());
 
   one("open-all").addEventListener("click", () => sections.forEach((section) => { section.open = !section.hidden; }));
   one("close-all").addEventListener("click", () => sections.forEach((section) => { section.open = false; }));
-
-  // A link to a requirement opens it, also one that was followed from elsewhere.
-  const openTarget = () => {
-    const target = one(decodeURIComponent(location.hash.slice(1)));
-    if (target && target.tagName === "DETAILS") {
-      shows(target, true);
-      target.open = true;
-      target.scrollIntoView();
-    }
-  };
-  addEventListener("hashchange", openTarget);
-  openTarget();
 
   // Copy buttons. Without the permission to write to the clipboard the line is selected instead.
   for (const button of all("button[data-copy]")) {
@@ -83,51 +84,98 @@
         getSelection().selectAllChildren(source);
         button.textContent = "Selected";
       }
+      one("copied").textContent = button.textContent;
       setTimeout(() => { button.textContent = "Copy"; }, 2000);
     });
   }
 
-  // Cases: a page of rows at a time, so that thousands cost nothing.
-  if (!one("case-data")) return;
-  const PAGE = 100;
-  const cases = JSON.parse(one("case-data").textContent);
-  const body = one("case-table").tBodies[0];
-  const words = cases.map((row) => `${row[0]} ${row[1]} ${row[2]}`.toLowerCase());
-  let found = cases;
-  let shown = 0;
-  const ms = (value) => (value === null ? "" : `${value} ms`);
-  const more = () => {
-    const added = document.createDocumentFragment();
-    for (const row of found.slice(shown, shown + PAGE)) {
-      const line = added.appendChild(document.createElement("tr"));
-      const cells = [row[0], row[1], row[2], row[3] || "no answer", ms(row[4]), ms(row[5])];
-      cells.forEach((text, at) => {
-        const cell = line.appendChild(document.createElement(at ? "td" : "th"));
-        if (!at) cell.scope = "row";
-        cell.textContent = text;
-      });
-    }
-    body.append(added);
-    shown = Math.min(shown + PAGE, found.length);
-    shows(one("more-cases"), shown < found.length);
-    one("cases-matching").textContent = `${found.length} of ${cases.length} cases, ${shown} shown`;
-  };
-  const search = (text) => {
-    const wanted = text.trim().toLowerCase();
-    found = cases.filter((_, at) => words[at].includes(wanted));
-    shown = 0;
-    body.replaceChildren();
-    more();
-  };
-  shows(one("case-table"), true);
-  one("more-cases").addEventListener("click", more);
-  one("case-filter").addEventListener("input", (event) => search(event.target.value));
-  one("case-filter").addEventListener("submit", (event) => event.preventDefault());
-  for (const link of all("a[data-case]")) {
-    link.addEventListener("click", () => {
-      one("case-filter").elements.text.value = link.dataset.case;
-      search(link.dataset.case);
-    });
+  // The transcript of a client.
+  const scenes = all("details.scene");
+  if (one("scene-filter")) {
+    const search = () => {
+      const wanted = Object.fromEntries(new FormData(one("scene-filter")));
+      const text = wanted.text.trim().toLowerCase();
+      let matching = 0;
+      for (const scene of scenes) {
+        const is = (!wanted.short || scene.classList.contains("short")) && (!text || scene.textContent.toLowerCase().includes(text));
+        shows(scene, is);
+        matching += is;
+      }
+      one("scenes-matching").textContent = `${matching} of ${scenes.length} scenes`;
+    };
+    one("scene-filter").addEventListener("input", search);
+    one("scene-filter").addEventListener("submit", (event) => event.preventDefault());
   }
-  search("");
+
+  // Cases: a page of rows at a time, so that thousands cost nothing.
+  let showCase = () => {};
+  if (one("case-data")) {
+    const PAGE = 100;
+    const cases = JSON.parse(one("case-data").textContent);
+    const body = one("case-table").tBodies[0];
+    const words = cases.map((row) => `${row[0]} ${row[1]} ${row[2]} ${row[7].join(" ")}`.toLowerCase());
+    let found = cases;
+    let shown = 0;
+    const ms = (value) => (value === null ? "" : `${value} ms`);
+    const more = () => {
+      const added = document.createDocumentFragment();
+      for (const row of found.slice(shown, shown + PAGE)) {
+        const line = added.appendChild(document.createElement("tr"));
+        line.id = `case-${row[6]}`;
+        const cells = [row[0], row[1], row[2], row[3] || "no answer", ms(row[4]), ms(row[5]), ""];
+        cells.forEach((text, at) => {
+          const cell = line.appendChild(document.createElement(at ? "td" : "th"));
+          if (!at) cell.scope = "row";
+          if (at === 4 || at === 5) cell.className = "number";
+          cell.textContent = text;
+        });
+        for (const id of row[7]) {
+          const link = line.lastChild.appendChild(document.createElement("a"));
+          link.href = `#${id}`;
+          link.textContent = id;
+          link.after(" ");
+        }
+      }
+      body.append(added);
+      shown = Math.min(shown + PAGE, found.length);
+      shows(one("more-cases"), shown < found.length);
+      one("cases-matching").textContent = `${found.length} of ${cases.length} cases, ${shown} shown`;
+    };
+    const search = (text) => {
+      const wanted = text.trim().toLowerCase();
+      found = cases.filter((_, at) => words[at].includes(wanted));
+      shown = 0;
+      body.replaceChildren();
+      more();
+    };
+    showCase = (id) => {
+      const row = id.startsWith("case-") && cases.find((each) => `case-${each[6]}` === id);
+      if (!row) return;
+      one("case-filter").elements.text.value = row[0];
+      search(row[0]);
+    };
+    one("more-cases").addEventListener("click", more);
+    one("case-filter").addEventListener("input", (event) => search(event.target.value));
+    one("case-filter").addEventListener("submit", (event) => event.preventDefault());
+    search("");
+  }
+
+  // A link opens what it leads to, also one that was followed from elsewhere.
+  const openTarget = () => {
+    const id = decodeURIComponent(location.hash.slice(1));
+    showCase(id);
+    const target = one(id);
+    if (!target) return;
+    const folded = target.closest("details");
+    if (folded) {
+      shows(folded, true);
+      folded.open = true;
+    }
+    if (folded || id.startsWith("case-")) target.scrollIntoView();
+  };
+  addEventListener("hashchange", openTarget);
+  openTarget();
+
+  // For browsers that cannot unfold by style alone.
+  addEventListener("beforeprint", () => all("details.short").forEach((details) => { details.open = true; }));
 })();
