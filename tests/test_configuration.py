@@ -95,10 +95,10 @@ PRECEDENCE = [
     (
         "redact",
         'redact = "first"',
-        "second,third",
+        "second,seventh",
         ["--redact=other"],
         "redact",
-        (("first",), ("second", "third"), ("other",)),
+        (("first",), ("second", "seventh"), ("other",)),
     ),
     (
         "show-phone-numbers",

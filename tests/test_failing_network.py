@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from campaigns import settings, shortfalls
 from failing_network import FailingNetwork, Weather
-from through_network import FAIR, PHONE_NUMBERS, UNLIMITED, held_through, told
+from through_network import FAIR, PHONE_NUMBERS, UNLIMITED, Cut, held_through, told
 
 from conformance.checks.judgement import Reason
 from conformance.checks.missing import BY_CHANCE, chance_of_as_many
@@ -18,7 +18,6 @@ from conformance.exchange import pacing
 from conformance.gateway_under_test import campaign, listening, preflight
 from conformance.gateway_under_test.anew import Anew, lost_of, windows_of
 from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.progress import Silent
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
 from conformance.mock_gateway.faults import fault
@@ -100,25 +99,11 @@ def test_a_gateway_that_notifies_nobody_is_found_out_over_a_network_that_loses_s
     assert [("NTF-01", "sms")] == [(v.requirement.id, v.command) for v in judgement.by(Verdict.FAIL)]
 
 
-class GoingDown(Silent):
-    """Has a network fail for good once some answers are there."""
-
-    def __init__(self) -> None:
-        self.network: FailingNetwork | None = None
-
-    def exchanged(self, done: int, planned: int) -> None:  # noqa: ARG002 - the protocol's
-        """Some answers are there."""
-        if done == 20 and self.network is not None:
-            self.network.weather = Weather(dropped=1.0)
-
-
 def test_a_network_that_goes_down_ends_the_run_early(tmp_path: Path) -> None:
     """It is no use to go on, and nobody is to blame; nor is anything planned anew."""
-    going_down = GoingDown()
 
-    def held(given: Settings, network: FailingNetwork) -> Path:
-        going_down.network = network
-        return campaign.run(given, going_down)
+    def held(given: Settings, there: FailingNetwork, _: FailingNetwork) -> Path:
+        return campaign.run(given, Cut(there, 20, 1_000_000))
 
     record = read_journal(held_through(tmp_path, hold=held, **SMS).journal)
     judgement = judge(record)

@@ -371,3 +371,17 @@ def test_requests_that_share_an_id_are_awaited_until_the_last(script: Script, le
 def test_the_request_id_is_read_kindly(body: bytes, request_id: str | None) -> None:
     """Whatever a gateway sends, reading it does not fail."""
     assert request_id == request_id_of(body)
+
+
+def test_the_products_of_what_came_late_are_known(script: Script, ledger: Ledger) -> None:
+    """After it was waited for; also where it was given up before to make room for others."""
+    for product in ("sms", "airtime", "mpesa-online", "mpesa-wallet"):
+        ledger.owe(product, "a", script.now)
+    ledger.arrived("sms", "a", script.now + NOTIFY_WITHIN)
+    ledger.arrived("airtime", "a", script.now + NOTIFY_WITHIN + 0.1)
+    assert {"airtime"} == ledger.late()
+
+    script.now += NOTIFY_WITHIN + 1.0
+    assert float("-inf") == ledger.full_until(1)
+    ledger.arrived("mpesa-online", "a", script.now)
+    assert ({"airtime", "mpesa-online"}, {"mpesa-wallet"}) == (ledger.late(), ledger.missing())

@@ -127,6 +127,31 @@ def test_what_comes_before_the_run_is_ready_is_kept_for_it() -> None:
     assert [b"1", b"2", b"3"] == taken
 
 
+def test_what_only_says_that_it_is_a_canary_is_nothing() -> None:
+    """Neither a notification nor kept: anybody may say so, as often as they like."""
+    intake = Intake()
+    taken: list[Request] = []
+    intake.hand_to(lambda _product, request, _at, _wall: taken.append(request))
+    known = intake.new_canary()
+    for token in ("x", known, known):  # a proxy may repeat it
+        intake.on_arrival("sms", Request("POST", f"/{token}", ((CANARY_HEADER, token),)), 0.0, 0.0)
+
+    assert [None, ("sms", f"/{known}"), None] == [intake.canary(token, 0.0) for token in ("x", known, known)]
+    assert [] == taken
+
+
+def test_what_comes_before_the_run_is_ready_is_not_kept_without_end() -> None:
+    """Junk must not fill the memory; what came first is there."""
+    intake = Intake()
+    taken: list[bytes] = []
+    for number in range(40):
+        intake.on_arrival(None, Request("POST", "/", (), bytes([number]) * 1024 * 1024), 0.0, 0.0)
+    intake.hand_to(lambda _product, request, _at, _wall: taken.append(request.body[:1]))
+
+    assert [bytes([number]) for number in range(31)] == taken[:31]
+    assert len(taken) < 40
+
+
 def test_a_proxy_that_keeps_path_and_query_is_fine(tmp_path: Path) -> None:
     """A whole run through it is conformant; the token of the URL is in no artefact."""
     address = free_address()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import socket
 import threading
@@ -166,6 +167,21 @@ def test_without_the_token_it_is_nobodys(target: str, expected: int) -> None:
         client.sendall(post(NOTIFICATION, target))
         assert expected == status(client)
         assert [("sms" if expected == 200 else None, target)] == [(p, request.url) for p, request in taken.arrivals]
+
+
+@pytest.mark.parametrize("given", [TOKEN, TOKEN[:-1], "", "x"])
+def test_how_long_the_look_at_the_token_takes_tells_nothing(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is compared whole, by the function that is made for it."""
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return one == other
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    paths = CallbackPaths("", "", PRODUCTS, TOKEN)
+    assert ("sms" if given == TOKEN else None) == paths.product_of(f"/callbacks/sms?token={given}")
+    assert [(given.encode(), TOKEN.encode())] == compared
 
 
 def test_the_token_is_in_the_urls_to_register() -> None:

@@ -15,7 +15,7 @@ from recording_server import NO_ANSWER, OK, PATIENCE_S, Answering, RawServer, a_
 from conformance.errors import EnvironmentFailure, SuiteError
 from conformance.exchange import Pace, Sender
 from conformance.exchange import connection as connecting
-from conformance.exchange.sender import MAX_ATTEMPTS
+from conformance.exchange.sender import MAX_ATTEMPTS, Manners
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.traffic import Case, Exchange, Response
 
@@ -310,3 +310,36 @@ def test_what_is_told_is_not_redacted_but_what_is_written_is(tmp_path: Path) -> 
     (written,) = read_journal(tmp_path / "journal.sqlite").exchanges
     assert (("Authorization", "Basic $STATUM_AUTHORIZATION"),) == written.request.headers
     assert b"[REDACTED]" == (written.response and written.response.body)
+
+
+# --- What is in the file when
+
+
+@pytest.mark.parametrize("recorded_first", [True, False])
+def test_a_request_stands_in_the_file_before_its_first_byte_goes_out(
+    recorded_first: bool,  # noqa: FBT001 - a parameter of the test
+    journal: Journal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where that is asked for: who is killed then, and goes on, does not send it again. Commits are slow here."""
+    commit = Journal._commit  # noqa: SLF001 - to be slowed down
+    arrived = threading.Event()
+
+    def slow(self: Journal, batch: object) -> None:
+        if not recorded_first:
+            assert arrived.wait(PATIENCE_S)
+        commit(self, batch)  # type: ignore[arg-type]
+
+    def answer(_: bytes, number: int) -> bytes:
+        seen.append(len(read_journal(journal.path).exchanges) - number)
+        arrived.set()
+        return OK
+
+    seen: list[int] = []
+    journal.flush()
+    monkeypatch.setattr(Journal, "_commit", slow)
+    with RawServer(answer) as server:
+        cases = [a_case("a", server.url)]
+        journal.plan(cases)
+        Sender(journal, Waved(), manners=Manners(recorded_first=recorded_first)).send([cases])
+    assert [0 if recorded_first else -1] == seen

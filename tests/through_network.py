@@ -2,6 +2,7 @@
 
 held_through    holds a run; the path of its journal
 told            each verdict of a judged run that is no PASS, by requirement and command
+Cut             cuts a network off while a run goes on, and has it work again
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from conformance.callbacks.address import Address
 from conformance.contract.commands import PRODUCTS
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.limits import Limits
+from conformance.gateway_under_test.progress import Silent
 from conformance.gateway_under_test.settings import Settings
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
@@ -53,10 +55,13 @@ def held_through(  # noqa: PLR0913 - what may differ
     behaviour: Behaviour = BUILT_IN,
     *,
     seed: int = 1,
-    hold: Callable[[Settings, FailingNetwork], Path] = lambda given, _: campaign.run(given),
+    hold: Callable[[Settings, FailingNetwork, FailingNetwork], Path] = lambda given, *_: campaign.run(given),
     **changes: Any,
 ) -> Through:
-    """A run whose requests go through one such network and whose notifications come through another."""
+    """A run whose requests go through one such network and whose notifications come through another.
+
+    `hold` is given the settings and both of them, there and back.
+    """
     listen = free_address()
     with ExitStack() as stack:
         way_back = stack.enter_context(FailingNetwork(listen, back, seed))
@@ -76,10 +81,25 @@ def held_through(  # noqa: PLR0913 - what may differ
             "over_network": True,
             "products": ("sms", "airtime"),
         }
-        journal = hold(settings(directory, **{**given, **changes}), way_there)
+        journal = hold(settings(directory, **{**given, **changes}), way_there, way_back)
         return Through(journal, way_there.happened, way_back.happened, server.delivered)
 
 
 def told(judgement: Judged) -> dict[tuple[str, str | None], Verdict]:
     """Each verdict that is no PASS."""
     return {(v.requirement.id, v.command): v.verdict for v in judgement.verdicts if v.verdict is not Verdict.PASS}
+
+
+class Cut(Silent):
+    """Has `network` let nothing through between so many answers and so many."""
+
+    def __init__(self, network: FailingNetwork, begin: int, end: int) -> None:
+        self._network, self._begin, self._end = network, begin, end
+        self._fair = network.weather
+
+    def exchanged(self, done: int, planned: int) -> None:  # noqa: ARG002 - the protocol's
+        """Some answers are there."""
+        if done == self._begin:
+            self._network.weather = Weather(dropped=1.0)
+        elif done == self._end:
+            self._network.weather = self._fair

@@ -2,9 +2,11 @@
 
 lossy       one connection in ten lost, one request in five held up by 2 s, one notification in twenty repeated
 storms      everything else that networks do
+outages     the way back is cut for a while, and works again before the run ends
 capped      gateways that accept too much, behind a storm
 killed      `kill -9`, and going on
 junk        a flood of junk to the receiver
+secrets     every command, and a gateway that says all secrets back
 """
 
 from __future__ import annotations
@@ -18,16 +20,18 @@ from pathlib import Path
 # What the tests are made of, runs are made of here, too.
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-from benchmarks.chaos import junk, killing, network
+from benchmarks.chaos import junk, killing, network, secrets
 from benchmarks.chaos.figures import Figures
 
 POINTS = 8
 PARTS: Mapping[str, Callable[[Figures, int], None]] = {
     "lossy": network.lossy,
     "storms": network.storms,
+    "outages": network.outages,
     "capped": network.capped,
     "killed": lambda figures, seeds: killing.killed(figures, POINTS * seeds),
     "junk": junk.junk,
+    "secrets": secrets.planted_everywhere,
 }
 
 
@@ -40,13 +44,15 @@ def main() -> int:
     if unknown := [name for name in given.names if name not in PARTS]:
         parser.error(f"{', '.join(unknown)}: expected {', '.join(PARTS)}")
     figures = Figures()
-    for name in given.names or PARTS:
-        begun = time.monotonic()
-        PARTS[name](figures, given.seeds)
-        print(f"{name}: {time.monotonic() - begun:.0f} s", flush=True)
-    print("\n".join(("", *figures.table())))
-    for told in figures.told:
-        print(f"\n{told}", file=sys.stderr)
+    try:
+        for name in given.names or PARTS:
+            begun = time.monotonic()
+            PARTS[name](figures, given.seeds)
+            print(f"{name}: {time.monotonic() - begun:.0f} s", flush=True)
+    finally:
+        print("\n".join(("", *figures.table())))
+        for told in figures.told:
+            print(f"\n{told}", file=sys.stderr)
     return 1 if figures.wrong else 0
 
 

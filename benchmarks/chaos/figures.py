@@ -1,17 +1,16 @@
 """What the runs of `make chaos` came to, counted.
 
 Figures     the counts; `.table` as it is printed, `.wrong` if one is not zero that has to be
-Searched    the secrets that are looked for in everything that a run leaves behind
 """
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+
+from planted_secrets import forms_of
 
 # What is counted, in the order of the table, and whether it has to be zero.
 ROWS = (
@@ -19,10 +18,13 @@ ROWS = (
     ("runs", False),
     ("wrong verdicts", True),
     ("inconclusive for the network, and rightly", False),
+    ("outages of the way back", False),
+    ("outages that no canary told of", True),
     ("notifications lost", True),
     ("secrets found in artefacts", True),
     ("artefacts searched", False),
     ("requests over the cap", True),
+    ("shillings over the limit", True),
     ("junk requests survived", False),
     ("junk requests not survived", True),
     ("kill -9 points survived", False),
@@ -57,15 +59,11 @@ class Figures:
             yield f"{row:{width}}  {self.counts[row]:>7,}{'  (has to be 0)' if zero else ''}"
 
     def search(self, directory: Path, *secrets: str) -> None:
-        """Look for these in every file of a directory: plain, in base64, and as a URL has them."""
-        forms = {form for secret in secrets for form in (secret, quote(secret, safe=""), _base64(secret))}
+        """Look for these in every file of a directory: plain, within base64, and as a URL has them."""
+        forms = {form for secret in secrets for form in forms_of(secret)}
         for path in sorted(directory.rglob("*")):
             if path.is_file():
                 content = path.read_bytes()
                 self.add("artefacts searched", 1)
                 found = sum(form.encode() in content for form in forms)
                 self.add("secrets found in artefacts", found, str(path))
-
-
-def _base64(secret: str) -> str:
-    return base64.b64encode(secret.encode()).decode()

@@ -1,6 +1,8 @@
 """Runs that are killed, at many points, and go on.
 
 killed      `kill -9` after so many answers; the journal is read, judged, and the run resumed to its end
+
+The gateway counts what reaches it: more of a request than the journal has was sent twice, or would be.
 """
 
 from __future__ import annotations
@@ -9,21 +11,25 @@ import signal
 import tempfile
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 from campaigns import registered, settings, shortfalls
 from command_line import PATIENCE_S, process
 from mock_rig import eventually
+from through_network import PHONE_NUMBERS, UNLIMITED
 
 from benchmarks.chaos.figures import Figures
 from conformance.errors import UsageError
 from conformance.gateway_under_test import campaign
 from conformance.journal import read_journal
 from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.behaviour import Moment, Reply
+from conformance.mock_gateway.gateway import BASE_PATH
 from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Kind
+from conformance.traffic import Kind, Request, header
 from conformance.verdicts import Conclusion, Verdict, judge
 
 # Of the three hundred and some cases of such a run.
@@ -43,9 +49,16 @@ def killed(figures: Figures, points: int) -> None:
 def _killed_after(figures: Figures, after: int, seed: int) -> str | None:
     """What went wrong, in words."""
     servers: list[MockServer] = []
+    reached: Counter[tuple[str, bytes]] = Counter()
+
+    def count(reply: Reply, moment: Moment) -> Reply:
+        # The looks of the preflight are no part of the run; they go out as httpx has them.
+        looks = (header(moment.request.headers, "User-Agent") or "").startswith("python-httpx")
+        reached[_target(moment.request)] += not looks
+        return reply
 
     def started(account: Account) -> str:
-        servers.append(serve_mock(account, BUILT_IN))
+        servers.append(serve_mock(account, replace(BUILT_IN, reply=(*BUILT_IN.reply, count))))
         servers[0].start()
         return servers[0].url
 
@@ -54,8 +67,11 @@ def _killed_after(figures: Figures, after: int, seed: int) -> str | None:
         path = here / "reports" / campaign.JOURNAL
         told = registered(started)
         try:
-            options = ["--product=sms", "--product=airtime", "--max-examples=20", f"--seed={seed}", "--rate=400"]
+            options = ["--product=sms", "--product=airtime", "--max-examples=20", f"--seed={seed}", "--rate=4000"]
             options += ["--gateway", told["gateway"], "--callback-listen", str(told["callback_listen"])]
+            # As a real one: there it costs money what is sent twice.
+            options += ["--over-network", "--max-accepted=10000", "--max-spend=10000000"]
+            options += [f"--phone-number={number}" for number in PHONE_NUMBERS]
             options += ["--consumer-key", told["consumer_key"], "--consumer-secret", told["consumer_secret"]]
             with process(here, "run", *options) as running:
                 far = eventually(lambda: path.exists() and _answers(path) >= after, PATIENCE_S)
@@ -66,14 +82,16 @@ def _killed_after(figures: Figures, after: int, seed: int) -> str | None:
             if running.returncode != -signal.SIGKILL:
                 return f"it ended with {running.returncode}"
             figures.add("runs", 1)
-            given = settings(path.parent, **told, **TOLD, max_examples=20, seed=seed)
+            figures.search(path.parent, told["consumer_secret"])
+            beyond = {"over_network": True, "phone_numbers": PHONE_NUMBERS, "limits": UNLIMITED}
+            given = settings(path.parent, **told, **TOLD, **beyond, max_examples=20, seed=seed)
             wrong = _judged(path, Conclusion.INCONCLUSIVE)
             with suppress(UsageError):  # before anything was planned, or after the end
                 campaign.resume(path, given)
                 figures.add("runs", 1)
                 wrong = wrong or _judged(path, Conclusion.CONFORMANT)
             figures.search(path.parent, told["consumer_secret"])
-            figures.add("requests sent twice", _twice(path))
+            figures.add("requests sent twice", _twice(path) + _unknown(path, reached), f"killed after {after}")
         finally:
             servers[0].stop()
     return wrong
@@ -95,6 +113,16 @@ def _answers(path: Path) -> int:
         return sum(exchange.response is not None for exchange in read_journal(path).exchanges)
     except UsageError:
         return -1
+
+
+def _unknown(path: Path, reached: Counter[tuple[str, bytes]]) -> int:
+    """Requests that reached the gateway and do not stand in the journal, by which a run goes on."""
+    recorded = Counter(_target(exchange.request) for exchange in read_journal(path).exchanges)
+    return (reached - recorded).total()
+
+
+def _target(request: Request) -> tuple[str, bytes]:
+    return request.url.partition(BASE_PATH)[2], request.body
 
 
 def _twice(path: Path) -> int:

@@ -67,6 +67,7 @@ class Ledger:
         # Until when those that are outstanding may come, in the order in which they were owed: the first is at hand
         # however many were taken out before it, which a dict would go through.
         self._due: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._late: set[str] = set()
         self._owed = 0
         self._outstanding = 0
         self._deadline = float("-inf")
@@ -96,6 +97,11 @@ class Ledger:
         with self._changed:
             return frozenset(product for (product, _), balance in self._balances.items() if balance > 0)
 
+    def late(self) -> frozenset[str]:
+        """The products of which notifications arrived after they were waited for."""
+        with self._changed:
+            return frozenset(self._late)
+
     def owe(self, product: str, request_id: str, since: float) -> None:
         """A request was accepted at `since` (seconds of the clock): a notification is owed within `notify_within`.
 
@@ -121,8 +127,8 @@ class Ledger:
                 balance = self._changed_balance((product, request_id), by=-1)
                 if balance >= 0:
                     self._outstanding -= 1
-                    if not balance:
-                        self._due.pop((product, request_id), None)
+                    if not balance and at > self._due.pop((product, request_id), float("-inf")):
+                        self._late.add(product)
                     if not self._outstanding:
                         self._settled_at = max(self._settled_at, at)
             self._changed.notify_all()

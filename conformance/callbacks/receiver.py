@@ -72,21 +72,30 @@ class CallbackPaths:
     def of_url(cls, callback_url: str | None, products: Iterable[str], token: str | None = None) -> CallbackPaths:
         """The paths under a public callback base URL; with None those without prefix and query.
 
-        Raises UsageError for a URL without http(s) scheme or host, with a port that is none, or with a fragment.
+        Raises UsageError for a URL without http(s) scheme or host, with a port that is none, with a fragment, or with
+        something in it that programs write in another way: where notifications go is compared byte for byte.
         """
         if callback_url is None:
             return cls("", "", tuple(products), token)
+        shown = _without_secrets(callback_url)
         if not _is_http_url(callback_url):
             raise UsageError(
-                f"callback URL {callback_url!r} is not an http or https URL with a host",
+                f"callback URL {shown!r} is not an http or https URL with a host",
                 hint="for example https://example.org/hooks?token=secret",
             )
         parts = urlsplit(callback_url)
         if parts.fragment:
             raise UsageError(
-                f"callback URL {callback_url!r} has a fragment, which is never sent to a server",
+                f"callback URL {shown!r} has a fragment, which is never sent to a server",
                 hint="put a token into the path or the query",
             )
+        if changed := _UNSOUND_IN_PATH.search(parts.path) or _UNSOUND_IN_QUERY.search(parts.query):
+            raise UsageError(
+                f"callback URL {shown!r} has {changed[0]} in its path or query, which programs escape or do not",
+                hint=f"write it as {quote(changed[0], safe='')}, here and on the gateway's dashboard",
+            )
+        if {".", ".."} & set(parts.path.split("/")):
+            raise UsageError(f"callback URL {shown!r} has . or .. in its path, which programs leave out")
         return cls(parts.path.rstrip("/"), parts.query, tuple(products), token)
 
     def target(self, product: str) -> str:
@@ -113,6 +122,14 @@ class CallbackPaths:
         return {product: f"{parts.scheme}://{parts.netloc}{self.target(product)}" for product in self.products}
 
 
+def _without_secrets(url: str) -> str:
+    """`url` as it may be shown: behind its path may be a token."""
+    return _BEHIND_THE_PATH.sub(r"\1…", url, count=1)
+
+
+_BEHIND_THE_PATH = re.compile(r"([?#]).+", re.DOTALL)
+
+
 def _is_http_url(url: str) -> bool:
     if not _PRINTABLE.fullmatch(url):
         return False
@@ -126,6 +143,10 @@ def _is_http_url(url: str) -> bool:
 
 # What may stand on a request line: no space, no control character, nothing beyond ASCII.
 _PRINTABLE = re.compile(r"[!-~]+")
+
+# What RFC 3986 does not let stand there as it is; in a query browsers and Node escape the apostrophe, too.
+_UNSOUND_IN_PATH = re.compile(r"(?:%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/%-])")
+_UNSOUND_IN_QUERY = re.compile(r"(?:%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&()*+,;=:@/?%-])")
 
 _ORIGIN = re.compile(r"^https?://[^/?]*", re.IGNORECASE)
 

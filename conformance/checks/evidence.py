@@ -24,6 +24,7 @@ from typing import Any, Self
 
 from conformance.checks.altered_ids import AlteredIds
 from conformance.checks.details import Details, Echo, comparable, details_of
+from conformance.checks.outages import Watch
 from conformance.checks.reading import (
     OK,
     TOO_MANY_REQUESTS,
@@ -54,7 +55,8 @@ class Terms:
     seconds) the suite listened, None when it was cut off before. `obstacle`: why the campaign was not held at all.
     `alone`: nobody else uses the account, because so it was said, or because the gateway was started for the run.
     `ways_lost`: product → how its callback path was found not to lead here after the run. `network_back`: a network
-    lies between the gateway and the callbacks; `canaries`: product → how many went over it, and how many got lost.
+    lies between the gateway and the callbacks; `canaries`: product → how many went over it, and how many got lost;
+    `watch`: what those told that went over it while the run went on.
     `stand_ins`: the id of a case whose answer got lost → the ids of those that were planned anew for it. `gaps`: from
     when until when nobody listened, where the run was cut off and gone on with.
     """
@@ -70,6 +72,7 @@ class Terms:
     ways_lost: Mapping[str, str] = field(default_factory=dict)
     network_back: bool = False
     canaries: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
     stand_ins: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gaps: tuple[tuple[float, float], ...] = ()
 
@@ -78,6 +81,7 @@ class Terms:
         """The terms of a recorded run, from its settings and notes."""
         settings = record.settings
         notes = {note.kind: note.detail for note in record.notes}
+        canaries = {p: (sent, lost) for p, (sent, lost) in notes.get("way-back", {}).get("canaries", {}).items()}
         return cls(
             commands=tuple(settings["commands"]),
             notify_within_s=float(settings["notify_within_s"]),
@@ -89,7 +93,8 @@ class Terms:
             alone=bool(settings["exclusive_account"] or settings.get("own_gateway")),
             ways_lost=dict(notes.get("way-back", {}).get("lost", {})),
             network_back=bool(settings.get("network_back", False)),
-            canaries={p: (sent, lost) for p, (sent, lost) in notes.get("way-back", {}).get("canaries", {}).items()},
+            canaries=canaries,
+            watch=Watch.of(record.notes, *map(sum, zip(*canaries.values(), strict=True))),
             stand_ins=_stand_ins(record),
             gaps=tuple(
                 (note.detail["silent_since"], note.detail["until"])

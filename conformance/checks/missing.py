@@ -1,6 +1,8 @@
 """Why a notification that did not come may have been sent all the same.
 
 lost_on_its_way     the network between may have lost as many as are missing
+sent_once_more      the network may have lost the first of as many as came late
+in_an_outage        the way back was cut
 in_a_gap            nobody listened
 not_listened_out    nobody listened for long enough
 """
@@ -40,6 +42,18 @@ def lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str 
     )
 
 
+def sent_once_more(terms: Terms, product: str, late: int, owed: int) -> str | None:
+    """In words, that the first tries of what came late may have been lost on the way; None if that were no chance."""
+    sent, lost = terms.canaries.get(product, (0, 0))
+    sent, lost = sent + terms.watch.sent, lost + terms.watch.lost
+    if not terms.network_back or chance_of_as_many(late, owed, lost, sent) <= BY_CHANCE:
+        return None
+    return (
+        f"{late} of {owed} notifications came late, and of {sent} canaries on the same way {lost} were lost: each may "
+        "have been a second try"
+    )
+
+
 def chance_of_as_many(missing: int, owed: int, lost: int, sent: int) -> float:
     """How likely `missing` of `owed` or more are, if these and `sent`, of which `lost` are, get lost at the same rate.
 
@@ -48,6 +62,24 @@ def chance_of_as_many(missing: int, owed: int, lost: int, sent: int) -> float:
     gone, most = missing + lost, min(owed, missing + lost)
     ways = sum(comb(owed, k) * comb(sent, gone - k) for k in range(missing, most + 1))
     return ways / comb(owed + sent, gone)
+
+
+def in_an_outage(terms: Terms, answer: Outcome) -> Unobserved | None:
+    """Why its notification may have been lost while the way back was cut; None if it was open all the time.
+
+    Networks hold things up: the notification may have been sent a while before the answer was read, and may have been
+    on its way for a while after it was due.
+    """
+    since = answer.answered_at
+    if since is None:
+        return None
+    due = since + terms.notify_within_s
+    outage = terms.watch.outage_between(since - NETWORK_HOLDS_S, due + NETWORK_HOLDS_S)
+    if outage is None:
+        return None
+    lost = "a canary" if outage.lost == 1 else f"{outage.lost} canaries in a row"
+    detail = f"the way back was cut while a notification was due: {lost} got lost on it"
+    return Unobserved(Reason.ENVIRONMENT, detail, answer.number)
 
 
 def in_a_gap(evidence: Evidence, answer: Outcome) -> Unobserved | None:

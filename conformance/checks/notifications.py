@@ -8,13 +8,13 @@ fault breaks its own requirement, not those that depend on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from conformance.checks.envelope import JSON_MEDIA_TYPE
-from conformance.checks.evidence import PRODUCTS, Evidence, Notice, Outcome, Terms, is_number
+from conformance.checks.evidence import PRODUCTS, Arrival, Evidence, Notice, Outcome, Terms, is_number
 from conformance.checks.judgement import (
     KEPT,
     Check,
@@ -29,7 +29,15 @@ from conformance.checks.judgement import (
     shown,
     verdict_of,
 )
-from conformance.checks.missing import CUT_OFF, NETWORK_HOLDS_S, in_a_gap, lost_on_its_way, not_listened_out
+from conformance.checks.missing import (
+    CUT_OFF,
+    NETWORK_HOLDS_S,
+    in_a_gap,
+    in_an_outage,
+    lost_on_its_way,
+    not_listened_out,
+    sent_once_more,
+)
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import schema
 from conformance.traffic import Kind, header
@@ -44,35 +52,46 @@ LATENESS_GRACE_S = 0.25
 def follows_each_accepted_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """NTF-01. A run that was cut off has seen some come, and cannot say that each does.
 
-    Nor can one whose callback path was lost on the way: there, what is missing may have been sent.
+    Nor can one whose callback path was lost on the way, or for a while: there, what is missing may have been sent.
     """
     product = COMMANDS[command].product if command else None
     missing: list[Outcome] = []
-    kept: list[Kept] = []
+    kept: list[Outcome] = []
     for answer in evidence.owed(command):
         if evidence.terms.settled_at is None:
             yield replace(CUT_OFF, exchange=answer.number)
         elif evidence.first_about(answer) is not None:
-            kept.append(Kept(answer.number))
+            kept.append(answer)
         elif (obstacle := not_listened_out(evidence, answer) or in_a_gap(evidence, answer)) is not None:
             yield obstacle
         else:
             missing.append(answer)
-    explained = evidence.unreadable_notices[product]
-    gone = max(0, len(missing) - explained)
-    lost = lost_on_its_way(evidence.terms, product or "", gone, gone + len(kept)) if gone else None
-    if lost is not None:
+    yield from _of_missing(evidence, product or "", missing, kept)
+
+
+def _of_missing(
+    evidence: Evidence, product: str, missing: Sequence[Outcome], kept: Sequence[Outcome]
+) -> Iterator[Judgement]:
+    """What those say whose notification was waited for in vain, beside those that were `kept`."""
+    terms, explained = evidence.terms, evidence.unreadable_notices[product or None]
+    meanwhile = [] if product in terms.ways_lost else list(filter(None, (in_an_outage(terms, a) for a in missing)))
+    of_outages = {obstacle.exchange for obstacle in meanwhile}
+    left = [answer for answer in missing if answer.number not in of_outages]
+    gone = max(0, len(left) - explained)
+    if gone and (lost := lost_on_its_way(terms, product, gone, gone + _outside_of_outages(terms, kept))) is not None:
         yield from (Unobserved(Reason.ENVIRONMENT, lost, answer.number) for answer in missing)
         return
-    yield from kept
-    if len(missing) > explained:
+    yield from meanwhile
+    if gone or not meanwhile:
+        yield from (Kept(answer.number) for answer in kept)
+    if gone:
         # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.
-        said = f"no notification within {evidence.terms.notify_within_s:g} s of the accepted request"
+        said = f"no notification within {terms.notify_within_s:g} s of the accepted request"
         if not any(arrival.product == product for arrival in evidence.arrivals):
             said += f"; none at all came to the callback of {product}: is it registered?"
-        for answer in missing[explained:]:
+        for answer in left[explained:]:
             yield Finding.in_answer(answer, said)
-    for answer in missing[:explained]:
+    for answer in left[:explained]:
         yield Unobserved(
             Reason.PRECONDITION,
             "a notification came that cannot be attributed; see NTF-04, NTF-06, NTF-14",
@@ -80,29 +99,43 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
         )
 
 
+def _outside_of_outages(terms: Terms, answers: Sequence[Outcome]) -> int:
+    return sum(in_an_outage(terms, answer) is None for answer in answers) if terms.watch.outages else len(answers)
+
+
 def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """NTF-02, for those that came at all: counted from the moment when the answer was read.
 
-    A network may have held one for a while. What came that little too late says nothing.
+    A network may have held one for a while: what came that little too late says nothing. It may also have lost one, and
+    a gateway that sent it once more is not late.
     """
     within = evidence.terms.notify_within_s
+    late: list[tuple[Outcome, Arrival, float]] = []
+    in_time = 0
     for answer in evidence.owed(command):
         first = evidence.first_about(answer)
         if first is None or answer.answered_at is None:
             continue
         took = first.received_at - answer.answered_at
-        gap = in_a_gap(evidence, answer)
-        if took > within + LATENESS_GRACE_S and gap is not None:
-            yield gap
-        elif evidence.terms.network_back and within + LATENESS_GRACE_S < took <= within + NETWORK_HOLDS_S:
+        if took <= within + LATENESS_GRACE_S:
+            in_time += 1
+            yield Kept(answer.number)
+        elif (obstacle := in_a_gap(evidence, answer) or in_an_outage(evidence.terms, answer)) is not None:
+            yield obstacle
+        elif evidence.terms.network_back and took <= within + NETWORK_HOLDS_S:
             detail = f"a notification came {took:.2f} s after the answer, allowed are {within:g} s; networks hold up"
             yield Unobserved(Reason.ENVIRONMENT, detail, answer.number)
-        elif took > within + LATENESS_GRACE_S:
+        else:
+            late.append((answer, first, took))
+    product = COMMANDS[command].product if command else None
+    lost = sent_once_more(evidence.terms, product or "", len(late), in_time + len(late)) if late else None
+    for answer, first, took in late:
+        if lost is not None:
+            yield Unobserved(Reason.ENVIRONMENT, lost, answer.number)
+        else:
             yield Finding.in_notice(
                 first, f"the notification came {took:.2f} s after the answer, allowed are {within:g} s"
             )
-        else:
-            yield Kept(answer.number)
 
 
 def is_post(notice: Notice) -> Iterator[Finding]:

@@ -12,20 +12,24 @@ from rich.console import Console
 from conformance.certificate.subject import files_of_command
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.complaints import Complaints
+from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.options import (
     CAMPAIGN,
+    CLIENT,
     driver_options,
     examined_options,
     expectations_options,
     observing_options,
     product_options,
+    redact_option,
     report_options,
     timeout_options,
 )
 from conformance.cli.output import Output, output_options
-from conformance.cli.run import terminated_as_interrupted
 from conformance.cli.verdict import Ending
 from conformance.client_under_test.certification import certify as hold
+from conformance.client_under_test.heard import tokens_in
 from conformance.client_under_test.observing import observe
 from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, Settings
 from conformance.contract.commands import PRODUCTS
@@ -39,6 +43,7 @@ from conformance.reporting.console import print_line, remarks, results
 @examined_options
 @observing_options
 @timeout_options
+@redact_option(CLIENT)
 @product_options
 @option(
     CAMPAIGN,
@@ -64,12 +69,12 @@ def certify(**options: Any) -> int:
     certification = certification_from(options, files_of_command(settings.driver or ""))
     # Whoever runs the client has to know the address, also where standard output is for something else.
     introduce = partial(_introduce, remarks() if output.quiet or output.as_json else results())
-    with output.progress() as progress:
-        with terminated_as_interrupted():
+    with terminated_as_interrupted():
+        with output.progress() as progress:
             journal = hold(settings, progress) if settings.observe is None else observe(settings, introduce, progress)
-        progress.phase("judge")
-        ending = Ending.of(journal, settings.report_dir, certification)
-    return ending.tell(output)
+            progress.phase("judge")
+            ending = Ending.of(journal, settings.report_dir, certification)
+        return ending.tell(output)
 
 
 def _introduce(console: Console, base_url: str, account: Account) -> None:
@@ -85,6 +90,9 @@ def _introduce(console: Console, base_url: str, account: Account) -> None:
 def settings_from(options: dict[str, Any]) -> Settings:
     """The settings of a certification, from the command's options. Raises UsageError for what cannot be used."""
     seeded = {} if options["seed"] is None else {"seed": options["seed"]}
+    complaints = click.get_current_context().find_object(Complaints) or Complaints()
+    secrets = tokens_in(options["driver"] or "", options["callback_url"] or "")
+    complaints.protect("", "", *options["redact"], *secrets)
     if options["callback_url"] is not None and not options["product"]:
         raise UsageError(
             "--callback-url does not say which product's notifications go there; expected --product NAME",
@@ -101,5 +109,6 @@ def settings_from(options: dict[str, Any]) -> Settings:
         report_dir=Path(options["report_dir"]),
         timeout_s=options["timeout"],
         expectations=options["expectations"],
+        redact=options["redact"],
         **seeded,
     )

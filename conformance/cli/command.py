@@ -9,7 +9,7 @@ Named, Listen, …        types of values: one of a table of names; an address; 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,16 @@ import click
 from click.shell_completion import CompletionItem
 
 from conformance.callbacks.address import Address
-from conformance.cli.configuration import ENV, FILE, configured, environment_names, switches
+from conformance.cli.complaints import Complaints
+from conformance.cli.configuration import (
+    ENV,
+    FILE,
+    SECRETS,
+    Configured,
+    configured,
+    environment_names,
+    switches,
+)
 from conformance.errors import EnvironmentFailure, UsageError, did_you_mean
 from conformance.expectations import Expectations, read_expectations
 
@@ -82,6 +91,8 @@ class ConformanceCommand(click.Command):
             ctx.meta[ENV] = self._env_among(ctx, args)
             found = configured(self.params, self.known, os.environ, Path.cwd(), ctx.meta[ENV])
             ctx.default_map = {name: each.value for name, each in found.items()}
+            if complaints := ctx.find_object(Complaints):
+                complaints.protect("", "", *_secrets_in(found))  # an argument that cannot be used may be one, misplaced
         return super().parse_args(ctx, args)
 
     def _env_among(self, ctx: click.Context, args: Sequence[str]) -> str | None:
@@ -109,6 +120,14 @@ class ConformanceCommand(click.Command):
         for heading, records in sections.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
+
+
+def _secrets_in(found: Mapping[str, Configured]) -> Iterator[str]:
+    """What of the configured values must not be seen."""
+    for name in SECRETS:
+        each = found.get(name.replace("-", "_"))
+        if each is not None:
+            yield from map(str, each.value if isinstance(each.value, tuple) else (each.value,))
 
 
 class ConformanceGroup(click.Group):

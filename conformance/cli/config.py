@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -26,7 +25,9 @@ from conformance.cli.configuration import (
     switches,
     variable,
 )
+from conformance.client_under_test.heard import tokens_in
 from conformance.journal import Redaction
+from conformance.journal.redaction import tokens_of
 from conformance.reporting.console import print_json, print_line, results
 from conformance.reporting.escaping import for_terminal
 
@@ -163,10 +164,10 @@ def _default(option: click.Option, context: click.Context) -> Any:
 
 
 def _redaction(found: Mapping[str, Configured]) -> Redaction:
-    """What is masked wherever it stands: each secret, and the tokens of the callback URL."""
+    """What is masked wherever it stands: each secret, the tokens of the callback URL and of a driver's URLs."""
     secret, key, url = ("".join(_texts(found, name)) for name in ("consumer-secret", "consumer-key", "callback-url"))
     others = (text for name in SECRETS for text in _texts(found, name))
-    return Redaction.of(secret, key, *others, *(value for _, value in parse_qsl(urlsplit(url).query)))
+    return Redaction.of(secret, key, *others, *tokens_of(url), *tokens_in(*_texts(found, "driver")))
 
 
 def _texts(found: Mapping[str, Configured], name: str) -> list[str]:

@@ -9,9 +9,9 @@ import click
 
 from conformance.cli.as_recorded import as_recorded
 from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.options import NOTIFICATIONS, REPORTS, gateway_options, receiver_options
 from conformance.cli.output import Output, quiet_option
-from conformance.cli.run import terminated_as_interrupted
 from conformance.errors import UsageError
 from conformance.gateway_under_test.staying import stay
 from conformance.journal import read_journal

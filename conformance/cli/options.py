@@ -34,6 +34,7 @@ from conformance.gateway_under_test.settings import (
     check_gateway_url,
     fresh_seed,
 )
+from conformance.journal.redaction import tokens_of
 from conformance.mock_gateway.account import Account
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -74,6 +75,13 @@ credential_options = _together(
     ),
 )
 
+
+def redact_option(section: str) -> Callable[[F], F]:
+    """--redact, below the heading of whose values it is about."""
+    told = "Value that must stand in no report, journal or message, beside the secret and the tokens of callback URLs."
+    return option(section, "--redact", multiple=True, metavar="VALUE", help=f"{told} Repeatable.")
+
+
 gateway_options = _together(
     option(
         GATEWAY,
@@ -104,14 +112,7 @@ gateway_options = _together(
         metavar="FILE",
         help="File of the form of ~/.netrc: key and secret are login and password for the gateway's host.",
     ),
-    option(
-        GATEWAY,
-        "--redact",
-        multiple=True,
-        metavar="VALUE",
-        help="Value that must stand in no report, journal or message, beside the secret and the tokens of callback "
-        "URLs. Repeatable.",
-    ),
+    redact_option(GATEWAY),
 )
 
 account_options = _together(
@@ -359,9 +360,10 @@ def credential_from(options: dict[str, Any]) -> tuple[str, str]:
     )
     context = click.get_current_context()
     complaints = context.find_object(Complaints) or Complaints()
-    complaints.protect(given.secret or "", given.key or "", *options.get("redact", ()))
+    tokens = (options.get("callback_token") or "", *tokens_of(options.get("callback_url") or ""))
+    complaints.protect(given.secret or "", given.key or "", *options.get("redact", ()), *tokens)
     key, secret = credential_of(given)
-    complaints.protect(secret or "", key or "", *options.get("redact", ()))
+    complaints.protect(secret or "", key or "", *options.get("redact", ()), *tokens)
     for path in given.readable_by_others():
         complaints.warn(f"{path} holds the secret and can be read by others of this machine; chmod 600 {path}")
     if on_command_line("consumer_secret"):

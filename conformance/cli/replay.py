@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 from conformance.cli.as_recorded import as_recorded
 from conformance.cli.command import ConformanceCommand, beginning, option
 from conformance.cli.complaints import Complaints
+from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.limits import limit_options
 from conformance.cli.options import (
     DEFAULT_REPORT_DIR,
@@ -24,7 +25,6 @@ from conformance.cli.options import (
     waiting_options,
 )
 from conformance.cli.output import Output, form_option, quiet_option
-from conformance.cli.run import terminated_as_interrupted
 from conformance.cli.verdict import obstacle_in
 from conformance.contract.commands import COMMANDS
 from conformance.errors import UsageError, did_you_mean

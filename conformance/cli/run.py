@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from conformance.cli.as_recorded import as_recorded
 from conformance.cli.certificates import SECTION as CERTIFICATE
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.limits import limit_options
 from conformance.cli.options import (
     account_options,
@@ -112,12 +110,12 @@ def run(**options: Any) -> int:
     if options["plan"]:
         return _planned(settings, output)
     certification = certification_from(options)
-    with output.progress() as progress:
-        with terminated_as_interrupted():
+    with terminated_as_interrupted():
+        with output.progress() as progress:
             journal = campaign.run(settings, progress)
-        progress.phase("judge")
-        ending = Ending.of(journal, settings.report_dir, certification)
-    return ending.tell(output, settings.save_corpus)
+            progress.phase("judge")
+            ending = Ending.of(journal, settings.report_dir, certification)
+        return ending.tell(output, settings.save_corpus)
 
 
 def _resumed(path: Path, options: dict[str, Any], output: Output) -> int:
@@ -141,12 +139,12 @@ def _resumed(path: Path, options: dict[str, Any], output: Output) -> int:
     if settings.consumer_key != key:
         raise UsageError(f"the run of {path} was that of consumer key {key}, not of {settings.consumer_key}")
     certification = certification_from(options)
-    with output.progress() as progress:
-        with terminated_as_interrupted():
+    with terminated_as_interrupted():
+        with output.progress() as progress:
             campaign.resume(path, settings, progress)
-        progress.phase("judge")
-        ending = Ending.of(path, path.parent, certification)
-    return ending.tell(output, options["save_corpus"])
+            progress.phase("judge")
+            ending = Ending.of(path, path.parent, certification)
+        return ending.tell(output, options["save_corpus"])
 
 
 def _planned(settings: Settings, output: Output) -> int:
@@ -157,13 +155,3 @@ def _planned(settings: Settings, output: Output) -> int:
     else:
         show_plan(plan, settings, results())
     return 0
-
-
-@contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """While entered, SIGTERM ends the campaign as Ctrl-C does: what is there is judged."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

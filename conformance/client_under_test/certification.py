@@ -9,18 +9,17 @@ run ends. What a client might send again is watched for at the end, for all case
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from conformance.client_under_test.driver import Death, Driver, How
 from conformance.client_under_test.examiner import examine, reachable
+from conformance.client_under_test.heard import Heard, tokens_in
 from conformance.client_under_test.plan import Call, Cases, Credential, again, calls_of
 from conformance.client_under_test.protocol import Hello
 from conformance.client_under_test.settings import Settings, program_of
@@ -32,7 +31,7 @@ from conformance.journal import Journal, Redaction
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.gateway import BASE_PATH, Answer, Gateway
 from conformance.progress import Progress, Silent
-from conformance.traffic import Case, Direction, Kind, Request
+from conformance.traffic import Case, Kind, Request
 
 JOURNAL = "journal.sqlite"
 
@@ -67,6 +66,7 @@ class Bench:
 
     settings: Settings
     journal: Journal
+    heard: Heard
     witness: Witness
     cases: Cases
     credential: Credential
@@ -167,10 +167,13 @@ class Bench:
 
     def _greeted_again(self, driver: Driver) -> Hello:
         """Start it once more: its receivers may listen at other addresses now. Raises Death, whatever is wrong."""
+        self.heard.hold()
         try:
             hello = driver.start()
         except UsageError as error:
             raise Death(How.GARBAGE, f"started again, {error.message}", None) from error
+        finally:
+            self.heard.tell(self.journal)
         self.journal.note("hello", hello.recorded())
         return hello
 
@@ -212,59 +215,47 @@ class _Greeted:
     """A driver that said hello, and the journal that has heard it; or a receiver, which says nothing of itself."""
 
     driver: Driver | None
+    heard: Heard
     hello: Hello
     journal: Journal
 
     @classmethod
     def by(cls, settings: Settings) -> _Greeted:
         """Start the driver; the journal is made once it is known what is under test, and what must not be shown."""
-        heard: list[tuple[str | None, Direction, str]] = []
-        journals: list[Journal] = []
-        lock = threading.Lock()
-
-        def said(case_id: str | None, direction: Direction, line: str) -> None:
-            with lock:
-                if not journals:
-                    heard.append((case_id, direction, line))
-                    return
-            journals[0].said(case_id, direction, line)
-
-        driver = Driver(program_of(settings.driver or ""), said)
+        heard = Heard()
+        driver = Driver(program_of(settings.driver or ""), heard.said)
         try:
             hello = driver.start()
         except Death as death:
-            raise EnvironmentFailure(
+            raise _without(
+                [*settings.protected, *heard.tokens],
                 f"driver {settings.driver!r} did not say hello: {death}",
-                hint=_last_words(heard) or "docs/driver-protocol.md describes what is expected",
-            ) from death
+                f"it wrote {heard.last_words!r}"
+                if heard.last_words
+                else "docs/driver-protocol.md has what is expected",
+            ) from None
         try:
             journal = Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello))
         except BaseException:
             driver.kill()
             raise
-        with lock:
-            for line in heard:
-                journal.said(*line)
-            journals.append(journal)
+        heard.tell(journal)
         journal.note("hello", hello.recorded())
-        return cls(driver, hello, journal)
+        return cls(driver, heard, hello, journal)
 
     @classmethod
     def nobody(cls, settings: Settings) -> _Greeted:
         """There is a receiver alone, known by its URL."""
         hello = Hello(f"the receiver at {(settings.callback_url or '').partition('?')[0]}")
-        return cls(None, hello, Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello)))
+        return cls(None, Heard(), hello, Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello)))
 
 
-def _last_words(heard: Sequence[tuple[str | None, Direction, str]]) -> str | None:
-    """The last line of standard error: it mostly says why."""
-    lines = [line for _, direction, line in heard if direction is Direction.STDERR and line.strip()]
-    return f"it wrote {lines[-1]!r}" if lines else None
+def _without(values: Iterable[str], message: str, hint: str) -> EnvironmentFailure:
+    redaction = Redaction.of_values(*values)
+    return EnvironmentFailure(redaction.text(message), hint=redaction.text(hint))
 
 
 def _recorded(settings: Settings, hello: Hello) -> tuple[dict[str, Any], Redaction]:
-    urls = [*hello.callback_urls.values(), *([settings.callback_url] if settings.callback_url else [])]
-    tokens = [value for url in urls for _, value in parse_qsl(urlsplit(url).query)]
     credential = Credential.of(settings.seed)
     recorded = {
         **settings.recorded(),
@@ -273,7 +264,7 @@ def _recorded(settings: Settings, hello: Hello) -> tuple[dict[str, Any], Redacti
         # Made up for this run and worth nothing outside it: evidence, not a secret.
         "credential": {"key": credential.key, "secret": credential.secret},
     }
-    return recorded, Redaction.of_values(*tokens)
+    return recorded, Redaction.of_values(*settings.protected, *tokens_in(*hello.callback_urls.values()))
 
 
 def _held(settings: Settings, greeted: _Greeted, progress: Progress) -> None:
@@ -282,6 +273,7 @@ def _held(settings: Settings, greeted: _Greeted, progress: Progress) -> None:
         bench = Bench(
             settings,
             journal,
+            greeted.heard,
             witness,
             Cases(settings.seed, witness.url, BASE_PATH),
             Credential.of(settings.seed),

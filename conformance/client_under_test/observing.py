@@ -167,7 +167,9 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
     progress.phase("prepare")
     account = Account.sample()
     begun = time.monotonic()
-    with Journal.create(settings.report_dir / JOURNAL, _recorded(settings, account), Redaction.of_values()) as journal:
+    with Journal.create(
+        settings.report_dir / JOURNAL, _recorded(settings, account), Redaction.of_values(*settings.protected)
+    ) as journal:
         with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
             journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
             introduce(witness.base, account)

@@ -13,9 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.callbacks.address import Address
+from conformance.client_under_test.heard import tokens_in
 from conformance.contract.commands import PRODUCTS, commands_of
 from conformance.errors import UsageError
 from conformance.expectations import Expectations
+from conformance.journal.redactable import check_redactable
 
 SEED_BITS = 32
 
@@ -41,8 +43,8 @@ class Settings:
     `observe`: where to listen for a client that is run by hand; it ends after `observe_for_s`, or when nothing has come
     for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
     `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `patience_s`: how much
-    longer than its time-out the client may take. `expectations`: what is known to fall short. Raises UsageError for
-    what cannot be used.
+    longer than its time-out the client may take. `expectations`: what is known to fall short. `redact`: values that are
+    written down nowhere. Raises UsageError for what cannot be used.
     """
 
     driver: str | None = None
@@ -58,6 +60,7 @@ class Settings:
     resend_window_s: float = DEFAULT_RESEND_WINDOW_S
     patience_s: float = DEFAULT_PATIENCE_S
     expectations: Expectations | None = None
+    redact: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is started."""
@@ -76,6 +79,7 @@ class Settings:
         unknown = [p for p in self.products if p not in PRODUCTS]
         if unknown or not self.products:
             raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")
+        check_redactable(self.redact)
         if self.max_examples < 0:
             raise UsageError(f"--max-examples is {self.max_examples}; expected 0 or more")
         if self.seed < 0:
@@ -87,6 +91,11 @@ class Settings:
     def commands(self) -> tuple[str, ...]:
         """The names of the commands that are judged."""
         return tuple(command.name for command in commands_of(self.products))
+
+    @property
+    def protected(self) -> tuple[str, ...]:
+        """What must not be seen anywhere: what was named, and what stands in URLs that were given."""
+        return (*self.redact, *tokens_in(self.driver or "", self.callback_url or ""))
 
     def recorded(self) -> Mapping[str, Any]:
         """The settings as the journal keeps them."""

@@ -33,6 +33,11 @@ def contract_words() -> frozenset[str]:
     return frozenset(word.casefold() for word in (*OF_HTTP, *named, *commands, *products))
 
 
+def is_of_contract(value: str) -> bool:
+    """Whether `value`, in whatever case, is one of these words or stands within one."""
+    return any(value.casefold() in word for word in contract_words())
+
+
 def _members(schema: Any) -> Iterator[str]:
     """The names of all members that a schema has, however deep."""
     if isinstance(schema, Mapping):

@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
-from conformance.callbacks.ledger import Settled
+from conformance.callbacks.ledger import Ledger, Settled
+from conformance.contract.words import is_of_contract
 from conformance.errors import EnvironmentFailure
 from conformance.exchange import Allowance, Sender
 from conformance.gateway_under_test.corpus import Group
+from conformance.gateway_under_test.heartbeat import watched
 from conformance.gateway_under_test.listening import LATE_S, Listening
 from conformance.gateway_under_test.plan import Plan, seed_for
 from conformance.gateway_under_test.preflight import examine, over_network, way_back
@@ -32,6 +33,7 @@ from conformance.gateway_under_test.sending import send_anew, sending
 from conformance.gateway_under_test.settings import Settings
 from conformance.gateway_under_test.shrinking import Search
 from conformance.journal import RESUMED, Journal, Record, Redaction, read_journal
+from conformance.journal.redaction import tokens_of
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Case
@@ -109,8 +111,8 @@ def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
 
 def redaction_of(settings: Settings, rig: Rig) -> Redaction:
     """What keeps the secrets of a run out of its journal."""
-    token_values = [value for url in rig.callback_urls.values() for _, value in parse_qsl(urlsplit(url).query)]
-    return Redaction.of(settings.consumer_secret, settings.consumer_key, *token_values, *settings.redact)
+    tokens = (token for token in tokens_of(*rig.callback_urls.values()) if not is_of_contract(token))
+    return Redaction.of(settings.consumer_secret, settings.consumer_key, *tokens, *settings.redact)
 
 
 def _recorded(settings: Settings, rig: Rig) -> Mapping[str, Any]:
@@ -169,11 +171,12 @@ def _listening(
     not_planned: dict[str, int] = {}
     with sending(settings, journal, hearing, not_planned, count) as sender:
         rig.intake.hand_to(hearing.on_arrival)
-        yield hearing, sender, not_planned
-        _begin_to_listen(hearing)
-        settled = hearing.ledger.wait()
-        if settled.missing and settings.gateway is not None:
-            journal.note("way-back", _way_back(settings, rig, hearing.ledger.missing()))
+        with watched(settings, rig, journal, hearing.ledger):
+            yield hearing, sender, not_planned
+            _begin_to_listen(hearing)
+            settled = hearing.ledger.wait()
+        if settings.gateway is not None and (doubted := _doubted(settings, hearing.ledger)):
+            journal.note("way-back", _way_back(settings, rig, doubted))
         if hearing.strays.left_out:
             journal.note("strays", {"left_out": hearing.strays.left_out})
         journal.note("settled", {"at": journal.time_of(time.monotonic()), **_described(settled)})
@@ -264,11 +267,16 @@ def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) 
     return True
 
 
-def _way_back(settings: Settings, rig: Rig, missing: Collection[str]) -> Mapping[str, Any]:
-    """What became of the way by which notifications of these products are missing."""
+def _doubted(settings: Settings, ledger: Ledger) -> Collection[str]:
+    """The products of which notifications are missing; over a network also those that came late, a second try maybe."""
+    return ledger.missing() | ledger.late() if settings.network_back else ledger.missing()
+
+
+def _way_back(settings: Settings, rig: Rig, doubted: Collection[str]) -> Mapping[str, Any]:
+    """What became of the way by which notifications of these products should have come."""
     if not settings.network_back:
         return {"lost": {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}}
-    products = [product for product in settings.products if product in missing]
+    products = [product for product in settings.products if product in doubted]
     counted = over_network(settings, rig, products)
     return {"canaries": {product: (canaries.sent, canaries.lost) for product, canaries in counted}}
 

@@ -4,6 +4,7 @@
     way_back    the callback paths once more, after the run: where notifications are missing, somebody lost them
     over_network  how often a network loses what goes to the callbacks
     to_register what has to stand on the gateway's dashboard
+    client_of   the HTTP client that it is looked at with
     Probe       the outcome of one, with a hint where it failed
 
 Only account-details is called: it moves no money and sends no message.
@@ -11,8 +12,6 @@ Only account-details is called: it moves no money and sends no message.
 
 from __future__ import annotations
 
-import re
-import secrets
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,7 +81,7 @@ NOWHERE_TO_NOTIFY = Probe(
 
 def examine(settings: Settings, rig: Rig) -> Iterator[Probe]:
     """Probe after probe; the next one is made only if the one before it went well."""
-    with _client(settings, rig) as client:
+    with client_of(settings, rig) as client:
         for probe in _gateway(settings, rig, client):
             yield probe
             if not probe.ok:
@@ -107,7 +106,8 @@ def _found_by_trying(settings: Settings, product: str, rig: Rig, client: httpx.C
     return probe
 
 
-def _client(settings: Settings, rig: Rig, limits: httpx.Limits = DEFAULT_LIMITS) -> httpx.Client:
+def client_of(settings: Settings, rig: Rig, limits: httpx.Limits = DEFAULT_LIMITS) -> httpx.Client:
+    """One that asks as the run does: whom it trusts, and which proxy it takes where."""
     trusted = trusting(settings.ca_file) if settings.ca_file else True
     mounts = _of_this_machine(rig)
     return httpx.Client(timeout=ANSWER_TIMEOUT_S, follow_redirects=False, mounts=mounts, verify=trusted, limits=limits)
@@ -192,13 +192,16 @@ def clock(answer: httpx.Response, now: float) -> Iterator[Probe]:
 def to_register(rig: Rig, products: Sequence[str], *, whole: bool = False) -> Mapping[str, str]:
     """The callback URL of each product, as it has to stand on the dashboard.
 
-    Values in the query may be secrets and are left out, unless `whole`.
+    Values in the query may be secrets and are left out, unless `whole`; so is what has no name there.
     """
     urls = {product: rig.callback_urls[product] for product in products}
-    return urls if whole else {product: _QUERY_VALUE.sub(r"\1=…", url) for product, url in urls.items()}
+    return urls if whole else {product: _without_values(url) for product, url in urls.items()}
 
 
-_QUERY_VALUE = re.compile(r"(?<=[?&])([^=&]+)=[^&]*")
+def _without_values(url: str) -> str:
+    path, mark, query = url.partition("?")
+    parts = [f"{name}=…" if equals else "…" for name, equals, _ in (part.partition("=") for part in query.split("&"))]
+    return f"{path}{mark}{'&'.join(parts)}" if mark else path
 
 
 def way_back(settings: Settings, rig: Rig) -> Iterator[tuple[str, Probe]]:
@@ -206,7 +209,7 @@ def way_back(settings: Settings, rig: Rig) -> Iterator[tuple[str, Probe]]:
 
     Where one is lost, notifications that are missing may have been lost on the same way, and are held against nobody.
     """
-    with _client(settings, rig) as client:
+    with client_of(settings, rig) as client:
         for product in settings.products:
             tries = (_callback(product, rig, client) for _ in range(CANARIES_AFTER))
             last = next(tries)
@@ -229,9 +232,9 @@ def over_network(settings: Settings, rig: Rig, products: Sequence[str]) -> Itera
     """Many canaries to the callback paths of these products, each on a connection of its own: how many get lost."""
     deadline = time.monotonic() + CANARIES_WITHIN_S
     limits = httpx.Limits(max_connections=CANARIES_AT_ONCE, max_keepalive_connections=0)
-    with _client(settings, rig, limits) as client, ThreadPoolExecutor(CANARIES_AT_ONCE) as workers:
+    with client_of(settings, rig, limits) as client, ThreadPoolExecutor(CANARIES_AT_ONCE) as workers:
         for product in products:
-            tokens = [secrets.token_hex(16) for _ in range(CANARIES_OVER_NETWORK)]
+            tokens = [rig.intake.new_canary() for _ in range(CANARIES_OVER_NETWORK)]
 
             def flown(token: str, url: str = rig.callback_urls[product]) -> str | None:
                 if time.monotonic() > deadline:
@@ -256,7 +259,7 @@ def _callback(product: str, rig: Rig, client: httpx.Client) -> Probe:
     """POST a one-time token to the product's public callback URL and see it arrive here."""
     url, name = rig.callback_urls[product], f"callback path of {product}"
     shown = _without_query(url)
-    token = secrets.token_hex(16)
+    token = rig.intake.new_canary()
     listening = f"the suite listens on {rig.receiver.address}"
     try:
         answer = client.post(url, headers={CANARY_HEADER: token}, json={"canary": product})

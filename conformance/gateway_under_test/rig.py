@@ -25,27 +25,36 @@ from conformance.traffic import Request, header
 
 # Marks a request of the suite's own to its own callback URL, by which the way back is proven.
 CANARY_HEADER = "X-Statum-Conformance-Canary"
+# What comes before the run is ready is kept up to so many bytes: the receiver is open to anybody by then.
+MOST_EARLY = 32 * 1024 * 1024
 
 
 class Intake:
-    """Takes what reaches the receiver, in the receiver's threads."""
+    """Takes what reaches the receiver, in the receiver's threads.
+
+    Whatever says that it is a canary is no notification; only those that are awaited are remembered.
+    """
 
     def __init__(self) -> None:
-        self._arrived: dict[str, tuple[str | None, str]] = {}
+        self._awaited: dict[str, tuple[str | None, str] | None] = {}
         self._changed = threading.Condition()
         self._take: OnArrival | None = None
         self._early: list[tuple[str | None, Request, float, float]] = []
+        self._early_bytes = 0
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """What the receiver calls; what comes before the run is ready is kept for it."""
         canary = header(request.headers, CANARY_HEADER)
         with self._changed:
             if canary is not None:
-                self._arrived[canary] = (product, request.url)
-                self._changed.notify_all()
+                if canary in self._awaited:
+                    self._awaited[canary] = (product, request.url)
+                    self._changed.notify_all()
                 return
             if self._take is None:
-                self._early.append((product, request, at, wall))
+                self._early_bytes += len(request.body) + len(request.url)
+                if self._early_bytes <= MOST_EARLY:
+                    self._early.append((product, request, at, wall))
                 return
         self._take(product, request, at, wall)
 
@@ -56,11 +65,21 @@ class Intake:
         for arrival in early:
             take(*arrival)
 
-    def canary(self, token: str, within_s: float) -> tuple[str | None, str] | None:
-        """The product and the target at which a canary arrived; None if it has not within `within_s` seconds."""
+    def new_canary(self) -> str:
+        """A token that nobody knows, for one canary; from here on it is awaited."""
+        token = secrets.token_hex(16)
         with self._changed:
-            self._changed.wait_for(lambda: token in self._arrived, within_s)
-            return self._arrived.pop(token, None)
+            self._awaited[token] = None
+        return token
+
+    def canary(self, token: str, within_s: float) -> tuple[str | None, str] | None:
+        """The product and the target at which a canary arrived; None if it has not within `within_s` seconds.
+
+        After that it is not awaited any more.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._awaited.get(token) is not None, within_s)
+            return self._awaited.pop(token, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,12 @@ from urllib.parse import urlsplit
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import Tls
 from conformance.contract.commands import PRODUCTS, commands_of
-from conformance.contract.words import contract_words
 from conformance.errors import UsageError
 from conformance.expectations import Expectations
 from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.gateway_under_test.limits import Limits, is_loopback
 from conformance.generation.payloads import Constraints
-from conformance.journal.redaction import MINIMUM_LENGTH
+from conformance.journal.redactable import check_redactable
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
 # A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
@@ -110,7 +109,7 @@ class Settings:
                 "A-Z a-z 0-9 . _ ~ -",
                 hint='such as the output of: python -c "import secrets; print(secrets.token_urlsafe())"',
             )
-        _check_protected(self.consumer_secret, self.redact)
+        _check_protected(self.consumer_key, self.consumer_secret, self.redact)
         counts = {"max-examples": self.max_examples, "shrink-requests": self.shrink_requests or 0, "seed": self.seed}
         for name, value in counts.items():
             if value < 0:
@@ -165,6 +164,15 @@ class Settings:
         return self.beyond or (self.callback_url is not None and not is_loopback(self.callback_url))
 
     @property
+    def way_back_to_be_watched(self) -> bool:
+        """Whether notifications come by a way that may be cut for a while: over a network, or through another program.
+
+        Nothing can be cut off between a gateway and a receiver on this machine, nor where it is said so.
+        """
+        between = self.network_back or self.callback_url is not None
+        return self.gateway is not None and self.over_network is not False and between
+
+    @property
     def constraints(self) -> Constraints:
         """What generated payloads may name: what was given, and all that is the built-in mock gateway's by default."""
         sender_ids, short_codes = self.sender_ids, self.short_codes
@@ -207,21 +215,16 @@ class Settings:
         }
 
 
-def _check_protected(secret: str, redact: Sequence[str]) -> None:
+def _check_protected(key: str, secret: str, redact: Sequence[str]) -> None:
     """UsageError for values that cannot be kept out of the evidence without taking it apart."""
-    short = [value for value in redact if len(value) < MINIMUM_LENGTH]
-    if short:
+    if key == secret:
         raise UsageError(
-            f"--redact is given a value of {len(short[0])} characters; expected {MINIMUM_LENGTH} or more",
-            hint="shorter ones stand in every text by chance",
+            "--consumer-key and --consumer-secret are the same, and the key is no secret",
+            hint="is one of the two given in place of the other?",
         )
-    words = contract_words()
-    for option, values in (("--consumer-secret", (secret,)), ("--redact", redact)):
-        if any(value.casefold() in words for value in values):
-            raise UsageError(
-                f"{option} is a word of the contract, which stands in every answer; it cannot be redacted",
-                hint="have the gateway issue another secret",
-            )
+    # A credential probe sends the secret without its last character, so that is redacted, too.
+    check_redactable((secret, secret[:-1]), "--consumer-secret", "have the gateway issue another secret")
+    check_redactable(redact)
 
 
 def check_gateway_url(url: str) -> None:

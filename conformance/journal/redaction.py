@@ -4,6 +4,7 @@
     .text  .data        text and bytes with every protected value replaced by a mark
     .headers            the same for headers; credentials become a number, so that different ones stay apart
     .value              the same for anything that JSON can say
+    tokens_of           what may be secret in the query of a URL
 
 What is guaranteed: no spelling that `spellings` and `within_base64` make of a protected value is left in what comes
 out, and doing it twice changes nothing more. What is not: a value that somebody enciphers or turns round.
@@ -18,7 +19,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_plus
 
 from conformance.traffic import Headers
 
@@ -89,6 +90,15 @@ def _base64_alphabets(text: str) -> Iterator[str]:
     yield quote(text, safe="")
 
 
+def tokens_of(*urls: str) -> Iterator[str]:
+    """What may be secret in the queries of these URLs: values, and what stands there without a name."""
+    for url in urls:
+        for part in url.partition("?")[2].partition("#")[0].split("&"):
+            name, equals, value = part.partition("=")
+            token = value if equals else name
+            yield from dict.fromkeys((token, unquote_plus(token)))
+
+
 class Redaction:
     """Replaces protected values by a mark; thread-safe."""
 
@@ -97,7 +107,9 @@ class Redaction:
 
         `shows_credentials`: headers keep their credentials, for these were made up by the suite and are evidence.
         """
+        self._shows_credentials = shows_credentials
         self._credential_headers = frozenset[str]() if shows_credentials else CREDENTIAL_HEADERS
+        self._protected = protected = tuple(protected)
         values = [value for value in protected if len(value) >= MINIMUM_LENGTH]
         forms = {form for value in values for form in spellings(value)}
         cores = {core for value in values for core in within_base64(value)}
@@ -131,6 +143,11 @@ class Redaction:
     def none(cls) -> Redaction:
         """Nothing to protect but the values of credential headers, which are never shown."""
         return cls(())
+
+    def and_also(self, *values: str) -> Redaction:
+        """One that protects these, too."""
+        protected = (*self._protected, *values)
+        return Redaction(protected, self._credential, shows_credentials=self._shows_credentials)
 
     def text(self, text: str) -> str:
         """`text` with a mark in place of every protected value."""

@@ -44,6 +44,10 @@ class Rows:
         self._redact = redaction
         self._headers: Callable[[Headers], str] = lru_cache(REMEMBERED_HEADERS)(self._headers_as_json)
 
+    def protecting(self, *values: str) -> Rows:
+        """Rows without these values, either."""
+        return Rows(self._redact.and_also(*values))
+
     def setting(self, key: str, value: Any) -> Row:
         """A row of `meta`; TypeError or ValueError if JSON cannot say `value`."""
         return "meta", (key, as_json(self._redact.value(value)))

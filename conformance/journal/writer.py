@@ -3,6 +3,7 @@
     Journal.create      a new journal in place of the one of an earlier run
     Journal.reopened    an earlier journal, to which is added
     .plan .sent .answered .failed .notified .said .note      what happened, in the order in which it is told
+    .protect            from here on, without these values either
     .flush .close       wait until it is in the file
 
 A row is handed over before the caller goes on (`sent`: before the request's bytes go out) and committed within
@@ -110,6 +111,11 @@ class Journal:
     def time_of(self, at: float) -> float:
         """A moment of this process's monotonic clock as the journal has it."""
         return at + self._shift_s
+
+    def protect(self, *values: str) -> None:
+        """What is told from here on is redacted of these values, too."""
+        with self._telling:
+            self._rows = self._rows.protecting(*values)
 
     def plan(self, cases: Sequence[Case]) -> None:
         """Records what is going to be sent, in order. Ids must not have been planned before."""

@@ -56,13 +56,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _settings(config: pytest.Config) -> Settings:
+    complaints = Complaints()
     try:
-        with run.make_context("run", arguments(config), obj=Complaints()) as context:
+        with run.make_context("run", arguments(config), obj=complaints) as context:
             return settings_from(context.params)
     except ConformanceError as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError(complaints.redacted(str(error))) from error
     except click.ClickException as error:
-        raise pytest.UsageError(str(in_one_line(error))) from error
+        raise pytest.UsageError(complaints.redacted(str(in_one_line(error)))) from error
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

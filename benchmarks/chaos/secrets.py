@@ -1,0 +1,70 @@
+"""Secrets that a gateway says back to whatever is called, each command in a process of its own.
+
+planted_everywhere      every command that meets a gateway or its journal; a run that is killed, and goes on
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from command_line import PATIENCE_S, finished, process
+from mock_rig import eventually
+from planted_secrets import QUICK, SAID, Planted, errands, leaks, planted
+
+from benchmarks.chaos.figures import Figures
+from conformance.errors import UsageError
+from conformance.gateway_under_test.campaign import JOURNAL
+from conformance.journal import read_journal
+from conformance.mock_gateway.faults import fault
+from conformance.mock_gateway.variants import BUILT_IN
+
+FAULTS = ("status-code-as-string", "result-code-as-number", "notification-contradicted")
+SENT_BEFORE_KILL = 100
+DEBUG = {"STATUM_CONFORMANCE_DEBUG": "1"}
+
+
+def planted_everywhere(figures: Figures, rounds: int) -> None:
+    """Files and whatever is said, of commands that end well, of runs that find something, and of one that is killed."""
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as directory, planted() as gateway:
+            _called(figures, Path(directory), gateway, 0, "keygen", "run.key")
+            for arguments in errands(gateway):
+                _called(figures, Path(directory), gateway, 0, *arguments)
+        for name in FAULTS:
+            with tempfile.TemporaryDirectory() as directory, planted(fault(name).change(BUILT_IN)) as gateway:
+                _called(figures, Path(directory), gateway, 1, "run", *QUICK, *gateway.options, "--save-corpus=corpus")
+        with tempfile.TemporaryDirectory() as directory, planted() as gateway:
+            _killed(figures, Path(directory), gateway)
+
+
+def _called(figures: Figures, here: Path, gateway: Planted, code: int, *arguments: str) -> None:
+    called = finished(process(here, *arguments, **gateway.variables, **DEBUG))
+    figures.add("runs", arguments[0] in ("run", "replay"))
+    if called.code != code:
+        figures.add("wrong verdicts", 1, f"{' '.join(arguments[:2])} ended with {called.code}: {called.err}")
+    said = leaks(called.out) + leaks(called.err)
+    figures.add("secrets found in artefacts", len(said), f"{arguments[0]} said {said}")
+    figures.search(here, *SAID)
+
+
+def _killed(figures: Figures, here: Path, gateway: Planted) -> None:
+    """Its log of writes is still there, and is searched before anybody tidies it up."""
+    path = here / "reports" / JOURNAL
+    with process(here, "run", *QUICK, *gateway.options, "--rate=200", **gateway.variables, **DEBUG) as running:
+        far = eventually(lambda: path.exists() and _sent(path) >= SENT_BEFORE_KILL, PATIENCE_S)
+        running.kill()
+        out, err = running.communicate(timeout=PATIENCE_S)
+    if not far:
+        figures.add("wrong verdicts", 1, f"it did not get so far: {err}")
+    said = leaks(out) + leaks(err)
+    figures.add("secrets found in artefacts", len(said), f"a killed run said {said}")
+    figures.search(here, *SAID)
+    _called(figures, here, gateway, 0, "run", "--resume", str(path), *gateway.secrets)
+
+
+def _sent(path: Path) -> int:
+    try:
+        return len(read_journal(path).exchanges)
+    except UsageError:
+        return 0

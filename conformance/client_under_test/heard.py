@@ -1,0 +1,69 @@
+"""What a driver is told and says, on its way into the journal, without the secrets that it brings along.
+
+    Heard       takes every line; holds back those of a greeting until it is known what must not be shown
+
+A driver says in its hello where its receivers are, and a callback URL may hold a token. It may say so again each time
+it is started, with another one.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Sequence
+
+from conformance.contract.words import is_of_contract
+from conformance.journal import Journal
+from conformance.journal.redaction import tokens_of
+from conformance.traffic import Direction
+
+_URL = re.compile(r"https?://[^\s\"'<>\\]+")
+
+
+class Heard:
+    """Lines to and from a driver; thread-safe. Until `tell` is called for the first time, all are held back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: list[tuple[str | None, Direction, str]] | None = []
+        self._journal: Journal | None = None
+
+    def said(self, case_id: str | None, direction: Direction, line: str) -> None:
+        """A line; `case_id` is that of the case at hand, if any."""
+        with self._lock:
+            if self._held is not None or self._journal is None:
+                self._held = [*(self._held or ()), (case_id, direction, line)]
+            else:
+                self._journal.said(case_id, direction, line)
+
+    def hold(self) -> None:
+        """From here on lines are held back: the driver is about to say hello."""
+        with self._lock:
+            self._held = self._held or []
+
+    @property
+    def tokens(self) -> Sequence[str]:
+        """What is secret in the lines that are held back."""
+        with self._lock:
+            return list(tokens_in(*(line for _, _, line in self._held or ())))
+
+    @property
+    def last_words(self) -> str | None:
+        """Of those lines the last one on standard error: it mostly says why."""
+        with self._lock:
+            lines = [line for _, direction, line in self._held or () if direction is Direction.STDERR and line.strip()]
+        return lines[-1] if lines else None
+
+    def tell(self, journal: Journal) -> None:
+        """Into the journal with what was held back, but for the tokens in it; what follows goes there at once."""
+        journal.protect(*self.tokens)
+        with self._lock:
+            for line in self._held or ():
+                journal.said(*line)
+            self._held, self._journal = None, journal
+
+
+def tokens_in(*texts: str) -> Iterator[str]:
+    """What may be secret in the URLs that stand in these texts: the values in their queries."""
+    for text in texts:
+        yield from (token for token in tokens_of(*_URL.findall(text)) if not is_of_contract(token))

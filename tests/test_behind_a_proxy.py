@@ -1,0 +1,162 @@
+"""A gateway beyond this machine, by https and through a proxy that the environment names: the command line as it is."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from socket import SHUT_RDWR, create_connection, create_server, socket
+
+import pytest
+import trustme
+from campaigns import free_address
+from command_line import PATIENCE_S, call
+
+from conformance.callbacks.address import Address
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.serving import serve_mock
+
+# A name that is nobody's (RFC 6761): only the proxy knows the way.
+HOST = "gateway.test"
+GATEWAY = f"https://{HOST}/api/v2"
+SAMPLE = Account.sample()
+
+
+class Proxy:
+    """Takes CONNECT, and is itself the TLS server in front of the gateway at `behind`; `asked` are the hosts."""
+
+    def __init__(self, behind: Address, tls: ssl.SSLContext) -> None:
+        self.asked: list[bytes] = []
+        self._behind, self._tls = behind, tls
+        self._listening = create_server(("127.0.0.1", 0), backlog=64)
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Takes no more."""
+        with suppress(OSError):
+            self._listening.shutdown(SHUT_RDWR)
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listening.accept()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket) -> None:
+        connection.settimeout(PATIENCE_S)
+        with suppress(OSError), connection:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += connection.recv(1)  # what follows is for the handshake
+            self.asked.append(head.split(b" ")[1])
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            with self._tls.wrap_socket(connection, server_side=True) as near, self._connected() as far:
+                back = threading.Thread(target=_pumped, args=(far, near), daemon=True)
+                back.start()
+                _pumped(near, far)
+                back.join(PATIENCE_S)
+
+    def _connected(self) -> socket:
+        return create_connection((self._behind.host, self._behind.port), timeout=PATIENCE_S)
+
+
+def _pumped(source: socket, target: socket) -> None:
+    with suppress(OSError):
+        while piece := source.recv(65536):
+            target.sendall(piece)
+    with suppress(OSError):
+        target.shutdown(SHUT_RDWR)
+
+
+@contextmanager
+def _proxied(directory: Path, callback: Address) -> Iterator[Proxy]:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(directory / "ca.pem")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(HOST).configure_cert(tls)
+    account = Account.sample({"sms": f"{callback.url}/callbacks/sms"})
+    with serve_mock(account, seed=1) as server:
+        proxy = Proxy(Address.parse(server.url.removeprefix("http://").partition("/")[0]), tls)
+        try:
+            yield proxy
+        finally:
+            proxy.close()
+
+
+@pytest.fixture
+def callback() -> Address:
+    """Where notifications come."""
+    return free_address()
+
+
+@pytest.fixture
+def proxy(tmp_path: Path, callback: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """The proxy that the environment names, and the credential; `ca.pem` in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STATUM_CONFORMANCE_CONSUMER_SECRET", SAMPLE.consumer_secret)
+    for name in ("NO_PROXY", "ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    with _proxied(tmp_path, callback) as it:
+        monkeypatch.setenv("HTTPS_PROXY", it.url)
+        yield it
+
+
+def options(callback: Address, *more: str) -> tuple[str, ...]:
+    """What both commands are told."""
+    key = ("--consumer-key", SAMPLE.consumer_key)
+    return ("--gateway", GATEWAY, "--callback-listen", str(callback), *key, "--product=sms", *more)
+
+
+def test_a_run_goes_by_https_through_the_proxy_and_keeps_to_its_limits(
+    proxy: Proxy, callback: Address, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of it; with the one authority that it is told of beside the usual ones."""
+    limits = ("--phone-number=254712345678", "--rate=1000", "--seed=7")
+    called = call(capsys, "run", *options(callback, *limits, "--ca-file=ca.pem"))
+
+    assert 0 == called.code, called.out + called.err
+    accepted = re.search(r"accepted at most: (\d+) requests, KES 0 .* not sent for --max-accepted 25", called.out)
+    assert accepted is not None, called.out
+    assert int(accepted[1]) <= 25
+    assert {f"{HOST}:443".encode()} == set(proxy.asked)
+
+
+def test_doctor_looks_at_the_certificate(proxy: Proxy, callback: Address, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its version of TLS, and for how long it is good."""
+    called = call(capsys, "doctor", *options(callback, "--ca-file=ca.pem"))
+
+    assert 0 == called.code, called.out + called.err
+    assert "certificate: TLSv1.3, its certificate is good for " in called.out
+    assert f"  sms: {callback.url}/callbacks/sms" in called.out.splitlines()
+    assert proxy.asked
+
+
+@pytest.mark.parametrize("command", ["run", "doctor"])
+def test_a_certificate_of_an_unknown_authority_is_never_accepted(
+    command: str, proxy: Proxy, callback: Address, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No option turns that off."""
+    more = ("--phone-number=254712345678",) if command == "run" else ()
+    called = call(capsys, command, *options(callback, *more))
+
+    assert 3 == called.code
+    assert f"error: gateway {GATEWAY} cannot be reached: " in called.err
+    assert "certificate verify failed" in called.err.lower().replace("_", " ")
+    assert proxy.asked
+
+
+def test_no_proxy_is_kept_to(
+    proxy: Proxy, callback: Address, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it names is asked directly; here nobody knows the name."""
+    monkeypatch.setenv("NO_PROXY", HOST)
+    called = call(capsys, "doctor", *options(callback, "--ca-file=ca.pem"))
+
+    assert 3 == called.code
+    assert [] == proxy.asked

@@ -1,0 +1,242 @@
+"""A way back that was cut for a while: what is missing of then is held against nobody, and everything else is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from campaigns import settings, shortfalls
+from failing_network import FailingNetwork
+from runs import Run
+from through_network import Cut, held_through
+
+from conformance.checks import missing, notifications
+from conformance.checks.judgement import Reason
+from conformance.checks.outages import HEARTBEAT, Outage, Watch
+from conformance.gateway_under_test import campaign, heartbeat, listening
+from conformance.gateway_under_test.limits import Limits
+from conformance.gateway_under_test.rig import CANARY_HEADER
+from conformance.gateway_under_test.settings import Settings
+from conformance.journal import Note, Record, read_journal
+from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment
+from conformance.mock_gateway.faults import fault
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.traffic import header
+from conformance.verdicts import Judged, RequirementVerdict, Verdict, judge
+
+INFINITE = float("inf")
+# So many at the beginning of a run are no chance.
+LATE = 60
+
+
+def beats(times: str, every_s: float = 1.0) -> tuple[Note, ...]:
+    """A heartbeat for each character, one after the other: `+` arrived, `-` was lost, a space is none."""
+    told = ((number * every_s, sign == "+") for number, sign in enumerate(times) if sign != " ")
+    return tuple(
+        Note(0, HEARTBEAT, {"product": "sms", "sent_at": at, "arrived": arrived}, at, at) for at, arrived in told
+    )
+
+
+def verdict_of(judgement: Judged, id_: str) -> RequirementVerdict:
+    """The verdict on a requirement for sms."""
+    return next(v for v in judgement.verdicts if (v.requirement.id, v.command) == (id_, "sms"))
+
+
+# --- What canaries tell
+
+
+@pytest.mark.parametrize(
+    ("times", "outages"),
+    [
+        ("", ()),
+        ("++++", ()),
+        ("++-+", (Outage(1.0, 3.0, 1),)),
+        ("+   --  +", (Outage(0.0, 8.0, 2),)),
+        ("--++", (Outage(-INFINITE, 2.0, 2),)),
+        ("++--", (Outage(1.0, INFINITE, 2),)),
+        ("+-+--+", (Outage(0.0, 2.0, 1), Outage(2.0, 5.0, 2))),
+    ],
+)
+def test_an_outage_is_between_two_canaries_that_arrived(times: str, outages: tuple[Outage, ...]) -> None:
+    """Where none was lost after the run, each that was lost before tells of one."""
+    assert outages == Watch.of(beats(times), 200, 0).outages
+    assert outages == Watch.of(reversed(beats(times))).outages, "in whatever order they are told"
+
+
+@pytest.mark.parametrize(
+    ("lost_of_200", "in_a_row", "expected"),
+    [(0, 1, 1), (20, 1, 0), (20, 2, 1), (60, 2, 0), (60, 4, 1), (200, 9, 0)],
+)
+def test_what_a_network_loses_now_and_then_is_no_outage(lost_of_200: int, in_a_row: int, expected: int) -> None:
+    """So many in a row have to be lost that it is no chance; those that are no outage count among the others."""
+    watch = Watch.of(beats("++" + "-" * in_a_row + "+"), 200, lost_of_200)
+    assert expected == len(watch.outages)
+    assert (3, 0) if expected else (3 + in_a_row, in_a_row) == (watch.sent, watch.lost)
+
+
+# --- What is made of it
+
+
+def recorded(requests: int, came: dict[int, float], times: str, *, over_network: bool = True) -> Record:
+    """A run with an accepted request each 10 s, each notified at once or after `came` seconds; 0 stands for never.
+
+    Their notifications may take 2 s, and `times` are the heartbeats, one a second.
+    """
+    run = Run(notify_within_s=2.0)
+    for number in range(requests):
+        run.invoke(f"r-{number}")
+        answered = 10.0 * (number + 1)
+        run.exchanges[-1] = replace(run.exchanges[-1], sent_at=answered, answered_at=answered)
+        if (after := came.get(number, 0.1)) > 0:
+            run.notify(f"r-{number}", at=answered + after)
+    record = run.record()
+    # In all, canaries lose nothing.
+    after = Note(1, "way-back", {"canaries": {"sms": (200, 0)}}, 0.0, 0.0)
+    return replace(
+        record,
+        settings={**record.settings, "network_back": over_network},
+        notes=(*beats(times), after, *record.notes),
+    )
+
+
+def up(seconds: int, *, down: tuple[int, int] = (0, 0)) -> str:
+    """Heartbeats of so many seconds, which are lost from one second to another."""
+    return "".join("-" if down[0] <= second < down[1] else "+" for second in range(seconds))
+
+
+NONE_OF_TWENTY = dict.fromkeys(range(20), 0.0)
+
+
+@pytest.mark.parametrize("over_network", [True, False])
+def test_what_is_missing_of_an_outage_is_held_against_nobody(over_network: bool) -> None:  # noqa: FBT001 - a parameter
+    """Neither failed nor passed, and it is said why."""
+    gone = dict.fromkeys(range(4, 16), 0.0)
+    found = verdict_of(
+        judge(recorded(20, gone, up(220, down=(50, 165)), over_network=over_network)),
+        "NTF-01",
+    )
+
+    assert (Verdict.INCONCLUSIVE, Reason.ENVIRONMENT) == (found.verdict, found.reason)
+    assert "the way back was cut while a notification was due: 115 canaries in a row got lost on it" == found.detail
+
+
+def test_without_a_lost_canary_it_is_the_gateway() -> None:
+    """The same notifications missing."""
+    found = verdict_of(judge(recorded(20, dict.fromkeys(range(4, 16), 0.0), up(220))), "NTF-01")
+    assert (Verdict.FAIL, 12) == (found.verdict, found.failed)
+
+
+def test_an_outage_at_another_time_excuses_nothing() -> None:
+    """Only what may have been on its way then."""
+    found = verdict_of(judge(recorded(20, dict.fromkeys(range(8, 20), 0.0), up(220, down=(30, 60)))), "NTF-01")
+    assert (Verdict.FAIL, 12) == (found.verdict, found.failed)
+
+
+def test_of_a_gateway_that_never_notifies_only_the_time_of_the_outage_is_left_out() -> None:
+    """With what networks hold up on either side of it: of twenty, one each 10 s, five."""
+    found = verdict_of(judge(recorded(20, NONE_OF_TWENTY, up(220, down=(71, 109)))), "NTF-01")
+    assert (Verdict.FAIL, 15, 5) == (found.verdict, found.failed, found.unobserved)
+
+
+def test_what_came_after_an_outage_is_not_late() -> None:
+    """The gateway may have tried before; without an outage it is."""
+    late = dict.fromkeys(range(6, 18), 9.0)
+    found = verdict_of(judge(recorded(20, late, up(220, down=(60, 190)))), "NTF-02")
+    assert (Verdict.PASS, 0, 12) == (found.verdict, found.failed, found.unobserved)
+    found = verdict_of(judge(recorded(20, late, up(220))), "NTF-02")
+    assert (Verdict.FAIL, 12) == (found.verdict, found.failed)
+
+
+@pytest.mark.parametrize(("over_network", "expected"), [(True, Verdict.PASS), (False, Verdict.FAIL)])
+def test_what_a_network_may_have_lost_the_first_time_is_not_late(
+    over_network: bool,  # noqa: FBT001 - a parameter of the test
+    expected: Verdict,
+) -> None:
+    """A few of many, sent once more: that is for the network. On this machine nothing gets lost."""
+    found = verdict_of(judge(recorded(20, {3: 9.0, 7: 9.0}, up(220), over_network=over_network)), "NTF-02")
+    assert expected == found.verdict
+    if over_network:
+        assert 2 == found.unobserved
+
+
+# --- Whole runs
+
+QUICK = {
+    "products": ("sms",),
+    "max_examples": 100,
+    "notify_within_s": 0.3,
+    "limits": Limits(10_000, 10_000, 300.0),
+    "shrink_requests": 0,
+}
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing on loopback is held up, so that little is left out around an outage."""
+    for module in (missing, notifications, listening):
+        monkeypatch.setattr(module, "NETWORK_HOLDS_S", 0.1)
+    monkeypatch.setattr(heartbeat, "SOONEST_S", 0.01)
+
+
+def held_with_a_cut(directory: Path, begin: int, end: int, behaviour: Behaviour = BUILT_IN, **changes: Any) -> Record:
+    """A run whose way back lets nothing through between so many answers and so many."""
+
+    def held(given: Settings, _: FailingNetwork, back: FailingNetwork) -> Path:
+        return campaign.run(given, Cut(back, begin, end))
+
+    return read_journal(held_through(directory, hold=held, behaviour=behaviour, **{**QUICK, **changes}).journal)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("over_network", [True, None], ids=["a network", "a proxy on this machine"])
+def test_a_tunnel_that_is_down_for_a_while_is_held_against_nobody(
+    over_network: bool | None,  # noqa: FBT001 - a parameter of the test
+    tmp_path: Path,
+) -> None:
+    """Up before the run and after it: the canaries that were lost in between tell."""
+    record = held_with_a_cut(tmp_path, 60, 200, over_network=over_network)
+    judgement = judge(record)
+    found = verdict_of(judgement, "NTF-01")
+
+    assert [] == judgement.by(Verdict.FAIL), shortfalls(judgement)
+    assert (Verdict.INCONCLUSIVE, Reason.ENVIRONMENT) == (found.verdict, found.reason)
+    assert "the way back was cut" in (found.detail or "")
+    assert {None} == {header(n.request.headers, CANARY_HEADER) for n in record.notifications}
+    sent = [note.detail["arrived"] for note in record.notes if note.kind == HEARTBEAT]
+    assert (True, True) == (True in sent, False in sent)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_gateway_that_drops_notifications_is_found_out_beside_a_tunnel_that_was_down(tmp_path: Path) -> None:
+    """What was owed at another time is missing for the gateway."""
+    behaviour = fault("no-notifications").change(BUILT_IN)
+    judgement = judge(held_with_a_cut(tmp_path, 20, 60, behaviour))
+
+    assert [("NTF-01", "sms")] == [(v.requirement.id, v.command) for v in judgement.by(Verdict.FAIL)]
+    assert verdict_of(judgement, "NTF-01").unobserved > 0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_gateway_that_is_late_is_found_out_over_a_network(tmp_path: Path) -> None:
+    """Where canaries come through, it was no second try; also if nothing is missing in the end."""
+
+    def late(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+        return tuple(replace(each, after_s=0.8) for each in deliveries) if moment.accepted <= LATE else deliveries
+
+    behaviour = replace(BUILT_IN, deliveries=(late,))
+    judgement = judge(read_journal(held_through(tmp_path, behaviour=behaviour, **QUICK).journal))
+
+    found = [(v.requirement.id, v.command) for v in judgement.by(Verdict.FAIL)]
+    assert [("NTF-02", "sms")] == found, shortfalls(judgement)
+
+
+def test_on_this_machine_nothing_is_sent_in_between(tmp_path: Path) -> None:
+    """Neither of the built-in gateway nor of one whose notifications come straight here."""
+    address, gateway = settings(tmp_path).callback_listen, "http://127.0.0.1:9/api/v2"
+    for changes in ({}, {"gateway": gateway, "callback_listen": address}):
+        assert not settings(tmp_path, **changes).way_back_to_be_watched
+    said_so = {"gateway": gateway, "callback_url": "https://hooks.example", "over_network": False}
+    assert not settings(tmp_path, **said_so).way_back_to_be_watched
+    assert settings(tmp_path, gateway=gateway, callback_url="http://127.0.0.1:9").way_back_to_be_watched
