@@ -92,6 +92,20 @@ def test_it_is_told_in_lines_and_by_the_exit_code(capsys: Capture, tmp_path: Pat
     assert 0 == call(capsys, "compare", str(after), str(before)).code
 
 
+def test_a_script_gets_it_as_json_and_people_on_standard_error(capsys: Capture, tmp_path: Path) -> None:
+    """The exit code stays."""
+    before, after = saved(tmp_path / "before", KEPT), saved(tmp_path / "after", FAILED)
+
+    called = call(capsys, "compare", str(before), str(after), "--format", "json")
+
+    told = json.loads(called.out)
+    assert (1, ["conformant", "non-conformant"]) == (called.code, told["verdicts"])
+    assert [("RSP-03", "sms", "PASS", "FAIL")] == [
+        (change["id"], change["command"], change["before"], change["after"]) for change in told["broken"]
+    ]
+    assert "conformant → non-conformant: 1 broken" == called.err.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [(None, "cannot be read"), ("{", "is no JSON"), ("{}", "is no report of statum-conformance")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,10 +13,11 @@ from rich.console import Console
 from conformance.certificate.badge import Badge
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.options import REPORTS as REPORTING
+from conformance.cli.output import Output, form_option
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test.campaign import JOURNAL
 from conformance.reporting.comparing import Change, Comparison, told
-from conformance.reporting.console import print_line, remarks, results
+from conformance.reporting.console import print_json, print_line, remarks, results
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.page import comparison_html
 from conformance.reporting.page.plots import in_words
@@ -150,14 +152,18 @@ def _content(file: str, saved: Saved) -> Content | Folder:
     metavar="FILE",
     help="Write the comparison as a page, too.",
 )
-def compare(before: Path, after: Path, html: Path | None) -> int:
+@form_option("the comparison")
+def compare(before: Path, after: Path, html: Path | None, form: str) -> int:
     """Compare two results, each a report.json or the directory that it is in: what is fixed, broken, new, slower.
 
     Exit code: 0 if nothing is worse than before, 1 if something is, 2 wrong usage.
     """
     documents = read_document(before), read_document(after)
     comparison = Comparison.of(*documents)
-    _show(comparison, results())
+    output = Output(as_json=form == "json")
+    if output.as_json:
+        print_json(asdict(comparison))
+    _show(comparison, output.console)
     if html is not None:
         _write(html, comparison_html(comparison, *documents))
     return 1 if comparison.worse else 0
