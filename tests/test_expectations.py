@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from command_line import call
 from expectation_files import FILE, written
+from made_result import SETTINGS
 from runs import Run
 
 from conformance.checks import CHECKS
@@ -279,7 +280,8 @@ def test_the_report_holds_what_was_listed_and_what_explains_a_verdict() -> None:
     stale = listed("NTF-09", number=2)
     entries = Expectations((listed("NTF-08", message="result_code"), stale), str(FILE), f"sha256:{1:064x}")
     record = failing_run().record()
-    document = Result.of(replace(record, settings={**record.settings, "expectations": entries.recorded()})).document
+    settings = {**SETTINGS, **record.settings, "expectations": entries.recorded()}
+    document = Result.of(replace(record, settings=settings)).document
 
     (entry,) = (each for each in document["requirements"] if each["id"] == "NTF-08")
     assert [] == violations("report", document)
