@@ -202,6 +202,10 @@ REPEATED: list[tuple[dict[str, Any], str]] = [
         {"subject_name": "x", "phone_numbers": ["254711000001"], "notify_within_s": 2.5, "max_examples": 3},
         "--phone-number 254711000001 --notify-within 2.5 --max-examples 3 --seed 4711",
     ),
+    (
+        {"subject_name": "x", "rate_per_s": 0.5, "concurrency": 2, "read_timeout_s": 45.0},
+        "--rate 0.5 --concurrency 2 --read-timeout 45 --seed 4711",
+    ),
     ({"subject_name": "x", "exclusive_account": True, "seed": 0}, "--exclusive-account --seed 0"),
     (
         {"callback_listen": "0.0.0.0:8080", "callback_url": "https://h/x?t=1"},

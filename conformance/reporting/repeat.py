@@ -10,6 +10,8 @@ from typing import Any
 from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES as DEFAULT_CALLS
 from conformance.client_under_test.settings import DEFAULT_TIMEOUT_S
 from conformance.contract.commands import PRODUCTS
+from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
+from conformance.exchange.sender import CONCURRENCY
 from conformance.gateway_under_test.settings import (
     DEFAULT_CORPUS,
     DEFAULT_MAX_EXAMPLES,
@@ -22,8 +24,9 @@ from conformance.journal import Record
 
 
 def repeat_command(settings: Mapping[str, Any]) -> str:
-    """A line for a shell that sends the same requests: recorded settings that differ from the defaults, and the seed.
+    """A line for a shell that sends the same requests at the same pace.
 
+    It has the recorded settings that differ from the defaults, and the seed.
     The secret is not in it (STATUM_CONFORMANCE_CONSUMER_SECRET gives it); what was redacted has to be filled in.
     """
     if settings.get("subject_kind") == "client":
@@ -105,6 +108,14 @@ def _limits(settings: Mapping[str, Any]) -> Iterator[str]:
     for name in ("max_accepted", "max_spend"):
         if settings.get(name) is not None:
             yield from (f"--{name.replace('_', '-')}", str(settings[name]))
+    if settings.get("rate_per_s") is not None:
+        yield from ("--rate", f"{settings['rate_per_s']:g}")
+    for option, name, usual in (
+        ("--concurrency", "concurrency", CONCURRENCY),
+        ("--connect-timeout", "connect_timeout_s", CONNECT_TIMEOUT_S),
+        ("--read-timeout", "read_timeout_s", ANSWER_TIMEOUT_S),
+    ):
+        yield from _measured(option, settings.get(name, usual), usual)
 
 
 def _repeated(option: str, values: list[str], default: tuple[str, ...]) -> Iterator[str]:
