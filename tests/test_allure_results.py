@@ -89,6 +89,17 @@ def test_what_is_known_leads_to_its_issue() -> None:
     assert "links" not in made_tests(other)["ACC-05 sms"]
 
 
+def test_a_test_leads_to_the_sentence_where_that_is_published() -> None:
+    """The page is where it was said to be; where nothing was said there is no link."""
+    page = "https://docs.example/requirements.html"
+    told = replace(RECORD, settings={**SETTINGS, "catalogue_url": page})
+
+    assert [{"type": "link", "url": f"{page}#:~:text=RSP%2D03", "name": "RSP-03 and what it rests on"}] == made_tests(
+        result_of(record=told)
+    )["RSP-03 sms"]["links"]
+    assert [] == made_tests(result_of())["RSP-03 sms"].get("links", [])
+
+
 def test_steps_tell_what_is_required_and_what_was_seen() -> None:
     """The sentence, how often, and each finding."""
     steps = made_tests(result_of())["RSP-03 sms"]["steps"]

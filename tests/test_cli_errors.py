@@ -125,6 +125,13 @@ USAGE = [
         "error: --consumer-key is missing; --gateway needs a credential (hint: set STATUM_CONFORMANCE_CONSUMER_KEY)",
     ),
     (
+        ["run", "--catalogue-url", "docs/requirements.md"],
+        (
+            "error: --catalogue-url is 'docs/requirements.md'; expected the address of a page, without a fragment "
+            "(hint: where docs/requirements.md is published, as https://docs.example/requirements.html)"
+        ),
+    ),
+    (
         ["judge", "nowhere.sqlite"],
         "error: there is no journal nowhere.sqlite (hint: name the journal.sqlite in the report directory of a run)",
     ),

@@ -108,6 +108,14 @@ PRECEDENCE = [
         "show_phone_numbers",
         (True, False, True),
     ),
+    (
+        "catalogue-url",
+        'catalogue-url = "http://a/"',
+        "http://b/",
+        ["--catalogue-url", "http://c/"],
+        "catalogue_url",
+        ("http://a/", "http://b/", "http://c/"),
+    ),
     ("consumer-key", 'consumer-key = "a"', "b", ["--consumer-key", "c"], "consumer_key", ("a", "b", "c")),
     ("consumer-secret", 'consumer-secret = "a"', "b", ["--consumer-secret", "c"], "consumer_secret", ("a", "b", "c")),
 ]

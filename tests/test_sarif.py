@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from made_result import LISTED, LOST, PASSED, WRONG_TYPE, result_of, unexercised, verdict
+from made_result import LISTED, LOST, PASSED, RECORD, SETTINGS, WRONG_TYPE, result_of, unexercised, verdict
 
 from conformance.checks.judgement import Finding, Reason
 from conformance.expectations import Expectations, Stale, Staleness
@@ -55,6 +55,20 @@ def test_each_requirement_is_a_rule_and_each_kind_of_finding_a_result() -> None:
         for each in run["results"]
     ]
     assert all(rules[each["ruleIndex"]] == each["ruleId"] for each in run["results"])
+
+
+def test_a_rule_leads_to_the_sentence_where_that_is_published() -> None:
+    """And nowhere else."""
+    page = "https://docs.example/requirements.html"
+    result = result_of(record=replace(RECORD, settings={**SETTINGS, "catalogue_url": page}))
+    (run,) = json.loads(sarif(result.document))["runs"]
+
+    ids = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert ids
+    assert [f"{page}#:~:text={name.replace('-', '%2D')}" for name in ids] == [
+        rule["helpUri"] for rule in run["tool"]["driver"]["rules"]
+    ]
+    assert not [rule for rule in run_of()["tool"]["driver"]["rules"] if "helpUri" in rule]
 
 
 def test_a_location_is_the_line_of_the_report() -> None:

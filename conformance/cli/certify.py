@@ -26,7 +26,7 @@ from conformance.cli.options import (
     report_options,
     timeout_options,
 )
-from conformance.cli.output import Output, output_options
+from conformance.cli.output import Output, catalogue_option, output_options
 from conformance.cli.verdict import Ending
 from conformance.client_under_test.certification import certify as hold
 from conformance.client_under_test.heard import tokens_in
@@ -57,6 +57,7 @@ from conformance.reporting.console import print_line, remarks, results
 @option(CAMPAIGN, "--seed", type=int, metavar="N", help="The same seed asks for the same calls. Default: a new one.")
 @expectations_options
 @report_options
+@catalogue_option
 @output_options("report.json")
 @signing_options
 def certify(**options: Any) -> int:
@@ -110,5 +111,6 @@ def settings_from(options: dict[str, Any]) -> Settings:
         timeout_s=options["timeout"],
         expectations=options["expectations"],
         redact=options["redact"],
+        catalogue_url=options["catalogue_url"],
         **seeded,
     )

@@ -404,6 +404,7 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Setti
         ca_file=trusted(options.get("ca_file")),
         redact=tuple(options.get("redact", ())),
         show_phone_numbers=options.get("show_phone_numbers", False),
+        catalogue_url=options.get("catalogue_url"),
         report_dir=options.get("report_dir", DEFAULT_REPORT_DIR),
         limits=limits_from(options),
         looks_only=looks_only,

@@ -2,11 +2,13 @@
 
 output_options              the options
 quiet_option, form_option   those of commands that have not all of them
+catalogue_option            where reports link to
 Output                      what they say: the console for people, the progress, whether a script reads
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,6 +19,7 @@ from rich.console import Console
 
 from conformance.cli.command import option
 from conformance.cli.complaints import Complaints
+from conformance.cli.options import REPORTS
 from conformance.errors import UsageError
 from conformance.reporting.console import remarks, results
 from conformance.reporting.live import QuietProgress, ShownProgress, progress_on
@@ -63,6 +66,27 @@ def output_options(document: str) -> Callable[[F], F]:
         return quiet(verbose(form_option(document)(function)))
 
     return decorate
+
+
+def _web_page(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
+    """UsageError unless it is the address of a page."""
+    if url is not None and not re.fullmatch(r"https?://[^\s/#]+/[^\s#]*", url):
+        raise UsageError(
+            f"--catalogue-url is {url!r}; expected the address of a page, without a fragment",
+            hint="where docs/requirements.md is published, as https://docs.example/requirements.html",
+        )
+    return url
+
+
+catalogue_option = option(
+    REPORTS,
+    "--catalogue-url",
+    metavar="URL",
+    callback=_web_page,
+    help="Where you have published docs/requirements.md: reports for Allure and code scanning link to each requirement "
+    "there, beside the sentence of the contract that it rests on.",
+)
+"""Of the commands that judge something anew; a result keeps what it was told."""
 
 
 @dataclass(frozen=True, slots=True)

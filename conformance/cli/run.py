@@ -27,7 +27,7 @@ from conformance.cli.options import (
     settings_from,
     waiting_options,
 )
-from conformance.cli.output import Output, output_options
+from conformance.cli.output import Output, catalogue_option, output_options
 from conformance.cli.verdict import Ending
 from conformance.errors import UsageError
 from conformance.gateway_under_test import campaign
@@ -90,6 +90,7 @@ OF_A_RESUMED_RUN = frozenset(
 @case_options
 @expectations_options
 @report_options
+@catalogue_option
 @plan_option
 @resume_option
 @output_options("report.json (with --plan every request)")

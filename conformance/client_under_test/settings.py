@@ -44,7 +44,7 @@ class Settings:
     for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
     `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `patience_s`: how much
     longer than its time-out the client may take. `expectations`: what is known to fall short. `redact`: values that are
-    written down nowhere. Raises UsageError for what cannot be used.
+    written down nowhere. `catalogue_url`: where reports link to. Raises UsageError for what cannot be used.
     """
 
     driver: str | None = None
@@ -61,6 +61,7 @@ class Settings:
     patience_s: float = DEFAULT_PATIENCE_S
     expectations: Expectations | None = None
     redact: tuple[str, ...] = field(default=(), repr=False)
+    catalogue_url: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is started."""
@@ -113,6 +114,7 @@ class Settings:
             "timeout_s": self.timeout_s,
             "resend_window_s": self.resend_window_s,
             "patience_s": self.patience_s,
+            "catalogue_url": self.catalogue_url,
         }
 
 

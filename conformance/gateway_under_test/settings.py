@@ -57,8 +57,9 @@ class Settings:
     and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
     beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go
     first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known
-    to fall short. `looks_only`: nothing is sent but account-details. `over_network`: whether a network lies between, by
-    which requests and notifications may be lost; None: as the URLs say.
+    to fall short. `catalogue_url`: where reports link to. `looks_only`: nothing is sent but account-details.
+    `over_network`: whether a network lies between, by which requests and notifications may be lost; None: as the URLs
+    say.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called
     or without a limit to the money that may be moved, a product that does not exist, and numbers out of range.
     """
@@ -88,6 +89,7 @@ class Settings:
     ca_file: Path | None = None
     redact: tuple[str, ...] = field(default=(), repr=False)
     show_phone_numbers: bool = False
+    catalogue_url: str | None = None
     looks_only: bool = False
     over_network: bool | None = None
 
@@ -208,6 +210,7 @@ class Settings:
             "loopback": not self.network_there,
             "network_back": self.network_back,
             "show_phone_numbers": self.show_phone_numbers,
+            "catalogue_url": self.catalogue_url,
             "corpus": str(self.corpus.path) if self.corpus else None,
             "cases": str(self.cases.path) if self.cases else None,
             **self.bounds.recorded(),

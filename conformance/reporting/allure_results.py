@@ -41,6 +41,7 @@ from conformance.contract.schemas import resolved
 from conformance.reporting.escaping import for_terminal, for_xml
 from conformance.reporting.expected import listed_in
 from conformance.reporting.page.matrix import AREAS
+from conformance.reporting.published import published_at
 from conformance.reporting.result import Reportable
 from conformance.reporting.shortfalls import hinders, place_of
 from conformance.traffic import Exchange, Headers, Notification
@@ -105,7 +106,7 @@ def _test(entry: Entry, document: Mapping[str, Any]) -> TestResult:
         start=round(begun * MS),
         stop=round((begun + document["duration_s"]) * MS),
         labels=[Label(name, value) for name, value in _labels(entry, document)],
-        links=[Link(LinkType.ISSUE, each["issue"], each["issue"]) for each in _issues(entry)],
+        links=list(_links(entry, document)),
         parameters=[_particular("observations", entry["observations"]), _particular("failed", entry["failed"])],
         steps=list(_steps(entry)),
     )
@@ -159,6 +160,13 @@ def _owner(entry: Entry) -> str:
     """Who mends what is listed as known, else who has to keep the requirement."""
     owners = [each["owner"] for each in entry.get("expected", ())]
     return str((owners or [entry["actor"]])[0])
+
+
+def _links(entry: Entry, document: Mapping[str, Any]) -> Iterator[Link]:
+    if (url := published_at(entry, document)) is not None:
+        yield Link(LinkType.LINK, url, f"{entry['id']} and what it rests on")
+    for each in _issues(entry):
+        yield Link(LinkType.ISSUE, each["issue"], each["issue"])
 
 
 def _issues(entry: Entry) -> Iterator[Entry]:

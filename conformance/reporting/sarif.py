@@ -23,6 +23,7 @@ from typing import Any
 from conformance.contract.requirements import Level
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.expected import listed_in, told_stale
+from conformance.reporting.published import published_at
 from conformance.reporting.shortfalls import place_of, shortfalls
 from conformance.verdicts import Conclusion, Verdict
 
@@ -52,7 +53,7 @@ def sarif(document: Mapping[str, Any]) -> bytes:
             "driver": {
                 "name": document["tool"]["name"],
                 "semanticVersion": document["tool"]["version"],
-                "rules": [_rule(rule) for rule in rules],
+                "rules": [_rule(rule, published_at(rule, document)) for rule in rules],
             }
         },
         "automationDetails": {"id": f"statum-conformance/{document['subject']['kind']}/"},
@@ -75,13 +76,14 @@ def sarif(document: Mapping[str, Any]) -> bytes:
 # --- Rules
 
 
-def _rule(entry: Entry) -> dict[str, Any]:
+def _rule(entry: Entry, url: str | None) -> dict[str, Any]:
     level = LEVELS[entry["level"]]
     return {
         "id": entry["id"],
         "shortDescription": {"text": entry["title"]},
         "fullDescription": {"text": " ".join(_help(entry))},
         "help": {"text": "\n".join(_help(entry)), "markdown": "\n\n".join(_help(entry, quoted="> {}", code="`{}`"))},
+        **({"helpUri": url} if url else {}),
         "defaultConfiguration": {"level": level},
         "properties": {
             "precision": "very-high",
