@@ -79,6 +79,7 @@ OPTIONS = (
     Option("--report-dir", "DIR"),
     Option("--env", "NAME"),
     Option("--show-phone-numbers", None),
+    Option("--catalogue-url", "URL"),
 )
 
 
