@@ -95,12 +95,60 @@ def test_remembers_nothing_between_requests(journal: Journal) -> None:
     assert [server.requests[0]] * 2 == server.requests
 
 
+def test_head_and_body_go_out_in_one_piece(journal: Journal) -> None:
+    """One call of the operating system, so that senders are less in each other's way."""
+    pieces: list[bytes] = []
+
+    def answer() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            pieces.append(connection.recv(65536))
+            connection.sendall(OK)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=answer)
+        server.start()
+        sent_in_turn(journal, a_case("a", f"http://127.0.0.1:{listening.getsockname()[1]}/", "POST", (), b"x" * 1000))
+        server.join(PATIENCE_S)
+    (piece,) = pieces
+    assert piece.endswith(b"\r\n\r\n" + b"x" * 1000)
+
+
+def test_an_answer_to_what_was_not_read_to_its_end_counts(journal: Journal) -> None:
+    """A gateway may refuse a body for its length, and close the connection, while it is still being sent."""
+
+    def refuse() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(1024)
+            connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=refuse)
+        server.start()
+        body = b"x" * (64 << 20)
+        (exchange,) = sent_in_turn(
+            journal, a_case("a", f"http://127.0.0.1:{listening.getsockname()[1]}/", "POST", (), body)
+        )
+        server.join(PATIENCE_S)
+    assert 413 == (exchange.response and exchange.response.status), exchange.failure
+
+
+def test_a_body_that_nobody_reads_is_given_up(journal: Journal) -> None:
+    """In time, however large."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        (exchange,) = sent_in_turn(journal, a_case("a", url, "POST", (), b"x" * (64 << 20)), timeout_s=0.2)
+    assert "no answer within 0.2 s" == exchange.failure
+
+
 @pytest.mark.parametrize(
     ("scheme", "method", "value"),
     [
         pytest.param("http://", "POST", "line\nbreak", id="line-break"),
         pytest.param("http://", "POST", "\u20ac", id="not-latin-1"),
         pytest.param("", "POST", "x", id="no-scheme"),
+        pytest.param("ftp://", "POST", "x", id="other-scheme"),
         pytest.param("http://", "GE T", "x", id="method"),
     ],
 )
@@ -122,6 +170,19 @@ def test_goes_through_the_proxy_of_the_environment(journal: Journal, monkeypatch
         sent_in_turn(journal, a_case("a", "http://gateway.test/api?a=%2f"), a_case("b", server.url))
     assert [b"POST http://gateway.test/api?a=%2f HTTP/1.1"] == [r.split(b"\r\n")[0] for r in proxy.requests]
     assert 1 == len(server.requests)
+
+
+def test_tells_the_proxy_its_credential_alone(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that its URL names, beside what goes to the gateway; the connection is kept for the next request."""
+    with RawServer(lambda *_: OK) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", f"http://us%20er:pass@127.0.0.1:{proxy.port}")
+        sent_in_turn(journal, a_case("a", "http://gateway.test/"), a_case("b", "http://gateway.test/"))
+    assert [b"Proxy-Authorization: Basic dXMgZXI6cGFzcw=="] * 2 == [
+        line for request in proxy.requests for line in request.split(b"\r\n") if line.startswith(b"Proxy-")
+    ]
+    assert 1 == proxy.connections
 
 
 # --- What comes back

@@ -4,8 +4,8 @@
     KeepAlive       what all connections of a run have learned about whether the gateway keeps them open
     Unanswered      there was no answer, and why
 
-It stands on httpx's transport, below its `Client`, which would keep cookies, look into redirects (and fail on a
-Location that is no URL) and take a fifth more time; nothing is added to a request but Host and Content-Length.
+It stands on httpcore, below httpx's `Client`, which would keep cookies, look into redirects (and fail on a Location
+that is no URL) and take thrice the time; nothing is added to a request but Host and Content-Length.
 """
 
 from __future__ import annotations
@@ -14,17 +14,26 @@ import ipaddress
 import selectors
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 from urllib.request import getproxies, proxy_bypass
 
+import httpcore
 import httpx
 
 from conformance.errors import SuiteError
-from conformance.exchange.failures import CONNECT_TIMEOUT_S, incomplete, never_left, no_answer, too_slow
+from conformance.exchange.failures import (
+    CONNECT_TIMEOUT_S,
+    FAILURES,
+    incomplete,
+    never_left,
+    no_answer,
+    too_slow,
+)
+from conformance.exchange.wire import opened
 from conformance.traffic import Request, Response, header
 
 IDLE_S = 1.0
@@ -40,6 +49,9 @@ MAX_BODY = 16 * 2**20
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 """Methods that have Content-Length even without a body (RFC 9110, 8.6)."""
+
+
+_SCHEMES = ("http", "https")
 
 
 class Unanswered(Exception):
@@ -70,20 +82,18 @@ class KeepAlive:
 class _Address:
     """A URL taken apart, once for the many requests that go there."""
 
-    url: httpx.URL
+    url: httpcore.URL
     host: bytes
     proxy: str | None
-    extensions: dict[str, Any]
 
     @classmethod
-    def of(cls, text: str, timeouts: dict[str, float | None]) -> Self:
+    def of(cls, text: str) -> Self:
         url = httpx.URL(text)
-        proxy = proxy_for(url)
-        extensions: dict[str, Any] = {"timeout": timeouts}
-        target = _target(text)
-        if proxy is None and target is not None:
-            extensions["target"] = target
-        return cls(url, url.netloc, proxy, extensions)
+        if url.scheme not in _SCHEMES:
+            raise httpx.UnsupportedProtocol(f"expected a URL with {' or '.join(_SCHEMES)}")
+        target = _target(text) or url.raw_path
+        where = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=target)
+        return cls(where, url.netloc, proxy_for(url))
 
 
 class Connection:
@@ -101,41 +111,43 @@ class Connection:
         self._connect_timeout_s = connect_timeout_s
         self._keep_alive = keep_alive
         self._tls = tls
-        self._transport: httpx.HTTPTransport | None = None
-        self._opened_for: tuple[str | None, bool] | None = None
+        self._standing: httpcore.ConnectionInterface | None = None
+        self._goes_to: tuple[httpcore.Origin, str | None] | None = None
         self._used = False
-        timeouts = {"connect": connect_timeout_s, "read": timeout_s, "write": timeout_s, "pool": None}
-        self._address = lru_cache(maxsize=256)(lambda url: _Address.of(url, timeouts))
+        self._timeouts = {"timeout": {"connect": connect_timeout_s, "read": timeout_s, "write": timeout_s}}
 
     def ask(self, request: Request, ready: Callable[[], object] | None = None) -> Answer:
         """Sends `request` and reads its answer; Unanswered if there is none, SuiteError if HTTP cannot say it.
 
         `ready` is called once the connection stands, right before the first byte of the request goes out.
         """
+        extensions: Mapping[str, Any] = self._timeouts
+        if ready is not None:
+            extensions = {**extensions, "trace": _before_sending(ready)}
         try:
-            address = self._address(request.url)
-            outgoing = _outgoing(request, address)
-            if ready is not None:
-                outgoing.extensions = {**address.extensions, "trace": _before_sending(ready)}
+            address = _address(request.url)
+            outgoing = _outgoing(request, address, extensions)
             deadline = time.monotonic() + self._timeout_s
-            incoming = self._transport_for(address).handle_request(outgoing)
-        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
+            incoming = self._to(address).handle_request(outgoing)
+        except (httpcore.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
             raise SuiteError(f"{request.method} {request.url} cannot be sent: {error}") from error
-        except httpx.TransportError as error:
-            if self._used and not isinstance(error, httpx.TimeoutException):
+        except FAILURES as error:
+            if self._used and not isinstance(error, httpcore.TimeoutException):
                 self._keep_alive.trusted = False  # it may have crossed the close of a connection that was used before
             why = no_answer(error, self._timeout_s, self._connect_timeout_s)
             raise Unanswered(why, never_left=never_left(error)) from error
         raw = self._body(incoming, deadline)
         self._used = True
         self._try_keep_alive(incoming)
+        if not self._keep_alive.trusted:
+            self.close()
         return _answer(incoming, raw)
 
     def close(self) -> None:
         """Closes it; the next request opens it again."""
-        if self._transport is not None:
-            self._transport.close()
-        self._transport, self._opened_for, self._used = None, None, False
+        if self._standing is not None:
+            self._standing.close()
+        self._standing, self._goes_to, self._used = None, None, False
 
     def __enter__(self) -> Self:
         return self
@@ -145,36 +157,36 @@ class Connection:
     ) -> None:
         self.close()
 
-    def _transport_for(self, address: _Address) -> httpx.HTTPTransport:
-        wanted = (address.proxy, self._keep_alive.trusted)
-        if self._transport is None or self._opened_for != wanted:
+    def _to(self, address: _Address) -> httpcore.ConnectionInterface:
+        """The connection that stands, if it goes there and was not closed meanwhile; else a new one."""
+        goes_to = (address.url.origin, address.proxy)
+        standing = self._standing
+        if standing is None or self._goes_to != goes_to or standing.is_closed() or standing.has_expired():
             self.close()
-            kept = 1 if self._keep_alive.trusted else 0
-            limits = httpx.Limits(max_connections=1, max_keepalive_connections=kept, keepalive_expiry=IDLE_S)
-            self._transport = httpx.HTTPTransport(verify=self._tls, limits=limits, proxy=address.proxy)
-            self._opened_for = wanted
-        return self._transport
+            standing = opened(*goes_to, self._tls, IDLE_S)
+            self._standing, self._goes_to = standing, goes_to
+        return standing
 
-    def _body(self, incoming: httpx.Response, deadline: float) -> bytes:
+    def _body(self, incoming: httpcore.Response, deadline: float) -> bytes:
         read = bytearray()
-        status = incoming.status_code
+        status = incoming.status
         try:
             stream = incoming.stream
             if not isinstance(stream, Iterable):
-                raise SuiteError("httpx gave an answer that cannot be read in a thread")
+                raise SuiteError("httpcore gave an answer that cannot be read in a thread")
             for chunk in stream:
                 read += chunk
                 if len(read) > MAX_BODY:
                     raise Unanswered(f"the body of a {status} is longer than {MAX_BODY} bytes")
                 if time.monotonic() > deadline:
                     raise Unanswered(too_slow(self._timeout_s, status, len(read)))
-        except httpx.TransportError as error:
+        except FAILURES as error:
             raise Unanswered(incomplete(error, self._timeout_s, status, len(read))) from error
         finally:
             incoming.close()
         return bytes(read)
 
-    def _try_keep_alive(self, incoming: httpx.Response) -> None:
+    def _try_keep_alive(self, incoming: httpcore.Response) -> None:
         """After the first answer of a run, sees whether the connection stays open, as far as it was not announced."""
         if self._keep_alive.tried:
             return
@@ -198,29 +210,34 @@ def _before_sending(ready: Callable[[], object]) -> Callable[[str, Any], None]:
     return trace
 
 
-def _outgoing(request: Request, address: _Address) -> httpx.Request:
-    """The request as httpx has it. Given as a stream, so that httpx adds no headers of its own."""
+@lru_cache(maxsize=256)
+def _address(url: str) -> _Address:
+    return _Address.of(url)
+
+
+def _outgoing(request: Request, address: _Address, extensions: Mapping[str, Any]) -> httpcore.Request:
+    """The request as httpcore has it."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
     if header(request.headers, "Host") is None:
         headers.insert(0, (b"Host", address.host))
     framed = header(request.headers, "Content-Length") or header(request.headers, "Transfer-Encoding")
     if framed is None and (request.body or request.method in BODY_METHODS):
         headers.append((b"Content-Length", b"%d" % len(request.body)))
-    stream = httpx.ByteStream(request.body)
-    return httpx.Request(request.method, address.url, headers=headers, stream=stream, extensions=address.extensions)
+    method = request.method.encode("ascii")
+    return httpcore.Request(method, address.url, headers=headers, content=request.body, extensions=dict(extensions))
 
 
-def _answer(incoming: httpx.Response, raw: bytes) -> Answer:
-    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in incoming.headers.raw)
+def _answer(incoming: httpcore.Response, raw: bytes) -> Answer:
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in incoming.headers)
     body, remark = raw, None
     encoding = header(headers, "Content-Encoding")
     if encoding is not None and raw:
         try:
-            body = httpx.Response(incoming.status_code, headers=incoming.headers, content=raw).content
+            body = httpx.Response(incoming.status, headers=incoming.headers, content=raw).content
         except httpx.DecodingError as error:
             remark = f"the body cannot be decoded as {encoding!r}: {error}"
     version = incoming.extensions["http_version"].decode("ascii")
-    return Answer(Response(incoming.status_code, headers, body, version), remark)
+    return Answer(Response(incoming.status, headers, body, version), remark)
 
 
 def _target(url: str) -> bytes | None:
