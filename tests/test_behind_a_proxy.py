@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -88,6 +89,15 @@ def _proxied(directory: Path, callback: Address) -> Iterator[Proxy]:
             proxy.close()
 
 
+@pytest.fixture(autouse=True)
+def no_proxies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names no proxies; the current directory is empty."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("NO_PROXY", "ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
 @pytest.fixture
 def callback() -> Address:
     """Where notifications come."""
@@ -97,11 +107,7 @@ def callback() -> Address:
 @pytest.fixture
 def proxy(tmp_path: Path, callback: Address, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """The proxy that the environment names, and the credential; `ca.pem` in the current directory."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STATUM_CONFORMANCE_CONSUMER_SECRET", SAMPLE.consumer_secret)
-    for name in ("NO_PROXY", "ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
     with _proxied(tmp_path, callback) as it:
         monkeypatch.setenv("HTTPS_PROXY", it.url)
         yield it
@@ -160,3 +166,29 @@ def test_no_proxy_is_kept_to(
 
     assert 3 == called.code
     assert [] == proxy.asked
+
+
+@pytest.mark.parametrize(("scheme", "why"), [("socks5", "httpx[socks]"), ("quic", "Unknown scheme for proxy URL")])
+def test_a_proxy_that_cannot_be_spoken_to_is_named(
+    scheme: str, why: str, callback: Address, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line, before anything is sent; SOCKS needs a package that is not there."""
+    monkeypatch.setenv("STATUM_CONFORMANCE_CONSUMER_SECRET", SAMPLE.consumer_secret)
+    monkeypatch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:9")
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    called = call(capsys, "run", *options(callback, "--phone-number=254712345678"))
+
+    assert 3 == called.code, called.out + called.err
+    (line,) = called.err.splitlines()
+    assert line.startswith("error: the proxy that the environment names cannot be used: ")
+    assert why in line
+
+
+def test_no_proxy_is_looked_at_on_this_machine(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the environment names: the built-in mock gateway is one hop away."""
+    monkeypatch.setenv("ALL_PROXY", "quic://127.0.0.1:9")
+    called = call(capsys, "run", "--product=sms", "--max-examples=0", "-q")
+
+    assert 0 == called.code, called.out + called.err

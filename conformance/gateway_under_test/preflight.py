@@ -25,6 +25,7 @@ import httpx
 
 from conformance.checks.reading import ANSWERED_BETWEEN
 from conformance.contract.commands import COMMANDS
+from conformance.errors import EnvironmentFailure
 from conformance.exchange.trust import trusting
 from conformance.gateway_under_test.limits import is_loopback
 from conformance.gateway_under_test.rig import CANARY_HEADER, Rig
@@ -107,16 +108,29 @@ def _found_by_trying(settings: Settings, product: str, rig: Rig, client: httpx.C
 
 
 def client_of(settings: Settings, rig: Rig, limits: httpx.Limits = DEFAULT_LIMITS) -> httpx.Client:
-    """One that asks as the run does: whom it trusts, and which proxy it takes where."""
+    """One that asks as the run does: whom it trusts, and which proxy it takes where.
+
+    Raises EnvironmentFailure for a proxy that cannot be spoken to.
+    """
     trusted = trusting(settings.ca_file) if settings.ca_file else True
-    mounts = _of_this_machine(rig)
-    return httpx.Client(timeout=ANSWER_TIMEOUT_S, follow_redirects=False, mounts=mounts, verify=trusted, limits=limits)
-
-
-def _of_this_machine(rig: Rig) -> dict[str, None]:
-    """The addresses of the set-up that are on this machine: no proxy of the environment knows the way to them."""
-    urls = filter(is_loopback, (rig.gateway, *rig.callback_urls.values()))
-    return {f"all://{urlsplit(url).netloc.rpartition('@')[2]}": None for url in urls}
+    urls = (rig.gateway, *rig.callback_urls.values())
+    # No proxy of the environment knows the way to this machine. Where there is nothing else, none is looked at.
+    mounts = {f"all://{urlsplit(url).netloc.rpartition('@')[2]}": None for url in urls if is_loopback(url)}
+    elsewhere = any(not is_loopback(url) or url.startswith("https:") for url in urls)
+    try:
+        return httpx.Client(
+            timeout=ANSWER_TIMEOUT_S,
+            follow_redirects=False,
+            mounts=mounts,
+            verify=trusted,
+            limits=limits,
+            trust_env=elsewhere,
+        )
+    except (ImportError, ValueError) as error:  # SOCKS needs a package more; other schemes nobody speaks
+        raise EnvironmentFailure(
+            f"the proxy that the environment names cannot be used: {error}",
+            hint="http:// and https:// will do in HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY names exceptions",
+        ) from error
 
 
 def _gateway(settings: Settings, rig: Rig, client: httpx.Client) -> Iterator[Probe]:
