@@ -194,6 +194,37 @@ def test_an_id_that_is_owed_twice_needs_two_arrivals(script: Script, ledger: Led
     assert 1 == ledger.wait().missing
 
 
+def test_meanwhile_something_is_done_once_all_have_arrived(script: Script, ledger: Ledger) -> None:
+    """As the quiet window begins, of which it takes its part."""
+    ledger.owe("sms", "a", script.now)
+    script.at(1.0, arrival(ledger, "a"))
+    begun: list[float] = []
+
+    def work() -> None:
+        begun.append(script.now - 1000.0)
+        script.now += QUIET_WINDOW_S / 2
+
+    assert 1.0 + QUIET_WINDOW_S == ledger.wait(work).waited_s
+    assert [1.0] == begun
+
+
+def test_what_is_done_meanwhile_may_outlast_the_window(script: Script, ledger: Ledger) -> None:
+    """It is listened all the time, and what came by then prolongs the window."""
+
+    def work() -> None:
+        script.now += 60
+        ledger.arrived("sms", "of another", script.now)
+
+    assert 60.0 + QUIET_WINDOW_S > ledger.wait(work).waited_s >= 60.0
+
+
+def test_nothing_is_done_meanwhile_if_one_is_missing(script: Script, ledger: Ledger) -> None:
+    """There will be something else to do."""
+    ledger.owe("sms", "a", script.now)
+    settled = ledger.wait(lambda: pytest.fail("it was called"))
+    assert Settled(owed=1, arrived=0, missing=1, waited_s=NOTIFY_WITHIN + QUIET_WINDOW_S) == settled
+
+
 def test_the_quiet_window_is_a_setting(script: Script) -> None:
     """Longer than the usual limit, too."""
     ledger = Ledger(NOTIFY_WITHIN, quiet=2 * MAX_QUIET_S, clock=script.clock, condition=script)

@@ -9,15 +9,17 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from conformance.checks.follow_ups import BEGINNING, is_follow_up, run_proper
+from conformance.checks.follow_ups import BEGINNING, SEARCH, is_follow_up, run_proper
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import violations
-from conformance.gateway_under_test import shrinking
+from conformance.gateway_under_test import campaign, shrinking
 from conformance.gateway_under_test.keeping import kept_files
 from conformance.gateway_under_test.limits import Limits
-from conformance.gateway_under_test.settings import DEFAULT_SHRINK_REQUESTS
+from conformance.gateway_under_test.settings import DEFAULT_SHRINK_REQUESTS, Settings
+from conformance.gateway_under_test.shrinking import is_called_for
 from conformance.generation.labels import Label, members_of
 from conformance.journal import Record
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
@@ -28,7 +30,7 @@ from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.result import Result
 from conformance.traffic import Exchange, Kind
 from conformance.verdicts import judge
-from tests.campaigns import settings
+from tests.campaigns import free_address, settings
 from tests.inquiries import SMS, Refuses, astral, fell_short, hurried, looked_into, refusing, told
 
 AIRTIME: dict[str, Any] = {"products": ("airtime",), "max_examples": 8}
@@ -369,6 +371,26 @@ def test_a_run_that_fell_short_of_nothing_sends_nothing_more(tmp_path: Path) -> 
     record = looked_into(tmp_path, BUILT_IN, **SMS).record
 
     assert record == run_proper(record)
+
+
+def test_what_comes_after_a_run_was_found_well_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is judged while it is still listened; here a notification is repeated, otherwise, right after that."""
+    callbacks, found = free_address(), []
+
+    def judged_and_then(known: Settings, record: Record, settled_at: float) -> bool:
+        found.append(is_called_for(known, record, settled_at))
+        first = record.notifications[0].request
+        other = {**json.loads(first.body), "result_code": "500", "result_desc": "Failed"}
+        headers = {"Content-Type": "application/json"}
+        assert httpx.post(f"{callbacks.url}{first.url}", json=other, headers=headers).is_success
+        return found[-1]
+
+    monkeypatch.setattr(campaign, "is_called_for", judged_and_then)
+    result = looked_into(tmp_path, BUILT_IN, callback_listen=callbacks, **SMS)
+
+    assert [False] == found
+    assert [("NTF-19", "sms")] == list(fell_short(result))
+    assert SEARCH in {note.kind for note in result.record.notes}
 
 
 @pytest.mark.parametrize(

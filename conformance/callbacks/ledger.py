@@ -148,14 +148,21 @@ class Ledger:
                 self._due.popitem(last=False)
             return float("-inf")
 
-    def wait(self) -> Settled:
+    def wait(self, meanwhile: Callable[[], object] | None = None) -> Settled:
         """Blocks until nothing more needs to be waited for; called when everything has been sent.
 
         That is a quiet window after the last owed notification has arrived, or after the deadline of the one that was
-        owed last. Ctrl-C interrupts it at once.
+        owed last. Ctrl-C interrupts it at once. `meanwhile` is called as the window begins, if all have arrived by
+        then: while it is listened for more, there is nothing else to do.
         """
         with self._changed:
             began = self._clock()
+            while meanwhile and self._outstanding and (pause := self._end(began) - self._clock()) > 0:
+                self._changed.wait(pause)
+            all_here = not self._outstanding
+        if meanwhile and all_here:
+            meanwhile()
+        with self._changed:
             while (pause := self._end(began) - self._clock()) > 0:
                 self._changed.wait(pause)
             return Settled(

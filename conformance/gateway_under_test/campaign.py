@@ -31,7 +31,7 @@ from conformance.gateway_under_test.rig import Rig, rigged
 from conformance.gateway_under_test.samples import check_samples
 from conformance.gateway_under_test.sending import send_anew, sending
 from conformance.gateway_under_test.settings import Settings
-from conformance.gateway_under_test.shrinking import Search
+from conformance.gateway_under_test.shrinking import Search, is_called_for
 from conformance.journal import RESUMED, Journal, Record, Redaction, read_journal
 from conformance.journal.redaction import tokens_of
 from conformance.mock_gateway.behaviour import Behaviour
@@ -174,13 +174,15 @@ def _listening(
         with watched(settings, rig, journal, hearing.ledger):
             yield hearing, sender, not_planned
             _begin_to_listen(hearing)
-            settled = hearing.ledger.wait()
+            budget = settings.shrink_budget(rig.gateway)
+            early = _Early(settings, journal, hearing)
+            settled = hearing.ledger.wait(early.judge if budget else None)
         if settings.gateway is not None and (doubted := _doubted(settings, hearing.ledger)):
             journal.note("way-back", _way_back(settings, rig, doubted))
         if hearing.strays.left_out:
             journal.note("strays", {"left_out": hearing.strays.left_out})
         journal.note("settled", {"at": journal.time_of(time.monotonic()), **_described(settled)})
-        if budget := settings.shrink_budget(rig.gateway):
+        if budget and not early.was_well:
             _look_into_failures(settings, journal, hearing, sender, budget)
 
 
@@ -189,6 +191,27 @@ def _begin_to_listen(hearing: Listening) -> None:
     hearing.progress.phase("listen", f"up to {hearing.patience_s:g} s")
     if hearing.ledger.outstanding:
         hearing.progress.until(hearing.ledger.deadline)
+
+
+class _Early:
+    """Whether a run calls for inquiries, judged while it is still listened for what nobody owes any more."""
+
+    def __init__(self, settings: Settings, journal: Journal, hearing: Listening) -> None:
+        self._settings, self._journal, self._hearing = settings, journal, hearing
+        self._well_with: int | None = None
+
+    def judge(self) -> None:
+        """By what has come so far."""
+        self._journal.flush()
+        heard = self._hearing.arrived
+        now = self._journal.time_of(time.monotonic())
+        if not is_called_for(self._settings, read_journal(self._journal.path), now):
+            self._well_with = heard
+
+    @property
+    def was_well(self) -> bool:
+        """Whether there was nothing to look into, and nothing has come since."""
+        return self._well_with == self._hearing.arrived and not self._hearing.strays.left_out
 
 
 def _send(  # noqa: PLR0913 - all that a sending needs

@@ -55,6 +55,12 @@ class Listening:
         self._silent_in_a_row = 0
         self._over_network = settings.network_there
 
+    @property
+    def arrived(self) -> int:
+        """How many requests reached the receiver and were recorded."""
+        with self._lock:
+            return self._arrived
+
     def expect(self, more: int) -> None:
         """So many more cases are going to be sent."""
         with self._lock:

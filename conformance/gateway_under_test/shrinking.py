@@ -91,8 +91,7 @@ class Search:
 
         `late_s`: for how long the run awaits a notification that is late.
         """
-        judged = judge(record, expectations=settings.expectations, measured=False)
-        wanting = [verdict for verdict in judged.verdicts if _wants_inquiry(verdict)]
+        wanting = _wanting(settings, record)
         watched = [Watched(CHECKS[verdict.requirement.id], verdict.command) for verdict in wanting]
         within = settings.notify_within_s
         if not watched:
@@ -222,7 +221,21 @@ def _patience(evidence: Evidence) -> float:
     return max(LEAST_PATIENCE_S, PATIENCE_FACTOR * longest)
 
 
+def is_called_for(settings: Settings, record: Record, settled_at: float) -> bool:
+    """Whether a run that would have listened until `settled_at` (monotonic seconds) calls for inquiries.
+
+    Asked while it still listens, which takes longer than to judge a run of usual size.
+    """
+    settled = Note(0, "settled", {"at": settled_at}, settled_at, settled_at)
+    return bool(_wanting(settings, replace(record, notes=(*record.notes, settled))))
+
+
 # --- Which inquiries
+
+
+def _wanting(settings: Settings, record: Record) -> list[RequirementVerdict]:
+    judged = judge(record, expectations=settings.expectations, measured=False)
+    return [verdict for verdict in judged.verdicts if _wants_inquiry(verdict)]
 
 
 def _wants_inquiry(verdict: RequirementVerdict) -> bool:
