@@ -48,20 +48,6 @@ def lawful(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return held(tmp_path_factory.mktemp("lawful"), replace(BUILT_IN, failure_rate=0.5), max_examples=2)
 
 
-@pytest.fixture
-def long_lived() -> Iterator[dict[str, Any]]:
-    """What runs are told about a gateway that outlives them."""
-    servers: list[MockServer] = []
-
-    def started(account: Account) -> str:
-        servers.append(serve_mock(account, BUILT_IN))
-        servers[0].start()
-        return servers[0].url
-
-    yield registered(started)
-    servers[0].stop()
-
-
 def noted(record: Record, kind: str) -> dict[str, Any]:
     """The detail of the one note of that kind."""
     (note,) = (note for note in record.notes if note.kind == kind)
@@ -159,25 +145,6 @@ def test_anothers_notifications_count_by_whose_account_it_is(
         (v.requirement.id, v.verdict) for v in judgement.verdicts if v.verdict in (Verdict.WARN, Verdict.FAIL)
     ]
     assert conclusion == judgement.conclusion
-
-
-def test_runs_in_a_row_do_not_meet_each_others_window(long_lived: dict[str, Any], tmp_path: Path) -> None:
-    """With seeds of their own both are conformant, well within five minutes."""
-    for seed in (1, 2):
-        judgement = judged(tmp_path / str(seed), seed=seed, products=("sms", "airtime"), **long_lived)
-        assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)
-
-
-def test_the_same_run_twice_within_the_window_is_inconclusive(long_lived: dict[str, Any], tmp_path: Path) -> None:
-    """The gateway lawfully refuses what it has just done; that is said, and never held against it."""
-    first, second = (judged(tmp_path / n, products=("airtime",), **long_lived) for n in ("first", "second"))
-
-    assert Conclusion.CONFORMANT == first.conclusion, shortfalls(first)
-    assert Conclusion.INCONCLUSIVE == second.conclusion
-    assert [] == second.by(Verdict.FAIL), shortfalls(second)
-    valid = next(v for v in second.verdicts if (v.requirement.id, v.command) == ("ACC-02", "airtime"))
-    assert (Verdict.INCONCLUSIVE, Reason.PRECONDITION) == (valid.verdict, valid.reason)
-    assert "same seed" in (valid.detail or "")
 
 
 # --- When notifications come

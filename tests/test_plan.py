@@ -20,6 +20,7 @@ from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.schemas import parse_json, violations
 from conformance.errors import UsageError
 from conformance.gateway_under_test.corpus import Group
+from conformance.gateway_under_test.limits import Limits
 from conformance.gateway_under_test.plan import GROUP_SIZE, Plan
 from conformance.generation.anatomy import anatomy
 from conformance.traffic import Case, Kind, header
@@ -117,14 +118,30 @@ def test_a_plan_of_one_product_is_part_of_the_plan_of_all(product: str) -> None:
 
 
 def test_more_examples_leave_the_others_as_they_were() -> None:
-    """What a small run sends is part of what a larger one sends; only payloads that must not meet make way."""
+    """What a small run sends is part of what a larger one sends; only payloads that must not meet make way.
+
+    And whatever is sent together with those: a gateway may remember them from the other run.
+    """
     apart = {name for name, command in COMMANDS.items() if command.window_s is not None}
-    small, large = (
-        {(c.kind, c.aspect, c.request) for c in planned(max_examples=n).cases if c.command not in apart} for n in (0, 3)
-    )
+    plans = (planned(max_examples=n) for n in (0, 3))
+    groups = ((group for group in plan.groups if not apart & commands_in(group)) for plan in plans)
+    small, large = ({(c.kind, c.aspect, c.request) for group in each for c in group} for each in groups)
 
     assert set() == small - large
     assert {Kind.VALID, Kind.BROKEN} == {kind for kind, _, _ in large - small}
+
+
+@pytest.mark.parametrize("changes", [{"max_examples": 3}, {"limits": Limits(max_accepted=500)}])
+def test_runs_of_another_extent_have_other_requests_where_gateways_remember(changes: dict[str, Any]) -> None:
+    """Of the window's sequences none is the same, so that one of them shows in which words the others are refused."""
+    one, other = (
+        {c.request.body for c in plan.cases if c.command == "airtime" and c.aspect == "window"}
+        for plan in (planned(), planned(**changes))
+    )
+
+    assert one
+    assert other
+    assert set() == one & other
 
 
 @pytest.mark.parametrize("seed", [0, 7, 2**32 - 1])

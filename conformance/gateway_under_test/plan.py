@@ -228,9 +228,11 @@ class CommandPlan:
     def _restocked(self) -> Iterator[ValidPayload]:
         """Payloads that nobody has had yet, as many as are asked for."""
         taken = list(self.valid)
+        # A run of another extent must send some that this one does not; see `Settings.extent`.
+        purpose = "stock" if self.command.window_s is None else f"stock for {self.settings.extent}"
         for batch in range(1_000):
             fresh = fresh_payloads(
-                self.command, self.settings.constraints, 50, self.seed(f"stock-{batch}"), tuple(taken)
+                self.command, self.settings.constraints, 50, self.seed(f"{purpose}-{batch}"), tuple(taken)
             )
             taken += fresh
             yield from fresh

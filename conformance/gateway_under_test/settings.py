@@ -144,6 +144,15 @@ class Settings:
         return tuple(command.name for command in commands_of(self.products))
 
     @property
+    def extent(self) -> str:
+        """What tells apart runs with one seed of which one sends more than the other.
+
+        Within its window a gateway refuses what such a run has sent before. That this is why is seen from a repeat that
+        it refuses in the same words, where it took the first: so either must have requests that the other has not.
+        """
+        return f"{self.max_examples}, {self.limits.max_accepted}, {self.limits.max_spend}"
+
+    @property
     def bounds(self) -> Limits:
         """The limits that hold for the gateway at hand."""
         return self.limits.within(beyond=self.beyond)

@@ -1,0 +1,61 @@
+"""One run after the other against a gateway that remembers, well within the window of its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from campaigns import judged, registered, shortfalls
+
+from conformance.checks.judgement import Reason
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.serving import MockServer, serve_mock
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.verdicts import Conclusion, Verdict
+
+
+@pytest.fixture
+def long_lived() -> Iterator[dict[str, Any]]:
+    """What runs are told about a gateway that outlives them."""
+    servers: list[MockServer] = []
+
+    def started(account: Account) -> str:
+        servers.append(serve_mock(account, BUILT_IN))
+        servers[0].start()
+        return servers[0].url
+
+    yield registered(started)
+    servers[0].stop()
+
+
+def test_runs_in_a_row_do_not_meet_each_others_window(long_lived: dict[str, Any], tmp_path: Path) -> None:
+    """With seeds of their own both are conformant, well within five minutes."""
+    for seed in (1, 2):
+        judgement = judged(tmp_path / str(seed), seed=seed, products=("sms", "airtime"), **long_lived)
+        assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)
+
+
+def test_the_same_run_twice_within_the_window_is_inconclusive(long_lived: dict[str, Any], tmp_path: Path) -> None:
+    """The gateway lawfully refuses what it has just done; that is said, and never held against it."""
+    first, second = (judged(tmp_path / n, products=("airtime",), **long_lived) for n in ("first", "second"))
+
+    assert Conclusion.CONFORMANT == first.conclusion, shortfalls(first)
+    assert Conclusion.INCONCLUSIVE == second.conclusion
+    assert [] == second.by(Verdict.FAIL), shortfalls(second)
+    valid = next(v for v in second.verdicts if (v.requirement.id, v.command) == ("ACC-02", "airtime"))
+    assert (Verdict.INCONCLUSIVE, Reason.PRECONDITION) == (valid.verdict, valid.reason)
+    assert "same seed" in (valid.detail or "")
+
+
+@pytest.mark.parametrize("numbers", [(), ("254712345678",)], ids=["any-number", "one-number"])
+@pytest.mark.parametrize("sizes", [(2, 6), (6, 2), (0, 30)], ids=str)
+def test_a_run_of_another_extent_within_the_window_has_no_failure(
+    sizes: tuple[int, int], numbers: tuple[str, ...], long_lived: dict[str, Any], tmp_path: Path
+) -> None:
+    """With the seed of the one before; what that one has sent is refused, lawfully, and all else is not."""
+    chosen = {"products": ("airtime",), "phone_numbers": numbers}
+    for size in sizes:
+        judgement = judged(tmp_path / str(size), max_examples=size, **chosen, **long_lived)
+        assert [] == judgement.by(Verdict.FAIL), shortfalls(judgement)
