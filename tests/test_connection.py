@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import threading
 import time
 import zlib
@@ -17,6 +18,7 @@ from recording_server import NO_ANSWER, OK, PATIENCE_S, RawServer, a_case, sent_
 from conformance.errors import SuiteError
 from conformance.exchange import Pace, Sender
 from conformance.exchange import connection as connecting
+from conformance.exchange.connection import Connection, KeepAlive
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.traffic import Response
 
@@ -183,6 +185,23 @@ def test_tells_the_proxy_its_credential_alone(journal: Journal, monkeypatch: pyt
         line for request in proxy.requests for line in request.split(b"\r\n") if line.startswith(b"Proxy-")
     ]
     assert 1 == proxy.connections
+
+
+def test_uses_no_connection_again_once_one_was_closed_unannounced() -> None:
+    """Not that of another sender either, which was used before and stands: its next request may cross its close."""
+    keep_alive = KeepAlive()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with RawServer(lambda *_: OK) as server, Connection(PATIENCE_S, keep_alive, tls) as connection:
+        request = a_case("a", server.url).request
+        connection.ask(request)
+        connection.ask(request)
+        kept = server.connections
+        keep_alive.trusted = False
+        connection.ask(request)
+        connection.ask(request)
+        anew = server.connections - kept
+
+    assert (1, 2) == (kept, anew)
 
 
 # --- What comes back

@@ -25,14 +25,7 @@ import httpcore
 import httpx
 
 from conformance.errors import SuiteError
-from conformance.exchange.failures import (
-    CONNECT_TIMEOUT_S,
-    FAILURES,
-    incomplete,
-    never_left,
-    no_answer,
-    too_slow,
-)
+from conformance.exchange.failures import CONNECT_TIMEOUT_S, FAILURES, incomplete, never_left, no_answer, too_slow
 from conformance.exchange.wire import opened
 from conformance.traffic import Request, Response, header
 
@@ -49,7 +42,6 @@ MAX_BODY = 16 * 2**20
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 """Methods that have Content-Length even without a body (RFC 9110, 8.6)."""
-
 
 _SCHEMES = ("http", "https")
 
@@ -114,6 +106,7 @@ class Connection:
         self._standing: httpcore.ConnectionInterface | None = None
         self._goes_to: tuple[httpcore.Origin, str | None] | None = None
         self._used = False
+        self._address = lru_cache(maxsize=256)(_Address.of)
         self._timeouts = {"timeout": {"connect": connect_timeout_s, "read": timeout_s, "write": timeout_s}}
 
     def ask(self, request: Request, ready: Callable[[], object] | None = None) -> Answer:
@@ -125,7 +118,7 @@ class Connection:
         if ready is not None:
             extensions = {**extensions, "trace": _before_sending(ready)}
         try:
-            address = _address(request.url)
+            address = self._address(request.url)
             outgoing = _outgoing(request, address, extensions)
             deadline = time.monotonic() + self._timeout_s
             incoming = self._to(address).handle_request(outgoing)
@@ -158,14 +151,18 @@ class Connection:
         self.close()
 
     def _to(self, address: _Address) -> httpcore.ConnectionInterface:
-        """The connection that stands, if it goes there and was not closed meanwhile; else a new one."""
+        """The connection that stands, if it goes there and may be used again; else a new one."""
         goes_to = (address.url.origin, address.proxy)
         standing = self._standing
-        if standing is None or self._goes_to != goes_to or standing.is_closed() or standing.has_expired():
+        if standing is None or self._goes_to != goes_to or not self._may_be_used(standing):
             self.close()
             standing = opened(*goes_to, self._tls, IDLE_S)
             self._standing, self._goes_to = standing, goes_to
         return standing
+
+    def _may_be_used(self, standing: httpcore.ConnectionInterface) -> bool:
+        distrusted = self._used and not self._keep_alive.trusted
+        return not (distrusted or standing.is_closed() or standing.has_expired())
 
     def _body(self, incoming: httpcore.Response, deadline: float) -> bytes:
         read = bytearray()
@@ -208,11 +205,6 @@ def _before_sending(ready: Callable[[], object]) -> Callable[[str, Any], None]:
             ready()
 
     return trace
-
-
-@lru_cache(maxsize=256)
-def _address(url: str) -> _Address:
-    return _Address.of(url)
 
 
 def _outgoing(request: Request, address: _Address, extensions: Mapping[str, Any]) -> httpcore.Request:
