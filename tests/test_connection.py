@@ -30,6 +30,13 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield journal
 
 
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names no proxies."""
+    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def _response(journal: Journal, answer: bytes, method: str = "POST", *, closes: bool = False) -> Response:
     with RawServer(lambda *_: answer, closes=closes) as server:
         (exchange,) = sent_in_turn(journal, a_case("a", server.url + "/", method))
@@ -163,22 +170,20 @@ def test_what_http_cannot_say_is_the_suites_fault(journal: Journal, scheme: str,
     assert [] == server.requests
 
 
+@pytest.mark.usefixtures("no_proxies")
 def test_goes_through_the_proxy_of_the_environment(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests to elsewhere go to the proxy that the environment names; those to this machine never do."""
     with RawServer(lambda *_: OK) as proxy, RawServer(lambda *_: OK) as server:
-        for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
-            monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("http_proxy", f"127.0.0.1:{proxy.port}")
         sent_in_turn(journal, a_case("a", "http://gateway.test/api?a=%2f"), a_case("b", server.url))
     assert [b"POST http://gateway.test/api?a=%2f HTTP/1.1"] == [r.split(b"\r\n")[0] for r in proxy.requests]
     assert 1 == len(server.requests)
 
 
+@pytest.mark.usefixtures("no_proxies")
 def test_tells_the_proxy_its_credential_alone(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that its URL names, beside what goes to the gateway; the connection is kept for the next request."""
     with RawServer(lambda *_: OK) as proxy:
-        for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
-            monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("http_proxy", f"http://us%20er:pass@127.0.0.1:{proxy.port}")
         sent_in_turn(journal, a_case("a", "http://gateway.test/"), a_case("b", "http://gateway.test/"))
     assert [b"Proxy-Authorization: Basic dXMgZXI6cGFzcw=="] * 2 == [
