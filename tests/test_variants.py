@@ -57,6 +57,8 @@ NAMES = [
     "amounts-less-a-fee",
     "refuses-equal-payments",
     "limited-payments",
+    "reads-undeclared-json",
+    "replaces-stray-bytes",
 ]
 
 

@@ -218,7 +218,7 @@ class Evidence:
         """
         unknown: dict[int, str] = {}
         for notification in record.notifications:
-            content = Content.of(notification.request.body)
+            content = Content.with_repeats(notification.request.body)
             carried = _carried_id(content)
             answer = None if carried is None else self.by_request_id.get(carried)
             if carried is None or answer is not None:
@@ -230,7 +230,7 @@ class Evidence:
         altered = AlteredIds(self._untold(), unknown.values())
         for notification in record.notifications:
             if (carried := unknown.get(notification.number)) is not None:
-                content = Content.of(notification.request.body)
+                content = Content.with_repeats(notification.request.body)
                 yield self._noticed(notification, content, carried, altered.meant_by(carried), altered=True)
         self.arrivals.sort(key=attrgetter("number"))
 

@@ -165,6 +165,17 @@ def declared_as_json(notice: Notice) -> Iterator[Finding]:
         )
 
 
+def names_members_once(notice: Notice) -> Iterator[Finding]:
+    """NTF-24, as ENC-05."""
+    if notice.content.repeated is not None:
+        yield Finding.in_notice(
+            notice,
+            f"the member {shown(notice.content.repeated)} is there more than once",
+            pointer="",
+            value=notice.notification.request.body,
+        )
+
+
 def is_object(notice: Notice) -> Iterator[Finding]:
     """NTF-06."""
     if notice.content.members is None:
@@ -395,4 +406,5 @@ CHECKS: dict[str, Check] = {
     "NTF-20": none_for_a_rejected_request,
     "NTF-21": none_that_nobody_asked_for,
     "NTF-22": notices_where(_ours, _with_extras, rule=extras_have_their_types),
+    "NTF-24": notices_where(_object, rule=names_members_once),
 }

@@ -111,9 +111,15 @@ HEADERS = (
         waives("content-type-other"),
     ),
     Fault(
+        "crashes-on-no-content-type",
+        "A body without Content-Type is answered 500",
+        ("CTY-03",),
+        crashes("content-type-absent"),
+    ),
+    Fault(
         "crashes-on-another-content-type",
         "A JSON body declared as something else is answered 500",
-        ("CTY-02",),
+        ("CTY-03",),
         crashes("content-type-other"),
     ),
     Fault(
@@ -134,11 +140,11 @@ BODIES = (
     Fault("accepts-a-scalar", "A body that is a JSON scalar is accepted", ("BOD-05",), waives("body-scalar")),
     Fault("accepts-a-form", "A form-encoded body is accepted", ("BOD-06",), waives("form-encoded")),
     Fault("accepts-no-utf8", "A body that is not UTF-8 is accepted", ("BOD-07",), waives("body-not-utf8")),
-    Fault("crashes-on-no-utf8", "A body that is not UTF-8 is answered 500", ("BOD-07",), crashes("body-not-utf8")),
+    Fault("crashes-on-no-utf8", "A body that is not UTF-8 is answered 500", ("BOD-08",), crashes("body-not-utf8")),
     Fault(
         "crashes-on-any-bad-body",
         "Every body that a strict reader takes for no JSON object is answered 500",
-        ("BOD-01", "BOD-02", "BOD-03", "BOD-04", "BOD-05", "BOD-06", "BOD-07", "OPN-01"),
+        ("BOD-01", "BOD-02", "BOD-03", "BOD-04", "BOD-05", "BOD-06", "BOD-08", "OPN-01"),
         crashes(*BAD_BODIES),
     ),
 )

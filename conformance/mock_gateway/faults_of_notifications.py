@@ -26,6 +26,7 @@ from conformance.mock_gateway.fault_messages import (
     declared_as,
     edited,
     in_an_array,
+    naming_twice,
     setting,
     without,
 )
@@ -132,6 +133,12 @@ CONTENT = (
         "Airtime notifications tell the charge as a string",
         ("NTF-22",),
         notifications(charge_as_text),
+    ),
+    Fault(
+        "notification-names-a-member-twice",
+        "An undocumented member of every notification is there twice",
+        ("NTF-24",),
+        notifications(naming_twice("attempt", 1, 1)),
     ),
     Fault(
         "notifications-empty",

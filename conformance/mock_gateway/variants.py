@@ -253,6 +253,10 @@ def _set(**switches: Any) -> Callable[[Behaviour], Behaviour]:
     return lambda behaviour: replace(behaviour, **switches)
 
 
+def _waived(*tags: str) -> Callable[[Behaviour], Behaviour]:
+    return lambda behaviour: replace(behaviour, waived=behaviour.waived | set(tags))
+
+
 def _all(*changes: Callable[[Behaviour], Behaviour]) -> Callable[[Behaviour], Behaviour]:
     def change(behaviour: Behaviour) -> Behaviour:
         for each in changes:
@@ -301,6 +305,16 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant("pretty-json", "all JSON is indented", _all(_wire(pretty=True), _each(_pretty_delivery))),
             Variant(
                 "ascii-json", "all but ASCII is escaped in JSON", _all(_reply(_ascii_reply), _each(_ascii_delivery))
+            ),
+            Variant(
+                "reads-undeclared-json",
+                "a JSON body is read whatever it is declared as",
+                _waived("content-type-absent", "content-type-other"),
+            ),
+            Variant(
+                "replaces-stray-bytes",
+                "bytes that are not UTF-8 are read as something else, as many frameworks do",
+                _waived("body-not-utf8"),
             ),
             Variant("no-www-authenticate", "a 401 has no WWW-Authenticate", _reply(_without_challenge)),
             Variant("rate-limited", "60 requests a second, 429 with Retry-After beyond", _set(rate_per_s=RATE_PER_S)),
