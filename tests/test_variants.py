@@ -57,6 +57,7 @@ NAMES = [
     "amounts-less-a-fee",
     "refuses-equal-payments",
     "limited-payments",
+    "one-text-for-refusals",
     "reads-undeclared-json",
     "replaces-stray-bytes",
 ]

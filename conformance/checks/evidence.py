@@ -1,6 +1,5 @@
 """What happened in a run, correlated once, for all checks.
 
-    Terms       the settings of the run that verdicts depend on
     Notice      a notification read by the contract, and the answer whose request_id it carries
     Evidence    all outcomes and arrivals of a run, indexed by command, kind and request_id
 
@@ -14,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from heapq import merge
@@ -24,7 +23,7 @@ from typing import Any, Self
 
 from conformance.checks.altered_ids import AlteredIds
 from conformance.checks.details import Details, Echo, comparable, details_of
-from conformance.checks.outages import Watch
+from conformance.checks.payers import Asked, Payer
 from conformance.checks.reading import (
     OK,
     TOO_MANY_REQUESTS,
@@ -35,86 +34,23 @@ from conformance.checks.reading import (
     is_number,
 )
 from conformance.checks.remembered import ABSENT, SOONEST, Arrival, Outcome, Purpose, Shared
+from conformance.checks.terms import Terms
 from conformance.contract.commands import COMMANDS, PRODUCTS
-from conformance.journal import LISTENED, RESUMED, Record
+from conformance.journal import Record
 from conformance.traffic import Kind, Notification, Request
 
 # Bytes of the digest that stands for a request: two different ones in a run never have the same.
 IDENTITY = 16
 
+# Statuses of answers that may speak of the account; of those it is remembered what they were given to.
+OF_THE_ACCOUNT = frozenset({402, 403})
+# The result_code of a transaction that succeeded.
+SUCCEEDED = "200"
+# The command by which money comes in.
+PAYS_IN = "mpesa/online"
+
 # The aspect of a request that is there to see what the account shows; its answer is remembered whole.
 BALANCE = "balance"
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The settings that verdicts depend on, as they stand in the journal.
-
-    `targets`: product → path and query at which its notifications must arrive. `loopback`: no network lies between
-    the suite and the gateway, so that a lost answer is the gateway's doing. `settled_at`: until when (monotonic
-    seconds) the suite listened, None when it was cut off before. `obstacle`: why the campaign was not held at all.
-    `alone`: nobody else uses the account, because so it was said, or because the gateway was started for the run.
-    `ways_lost`: product → how its callback path was found not to lead here after the run. `network_back`: a network
-    lies between the gateway and the callbacks; `canaries`: product → how many went over it, and how many got lost;
-    `watch`: what those told that went over it while the run went on.
-    `stand_ins`: the id of a case whose answer got lost → the ids of those that were planned anew for it. `gaps`: from
-    when until when nobody listened, where the run was cut off and gone on with.
-    """
-
-    commands: tuple[str, ...] = tuple(COMMANDS)
-    notify_within_s: float = 10.0
-    exclusive_account: bool = False
-    targets: Mapping[str, str] = field(default_factory=dict)
-    loopback: bool = True
-    settled_at: float | None = None
-    obstacle: str | None = None
-    alone: bool = False
-    ways_lost: Mapping[str, str] = field(default_factory=dict)
-    network_back: bool = False
-    canaries: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    watch: Watch = field(default_factory=Watch)
-    stand_ins: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    gaps: tuple[tuple[float, float], ...] = ()
-
-    @classmethod
-    def of(cls, record: Record) -> Self:
-        """The terms of a recorded run, from its settings and notes."""
-        settings = record.settings
-        notes = {note.kind: note.detail for note in record.notes}
-        canaries = {p: (sent, lost) for p, (sent, lost) in notes.get("way-back", {}).get("canaries", {}).items()}
-        return cls(
-            commands=tuple(settings["commands"]),
-            notify_within_s=float(settings["notify_within_s"]),
-            exclusive_account=bool(settings["exclusive_account"]),
-            targets=dict(settings["callback_targets"]),
-            loopback=bool(settings["loopback"]),
-            settled_at=notes.get("settled", {}).get("at"),
-            obstacle=next((note.detail["message"] for note in record.latest_notes if note.kind == "obstacle"), None),
-            alone=bool(settings["exclusive_account"] or settings.get("own_gateway")),
-            ways_lost=dict(notes.get("way-back", {}).get("lost", {})),
-            network_back=bool(settings.get("network_back", False)),
-            canaries=canaries,
-            watch=Watch.of(record.notes, *map(sum, zip(*canaries.values(), strict=True))),
-            stand_ins=_stand_ins(record),
-            gaps=tuple(
-                (note.detail["silent_since"], note.detail["until"])
-                for note in record.notes
-                if note.kind in (RESUMED, LISTENED)
-            ),
-        )
-
-    def listened_between(self, begin: float, end: float) -> bool:
-        """Whether somebody listened all the time, as far as it is known."""
-        return not any(since < end and begin < until for since, until in self.gaps)
-
-
-def _stand_ins(record: Record) -> Mapping[str, Sequence[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for note in record.notes:
-        if note.kind == "planned-anew":
-            for new, lost in note.detail["stands_for"].items():
-                found[lost].append(new)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +106,8 @@ class Evidence:
     `final`: for each case the outcome that counts. `unreadable_answers`: for each product, how many requests may have
     been accepted under an id that the suite could not read. `unreadable_notices`: how many notifications came to its
     callback that cannot be attributed to any request. `said_of_success`: the descriptions that accepted requests got.
+    `payers`: for each command of which any was accepted, what its accepted requests asked of the account; `paid_in`:
+    whether the account may have got money during the run.
     """
 
     def __init__(self, terms: Terms) -> None:
@@ -182,6 +120,8 @@ class Evidence:
         self.unreadable_answers: Counter[str | None] = Counter()
         self.unreadable_notices: Counter[str | None] = Counter()
         self.said_of_success: set[str] = set()
+        self.payers: dict[str | None, Payer] = {}
+        self.paid_in = False
         self._by_command: dict[str | None, list[Outcome]] = defaultdict(list)
         self._by_kind: dict[tuple[str | None, Kind], list[Outcome]] = defaultdict(list)
         # The attempts at each case that was sent more than once.
@@ -253,6 +193,7 @@ class Evidence:
             _identity(case.command, answer.exchange.request),
             answer if answer.is_probe_of_path or case.aspect == BALANCE else None,
             _details(answer) if answer.accepted else None,
+            self._account(answer),
         )
         self.outcomes.append(outcome)
         self._by_command[case.command].append(outcome)
@@ -268,6 +209,17 @@ class Evidence:
                 first.shared.add(outcome)
         elif answer.accepted or answer.status is None or answer.content.members is None:
             self.unreadable_answers[answer.product] += 1
+
+    def _account(self, answer: Answer) -> Asked | None:
+        """What a request asked of the account, where its answer may speak of it; what was accepted is counted."""
+        if not answer.accepted and answer.status not in OF_THE_ACCOUNT:
+            return None
+        asked = Asked.by(Content.of(answer.exchange.request.body).members)
+        if not answer.accepted:
+            return asked
+        self.payers.setdefault(answer.command, Payer()).add(asked, answer.exchange.sent_at)
+        self.paid_in = self.paid_in or answer.command == PAYS_IN
+        return None
 
     def _noticed(
         self,
@@ -290,6 +242,7 @@ class Evidence:
             _echo(answer, content) if not altered else None,
         )
         self.arrivals.append(arrival)
+        self.paid_in = self.paid_in or result_code not in (None, SUCCEEDED)  # what failed is paid back
         if request_id is None:
             self.unreadable_notices[notification.product] += 1
         if answer is not None:

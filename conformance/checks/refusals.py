@@ -11,6 +11,7 @@ from typing import Any
 
 from conformance.checks.envelope import envelope_problems
 from conformance.checks.evidence import ABSENT, UNAUTHORIZED, Answer, Evidence, Outcome
+from conformance.checks.excuses import Excuses, unjudgeable
 from conformance.checks.judgement import (
     Check,
     Finding,
@@ -51,19 +52,6 @@ def beside_twin(kind: Kind, aspects: str | Collection[str], rule: Rule) -> Check
                 yield from verdict_of(answer, rule(answer))
 
     return check
-
-
-def unjudgeable(answer: Outcome) -> Unobserved | None:
-    """Why an answer says nothing about the request: there is none, or the gateway only asked to slow down."""
-    if answer.status is None:
-        if answer.failure is None:
-            return Unobserved(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)
-        return Unobserved(Reason.ENVIRONMENT, answer.failure, answer.number)
-    if answer.status == 429:
-        return Unobserved(
-            Reason.ENVIRONMENT, "the gateway answered 429 (too many requests) to the last attempt", answer.number
-        )
-    return None
 
 
 def twin_obstacle(evidence: Evidence, answer: Outcome) -> Unobserved | None:
@@ -173,6 +161,7 @@ def has_www_authenticate(answer: Answer) -> Iterator[Finding]:
 
 def refused_credential_has_no_effect(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """AUT-10: no notification for a request refused with 401, and the same request is accepted afterwards."""
+    excuses = Excuses(evidence, command)
     for answer in evidence.final_of(command, Kind.CREDENTIAL, Kind.REPEAT):
         if answer.kind is Kind.CREDENTIAL and answer.status == UNAUTHORIZED and answer.request_id is not None:
             yield from verdict_of(answer, _without_effect(evidence, answer))
@@ -185,10 +174,8 @@ def refused_credential_has_no_effect(evidence: Evidence, command: str | None) ->
                 yield Unobserved(
                     Reason.PRECONDITION, "the credential probe before it was not refused with 401", answer.number
                 )
-            elif answer.status in BLAMES_SOMETHING_ELSE:
-                yield Unobserved(
-                    Reason.PRECONDITION, f"with the right credential it was {_told(answer)}", answer.number
-                )
+            elif obstacle := excuses.of_account(answer) or excuses.as_ordinary_ones(answer):
+                yield obstacle
             else:
                 yield from verdict_of(answer, _accepted_after(answer))
 

@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from conformance.checks.details import Details, Echo
+from conformance.checks.payers import Asked
 from conformance.checks.reading import Answer, Answered
 from conformance.traffic import Kind
 
@@ -46,8 +47,8 @@ class Outcome(Answered):
     `code` and `description`: these members as they stand in the envelope, or ABSENT. `failure`: why there is no answer.
     `identity`: equal for equal requests, whatever their headers. `whole`: the answer itself, for the few probes of
     paths and methods and the looks at the balance. `details`: what an accepted request asked for, of that which its
-    notifications may tell again. `shared`: what it has in common with the others of the same request_id, None if there
-    are none.
+    notifications may tell again. `account`: what a request asked of the account that was answered 402 or 403. `shared`:
+    what it has in common with the others of the same request_id, None if there are none.
     `arrivals`: the notifications with its request_id, kept by the first that was given it. `altered`: those that
     evidently mean it, though their request_id is another.
     """
@@ -66,6 +67,7 @@ class Outcome(Answered):
     identity: bytes
     whole: Answer | None
     details: Details | None = None
+    account: Asked | None = None
     shared: Shared | None = None
     arrivals: list[Arrival] | None = None
     altered: list[Arrival] | None = None

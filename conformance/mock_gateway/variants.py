@@ -118,6 +118,16 @@ def _without_challenge(reply: Reply, moment: Moment) -> Reply:
     return replace(reply, headers=tuple(pair for pair in reply.headers if pair[0].lower() != "www-authenticate"))
 
 
+ONE_TEXT = "Validation failed."
+"""A description that gateways have for whatever they refuse."""
+
+
+def _one_text(reply: Reply, moment: Moment) -> Reply:
+    if moment.refusal is None or not isinstance(reply.content, dict):
+        return reply
+    return replace(reply, content={**reply.content, "description": ONE_TEXT})
+
+
 def _ascii(content: Any) -> bytes:
     return json.dumps(content, ensure_ascii=True).encode()
 
@@ -306,6 +316,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant(
                 "ascii-json", "all but ASCII is escaped in JSON", _all(_reply(_ascii_reply), _each(_ascii_delivery))
             ),
+            Variant("one-text-for-refusals", "all that is refused is described in the same words", _reply(_one_text)),
             Variant(
                 "reads-undeclared-json",
                 "a JSON body is read whatever it is declared as",
