@@ -52,6 +52,7 @@ NAMES = [
     "no-www-authenticate",
     "rate-limited",
     "foreign-notifications",
+    "probes-before-notifications",
     "no-extras",
     "extras-of-other-form",
     "amounts-less-a-fee",
@@ -117,7 +118,7 @@ def test_a_variant_keeps_the_contract(name: str) -> None:
         assert [] == violations(schema, sent), command
         assert 200 == sent["status_code"] == answer.reply.status
         ids.append(sent["request_id"])
-        for delivery in answer.deliveries:
+        for delivery in (each for each in answer.deliveries if each.raw != b""):  # those with nothing only look
             content = json.loads(delivery.raw) if delivery.raw is not None else delivery.content
             assert [] == violations(f"{COMMANDS[command].folder}/notification", content)
             assert "POST" == delivery.method

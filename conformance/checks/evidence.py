@@ -105,7 +105,8 @@ class Evidence:
 
     `final`: for each case the outcome that counts. `unreadable_answers`: for each product, how many requests may have
     been accepted under an id that the suite could not read. `unreadable_notices`: how many notifications came to its
-    callback that cannot be attributed to any request. `said_of_success`: the descriptions that accepted requests got.
+    callback that cannot be attributed to any request; `without_content`: how many requests came there that are none.
+    `said_of_success`: the descriptions that accepted requests got.
     `payers`: for each command of which any was accepted, what its accepted requests asked of the account; `paid_in`:
     whether the account may have got money during the run.
     """
@@ -119,6 +120,7 @@ class Evidence:
         self.by_request_id: dict[str, Outcome] = {}
         self.unreadable_answers: Counter[str | None] = Counter()
         self.unreadable_notices: Counter[str | None] = Counter()
+        self.without_content: Counter[str | None] = Counter()
         self.said_of_success: set[str] = set()
         self.payers: dict[str | None, Payer] = {}
         self.paid_in = False
@@ -154,23 +156,36 @@ class Evidence:
         """Each notification of the record in full; after the answers, for it is attributed to one of them.
 
         Those with an id that nobody was given come last: whether that is an altered one can only be said when it is
-        known which ids were told as they are.
+        known which ids were told as they are. So do POSTs without a body: where nothing else comes to a callback, they
+        are what its notifications have come to.
         """
         unknown: dict[int, str] = {}
+        empty: dict[int, str] = {}
+        told: set[str | None] = set()
         for notification in record.notifications:
-            content = Content.with_repeats(notification.request.body)
+            content = Content.of_notification(notification.request)
+            if content is None:
+                self.without_content[notification.product] += 1
+                if notification.request.method == "POST" and notification.product is not None:
+                    empty[notification.number] = notification.product
+                continue
+            told.add(notification.product)
             carried = _carried_id(content)
             answer = None if carried is None else self.by_request_id.get(carried)
             if carried is None or answer is not None:
                 yield self._noticed(notification, content, carried, answer)
             else:
                 unknown[notification.number] = carried
-        if not unknown:
+        empty = {number: product for number, product in empty.items() if product not in told}
+        if not unknown and not empty:
             return
         altered = AlteredIds(self._untold(), unknown.values())
         for notification in record.notifications:
+            if notification.number in empty:
+                self.without_content[notification.product] -= 1
+                yield self._noticed(notification, Content.with_repeats(b""), None, None)
             if (carried := unknown.get(notification.number)) is not None:
-                content = Content.with_repeats(notification.request.body)
+                content = Content.of_notification(notification.request) or Content()
                 yield self._noticed(notification, content, carried, altered.meant_by(carried), altered=True)
         self.arrivals.sort(key=attrgetter("number"))
 

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
+from urllib.parse import parse_qsl
 
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import parse_json, parse_with_repeats
-from conformance.traffic import Case, Exchange, Kind, Response
+from conformance.traffic import Case, Exchange, Kind, Request, Response
 
 OK = 200
 UNAUTHORIZED = 401
 TOO_MANY_REQUESTS = 429
+
+REQUEST_ID = "request_id"
 
 PRODUCT_OF: Mapping[str | None, str | None] = {None: None, **{c.name: c.product for c in COMMANDS.values()}}
 PROBES_OF_PATH = (Kind.METHOD, Kind.UNKNOWN_COMMAND)
@@ -27,13 +30,15 @@ PROBES_OF_PATH = (Kind.METHOD, Kind.UNKNOWN_COMMAND)
 class Content:
     """A body read as JSON: `value`, or in `error` the words why it is none. `members`: the value, if an object.
 
-    `repeated`: the first member that some object in it names more than once, where that is allowed.
+    `repeated`: the first member that some object in it names more than once, where that is allowed. `in_query`: it was
+    not read from a body, but from the query of a request without one.
     """
 
     value: Any = None
     error: str | None = None
     members: Mapping[str, Any] | None = None
     repeated: str | None = None
+    in_query: bool = False
 
     @classmethod
     def of(cls, body: bytes) -> Self:
@@ -44,6 +49,22 @@ class Content:
     def with_repeats(cls, body: bytes) -> Self:
         """Read what a gateway wrote: a member that it names twice has its last value, as it has for nearly all."""
         return cls._read(lambda: parse_with_repeats(body))
+
+    @classmethod
+    def of_notification(cls, request: Request) -> Self | None:
+        """Read what a request to a callback tells; None if it is no notification, with neither body nor id.
+
+        One that tells everything in its query is read as well. With a POST that is no JSON; with a GET the method says
+        all. A request without either is only a look whether the callback is there.
+        """
+        if request.body:
+            return cls.with_repeats(request.body)
+        query = request.url.partition("?")[2]
+        members = dict(parse_qsl(query, keep_blank_values=True, errors="replace")) if REQUEST_ID in query else {}
+        if REQUEST_ID not in members:
+            return None
+        error = "it is empty, what it tells is in the query" if request.method == "POST" else None
+        return cls(members, error, members, in_query=True)
 
     @classmethod
     def _read(cls, parse: Callable[[], tuple[Any, str | None]]) -> Self:

@@ -8,6 +8,7 @@ from conformance.mock_gateway.fault_deliveries import (
     FAILURE,
     LATE_S,
     after_refusal,
+    as_get,
     charge_as_text,
     contradicted,
     is_failure,
@@ -16,9 +17,11 @@ from conformance.mock_gateway.fault_deliveries import (
     lost,
     off_the_registered_url,
     on,
+    probe_before,
     put,
     to_another_product,
     unasked,
+    without_body,
 )
 from conformance.mock_gateway.fault_messages import (
     changing,
@@ -48,6 +51,24 @@ ARRIVAL = (
     ),
     Fault("notification-by-put", "Notifications are sent with PUT", ("NTF-03",), notifications(put)),
     Fault(
+        "notification-by-get",
+        "Notifications are sent with GET, and tell all that they tell in the query",
+        ("NTF-03",),
+        notifications(as_get),
+    ),
+    Fault(
+        "some-callbacks-only-probed",
+        "Each callback is tried with a GET first, and one notification in three is then never sent",
+        ("NTF-01",),
+        deliveries(probe_before("GET", 3)),
+    ),
+    Fault(
+        "some-callbacks-only-probed-by-post",
+        "Each callback is tried with a POST of nothing first, and one notification in three is then never sent",
+        ("NTF-01",),
+        deliveries(probe_before("POST", 3)),
+    ),
+    Fault(
         "notification-to-another-product",
         "One notification in five goes to the callback of another product",
         ("NTF-17",),
@@ -67,6 +88,12 @@ CONTENT = (
         "One notification in ten lacks the end of its body",
         ("NTF-04",),
         notifications(cut_short(), every=10),
+    ),
+    Fault(
+        "notification-without-body",
+        "Notifications have no body",
+        ("NTF-04",),
+        notifications(without_body),
     ),
     Fault(
         "notification-declared-as-text",

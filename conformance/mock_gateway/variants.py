@@ -171,6 +171,15 @@ def _repeated(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Deliver
     )
 
 
+PROBES = ("GET", "HEAD", "OPTIONS")
+
+
+def _probed(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    """Before each notification a look whether the callback is there, in one way or another."""
+    method = PROBES[moment.accepted % len(PROBES)]
+    return (*(replace(delivery, method=method, headers=(), raw=b"") for delivery in deliveries), *deliveries)
+
+
 def _foreign(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
     """Beside each notification one of another integrator, whose transaction is none of this account's."""
     return deliveries + tuple(
@@ -343,6 +352,11 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 "limited-payments",
                 "a payment above 70000 shillings is invalid, whatever the balance",
                 _set(unlimited_payments=False),
+            ),
+            Variant(
+                "probes-before-notifications",
+                "the callback is tried with GET, HEAD or OPTIONS before each notification",
+                _deliveries(_probed),
             ),
             Variant("foreign-notifications", "another integrator's notifications come as well", _deliveries(_foreign)),
         )
