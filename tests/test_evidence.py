@@ -300,65 +300,6 @@ def test_anothers_get_on_the_public_address_is_nobodys_notification() -> None:
     assert set() == short(run)
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
-def test_a_look_whether_the_callback_is_there_excuses_nothing(method: str) -> None:
-    """It is no notification, neither a good one nor a bad one; it is told of beside what is missing."""
-    run = Run()
-    for request_id in ("a" * 32, "b" * 32):
-        run.invoke(request_id)
-        run.notify(raw=b"", method=method)
-    run.notify("a" * 32)
-    assert {"NTF-01"} == short(run)
-    assert ["case-2"] == [f.case for f in verdict(run, "NTF-01").findings]
-    assert "2 requests without a body" in verdict(run, "NTF-01").findings[0].message
-
-
-def test_posts_of_nothing_are_notifications_where_nothing_else_comes() -> None:
-    """Then the body is what is wrong with them."""
-    run = Run()
-    run.invoke("a" * 32)
-    run.notify(raw=b"")
-    assert {"NTF-04"} == short(run)
-
-
-@pytest.mark.parametrize(("method", "id_"), [("GET", "NTF-03"), ("DELETE", "NTF-03"), ("POST", "NTF-04")])
-def test_a_notification_that_tells_all_in_its_query_is_read(method: str, id_: str) -> None:
-    """And wrong in one respect: it is no POST, or no JSON."""
-    run = Run()
-    run.invoke("a b" * 12)
-    told = "result_code=200&result_desc=Success&request_id=" + "a+b" * 12
-    run.notify(raw=b"", method=method, target=f"/callbacks/sms?token=t&{told}")
-    assert {id_} == short(run)
-
-
-def test_what_cannot_be_read_is_found_whatever_its_method() -> None:
-    """It explains what seems to be missing, so it must not go by unseen."""
-    run = Run()
-    run.invoke("a" * 32)
-    run.notify(raw=b"{", method="PUT")
-    assert {"NTF-04"} == short(run)
-
-
-@pytest.mark.parametrize("value", ["1", "2"])
-def test_a_member_that_is_named_twice_is_that_and_nothing_else(value: str) -> None:
-    """In an answer and in a notification; the last one counts."""
-    run = Run()
-    envelope = f'{{"status_code": 500, "status_code": 200, "description": "OK", "request_id": "{"a" * 32}"'
-    run.invoke(raw=f'{envelope}, "x": 1, "x": {value}}}'.encode())
-    members = f'"result_code": "200", "result_desc": "Success", "request_id": "{"a" * 32}", "x": 1'
-    run.notify(raw=f'{{{members}, "x": {value}}}'.encode())
-    assert {"ENC-05", "NTF-24"} == short(run)
-
-
-def test_hundreds_of_thousands_of_repeats_are_read_in_linear_time() -> None:
-    """Each name is looked at once."""
-    repeated = b", ".join(b'"x": 1' for _ in range(400_000))
-    run = Run()
-    run.invoke(raw=b'{"status_code": 200, "description": "OK", "request_id": "a", ' + repeated + b"}")
-    run.notify("a")
-    assert {"ENC-05"} == short(run)
-
-
 @pytest.mark.parametrize("code", ["true", "null", '"200"', "[]", "{}", "1e400", "-1", "1" * 400, "200.5", "0.1e-400"])
 def test_no_status_code_makes_a_rule_stumble(code: str) -> None:
     """Whatever stands in the envelope, the verdict comes, and it is not a good one."""

@@ -38,6 +38,7 @@ NAMES = [
     "slow-notification",
     "out-of-order",
     "identical-repeats",
+    "repeats-in-other-words",
     "failing-results",
     "failing-some",
     "coerces-numbers",

@@ -22,7 +22,7 @@ from operator import attrgetter
 from typing import Any, Self
 
 from conformance.checks.altered_ids import AlteredIds
-from conformance.checks.details import Details, Echo, comparable, details_of
+from conformance.checks.details import Details, Echo, comparable, contradiction, details_of, telling_of
 from conformance.checks.payers import Asked, Payer
 from conformance.checks.reading import (
     OK,
@@ -33,7 +33,7 @@ from conformance.checks.reading import (
     as_over_a_network,
     is_number,
 )
-from conformance.checks.remembered import ABSENT, SOONEST, Arrival, Outcome, Purpose, Shared
+from conformance.checks.remembered import ABSENT, SOONEST, Arrival, Contradiction, Outcome, Purpose, Shared
 from conformance.checks.terms import Terms
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.journal import Record
@@ -107,6 +107,7 @@ class Evidence:
     been accepted under an id that the suite could not read. `unreadable_notices`: how many notifications came to its
     callback that cannot be attributed to any request; `without_content`: how many requests came there that are none.
     `said_of_success`: the descriptions that accepted requests got.
+    `contradictions`: by case, where notifications of its request tell of different transactions.
     `payers`: for each command of which any was accepted, what its accepted requests asked of the account; `paid_in`:
     whether the account may have got money during the run.
     """
@@ -122,6 +123,7 @@ class Evidence:
         self.unreadable_notices: Counter[str | None] = Counter()
         self.without_content: Counter[str | None] = Counter()
         self.said_of_success: set[str] = set()
+        self.contradictions: dict[str, Contradiction] = {}
         self.payers: dict[str | None, Payer] = {}
         self.paid_in = False
         self._by_command: dict[str | None, list[Outcome]] = defaultdict(list)
@@ -176,7 +178,12 @@ class Evidence:
                 yield self._noticed(notification, content, carried, answer)
             else:
                 unknown[notification.number] = carried
-        empty = {number: product for number, product in empty.items() if product not in told}
+        yield from self._noticed_late(
+            record, unknown, {n: product for n, product in empty.items() if product not in told}
+        )
+        self._contradict(record)
+
+    def _noticed_late(self, record: Record, unknown: Mapping[int, str], empty: Collection[int]) -> Iterator[Notice]:
         if not unknown and not empty:
             return
         altered = AlteredIds(self._untold(), unknown.values())
@@ -188,6 +195,32 @@ class Evidence:
                 content = Content.of_notification(notification.request) or Content()
                 yield self._noticed(notification, content, carried, altered.meant_by(carried), altered=True)
         self.arrivals.sort(key=attrgetter("number"))
+
+    def _contradict(self, record: Record) -> None:
+        """Find the requests of which different transactions are told; what is not equal is read again for that."""
+        several = {
+            outcome.case_id: heard
+            for outcome in self.final.values()
+            if not self.shares_id(outcome) and len(heard := self.arrivals_about(outcome)) > 1
+            if len({arrival.telling for arrival in heard} - {None}) > 1
+        }
+        if not several:
+            return
+        wanted = {arrival.number for heard in several.values() for arrival in heard}
+        told: dict[int, Mapping[str, Any]] = {}
+        for notification in record.notifications:
+            if notification.number in wanted:
+                content = Content.of_notification(notification.request) or Content()
+                told[notification.number] = telling_of(content.members or {})
+        for case_id, heard in several.items():
+            known: dict[str, Any] = {}
+            for arrival in heard:
+                tells = told[arrival.number]
+                member = contradiction(tells, known)
+                if member is not None:
+                    self.contradictions[case_id] = Contradiction(arrival, member, tells[member], known[member])
+                    break
+                known = {**tells, **known}
 
     def _remember(self, answer: Answer) -> None:
         case, response, members = answer.case, answer.response, answer.content.members or {}
@@ -255,6 +288,7 @@ class Evidence:
             result_code,
             answer,
             _echo(answer, content) if not altered else None,
+            _telling(answer, content),
         )
         self.arrivals.append(arrival)
         self.paid_in = self.paid_in or result_code not in (None, SUCCEEDED)  # what failed is paid back
@@ -349,6 +383,12 @@ def _echo(answer: Outcome | None, content: Content) -> Echo | None:
     if answer is None or answer.details is None or content.members is None:
         return None
     return Echo.of(answer.command, answer.details, content.members)
+
+
+def _telling(answer: Outcome | None, content: Content) -> int | None:
+    """The same for notifications that tell the same of their transaction; None if they tell nothing."""
+    tells = telling_of(content.members) if answer is not None and content.members else {}
+    return hash(repr(sorted(tells.items()))) if tells else None
 
 
 def _answered(outcome: Outcome | None) -> bool:

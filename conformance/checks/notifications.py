@@ -275,19 +275,34 @@ def outcomes_do_not_contradict(evidence: Evidence, command: str | None) -> Itera
         if evidence.shares_id(answer):
             continue
         told = [arrival for arrival in evidence.arrivals_about(answer) if arrival.result_code is not None]
-        if not told:
-            continue
-        first = told[0]
-        later = next((arrival for arrival in told if arrival.result_code != first.result_code), None)
-        if later is None:
+        if (found := _another_code(told) or _another_transaction(evidence, answer)) is not None:
+            yield found
+        elif told:
             yield Kept(answer.number)
-        else:
-            yield Finding.in_notice(
-                later,
-                f"result_code {shown(later.result_code)} contradicts {shown(first.result_code)}, sent before",
-                pointer="/result_code",
-                value=later.result_code,
-            )
+
+
+def _another_code(told: Sequence[Arrival]) -> Finding | None:
+    later = next((arrival for arrival in told if arrival.result_code != told[0].result_code), None)
+    if later is None:
+        return None
+    return Finding.in_notice(
+        later,
+        f"result_code {shown(later.result_code)} contradicts {shown(told[0].result_code)}, sent before",
+        pointer="/result_code",
+        value=later.result_code,
+    )
+
+
+def _another_transaction(evidence: Evidence, answer: Outcome) -> Finding | None:
+    found = evidence.contradictions.get(answer.case_id)
+    if found is None:
+        return None
+    return Finding.in_notice(
+        found.arrival,
+        f"{found.member} {shown(found.value)} contradicts {shown(found.before)}, sent before",
+        pointer=f"/{found.member}",
+        value=found.value,
+    )
 
 
 def none_for_a_rejected_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:

@@ -1,9 +1,10 @@
 """What is remembered of each answer and notification once its body was gone through: little, and of a fixed size.
 
-    Purpose     what a case is there to show
-    Outcome     what is remembered of an answer
-    Shared      a request_id that was given more than once
-    Arrival     what is remembered of a notification
+    Purpose         what a case is there to show
+    Outcome         what is remembered of an answer
+    Shared          a request_id that was given more than once
+    Arrival         what is remembered of a notification
+    Contradiction   two notifications of one request that tell of different transactions
 
 None of these is frozen: there are as many as a run has exchanges, and they come to know each other as it is read.
 """
@@ -150,7 +151,10 @@ class Shared:
 
 @dataclass(slots=True, eq=False)
 class Arrival:
-    """What is remembered of a notification (see `Notice`). `echo`: what it tells of its transaction, if anything."""
+    """What is remembered of a notification (see `Notice`). `echo`: what it tells of its transaction, if anything.
+
+    `telling`: equal for those that tell the same of it, letter by letter; None for one that tells nothing.
+    """
 
     number: int
     product: str | None
@@ -159,11 +163,21 @@ class Arrival:
     result_code: str | None
     answer: Outcome | None
     echo: Echo | None = None
+    telling: int | None = None
 
     @property
     def orphan(self) -> bool:
         """Whether it carries an id that no answer of the run gave."""
         return self.request_id is not None and self.answer is None
+
+
+class Contradiction(NamedTuple):
+    """A notification that tells of another transaction than those before it: `member` is `value`, and was `before`."""
+
+    arrival: Arrival
+    member: str
+    value: Any
+    before: Any
 
 
 SOONEST = attrgetter("received_at", "number")

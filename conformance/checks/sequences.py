@@ -137,6 +137,7 @@ def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterato
         arrival
         for arrival in evidence.arrivals
         if arrival.echo and arrival.answer and arrival.answer.command == command and not arrival.answer.shared
+        if arrival.answer.case_id not in evidence.contradictions  # NTF-19
     ]
     contradicting = [arrival for arrival in arrivals if arrival.echo and arrival.echo.contradicting]
     faithful = len(arrivals) - len(contradicting)

@@ -114,6 +114,21 @@ def contradicted(every: int) -> Callable[[], DeliveriesChange]:
     return _added(every, opposite)
 
 
+def contradicted_in(member: str, value: str, every: int) -> Callable[[], DeliveriesChange]:
+    """Each `every`-th notification that has the member is followed by one in which it has this value instead."""
+
+    def fresh() -> DeliveriesChange:
+        due = nth(every)
+
+        def change(sent: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+            telling = [d for d in sent if isinstance(d.content, Mapping) and member in d.content and due()]
+            return (*sent, *(replace(d, content={**d.content, member: value}) for d in telling))
+
+        return change
+
+    return fresh
+
+
 def unasked(every: int) -> Callable[[], DeliveriesChange]:
     """Each `every`-th notification is followed by one about a request that nobody made."""
 

@@ -11,6 +11,7 @@ from conformance.mock_gateway.fault_deliveries import (
     as_get,
     charge_as_text,
     contradicted,
+    contradicted_in,
     is_failure,
     is_success,
     late,
@@ -211,6 +212,24 @@ CORRELATION = (
         "One notification in five is followed by one that tells the opposite",
         ("NTF-19",),
         deliveries(contradicted(5)),
+    ),
+    Fault(
+        "notification-contradicted-in-its-amount",
+        "One notification of a payment in five is followed by one with another amount",
+        ("NTF-19",),
+        deliveries(contradicted_in("amount", "1234567", 5)),
+    ),
+    Fault(
+        "notification-contradicted-in-its-receipt",
+        "One notification of a payment in five is followed by one with another receipt of the operator",
+        ("NTF-19",),
+        deliveries(contradicted_in("third_party_trans_id", "RKTQDM7W6S", 5)),
+    ),
+    Fault(
+        "notification-contradicted-in-its-customer",
+        "One notification of a payment in five is followed by one with another customer",
+        ("NTF-19",),
+        deliveries(contradicted_in("customer_name", "Otieno Odhiambo", 5)),
     ),
     Fault(
         "notification-after-a-refusal",

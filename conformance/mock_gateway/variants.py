@@ -171,6 +171,21 @@ def _repeated(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Deliver
     )
 
 
+def _told_otherwise(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    """Each once more: in other forms and words, with the balance of that moment and the number of the attempt."""
+    return (*deliveries, *(replace(d, content=_once_more(d.content), after_s=REPEAT_AFTER_S) for d in deliveries))
+
+
+def _once_more(content: Any) -> Any:
+    if not isinstance(content, dict):
+        return content
+    changed = {"result_desc": f"{content['result_desc']} (sent again)", "attempt": 2}
+    balance = content.get("account_balance")
+    if balance is not None:
+        changed["account_balance"] = "99.50" if isinstance(balance, str) else 99.5
+    return {**_other_form(content), **changed}
+
+
 PROBES = ("GET", "HEAD", "OPTIONS")
 
 
@@ -308,6 +323,11 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant("slow-notification", "notifications take 1 s", _set(notify_after_s=SLOW_NOTIFICATION_S)),
             Variant("out-of-order", "later notifications overtake earlier ones", _deliveries(_turned)),
             Variant("identical-repeats", "each notification comes twice, some three times", _deliveries(_repeated)),
+            Variant(
+                "repeats-in-other-words",
+                "each notification comes again in other words and forms, with the balance of that moment",
+                _deliveries(_told_otherwise),
+            ),
             Variant("failing-results", "every transaction fails, with a reason", _set(failure_rate=1.0)),
             Variant("failing-some", "three transactions in ten fail", _set(failure_rate=SOME_FAILING)),
             Variant("coerces-numbers", "JSON numbers are taken for strings of digits", _set(coerces_numbers=True)),
