@@ -38,8 +38,8 @@ MESSAGE_STEPS = 4
 ACROSS_STEPS = 4
 # Two requests are enough to be taken for each other.
 AT_ONCE = 2
-# Of equal ones within a window one is accepted, however many there are. Several bursts of several find out a gateway that
-# looks first and notes down later. Where a run has limits, it is one burst of two: a gateway may accept them all.
+# Of equal ones within a window one is accepted, however many there are. Several bursts of several find out a gateway
+# that looks first and notes down later. Where a run has limits, it is one burst of two: a gateway may accept them all.
 EQUAL_AT_ONCE, EQUAL_BURSTS = 4, 2
 
 # Shillings that are moved: next to nothing, and of as many different amounts as will tell requests apart. All of them,
@@ -190,7 +190,7 @@ def asked(case: Case) -> Asked:
 def _asked(name: str, command: str, body: bytes, *, lawful: bool) -> Asked:
     try:
         members, _ = json.JSONDecoder().raw_decode(body.decode())  # a spoilt one has more behind its end
-    except ValueError:
+    except (ValueError, RecursionError):
         members = None
     phone, amount = (members.get(PHONE), members.get(AMOUNT)) if isinstance(members, dict) else (None, None)
     pair = (phone, amount) if isinstance(phone, str) and isinstance(amount, str) else None
