@@ -8,7 +8,6 @@
     request_reader  requests read off a connection, in every form that HTTP allows
     reading_protocol  the same as a protocol of uvicorn
     guarding        what a receiver on the open internet must withstand
-    targets         when two request targets name the same
     callback_server what that fixture gives: a receiver that keeps what arrives and waits for it
     ledger          which notifications are owed, and the one wait for them
 

@@ -14,7 +14,7 @@ from typing import Any
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send, Tls
 from conformance.callbacks.guarding import Limits, guarded
-from conformance.callbacks.reading_protocol import AS_RECEIVED
+from conformance.callbacks.reading_protocol import AS_RECEIVED, tell_unfinished
 from conformance.callbacks.receiver import MAX_BODY, OnArrival, OnUnread, Receiver, ignored, request_of
 
 
@@ -62,6 +62,10 @@ class AsgiReceiver(Receiver):
     def start(self) -> None:
         """Serves from here on; returns when requests are being taken."""
         self._server.start()
+
+    def tell_unfinished(self) -> None:
+        """Tells now of requests that have begun and are not there in full, as of what could not be read."""
+        self._server.look(tell_unfinished)
 
     def stop(self) -> None:
         """Stops within `asgi_thread.GRACE_S`, whatever clients do, and frees the port."""

@@ -89,6 +89,19 @@ class _Server(uvicorn.Server):
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
 
+    def look(self, at: Callable[[asyncio.Protocol], None]) -> None:
+        """Calls `at` with each connection, in the server's thread, and waits for it."""
+        looked = threading.Event()
+
+        def look() -> None:
+            for connection in list(self.server_state.connections):
+                at(connection)
+            looked.set()
+
+        if self._loop is not None and self._loop.is_running():
+            self._loop.call_soon_threadsafe(look)
+            looked.wait(GRACE_S)
+
     async def shutdown(self, sockets: list[socket] | None = None) -> None:  # noqa: ARG002
         for server in self.servers:
             server.close()
@@ -162,6 +175,10 @@ class AsgiThread:
         if self._failure is not None:
             self.stop()
             raise SuiteError(f"the server on {self.address} did not start: {self._failure!r}") from self._failure
+
+    def look(self, at: Callable[[asyncio.Protocol], None]) -> None:
+        """Calls `at` with the protocol of each connection that stands now, in the server's thread."""
+        self._server.look(at)
 
     def stop(self) -> None:
         """Stops serving and frees the port; requests at hand have `GRACE_S` to finish. Once stopped, does nothing."""

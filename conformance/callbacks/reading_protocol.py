@@ -1,6 +1,7 @@
 """uvicorn's protocol for one connection, with `RequestReader` in the place of its parser.
 
     ReadingProtocol     what the receiver, the mock gateway and the witness of clients are served by
+    protocol_of         the same for a server, which is told of what cannot be read
     AS_RECEIVED         where the application finds the `Head` of its request: scope["extensions"][AS_RECEIVED]
 
 uvicorn has a protocol on h11, too. It would have h11 judge what the mock gateway answers, some of which is wrong on
@@ -143,6 +144,11 @@ class ReadingProtocol(HttpToolsProtocol):
     def _tell(self, unreadable: Unreadable) -> None:
         self._told = True
         type(self).on_unreadable(unreadable)
+
+
+def tell_unfinished(connection: asyncio.Protocol) -> None:
+    """Tell of the request of a connection whose rest has not come by now, for `AsgiThread.look`."""
+    cast("ReadingProtocol", connection).tell_unfinished("nothing more came")
 
 
 def protocol_of(base: type[ReadingProtocol], on_unreadable: OnUnreadable, **settings: Any) -> type[asyncio.Protocol]:

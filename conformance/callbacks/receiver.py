@@ -25,9 +25,8 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from conformance.callbacks.address import Address
 from conformance.callbacks.request_reader import Head, Unreadable
-from conformance.callbacks.targets import origin_form
 from conformance.errors import SuiteError, UsageError
-from conformance.traffic import Request
+from conformance.traffic import Request, origin_form
 
 __all__ = [
     "MAX_BODY",

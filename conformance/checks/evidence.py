@@ -22,6 +22,7 @@ from itertools import islice, takewhile
 from operator import attrgetter
 from typing import Any, Self
 
+from conformance.callbacks.ledger import request_id_of
 from conformance.checks.altered_ids import AlteredIds
 from conformance.checks.details import Details, Echo, comparable, details_of
 from conformance.checks.outages import Watch
@@ -36,7 +37,7 @@ from conformance.checks.reading import (
 )
 from conformance.checks.remembered import ABSENT, SOONEST, Arrival, Outcome, Purpose, Shared
 from conformance.contract.commands import COMMANDS, PRODUCTS
-from conformance.journal import LISTENED, RESUMED, Record
+from conformance.journal import LISTENED, RESUMED, UNREADABLE, Record
 from conformance.traffic import Kind, Notification, Request
 
 # Bytes of the digest that stands for a request: two different ones in a run never have the same.
@@ -58,7 +59,8 @@ class Terms:
     lies between the gateway and the callbacks; `canaries`: product → how many went over it, and how many got lost;
     `watch`: what those told that went over it while the run went on.
     `stand_ins`: the id of a case whose answer got lost → the ids of those that were planned anew for it. `gaps`: from
-    when until when nobody listened, where the run was cut off and gone on with.
+    when until when nobody listened, where the run was cut off and gone on with. `unread`: what came to the receiver and
+    is no request, each with the product that it names, if any, and what is wrong with it.
     """
 
     commands: tuple[str, ...] = tuple(COMMANDS)
@@ -75,6 +77,7 @@ class Terms:
     watch: Watch = field(default_factory=Watch)
     stand_ins: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gaps: tuple[tuple[float, float], ...] = ()
+    unread: tuple[tuple[str | None, str], ...] = ()
 
     @classmethod
     def of(cls, record: Record) -> Self:
@@ -100,6 +103,11 @@ class Terms:
                 (note.detail["silent_since"], note.detail["until"])
                 for note in record.notes
                 if note.kind in (RESUMED, LISTENED)
+            ),
+            unread=tuple(
+                (note.detail["product"], note.detail["error"])
+                for note in record.notes
+                if note.kind == UNREADABLE and note.detail["where"] == "receiver"
             ),
         )
 
@@ -219,7 +227,7 @@ class Evidence:
         unknown: dict[int, str] = {}
         for notification in record.notifications:
             content = Content.of(notification.request.body)
-            carried = _carried_id(content)
+            carried = _carried_id(content, notification.request.body)
             answer = None if carried is None else self.by_request_id.get(carried)
             if carried is None or answer is not None:
                 yield self._noticed(notification, content, carried, answer)
@@ -396,8 +404,13 @@ def _addressed(command: str | None, method: str, url: str) -> bytes:
     return repr((command, method, url)).encode()
 
 
-def _carried_id(content: Content) -> str | None:
-    """The request_id of a notification as text: one of the wrong type still tells whose it is."""
+def _carried_id(content: Content, body: bytes) -> str | None:
+    """The request_id of a notification as text: one of the wrong type still tells whose it is.
+
+    So does one in what is no JSON and can be read all the same, such as JSON behind a byte order mark.
+    """
+    if content.error is not None:
+        return request_id_of(body)
     carried = (content.members or {}).get("request_id")
     if isinstance(carried, str):
         return carried or None

@@ -36,11 +36,12 @@ from conformance.checks.missing import (
     in_an_outage,
     lost_on_its_way,
     not_listened_out,
+    refused_on_arrival,
     sent_once_more,
 )
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import schema
-from conformance.traffic import Kind, header
+from conformance.traffic import Kind, header, normalized
 
 RESULT_CODE = re.compile(r"(200|4[0-9]{2}|5[0-9]{2})\Z")
 SUCCESS = "200"
@@ -87,7 +88,9 @@ def _of_missing(
     if gone:
         # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.
         said = f"no notification within {terms.notify_within_s:g} s of the accepted request"
-        if not any(arrival.product == product for arrival in evidence.arrivals):
+        if (refused := refused_on_arrival(terms, product)) is not None:
+            said += f"; {refused}"
+        elif not any(arrival.product == product for arrival in evidence.arrivals):
             said += f"; none at all came to the callback of {product}: is it registered?"
         for answer in left[explained:]:
             yield Finding.in_answer(answer, said)
@@ -230,11 +233,12 @@ def goes_to_its_own_callback(notice: Notice) -> Iterator[Finding]:
 
 
 def goes_to_the_url_as_registered(terms: Terms) -> NoticeRule:
-    """NTF-18: path and query are those of a registered callback URL, byte for byte."""
+    """NTF-18: path and query are those of a registered callback URL, or written as RFC 3986 calls equivalent."""
+    registered_targets = {normalized(target) for target in terms.targets.values()}
 
     def rule(notice: Notice) -> Iterator[Finding]:
         target = notice.notification.request.url
-        if target not in terms.targets.values():
+        if normalized(target) not in registered_targets:
             product = notice.product or (notice.answer.product if notice.answer else None)
             registered = terms.targets.get(product or "")
             # The query may hold the integrator's token, so its value is not shown.

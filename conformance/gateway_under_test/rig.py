@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from conformance.callbacks.asgi import AsgiReceiver
-from conformance.callbacks.receiver import CallbackPaths, OnArrival
+from conformance.callbacks.receiver import CallbackPaths, OnArrival, OnUnread, Unread
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import SuiteError
 from conformance.gateway_under_test.settings import Settings
@@ -41,6 +41,8 @@ class Intake:
         self._take: OnArrival | None = None
         self._early: list[tuple[str | None, Request, float, float]] = []
         self._early_bytes = 0
+        self._note: OnUnread | None = None
+        self._early_unread: list[Unread] = []
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """What the receiver calls; what comes before the run is ready is kept for it."""
@@ -57,6 +59,21 @@ class Intake:
                     self._early.append((product, request, at, wall))
                 return
         self._take(product, request, at, wall)
+
+    def on_unread(self, unread: Unread) -> None:
+        """What the receiver calls with what is no request; what comes before the journal is kept for it."""
+        with self._changed:
+            if self._note is None:
+                self._early_unread.append(unread)  # the receiver tells of no more than `MOST_UNREAD`
+                return
+        self._note(unread)
+
+    def note_unread(self, note: OnUnread) -> None:
+        """From now on have `note` tell what is no request, beginning with what came before."""
+        with self._changed:
+            early, self._early_unread, self._note = self._early_unread, [], note
+        for unread in early:
+            note(unread)
 
     def hand_to(self, take: OnArrival) -> None:
         """From now on hand notifications to `take`, those that came before first."""
@@ -117,6 +134,7 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
         paths.query,
         token=paths.token,
         tls=settings.callback_tls,
+        on_unread=intake.on_unread,
     )
     with receiver:
         urls = paths.callback_urls(public) if public else dict(receiver.urls)

@@ -16,10 +16,9 @@ from typing import Any, NamedTuple, cast
 
 from conformance.callbacks.asgi_thread import Receive, Send
 from conformance.callbacks.reading_protocol import AS_RECEIVED, ReadingProtocol
-from conformance.callbacks.targets import normalized
 from conformance.mock_gateway.behaviour import Ending, Reply, Wire
 from conformance.mock_gateway.rendering import RawHeaders, rendered
-from conformance.traffic import Request, header
+from conformance.traffic import Request, header, normalized
 
 # Bytes of a body that are looked at. The largest lawful body has a few kilobytes; what lies beyond is read and
 # forgotten, so that the body counts as cut.
