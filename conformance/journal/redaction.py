@@ -231,7 +231,8 @@ def without_credentials(head: str) -> str:
 
 # The header's line, and those after it that name no other header.
 _CREDENTIAL_LINES = re.compile(
-    rf"^({'|'.join(sorted(CREDENTIAL_HEADERS))})\b[^\n]*(?:\n(?![!-9;-~]+:|\r?\n)[^\n]+)*", re.IGNORECASE | re.MULTILINE
+    rf"^({'|'.join(sorted(CREDENTIAL_HEADERS))})\b[^\r\n]*(?:\r?\n(?![!-9;-~]+[ \t]*:|\r?\n)[^\r\n]+)*",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 

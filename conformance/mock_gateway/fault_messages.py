@@ -7,6 +7,7 @@ whose content is no object or whose body was already replaced by raw bytes.
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
@@ -78,6 +79,15 @@ def cut_short() -> Reshape:
 
     def reshape(message: Message, moment: Moment) -> Message:
         return replace(message, raw=json.dumps(message.content).encode()[:-1])
+
+    return reshape
+
+
+def behind_a_mark() -> Reshape:
+    """The body begins with a byte order mark, which JSON must not have (RFC 8259 §8.1)."""
+
+    def reshape(message: Message, moment: Moment) -> Message:
+        return replace(message, raw=BOM_UTF8 + json.dumps(message.content).encode())
 
     return reshape
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from random import Random
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
-from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock_gateway.behaviour import Behaviour, Delivery, Form, Moment, Reply
 from conformance.mock_gateway.rendering import json_bytes
 from conformance.traffic import Headers
 
@@ -172,6 +173,23 @@ def _foreign(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery
     )
 
 
+def _in_turn(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    """One notification after the other in another form, and each round one with its URL spelled otherwise."""
+    forms = tuple(Form)
+    turn = moment.accepted % (len(forms) + 1)
+    return tuple(
+        replace(delivery, form=forms[turn]) if turn < len(forms) else replace(delivery, url=_escaped(delivery.url))
+        for delivery in deliveries
+    )
+
+
+def _escaped(url: str) -> str:
+    """A URL that names the same (RFC 3986 §6.2.2): the last character of path and of query is escaped."""
+    parts = urlsplit(url)
+    path, query = (f"{text[:-1]}%{ord(text[-1]):02x}" if text[-1:].isalnum() else text for text in parts[2:4])
+    return parts._replace(path=path, query=query).geturl()
+
+
 # --- What notifications tell of a payment
 
 FEE = 3  # shillings
@@ -318,6 +336,11 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 "limited-payments",
                 "a payment above 70000 shillings is invalid, whatever the balance",
                 _set(unlimited_payments=False),
+            ),
+            Variant(
+                "forms-of-http",
+                "notifications offer an upgrade, come in chunks, over HTTP/1.0, with Expect, to the whole URL, escaped",
+                _deliveries(_in_turn),
             ),
             Variant("foreign-notifications", "another integrator's notifications come as well", _deliveries(_foreign)),
         )
