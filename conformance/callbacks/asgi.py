@@ -16,6 +16,7 @@ from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send, Tls
 from conformance.callbacks.guarding import Limits, guarded
 from conformance.callbacks.reading_protocol import AS_RECEIVED, tell_unfinished
 from conformance.callbacks.receiver import MAX_BODY, OnArrival, OnUnread, Receiver, ignored, request_of
+from conformance.callbacks.request_reader import Unreadable
 
 
 class AsgiReceiver(Receiver):
@@ -42,6 +43,7 @@ class AsgiReceiver(Receiver):
             name="callback-receiver",
             purpose="callback",
             tls=tls,
+            on_no_tls=lambda words: self.intake.refused(Unreadable(words, b"")),
         )
 
     @property
