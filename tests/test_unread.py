@@ -145,7 +145,7 @@ def test_what_comes_before_the_journal_is_kept_for_it() -> None:
     intake.on_unread(first)
     intake.note_unread(told.append)
     intake.on_unread(second)
-    assert [first, second] == told
+    assert ([first, second], (TLS,)) == (told, intake.unread)
 
 
 # --- The witness of clients

@@ -242,6 +242,19 @@ def test_a_client_that_waits_for_100_is_told_to_go_on(served: Served) -> None:
     assert [BODY] == [request.body for request in served.taken()]
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_client_that_has_said_all_gets_its_answers(served: Served, count: int) -> None:
+    """It closes its half of the connection, as `nc -N` does, and reads until the end."""
+    with connection(served.address) as client:
+        client.sendall(post(BODY, served.path) * count)
+        client.shutdown(socket.SHUT_WR)
+        answered = b""
+        while piece := client.recv(65536):
+            answered += piece
+    assert count == len(re.findall(rb"HTTP/1\.1 \d+", answered))
+    assert [BODY] * count == [request.body for request in served.taken()]
+
+
 def test_headers_come_as_they_were_sent(served: Served) -> None:
     """Folded ones in one line; the offer of an upgrade is evidence as any other header."""
     with connection(served.address) as client:

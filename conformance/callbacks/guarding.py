@@ -81,13 +81,6 @@ class Guarded(ReadingProtocol):
         super().data_received(data)
         self._at_rest = self._at_rest and not self.reader.in_request
 
-    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's gives nothing
-        """Answer a client that has said all it has to say, before the connection ends; TLS has no half-closed ones."""
-        if self.scheme == "https" or self.reader.in_request or self.cycle is None or self.cycle.response_complete:
-            return False
-        self.cycle.keep_alive = False
-        return True
-
     def on_message_complete(self) -> None:
         """A request is there in full."""
         self._at_rest = True

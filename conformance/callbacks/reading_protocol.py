@@ -26,6 +26,9 @@ from conformance.callbacks.request_reader import (
     Unreadable,
 )
 
+# An answer takes milliseconds; an answer that never comes must not keep the connection of a client that gave up.
+HALF_CLOSED_S = 1.0
+
 AS_RECEIVED = "conformance.as_received"
 
 OnUnreadable = Callable[[Unreadable], None]
@@ -103,6 +106,17 @@ class ReadingProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except Unreadable as unreadable:
             self._refuse(unreadable)
+
+    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's gives nothing
+        """Answer a client that has closed its half after a whole request; TLS knows no half-closed connections.
+
+        One that has gone away altogether looks the same, so the answer is not waited for long.
+        """
+        if self.scheme == "https" or self.reader.in_request or self.cycle is None or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False
+        self.loop.call_later(HALF_CLOSED_S, self.transport.close)
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell of a request that was broken off."""

@@ -98,7 +98,7 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
 def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
     """Notes how it ended, whatever cuts it off, and what came to the receiver that is no request."""
     begun = time.monotonic()
-    rig.intake.note_unread(lambda unread: journal.unreadable("receiver", unread.product, unread.error, unread.head))
+    rig.note_unread_in(journal)
     try:
         yield
     except KeyboardInterrupt:
