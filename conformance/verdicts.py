@@ -285,6 +285,8 @@ def _verdict(requirement: Requirement, command: str | None, terms: Terms, tally:
     level = requirement.level_for(exclusive_account=terms.exclusive_account)
     if tally.failed:
         verdict, reason, detail = _BROKEN[level], None, None
+    elif tally.unsettled is not None:
+        verdict, reason, detail = Verdict.INCONCLUSIVE, tally.unsettled.reason, tally.unsettled.detail
     elif tally.observations:
         verdict, reason, detail = Verdict.PASS, None, None
     else:
