@@ -305,6 +305,27 @@ def test_a_broken_should_is_a_warning(judged: Judged) -> None:
     assert f"{2 * len(WARNED)} warnings" in judged.called.out
 
 
+def test_a_broken_should_fails_a_strict_session(tmp_path: Path) -> None:
+    """The flag is pytest's own, which has one of that name."""
+    servers: list[MockServer] = []
+
+    def started(account: Account) -> str:
+        servers.append(serve_mock(account, fault("no-challenge").change(Behaviour())))
+        servers[0].start()
+        return servers[0].url
+
+    given = registered(started)
+    try:
+        to_it = (f"--gateway={given['gateway']}", f"--callback-listen={given['callback_listen']}")
+        called = suite(tmp_path, *SUITE, *QUICK, *to_it, "--strict", "-k", "AUT-11", **CREDENTIAL)
+    finally:
+        servers[0].stop()
+
+    assert 1 == called.code, called.out + called.err
+    assert "2 failed" in called.out
+    assert "FAIL AUT-11 (SHOULD)" in called.out
+
+
 def test_allure_has_a_result_for_each_item(judged: Judged) -> None:
     """With the outcome that pytest has."""
     outcomes = {str(result["name"]): result["status"] for result in judged.allure}

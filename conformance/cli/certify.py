@@ -24,6 +24,7 @@ from conformance.cli.options import (
     product_options,
     redact_option,
     report_options,
+    strict_option,
     timeout_options,
 )
 from conformance.cli.output import Output, catalogue_option, output_options
@@ -56,6 +57,7 @@ from conformance.reporting.console import print_line, remarks, results
 )
 @option(CAMPAIGN, "--seed", type=int, metavar="N", help="The same seed asks for the same calls. Default: a new one.")
 @expectations_options
+@strict_option
 @report_options
 @catalogue_option
 @output_options("report.json")
@@ -110,6 +112,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
         report_dir=Path(options["report_dir"]),
         timeout_s=options["timeout"],
         expectations=options["expectations"],
+        strict=options["strict"],
         redact=options["redact"],
         catalogue_url=options["catalogue_url"],
         **seeded,

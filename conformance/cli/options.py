@@ -326,6 +326,13 @@ expectations_options = option(
     help="What is known to fall short, as TOML: it does not fail the run, but does once it passes or has expired.",
 )
 
+strict_option = option(
+    REPORTS,
+    "--strict",
+    is_flag=True,
+    help="A broken SHOULD counts as a failure. One that was not exercised never hinders.",
+)
+
 report_options = _together(
     option(
         REPORTS,
@@ -409,6 +416,7 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Setti
         limits=limits_from(options),
         looks_only=looks_only,
         expectations=options.get("expectations"),
+        strict=options.get("strict", False),
         over_network=options.get("over_network"),
         **_cases_from(options),
     )

@@ -25,6 +25,7 @@ from conformance.cli.options import (
     report_options,
     sandbox_options,
     settings_from,
+    strict_option,
     waiting_options,
 )
 from conformance.cli.output import Output, catalogue_option, output_options
@@ -89,6 +90,7 @@ OF_A_RESUMED_RUN = frozenset(
 @limit_options
 @case_options
 @expectations_options
+@strict_option
 @report_options
 @catalogue_option
 @plan_option

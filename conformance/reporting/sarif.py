@@ -120,7 +120,7 @@ def _results(entry: Entry, rule: int, lines: Sequence[int]) -> Iterator[dict[str
         yield {
             "ruleId": entry["id"],
             "ruleIndex": rule,
-            "level": LEVELS[entry["level"]],
+            "level": "warning" if entry["verdict"] == Verdict.WARN else "error",
             "message": {"text": _message(entry, finding)},
             "locations": [_location(entry, line)],
             "partialFingerprints": {

@@ -51,7 +51,8 @@ def _verdict(document: Document) -> Iterator[str]:
     yield f"# {MARKS[verdict]} {verdict}"
     tool = f"{document['tool']['name']} {document['tool']['version']}"
     name = for_markdown(subject["url"] or subject["name"])
-    yield f"{subject['kind'].capitalize()} {name}, by {tool}: {_musts(document)}."
+    strictly = ", judged strictly" if document["settings"].get("strict") else ""
+    yield f"{subject['kind'].capitalize()} {name}, by {tool}{strictly}: {_musts(document)}."
     yield (
         f"Exchanges: {counts['exchanges']:,} · notifications: {counts['notifications']:,} · "
         f"seed: {document['seed']} · took {document['duration_s']:.1f} s · began {document['started_at']}"
@@ -68,6 +69,10 @@ def _musts(document: Document) -> str:
     counted.update(entry["verdict"] for entry in binding if hinders(entry, document))
     told = {Verdict.FAIL: "failed", Verdict.KNOWN: "known to fail", Verdict.INCONCLUSIVE: "not exercised"}
     parts = [f"{counted[verdict]:,} {words}" for verdict, words in told.items() if counted[verdict]]
+    # Only where it was judged strictly.
+    shoulds = Counter(entry["verdict"] for entry in document["requirements"] if entry["level"] == Level.SHOULD)
+    failing = {Verdict.FAIL: "SHOULD failed", Verdict.KNOWN: "SHOULD known to fail"}
+    parts += [f"{shoulds[verdict]:,} {words}" for verdict, words in failing.items() if shoulds[verdict]]
     return ", ".join([f"{counted[Verdict.PASS]:,} of {counted.total():,} MUST passed", *parts])
 
 

@@ -128,6 +128,7 @@ def verdict_line(result: Result, report: Path | None = None) -> str:
         f"{_counted(counts['exchanges'], 'exchange')}, {_counted(counts['notifications'], 'notification')}",
         f"seed {result.document['seed']}",
         *([f"watched {waited:.1f} s"] if (waited := result.document.get("client", {}).get("waited_s")) else []),
+        *(["strict"] if result.judged.strict else []),
         *([f"only {cases}"] if (cases := result.record.settings.get("cases")) else []),
         *([str(report)] if report else []),
     ]
@@ -154,6 +155,10 @@ def _musts(result: Result) -> str:
     told += [f"{failed:,} failed"] if failed else []
     told += [f"{known:,} known to fail"] if known else []
     told += [f"{unexercised:,} not exercised"] if unexercised else []
+    # Only where it was judged strictly.
+    shoulds = [v.verdict for v in result.judged.verdicts if v.level is Level.SHOULD]
+    told += [f"{n:,} SHOULD failed"] if (n := shoulds.count(Verdict.FAIL)) else []
+    told += [f"{n:,} SHOULD known to fail"] if (n := shoulds.count(Verdict.KNOWN)) else []
     told += [_counted(warnings, "warning")]
     return ", ".join(told)
 
