@@ -24,11 +24,10 @@ from conformance.cli.options import (
     product_options,
     redact_option,
     report_options,
-    strict_option,
     timeout_options,
 )
 from conformance.cli.output import Output, catalogue_option, output_options
-from conformance.cli.verdict import Ending
+from conformance.cli.verdict import Ending, strict_option
 from conformance.client_under_test.certification import certify as hold
 from conformance.client_under_test.heard import tokens_in
 from conformance.client_under_test.observing import observe

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from conformance.cli.command import ConformanceCommand
-from conformance.cli.options import expectations_options, on_command_line, report_options, strict_option
+from conformance.cli.options import expectations_options, on_command_line, report_options
 from conformance.cli.output import Output, output_options
-from conformance.cli.verdict import Ending
+from conformance.cli.verdict import Ending, strict_option
 
 
 @click.command("judge", cls=ConformanceCommand, short_help="Judge a saved journal again, offline.")

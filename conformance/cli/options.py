@@ -326,13 +326,6 @@ expectations_options = option(
     help="What is known to fall short, as TOML: it does not fail the run, but does once it passes or has expired.",
 )
 
-strict_option = option(
-    REPORTS,
-    "--strict",
-    is_flag=True,
-    help="A broken SHOULD counts as a failure. One that was not exercised never hinders.",
-)
-
 report_options = _together(
     option(
         REPORTS,

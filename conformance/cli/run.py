@@ -25,11 +25,10 @@ from conformance.cli.options import (
     report_options,
     sandbox_options,
     settings_from,
-    strict_option,
     waiting_options,
 )
 from conformance.cli.output import Output, catalogue_option, output_options
-from conformance.cli.verdict import Ending
+from conformance.cli.verdict import Ending, strict_option
 from conformance.errors import UsageError
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.plan import Plan

@@ -1,4 +1,8 @@
-"""The end of every command that judges: reports, what fell short, one line of verdict, the exit code."""
+"""The end of every command that judges: reports, what fell short, one line of verdict, the exit code.
+
+strict_option       --strict, which makes a broken SHOULD count
+Ending              a run that is judged and reported
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,10 @@ import click
 
 from conformance.certificate.issuing import Certification
 from conformance.cli.certificates import Notary
+from conformance.cli.command import option
 from conformance.cli.complaints import Complaints
 from conformance.cli.github import tell_github
+from conformance.cli.options import REPORTS
 from conformance.cli.output import Output
 from conformance.errors import EnvironmentFailure
 from conformance.expectations import Expectations
@@ -24,6 +30,13 @@ from conformance.reporting.result import Result
 from conformance.reporting.terminal import show, show_verdict, show_verdict_alone
 from conformance.reporting.writing import REPORT_HTML, REPORT_JSON, write_reports
 from conformance.verdicts import Conclusion
+
+strict_option = option(
+    REPORTS,
+    "--strict",
+    is_flag=True,
+    help="A broken SHOULD counts as a failure. One that was not exercised never hinders.",
+)
 
 
 @dataclass(frozen=True, slots=True)
