@@ -2,7 +2,7 @@
 
     verdict, and what it rests on
     matrix      requirement × command: what fell short, and folded away, all of it
-    findings    the gravest, each with its evidence, its sentence of the contract and a line that repeats it
+    findings    the gravest, each with its evidence, what it rests on and a line that repeats it
     how to      make the same run again, or send one failing case again
 
 What a gateway said stands in code, so that no markup, link or mention in it counts.
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.contract.requirements import Level
+from conformance.reporting.basis import rests_on
 from conformance.reporting.clients import not_applicable
 from conformance.reporting.escaping import fenced, for_markdown, for_terminal
 from conformance.reporting.expected import told_stale
@@ -121,8 +122,7 @@ def _finding(shortfall: Shortfall) -> Iterator[str]:
     else:
         yield f"### {SIGNS[shortfall.verdict]} {shortfall.verdict} {shortfall.ids[0]}: {_plain(shortfall.title)}"
         yield "\n".join(_observed(shortfall))
-        if quote := shortfall.entries[0]["quote"]:
-            yield f"> {_plain(quote)}"
+        yield f"> {_plain(rests_on(shortfall.entries[0]))}"
     if shortfall.listed:
         yield f"Listed as known: {_code(shortfall.listed)}"
     if shortfall.finding and shortfall.finding["reproduce"]:

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from conformance.checks.patterns import Dependence
 from conformance.contract.requirements import Level
+from conformance.reporting.basis import rests_on
 from conformance.reporting.clients import about_client, not_applicable
 from conformance.reporting.console import print_line, print_prose
 from conformance.reporting.coverage import coverage_lines
@@ -274,9 +275,7 @@ def _finding(shortfall: Shortfall) -> Iterator[str]:
     finding = shortfall.finding
     if finding:
         yield " · ".join(_places(finding))
-        quote = shortfall.entries[0]["quote"]
-        if quote:
-            yield f"the contract says: “{quote}”"
+        yield rests_on(shortfall.entries[0])
 
 
 def _places(finding: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from conformance.contract.requirements import Level
 from conformance.journal import Record
+from conformance.reporting.basis import rests_on
 from conformance.reporting.clients import about_client, not_applicable
 from conformance.reporting.comparing import Change, Comparison, told
 from conformance.reporting.expected import told_stale
@@ -87,6 +88,7 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         seal=SEALS[document["verdict"]],
         shown_findings=SHOWN_FINDINGS,
         alike=alike,
+        rests_on=rests_on,
         plots=list(_plots(record)) if record is not None else [],
         result_codes=list(_result_codes(document)),
         coverage=list(_coverage(document)),
