@@ -59,7 +59,7 @@ class Badge:
     def endpoint(self) -> bytes:
         """What https://shields.io/badges/endpoint-badge asks for."""
         document = {"schemaVersion": 1, "label": LABEL, "message": self.message, "color": self.colour}
-        return f"{json.dumps(document)}\n".encode()
+        return f"{json.dumps(document, ensure_ascii=False)}\n".encode()
 
     def svg(self) -> bytes:
         """A flat badge; nothing in it comes from anywhere else."""
