@@ -24,10 +24,12 @@ from conformance.checks.client.evidence import ClientEvidence, ClientTerms
 from conformance.checks.coverage import Coverage, Covered
 from conformance.checks.evidence import Terms
 from conformance.checks.follow_ups import Causes, causes_of, run_proper
+from conformance.checks.grouping import said_by
 from conformance.checks.hearing import Hearing, Tally
 from conformance.checks.judgement import Check, Finding, Reason, Unobserved
-from conformance.checks.patterns import Pattern, told
+from conformance.checks.patterns import Ground, Pattern, depends_alone, told
 from conformance.checks.reading import OK
+from conformance.checks.traits import payload_classes
 from conformance.checks.watching import Watched, watch
 from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor, Level, Requirement, catalogue
@@ -331,20 +333,32 @@ def _looked_into(
     Where findings are `listed`, they are not gathered: one that is not listed must not go under among those that are.
     """
     watched = {
-        place: Watched(checks[v.requirement.id], v.command, causes.get((v.requirement.id, v.command), ()))
-        for place, v in enumerate(verdicts)
+        number: Watched(checks[v.requirement.id], v.command, causes.get((v.requirement.id, v.command), ()))
+        for number, v in enumerate(verdicts)
         if v.failed
     }
     if not watched:
         return verdicts
     watch(part, watched.values())
+    classes = payload_classes(part, {o.number for seen in watched.values() for o in seen.observations})
+    said = said_by(part, set().union(*(seen.numbers for seen in watched.values())))
     looked_into = list(verdicts)
-    for place, seen in watched.items():
-        verdict = verdicts[place]
-        pattern = told(seen.causes, seen.observations, verdict.failed, verdict.observations)
-        gathered = () if (verdict.requirement.id, verdict.command) in listed else seen.findings(pattern.is_one_cause)
-        looked_into[place] = replace(verdict, pattern=pattern, findings=gathered or verdict.findings)
+    for number, seen in watched.items():
+        verdict = verdicts[number]
+        pointer = verdict.findings[0].pointer if verdict.findings else None
+        ground = Ground(_area(verdict.requirement), pointer, classes)
+        pattern = told(seen.causes, seen.observations, verdict.failed, verdict.observations, ground)
+        groups = [] if (verdict.requirement.id, verdict.command) in listed else seen.groups(said, ground.area)
+        gathered = (
+            replace(finding, pattern=depends_alone(group, seen.observations, len(groups), ground))
+            for finding, group in zip(seen.findings(groups), groups, strict=False)
+        )
+        looked_into[number] = replace(verdict, pattern=pattern, findings=tuple(gathered) or verdict.findings)
     return tuple(looked_into)
+
+
+def _area(requirement: Requirement) -> str:
+    return requirement.id.partition("-")[0]
 
 
 # --- What is expected
