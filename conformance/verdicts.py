@@ -13,7 +13,7 @@ code), never the conclusion: a subject that falls short is not conformant, whoev
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -24,9 +24,10 @@ from conformance.checks.client.evidence import ClientEvidence, ClientTerms
 from conformance.checks.coverage import Coverage, Covered
 from conformance.checks.evidence import Terms
 from conformance.checks.follow_ups import Causes, causes_of, run_proper
-from conformance.checks.grouping import said_by
-from conformance.checks.hearing import Hearing, Tally
+from conformance.checks.grouping import gathered, grouped, said_by
+from conformance.checks.hearing import KEPT_FINDINGS, Hearing, Tally
 from conformance.checks.judgement import Check, Finding, Reason, Unobserved
+from conformance.checks.one_cause import Failing, OneCause, one_causes
 from conformance.checks.patterns import Ground, Pattern, depends_alone, told
 from conformance.checks.reading import OK
 from conformance.checks.traits import payload_classes
@@ -35,6 +36,7 @@ from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor, Level, Requirement, catalogue
 from conformance.expectations import Expectation, Expectations, Seen, Stale, known, stale
 from conformance.journal import Record
+from conformance.traffic import Kind
 
 
 class Verdict(StrEnum):
@@ -110,7 +112,7 @@ class Judged:
     """All verdicts of a run, how many of its requests were accepted, and what it exercised.
 
     `expectations` are those that it was judged by, `stale` those of them that do not hold any more. `gave_up`: the
-    driver of a client could not be kept alive.
+    driver of a client could not be kept alive. `one_causes`: those that break several requirements.
     """
 
     verdicts: tuple[RequirementVerdict, ...]
@@ -120,6 +122,7 @@ class Judged:
     expectations: Expectations = field(default_factory=Expectations)
     stale: tuple[Stale, ...] = ()
     gave_up: bool = False
+    one_causes: tuple[OneCause, ...] = ()
 
     def by(self, verdict: Verdict) -> list[RequirementVerdict]:
         """Those with a given verdict, in the catalogue's order."""
@@ -182,9 +185,11 @@ def judge(
         verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
     seen = [_seen(*each, expectations) for each in zip(verdicts, heard.tallies, strict=True)]
     verdicts = tuple(_as_known(*each, expectations, day) for each in zip(verdicts, seen, strict=True))
-    if not is_client(record):
-        listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
-        verdicts = _looked_into(verdicts, part, checks, causes_of(record), listed)
+    listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
+    if is_client(record):
+        verdicts, found = _of_client(verdicts, record, heard.found, listed), heard.found
+    else:
+        verdicts, found = _looked_into(verdicts, part, checks, causes_of(record), listed)
     whole = heard.terms.settled_at is not None and heard.terms.obstacle is None and not chosen
     return Judged(
         verdicts,
@@ -194,12 +199,17 @@ def judge(
         expectations,
         tuple(stale(expectations.entries, seen, day, whole=whole)),
         heard.gave_up,
+        _one_causes(verdicts, found),
     )
+
+
+# Findings by the place of their verdict among all.
+Found = Mapping[int, Sequence[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """What the checks said of a run, before it is held against what is expected."""
+    """What the checks said of a run, before it is held against what is expected. `found`: all findings of a client."""
 
     terms: Terms
     verdicts: tuple[RequirementVerdict, ...]
@@ -207,6 +217,7 @@ class _Heard:
     accepted: int
     coverage: tuple[Covered, ...] = ()
     gave_up: bool = False
+    found: Found = field(default_factory=dict)
 
 
 def _hear(
@@ -236,12 +247,16 @@ def _hear_client(record: Record, expectations: Expectations, day: date) -> _Hear
     terms = _as_terms(evidence.terms)
     commands = tuple(COMMANDS[name] for name in terms.commands)
     pairs = [pair for actor in (Actor.CLIENT, Actor.RECEIVER) for pair in catalogue().judged(actor, commands)]
-    verdicts, tallies = [], []
+    verdicts: list[RequirementVerdict] = []
+    tallies: list[Tally] = []
+    found: dict[int, list[Finding]] = {}
     for requirement, command in pairs:
         tally = Tally(_beginnings(expectations, requirement, command, terms, day))
         why = _not_applicable(requirement, command, evidence)
         if why is None:
-            tally.add_all(CLIENT_CHECKS[requirement.id](evidence, command))
+            judgements = list(CLIENT_CHECKS[requirement.id](evidence, command))
+            tally.add_all(judgements)
+            found[len(verdicts)] = [each for each in judgements if isinstance(each, Finding)]
             verdicts.append(_verdict(requirement, command, terms, tally))
         else:
             level, not_applicable = requirement.level, Verdict.NOT_APPLICABLE
@@ -249,7 +264,8 @@ def _hear_client(record: Record, expectations: Expectations, day: date) -> _Hear
         tallies.append(tally)
     accepted = sum(any(seen.agreed == OK for seen in call.seen) for call in evidence.calls)
     # A driver that cannot be kept alive has shown too little of its client to conclude anything.
-    return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, gave_up=evidence.terms.gave_up is not None)
+    gave_up = evidence.terms.gave_up is not None
+    return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, gave_up=gave_up, found=found)
 
 
 def _not_applicable(requirement: Requirement, command: str | None, evidence: ClientEvidence) -> str | None:
@@ -327,8 +343,8 @@ def _looked_into(
     checks: Mapping[str, Check],
     causes: Causes,
     listed: Collection[tuple[str, str | None]],
-) -> tuple[RequirementVerdict, ...]:
-    """The verdicts, those that fell short with what can be said of it.
+) -> tuple[tuple[RequirementVerdict, ...], Found]:
+    """The verdicts, those that fell short with what can be said of it; and what was found.
 
     Where findings are `listed`, they are not gathered: one that is not listed must not go under among those that are.
     """
@@ -338,7 +354,7 @@ def _looked_into(
         if v.failed
     }
     if not watched:
-        return verdicts
+        return verdicts, {}
     watch(part, watched.values())
     classes = payload_classes(part, {o.number for seen in watched.values() for o in seen.observations})
     said = said_by(part, set().union(*(seen.numbers for seen in watched.values())))
@@ -349,12 +365,39 @@ def _looked_into(
         ground = Ground(_area(verdict.requirement), pointer, classes)
         pattern = told(seen.causes, seen.observations, verdict.failed, verdict.observations, ground)
         groups = [] if (verdict.requirement.id, verdict.command) in listed else seen.groups(said, ground.area)
-        gathered = (
+        shown = (
             replace(finding, pattern=depends_alone(group, seen.observations, len(groups), ground))
             for finding, group in zip(seen.findings(groups), groups, strict=False)
         )
-        looked_into[number] = replace(verdict, pattern=pattern, findings=tuple(gathered) or verdict.findings)
-    return tuple(looked_into)
+        looked_into[number] = replace(verdict, pattern=pattern, findings=tuple(shown) or verdict.findings)
+    return tuple(looked_into), {number: seen.found for number, seen in watched.items()}
+
+
+def _of_client(
+    verdicts: tuple[RequirementVerdict, ...], record: Record, found: Found, listed: Collection[tuple[str, str | None]]
+) -> tuple[RequirementVerdict, ...]:
+    """The verdicts, with the findings gathered by what a receiver answered; where some are listed, as they are."""
+    delivered = {case.id for case in record.cases if case.kind is Kind.DELIVER}
+    numbers = {each.exchange or 0 for findings in found.values() for each in findings if each.case in delivered}
+    said = said_by(record, numbers)
+    kept = list(verdicts)
+    for number, findings in found.items():
+        verdict = verdicts[number]
+        if findings and (verdict.requirement.id, verdict.command) not in listed:
+            groups = grouped(findings, said, _area(verdict.requirement))
+            kept[number] = replace(verdict, findings=tuple(map(gathered, groups[:KEPT_FINDINGS])))
+    return tuple(kept)
+
+
+def _one_causes(verdicts: Sequence[RequirementVerdict], found: Found) -> tuple[OneCause, ...]:
+    """The causes that break several requirements of those that nobody knows of."""
+    failing: dict[str, Failing] = {}
+    for number, findings in found.items():
+        verdict = verdicts[number]
+        if findings and verdict.verdict in (Verdict.FAIL, Verdict.WARN):
+            known_as = failing.setdefault(verdict.requirement.id, Failing(verdict.requirement.id))
+            known_as.add(findings, verdict.failed, verdict.observations)
+    return one_causes(list(failing.values()))
 
 
 def _area(requirement: Requirement) -> str:

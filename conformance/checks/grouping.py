@@ -2,7 +2,8 @@
 
     Said            what an exchange was answered, as far as findings are told apart by it
     said_by         that of the exchanges with these numbers
-    grouped         findings as few, each with the number of those like it
+    grouped         findings in groups of those that are alike
+    gathered        a group as one finding, with the number of all
 
 Texts of a gateway hold numbers, ids and the values that they are about. So they are compared as they are but for
 numbers and ids; where that makes too many groups, without what stands in quotes; and where that does, not at all.
@@ -95,6 +96,11 @@ def gathered(group: Sequence[Finding], count: int | None = None) -> Finding:
     return replace(group[0], count=count or len(group), others=tuple(others)[:NAMED_CASES])
 
 
+def without_particulars(text: str) -> str:
+    """A text without numbers, ids and what stands in quotes."""
+    return _PARTICULARS.sub("…", _QUOTED.sub("…", text))
+
+
 _Keyed = Callable[[Finding, Mapping[int, Said], str], Key]
 
 
@@ -122,7 +128,7 @@ def _texts(finding: Finding, said: Mapping[int, Said], area: str) -> Iterable[st
 
 
 def _without_quotes(finding: Finding, said: Mapping[int, Said], area: str) -> Key:
-    return tuple(_PARTICULARS.sub("…", _QUOTED.sub("…", text)) for text in _texts(finding, said, area))
+    return tuple(map(without_particulars, _texts(finding, said, area)))
 
 
 def _as_it_is(finding: Finding, said: Mapping[int, Said], area: str) -> Key:

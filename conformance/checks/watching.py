@@ -122,6 +122,11 @@ class Watched:
         """The exchanges that findings are about, as far as they are compared."""
         return {finding.exchange for finding in self._found if finding.exchange is not None}
 
+    @property
+    def found(self) -> Sequence[Finding]:
+        """The findings that are compared, as they were made."""
+        return self._found
+
     def groups(self, said: Mapping[int, Said], area: str) -> list[list[Finding]]:
         """The findings of one cause, then those that are alike by what was answered.
 

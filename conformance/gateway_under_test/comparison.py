@@ -49,14 +49,14 @@ class Comparison:
 
     def suggests(self, run: Tally) -> bool:
         """Whether it may be the payload: it fell short each time, the plain one never. `run`: how often in the run."""
-        return self._chance(run) <= HUNCH
+        return self.well.of > 1 and self._chance(run) <= HUNCH
 
     def shows(self, run: Tally) -> bool:
-        """Whether it is the payload, beyond what chance would show."""
+        """Whether it is the payload, beyond what chance would show; also where the plain one could not be told."""
         return self._chance(run) <= ERROR_RATE
 
     def _chance(self, run: Tally) -> float:
-        apart = self.ill.always and self.well.of > 1 and not self.well.short
+        apart = self.ill.always and not self.well.short
         return split(self.ill.of, self.well.of, run.short, run.of) if apart else 1.0
 
     @property

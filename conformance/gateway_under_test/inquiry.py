@@ -87,6 +87,7 @@ class Inquiry:
         other_cause: Cause | None = None
         while suspects and len(found) < MOST_CAUSES:
             suspect, *others = suspects
+            sent = self._sent
             plain, comparison = yield from self._compared(suspect)
             if plain is None or comparison is None:
                 suspects = others
@@ -96,7 +97,8 @@ class Inquiry:
             else:
                 told = {case for each in found for case in each.cases}
                 left = tuple(case.id for case in self.failing if case.id not in told)
-                other_cause = yield from self._in_a_row(suspect, plain, comparison, left)
+                if self._sent > sent:  # else the budget was used up before
+                    other_cause = yield from self._in_a_row(suspect, plain, comparison, left)
                 break
         return [*(self._cause(each) for each in found), *([other_cause] if other_cause else [])]
 
@@ -186,11 +188,12 @@ class Inquiry:
 
     def _in_a_row(
         self, suspect: Specimen, plain: Specimen, comparison: Comparison, cases: tuple[str, ...]
-    ) -> Generator[Batch, Outcomes, Cause | None]:
+    ) -> Generator[Batch, Outcomes, Cause]:
         """Requests one after the other, failing payload and plain one in turn; a longer row if little shows."""
         so_far, row = comparison, list[bool]()
-        if not self._sent:
-            return None
+        if so_far.shows(self.observed):
+            words = f"depends on the payload: {so_far.in_words}; {self.observed} in the run"
+            return Cause(self.requirement, self.command, cases, Dependence.PAYLOAD, words)
         if not (so_far.ill.always and so_far.well.always):
             rate = self.observed.short / max(1, self.observed.of)
             row, so_far = yield from self._row(suspect, plain, so_far, max(1 / rate, self.learned.period))
@@ -217,6 +220,8 @@ class Inquiry:
     def _told_of_row(self, row: Sequence[bool], comparison: Comparison, suspect: Specimen) -> tuple[Dependence, str]:
         step = period(row, expected=self.learned.period)
         in_the_run = f"{self.observed} in the run"
+        if comparison.shows(self.observed):
+            return Dependence.PAYLOAD, f"depends on the payload: {comparison.in_words}; {in_the_run}"
         if step is not None:
             self.learned.period = max(self.learned.period, step)
             return (
@@ -229,6 +234,8 @@ class Inquiry:
                 return Dependence.FROM_NTH, f"{since}; {comparison.in_words}"
             whatever = "whatever the payload" if suspect.label.kind is Kind.VALID else "with such payloads"
             return Dependence.ALWAYS, f"always, {whatever}: {comparison.in_words}; {in_the_run}"
+        if not comparison.told and self.observed.always:
+            return Dependence.UNTOLD, comparison.in_words
         return Dependence.INTERMITTENT, f"intermittent{comparison.whatever}: {in_the_run}; {comparison.in_words}"
 
     # --- The payload
