@@ -5,7 +5,8 @@
     one_causes      those of a run
 
 That two requirements fall short in the same exchanges is worth saying where chance would not bring it about. Where
-nearly all fell short, it says nothing: there both have to be about the message as a whole, or the same place or words in it.
+nearly all fell short, it says nothing: there both have to be about the message as a whole, or about the same place in
+it, or in the same words.
 """
 
 from __future__ import annotations

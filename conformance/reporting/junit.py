@@ -24,7 +24,7 @@ from xml.etree import ElementTree as ET
 from conformance.contract.commands import COMMANDS
 from conformance.reporting.escaping import for_xml
 from conformance.reporting.expected import listed_in, subject_of, told_stale
-from conformance.reporting.likeness import alike
+from conformance.reporting.likeness import alike, explained, unshown
 from conformance.reporting.result import Reportable
 from conformance.reporting.shortfalls import hinders, place_of
 from conformance.verdicts import Verdict
@@ -153,8 +153,7 @@ def _evidence(entry: Entry) -> Iterator[str]:
     yield f"{entry['failed']} of {entry['observations']} observations fell short"
     if entry["quote"]:
         yield f"contract: {entry['quote']}"
-    if "pattern" in entry:
-        yield entry["pattern"]
+    yield from explained(entry)
     for finding in entry["findings"]:
         yield ""
         yield finding["message"]
@@ -165,3 +164,4 @@ def _evidence(entry: Entry) -> Iterator[str]:
             yield f"  {finding['reproduce']}"
         for line in alike(finding):
             yield f"  {line}"
+    yield from unshown(entry)

@@ -117,6 +117,9 @@ def _document(record: Record, judged: Judged, *, shown: bool | None) -> dict[str
         "shrinking": _search(record),
         **({"limits": dict(notes["allowance"])} if "allowance" in notes else {}),
         "requirements": [_entry(verdict, requests) for verdict in judged.verdicts],
+        "one_causes": [
+            {"requirements": list(cause.requirements), "exchanges": cause.exchanges} for cause in judged.one_causes
+        ],
         "coverage": [_class(covered) for covered in judged.coverage],
         **({"client": client_of(record)} if is_client(record) else {}),
         "figures": Figures.of(proper).document(),
@@ -249,6 +252,7 @@ def _finding(finding: Finding, requests: _Requests) -> dict[str, Any]:
         "reproduce": requests.curl(finding.exchange),
         "count": finding.count,
         "others": list(finding.others),
+        **({"pattern": finding.pattern} if finding.pattern else {}),
         "minimal": _minimal(finding.minimal, requests) if finding.minimal else None,
     }
 
