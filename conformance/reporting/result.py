@@ -29,6 +29,9 @@ from conformance.verdicts import Conclusion, Judged, RequirementVerdict, is_clie
 
 SCHEMA_VERSION = 1
 
+# Of the simplest request that shows a failure; each member of a valid one is far shorter than the whole of this.
+LONGEST_BODY = 10_000
+
 
 class Reportable(Protocol):
     """What every report is made of: `document` is what `report.json` holds.
@@ -198,12 +201,13 @@ class _Requests:
         """The command that sends a request again; None for what a client has sent: what it was sent to is gone."""
         case, exchange = self.sent.get(number or 0, (None, None))
         again = exchange is not None and (case is None or case.kind is not Kind.INVOKE)
-        return curl(exchange.request, case) if exchange and again else None
+        return curl(exchange.request, case, exchange.number) if exchange and again else None
 
     def body(self, number: int | None) -> str:
-        """The body of a request, as text."""
+        """The body of a request, as text; of one that is too long to be read its beginning."""
         _, exchange = self.sent.get(number or 0, (None, None))
-        return exchange.request.body.decode("utf-8", "backslashreplace") if exchange else ""
+        text = exchange.request.body.decode("utf-8", "backslashreplace") if exchange else ""
+        return text if len(text) <= LONGEST_BODY else f"{text[:LONGEST_BODY]}… ({len(text):,} characters)"
 
 
 def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
