@@ -114,13 +114,7 @@ def comparison_html(comparison: Comparison, before: Mapping[str, Any], after: Ma
             meaning=told(comparison),
             documents=(("Before", before), ("After", after)),
             groups=[
-                (title, _alike(changes), len(changes))
-                for title, changes in (
-                    ("Broken", comparison.broken),
-                    ("Fixed", comparison.fixed),
-                    ("New", comparison.new),
-                    ("Gone", comparison.gone),
-                )
+                (title.capitalize(), _alike(changes), len(changes)) for title, changes in comparison.changes.items()
             ],
             seals=SEALS,
             signs=SIGNS,
