@@ -15,6 +15,7 @@ Times: `*_at` are seconds of the suite's monotonic clock (only differences mean 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -122,6 +123,20 @@ class Direction(StrEnum):
     TO = "to"
     FROM = "from"
     STDERR = "stderr"
+
+
+# A stack trace and what it is about stand in so many lines; the journal has all.
+SHOWN_LINES = 15
+# A line of minified code may be as long as the program.
+LONGEST_LINE = 300
+
+
+def last_lines(lines: Iterable[str]) -> tuple[str, ...]:
+    """The last lines that a driver wrote to standard error, for people; the blanks at the end left out."""
+    told = list(lines)
+    while told and not told[-1].strip():
+        told.pop()
+    return tuple(line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…" for line in told[-SHOWN_LINES:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ class _Told:
         if not self._output.as_json or isinstance(error, UsageError):
             return
         if isinstance(error, EnvironmentFailure) and not any(check["verdict"] == FAILED for check in self._checks):
-            self._note("set-up", FAILED, error.message, error.hint)
+            self._note("set-up", FAILED, "\n".join([error.message, *error.lines]), error.hint)
         print_json(self._checks)
 
     def line(self, text: str, style: str = "") -> None:
