@@ -274,7 +274,7 @@ def test_a_body_that_cannot_be_decoded_is_still_an_answer(journal: Journal) -> N
     assert b"not gzip" == _response(journal, answer).body
     (note,) = read_journal(journal.path).notes
     assert ("undecodable", 1) == (note.kind, note.detail["exchange"])
-    assert note.detail["remark"].startswith("the body cannot be decoded as 'gzip': ")
+    assert note.detail["remark"].startswith("it cannot be decoded as 'gzip': ")
 
 
 def test_says_that_the_connection_was_refused(journal: Journal) -> None:

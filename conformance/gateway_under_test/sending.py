@@ -42,6 +42,7 @@ def sending(
             journal,
             hearing.pace,
             on_exchange=hearing.on_exchange,
+            on_pause=hearing.on_pause,
             ca_file=settings.ca_file,
             allowance=allowance,
             # The built-in gateway ends with its run: what was under way then is nothing to the one that comes after it.
