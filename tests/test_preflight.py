@@ -377,8 +377,6 @@ def test_notifications_that_a_gateway_never_sent_are_held_against_it(tmp_path: P
         ("Thu, 01 Jan 1970 00:00:00 GMT", ["the gateway's clock is 1000 s behind this machine's"]),
         ("yesterday", []),
         ("Mon, 20 Nov 9999999999 12:00:00 +0000", []),
-        ("Mon, 31 Dec 9999 23:59:59 -2359", []),
-        ("Thu, 01 Jan 0001 00:00:00 +2359", []),
         (",", []),
     ],
 )
