@@ -86,8 +86,8 @@ class Answer:
 class KeepAlive:
     """Whether connections are used again: until one was closed unannounced. Flags only ever go one way."""
 
-    def __init__(self) -> None:
-        self.trusted = True
+    def __init__(self, *, trusted: bool = True) -> None:
+        self.trusted = trusted
         self.tried = False
 
 

@@ -72,7 +72,7 @@ class Manners:
 
     `over_network`: whether a network lies between, so that a request that got lost is not the gateway's doing.
     `recorded_first`: a request stands in the file before its first byte goes out, so that whoever goes on with a run
-    that was killed cannot send it again; it costs a millisecond.
+    that was killed cannot send it again; it costs a millisecond. `keep_alive`: whether connections are used again.
     """
 
     concurrency: int = CONCURRENCY
@@ -80,6 +80,7 @@ class Manners:
     connect_timeout_s: float = CONNECT_TIMEOUT_S
     over_network: bool = False
     recorded_first: bool = False
+    keep_alive: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,9 @@ class Sender:
         self._on_exchange = on_exchange
         self._on_pause = on_pause
         self._allowance = allowance or Allowance()
+        self._keep_alive = KeepAlive(
+            trusted=self._manners.keep_alive
+        )  # what one sending has learned of the gateway holds for the next
         self._error: BaseException | None = None
 
     def send(self, groups: Sequence[Sequence[Case]]) -> None:
@@ -140,7 +144,7 @@ class Sender:
         secure = any(_is_https(case) for group in groups for case in group)
         tls = trusting(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         manners = self._manners
-        connected = partial(Connection, manners.timeout_s, KeepAlive(), tls, manners.connect_timeout_s)
+        connected = partial(Connection, manners.timeout_s, self._keep_alive, tls, manners.connect_timeout_s)
 
         def work(done: threading.Event) -> None:
             try:

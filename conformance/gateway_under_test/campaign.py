@@ -26,7 +26,7 @@ from conformance.gateway_under_test.listening import LATE_S, Listening
 from conformance.gateway_under_test.plan import Plan, seed_for
 from conformance.gateway_under_test.preflight import examine, over_network, way_back
 from conformance.gateway_under_test.progress import Progress, Silent
-from conformance.gateway_under_test.reaching import Probe
+from conformance.gateway_under_test.reaching import ASKED_TO_WAIT, Probe
 from conformance.gateway_under_test.resuming import PLANNED, Rest, check_targets, last_sign
 from conformance.gateway_under_test.rig import Rig, rigged
 from conformance.gateway_under_test.samples import check_samples
@@ -288,7 +288,12 @@ def _look_into_failures(settings: Settings, journal: Journal, hearing: Listening
 def _examined(settings: Settings, rig: Rig, progress: Progress) -> Sequence[Probe]:
     """The probes of the set-up; the last one failed, if any did."""
     progress.phase("preflight", rig.gateway)
-    return tuple(examine(settings, rig))
+    probes = []
+    for probe in examine(settings, rig):
+        probes.append(probe)
+        if probe.name == ASKED_TO_WAIT:
+            progress.remark(probe.detail)
+    return tuple(probes)
 
 
 def _obstacle(examined: Sequence[Probe]) -> EnvironmentFailure | None:

@@ -48,6 +48,9 @@ CLOCKS_DIFFER_S = 60.0
 # A gateway that asks for a wait of no time at all is not asked again at once.
 SHORTEST_WAIT_S = 1.0
 
+# The name of the probe that tells so.
+ASKED_TO_WAIT = "asked to wait"
+
 BASE_PATH = "/api/v2"
 BAD_REQUEST, FORBIDDEN, NOT_FOUND = 400, 403, 404
 REDIRECTS, SERVER_ERRORS = range(300, 400), range(500, 1000)
@@ -113,7 +116,7 @@ def _reached(settings: Settings, asking: _Asking) -> Iterator[Probe]:
         if waited + asked > LONGEST_WAIT_S:
             break
         told = f"{asking.gateway} answered {answer.status}, and asks to wait for {in_words(asked)}"
-        yield Probe("gateway reachable", ok=True, detail=told, warning=True)
+        yield Probe(ASKED_TO_WAIT, ok=True, detail=told, warning=True)
         pause = max(asked, SHORTEST_WAIT_S)
         time.sleep(pause)
         waited += pause
@@ -206,8 +209,7 @@ def _told_to_wait(answer: Response) -> float | None:
 
 
 def _members(answer: Response) -> Mapping[str, Any]:
-    if answer.undecodable is not None:
-        return {}
+    # Also of a body that is declared in a wrong coding: who wrote it is told by it all the same.
     return Content.of(answer.body).members or {}
 
 
@@ -225,7 +227,7 @@ def _status(answer: Response) -> int | float:
 def _wanting(answer: Response) -> Iterator[str]:
     """In words, what keeps an answer from being the one that account-details has."""
     members = _members(answer)
-    if not members:
+    if not members or answer.undecodable is not None:
         yield f"with {_described(answer)}"
         return
     if (status := _status(answer)) != OK:
@@ -289,7 +291,7 @@ def _named(gateway: str, answer: Response, others: Sequence[Response]) -> str:
 def _described(answer: Response) -> str:
     """An answer in few words: what it is, and for a page what it is called."""
     if answer.undecodable is not None:
-        return f"a body of which {answer.undecodable}"
+        return f"a body that cannot be read: {answer.undecodable}"
     if not answer.body.strip():
         return "no body"
     if _in_envelope(answer):
@@ -332,8 +334,8 @@ def _hint(gateway: str, answer: Response) -> str:
     if answer.status == FORBIDDEN:
         return "may this machine and this account use it?"
     if BASE_PATH not in gateway:
-        return f"--gateway is the base URL that commands are put behind; try {gateway.rstrip('/')}{BASE_PATH}"
-    return "--gateway is the base URL that commands are put behind; is it that of a gateway?"
+        return f"is that the base URL that commands are put behind? try {gateway.rstrip('/')}{BASE_PATH}"
+    return f"is that the base URL that commands are put behind, with its {BASE_PATH}?"
 
 
 def _why_unreachable(gateway: str, why: str) -> str:
