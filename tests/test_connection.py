@@ -321,7 +321,7 @@ def test_a_body_that_cannot_be_decoded_is_still_an_answer(journal: Journal) -> N
 @pytest.mark.parametrize(("framed", "failure"), [(True, None), (False, "connection closed in the middle")])
 def test_a_coding_without_its_end_is_a_lost_answer_where_only_the_connection_ends_it(
     journal: Journal,
-    framed: bool,
+    framed: bool,  # noqa: FBT001 - a parameter of the test
     failure: str | None,
 ) -> None:
     """Else it is what the gateway wrote."""

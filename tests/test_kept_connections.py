@@ -155,10 +155,6 @@ def test_requests_that_crossed_a_close_are_replaced_by_others(tmp_path: Path) ->
 
 def test_a_request_that_a_fresh_connection_does_not_answer_is_held_against_the_gateway(tmp_path: Path) -> None:
     """A payload that ends its worker is found out, be it on a connection that was used before."""
-    with gateway(
-        instead=lambda asked: (
-            b"\\ud83d" in asked.body or "\U0001f600".encode() in asked.body or b"254" in asked.body[-20:]
-        )
-    ) as (url, _):
+    with gateway(instead=lambda asked: asked.body != b"" and crc32(asked.body) % 5 == 0) as (url, _):
         judgement = judge(read_journal(held(tmp_path, url)))
     assert Verdict.FAIL in answered(judgement)
