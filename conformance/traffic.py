@@ -22,6 +22,13 @@ from enum import StrEnum
 Headers = tuple[tuple[str, str], ...]
 
 
+CLOSED_ON_REUSE = (
+    "connection closed without an answer; it had been used before, so the gateway may have closed it before it read "
+    "the request"
+)
+"""The `failure` of an exchange of which nobody can tell whether its request was read (RFC 9112, 9.5)."""
+
+
 def header(headers: Headers, name: str) -> str | None:
     """The first value of the header `name` (case-insensitive), or None."""
     wanted = name.lower()
@@ -40,12 +47,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP response; `body` is decoded (gzip, chunks), `headers` are as they came."""
+    """An HTTP response; `body` is decoded (gzip, chunks), `headers` are as they came.
+
+    `undecodable` says why `body` could not be decoded, and is as it came instead.
+    """
 
     status: int
     headers: Headers = ()
     body: bytes = b""
     http_version: str = "HTTP/1.1"
+    undecodable: str | None = None
 
 
 class Kind(StrEnum):
