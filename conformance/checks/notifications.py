@@ -36,11 +36,12 @@ from conformance.checks.missing import (
     in_an_outage,
     lost_on_its_way,
     not_listened_out,
+    refused_on_arrival,
     sent_once_more,
 )
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import schema
-from conformance.traffic import Kind, header
+from conformance.traffic import Kind, header, normalized
 
 RESULT_CODE = re.compile(r"(200|4[0-9]{2}|5[0-9]{2})\Z")
 SUCCESS = "200"
@@ -100,6 +101,8 @@ def _of_missing(
 
 def _what_came_instead(evidence: Evidence, product: str) -> str:
     """What else is known of the callback: whether anything came there, and what is no notification."""
+    if (refused := refused_on_arrival(evidence.terms, product)) is not None:
+        return f"; {refused}"
     others = evidence.without_content[product]
     told = f"; {others} requests without a body came to its callback, which are no notifications" if others else ""
     if not others and not any(arrival.product == product for arrival in evidence.arrivals):
@@ -249,11 +252,12 @@ def goes_to_its_own_callback(notice: Notice) -> Iterator[Finding]:
 
 
 def goes_to_the_url_as_registered(terms: Terms) -> NoticeRule:
-    """NTF-18: path and query are those of a registered callback URL, byte for byte."""
+    """NTF-18: path and query are those of a registered callback URL, or written as RFC 3986 calls equivalent."""
+    registered_targets = {normalized(target) for target in terms.targets.values()}
 
     def rule(notice: Notice) -> Iterator[Finding]:
         target = notice.notification.request.url
-        if target not in terms.targets.values():
+        if normalized(target) not in registered_targets:
             product = notice.product or (notice.answer.product if notice.answer else None)
             registered = terms.targets.get(product or "")
             # The query may hold the integrator's token, so its value is not shown.

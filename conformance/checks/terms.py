@@ -9,7 +9,7 @@ from typing import Self
 
 from conformance.checks.outages import Watch
 from conformance.contract.commands import COMMANDS
-from conformance.journal import LISTENED, RESUMED, Record
+from conformance.journal import LISTENED, RESUMED, UNREADABLE, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,8 @@ class Terms:
     lies between the gateway and the callbacks; `canaries`: product → how many went over it, and how many got lost;
     `watch`: what those told that went over it while the run went on.
     `stand_ins`: the id of a case whose answer got lost → the ids of those that were planned anew for it. `gaps`: from
-    when until when nobody listened, where the run was cut off and gone on with.
+    when until when nobody listened, where the run was cut off and gone on with. `unread`: what came to the receiver and
+    could not be read as a request, each with the product that it names, if any, and what is wrong with it.
     """
 
     commands: tuple[str, ...] = tuple(COMMANDS)
@@ -44,6 +45,7 @@ class Terms:
     watch: Watch = field(default_factory=Watch)
     stand_ins: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gaps: tuple[tuple[float, float], ...] = ()
+    unread: tuple[tuple[str | None, str], ...] = ()
 
     @classmethod
     def of(cls, record: Record) -> Self:
@@ -71,6 +73,11 @@ class Terms:
                 (note.detail["silent_since"], note.detail["until"])
                 for note in record.notes
                 if note.kind in (RESUMED, LISTENED)
+            ),
+            unread=tuple(
+                (note.detail["product"], note.detail["error"])
+                for note in record.notes
+                if note.kind == UNREADABLE and note.detail["where"] == "receiver"
             ),
         )
 

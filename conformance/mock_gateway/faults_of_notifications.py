@@ -25,6 +25,7 @@ from conformance.mock_gateway.fault_deliveries import (
     without_body,
 )
 from conformance.mock_gateway.fault_messages import (
+    behind_a_mark,
     changing,
     cut_short,
     declared_as,
@@ -89,6 +90,12 @@ CONTENT = (
         "One notification in ten lacks the end of its body",
         ("NTF-04",),
         notifications(cut_short(), every=10),
+    ),
+    Fault(
+        "notification-behind-a-byte-order-mark",
+        "Notifications begin with a byte order mark",
+        ("NTF-04",),
+        notifications(behind_a_mark()),
     ),
     Fault(
         "notification-without-body",

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from random import Random
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
-from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock_gateway.behaviour import Behaviour, Delivery, Form, Moment, Reply
 from conformance.mock_gateway.rendering import json_bytes
 from conformance.traffic import Headers
 
@@ -206,6 +207,23 @@ def _foreign(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery
     )
 
 
+def _in_turn(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    """One notification after the other in another form, and each round one with its URL spelled otherwise."""
+    forms = tuple(Form)
+    turn = moment.accepted % (len(forms) + 1)
+    return tuple(
+        replace(delivery, form=forms[turn]) if turn < len(forms) else replace(delivery, url=_escaped(delivery.url))
+        for delivery in deliveries
+    )
+
+
+def _escaped(url: str) -> str:
+    """A URL that names the same (RFC 3986 §6.2.2): the last character of path and of query is escaped."""
+    parts = urlsplit(url)
+    path, query = (f"{text[:-1]}%{ord(text[-1]):02x}" if text[-1:].isalnum() else text for text in parts[2:4])
+    return parts._replace(path=path, query=query).geturl()
+
+
 # --- What notifications tell of a payment
 
 FEE = 3  # shillings
@@ -341,6 +359,11 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant("http-1.0", "answers are HTTP/1.0", _wire(http_1_0=True)),
             Variant("chunked", "answers come in chunks, without a Content-Length", _wire(chunked=True)),
             Variant("gzip", "answers are compressed for clients that take it", _wire(gzip=True)),
+            Variant(
+                "gzip-in-members",
+                "answers are compressed in two members of gzip, under the name x-gzip",
+                _wire(gzip_in_members=True),
+            ),
             Variant("pretty-json", "all JSON is indented", _all(_wire(pretty=True), _each(_pretty_delivery))),
             Variant(
                 "ascii-json", "all but ASCII is escaped in JSON", _all(_reply(_ascii_reply), _each(_ascii_delivery))
@@ -372,6 +395,11 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 "limited-payments",
                 "a payment above 70000 shillings is invalid, whatever the balance",
                 _set(unlimited_payments=False),
+            ),
+            Variant(
+                "forms-of-http",
+                "notifications offer an upgrade, come in chunks, over HTTP/1.0, with Expect, to the whole URL, escaped",
+                _deliveries(_in_turn),
             ),
             Variant(
                 "probes-before-notifications",
