@@ -54,7 +54,7 @@ class Said:
         response = exchange.response
         if response is None:
             return cls(None, "no answer", exchange.failure or "", is_object=False, strange=())
-        members = Content.of(response.body).members
+        members = Content.with_repeats(response.body).members
         if members is None:
             media_type = (header(response.headers, "Content-Type") or "").partition(";")[0].strip().lower()
             text = response.body[:LONGEST_TEXT].decode("utf-8", "replace")
