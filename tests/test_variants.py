@@ -38,6 +38,7 @@ NAMES = [
     "slow-notification",
     "out-of-order",
     "identical-repeats",
+    "repeats-in-other-words",
     "failing-results",
     "failing-some",
     "coerces-numbers",
@@ -53,11 +54,15 @@ NAMES = [
     "rate-limited",
     "foreign-notifications",
     "forms-of-http",
+    "probes-before-notifications",
     "no-extras",
     "extras-of-other-form",
     "amounts-less-a-fee",
     "refuses-equal-payments",
     "limited-payments",
+    "one-text-for-refusals",
+    "reads-undeclared-json",
+    "replaces-stray-bytes",
 ]
 
 
@@ -115,7 +120,7 @@ def test_a_variant_keeps_the_contract(name: str) -> None:
         assert [] == violations(schema, sent), command
         assert 200 == sent["status_code"] == answer.reply.status
         ids.append(sent["request_id"])
-        for delivery in answer.deliveries:
+        for delivery in (each for each in answer.deliveries if each.raw != b""):  # those with nothing only look
             content = json.loads(delivery.raw) if delivery.raw is not None else delivery.content
             assert [] == violations(f"{COMMANDS[command].folder}/notification", content)
             assert "POST" == delivery.method

@@ -57,7 +57,8 @@ class Settings:
     and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
     beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go
     first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known
-    to fall short. `catalogue_url`: where reports link to. `looks_only`: nothing is sent but account-details.
+    to fall short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
+    nothing is sent but account-details.
     `over_network`: whether a network lies between, by which requests and notifications may be lost; None: as the URLs
     say.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called
@@ -84,6 +85,7 @@ class Settings:
     cases: CaseFolder | None = None
     save_corpus: Path | None = None
     expectations: Expectations | None = None
+    strict: bool = False
     callback_token: str | None = field(default=None, repr=False)
     callback_tls: Tls | None = None
     ca_file: Path | None = None
@@ -224,6 +226,7 @@ class Settings:
             "cases": str(self.cases.path) if self.cases else None,
             **self.bounds.recorded(),
             "expectations": self.expectations.recorded() if self.expectations else None,
+            "strict": self.strict,
         }
 
 

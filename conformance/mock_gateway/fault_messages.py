@@ -65,6 +65,18 @@ def numbered(member: str) -> Reshape:
     return reshape
 
 
+def naming_twice(member: str, *values: Any) -> Reshape:
+    """The body names a member twice that it does not have otherwise, with these values."""
+
+    def reshape(message: Message, moment: Moment) -> Message:
+        if message.raw is not None or not isinstance(message.content, Mapping):
+            return message
+        more = "".join(f", {json.dumps(member)}: {json.dumps(value)}" for value in values)
+        return replace(message, raw=f"{json.dumps(message.content)[:-1]}{more}}}".encode())
+
+    return reshape
+
+
 def as_python_text() -> Reshape:
     """The body is the object as Python prints it, which is almost JSON."""
 

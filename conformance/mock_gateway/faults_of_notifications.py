@@ -8,17 +8,21 @@ from conformance.mock_gateway.fault_deliveries import (
     FAILURE,
     LATE_S,
     after_refusal,
+    as_get,
     charge_as_text,
     contradicted,
+    contradicted_in,
     is_failure,
     is_success,
     late,
     lost,
     off_the_registered_url,
     on,
+    probe_before,
     put,
     to_another_product,
     unasked,
+    without_body,
 )
 from conformance.mock_gateway.fault_messages import (
     behind_a_mark,
@@ -27,6 +31,7 @@ from conformance.mock_gateway.fault_messages import (
     declared_as,
     edited,
     in_an_array,
+    naming_twice,
     setting,
     without,
 )
@@ -47,6 +52,24 @@ ARRIVAL = (
         notifications(late, every=5),
     ),
     Fault("notification-by-put", "Notifications are sent with PUT", ("NTF-03",), notifications(put)),
+    Fault(
+        "notification-by-get",
+        "Notifications are sent with GET, and tell all that they tell in the query",
+        ("NTF-03",),
+        notifications(as_get),
+    ),
+    Fault(
+        "some-callbacks-only-probed",
+        "Each callback is tried with a GET first, and one notification in three is then never sent",
+        ("NTF-01",),
+        deliveries(probe_before("GET", 3)),
+    ),
+    Fault(
+        "some-callbacks-only-probed-by-post",
+        "Each callback is tried with a POST of nothing first, and one notification in three is then never sent",
+        ("NTF-01",),
+        deliveries(probe_before("POST", 3)),
+    ),
     Fault(
         "notification-to-another-product",
         "One notification in five goes to the callback of another product",
@@ -73,6 +96,12 @@ CONTENT = (
         "Notifications begin with a byte order mark",
         ("NTF-04",),
         notifications(behind_a_mark()),
+    ),
+    Fault(
+        "notification-without-body",
+        "Notifications have no body",
+        ("NTF-04",),
+        notifications(without_body),
     ),
     Fault(
         "notification-declared-as-text",
@@ -141,6 +170,12 @@ CONTENT = (
         notifications(charge_as_text),
     ),
     Fault(
+        "notification-names-a-member-twice",
+        "An undocumented member of every notification is there twice",
+        ("NTF-24",),
+        notifications(naming_twice("attempt", 1, 1)),
+    ),
+    Fault(
         "notifications-empty",
         "Notifications are empty objects",
         ("NTF-07", "NTF-10", "NTF-14"),
@@ -184,6 +219,24 @@ CORRELATION = (
         "One notification in five is followed by one that tells the opposite",
         ("NTF-19",),
         deliveries(contradicted(5)),
+    ),
+    Fault(
+        "notification-contradicted-in-its-amount",
+        "One notification of a payment in five is followed by one with another amount",
+        ("NTF-19",),
+        deliveries(contradicted_in("amount", "1234567", 5)),
+    ),
+    Fault(
+        "notification-contradicted-in-its-receipt",
+        "One notification of a payment in five is followed by one with another receipt of the operator",
+        ("NTF-19",),
+        deliveries(contradicted_in("third_party_trans_id", "RKTQDM7W6S", 5)),
+    ),
+    Fault(
+        "notification-contradicted-in-its-customer",
+        "One notification of a payment in five is followed by one with another customer",
+        ("NTF-19",),
+        deliveries(contradicted_in("customer_name", "Otieno Odhiambo", 5)),
     ),
     Fault(
         "notification-after-a-refusal",

@@ -119,6 +119,16 @@ def _without_challenge(reply: Reply, moment: Moment) -> Reply:
     return replace(reply, headers=tuple(pair for pair in reply.headers if pair[0].lower() != "www-authenticate"))
 
 
+ONE_TEXT = "Validation failed."
+"""A description that gateways have for whatever they refuse."""
+
+
+def _one_text(reply: Reply, moment: Moment) -> Reply:
+    if moment.refusal is None or not isinstance(reply.content, dict):
+        return reply
+    return replace(reply, content={**reply.content, "description": ONE_TEXT})
+
+
 def _ascii(content: Any) -> bytes:
     return json.dumps(content, ensure_ascii=True).encode()
 
@@ -160,6 +170,30 @@ def _repeated(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Deliver
         for delivery in deliveries
         for repeat in range(times)
     )
+
+
+def _told_otherwise(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    """Each once more: in other forms and words, with the balance of that moment and the number of the attempt."""
+    return (*deliveries, *(replace(d, content=_once_more(d.content), after_s=REPEAT_AFTER_S) for d in deliveries))
+
+
+def _once_more(content: Any) -> Any:
+    if not isinstance(content, dict):
+        return content
+    changed = {"result_desc": f"{content['result_desc']} (sent again)", "attempt": 2}
+    balance = content.get("account_balance")
+    if balance is not None:
+        changed["account_balance"] = "99.50" if isinstance(balance, str) else 99.5
+    return {**_other_form(content), **changed}
+
+
+PROBES = ("GET", "HEAD", "OPTIONS")
+
+
+def _probed(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    """Before each notification a look whether the callback is there, in one way or another."""
+    method = PROBES[moment.accepted % len(PROBES)]
+    return (*(replace(delivery, method=method, headers=(), raw=b"") for delivery in deliveries), *deliveries)
 
 
 def _foreign(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
@@ -271,6 +305,10 @@ def _set(**switches: Any) -> Callable[[Behaviour], Behaviour]:
     return lambda behaviour: replace(behaviour, **switches)
 
 
+def _waived(*tags: str) -> Callable[[Behaviour], Behaviour]:
+    return lambda behaviour: replace(behaviour, waived=behaviour.waived | set(tags))
+
+
 def _all(*changes: Callable[[Behaviour], Behaviour]) -> Callable[[Behaviour], Behaviour]:
     def change(behaviour: Behaviour) -> Behaviour:
         for each in changes:
@@ -303,6 +341,11 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant("slow-notification", "notifications take 1 s", _set(notify_after_s=SLOW_NOTIFICATION_S)),
             Variant("out-of-order", "later notifications overtake earlier ones", _deliveries(_turned)),
             Variant("identical-repeats", "each notification comes twice, some three times", _deliveries(_repeated)),
+            Variant(
+                "repeats-in-other-words",
+                "each notification comes again in other words and forms, with the balance of that moment",
+                _deliveries(_told_otherwise),
+            ),
             Variant("failing-results", "every transaction fails, with a reason", _set(failure_rate=1.0)),
             Variant("failing-some", "three transactions in ten fail", _set(failure_rate=SOME_FAILING)),
             Variant("coerces-numbers", "JSON numbers are taken for strings of digits", _set(coerces_numbers=True)),
@@ -319,6 +362,17 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant("pretty-json", "all JSON is indented", _all(_wire(pretty=True), _each(_pretty_delivery))),
             Variant(
                 "ascii-json", "all but ASCII is escaped in JSON", _all(_reply(_ascii_reply), _each(_ascii_delivery))
+            ),
+            Variant("one-text-for-refusals", "all that is refused is described in the same words", _reply(_one_text)),
+            Variant(
+                "reads-undeclared-json",
+                "a JSON body is read whatever it is declared as",
+                _waived("content-type-absent", "content-type-other"),
+            ),
+            Variant(
+                "replaces-stray-bytes",
+                "bytes that are not UTF-8 are read as something else, as many frameworks do",
+                _waived("body-not-utf8"),
             ),
             Variant("no-www-authenticate", "a 401 has no WWW-Authenticate", _reply(_without_challenge)),
             Variant("rate-limited", "60 requests a second, 429 with Retry-After beyond", _set(rate_per_s=RATE_PER_S)),
@@ -341,6 +395,11 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 "forms-of-http",
                 "notifications offer an upgrade, come in chunks, over HTTP/1.0, with Expect, to the whole URL, escaped",
                 _deliveries(_in_turn),
+            ),
+            Variant(
+                "probes-before-notifications",
+                "the callback is tried with GET, HEAD or OPTIONS before each notification",
+                _deliveries(_probed),
             ),
             Variant("foreign-notifications", "another integrator's notifications come as well", _deliveries(_foreign)),
         )
