@@ -182,7 +182,7 @@ def asked(case: Case) -> Asked:
 def _asked(name: str, command: str, body: bytes, *, lawful: bool) -> Asked:
     try:
         members, _ = json.JSONDecoder().raw_decode(body.decode())  # a spoilt one has more behind its end
-    except ValueError:
+    except (ValueError, RecursionError):
         members = None
     phone, amount = (members.get(PHONE), members.get(AMOUNT)) if isinstance(members, dict) else (None, None)
     pair = (phone, amount) if isinstance(phone, str) and isinstance(amount, str) else None
