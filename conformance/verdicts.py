@@ -330,6 +330,8 @@ def _verdict(
     level = requirement.level_for(exclusive_account=terms.exclusive_account)
     if tally.failed:
         verdict, reason, detail = standard.broken(level), None, None
+    elif tally.unsettled is not None:
+        verdict, reason, detail = Verdict.INCONCLUSIVE, tally.unsettled.reason, tally.unsettled.detail
     elif tally.observations:
         verdict, reason, detail = Verdict.PASS, None, None
     else:

@@ -15,6 +15,9 @@ import httpx
 import pytest
 from campaigns import free_address, settings, shortfalls
 from pytest_httpserver import HTTPServer
+from raw_http import connection
+from werkzeug import Request as Received
+from werkzeug import Response as Given
 
 from conformance.callbacks.address import Address
 from conformance.checks.judgement import Reason
@@ -103,6 +106,24 @@ def test_all_is_looked_at_in_the_order_in_which_it_is_needed(tmp_path: Path) -> 
         ("credential accepted", True),
         *((f"callback path of {product}", True) for product in PRODUCTS),
     ] == [(probe.name, probe.ok) for probe in probes(settings(tmp_path))]
+
+
+def test_a_proxy_that_speaks_tls_to_the_plain_port_is_told(tmp_path: Path, httpserver: HTTPServer) -> None:
+    """What came in the canary's stead could not be read, and why is the first thing to know."""
+    address = free_address()
+
+    def forward(_: Received) -> Given:
+        with connection(address) as behind:
+            behind.sendall(b"\x16\x03\x01\x00\xf4\x01")
+            assert behind.recv(1)
+        return Given("", 502)
+
+    httpserver.expect_request("/callbacks/sms").respond_with_handler(forward)
+    found = obstacle(
+        settings(tmp_path, callback_listen=address, callback_url=httpserver.url_for("/"), products=("sms",))
+    )
+    said = "it answered 502, and nothing arrived that could be read: TLS was spoken to its plain HTTP port"
+    assert found.detail.endswith(said)
 
 
 def test_a_canary_is_no_notification(tmp_path: Path) -> None:

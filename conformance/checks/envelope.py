@@ -118,6 +118,15 @@ def declared_as_json(answer: Answer) -> Iterator[Finding]:
         )
 
 
+def names_members_once(answer: Answer) -> Iterator[Finding]:
+    """ENC-05 (RFC 8259, section 4: names within an object SHOULD be unique)."""
+    if answer.content.repeated is not None:
+        body = answer.response.body if answer.response else b""
+        yield Finding.in_answer(
+            answer, f"the member {shown(answer.content.repeated)} is there more than once", pointer="", value=body
+        )
+
+
 def is_object(answer: Answer) -> Iterator[Finding]:
     """The JSON text is an object."""
     if answer.content.members is None:
@@ -226,6 +235,7 @@ CHECKS: dict[str, Check] = {
     "ENC-02": AnswerCheck(ERROR, json_body_under),
     "ENC-03": answers_where(*SUCCESS, rule=declared_as_json),
     "ENC-04": answers_where(*ERROR, rule=declared_as_json),
+    "ENC-05": answers_where(any_answer, _json, rule=names_members_once),
     "RSP-01": answers_where(*SUCCESS, _json, rule=is_object),
     "RSP-02": answers_where(*ERROR, _json, rule=is_object),
     "RSP-03": answers_where(any_answer, _having("status_code"), rule=status_code_is_number),

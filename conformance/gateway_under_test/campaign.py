@@ -96,8 +96,9 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
 
 @contextmanager
 def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
-    """Notes how it ended, whatever cuts it off."""
+    """Notes how it ended, whatever cuts it off, and what came to the receiver that is no request."""
     begun = time.monotonic()
+    rig.note_unread_in(journal)
     try:
         yield
     except KeyboardInterrupt:
@@ -181,6 +182,7 @@ def _listening(
             journal.note("way-back", _way_back(settings, rig, doubted))
         if hearing.strays.left_out:
             journal.note("strays", {"left_out": hearing.strays.left_out})
+        rig.receiver.tell_unfinished()
         journal.note("settled", {"at": journal.time_of(time.monotonic()), **_described(settled)})
         if budget and not early.was_well:
             _look_into_failures(settings, journal, hearing, sender, budget)

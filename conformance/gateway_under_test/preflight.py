@@ -291,7 +291,7 @@ def _callback(product: str, rig: Rig, client: httpx.Client) -> Probe:
         return Probe(
             name,
             ok=False,
-            detail=f"callback URL {shown} does not lead back here: it {said}, and nothing arrived",
+            detail=f"callback URL {shown} does not lead back here: it {said}, and {_nothing_arrived(rig)}",
             hint=f"{listening}; does the tunnel or proxy forward to it?",
             may_be_chance=answer.status_code in ANSWERED_BETWEEN,
         )
@@ -311,6 +311,11 @@ def _callback(product: str, rig: Rig, client: httpx.Client) -> Probe:
             hint="path and query must be kept on their way; does the tunnel or proxy rewrite them?",
         )
     return Probe(name, ok=True, detail=f"{shown} leads here", target=target)
+
+
+def _nothing_arrived(rig: Rig) -> str:
+    reasons = rig.intake.unread
+    return f"nothing arrived that could be read: {', '.join(reasons)}" if reasons else "nothing arrived"
 
 
 def _changed(target: str, registered: str) -> str | None:

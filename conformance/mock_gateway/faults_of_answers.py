@@ -32,6 +32,7 @@ from conformance.mock_gateway.fault_messages import (
     cut_short,
     declared_as,
     in_an_array,
+    naming_twice,
     numbered,
     setting,
     without,
@@ -81,6 +82,12 @@ ENCODING = (
         "One answer in ten lacks the end of its body",
         ("ENC-01", "ENC-02"),
         answers(any_answer, cut_short(), every=10),
+    ),
+    Fault(
+        "answer-names-a-member-twice",
+        "An undocumented member of every answer is there twice",
+        ("ENC-05",),
+        answers(any_answer, naming_twice("trace", "ke-1", "ke-2")),
     ),
     Fault(
         "one-success-in-ten-cut-short",
