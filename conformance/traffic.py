@@ -15,10 +15,18 @@ Times: `*_at` are seconds of the suite's monotonic clock (only differences mean 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 Headers = tuple[tuple[str, str], ...]
+
+
+CLOSED_ON_REUSE = (
+    "connection closed without an answer; it had been used before, so the gateway may have closed it before it read "
+    "the request"
+)
+"""The `failure` of an exchange of which nobody can tell whether its request was read (RFC 9112, 9.5)."""
 
 
 def header(headers: Headers, name: str) -> str | None:
@@ -39,12 +47,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP response; `body` is decoded (gzip, chunks), `headers` are as they came."""
+    """An HTTP response; `body` is decoded (gzip, chunks), `headers` are as they came.
+
+    `undecodable` says why `body` could not be decoded, and is as it came instead.
+    """
 
     status: int
     headers: Headers = ()
     body: bytes = b""
     http_version: str = "HTTP/1.1"
+    undecodable: str | None = None
 
 
 class Kind(StrEnum):
@@ -122,6 +134,20 @@ class Direction(StrEnum):
     TO = "to"
     FROM = "from"
     STDERR = "stderr"
+
+
+# A stack trace and what it is about stand in so many lines; the journal has all.
+SHOWN_LINES = 15
+# A line of minified code may be as long as the program.
+LONGEST_LINE = 300
+
+
+def last_lines(lines: Iterable[str]) -> tuple[str, ...]:
+    """The last lines that a driver wrote to standard error, for people; the blanks at the end left out."""
+    told = list(lines)
+    while told and not told[-1].strip():
+        told.pop()
+    return tuple(line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…" for line in told[-SHOWN_LINES:])
 
 
 @dataclass(frozen=True, slots=True)

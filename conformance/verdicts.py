@@ -15,7 +15,7 @@ A run that is judged strictly fails for a broken SHOULD, too. A SHOULD that was 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -26,15 +26,19 @@ from conformance.checks.client.evidence import ClientEvidence, ClientTerms
 from conformance.checks.coverage import Coverage, Covered
 from conformance.checks.evidence import Terms
 from conformance.checks.follow_ups import Causes, causes_of, run_proper
-from conformance.checks.hearing import Hearing, Tally
+from conformance.checks.grouping import gathered, grouped, said_by
+from conformance.checks.hearing import KEPT_FINDINGS, Hearing, Tally
 from conformance.checks.judgement import Check, Finding, Reason, Unobserved
-from conformance.checks.patterns import Pattern, told
+from conformance.checks.one_cause import Failing, OneCause, one_causes
+from conformance.checks.patterns import Ground, Pattern, depends_alone, told
 from conformance.checks.reading import OK
+from conformance.checks.traits import payload_classes
 from conformance.checks.watching import Watched, watch
 from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor, Level, Requirement, catalogue
 from conformance.expectations import Expectation, Expectations, Seen, Stale, known, stale
 from conformance.journal import Record
+from conformance.traffic import Kind
 
 # The requirement that each death of a driver breaks.
 DRIVER_LIVES = "DRV-01"
@@ -115,7 +119,8 @@ class Judged:
     """All verdicts of a run, how many of its requests were accepted, and what it exercised.
 
     `expectations` are those that it was judged by, `stale` those of them that do not hold any more. `gave_up`: the
-    driver of a client could not be kept alive. `strict`: a broken SHOULD counts as a failure.
+    driver of a client could not be kept alive. `strict`: a broken SHOULD counts as a failure. `one_causes`: those
+    that break several requirements.
     """
 
     verdicts: tuple[RequirementVerdict, ...]
@@ -126,6 +131,7 @@ class Judged:
     stale: tuple[Stale, ...] = ()
     gave_up: bool = False
     strict: bool = False
+    one_causes: tuple[OneCause, ...] = ()
 
     def by(self, verdict: Verdict) -> list[RequirementVerdict]:
         """Those with a given verdict, in the catalogue's order."""
@@ -190,9 +196,11 @@ def judge(  # noqa: PLR0913 - a record is judged by all of them
         verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
     seen = [_seen(*each, expectations) for each in zip(verdicts, heard.tallies, strict=True)]
     verdicts = tuple(_as_known(*each, expectations, day) for each in zip(verdicts, seen, strict=True))
-    if not is_client(record):
-        listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
-        verdicts = _looked_into(verdicts, part, checks, causes_of(record), listed)
+    listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
+    if is_client(record):
+        verdicts, found = _of_client(verdicts, record, heard.found, listed), heard.found
+    else:
+        verdicts, found = _looked_into(verdicts, part, checks, causes_of(record), listed)
     whole = heard.terms.settled_at is not None and heard.terms.obstacle is None and not chosen
     as_written = {entry.number: entry for entry in listed_as_written.entries}
     outdated = stale(expectations.entries, seen, day, whole=whole)
@@ -205,7 +213,12 @@ def judge(  # noqa: PLR0913 - a record is judged by all of them
         tuple(replace(each, expectation=as_written[each.expectation.number]) for each in outdated),
         heard.gave_up,
         strict,
+        _one_causes(verdicts, found),
     )
+
+
+# Findings by the place of their verdict among all.
+Found = Mapping[int, Sequence[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +242,7 @@ class _Standard:
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """What the checks said of a run, before it is held against what is expected."""
+    """What the checks said of a run, before it is held against what is expected. `found`: all findings of a client."""
 
     terms: Terms
     verdicts: tuple[RequirementVerdict, ...]
@@ -237,6 +250,7 @@ class _Heard:
     accepted: int
     coverage: tuple[Covered, ...] = ()
     gave_up: bool = False
+    found: Found = field(default_factory=dict)
 
 
 def _hear(record: Record, checks: Mapping[str, Check], standard: _Standard, *, measured: bool) -> _Heard:
@@ -267,12 +281,16 @@ def _hear_client(record: Record, standard: _Standard) -> _Heard:
     terms = _as_terms(evidence.terms)
     commands = tuple(COMMANDS[name] for name in terms.commands)
     pairs = [pair for actor in (Actor.CLIENT, Actor.RECEIVER) for pair in catalogue().judged(actor, commands)]
-    verdicts, tallies = [], []
+    verdicts: list[RequirementVerdict] = []
+    tallies: list[Tally] = []
+    found: dict[int, list[Finding]] = {}
     for requirement, command in pairs:
         tally = Tally(standard.beginnings(requirement, command, terms))
         why = _not_applicable(requirement, command, evidence)
         if why is None:
-            tally.add_all(CLIENT_CHECKS[requirement.id](evidence, command))
+            judgements = list(CLIENT_CHECKS[requirement.id](evidence, command))
+            tally.add_all(judgements)
+            found[len(verdicts)] = [each for each in judgements if isinstance(each, Finding)]
             verdict = _verdict(requirement, command, terms, tally, standard)
             verdicts.append(replace(verdict, ended_the_run=_ended_the_run(verdict, evidence)))
         else:
@@ -281,7 +299,8 @@ def _hear_client(record: Record, standard: _Standard) -> _Heard:
         tallies.append(tally)
     accepted = sum(any(seen.agreed == OK for seen in call.seen) for call in evidence.calls)
     # A driver that cannot be kept alive has shown too little of its client to call it conformant.
-    return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, gave_up=evidence.terms.gave_up is not None)
+    gave_up = evidence.terms.gave_up is not None
+    return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, gave_up=gave_up, found=found)
 
 
 def _not_applicable(requirement: Requirement, command: str | None, evidence: ClientEvidence) -> str | None:
@@ -372,26 +391,65 @@ def _looked_into(
     checks: Mapping[str, Check],
     causes: Causes,
     listed: Collection[tuple[str, str | None]],
-) -> tuple[RequirementVerdict, ...]:
-    """The verdicts, those that fell short with what can be said of it.
+) -> tuple[tuple[RequirementVerdict, ...], Found]:
+    """The verdicts, those that fell short with what can be said of it; and what was found.
 
     Where findings are `listed`, they are not gathered: one that is not listed must not go under among those that are.
     """
     watched = {
-        place: Watched(checks[v.requirement.id], v.command, causes.get((v.requirement.id, v.command), ()))
-        for place, v in enumerate(verdicts)
+        number: Watched(checks[v.requirement.id], v.command, causes.get((v.requirement.id, v.command), ()))
+        for number, v in enumerate(verdicts)
         if v.failed
     }
     if not watched:
-        return verdicts
+        return verdicts, {}
     watch(part, watched.values())
+    classes = payload_classes(part, {o.number for seen in watched.values() for o in seen.observations})
+    said = said_by(part, set().union(*(seen.numbers for seen in watched.values())))
     looked_into = list(verdicts)
-    for place, seen in watched.items():
-        verdict = verdicts[place]
-        pattern = told(seen.causes, seen.observations, verdict.failed, verdict.observations)
-        gathered = () if (verdict.requirement.id, verdict.command) in listed else seen.findings(pattern.is_one_cause)
-        looked_into[place] = replace(verdict, pattern=pattern, findings=gathered or verdict.findings)
-    return tuple(looked_into)
+    for number, seen in watched.items():
+        verdict = verdicts[number]
+        pointer = verdict.findings[0].pointer if verdict.findings else None
+        ground = Ground(_area(verdict.requirement), pointer, classes)
+        pattern = told(seen.causes, seen.observations, verdict.failed, verdict.observations, ground)
+        groups = [] if (verdict.requirement.id, verdict.command) in listed else seen.groups(said, ground.area)
+        shown = (
+            replace(finding, pattern=depends_alone(group, seen.observations, len(groups), ground))
+            for finding, group in zip(seen.findings(groups), groups, strict=False)
+        )
+        looked_into[number] = replace(verdict, pattern=pattern, findings=tuple(shown) or verdict.findings)
+    return tuple(looked_into), {number: seen.found for number, seen in watched.items()}
+
+
+def _of_client(
+    verdicts: tuple[RequirementVerdict, ...], record: Record, found: Found, listed: Collection[tuple[str, str | None]]
+) -> tuple[RequirementVerdict, ...]:
+    """The verdicts, with the findings gathered by what a receiver answered; where some are listed, as they are."""
+    delivered = {case.id for case in record.cases if case.kind is Kind.DELIVER}
+    numbers = {each.exchange or 0 for findings in found.values() for each in findings if each.case in delivered}
+    said = said_by(record, numbers)
+    kept = list(verdicts)
+    for number, findings in found.items():
+        verdict = verdicts[number]
+        if findings and (verdict.requirement.id, verdict.command) not in listed:
+            groups = grouped(findings, said, _area(verdict.requirement))
+            kept[number] = replace(verdict, findings=tuple(map(gathered, groups[:KEPT_FINDINGS])))
+    return tuple(kept)
+
+
+def _one_causes(verdicts: Sequence[RequirementVerdict], found: Found) -> tuple[OneCause, ...]:
+    """The causes that break several requirements of those that nobody knows of."""
+    failing: dict[str, Failing] = {}
+    for number, findings in found.items():
+        verdict = verdicts[number]
+        if findings and verdict.verdict in (Verdict.FAIL, Verdict.WARN):
+            known_as = failing.setdefault(verdict.requirement.id, Failing(verdict.requirement.id))
+            known_as.add(findings, verdict.failed, verdict.observations)
+    return one_causes(list(failing.values()))
+
+
+def _area(requirement: Requirement) -> str:
+    return requirement.id.partition("-")[0]
 
 
 # --- What is expected

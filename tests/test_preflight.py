@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from campaigns import free_address, settings, shortfalls
 from pytest_httpserver import HTTPServer
@@ -22,8 +21,9 @@ from werkzeug import Response as Given
 from conformance.callbacks.address import Address
 from conformance.checks.judgement import Reason
 from conformance.contract.commands import PRODUCTS
-from conformance.gateway_under_test import campaign, preflight
-from conformance.gateway_under_test.preflight import Probe, examine
+from conformance.gateway_under_test import campaign, preflight, reaching
+from conformance.gateway_under_test.preflight import examine
+from conformance.gateway_under_test.reaching import Probe
 from conformance.gateway_under_test.rig import CANARY_HEADER, Intake, rigged
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
@@ -31,7 +31,7 @@ from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import serve_mock
 from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Request, header
+from conformance.traffic import Request, Response, header
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, judge
 
 TOKEN = "hush-3f9a51c07e"  # noqa: S105 - of no use to anybody
@@ -389,11 +389,6 @@ def test_notifications_that_a_gateway_never_sent_are_held_against_it(tmp_path: P
 # --- What a person should look at
 
 
-def answer(**headers: str) -> httpx.Response:
-    """An answer of a gateway."""
-    return httpx.Response(200, headers=headers)
-
-
 @pytest.mark.parametrize(
     ("dated", "expected"),
     [
@@ -402,11 +397,13 @@ def answer(**headers: str) -> httpx.Response:
         ("Thu, 01 Jan 1970 00:20:00 GMT", ["the gateway's clock is 200 s ahead of this machine's"]),
         ("Thu, 01 Jan 1970 00:00:00 GMT", ["the gateway's clock is 1000 s behind this machine's"]),
         ("yesterday", []),
+        ("Mon, 20 Nov 9999999999 12:00:00 +0000", []),
+        (",", []),
     ],
 )
 def test_a_clock_that_is_wrong_is_told(dated: str, expected: list[str]) -> None:
     """Not what a slow answer makes of it."""
-    found = list(preflight.clock(answer(Date=dated), now=1000.0))
+    found = list(reaching.clock(Response(200, (("Date", dated),)), now=1000.0))
     assert expected == [probe.detail for probe in found]
     assert all(probe.ok and probe.warning for probe in found)
 

@@ -48,6 +48,7 @@ NAMES = [
     "http-1.0",
     "chunked",
     "gzip",
+    "gzip-in-members",
     "pretty-json",
     "ascii-json",
     "no-www-authenticate",

@@ -24,17 +24,22 @@ from conformance.checks.judgement import (
     shown,
     verdict_of,
 )
-from conformance.traffic import Response, header
+from conformance.traffic import CLOSED_ON_REUSE, Response, header
 
 JSON_MEDIA_TYPE = "application/json"
 FIELDS = ("status_code", "description", "request_id")
 
 
 def every_invocation_is_answered(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """ANS-01. Over a network a lost answer may be the network's doing: only a gateway on loopback is failed for it."""
+    """ANS-01. Over a network a lost answer may be the network's doing: only a gateway on loopback is failed for it.
+
+    Nor is one that closed a connection that had been used before: it may do so at any time, and need not say so.
+    """
     for answer in evidence.of_command(command):
         if answer.http_status is not None:
             yield Kept(answer.number)
+        elif answer.failure == CLOSED_ON_REUSE:
+            yield Unobserved(Reason.ENVIRONMENT, answer.failure, answer.number)
         elif answer.failure is None:
             yield Unobserved(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)
         elif evidence.terms.loopback:

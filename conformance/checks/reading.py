@@ -165,7 +165,8 @@ class Answer(Answered):
         """Read one exchange."""
         if exchange.response is None:
             return cls(case, exchange, NO_ANSWER, None, None, final)
-        content = Content.with_repeats(exchange.response.body)
+        unreadable = exchange.response.undecodable
+        content = Content.with_repeats(exchange.response.body) if unreadable is None else Content(error=unreadable)
         members = content.members or {}
         code, request_id = members.get("status_code"), members.get("request_id")
         return cls(

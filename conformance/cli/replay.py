@@ -94,7 +94,7 @@ def replay(case_id: str, **options: Any) -> int:
     cases = history(record, case)
     named = dict.fromkeys(COMMANDS[case.command].product for case in cases if case.command)
     recorded = as_recorded(record, options, options["report_dir"] / FOLDER, tuple(filter(None, named)))
-    settings = replace(recorded, shrink_requests=0)
+    settings = replace(recorded, shrink_requests=0, recorded_cases=True)
     again = settings.report_dir / campaign.JOURNAL
     if again.resolve() == path.resolve():
         raise UsageError(f"{path} would be replaced by its own replay", hint="choose another --report-dir")

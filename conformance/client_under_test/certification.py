@@ -230,9 +230,8 @@ class _Greeted:
             raise _without(
                 [*settings.protected, *heard.tokens],
                 f"driver {settings.driver!r} did not say hello: {death}",
-                f"it wrote {heard.last_words!r}"
-                if heard.last_words
-                else "docs/driver-protocol.md has what is expected",
+                "docs/driver-protocol.md has what is expected",
+                heard.last_lines,
             ) from None
         try:
             journal = Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello))
@@ -250,9 +249,9 @@ class _Greeted:
         return cls(None, Heard(), hello, Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello)))
 
 
-def _without(values: Iterable[str], message: str, hint: str) -> EnvironmentFailure:
+def _without(values: Iterable[str], message: str, hint: str, lines: Iterable[str]) -> EnvironmentFailure:
     redaction = Redaction.of_values(*values)
-    return EnvironmentFailure(redaction.text(message), hint=redaction.text(hint))
+    return EnvironmentFailure(redaction.text(message), redaction.text(hint), list(map(redaction.text, lines)))
 
 
 def _recorded(settings: Settings, hello: Hello) -> tuple[dict[str, Any], Redaction]:

@@ -145,7 +145,7 @@ def is_refused(response: Response) -> bool:
     (Seed: the status_code "can be used to determine whether your API call request was successful or not".)
     """
     try:
-        said, _ = parse_with_repeats(response.body)
+        said = parse_with_repeats(response.body)[0] if response.undecodable is None else None
     except (ValueError, RecursionError):
         said = None
     code = said.get("status_code") if isinstance(said, dict) else None

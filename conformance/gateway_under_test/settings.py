@@ -60,7 +60,7 @@ class Settings:
     to fall short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
     nothing is sent but account-details.
     `over_network`: whether a network lies between, by which requests and notifications may be lost; None: as the URLs
-    say.
+    say. `recorded_cases`: what is sent is of an earlier run.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called
     or without a limit to the money that may be moved, a product that does not exist, and numbers out of range.
     """
@@ -94,6 +94,7 @@ class Settings:
     catalogue_url: str | None = None
     looks_only: bool = False
     over_network: bool | None = None
+    recorded_cases: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is sent."""
@@ -158,6 +159,15 @@ class Settings:
     def bounds(self) -> Limits:
         """The limits that hold for the gateway at hand."""
         return self.limits.within(beyond=self.beyond)
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether what gets lost can be planned anew.
+
+        Nothing stands in for a case of a file, and of one that is lost on a connection that was used before nobody can
+        tell whether it was read. So each of them has a connection of its own, and an answer that is missing counts.
+        """
+        return self.corpus is None and self.cases is None and not self.recorded_cases
 
     @property
     def beyond(self) -> bool:

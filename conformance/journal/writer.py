@@ -26,6 +26,7 @@ from typing import Any, Self
 from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.journal.lock import JournalLock
 from conformance.journal.reader import read_journal
+from conformance.journal.record import UNDECODABLE
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import Row, Rows
 from conformance.journal.tables import CREATE, INSERT, VERSION
@@ -129,6 +130,8 @@ class Journal:
     def answered(self, number: int, response: Response, at: float) -> None:
         """Records the answer to exchange `number`."""
         self._tell(self._rows.answered, number, response, self.time_of(at))
+        if response.undecodable is not None:
+            self.note(UNDECODABLE, {"exchange": number, "remark": response.undecodable})
 
     def failed(self, number: int, failure: str, at: float) -> None:
         """Records in words why exchange `number` has no answer."""

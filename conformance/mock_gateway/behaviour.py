@@ -101,6 +101,7 @@ class Wire:
 
     chunked: bool = False
     gzip: bool = False  # only for a client that accepts it
+    gzip_in_members: bool = False  # the same in several members, under its old name
     pretty: bool = False
     http_1_0: bool = False
     close: bool = False

@@ -113,6 +113,15 @@ def declared_as(media_type: str) -> Reshape:
     return reshape
 
 
+def falsely_encoded_as(coding: str) -> Reshape:
+    """The body stays, Content-Encoding names a coding that it does not have."""
+
+    def reshape(message: Message, moment: Moment) -> Message:
+        return replace(message, headers=(*message.headers, ("Content-Encoding", coding)))
+
+    return reshape
+
+
 def declaring(headers: Headers, media_type: str) -> Headers:
     """The headers with this Content-Type and no other."""
     return (*without_header(headers, "content-type"), ("Content-Type", media_type))

@@ -31,6 +31,7 @@ from conformance.mock_gateway.fault_messages import (
     changing,
     cut_short,
     declared_as,
+    falsely_encoded_as,
     in_an_array,
     naming_twice,
     numbered,
@@ -75,6 +76,18 @@ ENCODING = (
         "Errors are JSON, but declared as text/html",
         ("ENC-04",),
         answers(error, declared_as("text/html")),
+    ),
+    Fault(
+        "success-falsely-declared-as-gzip",
+        "Successes are plain JSON under Content-Encoding: gzip",
+        ("ENC-01",),
+        answers(success, falsely_encoded_as("gzip")),
+    ),
+    Fault(
+        "error-falsely-declared-as-gzip",
+        "Errors are plain JSON under Content-Encoding: gzip",
+        ("ENC-02",),
+        answers(error, falsely_encoded_as("gzip")),
     ),
     Fault("error-pages-in-html", "Errors are HTML pages", ("ENC-02", "ENC-04"), answers(error, html_page)),
     Fault(

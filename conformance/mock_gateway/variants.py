@@ -359,6 +359,11 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant("http-1.0", "answers are HTTP/1.0", _wire(http_1_0=True)),
             Variant("chunked", "answers come in chunks, without a Content-Length", _wire(chunked=True)),
             Variant("gzip", "answers are compressed for clients that take it", _wire(gzip=True)),
+            Variant(
+                "gzip-in-members",
+                "answers are compressed in two members of gzip, under the name x-gzip",
+                _wire(gzip_in_members=True),
+            ),
             Variant("pretty-json", "all JSON is indented", _all(_wire(pretty=True), _each(_pretty_delivery))),
             Variant(
                 "ascii-json", "all but ASCII is escaped in JSON", _all(_reply(_ascii_reply), _each(_ascii_delivery))

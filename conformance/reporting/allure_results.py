@@ -41,6 +41,7 @@ from conformance.contract.schemas import resolved
 from conformance.reporting.basis import rests_on
 from conformance.reporting.escaping import for_terminal, for_xml
 from conformance.reporting.expected import listed_in
+from conformance.reporting.likeness import alike, explained, unshown
 from conformance.reporting.page.matrix import AREAS
 from conformance.reporting.published import published_at
 from conformance.reporting.result import Reportable
@@ -126,6 +127,7 @@ def _details(entry: Entry) -> StatusDetails | None:
     if entry.get("reason"):
         told.append(f"{entry['reason']}: {entry['reason_detail']}")
     told += [finding["message"] for finding in entry["findings"][:1]]
+    told += explained(entry)
     told += [text for text in (entry.get("not_applicable"), listed_in(entry)) if text]
     return StatusDetails(message=for_terminal(" · ".join(told)), known=bool(listed_in(entry)) or None)
 
@@ -186,12 +188,15 @@ def _steps(entry: Entry) -> Iterator[TestStepResult]:
     if entry["observations"]:
         observed = f"{entry['observations']:,} observations, {entry['failed']:,} fell short"
         yield TestStepResult(name=observed, status=Status.FAILED if entry["failed"] else Status.PASSED)
+    for line in explained(entry):
+        yield TestStepResult(name=for_terminal(line), status=Status.FAILED)
     for finding in entry["findings"]:
         places = [name for name in ("pointer", "value", "request_id", "case") if finding[name] is not None]
         yield TestStepResult(
             name=for_terminal(finding["message"]),
             status=Status.FAILED,
             parameters=[_particular(name, finding[name]) for name in places],
+            steps=[TestStepResult(name=for_terminal(line), status=Status.FAILED) for line in alike(finding)],
         )
 
 
@@ -223,16 +228,19 @@ class _Evidence:
         """All of it on a requirement × command, as lines."""
         yield f"{entry['id']} {entry['command'] or ''}".rstrip() + f": {entry['title']}"
         yield rests_on(entry)
+        yield from explained(entry)
         for number, finding in enumerate(entry["findings"], 1):
             yield ""
             yield f"=== finding {number} of {len(entry['findings'])}: {finding['message']}"
             for name in ("pointer", "value", "request_id", "case"):
                 if finding[name] is not None:
                     yield f"{name}: {finding[name]}"
+            yield from alike(finding)
             yield from self._seen(entry, finding)
             if finding["reproduce"]:
                 yield ""
                 yield finding["reproduce"]
+        yield from unshown(entry)
 
     def _seen(self, entry: Entry, finding: Entry) -> Iterator[str]:
         exchange = self.exchanges.get(finding["exchange"])

@@ -25,7 +25,7 @@ from conformance.contract.commands import COMMANDS
 from conformance.reporting.basis import rests_on
 from conformance.reporting.escaping import for_xml
 from conformance.reporting.expected import listed_in, subject_of, told_stale
-from conformance.reporting.likeness import alike
+from conformance.reporting.likeness import alike, explained, unshown
 from conformance.reporting.result import Reportable
 from conformance.reporting.shortfalls import hinders, place_of
 from conformance.verdicts import Verdict
@@ -153,8 +153,7 @@ def evidence(entry: Entry) -> str:
 def _evidence(entry: Entry) -> Iterator[str]:
     yield f"{entry['failed']} of {entry['observations']} observations fell short"
     yield rests_on(entry)
-    if "pattern" in entry:
-        yield entry["pattern"]
+    yield from explained(entry)
     for finding in entry["findings"]:
         yield ""
         yield finding["message"]
@@ -165,3 +164,4 @@ def _evidence(entry: Entry) -> Iterator[str]:
             yield f"  {finding['reproduce']}"
         for line in alike(finding):
             yield f"  {line}"
+    yield from unshown(entry)

@@ -29,6 +29,9 @@ from conformance.verdicts import Conclusion, Judged, RequirementVerdict, is_clie
 
 SCHEMA_VERSION = 1
 
+# Of the simplest request that shows a failure; each member of a valid one is far shorter than the whole of this.
+LONGEST_BODY = 10_000
+
 
 class Reportable(Protocol):
     """What every report is made of: `document` is what `report.json` holds.
@@ -123,6 +126,9 @@ def _document(record: Record, judged: Judged, *, shown: bool | None) -> dict[str
         "shrinking": _search(record),
         **({"limits": dict(notes["allowance"])} if "allowance" in notes else {}),
         "requirements": [_entry(verdict, requests) for verdict in judged.verdicts],
+        "one_causes": [
+            {"requirements": list(cause.requirements), "exchanges": cause.exchanges} for cause in judged.one_causes
+        ],
         "coverage": [_class(covered) for covered in judged.coverage],
         **({"client": client_of(record)} if is_client(record) else {}),
         "figures": Figures.of(proper).document(),
@@ -203,12 +209,13 @@ class _Requests:
         """The command that sends a request again; None for what a client has sent: what it was sent to is gone."""
         case, exchange = self.sent.get(number or 0, (None, None))
         again = exchange is not None and (case is None or case.kind is not Kind.INVOKE)
-        return curl(exchange.request, case) if exchange and again else None
+        return curl(exchange.request, case, exchange.number) if exchange and again else None
 
     def body(self, number: int | None) -> str:
-        """The body of a request, as text."""
+        """The body of a request, as text; of one that is too long to be read its beginning."""
         _, exchange = self.sent.get(number or 0, (None, None))
-        return exchange.request.body.decode("utf-8", "backslashreplace") if exchange else ""
+        text = exchange.request.body.decode("utf-8", "backslashreplace") if exchange else ""
+        return text if len(text) <= LONGEST_BODY else f"{text[:LONGEST_BODY]}… ({len(text):,} characters)"
 
 
 def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
@@ -259,6 +266,7 @@ def _finding(finding: Finding, requests: _Requests) -> dict[str, Any]:
         "reproduce": requests.curl(finding.exchange),
         "count": finding.count,
         "others": list(finding.others),
+        **({"pattern": finding.pattern} if finding.pattern else {}),
         "minimal": _minimal(finding.minimal, requests) if finding.minimal else None,
     }
 

@@ -24,6 +24,7 @@ from conformance.contract.requirements import Level
 from conformance.reporting.basis import rests_on
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.expected import listed_in, told_stale
+from conformance.reporting.likeness import alike, explained
 from conformance.reporting.published import published_at
 from conformance.reporting.shortfalls import place_of, shortfalls
 from conformance.verdicts import Conclusion, Verdict
@@ -110,13 +111,13 @@ def _help(entry: Entry, founded: str = "It rests on: {}", code: str = "{}") -> I
 
 def _results(entry: Entry, rule: int, lines: Sequence[int]) -> Iterator[dict[str, Any]]:
     """One for each kind of finding, by its first."""
-    alike: dict[str, list[tuple[Entry, int]]] = {}
+    together: dict[str, list[tuple[Entry, int]]] = {}
     for finding, line in zip(entry["findings"], lines, strict=True):
-        alike.setdefault(_fingerprint(entry, finding), []).append((finding, line))
-    for fingerprint, found in alike.items():
+        together.setdefault(_fingerprint(entry, finding), []).append((finding, line))
+    for fingerprint, found in together.items():
         finding, line = found[0]
         # All that fell short are of this kind, if those that are shown are.
-        count = entry["failed"] if len(alike) == 1 else len(found)
+        count = entry["failed"] if len(together) == 1 else sum(each.get("count", 1) for each, _ in found)
         yield {
             "ruleId": entry["id"],
             "ruleIndex": rule,
@@ -149,7 +150,8 @@ def _fingerprint(entry: Entry, finding: Entry) -> str:
 def _message(entry: Entry, finding: Entry) -> str:
     tally = f"{entry['failed']:,} of {entry['observations']:,} observations fell short"
     value = f" ({finding['pointer'] or 'the whole'} is {finding['value']})" if finding["value"] is not None else ""
-    return plain(f"{place_of(entry)}: {finding['message']}{value}; {tally}")
+    explanation = "".join(f"; {line}" for line in (*explained(entry), *alike(finding)))
+    return plain(f"{place_of(entry)}: {finding['message']}{value}; {tally}{explanation}")
 
 
 def plain(text: str) -> str:

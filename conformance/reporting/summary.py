@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from conformance.reporting.basis import rests_on
 from conformance.reporting.clients import not_applicable
 from conformance.reporting.escaping import fenced, for_markdown, for_terminal
 from conformance.reporting.expected import told_stale
+from conformance.reporting.likeness import explained, kinds
 from conformance.reporting.limits import limit_lines
 from conformance.reporting.page.matrix import SIGNS, Row, columns_of, counts_of, rows_of
 from conformance.reporting.repeat import repeat_command, replay_command
-from conformance.reporting.shortfalls import Shortfall, hinders, shortfalls
+from conformance.reporting.shortfalls import Shortfall, cut, hinders, named, shortfalls
 from conformance.verdicts import Conclusion, Verdict
 
 MARKS: Mapping[str, str] = {
@@ -108,14 +110,18 @@ def _cell(entry: Mapping[str, Any] | None) -> str:
 
 
 def _findings(document: Document) -> Iterator[str]:
-    found = shortfalls(document)
-    for shortfall in found[:SHOWN_SHORTFALLS]:
+    shown, failures, more = cut(shortfalls(document), SHOWN_SHORTFALLS)
+    for shortfall in shown:
         yield from _finding(shortfall)
-    if len(found) > SHOWN_SHORTFALLS:
-        yield f"… and {len(found) - SHOWN_SHORTFALLS:,} more in `report.html`."
+    if failures:
+        yield "\n".join(f"- {_plain(named(each))}" for each in failures)
+    if more:
+        yield f"… and {more:,} more in `report.html`."
 
 
 def _finding(shortfall: Shortfall) -> Iterator[str]:
+    if shortfall.cause:
+        yield f"**{_plain(shortfall.cause)}**"
     if shortfall.verdict is Verdict.INCONCLUSIVE:
         yield f"### {SIGNS[shortfall.verdict]} {shortfall.verdict}: {_code(shortfall.title)}"
         yield f"Not exercised: {', '.join(shortfall.ids)}."
@@ -125,7 +131,7 @@ def _finding(shortfall: Shortfall) -> Iterator[str]:
         yield f"> {_plain(rests_on(shortfall.entries[0]))}"
     if shortfall.listed:
         yield f"Listed as known: {_code(shortfall.listed)}"
-    if shortfall.finding and shortfall.finding["reproduce"]:
+    if shortfall.finding and shortfall.finding["reproduce"] and not shortfall.follows:
         yield "<details><summary>Reproduce</summary>"
         yield fenced(for_terminal(shortfall.finding["reproduce"]), "sh")
         yield "</details>"
@@ -138,6 +144,7 @@ def _observed(shortfall: Shortfall) -> Iterator[str]:
         places = f" ({', '.join(_places(first))})" if first and any(_places(first)) else ""
         place = entry["command"] or "as a whole"
         yield f"- {place}, {entry['failed']:,} of {entry['observations']:,}{told}{places}"
+        yield from (f"  - {_code(line)}" for line in chain(explained(entry), kinds(entry)))
 
 
 def _places(finding: Mapping[str, Any]) -> Iterator[str]:

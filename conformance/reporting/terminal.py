@@ -28,11 +28,11 @@ from conformance.reporting.console import print_line, print_prose
 from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.expected import entries_to_paste, told_stale
-from conformance.reporting.likeness import alike
+from conformance.reporting.likeness import explained, kinds
 from conformance.reporting.limits import limit_lines
 from conformance.reporting.repeat import repeat_command, replay_command, resume_command, was_cut_off
 from conformance.reporting.result import Result
-from conformance.reporting.shortfalls import Shortfall, shortfalls
+from conformance.reporting.shortfalls import Shortfall, cut, named, shortfalls
 from conformance.verdicts import Conclusion, Verdict, day_of, is_client
 
 STYLES: Mapping[str, str] = {
@@ -47,6 +47,7 @@ STYLES: Mapping[str, str] = {
 }
 
 # With more than these a screen tells no more than the first ones do; report.json has all.
+# Failures are named all the same.
 SHOWN_SHORTFALLS = 30
 
 # One failing case is enough to begin with; the evidence names those of the others.
@@ -75,14 +76,7 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
     The last line is the verdict.
     """
     fell_short = shortfalls(result.document)
-    shown = fell_short[:SHOWN_SHORTFALLS]
-    for shortfall in shown:
-        _show_evidence(shortfall, console)
-    if shown:
-        console.print(_table(shown, narrow=console.width < NARROW))
-        console.print()
-    if len(fell_short) > len(shown):
-        print_prose(console, f"… and {len(fell_short) - len(shown)} more in {report or 'report.json'}")
+    _show_shortfalls(fell_short, console, report)
     for line in chain(_unexercised(result), not_applicable(result.document), coverage_lines(result.document)):
         print_prose(console, line)
     print_prose(console, _counts(result))
@@ -99,6 +93,19 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
         for case_id in _failing_cases(fell_short)[:SHOWN_REPLAYS]:
             print_line(console, f"replay with: {replay_command(case_id, journal)}")
     show_verdict(result, console, report)
+
+
+def _show_shortfalls(fell_short: list[Shortfall], console: Console, report: Path | None) -> None:
+    shown, failures, more = cut(fell_short, SHOWN_SHORTFALLS)
+    for shortfall in shown:
+        _show_evidence(shortfall, console)
+    if shown:
+        console.print(_table(shown, narrow=console.width < NARROW))
+        console.print()
+    for failure in failures:
+        print_prose(console, named(failure))
+    if more:
+        print_prose(console, f"… and {more} more in {report or 'report.json'}")
 
 
 def _left_out(result: Result) -> Iterator[str]:
@@ -219,6 +226,8 @@ def _verdict(shortfall: Shortfall) -> Text:
 
 
 def _show_evidence(shortfall: Shortfall, console: Console) -> None:
+    if shortfall.cause:
+        print_prose(console, shortfall.cause, "bold")
     title = Text(f" {for_terminal(shortfall.title)}")
     if shortfall.verdict is Verdict.INCONCLUSIVE:
         console.print(_verdict(shortfall) + title)
@@ -227,6 +236,9 @@ def _show_evidence(shortfall: Shortfall, console: Console) -> None:
     else:
         console.print(_verdict(shortfall) + Text(f" {shortfall.ids[0]}", "bold") + title)
         console.print(_indented(_observed(shortfall)))
+    if shortfall.follows:  # the first of the same cause has what they rest on
+        console.print()
+        return
     for line in _finding(shortfall):
         console.print(_indented(Text(for_terminal(line))))
     if shortfall.listed:
@@ -258,17 +270,9 @@ def _observed(shortfall: Shortfall) -> Table:
         message = entry["findings"][0]["message"] if entry["findings"] else ""
         tally = f"{entry['failed']:,} of {entry['observations']:,}"
         grid.add_row(entry["command"] or "", tally, Text(for_terminal(message)))
-        for line in _dependence(entry):
+        for line in chain(explained(entry), kinds(entry)):
             grid.add_row("", "", Text(for_terminal(line), "italic"))
     return grid
-
-
-def _dependence(entry: Mapping[str, Any]) -> Iterator[str]:
-    """On what it depends, and the simplest request of each cause."""
-    if entry.get("depends_on", Dependence.UNTOLD) != Dependence.UNTOLD:
-        yield entry["pattern"]
-    for finding in () if entry.get("depends_on") == Dependence.ALWAYS else entry["findings"]:
-        yield from alike(finding)  # where all fell short, the others need no names
 
 
 def _finding(shortfall: Shortfall) -> Iterator[str]:
