@@ -209,12 +209,21 @@ driver_options = option(
     help="Command line of the driver that speaks for a client (docs/driver-protocol.md); no shell is involved.",
 )
 
-examined_options = option(
-    CLIENT,
-    "--callback-url",
-    metavar="URL",
-    help="Callback URL of a receiver to examine, just as the gateway would have it, for each --product that is named. "
-    "Without --driver it is all that is judged.",
+examined_options = _together(
+    option(
+        CLIENT,
+        "--callback-url",
+        metavar="URL",
+        help="Callback URL of a receiver to examine, just as the gateway would have it, for each --product that is "
+        "named. Without --driver it is all that is judged.",
+    ),
+    option(
+        CLIENT,
+        "--ca-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Certificates in PEM to trust, beside those of this machine, for callback URLs.",
+    ),
 )
 
 observing_options = _together(
