@@ -13,7 +13,7 @@ import pytest
 import trustme
 from campaigns import free_address, settings
 from pytest_httpserver import HTTPServer
-from recording_server import RawServer
+from recording_server import NO_ANSWER, RawServer
 
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import AsgiThread, Tls
@@ -169,6 +169,7 @@ GATEWAYS: Mapping[str, Callable[[str, str], Page]] = {
     "with a status_code of text": lambda *_: Page(200, json.dumps({**ENVELOPE, "status_code": "200"})),
     "declares what is plain as gzip": lambda *_: replace(enveloped(200), headers={"Content-Encoding": "gzip"}),
     "too many": lambda *_: Page(429),
+    "with a status_code that is none": lambda *_: Page(200, json.dumps({**ENVELOPE, "status_code": 1e300})),
 }
 
 
@@ -179,6 +180,29 @@ def test_a_gateway_at_fault_is_left_to_be_judged(name: str, tmp_path: Path) -> N
         found = probes(tmp_path, url, products=("sms",))
     assert [True] * len(found) == [probe.ok for probe in found], found[-1]
     assert "credential accepted" == found[-1].name
+
+
+def test_a_gateway_that_does_not_answer_account_details_is_left_to_be_judged(tmp_path: Path) -> None:
+    """Its commands answer."""
+    with RawServer(lambda request, _: enveloped(422).raw if request.startswith(b"POST") else NO_ANSWER) as server:
+        (found,) = probes(tmp_path, f"{server.url}/api/v2", products=("sms",))
+    assert (True, True, "account-details") == (found.ok, found.warning, found.name)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (NO_ANSWER, "is it running"),
+        (b"\x15\x03\x01\x00\x02\x02\x16\r\n", "https://"),
+        (b"SSH-2.0\r\n\r\n", "is it running"),
+    ],
+)
+def test_a_server_that_speaks_no_http_is_told(answer: bytes, hint: str, tmp_path: Path) -> None:
+    """It cannot be reached."""
+    with RawServer(lambda *_: answer, closes=True) as server:
+        (found,) = probes(tmp_path, f"{server.url}/api/v2")
+    assert not found.ok
+    assert hint in (found.hint or "")
 
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
@@ -348,4 +372,4 @@ def test_a_pause_that_is_asked_for_is_told(tmp_path: Path, monkeypatch: pytest.M
         return replace(reply, status=503, headers=(*reply.headers, ("Retry-After", "1")))
 
     campaign.run(settings(tmp_path, products=("sms",)), told, behaviour=replace(BUILT_IN, reply=(busy,)))
-    assert ["the gateway asks to be left alone for 1 seconds"] == told.said
+    assert ["the gateway answered 503: nothing is sent for 1 seconds"] == told.said
