@@ -23,7 +23,7 @@ from conformance.checks.client import CLIENT_CHECKS
 from conformance.checks.client.evidence import ClientEvidence, ClientTerms
 from conformance.checks.coverage import Coverage, Covered
 from conformance.checks.evidence import Terms
-from conformance.checks.follow_ups import Causes, causes_of, run_proper
+from conformance.checks.follow_ups import causes_of, run_proper
 from conformance.checks.grouping import gathered, grouped, said_by
 from conformance.checks.hearing import KEPT_FINDINGS, Hearing, Tally
 from conformance.checks.judgement import Check, Finding, Reason, Unobserved
@@ -189,7 +189,7 @@ def judge(
     if is_client(record):
         verdicts, found = _of_client(verdicts, record, heard.found, listed), heard.found
     else:
-        verdicts, found = _looked_into(verdicts, part, checks, causes_of(record), listed)
+        verdicts, found = _looked_into(verdicts, record, part, checks, listed)
     whole = heard.terms.settled_at is not None and heard.terms.obstacle is None and not chosen
     return Judged(
         verdicts,
@@ -339,15 +339,16 @@ def _why(requirement: Requirement, weightiest: Unobserved | None, terms: Terms) 
 
 def _looked_into(
     verdicts: tuple[RequirementVerdict, ...],
+    record: Record,
     part: Record,
     checks: Mapping[str, Check],
-    causes: Causes,
     listed: Collection[tuple[str, str | None]],
 ) -> tuple[tuple[RequirementVerdict, ...], Found]:
     """The verdicts, those that fell short with what can be said of it; and what was found.
 
     Where findings are `listed`, they are not gathered: one that is not listed must not go under among those that are.
     """
+    causes = causes_of(record)
     watched = {
         number: Watched(checks[v.requirement.id], v.command, causes.get((v.requirement.id, v.command), ()))
         for number, v in enumerate(verdicts)
@@ -357,7 +358,7 @@ def _looked_into(
         return verdicts, {}
     watch(part, watched.values())
     classes = payload_classes(part, {o.number for seen in watched.values() for o in seen.observations})
-    said = said_by(part, set().union(*(seen.numbers for seen in watched.values())))
+    said = said_by(record, set().union(*(seen.numbers for seen in watched.values())))
     looked_into = list(verdicts)
     for number, seen in watched.items():
         verdict = verdicts[number]

@@ -89,7 +89,7 @@ def told(
     several = f"{len(known)} causes{', each' if len(words) == 1 else ''}: " if len(known) > 1 else ""
     text, kind = several + " | ".join(words), Dependence(known[0].kind)
     # What both the run and the requests after it say of the same matter is told of both.
-    return Pattern(kind, f"{text}; in the run {journal.claim}" if journal.claim else text)
+    return Pattern(kind, f"{text}; {journal.claim}" if journal.claim else text)
 
 
 def told_by_numbers(failed: int, of: int) -> Pattern:
