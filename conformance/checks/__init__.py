@@ -6,6 +6,12 @@
     altered_ids     whose request_id is evidently meant
     judgement       what a check yields, and the shapes that checks are built of
     hearing         all checks in one pass through a run
+    watching        what a check saw that found something, exchange by exchange
+    chance          exact tests: what chance alone would show
+    traits          what sets the exchanges apart that fell short
+    patterns        on what a failure depends, in words
+    grouping        findings gathered by what was answered
+    one_cause       requirements that fall short for one cause
     envelope        ANS, ENC, RSP
     request_ids     RID
     refusals        AUT, CTY, BOD, CMD, VAL
