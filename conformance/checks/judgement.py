@@ -49,11 +49,15 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Unobserved:
-    """One observation that says nothing, for this reason; `exchange` as in `Kept`."""
+    """One observation that says nothing, for this reason; `exchange` as in `Kept`.
+
+    `unsettled`: it may be the gateway's fault, so that others that were kept do not make up for it.
+    """
 
     reason: Reason
     detail: str
     exchange: int | None = None
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -330,6 +330,7 @@ def watch(bench: Bench) -> None:
     `waited_s` of the note: since when nothing was answered that could have had it sent again.
     """
     since = wait_for_resends(bench.witness, bench.settings.resend_window_s, bench.progress)
+    bench.witness.tell_unfinished()
     at = time.monotonic()
     bench.journal.note("settled", {"at": at, "waited_s": None if since is None else round(at - since, 3)})
 

@@ -6,7 +6,7 @@
     KNOWN                           skipped, marked as known, with a link to the issue
     PASS, WARN                      passed; a WARN says what fell short
 
-A test has steps (what is required, how often it was observed, each finding), labels (requirement, command, level,
+A test has steps (what it rests on, how often it was observed, each finding), labels (requirement, command, level,
 owner, severity from the level) and at most one attachment, since each file costs: all its evidence as text, with the
 exchanges, the notifications and what the schema says of the place. What tells a test again in the next run is made of
 requirement and command alone; what differs from run to run is excluded from that.
@@ -38,6 +38,7 @@ from allure_commons.types import AttachmentType, LabelType, LinkType, Severity
 from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Level
 from conformance.contract.schemas import resolved
+from conformance.reporting.basis import rests_on
 from conformance.reporting.escaping import for_terminal, for_xml
 from conformance.reporting.expected import listed_in
 from conformance.reporting.likeness import alike, explained, unshown
@@ -133,12 +134,11 @@ def _details(entry: Entry) -> StatusDetails | None:
 
 def _description(entry: Entry) -> Iterator[str]:
     yield f"{entry['level']} for the {entry['actor']}."
-    if entry["quote"]:
-        yield f"> {for_terminal(entry['quote'])}"
+    yield f"> {for_terminal(rests_on(entry))}"
     if entry.get("condition"):
         yield f"It applies where {entry['condition']}."
     section = f", section “{entry['section']}”" if entry["section"] else ""
-    yield f"More in `docs/contract.md`{section}."
+    yield f"More in `docs/contract.md`{section}, of statum-conformance."
 
 
 def _labels(entry: Entry, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -184,8 +184,7 @@ def _particular(name: str, value: Any) -> Parameter:
 
 
 def _steps(entry: Entry) -> Iterator[TestStepResult]:
-    if entry["quote"]:
-        yield TestStepResult(name=for_terminal(f"the contract says: “{entry['quote']}”"), status=Status.PASSED)
+    yield TestStepResult(name=for_terminal(rests_on(entry)), status=Status.PASSED)
     if entry["observations"]:
         observed = f"{entry['observations']:,} observations, {entry['failed']:,} fell short"
         yield TestStepResult(name=observed, status=Status.FAILED if entry["failed"] else Status.PASSED)
@@ -228,8 +227,7 @@ class _Evidence:
     def told(self, entry: Entry) -> Iterator[str]:
         """All of it on a requirement × command, as lines."""
         yield f"{entry['id']} {entry['command'] or ''}".rstrip() + f": {entry['title']}"
-        if entry["quote"]:
-            yield f"the contract says: “{entry['quote']}”"
+        yield rests_on(entry)
         yield from explained(entry)
         for number, finding in enumerate(entry["findings"], 1):
             yield ""

@@ -3,6 +3,7 @@
 client_of               the member `client` of `report.json`
 about_client            the same as lines for a person
 not_applicable          what was not judged for want of it, a line for each reason
+in_ranges               ids of requirements in short
 """
 
 from __future__ import annotations
@@ -72,10 +73,10 @@ def not_applicable(document: Mapping[str, Any]) -> Iterator[str]:
         if why := entry.get("not_applicable"):
             reasons.setdefault(why, {})[entry["id"]] = None
     for why, ids in reasons.items():
-        yield f"not applicable: {for_terminal(why)} ({_ranges(list(ids))})"
+        yield f"not applicable: {for_terminal(why)} ({in_ranges(list(ids))})"
 
 
-def _ranges(ids: list[str]) -> str:
+def in_ranges(ids: list[str]) -> str:
     """`SND-01 … SND-12, RDG-01 …`: the ids that follow each other as their first and last."""
     runs: list[list[str]] = []
     for name in ids:

@@ -73,16 +73,22 @@ class Result:
 
     @classmethod
     def of(
-        cls, record: Record, expectations: Expectations | None = None, *, show_phone_numbers: bool | None = None
+        cls,
+        record: Record,
+        expectations: Expectations | None = None,
+        *,
+        show_phone_numbers: bool | None = None,
+        strict: bool | None = None,
     ) -> Result:
         """Judge a record and describe the outcome. Pure: the same record gives the same document.
 
         It is judged by the `expectations`; None: by those that the run was given, which the record holds.
-        `show_phone_numbers`: whether those that the run was given are shown whole; None: as the run was told.
+        `show_phone_numbers`: whether those that the run was given are shown whole; `strict`: whether a broken SHOULD
+        counts as a failure; None of either: as the run was told.
         """
         if expectations is None:
             expectations = Expectations.of(record.settings.get("expectations"))
-        judged = judge(record, expectations=expectations)
+        judged = judge(record, expectations=expectations, strict=strict)
         masking = Masking.of(record.settings, shown=show_phone_numbers)
         return cls(record, judged, masking.value(_document(record, judged, shown=show_phone_numbers)), masking)
 
@@ -111,7 +117,7 @@ def _document(record: Record, judged: Judged, *, shown: bool | None) -> dict[str
         "started_at": settings["started_at"],
         "duration_s": round(float(finished.get("duration_s", 0.0)), 3),
         "seed": settings["seed"],
-        "settings": _told(settings, shown=shown),
+        "settings": _told(settings, shown=shown, strict=judged.strict),
         "counts": {
             "exchanges": len(proper.exchanges),
             "accepted": judged.accepted,
@@ -132,16 +138,18 @@ def _document(record: Record, judged: Judged, *, shown: bool | None) -> dict[str
     return document
 
 
-def _told(settings: Mapping[str, Any], *, shown: bool | None) -> dict[str, Any]:
+def _told(settings: Mapping[str, Any], *, shown: bool | None, strict: bool) -> dict[str, Any]:
     """The settings as they were told to the run: of the expectations the file, not all that is in it.
 
-    Whether phone numbers are shown is said as it is in this document, so that it can be rendered anew like that.
+    Whether phone numbers are shown, and whether it was judged strictly, is said as it is in this document, so that it
+    can be rendered anew like that.
     """
     recorded = settings.get("expectations")
     return {
         **settings,
         **({"expectations": recorded["file"]} if recorded else {}),
         **({} if shown is None else {"show_phone_numbers": shown}),
+        "strict": strict,
     }
 
 
@@ -219,7 +227,9 @@ def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
         "actor": requirement.actor.value,
         "title": requirement.title,
         "source": requirement.source,
+        "basis": requirement.basis.value,
         "quote": requirement.quote,
+        "fact": requirement.fact,
         "section": requirement.section,
         "verdict": verdict.verdict.value,
         "observations": verdict.observations,

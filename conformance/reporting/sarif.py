@@ -1,6 +1,6 @@
 """`report.sarif`: the result as SARIF 2.1.0, for code scanning and the viewers in editors.
 
-    requirement                     a rule, with what the contract says as its help
+    requirement                     a rule, with what it rests on as its help
     findings of a FAIL              results of level "error"; of a WARN, of level "warning"
     findings of a KNOWN             the same, suppressed, with issue, owner and last day
     what hindered the verdict       a notification of the tool for each reason: nothing was found, but not all looked at
@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from conformance.contract.requirements import Level
+from conformance.reporting.basis import rests_on
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.expected import listed_in, told_stale
 from conformance.reporting.likeness import alike, explained
@@ -83,7 +84,7 @@ def _rule(entry: Entry, url: str | None) -> dict[str, Any]:
         "id": entry["id"],
         "shortDescription": {"text": entry["title"]},
         "fullDescription": {"text": " ".join(_help(entry))},
-        "help": {"text": "\n".join(_help(entry)), "markdown": "\n\n".join(_help(entry, quoted="> {}", code="`{}`"))},
+        "help": {"text": "\n".join(_help(entry)), "markdown": "\n\n".join(_help(entry, founded="> {}", code="`{}`"))},
         **({"helpUri": url} if url else {}),
         "defaultConfiguration": {"level": level},
         "properties": {
@@ -94,11 +95,10 @@ def _rule(entry: Entry, url: str | None) -> dict[str, Any]:
     }
 
 
-def _help(entry: Entry, quoted: str = "The contract says: “{}”", code: str = "{}") -> Iterator[str]:
+def _help(entry: Entry, founded: str = "It rests on: {}", code: str = "{}") -> Iterator[str]:
     """What the requirement rests on, and where to read on."""
     yield f"{entry['level']} for the {entry['actor']}: {entry['title']}"
-    if entry["quote"]:
-        yield quoted.format(entry["quote"])
+    yield founded.format(rests_on(entry))
     if entry.get("condition"):
         yield f"It applies where {entry['condition']}."
     section = f", section “{entry['section']}”" if entry["section"] else ""
@@ -121,7 +121,7 @@ def _results(entry: Entry, rule: int, lines: Sequence[int]) -> Iterator[dict[str
         yield {
             "ruleId": entry["id"],
             "ruleIndex": rule,
-            "level": LEVELS[entry["level"]],
+            "level": "warning" if entry["verdict"] == Verdict.WARN else "error",
             "message": {"text": _message(entry, finding)},
             "locations": [_location(entry, line)],
             "partialFingerprints": {

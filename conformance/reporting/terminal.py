@@ -22,6 +22,7 @@ from rich.text import Text
 
 from conformance.checks.patterns import Dependence
 from conformance.contract.requirements import Level
+from conformance.reporting.basis import rests_on
 from conformance.reporting.clients import about_client, not_applicable
 from conformance.reporting.console import print_line, print_prose
 from conformance.reporting.coverage import coverage_lines
@@ -135,6 +136,7 @@ def verdict_line(result: Result, report: Path | None = None) -> str:
         f"{_counted(counts['exchanges'], 'exchange')}, {_counted(counts['notifications'], 'notification')}",
         f"seed {result.document['seed']}",
         *([f"watched {waited:.1f} s"] if (waited := result.document.get("client", {}).get("waited_s")) else []),
+        *(["strict"] if result.judged.strict else []),
         *([f"only {cases}"] if (cases := result.record.settings.get("cases")) else []),
         *([str(report)] if report else []),
     ]
@@ -161,6 +163,10 @@ def _musts(result: Result) -> str:
     told += [f"{failed:,} failed"] if failed else []
     told += [f"{known:,} known to fail"] if known else []
     told += [f"{unexercised:,} not exercised"] if unexercised else []
+    # Only where it was judged strictly.
+    shoulds = [v.verdict for v in result.judged.verdicts if v.level is Level.SHOULD]
+    told += [f"{n:,} SHOULD failed"] if (n := shoulds.count(Verdict.FAIL)) else []
+    told += [f"{n:,} SHOULD known to fail"] if (n := shoulds.count(Verdict.KNOWN)) else []
     told += [_counted(warnings, "warning")]
     return ", ".join(told)
 
@@ -273,9 +279,7 @@ def _finding(shortfall: Shortfall) -> Iterator[str]:
     finding = shortfall.finding
     if finding:
         yield " · ".join(_places(finding))
-        quote = shortfall.entries[0]["quote"]
-        if quote:
-            yield f"the contract says: “{quote}”"
+        yield rests_on(shortfall.entries[0])
 
 
 def _places(finding: Mapping[str, Any]) -> Iterator[str]:

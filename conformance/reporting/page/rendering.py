@@ -11,7 +11,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from conformance.contract.requirements import Level
 from conformance.journal import Record
+from conformance.reporting.basis import rests_on
 from conformance.reporting.clients import about_client, not_applicable
 from conformance.reporting.comparing import Change, Comparison, told
 from conformance.reporting.expected import told_stale
@@ -67,7 +69,7 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
     template = _environment().get_template("template.html")
     text = template.render(
         document=document,
-        meaning=MEANINGS[document["verdict"]],
+        meaning=_meaning(document),
         signs=SIGNS,
         rows=rows,
         columns=columns_of(rows),
@@ -87,6 +89,7 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         seal=SEALS[document["verdict"]],
         shown_findings=_number_shown,
         alike=alike,
+        rests_on=rests_on,
         explained=explained,
         unshown=unshown,
         plots=list(_plots(record)) if record is not None else [],
@@ -102,6 +105,14 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         script=_file("script.js"),
     )
     return text.encode("utf-8", "backslashreplace")
+
+
+def _meaning(document: Mapping[str, Any]) -> str:
+    """The verdict in a sentence; where only a strict run has broken anything, it says so."""
+    broken = [entry for entry in document["requirements"] if entry["verdict"] in (Verdict.FAIL, Verdict.KNOWN)]
+    if broken and all(entry["level"] == Level.SHOULD for entry in broken):
+        return "Every MUST that was exercised was kept; at least one SHOULD is broken, and it was judged strictly."
+    return MEANINGS[document["verdict"]]
 
 
 def comparison_html(comparison: Comparison, before: Mapping[str, Any], after: Mapping[str, Any]) -> bytes:
