@@ -33,6 +33,8 @@ ENOUGH_AFTER = 10
 SPARED = 0.1
 # Fewer observations tell nothing.
 ENOUGH = 3
+# Each kind of failure is compared with all observations anew: of a larger run only all failures together are.
+MOST_COMPARED = 3_000
 
 
 class Dependence(StrEnum):
@@ -130,7 +132,7 @@ def depends_alone(
     group: Sequence[Finding], observations: Sequence[Observation], groups: int, ground: Ground
 ) -> str | None:
     """On what one of several groups of findings depends, the others taken for well; None if that cannot be told."""
-    if groups < 2:
+    if groups < 2 or len(observations) > MOST_COMPARED:
         return None
     numbers = {finding.exchange for finding in group}
     alone = [replace(o, fell_short=o.fell_short and o.number in numbers) for o in observations]
