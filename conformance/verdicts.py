@@ -20,7 +20,8 @@ from enum import StrEnum
 
 from conformance.checks import CHECKS
 from conformance.checks.client import CLIENT_CHECKS
-from conformance.checks.client.evidence import ClientEvidence, ClientTerms
+from conformance.checks.client.evidence import ClientEvidence
+from conformance.checks.client.terms import ClientTerms
 from conformance.checks.coverage import Coverage, Covered
 from conformance.checks.evidence import Terms
 from conformance.checks.follow_ups import Causes, causes_of, run_proper

@@ -100,6 +100,11 @@ class Witness:
         """From here on the stage is met under the nonce's base URL."""
         self._stages[nonce] = stage
 
+    def arrivals(self, case_id: str) -> int:
+        """How many requests of a case have arrived."""
+        with self._lock:
+            return self._attempts[case_id]
+
     def start(self) -> None:
         """Serve from here on."""
         self._here.start()

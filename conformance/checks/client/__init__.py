@@ -1,5 +1,6 @@
 """The checks of clients and of receivers of notifications, as `conformance.checks` has those of gateways.
 
+    terms           what verdicts depend on besides the traffic
     evidence        what happened, correlated: calls, what was seen and said of them, deliveries
     judging         what a check yields
     sending         DRV, SND, ROB
