@@ -12,7 +12,7 @@ Verdicts come from the traffic: a scenario's name is never asked for.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -34,6 +34,9 @@ EXTRA = "extra-call"
 
 IN_PLACE, ASKED_AGAIN, PROBE = "in place", "asked again", "probe"
 """Why: with parameters that the client was seen to send; the same call once more; to see whether it sends anything."""
+
+UNREADABLE = "unreadable"
+"""The kind of the notes on what arrived and is no HTTP: where, the error, and the head of it."""
 
 NEVER = "the request was never answered"
 AFTER = "the connection was closed after the answer's body, before the mark of its end"
@@ -212,7 +215,8 @@ class Delivery:
 class ClientEvidence:
     """A certification, correlated. `calls` in the order of the plan; `strays` with the call that was at hand.
 
-    `memo` is for what checks have worked out of it and use again.
+    `malformed`: by call, what arrived while it was at hand and could not be read. `memo` is for what checks have worked
+    out of it and use again.
     """
 
     terms: ClientTerms
@@ -220,6 +224,7 @@ class ClientEvidence:
     deliveries: list[Delivery] = field(default_factory=list)
     strays: list[tuple[Seen, Call | None]] = field(default_factory=list)
     notes: tuple[Note, ...] = ()
+    malformed: Mapping[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -241,6 +246,7 @@ class ClientEvidence:
                 evidence.deliveries.append(Delivery(case, exchanges, tuple(talk.results[case.id])))
         by_id = {call.case.id: call for call in evidence.calls}
         evidence.strays = [(each, by_id.get(talk.at_hand(each.exchange.sent_at) or "")) for each in seen[STRAY]]
+        evidence.malformed = talk.malformed(record.notes)
         return evidence
 
     @property
@@ -336,6 +342,14 @@ class _Talk:
             extra,
             of,
         )
+
+    def malformed(self, notes: Iterable[Note]) -> dict[str, list[Mapping[str, Any]]]:
+        """What arrived and could not be read, by the call that was at hand."""
+        found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for note in notes:
+            if note.kind == UNREADABLE and (case_id := self.at_hand(note.at)) is not None:
+                found[case_id].append(note.detail)
+        return found
 
     def at_hand(self, at: float) -> str | None:
         """The case that the client was last asked for at that time."""
