@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from conformance.contract.commands import COMMANDS
-from conformance.contract.requirements import Actor, Requirement, catalogue
+from conformance.contract.requirements import Actor, Basis, Level, Requirement, catalogue
 from conformance.contract.schemas import violations
 from conformance.errors import SuiteError
 
@@ -32,8 +32,13 @@ ENTRY: dict[str, Any] = {
     "actor": "gateway",
     "title": "Something holds.",
     "source": "docs",
+    "basis": "docs",
+    "fact": "The documents say so.",
     "commands": "all",
 }
+
+# What nobody has to write down for it to bind.
+LOSSES = {Basis.MONEY, Basis.CREDENTIALS}
 
 by_id = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["id"])
 
@@ -81,6 +86,18 @@ def test_quote_that_is_not_verbatim_is_seen(quote: str) -> None:
     assert digest(quote) not in SEED_DIGESTS
 
 
+def test_every_must_rests_on_a_source_or_on_a_loss() -> None:
+    """A MUST has a sentence of the seed, a documented fact with its place, or money and credentials at stake."""
+    unfounded = [
+        r.id
+        for r in catalogue().requirements
+        if r.level is Level.MUST
+        and not (r.quote or (r.basis in LOSSES and r.fact) or (r.basis is Basis.DOCS and r.section))
+    ]
+
+    assert [] == unfounded
+
+
 def test_every_gateway_requirement_that_is_not_excluded_is_judged() -> None:
     """One verdict for each of its commands, none for an excluded one."""
     expected = [
@@ -120,8 +137,14 @@ def test_well_formed_entry_is_read() -> None:
         ({"actor": "operator"}, "operator"),
         ({"commands": ["fax"]}, "fax"),
         ({"commands": "some"}, "some"),
+        ({"basis": "habit"}, "habit"),
+        ({"basis": "practice"}, "SHOULD"),
+        ({"basis": "practice", "level": "SHOULD", "shared_level": "MUST"}, "SHOULD"),
+        ({"basis": "seed"}, "quote"),
         ({"source": "seed"}, "quote"),
         ({"quote": "Words that are not of the seed."}, "quote"),
+        ({"source": "seed", "basis": "seed", "quote": "Words of the seed."}, "fact"),
+        ({"fact": None}, "fact"),
     ],
     ids=[
         "unknown key",
@@ -130,8 +153,14 @@ def test_well_formed_entry_is_read() -> None:
         "unknown actor",
         "unknown command",
         "unknown group of commands",
-        "seed without quote",
+        "unknown basis",
+        "a MUST that rests on practice",
+        "a MUST that rests on practice where the account is exclusive",
+        "basis seed without quote",
+        "source seed without quote",
         "quote without seed",
+        "fact beside a quote",
+        "docs without a fact",
     ],
 )
 def test_spoilt_entry_is_an_error_of_the_suite(change: dict[str, Any], word: str) -> None:
@@ -145,7 +174,7 @@ def test_spoilt_entry_is_an_error_of_the_suite(change: dict[str, Any], word: str
     assert violations("requirement", spoilt)
 
 
-@pytest.mark.parametrize("key", ["id", "level", "actor", "title", "source", "commands"])
+@pytest.mark.parametrize("key", ["id", "level", "actor", "title", "source", "basis", "commands"])
 def test_entry_without_a_required_key_is_an_error_of_the_suite(key: str) -> None:
     """No key has a silent default that changes what is judged."""
     spoilt = {name: value for name, value in ENTRY.items() if name != key}

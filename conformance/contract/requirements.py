@@ -26,6 +26,16 @@ class Level(StrEnum):
     SHOULD = "SHOULD"
 
 
+class Basis(StrEnum):
+    """What a requirement's level rests on. Only a SHOULD rests on practice."""
+
+    SEED = "seed"  # a sentence of the provider's guide, which `Requirement.quote` holds
+    DOCS = "docs"  # a fact of the provider's reference pages and SDKs
+    MONEY = "money"  # paying, or crediting, twice or for nothing
+    CREDENTIALS = "credentials"  # handing the account to somebody else
+    PRACTICE = "practice"  # this suite's reading, where the contract is silent
+
+
 class Actor(StrEnum):
     """Who has to keep a requirement."""
 
@@ -51,8 +61,8 @@ class Requirement:
     """One falsifiable statement of the contract.
 
     `commands` are the names that it is judged for, one verdict each; `(None,)` where it belongs to no command.
-    `quote` is the seed's wording (None for `source == "docs"`), `section` the part of docs/contract.md. `needs`: what a
-    client has to offer for it to apply.
+    `basis` is what its level rests on: `quote`, the seed's wording, or else `fact`, one sentence. `section` is the part
+    of docs/contract.md that tells more. `needs`: what a client has to offer for it to apply.
     """
 
     id: str
@@ -60,8 +70,10 @@ class Requirement:
     actor: Actor
     title: str
     source: str
+    basis: Basis
     commands: tuple[str | None, ...]
     quote: str | None = None
+    fact: str | None = None
     section: str | None = None
     shared_level: Level | None = None
     condition: str | None = None
@@ -72,11 +84,12 @@ class Requirement:
     def from_entry(cls, entry: dict[str, Any]) -> Requirement:
         """One `[[requirement]]` table of the catalogue.
 
-        Raises SuiteError for an unknown key, level, actor or command, and for a seed requirement without its quote.
+        Raises SuiteError for an unknown key, level, actor, basis or command, for a basis without its quote or fact, and
+        for a MUST that rests on practice.
         """
         try:
             fields = {**entry, "commands": _commands(entry["commands"])}
-            for key, kind in (("level", Level), ("actor", Actor), ("shared_level", Level)):
+            for key, kind in (("level", Level), ("actor", Actor), ("basis", Basis), ("shared_level", Level)):
                 if key in fields:
                     fields[key] = kind(fields[key])
             fields["needs"] = frozenset(map(Offer, entry.get("needs", ())))
@@ -85,9 +98,20 @@ class Requirement:
             raise SuiteError(
                 f"requirement {entry.get('id', entry)!r} of the catalogue cannot be read: {error}"
             ) from error
-        if (requirement.source == "seed") != (requirement.quote is not None):
-            raise SuiteError(f"requirement {requirement.id}: a quote is for source 'seed', got {requirement.source!r}")
+        if problem := requirement._unfounded():
+            raise SuiteError(f"requirement {requirement.id}: {problem}")
         return requirement
+
+    def _unfounded(self) -> str | None:
+        """In words, why its level does not follow from its basis; None if it does."""
+        quoted = self.basis is Basis.SEED
+        if quoted != (self.quote is not None) or quoted != (self.source == "seed"):
+            return f"a quote is for source and basis 'seed', got {self.source!r} and {self.basis.value!r}"
+        if quoted != (self.fact is None):
+            return f"a fact is for every basis but 'seed', got basis {self.basis.value!r}"
+        if self.basis is Basis.PRACTICE and Level.MUST in (self.level, self.shared_level):
+            return "basis 'practice' is for SHOULD alone"
+        return None
 
     def level_for(self, *, exclusive_account: bool) -> Level:
         """The level in a run: some bind less where others use the same account."""
