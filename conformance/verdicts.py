@@ -13,7 +13,7 @@ code), never the conclusion: a subject that falls short is not conformant, whoev
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -22,6 +22,7 @@ from conformance.checks import CHECKS
 from conformance.checks.client import CLIENT_CHECKS
 from conformance.checks.client.evidence import ClientEvidence
 from conformance.checks.client.terms import ClientTerms
+from conformance.checks.client.unsent import coverage_of_calls, instead
 from conformance.checks.coverage import Coverage, Covered
 from conformance.checks.evidence import Terms
 from conformance.checks.follow_ups import Causes, causes_of, run_proper
@@ -134,7 +135,7 @@ class Judged:
 
         A run in which nothing was exercised is never 0.
         """
-        if self.gave_up:
+        if self.gave_up and not _broken_by_itself(self.verdicts):
             return Conclusion.INCONCLUSIVE.exit_code
         if self.stale or any(v.verdict is Verdict.FAIL for v in self.verdicts):
             return Conclusion.NON_CONFORMANT.exit_code
@@ -187,7 +188,7 @@ def judge(
     whole = heard.terms.settled_at is not None and heard.terms.obstacle is None and not chosen
     return Judged(
         verdicts,
-        Conclusion.INCONCLUSIVE if heard.gave_up else conclude(verdicts),
+        Conclusion.INCONCLUSIVE if heard.gave_up and not _broken_by_itself(verdicts) else conclude(verdicts),
         heard.accepted,
         heard.coverage,
         expectations,
@@ -241,14 +242,25 @@ def _hear_client(record: Record, expectations: Expectations, day: date) -> _Hear
         why = _not_applicable(requirement, command, evidence)
         if why is None:
             tally.add_all(CLIENT_CHECKS[requirement.id](evidence, command))
-            verdicts.append(_verdict(requirement, command, terms, tally))
+            verdicts.append(_explained(_verdict(requirement, command, terms, tally), evidence))
         else:
             level, not_applicable = requirement.level, Verdict.NOT_APPLICABLE
             verdicts.append(RequirementVerdict(requirement, command, level, not_applicable, detail=why))
         tallies.append(tally)
     accepted = sum(any(seen.agreed == OK for seen in call.seen) for call in evidence.calls)
-    # A driver that cannot be kept alive has shown too little of its client to conclude anything.
-    return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, gave_up=evidence.terms.gave_up is not None)
+    coverage = coverage_of_calls(evidence)
+    # A driver that cannot be kept alive has shown too little of its client to conclude that it keeps the contract.
+    return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, coverage, evidence.terms.gave_up is not None)
+
+
+def _explained(verdict: RequirementVerdict, evidence: ClientEvidence) -> RequirementVerdict:
+    """The verdict; where no traffic bears on it, with what happened instead."""
+    if verdict.reason is not Reason.NO_TRAFFIC or evidence.terms.observed:
+        return verdict
+    happened = instead(evidence, verdict.command)
+    if happened is None and evidence.terms.out_of_time is not None:
+        happened = Reason.INTERRUPTED, evidence.terms.out_of_time
+    return verdict if happened is None else replace(verdict, reason=happened[0], detail=happened[1])
 
 
 def _not_applicable(requirement: Requirement, command: str | None, evidence: ClientEvidence) -> str | None:
@@ -269,6 +281,8 @@ def day_of(record: Record) -> date:
     return datetime.fromisoformat(record.settings["started_at"]).astimezone(UTC).date()
 
 
+DRIVER_LIVES = "DRV-01"
+
 # What is said of a requirement that was seen to be broken, by how binding it is.
 _BROKEN = {Level.MUST: Verdict.FAIL, Level.SHOULD: Verdict.WARN}
 
@@ -280,6 +294,11 @@ def conclude(verdicts: tuple[RequirementVerdict, ...]) -> Conclusion:
     if any(v.hinders for v in verdicts) or not any(v.verdict is Verdict.PASS for v in verdicts):
         return Conclusion.INCONCLUSIVE
     return Conclusion.CONFORMANT
+
+
+def _broken_by_itself(verdicts: Iterable[RequirementVerdict]) -> bool:
+    """Whether a MUST is known to be broken, other than by the deaths of a driver that could not be kept alive."""
+    return any(v.verdict in (Verdict.FAIL, Verdict.KNOWN) and v.requirement.id != DRIVER_LIVES for v in verdicts)
 
 
 def _verdict(requirement: Requirement, command: str | None, terms: Terms, tally: Tally) -> RequirementVerdict:

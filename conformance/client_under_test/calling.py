@@ -13,10 +13,9 @@ circuit breaker does; it is waited for. What came of it stands in the journal, a
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from conformance.checks.client.evidence import ASKED_AGAIN, EXTRA, IN_PLACE, PROBE
@@ -59,9 +58,9 @@ def call_first_again(bench: Bench) -> None:
         call = again(bench.cases, first)
         bench.plan([call.case])
         answer = bench.invoke(call)
-        if bench.sent(call) or answer is None or not bench.caller.taken:
+        if bench.sent(call) or answer is None or not bench.caller.taken[call.case.command or ""]:
             return
-        if bench.caller.in_place(call) or not bench.caller.sends_again():
+        if not bench.caller.in_place(call) and not bench.caller.sends_again():
             return
 
 
@@ -83,7 +82,7 @@ class Caller:
     _waiting: list[Call] = field(default_factory=list)
     _silent: bool = False
     _recovered_s: float = 0.0
-    _rotating: dict[str, Iterator[int]] = field(default_factory=dict)
+    _turns: Counter[str] = field(default_factory=Counter)
 
     def make(self, calls: Iterable[Call]) -> None:
         """Make all of them, then what was left open by some."""
@@ -127,9 +126,8 @@ class Caller:
         """Parameters of the command that were sent; others each time, for a client may hold a repetition back."""
         command = call.case.command or ""
         known = self.taken[command]
-        if command not in self._rotating:
-            self._rotating[command] = cycle(range(min(len(known), 1 << 10)))
-        return known[next(self._rotating[command])]
+        self._turns[command] += 1
+        return known[self._turns[command] % len(known)]
 
     def _extra(self, call: Call, why: str, scenario: Scenario, params: Mapping[str, str]) -> bool:
         """A further call that is made because of that one; whether it became a request."""

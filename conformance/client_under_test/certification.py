@@ -183,7 +183,7 @@ class Bench:
             answer = self.driver.ask(message, case_id, min(within_s, left_s))
         except Death as death:
             if death.how is How.HANG and left_s < within_s:
-                raise OutOfTime(f"{death.detail}, and that was all the time that was left") from death
+                raise self.patience.out_of_time from death
             self._note(death)
             # Of an answer that came twice the first one had seemed to be well.
             self._deaths = 1 + (self._deaths_before if death.how is How.TWICE else self._deaths)

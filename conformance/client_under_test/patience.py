@@ -52,8 +52,15 @@ class Patience:
         """How much of the certification's time is left. Raises OutOfTime if none is."""
         left = self.begun + self.settings.within_s - time.monotonic()
         if left <= 0:
-            raise OutOfTime(f"the {self.settings.within_s:g} s that a certification may take were used up")
+            raise self.out_of_time
         return left
+
+    @property
+    def out_of_time(self) -> OutOfTime:
+        """To be raised when none is left."""
+        return OutOfTime(
+            f"the {self.settings.within_s:g} s in which calls are made were used up; --product asks for less"
+        )
 
     def timeout_s(self, call: Call) -> float:
         """The time-out that the client is given for a call."""

@@ -30,10 +30,11 @@ PREFIXES = (4, 5, 6)
 
 @dataclass(frozen=True, slots=True)
 class ParamClass:
-    """A class of calls by what is in their parameters."""
+    """A class of calls by what is in their parameters; `drawn` from the values of the calls, rather than known."""
 
     name: str
     holds: Callable[[Params], bool]
+    drawn: bool = False
 
 
 def classes_for(command: str, calls: Sequence[Params]) -> list[ParamClass]:
@@ -57,8 +58,8 @@ def classes_for(command: str, calls: Sequence[Params]) -> list[ParamClass]:
     return found
 
 
-def _member(name: str, member: str, holds: Callable[[str], bool]) -> ParamClass:
-    return ParamClass(name, lambda params: isinstance(value := params.get(member), str) and holds(value))
+def _member(name: str, member: str, holds: Callable[[str], bool], *, drawn: bool = False) -> ParamClass:
+    return ParamClass(name, lambda params: isinstance(value := params.get(member), str) and holds(value), drawn)
 
 
 def _given(member: str) -> ParamClass:
@@ -100,6 +101,7 @@ def _beginning(member: str, values: Sequence[str]) -> Iterator[ParamClass]:
                 f"{member} that begins with {prefix}",
                 member,
                 lambda value, prefix=prefix: value.startswith(prefix),  # type: ignore[misc]
+                drawn=True,
             )
 
 
@@ -121,12 +123,14 @@ def _bounds(member: str, values: Sequence[int], shown: str, measure: Callable[[s
             f"{member} of {shown.format(value)} or more",
             member,
             lambda text, value=value: _measured(text, measure) >= value,  # type: ignore[misc]
+            drawn=True,
         )
     for value in values[:-1]:
         yield _member(
             f"{member} of {shown.format(value)} or less",
             member,
             lambda text, value=value: _measured(text, measure) <= value,  # type: ignore[misc]
+            drawn=True,
         )
 
 

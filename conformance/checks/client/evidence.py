@@ -257,7 +257,7 @@ class ClientEvidence:
 
     def lacking(self, offer: Offer, command: str | None) -> str | None:
         """In words, why an offer that a requirement needs is not there for `command`; None if it is."""
-        if offer is Offer.INVOCATIONS and command is not None and self._unsupported(command):
+        if offer is Offer.INVOCATIONS and command is not None and self.unsupported(command):
             return f"the client says that it does not support {command}"
         if offer is Offer.APPLIED and self._never_counts(command):
             return "the client does not tell how often a result was applied"
@@ -268,7 +268,7 @@ class ClientEvidence:
         told = [result for each in self.deliveries_of(command) for result in each.results]
         return bool(told) and all(result.answer.get("applied") is None for result in told)
 
-    def _unsupported(self, command: str) -> bool:
+    def unsupported(self, command: str) -> bool:
         """Whether the client, which declares the command, says so of each call of it."""
         calls = list(self.of_command(command))
         return any(call.unsupported for call in calls) and not any(call.said for call in calls)
@@ -347,7 +347,7 @@ class _Talk:
         """What arrived and could not be read, by the call that was at hand."""
         found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for note in notes:
-            if note.kind == UNREADABLE and (case_id := self.at_hand(note.at)) is not None:
+            if note.kind == UNREADABLE and (case_id := self.at_hand(note.noted_at)) is not None:
                 found[case_id].append(note.detail)
         return found
 

@@ -1,7 +1,8 @@
 """SND-13, SND-14, RDG-12: each call is valid, so each becomes a request; and where none was sent, that is said.
 
+    coverage_of_calls   the classes of payloads of all calls, and what of them became a request
     refusals        the calls of a command that the client refuses, grouped by what is in them
-    instead         in words, what happened where no request of a command came at all
+    instead         what happened where no request of a command came at all
 
 A call is taken for refused only beside a call that was sent at the same time: a client that sends nothing at all for a
 while (an open circuit breaker, no way to the suite) has not refused what was in the call.
@@ -9,13 +10,14 @@ while (an open circuit breaker, no way to the suite) has not refused what was in
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from conformance.checks.client.classes import ONE_SMS, classes_for
+from conformance.checks.client.classes import ONE_SMS, ParamClass, classes_for
 from conformance.checks.client.evidence import ASKED_AGAIN, Call, ClientEvidence
 from conformance.checks.client.judging import ClientCheck, broken, kept
+from conformance.checks.coverage import CallCoverage, Covered
 from conformance.checks.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
 from conformance.checks.reading import OK
 from conformance.contract.commands import COMMANDS
@@ -26,8 +28,10 @@ REJECTED = "rejected-locally"
 NO_CLASS = "calls that have nothing in common"
 EVERY_CALL = "every call"
 
-# A bound that only one call is beyond is none that was seen.
-LEAST_OF_A_BOUND = 2
+# Classes are claims. One that is drawn from the calls themselves needs several of them; and where it would take many
+# classes to tell what is refused, or they tell less than half of it, it is not for what is in the calls.
+LEAST_DRAWN = 3
+MOST_CLASSES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +57,49 @@ class _Fates:
     open: list[tuple[Call, Reason, str]] = field(default_factory=list)
 
 
+def coverage_of_calls(evidence: ClientEvidence) -> tuple[Covered, ...]:
+    """What the calls have exercised, and what of it has arrived."""
+    terms = evidence.terms
+    commands = [name for name in terms.commands if name in terms.declared and not evidence.unsupported(name)]
+    coverage = CallCoverage(terms.lacks)
+    for name in commands:
+        for call in evidence.of_command(name):
+            if call.asked_at is not None and call.extra is None:
+                coverage.see(name, call.case.request.body, arrived=reached(evidence, call))
+    return coverage.of(commands)
+
+
 def refusals(evidence: ClientEvidence, command: str) -> list[Refusal]:
     """The calls that the client refuses, grouped: as few classes as will do, of each no call was sent."""
     fates = _fates(evidence, command)
     if fates.refused and not fates.sent:
         return [Refusal(EVERY_CALL, tuple(fates.refused), len(fates.refused))]
-    groups: list[Refusal] = []
-    left = list(fates.refused)
     classes = classes_for(command, [call.params for call in (*fates.refused, *fates.sent)])
-    refused_alone = [each for each in classes if not any(each.holds(call.params) for call in fates.sent)]
+    left, groups = list(fates.refused), []
+    for refusal in _by_class([each for each in classes if not _any_in(each, fates.sent)], fates.refused):
+        groups.append(refusal)
+        left = [call for call in left if call not in refusal.calls]
+    if len(groups) > MOST_CLASSES or len(left) > len(fates.refused) / 2:
+        groups, left = [], fates.refused
+    unlike = [Refusal(NO_CLASS, tuple(left), len(left) + len(fates.sent))] if left else []
+    return [*groups, *unlike]
+
+
+def _by_class(classes: Sequence[ParamClass], calls: Sequence[Call]) -> Iterator[Refusal]:
+    """The calls by the class that most of them are in, then those that are left likewise."""
+    left = list(calls)
     while left:
-        found = [(each.name, [call for call in left if each.holds(call.params)]) for each in refused_alone]
-        found = [(name, calls) for name, calls in found if len(calls) >= (LEAST_OF_A_BOUND if _is_bound(name) else 1)]
-        name, calls = max(found, key=lambda pair: len(pair[1]), default=(NO_CLASS, left))
-        total = len(calls) if name != NO_CLASS else len(left) + len(fates.sent)
-        groups.append(Refusal(name, tuple(calls), total))
-        gone = {call.case.id for call in calls}
-        left = [call for call in left if call.case.id not in gone]
-    return groups
+        found = [(each, [call for call in left if each.holds(call.params)]) for each in classes]
+        found = [(each, having) for each, having in found if len(having) >= (LEAST_DRAWN if each.drawn else 1)]
+        if not found:
+            return
+        best, having = max(found, key=lambda pair: len(pair[1]))
+        yield Refusal(best.name, tuple(having), sum(best.holds(call.params) for call in calls))
+        left = [call for call in left if call not in having]
 
 
-def _is_bound(name: str) -> bool:
-    return name.endswith((" or more", " or less"))
+def _any_in(each: ParamClass, calls: Iterable[Call]) -> bool:
+    return any(each.holds(call.params) for call in calls)
 
 
 def is_long(call: Call) -> bool:
@@ -84,15 +109,29 @@ def is_long(call: Call) -> bool:
     return any(isinstance(text, str) and len(text) > ONE_SMS for text in texts)
 
 
-def instead(evidence: ClientEvidence, command: str | None) -> str | None:
-    """In words, what happened where none of the calls of a command became a request; None where one did."""
+def instead(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
+    """What happened where none of the calls of a command became a request; None where one did.
+
+    Where nothing at all has arrived, that is told of all commands together; it may be the way that is missing.
+    """
+    if command is not None and (nothing := instead(evidence, None)) is not None:
+        return nothing
     calls = [call for call in evidence.of_command(command) if call.asked_at is not None]
-    if not calls or any(_reached(evidence, call) for call in calls):
+    if not calls or any(reached(evidence, call) for call in calls):
         return None
     of_command = f" of {command}" if command else ""
     answered = [call for call in calls if call.said is not None or call.unsupported]
     said = f"; {_words(answered)}" if answered else ""
-    return f"none of {len(calls)} calls{of_command} became a request{said}{_astray(evidence, calls)}"
+    reason = Reason.ENVIRONMENT if command is None and _no_way(evidence, answered) else Reason.NO_TRAFFIC
+    return reason, f"none of {len(calls)} calls{of_command} became a request{said}{_astray(evidence, calls)}"
+
+
+def _no_way(evidence: ClientEvidence, answered: Sequence[Call]) -> bool:
+    """Whether, of what the client says where nothing has arrived, anything speaks of the way and not of the calls."""
+    if evidence.terms.proxies:
+        return True
+    own = {REJECTED, None}
+    return any(call.said is not None and not call.said.accepted and call.said.error not in own for call in answered)
 
 
 def _astray(evidence: ClientEvidence, calls: Sequence[Call]) -> str:
@@ -116,7 +155,7 @@ def _words(calls: Sequence[Call]) -> str:
 # --- What became of each call
 
 
-def _reached(evidence: ClientEvidence, call: Call) -> bool:
+def reached(evidence: ClientEvidence, call: Call) -> bool:
     """Whether a request came of the call, be it at another address."""
     return bool(call.seen) or call.case.id in _strays(evidence)
 
@@ -139,30 +178,37 @@ def _fates(evidence: ClientEvidence, command: str) -> _Fates:
 def _told_apart(evidence: ClientEvidence, command: str) -> _Fates:
     fates = _Fates()
     calls = list(evidence.of_command(command))
-    extras: dict[str, list[Call]] = {}
+    extras: dict[str, list[Call]] = defaultdict(list)
     for call in calls:
         if call.of is not None:
-            extras.setdefault(call.of, []).append(call)
+            extras[call.of].append(call)
     for call in calls:
         if call.extra is not None or call.case.earlier is not None:
             continue
-        tries = [call, *(each for each in extras.get(call.case.id, ()) if each.extra == ASKED_AGAIN)]
-        others = [each for each in extras.get(call.case.id, ()) if each.extra != ASKED_AGAIN]
-        if any(_reached(evidence, each) for each in tries):
+        tries = [call, *(each for each in extras[call.case.id] if each.extra == ASKED_AGAIN)]
+        others = [each for each in extras[call.case.id] if each.extra != ASKED_AGAIN]
+        if any(reached(evidence, each) for each in tries):
             fates.sent.append(call)
-        elif call.asked_at is None:
-            fates.open.append((call, Reason.INTERRUPTED, evidence.terms.out_of_time or "the run was cut off before"))
-        elif call.deaths:
-            fates.open.append((call, Reason.PRECONDITION, "the driver failed over a call before anything was sent"))
-        elif call.said is None and not call.unsupported:
-            fates.open.append((call, Reason.INTERRUPTED, "the run ended before the client said what became of a call"))
+        elif (unheard := _unheard(evidence, call)) is not None:
+            fates.open.append((call, *unheard))
         elif call.said is not None and call.said.accepted:
             pass  # SND-01
-        elif any(_reached(evidence, each) for each in others) or _sends_nothing_of(evidence, command, call):
+        elif any(reached(evidence, each) for each in others) or _sends_nothing_of(evidence, command, call):
             fates.refused.append(call)
         else:
-            fates.open.append((call, *_why_open(evidence, command, call)))
+            fates.open.append((call, *_why_open(evidence, call)))
     return fates
+
+
+def _unheard(evidence: ClientEvidence, call: Call) -> tuple[Reason, str] | None:
+    """Why the client has not said what became of a call, if it has not."""
+    if call.asked_at is None:
+        return Reason.INTERRUPTED, evidence.terms.out_of_time or "the run was cut off before every call was made"
+    if call.deaths:
+        return Reason.PRECONDITION, "the driver failed over a call before anything was sent"
+    if call.said is None and not call.unsupported:
+        return Reason.INTERRUPTED, "the run ended before the client said what became of a call"
+    return None
 
 
 def _sends_nothing_of(evidence: ClientEvidence, command: str, call: Call) -> bool:
@@ -173,20 +219,20 @@ def _sends_nothing_of(evidence: ClientEvidence, command: str, call: Call) -> boo
     """
     if evidence.malformed.get(call.case.id):
         return True
-    if any(_reached(evidence, each) for each in evidence.of_command(command)):
+    if any(reached(evidence, each) for each in evidence.of_command(command)):
         return False
     since = call.asked_at or 0.0
-    if any(each.asked_at is not None and each.asked_at > since and _reached(evidence, each) for each in evidence.calls):
+    if any(each.asked_at is not None and each.asked_at > since and reached(evidence, each) for each in evidence.calls):
         return True
     rejected = call.said is not None and call.said.error == REJECTED
     return (rejected or call.unsupported) and not evidence.terms.proxies
 
 
-def _why_open(evidence: ClientEvidence, command: str, call: Call) -> tuple[Reason, str]:
+def _why_open(evidence: ClientEvidence, call: Call) -> tuple[Reason, str]:
     nothing = instead(evidence, None)
     if nothing is not None:
-        return Reason.ENVIRONMENT, nothing
-    return Reason.PRECONDITION, f"for a while the client sent no call at all, {command} among them; {_words([call])}"
+        return nothing
+    return Reason.PRECONDITION, f"for a while the client sent no call at all; {_words([call])}"
 
 
 # --- The checks
@@ -215,13 +261,20 @@ def _finding(evidence: ClientEvidence, refusal: Refusal) -> Finding:
     message = f"{refusal.name}: never became a request ({count}); {_words(refusal.calls)}"
     member, _, how = refusal.name.partition(" ")
     if how == "given":
-        message += f'; a client that does not offer {member} says so in its hello: "lacks": ["{member}"]'
+        message += said_to_be_lacking(first, member)
     return Finding(
         message + _astray(evidence, refusal.calls),
         case=first.case.id,
         count=len(refusal.calls),
         others=tuple(call.case.id for call in others),
     )
+
+
+def said_to_be_lacking(call: Call, member: str) -> str:
+    """In words, what a client says that does not offer an optional member; nothing of any other member."""
+    if member in resolved(f"{COMMANDS[call.case.command or ''].folder}/request")["required"]:
+        return ""
+    return f'; a client that does not offer {member} says so in its hello: "lacks": ["{member}"]'
 
 
 def rejected_only_if_unsent(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
@@ -233,7 +286,7 @@ def rejected_only_if_unsent(evidence: ClientEvidence, command: str | None) -> It
         if call.said.error != REJECTED:
             yield kept(last)
         elif last.agreed != OK:
-            yield broken(call, f"the client says that it has sent nothing ({_words([call])}), and a request arrived")
+            yield broken(call, f"a request arrived, and the client says {call.said.in_its_words}", last)
 
 
 CHECKS: dict[str, ClientCheck] = {

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from conformance.journal import Record
 from conformance.reporting.clients import about_client, not_applicable
 from conformance.reporting.comparing import Change, Comparison, told
+from conformance.reporting.coverage import exercised
 from conformance.reporting.expected import told_stale
 from conformance.reporting.figures import Figures
 from conformance.reporting.likeness import alike
@@ -227,7 +228,7 @@ def _coverage_plots(document: Mapping[str, Any]) -> Iterator[tuple[str, Markup]]
     """For each command, how many classes of payloads of each kind were exercised."""
     groups: dict[str, dict[str, list[bool]]] = {}
     for found in document.get("coverage", ()):
-        groups.setdefault(found["command"], {}).setdefault(found["kind"], []).append(found["sent"] > 0)
+        groups.setdefault(found["command"], {}).setdefault(found["kind"], []).append(exercised(found, document))
     for command, kinds in groups.items():
         bars = [Bar(kind, sum(sent), len(sent), strange=not all(sent)) for kind, sent in kinds.items()]
         yield command, bar_chart(f"classes of payloads of {command} that were exercised", bars)
@@ -239,7 +240,7 @@ def _coverage(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for found in document.get("coverage", ()):
         groups.setdefault((found["kind"], found["command"], found["member"] or ""), []).append(found)
     for (kind, command, member), classes in groups.items():
-        missing = [found["class"] for found in classes if not found["sent"]]
+        missing = [found["class"] for found in classes if not exercised(found, document)]
         yield {
             "about": " ".join(filter(None, (kind, command, member))),
             "classes": len(classes),
