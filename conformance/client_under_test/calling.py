@@ -58,7 +58,9 @@ def call_first_again(bench: Bench) -> None:
         call = again(bench.cases, first)
         bench.plan([call.case])
         answer = bench.invoke(call)
-        if bench.sent(call) or answer is None or not bench.caller.taken[call.case.command or ""]:
+        if bench.sent(call) or answer is None or answer.get("outcome") == "accepted":
+            return
+        if not bench.caller.taken[call.case.command or ""]:
             return
         if not bench.caller.in_place(call) and not bench.caller.sends_again():
             return
@@ -139,16 +141,15 @@ class Caller:
 
     def _catch_up(self) -> None:
         """Make the calls once more that nothing could be told of, as soon as the client sends anything."""
-        waiting, self._waiting = self._waiting, []
-        if not waiting or (self._silent and not self.sends_again()):
-            return
-        for call in spread(waiting):
+        waiting, self._waiting = spread(self._waiting), []
+        while waiting and (not self._silent or self.sends_again()):
+            call = waiting.pop(0)
             if not self.taken[call.case.command or ""]:
                 continue  # it has not sent any call of the command
-            if self._extra(call, ASKED_AGAIN, call.scenario, call.params):
-                continue
-            if not self.in_place(call) and not self._extra(call, IN_PLACE, SENDING, self._params(call)):
-                return  # it sends nothing once more
+            sent = self._extra(call, ASKED_AGAIN, call.scenario, call.params) or self.in_place(call)
+            if not sent and not self._extra(call, IN_PLACE, SENDING, self._params(call)):
+                self._silent = True  # once more
+                waiting.insert(0, call)
 
     def _ask_again(self) -> None:
         """Try refused parameters once more: what is sent now was not refused for itself."""

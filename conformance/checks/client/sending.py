@@ -256,7 +256,13 @@ def as_at_first(evidence: ClientEvidence, command: str | None) -> Iterator[Judge
 def _sends_nothing(evidence: ClientEvidence, call: Call) -> str | None:
     """In words, that the client did not send another call either when the first one was repeated, if that is so."""
     others = [each for each in evidence.calls if each.of == call.case.id]
-    if reached(evidence, call) or call.said is None or not others or any(reached(evidence, each) for each in others):
+    if (
+        reached(evidence, call)
+        or call.said is None
+        or call.said.accepted
+        or not others
+        or any(reached(evidence, each) for each in others)
+    ):
         return None
     return f"the client sent no call at all when the first one was repeated, and says {call.said.in_its_words}"
 

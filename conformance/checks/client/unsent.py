@@ -2,6 +2,7 @@
 
     coverage_of_calls   the classes of payloads of all calls, and what of them became a request
     refusals        the calls of a command that the client refuses, grouped by what is in them
+    left_open       why calls were not sent, other than for what is in them
     instead         what happened where no request of a command came at all
 
 A call is taken for refused only beside a call that was sent at the same time: a client that sends nothing at all for a
@@ -124,6 +125,14 @@ def instead(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str]
     said = f"; {_words(answered)}" if answered else ""
     reason = Reason.ENVIRONMENT if command is None and _no_way(evidence, answered) else Reason.NO_TRAFFIC
     return reason, f"none of {len(calls)} calls{of_command} became a request{said}{_astray(evidence, calls)}"
+
+
+def left_open(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
+    """Why some calls of a command were not sent that the client has not refused either; None if there are none."""
+    if command is None:
+        return None
+    open_ones = _fates(evidence, command).open
+    return next(((reason, detail) for call, reason, detail in open_ones if call.said is not None), None)
 
 
 def _no_way(evidence: ClientEvidence, answered: Sequence[Call]) -> bool:
