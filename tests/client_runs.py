@@ -79,6 +79,8 @@ class Certification:
     settled: bool = True
     interrupted: bool = False
     gave_up: str | None = None
+    out_of_time: str | None = None
+    proxies: tuple[str, ...] = ()
     judged: tuple[str, ...] = ("sms",)
     cases: list[Case] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
@@ -89,7 +91,7 @@ class Certification:
         """What every certification has."""
         self.cases.append(Case("stray", None, Kind.INVOKE, "stray", "stray", Request("GET", BASE)))
 
-    def call(
+    def call(  # noqa: PLR0913 - what varies
         self,
         *sent: Sent,
         said: Mapping[str, Any] | None = ACCEPTED,
@@ -97,8 +99,13 @@ class Certification:
         params: Mapping[str, Any] | None = None,
         death: str | None = None,
         earlier: str | None = None,
+        extra: tuple[str, Case] | None = None,
+        asked: bool = True,
     ) -> Case:
-        """A call of the client, the requests that came of it, and what it said; `death`: how its driver died."""
+        """A call of the client, the requests that came of it, and what it said; `death`: how its driver died.
+
+        `extra`: why it was made because of which other call. Where it was not `asked` for, it was only planned.
+        """
         number = len(self.cases)
         path = f"/n/{number:016x}/api/v2/{command}"
         method = COMMANDS[command].method
@@ -108,6 +115,11 @@ class Certification:
         )
         self.cases.append(case)
         at = 100.0 * number
+        if not asked:
+            return case
+        if extra is not None:
+            detail = {"case": case.id, "why": extra[0], "of": extra[1].id}
+            self.notes.append(Note(number, "extra-call", detail, at, at))
         self._say(case.id, Direction.TO, {"cmd": "invoke", "id": f"m{number}"}, at)
         ended = at
         for attempt, one in enumerate(sent, start=1):
@@ -123,6 +135,12 @@ class Certification:
         """A request to no base URL, while the last call is at hand."""
         at = 100.0 * (len(self.cases) - 1) + 0.5
         self._exchange(self.cases[0], 1, Sent(target=target, status=404), at, target, b"{}")
+
+    def unreadable(self, head: str, error: str) -> None:
+        """Something that is no HTTP, while the last call is at hand."""
+        at = 100.0 * (len(self.cases) - 1) + 0.5
+        detail = {"where": "witness", "product": None, "error": error, "head": head}
+        self.notes.append(Note(len(self.notes) + 1, "unreadable", detail, at, at))
 
     def _exchange(  # noqa: PLR0913, PLR0917 - what varies
         self, case: Case, attempt: int, one: Sent, since: float, path: str, body: bytes
@@ -176,6 +194,10 @@ class Certification:
             "lacks": list(self.lacks),
         }
         notes = [Note(0, "hello", hello, 0.0, 0.0), *self.notes]
+        if self.proxies:
+            notes.append(Note(996, "environment", {"proxies": list(self.proxies)}, 0.0, 0.0))
+        if self.out_of_time:
+            notes.append(Note(997, "out-of-time", {"detail": self.out_of_time, "left": 1}, 0.0, 0.0))
         if self.gave_up:
             notes.append(Note(998, "gave-up", {"deaths": 3, "detail": self.gave_up}, 0.0, 0.0))
         if self.settled:

@@ -58,9 +58,7 @@ class Patience:
     @property
     def out_of_time(self) -> OutOfTime:
         """To be raised when none is left."""
-        return OutOfTime(
-            f"the {self.settings.within_s:g} s in which calls are made were used up; --product asks for less"
-        )
+        return OutOfTime(f"the {self.settings.within_s:g} s for calls were used up; with --product there are fewer")
 
     def timeout_s(self, call: Call) -> float:
         """The time-out that the client is given for a call."""

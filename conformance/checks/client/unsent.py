@@ -95,7 +95,7 @@ def _by_class(classes: Sequence[ParamClass], calls: Sequence[Call]) -> Iterator[
         if not found:
             return
         best, having = max(found, key=lambda pair: len(pair[1]))
-        yield Refusal(best.name, tuple(having), sum(best.holds(call.params) for call in calls))
+        yield Refusal(best.name, tuple(having), len(having))
         left = [call for call in left if call not in having]
 
 
