@@ -50,7 +50,8 @@ class Settings:
     `observe`: where to listen for a client that is run by hand; it ends after `observe_for_s`, or when nothing has come
     for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
     `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `patience_s`: how much
-    longer than its time-out the client may take. `expectations`: what is known to fall short. `redact`: values that are
+    longer than its time-out the client may take. `expectations`: what is known to fall short; `strict`: a broken SHOULD
+    counts as a failure. `redact`: values that are
     written down nowhere. `catalogue_url`: where reports link to. Raises UsageError for what cannot be used.
     """
 
@@ -67,6 +68,7 @@ class Settings:
     resend_window_s: float = DEFAULT_RESEND_WINDOW_S
     patience_s: float = DEFAULT_PATIENCE_S
     expectations: Expectations | None = None
+    strict: bool = False
     redact: tuple[str, ...] = field(default=(), repr=False)
     catalogue_url: str | None = None
 
@@ -124,6 +126,7 @@ class Settings:
             "max_examples": self.max_examples,
             "seed": self.seed,
             "expectations": self.expectations.recorded() if self.expectations else None,
+            "strict": self.strict,
             "timeout_s": self.timeout_s,
             "resend_window_s": self.resend_window_s,
             "patience_s": self.patience_s,
