@@ -24,7 +24,7 @@ from conformance.checks import CHECKS
 from conformance.checks.client import CLIENT_CHECKS
 from conformance.checks.client.evidence import ClientEvidence
 from conformance.checks.client.terms import ClientTerms
-from conformance.checks.client.unsent import coverage_of_calls, instead, left_open
+from conformance.checks.client.unsent import coverage_of_calls, why_no_traffic
 from conformance.checks.coverage import Coverage, Covered
 from conformance.checks.evidence import Terms
 from conformance.checks.follow_ups import Causes, causes_of, run_proper
@@ -307,11 +307,7 @@ def _hear_client(record: Record, standard: _Standard) -> _Heard:
 
 def _explained(verdict: RequirementVerdict, evidence: ClientEvidence) -> RequirementVerdict:
     """The verdict; where no traffic bears on it, with what happened instead."""
-    if verdict.reason is not Reason.NO_TRAFFIC or evidence.terms.observed:
-        return verdict
-    happened = instead(evidence, verdict.command) or left_open(evidence, verdict.command)
-    if happened is None and evidence.terms.out_of_time is not None:
-        happened = Reason.INTERRUPTED, evidence.terms.out_of_time
+    happened = why_no_traffic(evidence, verdict.command) if verdict.reason is Reason.NO_TRAFFIC else None
     return verdict if happened is None else replace(verdict, reason=happened[0], detail=happened[1])
 
 

@@ -2,7 +2,7 @@
 
     coverage_of_calls   the classes of payloads of all calls, and what of them became a request
     refusals        the calls of a command that the client refuses, grouped by what is in them
-    left_open       why calls were not sent, other than for what is in them
+    why_no_traffic  what happened instead of the traffic that a requirement needs
     instead         what happened where no request of a command came at all
 
 A call is taken for refused only beside a call that was sent at the same time: a client that sends nothing at all for a
@@ -125,6 +125,14 @@ def instead(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str]
     said = f"; {_words(answered)}" if answered else ""
     reason = Reason.ENVIRONMENT if command is None and _no_way(evidence, answered) else Reason.NO_TRAFFIC
     return reason, f"none of {len(calls)} calls{of_command} became a request{said}{_astray(evidence, calls)}"
+
+
+def why_no_traffic(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
+    """What happened instead of the traffic that a requirement of a command needs; None if that cannot be told."""
+    if evidence.terms.observed:
+        return None
+    late = evidence.terms.out_of_time
+    return instead(evidence, command) or left_open(evidence, command) or (late and (Reason.INTERRUPTED, late)) or None
 
 
 def left_open(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
@@ -256,7 +264,7 @@ def becomes_a_request(*, long: bool) -> ClientCheck:
         found = [refusal for refusal in refusals(evidence, command) if refusal.long is long]
         fates = _fates(evidence, command)
         unknown = [each for each in fates.open if is_long(each[0]) is long]
-        yield from (_finding(evidence, refusal) for refusal in found)
+        yield from (finding for refusal in found for finding in _findings(evidence, refusal))
         yield from (Unobserved(reason, detail) for _, reason, detail in unknown)
         if found or not unknown:  # what is not known of some calls is not made good by others
             yield from (Kept() for call in fates.sent if is_long(call) is long)
@@ -264,19 +272,13 @@ def becomes_a_request(*, long: bool) -> ClientCheck:
     return check
 
 
-def _finding(evidence: ClientEvidence, refusal: Refusal) -> Finding:
-    first, *others = refusal.calls
-    count = f"{len(refusal.calls)} of {refusal.total} calls"
-    message = f"{refusal.name}: never became a request ({count}); {_words(refusal.calls)}"
+def _findings(evidence: ClientEvidence, refusal: Refusal) -> Iterator[Finding]:
+    """One for each call, in the same words."""
+    message = f"{refusal.name}: never became a request ({len(refusal.calls)} of {refusal.total} calls)"
     member, _, how = refusal.name.partition(" ")
-    if how == "given":
-        message += said_to_be_lacking(first, member)
-    return Finding(
-        message + _astray(evidence, refusal.calls),
-        case=first.case.id,
-        count=len(refusal.calls),
-        others=tuple(call.case.id for call in others),
-    )
+    lacking = said_to_be_lacking(refusal.calls[0], member) if how == "given" else ""
+    message += f"; {_words(refusal.calls)}{lacking}{_astray(evidence, refusal.calls)}"
+    yield from (broken(call, message) for call in refusal.calls)
 
 
 def said_to_be_lacking(call: Call, member: str) -> str:
