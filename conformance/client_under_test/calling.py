@@ -70,7 +70,7 @@ def call_what_waits(bench: Bench) -> None:
     """The last part: each of these calls may take all the time that is left."""
     for call in bench.postponed:
         bench.plan([call.case])
-        bench.caller.make([call])
+        bench.invoke(call)
 
 
 @dataclass(slots=True)
@@ -87,9 +87,15 @@ class Caller:
     _turns: Counter[str] = field(default_factory=Counter)
 
     def make(self, calls: Iterable[Call]) -> None:
-        """Make all of them, then what was left open by some."""
-        for call in calls:
-            self._make(call)
+        """Make all of them that there is time for, then what was left open by some."""
+        patience, left = self.bench.patience, list(calls)
+        while left:
+            if patience.hurries:
+                left.sort(key=patience.expects_s)
+            if not patience.spares(left[0]):
+                self.bench.note_out_of_time(patience.out_of_time)
+                break
+            self._make(left.pop(0))
         self._catch_up()
         self._ask_again()
 
