@@ -41,6 +41,9 @@ MOST_DEATHS = 3
 # A client whose time-out cannot be set has so long to give up (interfaces, "Driver protocol").
 OWN_TIMEOUT_S = 90.0
 
+# A request without an answer is held open for so many time-outs and so long after that.
+HELD_TIMEOUTS, HELD_AFTER_S = 2, 1.0
+
 # A driver that is asked for what it knows already has it at hand.
 RESULT_WITHIN_S = 10.0
 
@@ -99,6 +102,16 @@ class Bench:
         own = "timeout" in self.hello.lacks
         return (OWN_TIMEOUT_S if own else self.settings.timeout_s) + self.settings.patience_s
 
+    @property
+    def hold_s(self) -> float:
+        """How long a client may wait for the end of an answer before it counts as one that waits for ever.
+
+        Beyond its time-out, for a busy machine and for time-outs in whole seconds.
+        """
+        if "timeout" in self.hello.lacks:
+            return OWN_TIMEOUT_S
+        return HELD_TIMEOUTS * self.settings.timeout_s + HELD_AFTER_S
+
     def plan(self, cases: Sequence[Case]) -> None:
         """Record what is going to happen."""
         self.planned += len(cases)
@@ -109,10 +122,14 @@ class Bench:
 
         `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp.
         """
-        setting = Setting(call.nonce, self.witness.redirect_of(call.nonce))
+        settings, command = self.settings, call.case.command or ""
+        setting = Setting(
+            call.nonce, self.witness.redirect_of(call.nonce), settings.timeout_s, settings.advised_delay_s
+        )
         account = Account(self.credential.key, self.credential.secret)
         gateway = Gateway(account, call.scenario.staging(setting), int(call.nonce, 16))
-        self.witness.open(call.nonce, Stage(call.case.id, gateway, before_answer))
+        watch_s = settings.advised_delay_s if COMMANDS[command].moves_money else settings.resend_window_s
+        self.witness.open(call.nonce, Stage(call.case.id, gateway, before_answer, watch_s, self.hold_s))
         message = {
             "cmd": "invoke",
             "id": call.message_id,
@@ -120,13 +137,13 @@ class Bench:
             "base_url": self.witness.base_url(call.nonce),
             "consumer_key": self.credential.key,
             "consumer_secret": self.credential.secret,
-            "timeout_s": self.settings.timeout_s,
+            "timeout_s": settings.timeout_s,
             "params": dict(call.params),
         }
         answer = self._asked(message, call.case.id, self.within_s)
         if answer is not None and answer.get("outcome") == "accepted" and isinstance(answer.get("request_id"), str):
             accepted = Accepted(answer["request_id"], call.case.id)
-            self.accepted.setdefault(call.case.command or "", []).append(accepted)
+            self.accepted.setdefault(command, []).append(accepted)
         self.tick()
         return answer
 
@@ -178,7 +195,8 @@ class Bench:
         return hello
 
     def _note(self, death: Death) -> None:
-        self.journal.note("death", {"case": death.case_id, "how": death.how.value, "detail": death.detail})
+        detail = {"case": death.case_id, "how": death.how.value, "detail": death.detail, "at": death.at}
+        self.journal.note("death", detail)
 
 
 # What a part of a certification does; it plans its own cases first.

@@ -18,7 +18,7 @@ from hashlib import blake2b
 from random import Random
 from typing import Self
 
-from conformance.client_under_test.scenarios import SCENARIOS, SENDING, Scenario
+from conformance.client_under_test.scenarios import OPENING, SCENARIOS, SENDING, Scenario
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import resolved, violations
 from conformance.errors import SuiteError
@@ -71,13 +71,22 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call that the client is asked for. `case.request` is what a lawful client would send, without headers."""
+    """One call that the client is asked for. `case.request` is what a lawful client would send, without headers.
+
+    `opening`: the call that is made directly before it at the same base URL, if any, for a connection to be kept.
+    """
 
     case: Case
     scenario: Scenario
     nonce: str
     message_id: str
     params: Mapping[str, str]
+    opening: Call | None = None
+
+    @property
+    def in_order(self) -> tuple[Call, ...]:
+        """The call, after the one that is made before it."""
+        return (self,) if self.opening is None else (self.opening, self)
 
 
 class Cases:
@@ -94,15 +103,17 @@ class Cases:
         self._count += 1
         return blake2b(f"{self._seed}/{purpose}/{self._count}".encode(), digest_size=NONCE_BYTES).hexdigest()
 
-    def call(self, command: str, scenario: Scenario, aspect: str, params: Mapping[str, str]) -> Call:
-        """A call of `command`, to meet `scenario`."""
-        nonce = self.name("nonce")
+    def call(
+        self, command: str, scenario: Scenario, aspect: str, params: Mapping[str, str], opening: Call | None = None
+    ) -> Call:
+        """A call of `command`, to meet `scenario`; at the base URL of `opening`, if there is one."""
+        nonce = self.name("nonce") if opening is None else opening.nonce
         method = COMMANDS[command].method
         body = b"" if method == "GET" else json.dumps(params, ensure_ascii=False).encode()
         url = f"{self._url}/n/{nonce}{self._base_path}/{command}"
         case_id = f"{command}/{aspect.replace(' ', '-')}/{self._count}"
         case = Case(case_id, command, Kind.INVOKE, aspect, case_id, Request(method, url, (), body))
-        return Call(case, scenario, nonce, self.name("message"), dict(params))
+        return Call(case, scenario, nonce, self.name("message"), dict(params), opening)
 
 
 def calls_of(cases: Cases, commands: Sequence[str], max_examples: int, seed: int) -> list[Call]:
@@ -110,11 +121,21 @@ def calls_of(cases: Cases, commands: Sequence[str], max_examples: int, seed: int
 
     What a client may send again comes early, so that the time in which it would is one in which the others are made.
     """
-    calls = [call for command in commands for call in _calls_of(cases, command, max_examples, seed)]
+    calls = [
+        call
+        for command in commands
+        for call in _calls_of(cases, command, max_examples, seed, first=command == commands[0])
+    ]
     if not calls:
         return []
     first = replace(calls[0], case=replace(calls[0].case, aspect=FIRST))
-    return [first, *sorted(calls[1:], key=lambda call: not call.scenario.watched)]
+    ordered = [first, *sorted(calls[1:], key=lambda call: (not call.scenario.watched, not _moves_money(call)))]
+    return [each for call in ordered for each in call.in_order]
+
+
+def _moves_money(call: Call) -> bool:
+    """Whether it has to be watched for longest, and so comes first."""
+    return COMMANDS[call.case.command or ""].moves_money
 
 
 def again(cases: Cases, first: Call) -> Call:
@@ -123,15 +144,18 @@ def again(cases: Cases, first: Call) -> Call:
     return replace(call, case=replace(call.case, earlier=first.case.id))
 
 
-def _calls_of(cases: Cases, command: str, max_examples: int, seed: int) -> Iterator[Call]:
+def _calls_of(cases: Cases, command: str, max_examples: int, seed: int, *, first: bool) -> Iterator[Call]:
     payloads = valid_payloads(COMMANDS[command], Constraints(), max_examples, seed)
     for payload in payloads:
         yield cases.call(command, SENDING, payload.aspect, _params(payload))
     for aspect, params in _telling(command, payloads[0]):
         yield cases.call(command, SENDING, aspect, params)
-    others = fresh_payloads(COMMANDS[command], Constraints(), len(SCENARIOS), seed, payloads)
-    for scenario, payload in zip(SCENARIOS, others, strict=True):
-        yield cases.call(command, scenario, scenario.name, _params(payload))
+    scenarios = [scenario for scenario in SCENARIOS if first or not scenario.once]
+    wanted = len(scenarios) + sum(scenario.reuses for scenario in scenarios)
+    others = iter(fresh_payloads(COMMANDS[command], Constraints(), wanted, seed, payloads))
+    for scenario in scenarios:
+        opening = cases.call(command, OPENING, OPENING.name, _params(next(others))) if scenario.reuses else None
+        yield cases.call(command, scenario, scenario.name, _params(next(others)), opening)
 
 
 def _telling(command: str, sample: ValidPayload) -> Iterator[tuple[str, dict[str, str]]]:

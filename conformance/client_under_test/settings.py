@@ -31,6 +31,10 @@ DEFAULT_TIMEOUT_S = 2.0
 # wait 5 to 10 seconds, and nobody can have looked into it in less than two.
 DEFAULT_RESEND_WINDOW_S = 2.0
 
+# What moves money is not sent again by itself within this time of a 500 or a lost answer: 5 to 10 seconds are advised
+# (contract, "Responses").
+DEFAULT_ADVISED_DELAY_S = 5.0
+
 # How much longer than its time-out a client may take for a call: time to wait and ask again where that is lawful.
 DEFAULT_PATIENCE_S = 15.0
 
@@ -42,9 +46,10 @@ class Settings:
     `driver`: the command line that starts a driver. `callback_url`: a receiver that is examined without one.
     `observe`: where to listen for a client that is run by hand; it ends after `observe_for_s`, or when nothing has come
     for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
-    `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `patience_s`: how much
-    longer than its time-out the client may take. `expectations`: what is known to fall short. `redact`: values that are
-    written down nowhere. `catalogue_url`: where reports link to. Raises UsageError for what cannot be used.
+    `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `advised_delay_s`: how
+    long clients are advised to wait before they do that; `patience_s`: how much longer than its time-out the client may
+    take. `expectations`: what is known to fall short. `redact`: values that are written down nowhere. `catalogue_url`:
+    where reports link to. Raises UsageError for what cannot be used.
     """
 
     driver: str | None = None
@@ -58,6 +63,7 @@ class Settings:
     report_dir: Path = Path("reports")
     timeout_s: float = DEFAULT_TIMEOUT_S
     resend_window_s: float = DEFAULT_RESEND_WINDOW_S
+    advised_delay_s: float = DEFAULT_ADVISED_DELAY_S
     patience_s: float = DEFAULT_PATIENCE_S
     expectations: Expectations | None = None
     redact: tuple[str, ...] = field(default=(), repr=False)
@@ -113,6 +119,7 @@ class Settings:
             "expectations": self.expectations.recorded() if self.expectations else None,
             "timeout_s": self.timeout_s,
             "resend_window_s": self.resend_window_s,
+            "advised_delay_s": self.advised_delay_s,
             "patience_s": self.patience_s,
             "catalogue_url": self.catalogue_url,
         }
