@@ -123,9 +123,7 @@ class Bench:
         `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp.
         """
         settings, command = self.settings, call.case.command or ""
-        setting = Setting(
-            call.nonce, self.witness.redirect_of(call.nonce), settings.timeout_s, settings.advised_delay_s
-        )
+        setting = Setting(call.nonce, self.witness.redirect_of(call.nonce), settings.timeout_s)
         account = Account(self.credential.key, self.credential.secret)
         gateway = Gateway(account, call.scenario.staging(setting), int(call.nonce, 16))
         watch_s = settings.advised_delay_s if COMMANDS[command].moves_money else settings.resend_window_s

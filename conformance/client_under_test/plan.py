@@ -150,7 +150,9 @@ def _calls_of(cases: Cases, command: str, max_examples: int, seed: int, *, first
         yield cases.call(command, SENDING, payload.aspect, _params(payload))
     for aspect, params in _telling(command, payloads[0]):
         yield cases.call(command, SENDING, aspect, params)
-    scenarios = [scenario for scenario in SCENARIOS if first or not scenario.once]
+    # A GET may be sent again whenever its connection dies.
+    repeatable = COMMANDS[command].method == "GET"
+    scenarios = [each for each in SCENARIOS if (first or not each.once) and not (repeatable and each.reuses)]
     wanted = len(scenarios) + sum(scenario.reuses for scenario in scenarios)
     others = iter(fresh_payloads(COMMANDS[command], Constraints(), wanted, seed, payloads))
     for scenario in scenarios:

@@ -56,7 +56,7 @@ ENVELOPE = (
 
 
 def _failing(name: str, summary: str, staging: Staging, *, reuses: bool = False, once: bool = False) -> Scenario:
-    """A failure that is over once the delay has passed that clients are advised to wait before they send again."""
+    """A failure of one request, after which something may be sent again."""
     return Scenario(name, summary, recovering(staging), watched=True, reuses=reuses, once=once)
 
 

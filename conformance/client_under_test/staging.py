@@ -1,6 +1,6 @@
 """How the gateway behaves that a client meets: each way one small function from what is known of a case.
 
-    Setting         what a way of behaving may depend on: the case's nonce, the host that redirects lead to, times
+    Setting         what a way of behaving may depend on: the case's nonce, the host that redirects lead to
     accepting … dripping    makers of behaviours, of which `conformance.client_under_test.scenarios` is made
     recovering              makes of a gateway that fails one that works again later
 
@@ -39,13 +39,12 @@ DRIPS_IN_A_TIMEOUT = 4
 class Setting:
     """`nonce` is the case's own, for texts that no client can know; `elsewhere`: its base URL at another host.
 
-    `timeout_s` is the client's; `advised_delay_s`: how long clients are advised to wait after a failure.
+    `timeout_s` is the client's time-out.
     """
 
     nonce: str
     elsewhere: str
     timeout_s: float = 2.0
-    advised_delay_s: float = 5.0
 
 
 Staging = Callable[[Setting], Behaviour]
@@ -116,21 +115,16 @@ def dripping() -> Staging:
 
 
 def recovering(failing: Staging) -> Staging:
-    """Fails as `failing` does; a request after the advised delay is accepted.
+    """Fails the first request as `failing` does, and accepts what comes after it.
 
-    So a client that waits as it is advised to is done with its first attempt, and what comes sooner meets the failure.
+    Whether a client sends again, and how soon, is seen by then; one that waits as it is advised to is not kept waiting.
     """
 
     def staging(setting: Setting) -> Behaviour:
         behaviour = failing(setting)
-        first_at: float | None = None
 
         def failed(reply: Reply, moment: Moment) -> Reply:
-            nonlocal first_at
-            first_at = moment.now if first_at is None else first_at
-            if moment.now - first_at >= setting.advised_delay_s:
-                return reply
-            for change in behaviour.reply:
+            for change in behaviour.reply if moment.count == 1 else ():
                 reply = change(reply, moment)
             return reply
 

@@ -40,7 +40,7 @@ OUTLASTED = ", and the client was still waiting when the suite closed the connec
 
 REUSED = ", on a connection that had carried an answer before"
 UNUSED = ", on a new connection, though one was kept open at the base URL"
-"""What the journal says of an answer that was lost on purpose where the client had a connection to use again."""
+"""What the journal says of an answer that was lost on purpose: whether the client has used a connection again."""
 
 _TARGET = re.compile(r"/n/(?P<nonce>[0-9a-f]+)(?P<rest>/.*)")
 
@@ -191,10 +191,10 @@ class Witness:
         return self._journal.sent(case_id, attempt, request, time.monotonic(), time.time())
 
     def _connection(self, nonce: str, channel: Channel) -> str:
-        """What the journal says of the connection: something only where the client had one to use again."""
-        if nonce not in self._kept_open:
-            return ""
-        return REUSED if was_used(channel) else UNUSED
+        """What the journal says of the connection; nothing of a new one where the base URL had none to use again."""
+        if was_used(channel):
+            return REUSED
+        return UNUSED if nonce in self._kept_open else ""
 
     async def _reply(self, visit: Visit, reply: Reply, wire: Wire) -> None:
         ending = Ending.BEFORE if reply.dropped else reply.ending

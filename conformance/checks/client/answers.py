@@ -23,6 +23,9 @@ USUAL_ID = re.compile(r"[0-9A-Za-z]{32}")
 # What a usual answer consists of.
 USUAL_MEMBERS = {"status_code", "description", "request_id", "organization"}
 
+# Within this time a client goes on that has waited for nothing else.
+PROMPT_S = 1.0
+
 SayingRule = Callable[[Call, Said, Seen], Iterator[str]]
 
 
@@ -188,11 +191,11 @@ def gives_up(evidence: ClientEvidence, command: str | None) -> Iterator[Judgemen
         if not any(seen.unanswered for seen in call.seen):
             continue
         endless = [death for death in call.deaths if waits_for_ever(call, death)]
-        outlasting = next((seen for seen in call.seen if seen.outlasted and not _was_told(call, seen)), None)
+        outlasting = next((seen for seen in call.seen if seen.outlasted), None)
         if endless:
             failure = next(seen.exchange.failure for seen in call.seen if seen.unanswered)
             yield broken(call, f"{failure}, and the client waits: {endless[0]['detail']}")
-        elif outlasting is not None:
+        elif outlasting is not None and _goes_on_with(call, outlasting):
             open_s = (outlasting.exchange.answered_at or 0.0) - outlasting.exchange.sent_at
             yield broken(call, f"{outlasting.exchange.failure}, after {open_s:.1f} s", outlasting)
         elif call.said is None and not any(sends_again_later(call, death) for death in call.deaths):
@@ -201,10 +204,16 @@ def gives_up(evidence: ClientEvidence, command: str | None) -> Iterator[Judgemen
             yield kept(call.seen[0])
 
 
-def _was_told(call: Call, seen: Seen) -> bool:
-    """Whether the caller was told while the request was still open: the client leaves its connection, and goes on."""
+def _goes_on_with(call: Call, seen: Seen) -> bool:
+    """Whether the client did nothing until the suite closed the connection, and then went on.
+
+    One that gives up on an answer may leave its connection open: its caller is told before that, or it does not go on
+    with the end of the connection, but after a pause of its own, or by sending again while it is still open.
+    """
     ended = seen.exchange.answered_at
-    return call.said is not None and ended is not None and call.said.at < ended
+    later = [each.exchange.sent_at for each in call.seen if each.number > seen.number]
+    later += [] if call.said is None else [call.said.at]
+    return ended is not None and bool(later) and 0.0 <= min(later) - ended < PROMPT_S
 
 
 CHECKS: dict[str, ClientCheck] = {

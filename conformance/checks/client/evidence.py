@@ -40,7 +40,7 @@ OUTLASTED = ", and the client was still waiting when the suite closed the connec
 
 REUSED = ", on a connection that had carried an answer before"
 UNUSED = ", on a new connection, though one was kept open at the base URL"
-"""What follows there if the client could have used a connection again, by whether it did."""
+"""What follows there if the client has used a connection again, and if it has not, although it could."""
 
 SUCCESS_DESCRIPTION = "Operation successful"
 """The description of the seed's sample, which the witness uses where it wants to be unremarkable."""
@@ -243,7 +243,7 @@ class Seen:
 
     @property
     def reused(self) -> bool | None:
-        """Whether it came on a connection that was used before; None where there was none to use."""
+        """Whether it came on a connection that was used before; None for a new one where there was none to use."""
         failure = self.exchange.failure or ""
         return failure.endswith(REUSED) if failure.endswith((REUSED, UNUSED)) else None
 
