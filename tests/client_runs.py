@@ -24,7 +24,7 @@ SAMPLE_ID = "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"
 JSON_TYPE = ("Content-Type", "application/json")
 HEADERS: Headers = (("authorization", BASIC), ("content-type", "application/json"), ("accept", "application/json"))
 PARAMS = {"phone_number": "254712345678", "sender_id": "Statum", "message": "Habari"}
-RESEND_WINDOW_S = 2.0
+RESEND_WINDOW_S, ADVISED_DELAY_S = 2.0, 5.0
 SETTLED_AT = 10_000.0
 
 # So long after the request the answer is written.
@@ -35,7 +35,8 @@ ANSWERED_AFTER_S = 0.01
 class Sent:
     """A request and its answer.
 
-    `after_s`: seconds since the end of the one before. `answer`: members of the envelope beside the usual ones; `raw`
+    `after_s`: seconds since the end of the one before; `takes_s`: until its answer, or its end without one.
+    `answer`: members of the envelope beside the usual ones; `raw`
     a body instead of it; `status` and `code` the two statuses; `failure` why there is none.
     """
 
@@ -51,6 +52,7 @@ class Sent:
     version: str = "HTTP/1.1"
     failure: str | None = None
     after_s: float = 0.001
+    takes_s: float = ANSWERED_AFTER_S
 
 
 def without(headers: Headers, name: str) -> Headers:
@@ -89,16 +91,20 @@ class Certification:
         """What every certification has."""
         self.cases.append(Case("stray", None, Kind.INVOKE, "stray", "stray", Request("GET", BASE)))
 
-    def call(
+    def call(  # noqa: PLR0913 - what varies
         self,
         *sent: Sent,
         said: Mapping[str, Any] | None = ACCEPTED,
         command: str = "sms",
         params: Mapping[str, Any] | None = None,
         death: str | None = None,
+        said_after_s: float = 0.01,
         earlier: str | None = None,
     ) -> Case:
-        """A call of the client, the requests that came of it, and what it said; `death`: how its driver died."""
+        """A call of the client, the requests that came of it, and what it said; `death`: how its driver died.
+
+        `said_after_s`: how long after the last of the requests had ended.
+        """
         number = len(self.cases)
         path = f"/n/{number:016x}/api/v2/{command}"
         method = COMMANDS[command].method
@@ -113,9 +119,9 @@ class Certification:
         for attempt, one in enumerate(sent, start=1):
             ended = self._exchange(case, attempt, one, ended, path, body)
         if said is not None:
-            self._say(case.id, Direction.FROM, {"id": f"m{number}", **said}, ended + 0.01)
+            self._say(case.id, Direction.FROM, {"id": f"m{number}", **said}, ended + said_after_s)
         if death is not None:
-            detail = {"case": case.id, "how": death, "detail": f"it did {death}"}
+            detail = {"case": case.id, "how": death, "detail": f"it did {death}", "at": ended + said_after_s}
             self.notes.append(Note(number, "death", detail, ended, ended))
         return case
 
@@ -141,7 +147,7 @@ class Certification:
             raw = json.dumps({**envelope, **one.answer}).encode() if one.raw is None else one.raw
             response = Response(one.status, one.answer_headers, raw, one.version)
         number = len(self.exchanges) + 1
-        ended = at + ANSWERED_AFTER_S
+        ended = at + one.takes_s
         self.exchanges.append(Exchange(number, case.id, attempt, request, at, at, response, one.failure, ended))
         return ended
 
@@ -164,6 +170,7 @@ class Certification:
             "seed": 7,
             "timeout_s": 2.0,
             "resend_window_s": RESEND_WINDOW_S,
+            "advised_delay_s": ADVISED_DELAY_S,
             "patience_s": 15.0,
             "started_at": "2026-11-22T12:00:00.000+00:00",
             "credential": {"key": KEY, "secret": SECRET},

@@ -26,7 +26,14 @@ DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"
 Capsys = pytest.CaptureFixture[str]
 
 # What has to be waited for is waited for in each of these.
-QUICK = {"max_examples": 0, "seed": 7, "timeout_s": 0.3, "resend_window_s": 0.3, "patience_s": 5.0}
+QUICK = {
+    "max_examples": 0,
+    "seed": 7,
+    "timeout_s": 0.3,
+    "resend_window_s": 0.3,
+    "advised_delay_s": 0.5,
+    "patience_s": 5.0,
+}
 
 
 def driver(name: str) -> str:

@@ -124,7 +124,7 @@ def calls_of(cases: Cases, commands: Sequence[str], max_examples: int, seed: int
     calls = [
         call
         for command in commands
-        for call in _calls_of(cases, command, max_examples, seed, first=command == commands[0])
+        for call in _calls_of(cases, command, max_examples, seed, _scenarios_of(command, commands))
     ]
     if not calls:
         return []
@@ -144,15 +144,25 @@ def again(cases: Cases, first: Call) -> Call:
     return replace(call, case=replace(call.case, earlier=first.case.id))
 
 
-def _calls_of(cases: Cases, command: str, max_examples: int, seed: int, *, first: bool) -> Iterator[Call]:
+def _scenarios_of(command: str, commands: Sequence[str]) -> list[Scenario]:
+    """What a command is put before.
+
+    What is played once is played for a payment, if the client makes any: there most is at stake. A GET may be sent
+    again whenever its connection dies.
+    """
+    dearest = max(reversed(commands), key=lambda name: COMMANDS[name].moves_money)
+    repeatable = COMMANDS[command].method == "GET"
+    return [each for each in SCENARIOS if (command == dearest or not each.once) and not (repeatable and each.reuses)]
+
+
+def _calls_of(
+    cases: Cases, command: str, max_examples: int, seed: int, scenarios: Sequence[Scenario]
+) -> Iterator[Call]:
     payloads = valid_payloads(COMMANDS[command], Constraints(), max_examples, seed)
     for payload in payloads:
         yield cases.call(command, SENDING, payload.aspect, _params(payload))
     for aspect, params in _telling(command, payloads[0]):
         yield cases.call(command, SENDING, aspect, params)
-    # A GET may be sent again whenever its connection dies.
-    repeatable = COMMANDS[command].method == "GET"
-    scenarios = [each for each in SCENARIOS if (first or not each.once) and not (repeatable and each.reuses)]
     wanted = len(scenarios) + sum(scenario.reuses for scenario in scenarios)
     others = iter(fresh_payloads(COMMANDS[command], Constraints(), wanted, seed, payloads))
     for scenario in scenarios:

@@ -121,11 +121,17 @@ SCENARIOS: tuple[Scenario, ...] = (
     _failing("answer-503", "answered 503", refusing(503, "Not available")),
     # No answer
     _failing("lost-before", "the connection closes before the answer", lost(Ending.BEFORE)),
-    _failing("lost-reset", "the connection is reset before the answer", lost(Ending.RESET)),
+    _failing("lost-reset", "the connection is reset before the answer", lost(Ending.RESET), once=True),
     _failing("lost-middle", "the connection closes in the middle of the answer", lost(Ending.MIDDLE)),
     _failing("lost-after", "the connection closes at the end of the answer", lost(Ending.AFTER)),
     _failing("kept-alive-closed", "a kept-alive connection closes before the answer", lost(Ending.BEFORE), reuses=True),
-    _failing("kept-alive-reset", "a kept-alive connection is reset before it", lost(Ending.RESET), reuses=True),
+    _failing(
+        "kept-alive-reset",
+        "a kept-alive connection is reset before the answer",
+        lost(Ending.RESET),
+        reuses=True,
+        once=True,
+    ),
     _failing("never", "never answered", lost(Ending.NEVER)),
     _failing("stalled", "the answer stops in the middle, the connection stays open", lost(Ending.STALLED), once=True),
     _failing("dripping", "the answer comes a byte at a time, without an end", dripping(), once=True),
@@ -143,7 +149,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("body-says-402", "HTTP 200, status_code 402", disagreeing(200, 402, "Insufficient funds"), watched=True),
     _failing("body-says-500", "HTTP 200, status_code 500", disagreeing(200, 500, "Internal error")),
     Scenario("body-says-200", "HTTP 402, status_code 200", disagreeing(402, 200, "Operation successful"), watched=True),
-    _failing("500-says-200", "HTTP 500, status_code 200", disagreeing(500, 200, "Operation successful")),
+    _failing("500-says-200", "HTTP 500, status_code 200", disagreeing(500, 200, "Operation successful"), once=True),
     # Sent away
     Scenario("redirect", "sent to another host with 307", redirecting(307), watched=True),
     Scenario("redirect-302", "sent to another host with 302", redirecting(302), watched=True),

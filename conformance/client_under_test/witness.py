@@ -204,12 +204,13 @@ class Witness:
             await put(reply, wire, visit.request, visit.channel)
         elif ending.stays_open:
             self._troubled(visit)
-            held = False
+            closed_at = None
             try:
-                held = await put(reply, wire, visit.request, visit.channel, visit.hold_s)
+                closed_at = await put(reply, wire, visit.request, visit.channel, visit.hold_s)
             finally:  # it is lost when the client gives up, when it has waited for too long, or with the run's end
-                words = ending.value + visit.connection + OUTLASTED * held
-                self._journal.failed(visit.number, words, self._troubled(visit))
+                words = ending.value + visit.connection + ("" if closed_at is None else OUTLASTED)
+                at = self._troubled(visit)
+                self._journal.failed(visit.number, words, at if closed_at is None else closed_at)
         else:
             self._journal.failed(visit.number, ending.value + visit.connection, self._troubled(visit))
             await put(reply, wire, visit.request, visit.channel)
@@ -238,7 +239,8 @@ def _as_sent(reply: Reply, wire: Wire) -> Response:
     extra = {
         "Content-Encoding": "gzip" if wire.gzip else None,
         "Transfer-Encoding": "chunked" if wire.chunked and not wire.http_1_0 else None,
-        "Connection": "close" if wire.close or wire.http_1_0 else None,
+        "Connection": "close" if wire.close or wire.http_1_0 else "Upgrade" if wire.upgrade else None,
+        "Upgrade": "h2c" if wire.upgrade and not wire.close and not wire.http_1_0 else None,
     }
     headers = (*reply.headers, *((name, value) for name, value in extra.items() if value))
     return Response(reply.status, headers, body, "HTTP/1.0" if wire.http_1_0 else "HTTP/1.1")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import MutableMapping
 from typing import Any, NamedTuple, cast
 
@@ -132,11 +133,13 @@ def was_used(channel: Channel) -> bool:
     return connection.answers > 0
 
 
-async def put(reply: Reply, wire: Wire, request: Request, channel: Channel, hold_s: float | None = None) -> bool:
+async def put(
+    reply: Reply, wire: Wire, request: Request, channel: Channel, hold_s: float | None = None
+) -> float | None:
     """Write `reply` to `request` as `wire` has it, as far as its ending lets it.
 
-    A connection that stays open without a whole answer is closed after `hold_s`; True if that had to be done, because
-    the client went on waiting.
+    A connection that stays open without a whole answer is closed after `hold_s`. When that had to be done (monotonic
+    seconds), because the client went on waiting; None if it had not.
     """
     scope, receive, send = channel
     ending = Ending.BEFORE if reply.dropped else reply.ending
@@ -147,7 +150,7 @@ async def put(reply: Reply, wire: Wire, request: Request, channel: Channel, hold
         connection.answers += 1
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
-        return False
+        return None
     if ending in _BEGUN:
         headers, content = _BEGUN[ending](*rendered(reply, wire, None))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
@@ -155,13 +158,14 @@ async def put(reply: Reply, wire: Wire, request: Request, channel: Channel, hold
     # uvicorn takes a return before the connection is gone for a failure of the application.
     gone = asyncio.ensure_future(_gone(receive))
     try:
-        held = ending.stays_open and not await _left(gone, send, hold_s, _pace_s(reply))
-        if held or not ending.stays_open:
+        left = ending.stays_open and await _left(gone, send, hold_s, _pace_s(reply))
+        at = time.monotonic()
+        if not left:
             connection.end(resetting=ending is Ending.RESET)
         await gone
     finally:
         gone.cancel()
-    return held
+    return at if ending.stays_open and not left else None
 
 
 async def _gone(receive: Receive) -> None:
