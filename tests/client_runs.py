@@ -2,6 +2,7 @@
 
 Sent            a request as it reached the witness, and what it was answered; lawful unless told otherwise
 Certification   collects calls and gives a `Record`
+verdict, fell_short     what is said of that
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from conformance.contract.commands import COMMANDS
 from conformance.journal import Note, Record
 from conformance.traffic import Case, Direction, Exchange, Headers, Kind, Message, Request, Response
+from conformance.verdicts import Judged, RequirementVerdict, Verdict, judge
 
 KEY, SECRET = "Key2be989703d6", "S3cret~3P0R4q?>"
 BASIC = f"Basic {b64encode(f'{KEY}:{SECRET}'.encode()).decode()}"
@@ -190,3 +192,24 @@ class Certification:
         return Record(
             settings, tuple(self.cases), tuple(self.exchanges), (), tuple(notes), messages=tuple(self.messages)
         )
+
+
+def judged(certification: Certification) -> Judged:
+    """The verdicts on it."""
+    return judge(certification.record())
+
+
+def verdict(certification: Certification, id_: str, command: str | None = "sms") -> RequirementVerdict:
+    """The one on a requirement."""
+    return next(v for v in judged(certification).verdicts if (v.requirement.id, v.command) == (id_, command))
+
+
+def fell_short(certification: Certification) -> set[str]:
+    """The ids of what failed or warns."""
+    return {v.requirement.id for v in judged(certification).verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}
+
+
+def again(sent: Sent, *gaps: float) -> tuple[Sent, ...]:
+    """It, and the same after each of the gaps."""
+    fields = {name: getattr(sent, name) for name in sent.__dataclass_fields__ if name != "after_s"}
+    return (sent, *(Sent(**fields, after_s=gap) for gap in gaps))
