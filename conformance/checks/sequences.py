@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from conformance.checks.acceptance import INSUFFICIENT_FUNDS, accepted, account_obstacle, must_be_accepted
+from conformance.checks.acceptance import accepted, equal_bursts, must_be_accepted
 from conformance.checks.details import amount_asked, amount_told, comparable, compared
 from conformance.checks.evidence import BALANCE, Arrival, Evidence, Outcome, is_number
+from conformance.checks.excuses import INSUFFICIENT_FUNDS, Excuses, unjudgeable
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved, verdict_of
-from conformance.checks.refusals import twin_obstacle, unjudgeable
-from conformance.checks.request_ids import burst_of
+from conformance.checks.refusals import twin_obstacle
+from conformance.checks.request_ids import EQUAL, burst_of
 from conformance.traffic import Kind
 
 # Requests that are put beside a notification that tells of another one than its own. Those that ask for the same amount
@@ -43,20 +44,17 @@ def _accepted_after(
     evidence: Evidence, command: str | None, aspect: str, met: Callable[[Outcome], bool], unmet: str
 ) -> Iterator[Judgement]:
     """Steps of that aspect are accepted, where what went before them went as it should; else it is `unmet`."""
+    excuses = Excuses(evidence, command)
     for answer in evidence.final_of(command, Kind.REPEAT):
         if answer.aspect != aspect:
             continue
         earlier = evidence.earlier_of(answer)
         if earlier is None or not met(earlier):
             yield Unobserved(Reason.PRECONDITION, unmet, answer.number)
-        elif obstacle := _obstacle(evidence, answer):
+        elif obstacle := unjudgeable(answer) or twin_obstacle(evidence, answer) or excuses.of_account(answer):
             yield obstacle
         else:
             yield from verdict_of(answer, accepted(answer))
-
-
-def _obstacle(evidence: Evidence, answer: Outcome) -> Unobserved | None:
-    return unjudgeable(answer) or twin_obstacle(evidence, answer) or account_obstacle(answer)
 
 
 # --- What the account shows
@@ -115,14 +113,33 @@ def _balance(answer: Outcome) -> float | None:
 
 
 def _nothing_to_do_with_the_burst(evidence: Evidence, answer: Outcome) -> Unobserved | None:
-    """The excuse of a refusal where no other request of the burst for the same product was accepted.
+    """The excuse of a refusal that ordinary requests meet as well, where no other one of the burst was accepted.
 
     All of a burst go to one phone number: then it may be that number that is refused, by whomever it is asked for.
     """
     burst = (o for o in evidence.final_of(answer.command, Kind.BURST) if burst_of(o) == burst_of(answer))
     if answer.accepted or any(other.accepted for other in burst):
         return None
-    return Unobserved(Reason.PRECONDITION, "nothing of the burst was accepted for this product", answer.number)
+    return Excuses(evidence, answer.command).as_ordinary_ones(answer)
+
+
+DIFFERENT_AT_ONCE = must_be_accepted(Kind.BURST, lambda answer: answer.aspect != EQUAL, _nothing_to_do_with_the_burst)
+
+
+def accepted_at_once(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """CON-01: of different requests at the same moment all, of equal ones within a window one."""
+    yield from DIFFERENT_AT_ONCE(evidence, command)
+    excuses = Excuses(evidence, command)
+    for burst in equal_bursts(evidence, command).values():
+        taken = next((answer for answer in burst if answer.accepted), None)
+        excused = (excuses.of_account(answer) or excuses.as_ordinary_ones(answer) for answer in burst)
+        if taken is not None:
+            yield Kept(taken.number)
+        elif (obstacle := next(filter(None, excused), None)) is not None:
+            yield obstacle
+        else:
+            told = f"none of {len(burst)} equal requests at the same moment was accepted"
+            yield Finding.in_answer(burst[-1], told, pointer="/status_code", value=burst[-1].status)
 
 
 # --- Whose notification it is
@@ -139,6 +156,7 @@ def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterato
         arrival
         for arrival in evidence.arrivals
         if arrival.echo and arrival.answer and arrival.answer.command == command and not arrival.answer.shared
+        if arrival.answer.case_id not in evidence.contradictions  # NTF-19
     ]
     contradicting = [arrival for arrival in arrivals if arrival.echo and arrival.echo.contradicting]
     faithful = len(arrivals) - len(contradicting)
@@ -187,7 +205,7 @@ def _told_of(arrival: Arrival, command: str | None, other: Outcome) -> Finding:
 CHECKS: dict[str, Check] = {
     "IDM-04": after_rejection_is_accepted,
     "IDM-05": other_product_is_accepted,
-    "CON-01": must_be_accepted(Kind.BURST, lambda _: True, _nothing_to_do_with_the_burst),
+    "CON-01": accepted_at_once,
     "BAL-01": refusals_spend_nothing,
     "BAL-02": refusals_for_funds_spend_nothing,
     "NTF-23": tells_of_its_own_request,

@@ -48,8 +48,8 @@ class Settings:
     for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
     `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `advised_delay_s`: how
     long clients are advised to wait before they do that; `patience_s`: how much longer than its time-out the client may
-    take. `expectations`: what is known to fall short. `redact`: values that are written down nowhere. `catalogue_url`:
-    where reports link to. Raises UsageError for what cannot be used.
+    take. `expectations`: what is known to fall short; `strict`: a broken SHOULD counts as a failure. `redact`: values
+    that are written down nowhere. `catalogue_url`: where reports link to. Raises UsageError for what cannot be used.
     """
 
     driver: str | None = None
@@ -66,6 +66,7 @@ class Settings:
     advised_delay_s: float = DEFAULT_ADVISED_DELAY_S
     patience_s: float = DEFAULT_PATIENCE_S
     expectations: Expectations | None = None
+    strict: bool = False
     redact: tuple[str, ...] = field(default=(), repr=False)
     catalogue_url: str | None = None
 
@@ -117,6 +118,7 @@ class Settings:
             "max_examples": self.max_examples,
             "seed": self.seed,
             "expectations": self.expectations.recorded() if self.expectations else None,
+            "strict": self.strict,
             "timeout_s": self.timeout_s,
             "resend_window_s": self.resend_window_s,
             "advised_delay_s": self.advised_delay_s,

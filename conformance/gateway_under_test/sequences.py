@@ -19,8 +19,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from conformance.checks.evidence import BALANCE
+from conformance.checks.request_ids import EQUAL
 from conformance.contract.history import Asked, Forecast, History, Outcome, Rule
-from conformance.contract.schemas import parse_json
 from conformance.gateway_under_test.corpus import NEGATIVE, Group, in_order
 from conformance.generation.payloads import WINDOW_MEMBERS
 from conformance.traffic import Case, Kind
@@ -38,6 +38,9 @@ MESSAGE_STEPS = 4
 ACROSS_STEPS = 4
 # Two requests are enough to be taken for each other.
 AT_ONCE = 2
+# Of equal ones within a window one is accepted, however many there are. Several bursts of several find out a gateway
+# that looks first and notes down later. Where a run has limits, it is one burst of two: a gateway may accept them all.
+EQUAL_AT_ONCE, EQUAL_BURSTS = 4, 2
 
 # Shillings that are moved: next to nothing, and of as many different amounts as will tell requests apart. All of them,
 # and those a shilling apart, are lawful for airtime and for payments.
@@ -52,9 +55,10 @@ UNAFFORDABLE = "999999999999"
 # The command by which the account pays: what a refusal for lack of funds is looked for with.
 PAYS_OUT = "mpesa-wallet"
 
-# How a request of a walk is spoilt, now and then, so that the gateway has to reject it: it is not declared as JSON.
-SPOILT, SPOILT_AS = "other-content-type", "text/plain"
-SPOILT_IN = 4  # one of so many steps
+# How a request is spoilt so that the gateway has to reject it: something stands behind the end of its JSON object. The
+# payload itself is whole, for a gateway that looks at it too soon. What a gateway may be lenient about would not do.
+SPOILT, SPOILT_BY, SPOILT_BREAKAGE = "not-json", b"}", "something behind the end"
+SPOILT_IN = 4  # one of so many steps of a walk
 
 
 def sequences(plan: CommandPlan) -> Iterator[Group]:
@@ -68,6 +72,10 @@ def sequences(plan: CommandPlan) -> Iterator[Group]:
         first, second = plan.fresh().members, plan.fresh().members
         yield _walk(plan, MESSAGE_STEPS, [first, second], Random(plan.seed("walk")))
     yield _burst("same-product", [(plan, members) for members in _at_once(plan)])
+    if plan.command.window_s is not None:
+        limited = plan.settings.bounds.any
+        for _ in range(1 if limited else EQUAL_BURSTS):
+            yield _equal_burst(plan, AT_ONCE if limited else EQUAL_AT_ONCE)
 
 
 # --- What is sent: payloads that nobody else has, and what is similar to them
@@ -143,7 +151,7 @@ class _Steps:
 
     def ask(self, plan: CommandPlan, members: Members, *, spoilt: bool = False) -> Forecast:
         """The next step, labelled by what is forecast for it."""
-        body = _encoded(members)
+        body = _encoded(members) + (SPOILT_BY if spoilt else b"")
         forecast = self._history.forecast(_asked("", plan.command.name, body, lawful=not spoilt), 0.0)
         case = self._labelled(plan, body, forecast)
         self.cases.append(case)
@@ -157,8 +165,7 @@ class _Steps:
         first = self._first.get(plan.command.name)
         twin = first.id if first else None
         if forecast.rule is Rule.UNLAWFUL:
-            headers = plan.headers(content_type=SPOILT_AS)
-            return plan.case(Kind.MALFORMED, SPOILT, body, headers=headers, twin=twin or plan.reference)
+            return _spoilt(plan, body, twin or plan.reference)
         # Where no request of this run shows that none of an earlier run stands in the way, nothing can be concluded.
         unproven = plan.command.window_s is not None and twin is None
         if forecast.because is None or unproven:
@@ -171,6 +178,10 @@ class _Steps:
         return in_order(*self.cases)
 
 
+def _spoilt(plan: CommandPlan, body: bytes, twin: str | None) -> Case:
+    return plan.case(Kind.MALFORMED, SPOILT, body, keyword=SPOILT_BREAKAGE, twin=twin)
+
+
 def asked(case: Case) -> Asked:
     """A planned case as the model sees it; KeyError if it is of no command."""
     return _asked(case.id, case.command or "", case.request.body, lawful=case.kind not in NEGATIVE)
@@ -178,8 +189,8 @@ def asked(case: Case) -> Asked:
 
 def _asked(name: str, command: str, body: bytes, *, lawful: bool) -> Asked:
     try:
-        members = parse_json(body)
-    except ValueError:
+        members, _ = json.JSONDecoder().raw_decode(body.decode())  # a spoilt one has more behind its end
+    except (ValueError, RecursionError):
         members = None
     phone, amount = (members.get(PHONE), members.get(AMOUNT)) if isinstance(members, dict) else (None, None)
     pair = (phone, amount) if isinstance(phone, str) and isinstance(amount, str) else None
@@ -285,6 +296,14 @@ def _burst(aspect: str, requests: Iterable[tuple[CommandPlan, Members]]) -> Grou
     return in_order(*cases)
 
 
+def _equal_burst(plan: CommandPlan, count: int) -> Group:
+    """The same request so many times at the same moment, of which one has to be accepted; and once more after them."""
+    members = _cheap(plan)
+    burst = _burst(EQUAL, [(plan, members)] * count)
+    after = plan.case(Kind.REPEAT, Rule.WINDOW.value, _encoded(members), earlier=burst[0].id)
+    return in_order(*burst, after)
+
+
 def _one_each(plans: Sequence[CommandPlan]) -> Iterator[tuple[CommandPlan, Members]]:
     """A request of each command, all to the phone number of the first."""
     phone: str | None = None
@@ -308,10 +327,7 @@ def balance(plans: Sequence[CommandPlan]) -> Iterator[Group]:
     if account is None or not posting:
         return
     looks = [account.case(Kind.VALID, BALANCE)]
-    refused = []
-    for plan in posting:
-        headers = plan.headers(content_type=SPOILT_AS)
-        refused.append(plan.case(Kind.MALFORMED, SPOILT, _encoded(_cheap(plan)), headers=headers, twin=plan.reference))
+    refused = [_spoilt(plan, _encoded(_cheap(plan)) + SPOILT_BY, plan.reference) for plan in posting]
     looks.append(account.case(Kind.VALID, BALANCE, earlier=looks[-1].id))
     group = [looks[0], *refused, looks[1]]
     for plan in posting:

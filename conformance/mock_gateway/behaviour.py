@@ -66,7 +66,7 @@ class Reply:
     """An answer before it is written: `content` as JSON, or `raw` bytes instead.
 
     `dropped`: there is no answer, the connection closes. `ending`: the same, and the other ways to lose an answer;
-    where it drips, a byte comes each `drip_every_s`.
+    where it drips, a byte comes each `drip_every_s`. `after_s`: seconds that it takes beyond what every answer takes.
     """
 
     status: int
@@ -76,6 +76,18 @@ class Reply:
     dropped: bool = False
     ending: Ending = Ending.WHOLE
     drip_every_s: float = DRIP_EVERY_S
+    after_s: float = 0.0
+
+
+class Form(StrEnum):
+    """How a notification is put on the wire; each is lawful HTTP."""
+
+    USUAL = "HTTP/1.1 with a Content-Length"
+    UPGRADE = "an upgrade to HTTP/2 is offered beside"
+    CHUNKED = "in chunks, one of them with an extension"
+    EXPECT = "with Expect: 100-continue"
+    HTTP_1_0 = "HTTP/1.0"
+    WHOLE_URL = "the whole URL stands on the request line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,7 @@ class Delivery:
     raw: bytes | None = None
     after_s: float = 0.0
     before_answer: bool = False
+    form: Form = Form.USUAL
 
 
 def seed_like_id(moment: Moment, random: Random) -> str:
@@ -103,6 +116,7 @@ class Wire:
 
     chunked: bool = False
     gzip: bool = False  # only for a client that accepts it
+    gzip_in_members: bool = False  # the same in several members, under its old name
     pretty: bool = False
     http_1_0: bool = False
     close: bool = False

@@ -8,6 +8,7 @@ from conformance.mock_gateway.fault_sequences import (
     airtime_alike,
     airtime_and_payments_alike,
     masked,
+    noted_too_late,
     numbered_per_command,
     of_the_payment_before,
     one_at_a_time,
@@ -21,7 +22,7 @@ from conformance.mock_gateway.fault_sequences import (
     without_last_digit,
 )
 
-UNDECLARED = ("content-type-absent", "content-type-other")
+NO_JSON = ("body-not-json",)
 
 WINDOWS = (
     Fault(
@@ -29,6 +30,12 @@ WINDOWS = (
         "A similar airtime request is accepted if another amount went to its phone number in between",
         ("IDM-01",),
         together(waives("window"), only_the_last_amount()),
+    ),
+    Fault(
+        "airtime-window-noted-too-late",
+        "Equal airtime requests at the same moment are all accepted",
+        ("IDM-01",),
+        together(waives("window"), noted_too_late()),
     ),
     Fault(
         "airtime-window-by-masked-number",
@@ -44,9 +51,9 @@ WINDOWS = (
     ),
     Fault(
         "airtime-window-counts-rejected-requests",
-        "Airtime is refused if a similar request was rejected because it was not declared as JSON",
+        "Airtime is refused if a similar request was rejected because something stood behind its JSON object",
         ("IDM-04",),
-        rejected_ones_too(*UNDECLARED),
+        rejected_ones_too(*NO_JSON),
     ),
     Fault(
         "airtime-window-across-products",
@@ -104,9 +111,9 @@ AT_ONCE = (
 SPENDING = (
     Fault(
         "spends-on-rejected-requests",
-        "A request that is not declared as JSON is refused, and costs a shilling",
+        "A request whose body is not JSON is refused, and costs a shilling",
         ("BAL-01",),
-        spends_on(refused_as(*UNDECLARED)),
+        spends_on(refused_as(*NO_JSON)),
     ),
     Fault(
         "spends-on-402",
