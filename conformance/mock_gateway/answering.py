@@ -38,13 +38,15 @@ class _WholeAnswers:
     """A transport that holds an answer's headers back until its body is there, and writes both at once.
 
     uvicorn writes them apart: two system calls, two wake-ups of the client. `version` is that of the status
-    line, whatever uvicorn has there. `answers` counts the whole ones on this connection.
+    line, whatever uvicorn has there. `answers` counts the whole ones on this connection; `held`: nothing more is written
+    to it, and when its client leaves is worth knowing.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self.version = b"HTTP/1.1"
         self.answers = 0
+        self.held = False
         self._held = b""
 
     def __getattr__(self, name: str) -> Any:
@@ -81,6 +83,10 @@ class AnswerProtocol(ReadingProtocol):
         """Put ours between uvicorn and the transport."""
         self._whole = _WholeAnswers(transport)
         super().connection_made(cast("asyncio.Transport", self._whole))
+
+    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's gives nothing
+        """Take the end for the end where no answer is on its way that a half-closed connection might wait for."""
+        return not self._whole.held and super().eof_received()
 
     def on_message_begin(self) -> None:
         """Hand ours to the application."""
@@ -152,6 +158,7 @@ async def put(
         headers, content = _BEGUN[ending](*rendered(reply, wire, None))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": content, "more_body": True})
+    connection.held = ending.stays_open
     # uvicorn takes a return before the connection is gone for a failure of the application.
     gone = asyncio.ensure_future(_gone(receive))
     try:
