@@ -83,6 +83,8 @@ class Certification:
     settled: bool = True
     interrupted: bool = False
     gave_up: str | None = None
+    out_of_time: str | None = None
+    proxies: tuple[str, ...] = ()
     judged: tuple[str, ...] = ("sms",)
     cases: list[Case] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
@@ -102,10 +104,13 @@ class Certification:
         death: str | None = None,
         said_after_s: float = 0.01,
         earlier: str | None = None,
+        extra: tuple[str, Case] | None = None,
+        asked: bool = True,
     ) -> Case:
         """A call of the client, the requests that came of it, and what it said; `death`: how its driver died.
 
-        `said_after_s`: how long after the last of the requests had ended.
+        `said_after_s`: how long after the last of the requests had ended. `extra`: why it was made because of which
+        other call. Where it was not `asked` for, it was only planned.
         """
         number = len(self.cases)
         path = f"/n/{number:016x}/api/v2/{command}"
@@ -116,6 +121,11 @@ class Certification:
         )
         self.cases.append(case)
         at = 100.0 * number
+        if not asked:
+            return case
+        if extra is not None:
+            detail = {"case": case.id, "why": extra[0], "of": extra[1].id}
+            self.notes.append(Note(number, "extra-call", detail, at, at))
         self._say(case.id, Direction.TO, {"cmd": "invoke", "id": f"m{number}"}, at)
         ended = at
         for attempt, one in enumerate(sent, start=1):
@@ -131,6 +141,12 @@ class Certification:
         """A request to no base URL, while the last call is at hand."""
         at = 100.0 * (len(self.cases) - 1) + 0.5
         self._exchange(self.cases[0], 1, Sent(target=target, status=404), at, target, b"{}")
+
+    def unreadable(self, head: str, error: str) -> None:
+        """Something that is no HTTP, while the last call is at hand."""
+        at = 100.0 * (len(self.cases) - 1) + 0.5
+        detail = {"where": "witness", "product": None, "error": error, "head": head}
+        self.notes.append(Note(len(self.notes) + 1, "unreadable", detail, at, at))
 
     def _exchange(  # noqa: PLR0913, PLR0917 - what varies
         self, case: Case, attempt: int, one: Sent, since: float, path: str, body: bytes
@@ -185,6 +201,10 @@ class Certification:
             "lacks": list(self.lacks),
         }
         notes = [Note(0, "hello", hello, 0.0, 0.0), *self.notes]
+        if self.proxies:
+            notes.append(Note(996, "environment", {"proxies": list(self.proxies)}, 0.0, 0.0))
+        if self.out_of_time:
+            notes.append(Note(997, "out-of-time", {"detail": self.out_of_time, "left": 1}, 0.0, 0.0))
         if self.gave_up:
             notes.append(Note(998, "gave-up", {"deaths": 3, "detail": self.gave_up}, 0.0, 0.0))
         if self.settled:

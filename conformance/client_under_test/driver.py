@@ -82,8 +82,8 @@ class Driver:
         """Whether there is a process that was not found dead."""
         return self._process is not None
 
-    def start(self) -> Hello:
-        """Start the process and greet it.
+    def start(self, within_s: float | None = None) -> Hello:
+        """Start the process and greet it; it has `within_s` to say hello, if that is less than usual.
 
         Raises UsageError if it cannot be started or speaks another version, Death if it does not say hello.
         """
@@ -112,7 +112,8 @@ class Driver:
         )
         for reader in self._readers:
             reader.start()
-        line = self._exchange({"cmd": "hello", "protocol": PROTOCOL}, self._start_within_s)
+        start_within_s = self._start_within_s if within_s is None else min(self._start_within_s, within_s)
+        line = self._exchange({"cmd": "hello", "protocol": PROTOCOL}, start_within_s)
         try:
             check_protocol(line)
             return Hello.of(understood("hello", line))

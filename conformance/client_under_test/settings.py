@@ -35,6 +35,13 @@ DEFAULT_RESEND_WINDOW_S = 2.0
 # (contract, "Responses").
 DEFAULT_ADVISED_DELAY_S = 5.0
 
+# A certification ends within 90 s whatever the client does, so that it fits into a job of CI and nobody takes it for
+# stuck. Calls are made for 75 s of them; watching for what is sent again, ending the driver and judging take the rest.
+CALLS_WITHIN_S = 75.0
+
+# Each further example may take so long for each command.
+EXAMPLE_WITHIN_S = 0.25
+
 # How much longer than its time-out a client may take for a call: time to wait and ask again where that is lawful.
 DEFAULT_PATIENCE_S = 15.0
 
@@ -99,6 +106,12 @@ class Settings:
     def commands(self) -> tuple[str, ...]:
         """The names of the commands that are judged."""
         return tuple(command.name for command in commands_of(self.products))
+
+    @property
+    def within_s(self) -> float:
+        """How long all calls may take together: longer where the user asks for a longer time-out or more examples."""
+        further = max(0, self.max_examples - DEFAULT_MAX_EXAMPLES) * len(self.commands)
+        return CALLS_WITHIN_S * max(1.0, self.timeout_s / DEFAULT_TIMEOUT_S) + EXAMPLE_WITHIN_S * further
 
     @property
     def protected(self) -> tuple[str, ...]:

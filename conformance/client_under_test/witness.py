@@ -138,6 +138,11 @@ class Witness:
         """From here on the stage is met under the nonce's base URL."""
         self._stages[nonce] = stage
 
+    def arrivals(self, case_id: str) -> int:
+        """How many requests of a case have arrived."""
+        with self._lock:
+            return self._attempts[case_id]
+
     def tell_unfinished(self) -> None:
         """Note now which requests have begun and are not there in full."""
         self._here.look(tell_unfinished)

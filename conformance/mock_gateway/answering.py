@@ -37,9 +37,9 @@ _RESETTING = struct.pack("ii", 1, 0)
 class _WholeAnswers:
     """A transport that holds an answer's headers back until its body is there, and writes both at once.
 
-    uvicorn writes them apart: two system calls, two wake-ups of the client. `version` is that of the status
-    line, whatever uvicorn has there. `answers` counts the whole ones on this connection; `held`: nothing more is written
-    to it, and when its client leaves is worth knowing.
+    uvicorn writes them apart: two system calls, two wake-ups of the client. `version` is that of the status line,
+    whatever uvicorn has there. `answers` counts the whole ones on this connection. `held`: nothing more is written to
+    it, and when its client leaves is worth knowing.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:

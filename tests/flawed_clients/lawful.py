@@ -83,6 +83,64 @@ class RejectsBadInput(Client):
         return None
 
 
+class WithoutTheReference(Client):
+    """Does not offer the optional bill_ref_number, and says so."""
+
+    commands = ("mpesa/online",)
+    lacks = ("bill_ref_number",)
+
+    def refusal(self, asked: Asked) -> str | None:
+        return "there is no such parameter" if "bill_ref_number" in asked.params else None
+
+
+class CircuitBreaker(Client):
+    """Sends nothing for half a minute once five requests in a row have failed."""
+
+    failures = 0
+    opened_at = 0.0
+
+    def call(self, asked: Asked) -> Told:
+        if self.is_open():
+            return {"outcome": "error", "error": "network", "description": "the circuit breaker is open"}
+        return super().call(asked)
+
+    def is_open(self) -> bool:
+        """Whether nothing is sent now."""
+        return self.failures >= 5 and time.monotonic() < self.opened_at + 30.0
+
+    def attempt(self, asked: Asked) -> Answer | str:
+        answer = super().attempt(asked)
+        self.count(failed=isinstance(answer, str) or answer.status >= 500)
+        return answer
+
+    def count(self, *, failed: bool) -> None:
+        """One request more."""
+        self.failures = self.failures + 1 if failed else 0
+        self.opened_at = time.monotonic()
+
+
+class RollingBreaker(CircuitBreaker):
+    """Sends nothing for two seconds once three of its last eight requests have failed."""
+
+    commands = ("account-details",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: list[bool] = []
+
+    def is_open(self) -> bool:
+        if sum(self.last) < 3:
+            return False
+        if time.monotonic() < self.opened_at + 2.0:
+            return True
+        self.last.clear()
+        return False
+
+    def count(self, *, failed: bool) -> None:
+        self.last = [*self.last[-7:], failed]
+        self.opened_at = time.monotonic()
+
+
 class OtherSpelling(Client):
     """Spells header names in lower case and adds parameters and wildcards."""
 

@@ -61,7 +61,7 @@ def came_too_late(evidence: ClientEvidence, call: Call, said: Said, last: Seen) 
         return False
     before = [seen.exchange.answered_at for seen in call.seen[:-1]]
     since = max((at for at in before if at is not None), default=call.asked_at)
-    return ended - since >= evidence.terms.timeout_s
+    return ended - since >= (call.timeout_s or evidence.terms.timeout_s)
 
 
 def understands_the_usual(evidence: ClientEvidence, command: str | None) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_plus
 
 from conformance.checks.client.evidence import Call, ClientEvidence, Seen
 from conformance.checks.client.judging import ClientCheck, broken, kept
+from conformance.checks.client.unsent import instead, reached, said_to_be_lacking
 from conformance.checks.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
 from conformance.checks.reading import OK, Content
 from conformance.contract.commands import COMMANDS
@@ -114,7 +115,7 @@ def members_as_asked(_: ClientEvidence, call: Call, request: Request) -> Iterato
         return  # SND-06
     for name in asked:
         if name not in members:
-            yield f"{name} is missing"
+            yield f"{name} is missing{said_to_be_lacking(call, name)}"
     for name, value in members.items():
         if name not in asked:
             yield f"{name} was not asked for"
@@ -203,7 +204,7 @@ def accepted_only_if_sent(evidence: ClientEvidence, command: str | None) -> Iter
     """SND-01."""
     strays = {call.case.id for _, call in evidence.strays if call is not None}
     for call in evidence.of_command(command):
-        if call.said is None or not call.said.accepted or call.case.earlier is not None:
+        if call.said is None or not call.said.accepted or call.case.earlier is not None or call.extra is not None:
             continue  # what is wrong with the repeated call alone is for ROB-01
         if call.seen:
             yield Kept(call.seen[0].number)
@@ -244,12 +245,16 @@ def _told_a_stranger(evidence: ClientEvidence, seen: Seen) -> str | None:
 def as_at_first(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:  # noqa: ARG001
     """ROB-01: the last call repeats the first one, and the same is seen and said."""
     calls = {call.case.id: call for call in evidence.calls}
+    repeated = {call.case.earlier: call for call in evidence.calls if call.asked_at is not None}  # of several the last
     for call in evidence.calls:
         first = calls.get(call.case.earlier or "")
-        if first is None:
+        if first is None or repeated.get(first.case.id, call) is not call:
             continue
         if not _well(first):
-            yield Unobserved(Reason.PRECONDITION, "the first call did not go well either")
+            did_not = (Reason.PRECONDITION, "the first call did not go well either")
+            yield Unobserved(*(instead(evidence, None) or did_not))
+        elif (words := _sends_nothing(evidence, call)) is not None:
+            yield Unobserved(Reason.PRECONDITION, words)
         elif call.unsupported or (call.said is None and not call.deaths):
             yield Unobserved(Reason.INTERRUPTED, "the run ended before the first call was repeated")
         elif call.said is None:
@@ -260,6 +265,20 @@ def as_at_first(evidence: ClientEvidence, command: str | None) -> Iterator[Judge
             yield broken(call, "the first call, made again, sends something else", call.seen[0])
         else:
             yield kept(call.seen[0])
+
+
+def _sends_nothing(evidence: ClientEvidence, call: Call) -> str | None:
+    """In words, that the client did not send another call either when the first one was repeated, if that is so."""
+    others = [each for each in evidence.calls if each.of == call.case.id]
+    if (
+        reached(evidence, call)
+        or call.said is None
+        or call.said.accepted
+        or not others
+        or any(reached(evidence, each) for each in others)
+    ):
+        return None
+    return f"the client sent no call at all when the first one was repeated, and says {call.said.in_its_words}"
 
 
 def _well(call: Call) -> bool:
