@@ -56,7 +56,7 @@ def waits_as_told(evidence: ClientEvidence, command: str | None) -> Iterator[Jud
             if told is None:
                 continue
             told_s, tolerance_s, words = told
-            gap = None if following is None else _gap(evidence, seen, following)
+            gap = None if following is None else _gap(evidence, call, seen, following)
             if following is not None and gap is not None and gap < told_s - tolerance_s:
                 yield broken(call, f"Retry-After was {words}, and the request came again after {gap:.2f} s", following)
             else:
@@ -97,7 +97,7 @@ def _hurries(evidence: ClientEvidence) -> bool:
 def _own_gaps(evidence: ClientEvidence, call: Call) -> list[float]:
     """How long the client has waited after each 429 that does not tell how long (RTY-02 is about the others)."""
     return [
-        max(_gap(evidence, seen, following), 0.0)
+        max(_gap(evidence, call, seen, following), 0.0)
         for seen, following in pairwise(call.here)
         if seen.http_status == TOO_MANY_REQUESTS and _retry_after(seen) is None
     ]
@@ -117,7 +117,7 @@ def not_at_once(failure: Failure) -> ClientCheck:
                 yield Unobserved(Reason.PRECONDITION, NO_CONNECTION_KEPT, seen.number)
             if following is None:
                 yield _watched(evidence, seen, window)
-            elif (gap := _gap(evidence, seen, following)) < window:
+            elif (gap := _gap(evidence, call, seen, following)) < window:
                 yield broken(call, f"{words}, and the request came again after {max(gap, 0):.2f} s", following)
             else:
                 yield kept(seen)
@@ -132,7 +132,7 @@ def not_before_the_advised_delay(evidence: ClientEvidence, command: str | None) 
         if following is None:
             yield _watched(evidence, seen, delay)
             continue
-        gap = _gap(evidence, seen, following)
+        gap = _gap(evidence, call, seen, following)
         if gap >= delay - DELAY_TOLERANCE_S:
             yield kept(seen)
         elif gap >= window:
@@ -183,7 +183,7 @@ def _watched(evidence: ClientEvidence, seen: Seen, within_s: float) -> Judgement
     return kept(seen)
 
 
-def _gap(evidence: ClientEvidence, seen: Seen, following: Seen) -> float:
+def _gap(evidence: ClientEvidence, call: Call, seen: Seen, following: Seen) -> float:
     """Seconds from the end of an exchange to the next request.
 
     A client that has given up on an answer may leave the connection open. Then its time-out is the end, as far as that
@@ -191,7 +191,7 @@ def _gap(evidence: ClientEvidence, seen: Seen, following: Seen) -> float:
     """
     ended, again_at = seen.exchange.answered_at, following.exchange.sent_at
     if seen.unanswered and (ended is None or ended > again_at):
-        ended = min(seen.exchange.sent_at + evidence.terms.timeout_s, again_at)
+        ended = min(seen.exchange.sent_at + (call.timeout_s or evidence.terms.timeout_s), again_at)
     return 0.0 if ended is None else again_at - ended
 
 
