@@ -42,7 +42,7 @@ def call_everything(bench: Bench) -> None:
     if "timeout" in bench.hello.lacks:
         bench.postponed = [call for call in calls if call.waits]
         calls = [call for call in calls if not call.waits]
-    bench.plan([call.case for call in calls])
+    bench.plan([each.case for call in calls for each in call.in_order])
     bench.journal.flush()
     bench.progress.phase("send", f"{len(calls)} calls")
     bench.first = calls[0]
@@ -95,7 +95,8 @@ class Caller:
             if not patience.spares(left[0]):
                 self.bench.note_out_of_time(patience.out_of_time)
                 break
-            self._make(left.pop(0))
+            for each in left.pop(0).in_order:
+                self._make(each)
         self._catch_up()
         self._ask_again()
 
@@ -139,10 +140,16 @@ class Caller:
 
     def _extra(self, call: Call, why: str, scenario: Scenario, params: Mapping[str, str]) -> bool:
         """A further call that is made because of that one; whether it became a request."""
-        extra = self.bench.cases.call(call.case.command or "", scenario, call.case.aspect, params)
-        self.bench.plan([extra.case])
-        self.bench.journal.note(EXTRA, {"case": extra.case.id, "why": why, "of": call.case.id})
-        self.bench.invoke(extra)
+        command, aspect = call.case.command or "", call.case.aspect
+        cases, opening = self.bench.cases, call.opening if scenario is call.scenario else None
+        if opening is not None:  # the same once more, at another base URL
+            opening = cases.call(command, opening.scenario, opening.case.aspect, self._params(call))
+        extra = cases.call(command, scenario, aspect, params, opening)
+        for each in extra.in_order:
+            self.bench.plan([each.case])
+            reason = why if each is extra else IN_PLACE
+            self.bench.journal.note(EXTRA, {"case": each.case.id, "why": reason, "of": call.case.id})
+            self.bench.invoke(each)
         return self.bench.sent(extra)
 
     def _catch_up(self) -> None:

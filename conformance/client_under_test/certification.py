@@ -113,10 +113,12 @@ class Bench:
 
         `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp and OutOfTime.
         """
-        setting = Setting(call.nonce, self.witness.redirect_of(call.nonce))
+        settings, command = self.settings, call.case.command or ""
+        setting = Setting(call.nonce, self.witness.redirect_of(call.nonce), self.patience.timeout_s(call))
         account = Account(self.credential.key, self.credential.secret)
         gateway = Gateway(account, call.scenario.staging(setting), int(call.nonce, 16))
-        self.witness.open(call.nonce, Stage(call.case.id, gateway, before_answer))
+        watch_s = settings.advised_delay_s if COMMANDS[command].moves_money else settings.resend_window_s
+        self.witness.open(call.nonce, Stage(call.case.id, gateway, before_answer, watch_s, self.patience.holds_s(call)))
         message = {
             "cmd": "invoke",
             "id": call.message_id,
@@ -140,7 +142,7 @@ class Bench:
             self.patience.took(call, time.monotonic() - begun, sent=self.sent(call))
         if answer is not None and answer.get("outcome") == "accepted" and isinstance(answer.get("request_id"), str):
             accepted = Accepted(answer["request_id"], call.case.id)
-            self.accepted.setdefault(call.case.command or "", []).append(accepted)
+            self.accepted.setdefault(command, []).append(accepted)
         self.tick()
         return answer
 
@@ -210,7 +212,8 @@ class Bench:
         return hello
 
     def _note(self, death: Death) -> None:
-        self.journal.note("death", {"case": death.case_id, "how": death.how.value, "detail": death.detail})
+        detail = {"case": death.case_id, "how": death.how.value, "detail": death.detail, "at": death.at}
+        self.journal.note("death", detail)
 
 
 # What a part of a certification does; it plans its own cases first.

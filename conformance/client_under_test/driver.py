@@ -14,6 +14,7 @@ import queue
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import StrEnum
@@ -50,13 +51,17 @@ class How(StrEnum):
 
 
 class Death(Exception):
-    """A driver did something else than answer once. `case_id`: the case that it fails, None if there is none."""
+    """A driver did something else than answer once. `case_id`: the case that it fails, None if there is none.
 
-    def __init__(self, how: How, detail: str, case_id: str | None) -> None:
+    `at`: when that was seen (monotonic seconds), before it was ended with all its connections.
+    """
+
+    def __init__(self, how: How, detail: str, case_id: str | None, at: float | None = None) -> None:
         super().__init__(detail)
         self.how = how
         self.detail = detail
         self.case_id = case_id
+        self.at = time.monotonic() if at is None else at
 
 
 class Driver:
@@ -205,8 +210,9 @@ class Driver:
         return "its output"
 
     def _died(self, how: How, detail: str) -> Death:
+        at = time.monotonic()
         self.kill()
-        return Death(how, detail, self._case_id)
+        return Death(how, detail, self._case_id, at)
 
     def _read_stderr(self, stream: IO[bytes]) -> None:
         with stream:

@@ -16,6 +16,10 @@ from conformance.client_under_test.settings import Settings
 # A client whose time-out cannot be set has so long to give up (interfaces, "Driver protocol").
 OWN_TIMEOUT_S = 90.0
 
+# A request without an answer is held open for so many time-outs and so long after that, for a busy machine and for
+# time-outs in whole seconds. A client that is still there waits for ever.
+HELD_TIMEOUTS, HELD_AFTER_S = 2, 1.0
+
 # Once a client has waited for ever, it is given so much more than its time-out where it would wait for ever again, or
 # where there is nothing to wait for; then, as there is no doubt any more, less.
 AFTER_A_HANG_S = 3.0
@@ -30,7 +34,6 @@ SHORTEST_TIMEOUT_S = 0.5
 
 # After so many calls that have waited for their whole time-out and never became a request, the rest are to fail sooner.
 SLOW_LOSSES = 3
-
 
 # Once half of the time is gone, what takes long comes last; a fifth is kept for receivers and for the first call again.
 HURRIES_AT = 0.5
@@ -87,6 +90,12 @@ class Patience:
         if not call.troubles and self._slow_losses >= SLOW_LOSSES:
             return min(whole, SHORTEST_TIMEOUT_S)
         return whole
+
+    def holds_s(self, call: Call) -> float:
+        """How long a client may wait for the end of an answer before its connection is closed."""
+        if "timeout" in self.lacks:
+            return OWN_TIMEOUT_S
+        return HELD_TIMEOUTS * self.timeout_s(call) + HELD_AFTER_S
 
     def allows_s(self, call: Call) -> float:
         """How long the driver may take for a call, were there no end to the certification."""

@@ -20,7 +20,7 @@ from hashlib import blake2b
 from random import Random
 from typing import Self
 
-from conformance.client_under_test.scenarios import SCENARIOS, SENDING, Scenario
+from conformance.client_under_test.scenarios import OPENING, SCENARIOS, SENDING, Scenario
 from conformance.client_under_test.staging import Setting
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import resolved, violations
@@ -84,13 +84,22 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call that the client is asked for. `case.request` is what a lawful client would send, without headers."""
+    """One call that the client is asked for. `case.request` is what a lawful client would send, without headers.
+
+    `opening`: the call that is made directly before it at the same base URL, if any, for a connection to be kept.
+    """
 
     case: Case
     scenario: Scenario
     nonce: str
     message_id: str
     params: Mapping[str, str]
+    opening: Call | None = None
+
+    @property
+    def in_order(self) -> tuple[Call, ...]:
+        """The call, after the one that is made before it."""
+        return (self,) if self.opening is None else (self.opening, self)
 
     @property
     def troubles(self) -> bool:
@@ -100,7 +109,7 @@ class Call:
     @property
     def waits(self) -> bool:
         """Whether the client has to give up by itself."""
-        return _first_reply(self.scenario, self.case.command or "").ending is Ending.NEVER
+        return _first_reply(self.scenario, self.case.command or "").ending.stays_open
 
 
 class Cases:
@@ -117,15 +126,17 @@ class Cases:
         self._count += 1
         return blake2b(f"{self._seed}/{purpose}/{self._count}".encode(), digest_size=NONCE_BYTES).hexdigest()
 
-    def call(self, command: str, scenario: Scenario, aspect: str, params: Mapping[str, str]) -> Call:
-        """A call of `command`, to meet `scenario`."""
-        nonce = self.name("nonce")
+    def call(
+        self, command: str, scenario: Scenario, aspect: str, params: Mapping[str, str], opening: Call | None = None
+    ) -> Call:
+        """A call of `command`, to meet `scenario`; at the base URL of `opening`, if there is one."""
+        nonce = self.name("nonce") if opening is None else opening.nonce
         method = COMMANDS[command].method
         body = b"" if method == "GET" else json.dumps(params, ensure_ascii=False).encode()
         url = f"{self._url}/n/{nonce}{self._base_path}/{command}"
         case_id = f"{command}/{aspect.replace(' ', '-')}/{self._count}"
         case = Case(case_id, command, Kind.INVOKE, aspect, case_id, Request(method, url, (), body))
-        return Call(case, scenario, nonce, self.name("message"), dict(params))
+        return Call(case, scenario, nonce, self.name("message"), dict(params), opening)
 
 
 def calls_of(
@@ -133,14 +144,24 @@ def calls_of(
 ) -> list[Call]:
     """All calls of a certification but the last, in the order in which they are asked for; none without commands.
 
-    No call has one of the optional members that the client `lacks`. What a client may send again comes early, so that
+    Those that come before another one at its base URL are with it (`Call.in_order`). No call has one of the optional members that the client `lacks`. What a client may send again comes early, so that
     the time in which it would is one in which the others are made.
     """
-    calls = [call for command in commands for call in _calls_of(cases, command, max_examples, seed, lacks)]
+    calls = [
+        call
+        for command in commands
+        for call in _calls_of(cases, command, max_examples, seed, lacks, _scenarios_of(command, commands))
+    ]
     if not calls:
         return []
     first = replace(calls[0], case=replace(calls[0].case, aspect=FIRST))
-    return [first, *spread(sorted(calls[1:], key=lambda call: not call.scenario.watched))]
+    watched_first = sorted(calls[1:], key=lambda call: (not call.scenario.watched, not _moves_money(call)))
+    return [first, *spread(watched_first)]
+
+
+def _moves_money(call: Call) -> bool:
+    """Whether it has to be watched for longest, and so comes first."""
+    return COMMANDS[call.case.command or ""].moves_money
 
 
 def spread(calls: Iterable[Call]) -> list[Call]:
@@ -192,7 +213,25 @@ def again(cases: Cases, first: Call) -> Call:
     return replace(call, case=replace(call.case, earlier=first.case.id))
 
 
-def _calls_of(cases: Cases, command: str, max_examples: int, seed: int, lacks: Collection[str]) -> Iterator[Call]:
+def _scenarios_of(command: str, commands: Sequence[str]) -> list[Scenario]:
+    """What a command is put before.
+
+    What is played once is played for a payment, if the client makes any: there most is at stake. A GET may be sent
+    again whenever its connection dies.
+    """
+    dearest = max(reversed(commands), key=lambda name: COMMANDS[name].moves_money)
+    repeatable = COMMANDS[command].method == "GET"
+    return [each for each in SCENARIOS if (command == dearest or not each.once) and not (repeatable and each.reuses)]
+
+
+def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
+    cases: Cases,
+    command: str,
+    max_examples: int,
+    seed: int,
+    lacks: Collection[str],
+    scenarios: Sequence[Scenario],
+) -> Iterator[Call]:
     payloads = valid_payloads(COMMANDS[command], Constraints(), max_examples, seed)
     made: list[Mapping[str, str]] = []
     for aspect, params in (*_asked(payloads), *_telling(command, payloads[0])):
@@ -200,9 +239,12 @@ def _calls_of(cases: Cases, command: str, max_examples: int, seed: int, lacks: C
         if without not in made:  # two that differ in nothing but what the client lacks
             made.append(without)
             yield cases.call(command, SENDING, aspect, without)
-    others = fresh_payloads(COMMANDS[command], Constraints(), len(SCENARIOS), seed, payloads)
-    for scenario, payload in zip(SCENARIOS, others, strict=True):
-        yield cases.call(command, scenario, scenario.name, _without(_params(payload), lacks))
+    wanted = len(scenarios) + sum(scenario.reuses for scenario in scenarios)
+    fresh = fresh_payloads(COMMANDS[command], Constraints(), wanted, seed, payloads)
+    others = iter([_without(_params(payload), lacks) for payload in fresh])
+    for scenario in scenarios:
+        opening = cases.call(command, OPENING, OPENING.name, next(others)) if scenario.reuses else None
+        yield cases.call(command, scenario, scenario.name, next(others), opening)
 
 
 def _asked(payloads: Iterable[ValidPayload]) -> Iterator[tuple[str, dict[str, str]]]:

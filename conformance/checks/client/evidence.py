@@ -38,9 +38,18 @@ IN_PLACE, ASKED_AGAIN, PROBE = "in place", "asked again", "probe"
 UNREADABLE = "unreadable"
 """The kind of the notes on what arrived and is no HTTP: where, the error, and the head of it."""
 
-NEVER = "the request was never answered"
 AFTER = "the connection was closed after the answer's body, before the mark of its end"
+NEVER = "the request was never answered"
+STALLED = "the answer stopped in the middle of its body, and the connection stayed open"
+DRIPPING = "the answer came a byte at a time, without an end"
 """What the journal has as the failure of an exchange that the witness left without an answer, or without its end."""
+
+OUTLASTED = ", and the client was still waiting when the suite closed the connection"
+"""What follows there if the client did not give up."""
+
+REUSED = ", on a connection that had carried an answer before"
+UNUSED = ", on a new connection, though one was kept open at the base URL"
+"""What follows there if the client has used a connection again, and if it has not, although it could."""
 
 SUCCESS_DESCRIPTION = "Operation successful"
 """The description of the seed's sample, which the witness uses where it wants to be unremarkable."""
@@ -115,15 +124,24 @@ class Seen:
         return response.status
 
     @property
-    def contradictory(self) -> bool:
-        """Whether the answer is an object in which status_code does not say what the status line says."""
-        response, members = self.exchange.response, self.answer.content.members
-        return (
-            response is not None
-            and members is not None
-            and is_json(self.exchange)
-            and (members.get("status_code") != response.status)
-        )
+    def usable(self) -> bool:
+        """Whether the answer is an envelope by which success can be told, whatever it is declared as."""
+        return self.exchange.response is not None and is_number(self.members.get("status_code"))
+
+    @property
+    def says(self) -> int | float | None:
+        """The status_code of an envelope that is declared as JSON; None for any other answer."""
+        return self.members["status_code"] if self.usable and is_json(self.exchange) else None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the HTTP status says so, whatever the body says."""
+        return self.http_status is not None and 200 <= self.http_status <= 299
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it cannot be told if the gateway has taken the request on: an answer lost, or read by nobody."""
+        return self.lost or (self.succeeded and self.says is None)
 
     @property
     def lost(self) -> bool:
@@ -132,8 +150,19 @@ class Seen:
 
     @property
     def unanswered(self) -> bool:
-        """Whether the witness left it without an answer, and without an end."""
-        return self.lost and self.exchange.failure == NEVER
+        """Whether the witness left it without an answer, or in the middle of one, and the connection open."""
+        return self.lost and (self.exchange.failure or "").startswith((NEVER, STALLED, DRIPPING))
+
+    @property
+    def outlasted(self) -> bool:
+        """Whether the connection was open until the witness closed it, which waits for longer than a client should."""
+        return (self.exchange.failure or "").endswith(OUTLASTED)
+
+    @property
+    def reused(self) -> bool | None:
+        """Whether it came on a connection that was used before; None for a new one where there was none to use."""
+        failure = self.exchange.failure or ""
+        return failure.endswith(REUSED) if failure.endswith((REUSED, UNUSED)) else None
 
     @property
     def whole_body(self) -> bool:
@@ -179,8 +208,12 @@ class Call:
 
     @property
     def last(self) -> Seen | None:
-        """The request whose answer the client can tell of; None if there was none, or it went elsewhere."""
-        return self.seen[-1] if self.seen and not self.seen[-1].elsewhere else None
+        """The request whose answer the client can tell of; None if there was none, or it went elsewhere.
+
+        What it sends after it has told its caller is not what it has told of.
+        """
+        before = [seen for seen in self.seen if self.said is None or seen.exchange.sent_at <= self.said.at]
+        return before[-1] if before and not before[-1].elsewhere else None
 
     @property
     def params(self) -> Mapping[str, Any]:

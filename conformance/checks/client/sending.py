@@ -26,7 +26,7 @@ LEAST_TRACE = 8
 def driver_answers_once(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:  # noqa: ARG001
     """DRV-01. A client that waits for ever on a gateway that never answers is judged by RDG-08."""
     for call in evidence.calls:
-        deaths = [death for death in call.deaths if not waits_for_ever(call, death)]
+        deaths = [d for d in call.deaths if not waits_for_ever(call, d) and not sends_again_later(call, d)]
         if deaths:
             yield Finding(f"the driver failed: {deaths[0]['detail']}", case=call.case.id)
         elif call.said is not None or call.unsupported:
@@ -37,7 +37,21 @@ def driver_answers_once(evidence: ClientEvidence, command: str | None) -> Iterat
 
 def waits_for_ever(call: Call, death: Mapping[str, Any]) -> bool:
     """Whether a driver said nothing because its client still waits for an answer that never comes."""
-    return death["how"] == "hang" and any(seen.unanswered for seen in call.seen)
+    return death["how"] == "hang" and any(_open_at(death, seen) for seen in call.seen if seen.unanswered)
+
+
+def sends_again_later(call: Call, death: Mapping[str, Any]) -> bool:
+    """Whether a driver said nothing because its client was about to send again, as it had done before.
+
+    To wait for long before that is what clients are advised to do.
+    """
+    return death["how"] == "hang" and len(call.here) > 1 and not waits_for_ever(call, death)
+
+
+def _open_at(death: Mapping[str, Any], seen: Seen) -> bool:
+    """Whether the client had not given up on a request when its driver was ended, which closes all connections."""
+    ended = seen.exchange.answered_at
+    return ended is None or "at" not in death or ended >= death["at"]
 
 
 # --- Each request by itself

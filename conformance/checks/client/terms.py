@@ -33,6 +33,7 @@ class ClientTerms:
     secret: str = ""
     timeout_s: float = 0.0
     resend_window_s: float = 0.0
+    advised_delay_s: float = 0.0
     settled_at: float | None = None
     gave_up: str | None = None
     obstacle: str | None = None
@@ -59,6 +60,7 @@ class ClientTerms:
             secret=credential.get("secret", ""),
             timeout_s=float(settings.get("timeout_s", 0.0)),
             resend_window_s=float(settings.get("resend_window_s", 0.0)),
+            advised_delay_s=float(settings.get("advised_delay_s", 0.0)),
             settled_at=notes.get("settled", {}).get("at"),
             gave_up=notes.get("gave-up", {}).get("detail"),
             obstacle=notes.get("obstacle", {}).get("message"),
