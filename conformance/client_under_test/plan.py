@@ -144,8 +144,9 @@ def calls_of(
 ) -> list[Call]:
     """All calls of a certification but the last, in the order in which they are asked for; none without commands.
 
-    Those that come before another one at its base URL are with it (`Call.in_order`). No call has one of the optional members that the client `lacks`. What a client may send again comes early, so that
-    the time in which it would is one in which the others are made.
+    Those that come before another one at its base URL are with it (`Call.in_order`). No call has one of the optional
+    members that the client `lacks`. What a client may send again comes early, so that the time in which it would is one
+    in which the others are made.
     """
     calls = [
         call
