@@ -99,7 +99,8 @@ def test_what_takes_long_gives_way_to_the_rest() -> None:
 
     assert (False, True) == (Patience(SETTINGS).hurries, late.hurries)
     assert (0.0, 10.0) == (late.expects_s(call()), late.expects_s(call("answer-500")))
-    assert (True, False) == (late.spares(call()), late.spares(call("answer-500")))
+    assert (True, True) == tuple(late.spares(each, receives=False) for each in (call(), call("answer-500")))
+    assert (True, False) == tuple(late.spares(each, receives=True) for each in (call(), call("answer-500")))
 
 
 def test_whoever_asks_for_more_is_given_more_time() -> None:

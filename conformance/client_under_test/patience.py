@@ -35,9 +35,11 @@ SHORTEST_TIMEOUT_S = 0.5
 # After so many calls that have waited for their whole time-out and never became a request, the rest are to fail sooner.
 SLOW_LOSSES = 3
 
-# Once half of the time is gone, what takes long comes last; a fifth is kept for receivers and for the first call again.
+# Once half of the time is gone, what takes long comes last. A fifth is kept for receivers; without any, enough for the
+# first call again.
 HURRIES_AT = 0.5
-KEPT_FOR_THE_REST = 0.2
+KEPT_FOR_RECEIVERS = 0.2
+KEPT = 0.05
 
 
 class OutOfTime(Exception):
@@ -65,9 +67,10 @@ class Patience:
         """How long a call will take: what another of its scenario has taken."""
         return self._longest_s.get(call.scenario.name, 0.0)
 
-    def spares(self, call: Call) -> bool:
-        """Whether there is time for a call, and for what comes after all calls."""
-        return self.left_s - self.expects_s(call) > KEPT_FOR_THE_REST * self.settings.within_s
+    def spares(self, call: Call, *, receives: bool) -> bool:
+        """Whether there is time for a call, and for what comes after all calls; `receives`: receivers among it."""
+        kept = KEPT_FOR_RECEIVERS if receives else KEPT
+        return self.left_s - self.expects_s(call) > kept * self.settings.within_s
 
     @property
     def left_s(self) -> float:
