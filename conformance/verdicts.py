@@ -22,7 +22,9 @@ from enum import StrEnum
 
 from conformance.checks import CHECKS
 from conformance.checks.client import CLIENT_CHECKS
-from conformance.checks.client.evidence import ClientEvidence, ClientTerms
+from conformance.checks.client.evidence import ClientEvidence
+from conformance.checks.client.terms import ClientTerms
+from conformance.checks.client.unsent import coverage_of_calls, why_no_traffic
 from conformance.checks.coverage import Coverage, Covered
 from conformance.checks.evidence import Terms
 from conformance.checks.explaining import Explanation, causes_in_common, explain_client, explain_gateway
@@ -296,7 +298,7 @@ def _hear_client(record: Record, standard: _Standard) -> _Heard:
             judgements = list(CLIENT_CHECKS[requirement.id](evidence, command))
             tally.add_all(judgements)
             found[len(verdicts)] = [each for each in judgements if isinstance(each, Finding)]
-            verdict = _verdict(requirement, command, terms, tally, standard)
+            verdict = _explained(_verdict(requirement, command, terms, tally, standard), evidence)
             verdicts.append(replace(verdict, ended_the_run=_ended_the_run(verdict, evidence)))
         else:
             level, not_applicable = requirement.level, Verdict.NOT_APPLICABLE
@@ -305,7 +307,13 @@ def _hear_client(record: Record, standard: _Standard) -> _Heard:
     accepted = sum(any(seen.agreed == OK for seen in call.seen) for call in evidence.calls)
     # A driver that cannot be kept alive has shown too little of its client to call it conformant.
     gave_up = evidence.terms.gave_up is not None
-    return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, gave_up=gave_up, found=found)
+    return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, coverage_of_calls(evidence), gave_up, found)
+
+
+def _explained(verdict: RequirementVerdict, evidence: ClientEvidence) -> RequirementVerdict:
+    """The verdict; where no traffic bears on it, with what happened instead."""
+    happened = why_no_traffic(evidence, verdict.command) if verdict.reason is Reason.NO_TRAFFIC else None
+    return verdict if happened is None else replace(verdict, reason=happened[0], detail=happened[1])
 
 
 def _not_applicable(requirement: Requirement, command: str | None, evidence: ClientEvidence) -> str | None:
