@@ -298,7 +298,7 @@ def _hear_client(record: Record, standard: _Standard) -> _Heard:
             judgements = list(CLIENT_CHECKS[requirement.id](evidence, command))
             tally.add_all(judgements)
             found[len(verdicts)] = [each for each in judgements if isinstance(each, Finding)]
-            verdict = _explained(_verdict(requirement, command, terms, tally, standard), evidence)
+            verdict = _with_what_came_instead(_verdict(requirement, command, terms, tally, standard), evidence)
             verdicts.append(replace(verdict, ended_the_run=_ended_the_run(verdict, evidence)))
         else:
             level, not_applicable = requirement.level, Verdict.NOT_APPLICABLE
@@ -310,7 +310,7 @@ def _hear_client(record: Record, standard: _Standard) -> _Heard:
     return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, coverage_of_calls(evidence), gave_up, found)
 
 
-def _explained(verdict: RequirementVerdict, evidence: ClientEvidence) -> RequirementVerdict:
+def _with_what_came_instead(verdict: RequirementVerdict, evidence: ClientEvidence) -> RequirementVerdict:
     """The verdict; where no traffic bears on it, with what happened instead."""
     happened = why_no_traffic(evidence, verdict.command) if verdict.reason is Reason.NO_TRAFFIC else None
     return verdict if happened is None else replace(verdict, reason=happened[0], detail=happened[1])
