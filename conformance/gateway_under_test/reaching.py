@@ -221,7 +221,7 @@ def _told_to_wait(answer: Response) -> float | None:
 
 def _members(answer: Response) -> Mapping[str, Any]:
     # Also of a body that is declared in a wrong coding: who wrote it is told by it all the same.
-    return Content.of(answer.body).members or {}
+    return Content.with_repeats(answer.body).members or {}
 
 
 def _in_envelope(answer: Response) -> bool:
@@ -311,7 +311,7 @@ def _described(answer: Response) -> str:
     title = _TITLE.search(answer.body)
     if title is not None:
         return f"a page: {_short(title[1].decode(errors='replace'))}"
-    if Content.of(answer.body).error is None:
+    if Content.with_repeats(answer.body).error is None:
         return "JSON of another kind"
     declared = media_type_of(answer)
     return "an HTML page" if declared == "text/html" or answer.body.lstrip()[:1] == b"<" else "no JSON"

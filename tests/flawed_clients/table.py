@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from types import ModuleType
 
-from flawed_clients import drivers, lawful, reading, receiving, resending, sending
+from flawed_clients import drivers, lawful, reading, receiving, refusing, resending, sending
 from flawed_clients.client import Client
 
 
@@ -44,6 +44,6 @@ def _varieties(*modules: ModuleType) -> dict[str, Variety]:
     return {name: Variety(name, held) for name, held in zip(names, classes, strict=True)}
 
 
-FLAWS = _varieties(sending, reading, resending, receiving, drivers)
+FLAWS = _varieties(sending, refusing, reading, resending, receiving, drivers)
 LAWFUL = _varieties(lawful)
 VARIETIES = {**FLAWS, **LAWFUL}
