@@ -92,6 +92,17 @@ def test_the_time_of_a_certification_ends() -> None:
         _ = Patience(SETTINGS, begun=now - CALLS_WITHIN_S).left_s
 
 
+def test_what_takes_long_gives_way_to_the_rest() -> None:
+    """A scenario takes as long for one command as for another."""
+    late = Patience(SETTINGS, begun=time.monotonic() - 0.7 * CALLS_WITHIN_S)
+    late.took(call("answer-500"), 10.0, sent=True)
+
+    assert (False, True) == (Patience(SETTINGS).hurries, late.hurries)
+    assert (0.0, 10.0) == (late.expects_s(call()), late.expects_s(call("answer-500")))
+    assert (True, True) == tuple(late.spares(each, receives=False) for each in (call(), call("answer-500")))
+    assert (True, False) == tuple(late.spares(each, receives=True) for each in (call(), call("answer-500")))
+
+
 def test_whoever_asks_for_more_is_given_more_time() -> None:
     """A longer time-out, more examples."""
     longer = Settings(driver="sh", timeout_s=4.0)

@@ -226,13 +226,22 @@ def test_what_was_not_reached_in_time_is_not_made_good_by_the_rest() -> None:
     """The reason is told, where no traffic bears on a requirement, too."""
     certification = beside_lawful_calls()
     certification.out_of_time = "the time was used up"
-    certification.call(asked=False)
+    certification.call(asked=False, params={**PARAMS, "message": "ñandú"})
 
     told = verdict(certification), verdict(certification, "RDG-05")
 
     assert {(Verdict.INCONCLUSIVE, Reason.INTERRUPTED, "the time was used up")} == {
         (v.verdict, v.reason, v.detail) for v in told
     }
+
+
+def test_what_was_not_reached_matters_for_what_is_in_it() -> None:
+    """Another call has shown it."""
+    certification = beside_lawful_calls()
+    certification.out_of_time = "the time was used up"
+    certification.call(asked=False)
+
+    assert Verdict.PASS == verdict(certification).verdict
 
 
 def test_a_driver_that_could_not_be_kept_alive_does_not_undo_what_is_known() -> None:

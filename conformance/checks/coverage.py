@@ -99,7 +99,7 @@ class CallCoverage:
 
     def see(self, command: str, body: bytes, *, arrived: bool) -> None:
         """One call more: `body` is what a lawful client sends of it, `arrived` whether a request came of it."""
-        for label in set(_valid(COMMANDS[command], body)):
+        for label in classes_of_call(command, body):
             self._called[command, label] += 1
             self._arrived[command, label] += arrived
 
@@ -116,6 +116,11 @@ class CallCoverage:
 
 
 _WRITTEN = {each.name for each in WRITINGS}
+
+
+def classes_of_call(command: str, body: bytes) -> set[Label]:
+    """The classes that the parameters of a call are in; `body` is what a lawful client sends of it."""
+    return set(_valid(COMMANDS[command], body))
 
 
 # --- The classes there are

@@ -42,7 +42,7 @@ def call_everything(bench: Bench) -> None:
     if "timeout" in bench.hello.lacks:
         bench.postponed = [call for call in calls if call.waits]
         calls = [call for call in calls if not call.waits]
-    bench.plan([call.case for call in calls])
+    bench.plan([each.case for call in calls for each in call.in_order])
     bench.journal.flush()
     bench.progress.phase("send", f"{len(calls)} calls")
     bench.first = calls[0]
@@ -70,7 +70,7 @@ def call_what_waits(bench: Bench) -> None:
     """The last part: each of these calls may take all the time that is left."""
     for call in bench.postponed:
         bench.plan([call.case])
-        bench.caller.make([call])
+        bench.invoke(call)
 
 
 @dataclass(slots=True)
@@ -87,11 +87,25 @@ class Caller:
     _turns: Counter[str] = field(default_factory=Counter)
 
     def make(self, calls: Iterable[Call]) -> None:
-        """Make all of them, then what was left open by some."""
-        for call in calls:
-            self._make(call)
+        """Make all of them that there is time for, then what was left open by some."""
+        patience, left = self.bench.patience, list(calls)
+        receives, hurries = bool(self.bench.callbacks), False
+        while left:
+            if patience.hurries:
+                # From the other end, for what stands together there is alike; what is known to take long comes last.
+                left = sorted(left if hurries else reversed(left), key=self._cost)
+                hurries = True
+            if not patience.spares(left[0], receives=receives):
+                self.bench.note_out_of_time(patience.out_of_time)
+                break
+            for each in left.pop(0).in_order:
+                self._make(each)
         self._catch_up()
         self._ask_again()
+
+    def _cost(self, call: Call) -> tuple[bool, float, bool]:
+        """What comes first when time is short: first of all, the payloads."""
+        return call.troubles, self.bench.patience.expects_s(call), call.scenario.once
 
     def _make(self, call: Call) -> None:
         answer = self.bench.invoke(call)
@@ -133,10 +147,16 @@ class Caller:
 
     def _extra(self, call: Call, why: str, scenario: Scenario, params: Mapping[str, str]) -> bool:
         """A further call that is made because of that one; whether it became a request."""
-        extra = self.bench.cases.call(call.case.command or "", scenario, call.case.aspect, params)
-        self.bench.plan([extra.case])
-        self.bench.journal.note(EXTRA, {"case": extra.case.id, "why": why, "of": call.case.id})
-        self.bench.invoke(extra)
+        command, aspect = call.case.command or "", call.case.aspect
+        cases, opening = self.bench.cases, call.opening if scenario is call.scenario else None
+        if opening is not None:  # the same once more, at another base URL
+            opening = cases.call(command, opening.scenario, opening.case.aspect, self._params(call))
+        extra = cases.call(command, scenario, aspect, params, opening)
+        for each in extra.in_order:
+            self.bench.plan([each.case])
+            reason = why if each is extra else IN_PLACE
+            self.bench.journal.note(EXTRA, {"case": each.case.id, "why": reason, "of": call.case.id})
+            self.bench.invoke(each)
         return self.bench.sent(extra)
 
     def _catch_up(self) -> None:

@@ -166,6 +166,10 @@ class Bench:
         """Whether a request came of a call, be it at another address than it was given."""
         return call.case.id in self._sent
 
+    def note_out_of_time(self, reason: OutOfTime) -> None:
+        """Not all that was planned is done."""
+        self.journal.note("out-of-time", {"detail": str(reason), "left": self.planned - self.done})
+
     def close(self) -> None:
         """Stop the driver in good order."""
         if self.driver is not None and self.driver.running:
@@ -320,8 +324,7 @@ def _held(settings: Settings, greeted: _Greeted, progress: Progress, begun: floa
                 for part in PARTS:
                     part(bench)
             except OutOfTime as out_of_time:
-                left = bench.planned - bench.done
-                journal.note("out-of-time", {"detail": str(out_of_time), "left": left})
+                bench.note_out_of_time(out_of_time)
             watch(bench)
             bench.close()
         except KeyboardInterrupt:

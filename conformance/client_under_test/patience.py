@@ -35,6 +35,12 @@ SHORTEST_TIMEOUT_S = 0.5
 # After so many calls that have waited for their whole time-out and never became a request, the rest are to fail sooner.
 SLOW_LOSSES = 3
 
+# Once half of the time is gone, what takes long comes last. A fifth is kept for receivers; without any, enough for the
+# first call again.
+HURRIES_AT = 0.5
+KEPT_FOR_RECEIVERS = 0.2
+KEPT = 0.05
+
 
 class OutOfTime(Exception):
     """The time that a certification may take is used up."""
@@ -49,7 +55,22 @@ class Patience:
     begun: float = field(default_factory=time.monotonic)
     _hung: list[str] = field(default_factory=list)
     _waited: set[str] = field(default_factory=set)
+    _longest_s: dict[str, float] = field(default_factory=dict)
     _slow_losses: int = 0
+
+    @property
+    def hurries(self) -> bool:
+        """Whether the time is getting short."""
+        return self.left_s < HURRIES_AT * self.settings.within_s
+
+    def expects_s(self, call: Call) -> float:
+        """How long a call will take: what another of its scenario has taken."""
+        return self._longest_s.get(call.scenario.name, 0.0)
+
+    def spares(self, call: Call, *, receives: bool) -> bool:
+        """Whether there is time for a call, and for what comes after all calls; `receives`: receivers among it."""
+        kept = KEPT_FOR_RECEIVERS if receives else KEPT
+        return self.left_s - self.expects_s(call) > kept * self.settings.within_s
 
     @property
     def left_s(self) -> float:
@@ -95,6 +116,7 @@ class Patience:
 
     def took(self, call: Call, seconds: float, *, sent: bool) -> None:
         """The client has answered after so long; `sent`: a request came of the call."""
+        self._longest_s[call.scenario.name] = max(seconds, self.expects_s(call))
         if seconds < 0.9 * self.timeout_s(call):
             return
         if not sent:
@@ -104,6 +126,7 @@ class Patience:
 
     def hung(self, call: Call) -> None:
         """The client has not answered at all."""
+        self._longest_s[call.scenario.name] = self.allows_s(call)
         self._hung.append(call.scenario.name)
         if call.waits:
             self._waited.add(call.scenario.name)

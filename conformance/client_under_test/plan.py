@@ -144,8 +144,9 @@ def calls_of(
 ) -> list[Call]:
     """All calls of a certification but the last, in the order in which they are asked for; none without commands.
 
-    No call has one of the optional members that the client `lacks`. What a client may send again comes early, so that
-    the time in which it would is one in which the others are made.
+    Those that come before another one at its base URL are with it (`Call.in_order`). No call has one of the optional
+    members that the client `lacks`. What a client may send again comes early, so that the time in which it would is one
+    in which the others are made.
     """
     calls = [
         call
@@ -156,7 +157,7 @@ def calls_of(
         return []
     first = replace(calls[0], case=replace(calls[0].case, aspect=FIRST))
     watched_first = sorted(calls[1:], key=lambda call: (not call.scenario.watched, not _moves_money(call)))
-    return [each for call in (first, *spread(watched_first)) for each in call.in_order]
+    return [first, *spread(watched_first)]
 
 
 def _moves_money(call: Call) -> bool:

@@ -56,7 +56,8 @@ class Settings:
     `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `advised_delay_s`: how
     long clients are advised to wait before they do that; `patience_s`: how much longer than its time-out the client may
     take. `expectations`: what is known to fall short; `strict`: a broken SHOULD counts as a failure. `redact`: values
-    that are written down nowhere. `catalogue_url`: where reports link to. Raises UsageError for what cannot be used.
+    that are written down nowhere. `catalogue_url`: where reports link to. `ca_file`: certificates to trust beside the
+    usual ones. Raises UsageError for what cannot be used.
     """
 
     driver: str | None = None
@@ -76,6 +77,7 @@ class Settings:
     strict: bool = False
     redact: tuple[str, ...] = field(default=(), repr=False)
     catalogue_url: str | None = None
+    ca_file: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is started."""

@@ -43,8 +43,6 @@ SPARED = frozenset(
         *(f"{name} for a value" for name in ("NaN", "Infinity", "-Infinity")),
         # Widespread readers put a replacement character in their place.
         "bytes that are no UTF-8",
-        # An attack rather than a mistake; most frameworks have no answer to it but a 500.
-        "nesting that is never closed",
         # JSON, which `incomplete` has.
         "array",
         "scalar",

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from conformance.checks.client.classes import ONE_SMS, ParamClass, classes_for
 from conformance.checks.client.evidence import ASKED_AGAIN, Call, ClientEvidence
 from conformance.checks.client.judging import ClientCheck, broken, kept
-from conformance.checks.coverage import CallCoverage, Covered
+from conformance.checks.coverage import CallCoverage, Covered, Label, classes_of_call
 from conformance.checks.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
 from conformance.checks.reading import OK
 from conformance.contract.commands import COMMANDS
@@ -51,7 +51,10 @@ class Refusal:
 
 @dataclass(slots=True)
 class _Fates:
-    """What became of the calls of a command: `sent`, `refused`, or it cannot be told (`open`, and why)."""
+    """What became of the calls of a command: `sent`, `refused`, or it cannot be told (`open`, and why).
+
+    A call that there was no time for is none of these if others have shown all that is in it.
+    """
 
     sent: list[Call] = field(default_factory=list)
     refused: list[Call] = field(default_factory=list)
@@ -214,7 +217,13 @@ def _told_apart(evidence: ClientEvidence, command: str) -> _Fates:
             fates.refused.append(call)
         else:
             fates.open.append((call, *_why_open(evidence, call)))
+    exercised = {label for call in fates.sent for label in _classes(call)}
+    fates.open = [each for each in fates.open if each[0].asked_at is not None or not _classes(each[0]) <= exercised]
     return fates
+
+
+def _classes(call: Call) -> set[Label]:
+    return classes_of_call(call.case.command or "", call.case.request.body)
 
 
 def _unheard(evidence: ClientEvidence, call: Call) -> tuple[Reason, str] | None:
