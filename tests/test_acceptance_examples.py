@@ -48,8 +48,12 @@ def of_sms(judgement: Judged, requirements: tuple[str, ...]) -> list[Requirement
 
 
 def always(status: int, raw: bytes, *headers: tuple[str, str]) -> Callable[[Reply, Moment], Reply]:
-    """The same answer to everything."""
-    return lambda _reply, _moment: Reply(status, headers, None, raw=raw)
+    """The same answer to every message; what answers everything so is no gateway, and tests/test_preflight.py has it."""
+
+    def answer(reply: Reply, moment: Moment) -> Reply:
+        return Reply(status, headers, None, raw=raw) if moment.request.url.endswith("/sms") else reply
+
+    return answer
 
 
 WRETCHED = {
