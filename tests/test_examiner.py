@@ -18,9 +18,10 @@ from flawed_clients.inbox import Inbox, Posted
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from conformance.checks.client import receiving
 from conformance.checks.client.notices import What, what_is
 from conformance.checks.reading import Content
-from conformance.client_under_test import examiner
+from conformance.client_under_test import examination, examiner
 from conformance.client_under_test.certification import certify
 from conformance.client_under_test.settings import Settings
 from conformance.contract.commands import COMMANDS, PRODUCTS
@@ -82,7 +83,7 @@ def test_a_lawful_receiver_is_conformant(record: Record) -> None:
 
     assert Conclusion.CONFORMANT == judged.conclusion
     assert {Verdict.PASS, Verdict.NOT_APPLICABLE} == set(judged.counts())
-    assert {"sms": 11, "airtime": 11, "mpesa/online": 11, "mpesa-wallet": 11} == Counter(
+    assert {"sms": 17, "airtime": 17, "mpesa/online": 17, "mpesa-wallet": 17} == Counter(
         str(v.command) for v in judged.by(Verdict.PASS)
     )
 
@@ -110,18 +111,19 @@ def test_the_token_is_not_on_the_page(record: Record) -> None:
 
 
 def test_everything_that_a_receiver_may_meet_is_sent(record: Record) -> None:
-    """Read off the bytes, for each product; two hundred of them at the same moment."""
+    """Read off the bytes, for each product; twenty, and two hundred of them, at the same moment."""
     met: dict[str, set[What]] = {}
-    moments: Counter[tuple[str, float]] = Counter()
+    moments: Counter[float] = Counter()
     for case, exchange, _ in record.attempts():
         assert Kind.DELIVER is case.kind
         command = COMMANDS[str(case.command)]
         what = what_is(exchange.request, Content.of(exchange.request.body), command)
         met.setdefault(command.name, set()).add(what)
-        moments[command.name, exchange.sent_at] += 1
+        moments[exchange.sent_at] += 1
 
     assert dict.fromkeys(("sms", "airtime", "mpesa/online", "mpesa-wallet"), set(What) - {What.OPEN}) == met
-    assert 4 == sum(count == examiner.CROWD for count in moments.values())
+    sizes = Counter(moments.values())
+    assert 1 == sizes[examiner.CROWD] == sizes[examiner.THRONG]
 
 
 def test_notifications_of_a_product_have_its_members(record: Record) -> None:
@@ -148,17 +150,39 @@ def test_the_same_seed_sends_the_same(tmp_path: Path) -> None:
     assert sent[0] == sent[1]
 
 
-def test_a_slow_receiver_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer) -> None:
-    """After the first notifications, which are enough to tell."""
-    monkeypatch.setattr(examiner, "WITHIN_S", 0.0)
-    httpserver.expect_request("/hook").respond_with_data("", status=204)
+def test_a_receiver_that_does_not_answer_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer
+) -> None:
+    """After the first notification, which is waited for as long as it may take."""
+    released = threading.Event()
+
+    def hang(_: Request) -> Response:
+        released.wait()
+        return Response(status=204)
+
+    monkeypatch.setattr(examination, "ANSWER_WITHIN_S", 0.1)
+    monkeypatch.setattr(receiving, "WITHIN_S", 0.05)
+    httpserver.expect_request("/hook").respond_with_handler(hang)
     settings = Settings(callback_url=httpserver.url_for("/hook"), products=("sms",), seed=SEED, report_dir=tmp_path)
     record = read_journal(certify(settings))
+    released.set()
+    verdicts = {v.requirement.id: v for v in judge(record).verdicts}
 
-    assert {"command": "sms"} == next(note.detail for note in record.notes if note.kind == "left-alone")
-    assert {"success", "failure", "extra fields", "other text"} == {
-        case.aspect for case in record.cases if case.kind is Kind.DELIVER
-    }
+    assert ["success"] == [case.aspect for case in record.cases if case.kind is Kind.DELIVER]
+    assert Verdict.FAIL == verdicts["RCV-02"].verdict
+    assert Verdict.INCONCLUSIVE == verdicts["RCV-22"].verdict
+    assert "the receiver did not answer its first notification" == verdicts["RCV-22"].detail
+
+
+def test_an_examination_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not sent by then is inconclusive, with the reason."""
+    monkeypatch.setattr(examiner, "EXAMINED_WITHIN_S", 0.0)
+    inbox = Recorder()
+    verdicts = judge(examined(inbox, tmp_path)).verdicts
+    inbox.close()
+
+    assert [] == inbox.posted
+    assert {examination.TIME_IS_UP} == {v.detail for v in verdicts if v.verdict is Verdict.INCONCLUSIVE}
 
 
 def test_a_receiver_that_takes_one_after_the_other_is_lawful(tmp_path: Path, httpserver: HTTPServer) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.client_under_test.driver import Death, Driver, How
-from conformance.client_under_test.examiner import examine, reachable
+from conformance.client_under_test.examiner import examine, reachable, trusted
 from conformance.client_under_test.heard import Heard, tokens_in
 from conformance.client_under_test.plan import Call, Cases, Credential, again, calls_of
 from conformance.client_under_test.protocol import Hello
@@ -27,6 +27,7 @@ from conformance.client_under_test.staging import Setting
 from conformance.client_under_test.witness import STRAY, Stage, Witness, wait_for_resends
 from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError
+from conformance.exchange.trust import trusting
 from conformance.journal import Journal, Redaction
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.gateway import BASE_PATH, Answer, Gateway
@@ -140,6 +141,14 @@ class Bench:
         message = {"cmd": "result", "id": self.cases.name("message"), "request_id": request_id}
         return self._asked(message, case_id, RESULT_WITHIN_S)
 
+    def restart(self) -> None:
+        """Start the driver anew although it owes no answer: a receiver of its client has died. Raises Death."""
+        if self.driver is None:
+            raise SuiteError("there is no driver to start again")
+        self.driver.kill()
+        self.accepted.clear()
+        self.hello = self._greeted_again(self.driver)
+
     def close(self) -> None:
         """Stop the driver in good order."""
         if self.driver is not None and self.driver.running:
@@ -197,7 +206,7 @@ def certify(settings: Settings, progress: Progress | None = None) -> Path:
     if settings.driver is None and settings.callback_url is None:
         raise UsageError("nothing is given to certify; expected --driver 'CMD ARGS', --callback-url URL or --observe")
     if settings.callback_url is not None:
-        reachable(settings.callback_url)
+        reachable(settings.callback_url, trusting(settings.ca_file))
     begun = time.monotonic()
     greeted = _Greeted.by(settings) if settings.driver is not None else _Greeted.nobody(settings)
     with greeted.journal as journal:
@@ -335,5 +344,5 @@ def watch(bench: Bench) -> None:
     bench.journal.note("settled", {"at": at, "waited_s": None if since is None else round(at - since, 3)})
 
 
-PARTS: tuple[Part, ...] = (call_everything, examine, call_first_again)
+PARTS: tuple[Part, ...] = (trusted, call_everything, examine, call_first_again)
 """The parts of a certification with a driver, in their order."""

@@ -44,7 +44,8 @@ class Settings:
     for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
     `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `patience_s`: how much
     longer than its time-out the client may take. `expectations`: what is known to fall short. `redact`: values that are
-    written down nowhere. `catalogue_url`: where reports link to. Raises UsageError for what cannot be used.
+    written down nowhere. `catalogue_url`: where reports link to. `ca_file`: certificates to trust beside the usual
+    ones. Raises UsageError for what cannot be used.
     """
 
     driver: str | None = None
@@ -62,6 +63,7 @@ class Settings:
     expectations: Expectations | None = None
     redact: tuple[str, ...] = field(default=(), repr=False)
     catalogue_url: str | None = None
+    ca_file: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is started."""

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from types import ModuleType
 
-from flawed_clients import drivers, lawful, reading, receiving, resending, sending
+from flawed_clients import drivers, lawful, malformed, reading, receiving, resending, results, sending
 from flawed_clients.client import Client
 
 
@@ -38,12 +38,16 @@ def _varieties(*modules: ModuleType) -> dict[str, Variety]:
         held
         for module in modules
         for name, held in vars(module).items()
-        if isinstance(held, type) and issubclass(held, Client) and held.__module__ == module.__name__ and name[0] != "_"
+        if isinstance(held, type)
+        and issubclass(held, Client)
+        and held.__module__ == module.__name__
+        and held.__doc__
+        and name[0] != "_"
     ]
     names = [re.sub(r"(?<!^)(?=[A-Z])", "-", held.__name__).lower() for held in classes]
     return {name: Variety(name, held) for name, held in zip(names, classes, strict=True)}
 
 
-FLAWS = _varieties(sending, reading, resending, receiving, drivers)
+FLAWS = _varieties(sending, reading, resending, receiving, results, malformed, drivers)
 LAWFUL = _varieties(lawful)
 VARIETIES = {**FLAWS, **LAWFUL}

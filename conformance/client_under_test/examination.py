@@ -1,0 +1,381 @@
+"""What an examination of receivers works with: rounds of requests, the receiver's life, the time that is left.
+
+    Examination     sends rounds, has ids made known to the client, starts a driver again whose receivers have died
+    Ended           why nothing more is sent to a receiver
+    Sent            a case that was sent
+
+What is sent at the same moment is a round; the next one begins when all of it is answered. Where a request gets no
+answer, it is looked at once whether the receiver is still there: so a death is noted with the request that it died of.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import TYPE_CHECKING
+
+import httpx
+
+from conformance.checks.client.receiving import WITHIN_S
+from conformance.client_under_test.driver import Death
+from conformance.client_under_test.posting import Posting, listening
+from conformance.client_under_test.scenarios import SENDING, Scenario
+from conformance.client_under_test.staging import LENIENT
+from conformance.client_under_test.subject import Known, Outgoing, Subject
+from conformance.exchange.connection import Connection, KeepAlive, Unanswered, proxy_for
+from conformance.generation.payloads import Constraints, fresh_payloads
+from conformance.mock_gateway.gateway import Answer
+from conformance.traffic import Case, Response
+
+if TYPE_CHECKING:
+    from conformance.client_under_test.certification import Bench
+
+ANSWER_WITHIN_S = WITHIN_S + 0.5
+"""A notification is waited for until it is surely late."""
+
+EXAMINED_WITHIN_S = 45.0
+"""After this nothing new is sent: a certification ends within 90 s, and calls and the last answer take time, too."""
+
+GATHERED_WITHIN_S = 1.0
+"""Requests are released together that got a connection within this; a backlog may be short."""
+
+CALLS_WITHIN_S = 10.0
+"""Time for calls that make ids known; where it does not suffice, notifications have unknown ids."""
+
+BACK_WITHIN_S = 3.0
+"""A receiver that somebody watches over is started again in this time."""
+
+MOST_DEATHS = 3
+
+BACK_POLL_S = 0.05
+
+TIME_IS_UP = f"the examination of the receivers had taken {EXAMINED_WITHIN_S:g} s by then"
+
+
+class Ended(Exception):
+    """Nothing more is sent to a receiver; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A case that was sent: its answer, and the seconds that it took; None if there was none.
+
+    `lost`: there was no answer, and there would not be one later; `reached`: there was a connection.
+    """
+
+    case: Case
+    response: Response | None
+    took_s: float | None
+    lost: bool = False
+    reached: bool = True
+
+    @property
+    def taken(self) -> bool:
+        """Whether it was answered with a 2xx."""
+        return self.response is not None and self.response.status in range(200, 300)
+
+
+@dataclass(slots=True)
+class Examination:
+    """What all parts work with. `subjects` by command; `ends_at`: from then on (monotonic seconds) nothing is sent.
+
+    `gone`: why there is no receiver any more, by the scheme and address that it had.
+    """
+
+    bench: Bench
+    tls: ssl.SSLContext
+    subjects: dict[str, Subject]
+    ends_at: float
+    deaths: int = 0
+    gone: dict[tuple[str, bytes], str] = field(default_factory=dict)
+    # What was lost last, if nothing has been answered since.
+    suspect: Case | None = field(default=None, repr=False)
+    # The driver is asked for something: it cannot be started again meanwhile.
+    busy: bool = field(default=False, repr=False)
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether the client can be asked what became of a request."""
+        return self.bench.driver is not None and "results" in self.bench.hello.features
+
+    # --- Sending
+
+    def round(
+        self, cases: Sequence[Case | Outgoing], within_s: float | None = None, *, together: bool = False
+    ) -> list[Sent]:
+        """Send all of them at the same moment and wait until each is answered, or has not been in time.
+
+        `together`: they are on their way, but for the last byte of each, before any of them can be acted on. Raises
+        Ended where the time is up, or the receiver is no more.
+        """
+        if not cases:
+            return []
+        outgoing = self._addressed([each if isinstance(each, Outgoing) else Outgoing(each) for each in cases])
+        within_s = ANSWER_WITHIN_S if within_s is None else within_s
+        sent = self._together(outgoing, within_s) if together else self._at_once(outgoing, within_s)
+        self.bench.tick(len(cases))
+        self._look_after(sent)
+        return sent
+
+    def one_by_one(self, outgoing: Sequence[Outgoing]) -> None:
+        """Send them one after the other; those that keep the connection of the one before it, if it was left open."""
+        posting: Posting | None = None
+        try:
+            for listed in outgoing:
+                (each,) = self._addressed([listed])
+                used = posting is not None and posting.reusable
+                if posting is None or not (each.keeps and used):
+                    if posting is not None:
+                        posting.close()
+                    posting, used = Posting(each.case.request.url, self.tls), False
+                sent = self._asked(*self._noted([each]), each, posting)
+                if sent.lost and used:  # it may have crossed the close of the connection, which HTTP allows
+                    posting.close()
+                    posting = Posting(each.case.request.url, self.tls)
+                    sent = self._asked(*self._noted([each], attempt=2), each, posting)
+                self.bench.tick()
+                self._look_after([sent])
+        finally:
+            if posting is not None:
+                posting.close()
+
+    def beside_a_call(self, cases: Sequence[Case]) -> None:
+        """Send them while the client makes a call, in which nobody can start its driver again."""
+        self.busy = True
+        try:
+            with suppress(Ended):
+                self.round(cases)
+        finally:
+            self.busy = False
+
+    def _addressed(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
+        """Plan them, to where the receivers listen now. Raises Ended."""
+        if time.monotonic() > self.ends_at:
+            raise Ended(TIME_IS_UP)
+        addressed: list[Outgoing] = []
+        for each in outgoing:
+            subject = self.subjects[each.case.command or ""]
+            if why := self.gone.get(subject.address):
+                raise Ended(why)
+            request = replace(each.case.request, url=subject.url)
+            addressed.append(replace(each, case=replace(each.case, request=request)))
+        self.bench.plan([each.case for each in addressed])
+        return addressed
+
+    def _noted(self, outgoing: Sequence[Outgoing], attempt: int = 1) -> tuple[list[int], float]:
+        at, wall = time.monotonic(), time.time()
+        journal = self.bench.journal
+        return [journal.sent(each.case.id, attempt, each.case.request, at, wall) for each in outgoing], at
+
+    def _at_once(self, outgoing: Sequence[Outgoing], within_s: float) -> list[Sent]:
+        numbers, at = self._noted(outgoing)
+        ready = threading.Barrier(len(outgoing))
+
+        def send(number: int, each: Outgoing) -> Sent:
+            ready.wait()
+            with Posting(each.case.request.url, self.tls, within_s) as posting:
+                return self._asked([number], at, each, posting, within_s)
+
+        with ThreadPoolExecutor(len(outgoing), thread_name_prefix="delivery") as workers:
+            return list(workers.map(send, numbers, outgoing))
+
+    def _together(self, outgoing: Sequence[Outgoing], within_s: float) -> list[Sent]:
+        """As `_at_once`; one thread releases the last bytes of all that have got a connection in time."""
+        if proxy_for(httpx.URL(outgoing[0].case.request.url)) is not None:
+            return self._at_once(outgoing, within_s)
+        numbers, at = self._noted(outgoing)
+        gathered, gate, lock = threading.Semaphore(0), threading.Event(), threading.Lock()
+        begun: list[Posting] = []
+
+        def send(number: int, each: Outgoing) -> Sent:
+            with Posting(each.case.request.url, self.tls, within_s) as posting:
+                try:
+                    posting.connect()
+                    posting.begin(each.case.request, each.form)
+                except Unanswered as unanswered:
+                    gathered.release()
+                    return self._failed(number, each, unanswered)
+                with lock:
+                    late = gate.is_set()
+                    if not late:
+                        begun.append(posting)
+                gathered.release()
+                if late:
+                    posting.release()
+                else:
+                    gate.wait()
+                return self._answered(number, each, at, within_s, posting)
+
+        with ThreadPoolExecutor(len(outgoing), thread_name_prefix="delivery") as workers:
+            sent = [workers.submit(send, number, each) for number, each in zip(numbers, outgoing, strict=True)]
+            deadline = time.monotonic() + GATHERED_WITHIN_S
+            for _ in outgoing:
+                gathered.acquire(timeout=max(0.0, deadline - time.monotonic()))
+            with lock:
+                for posting in begun:
+                    posting.release()
+                gate.set()
+            return [each.result() for each in sent]
+
+    def _asked(
+        self, numbers: list[int], at: float, each: Outgoing, posting: Posting, within_s: float = ANSWER_WITHIN_S
+    ) -> Sent:
+        number, request = numbers[0], each.case.request
+        if proxy_for(httpx.URL(request.url)) is not None:
+            return self._through_a_proxy(number, each, at, within_s)
+        try:
+            if not posting.reusable:
+                posting.connect()
+            posting.begin(request, each.form)
+        except Unanswered as unanswered:
+            return self._failed(number, each, unanswered)
+        posting.release()
+        return self._answered(number, each, at, within_s, posting)
+
+    def _through_a_proxy(self, number: int, each: Outgoing, at: float, within_s: float) -> Sent:
+        with Connection(within_s, KeepAlive(), self.tls) as connection:
+            try:
+                response = connection.ask(each.case.request).response
+            except Unanswered as unanswered:
+                return self._failed(number, each, unanswered)
+        answered_at = time.monotonic()
+        self.bench.journal.answered(number, response, answered_at)
+        return Sent(each.case, response, answered_at - at)
+
+    def _answered(self, number: int, each: Outgoing, at: float, within_s: float, posting: Posting) -> Sent:
+        try:
+            response = posting.answer(within_s)
+        except Unanswered as unanswered:
+            return self._failed(number, each, unanswered)
+        answered_at = time.monotonic()
+        self.bench.journal.answered(number, response, answered_at)
+        return Sent(each.case, response, answered_at - at)
+
+    def _failed(self, number: int, each: Outgoing, unanswered: Unanswered) -> Sent:
+        self.bench.journal.failed(number, str(unanswered), time.monotonic())
+        lost = "within" not in str(unanswered)
+        return Sent(each.case, None, None, lost=lost, reached=not unanswered.never_left)
+
+    # --- The receiver's life
+
+    def _look_after(self, sent: Sequence[Sent]) -> None:
+        """Where a request was lost, see whether its receiver is still there; note its death, and have it back."""
+        lost = [each for each in sent if each.lost]
+        if not lost or self.busy:
+            self.suspect = None
+            return
+        culprit = next((each.case for each in lost if each.reached), self.suspect or lost[0].case)
+        url = lost[0].case.request.url
+        if proxy_for(httpx.URL(url)) is not None or self._lives(url):
+            self.suspect = culprit  # it may only be about to end
+            return
+        self.deaths += 1
+        dead = [s for s in self.subjects.values() if s.address == self.subjects[lost[0].case.command or ""].address]
+        self.bench.journal.note("receiver-died", {"case": culprit.id, "commands": [each.command.name for each in dead]})
+        why = f"the receiver was no longer there after {culprit.id}"
+        if not self._back(lost[0].case.command or "", url) or self.deaths >= MOST_DEATHS:
+            self.gone.update((self.subjects[each.command.name].address, why) for each in dead)
+            raise Ended(why)
+
+    def _lives(self, url: str) -> bool:
+        driver = self.bench.driver
+        ours = driver is not None and self.bench.settings.callback_url is None
+        return not (ours and driver is not None and driver.exited) and listening(url)
+
+    def _back(self, command: str, url: str) -> bool:
+        """Whether there is a receiver again: the driver's, started anew, or one that somebody else watches over."""
+        bench = self.bench
+        if bench.driver is not None and bench.settings.callback_url is None:
+            try:
+                bench.restart()
+            except Death:
+                return False
+            for name, now in bench.callbacks.items():
+                if name in self.subjects:
+                    forgetful = self.subjects[name]
+                    forgetful.url = now
+                    forgetful.ids.clear()
+                    forgetful.known.clear()
+            url = self.subjects[command].url if command in self.subjects else url
+        until = time.monotonic() + BACK_WITHIN_S
+        while not listening(url):
+            if time.monotonic() > until:
+                return False
+            time.sleep(BACK_POLL_S)
+        return True
+
+    # --- Ids that the client knows
+
+    def make_known(self, subject: Subject, count: int) -> None:
+        """See to it that the client knows `count` requests that nobody was notified of, by calls of its own."""
+        bench, command = self.bench, subject.command
+        if command.name not in bench.commands or len(subject.ids) >= count:
+            return
+        ends_at = min(time.monotonic() + CALLS_WITHIN_S, self.ends_at)
+        for params in self._payloads(subject, 2 * (count - len(subject.ids))):
+            if len(subject.ids) >= count or time.monotonic() > ends_at:
+                break
+            request_id = subject.unknown_id()
+            if self.call_with_id(subject, request_id, params):
+                subject.ids.append(request_id)
+        subject.knows = subject.knows or bool(subject.ids)
+
+    def call_with_id(
+        self,
+        subject: Subject,
+        request_id: str,
+        params: dict[str, str] | None = None,
+        before_answer: Callable[[Answer], None] | None = None,
+    ) -> bool:
+        """Have the client make a call that is answered with this id; whether it says that it was accepted under it.
+
+        `before_answer` is called before the answer goes out; the call is known then.
+        """
+        bench, name = self.bench, subject.command.name
+        if name not in bench.commands:
+            return False
+        asked = params or next(iter(self._payloads(subject, 1)))
+        call = bench.cases.call(name, _answered_with(request_id), "receiving", asked)
+        bench.plan([call.case])
+        subject.known[request_id] = Known(call.case.id, asked)
+        said = bench.invoke(call, before_answer)
+        accepted = said is not None and said.get("outcome") == "accepted"
+        if said is None or not accepted or said.get("request_id") not in {None, request_id}:
+            del subject.known[request_id]
+            return False
+        return True
+
+    def _payloads(self, subject: Subject, count: int) -> list[dict[str, str]]:
+        seed = Random(f"{self.bench.settings.seed}/{subject.command.name}/{subject.count}").getrandbits(32)
+        subject.count += 1
+        payloads = fresh_payloads(subject.command, Constraints(), count, seed, [])
+        lacks = self.bench.hello.lacks
+        return [{n: str(value) for n, value in each.members.items() if n not in lacks} for each in payloads]
+
+    def ask(self, cases: Iterable[Case], *, also: Iterable[str] = ()) -> None:
+        """Ask what became of the requests of these notifications, and of others, under the last case."""
+        asked = [(json.loads(case.request.body)["request_id"], case) for case in cases]
+        self.ask_of(asked)
+        if not self.can_ask:
+            return
+        case_id = asked[-1][1].id if asked else ""
+        for request_id in also:
+            self.bench.result(request_id, case_id)
+
+    def ask_of(self, asked: Iterable[tuple[str, Case]]) -> None:
+        """Ask what became of each request_id, under the case that it goes with."""
+        if self.can_ask:
+            for request_id, case in asked:
+                self.bench.result(request_id, case.id)
+
+
+def _answered_with(request_id: str) -> Scenario:
+    """The usual answer, with a request_id of ours."""
+    return replace(SENDING, staging=lambda _: replace(LENIENT, new_id=lambda _moment, _random: request_id))
