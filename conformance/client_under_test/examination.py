@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from conformance.checks.client.receiving import WITHIN_S
+from conformance.checks.client.notices import CROWD
+from conformance.checks.client.receiving import QUICKLY_S, WITHIN_S
 from conformance.client_under_test.driver import Death
-from conformance.client_under_test.posting import Posting, listening
+from conformance.client_under_test.posting import Posting, Reset, listening
 from conformance.client_under_test.scenarios import SENDING, Scenario
 from conformance.client_under_test.staging import LENIENT
 from conformance.client_under_test.subject import Known, Outgoing, Subject
@@ -67,7 +68,8 @@ class Ended(Exception):
 class Sent:
     """A case that was sent: its answer, and the seconds that it took; None if there was none.
 
-    `lost`: there was no answer, and there would not be one later; `reached`: there was a connection.
+    `lost`: there was no answer, and there would not be one later; `reached`: there was a connection;
+    `reset`: and it was reset.
     """
 
     case: Case
@@ -75,6 +77,7 @@ class Sent:
     took_s: float | None
     lost: bool = False
     reached: bool = True
+    reset: bool = False
 
     @property
     def taken(self) -> bool:
@@ -118,7 +121,9 @@ class Examination:
         if not cases:
             return []
         outgoing = self._addressed([each if isinstance(each, Outgoing) else Outgoing(each) for each in cases])
-        within_s = ANSWER_WITHIN_S if within_s is None else within_s
+        # Near the end nobody is waited for as long as it may take; that an answer is late is told all the same.
+        most_s = max(self.ends_at - time.monotonic(), QUICKLY_S + 0.5)
+        within_s = min(ANSWER_WITHIN_S if within_s is None else within_s, most_s)
         sent = self._together(outgoing, within_s) if together else self._at_once(outgoing, within_s)
         self.bench.tick(len(cases))
         self._look_after(sent)
@@ -184,7 +189,17 @@ class Examination:
                 return self._asked([number], at, each, posting, within_s)
 
         with ThreadPoolExecutor(len(outgoing), thread_name_prefix="delivery") as workers:
-            return list(workers.map(send, numbers, outgoing))
+            sent = list(workers.map(send, numbers, outgoing))
+        if len(sent) < CROWD:
+            return sent
+        # Whoever has connections reset when many come sends again; so does every gateway.
+        return [self._again(each) if each.reset else each for each in sent]
+
+    def _again(self, sent: Sent) -> Sent:
+        each = Outgoing(sent.case)
+        numbers, at = self._noted([each], attempt=2)
+        with Posting(sent.case.request.url, self.tls) as posting:
+            return self._asked(numbers, at, each, posting)
 
     def _together(self, outgoing: Sequence[Outgoing], within_s: float) -> list[Sent]:
         """As `_at_once`; one thread releases the last bytes of all that have got a connection in time."""
@@ -261,7 +276,8 @@ class Examination:
     def _failed(self, number: int, each: Outgoing, unanswered: Unanswered) -> Sent:
         self.bench.journal.failed(number, str(unanswered), time.monotonic())
         lost = "within" not in str(unanswered)
-        return Sent(each.case, None, None, lost=lost, reached=not unanswered.never_left)
+        reset = isinstance(unanswered, Reset)
+        return Sent(each.case, None, None, lost=lost, reset=reset, reached=not unanswered.never_left)
 
     # --- The receiver's life
 

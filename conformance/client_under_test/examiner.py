@@ -62,7 +62,7 @@ KNOWN_IN_CROWD = 10
 
 # Equal notifications at the same moment; so often, each time of another request.
 SAME_MOMENT = 8
-BURSTS, FEW_BURSTS = 5, 2
+BURSTS, FEW_BURSTS, ONE_BURST = 5, 3, 1
 
 # Request ids that a product's examination needs to have been told to the client before it begins.
 NEEDED_IDS, NEEDED_IDS_ELSEWHERE = 64, 40
@@ -96,6 +96,8 @@ MOST_HANGS = 2
 THRONG_WITHIN_S = 5.0
 
 HTTP_OK = 200
+
+NO_ANSWER = "the receiver did not answer its first notification"
 
 Part = Callable[[Examination, Subject], None]
 
@@ -137,7 +139,8 @@ def first_of_all(examination: Examination, subject: Subject) -> None:
     case = subject.posted("success", subject.success(subject.next_id()))
     (sent,) = examination.round([case])
     if sent.took_s is None and not sent.lost:
-        raise Ended("the receiver did not answer its first notification")
+        examination.gone[subject.address] = NO_ANSWER
+        raise Ended(NO_ANSWER)
     subject.quick = sent.took_s is not None and sent.took_s <= QUICK_S
     subject.speaks_1_0 = sent.response is not None and sent.response.http_version == "HTTP/1.0"
     if subject.knows:
@@ -148,7 +151,7 @@ def basics(examination: Examination, subject: Subject) -> None:
     """Successes and failures; what was taken of them, and how fast, says what is sent from here on."""
     cases, begun = list(basic_cases(subject)), time.monotonic()
     sent = _few_at_once(examination, subject, cases)
-    subject.whole = subject.leads and time.monotonic() - begun <= BRISK_S * len(cases)
+    subject.brisk = time.monotonic() - begun <= BRISK_S * len(cases)
     if subject.knows:
         examination.ask(each.case for each in sent)
     _learn(subject, sent)
@@ -211,7 +214,8 @@ def repeats(examination: Examination, subject: Subject) -> None:
 
 def same_moment(examination: Examination, subject: Subject) -> None:
     """The same several times at the same moment, and so with several requests: a race is not lost each time."""
-    for _ in range(BURSTS if subject.whole else FEW_BURSTS if subject.leads else 1):
+    fewer = FEW_BURSTS if subject.leads != subject.brisk else ONE_BURST
+    for _ in range(BURSTS if subject.leads and subject.brisk else fewer):
         content = subject.success(subject.next_id())
         cases = [subject.posted("same moment", content) for _ in range(SAME_MOMENT)]
         deaths = examination.deaths

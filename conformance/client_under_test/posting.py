@@ -2,6 +2,7 @@
 
     Form        how a request is put on the wire, as far as its headers do not say
     Posting     one connection to a receiver: begin a request, release its last byte, read the answer
+    Reset       why there is no answer, where it may be for want of a place in a queue
     listening   whether something accepts connections at a URL
 
 `conformance.exchange.connection` sends a request in one piece, which is what a gateway under test needs. Here the last
@@ -180,6 +181,8 @@ class Posting:
             except TimeoutError as error:
                 words = f"no complete answer within {within_s:g} s, only{seen[7:]}" if head else None
                 raise _Late(words or f"no answer within {within_s:g} s") from error
+            except ConnectionResetError as error:
+                raise Reset("connection closed without an answer") from error
             except OSError:
                 data = b""
             if not data and (head is None or self._parser.their_state is not h11.SEND_BODY or not _until_end(head)):
@@ -195,6 +198,10 @@ class Posting:
             raise TimeoutError
         self._socket.settimeout(left)
         return self._socket.recv(READ)
+
+
+class Reset(Unanswered):
+    """The connection was reset before an answer: perhaps by an operating system whose queue for it was full."""
 
 
 class _Late(Unanswered):

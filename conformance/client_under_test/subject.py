@@ -64,8 +64,8 @@ class Subject:
     `ids` are known to the client, of the usual form and in the order of their calls; `knows` is whether there were any.
     `known` has the call of each known id. `chance` makes up other ids. `left_out` are the optional members that are not
     told, of a success and of a failure; `failures` the kinds of failure that are told. `leads`: it is the first at its
-    address. `whole`: all that is malformed or comes at the same moment is sent to it, and not only a part. `quick`: it
-    answered the first notification at once. `speaks_1_0`: in HTTP/1.0. `left_alone`: nothing more is sent to it.
+    address. `quick`: it answered the first notification at once; `brisk`: the next, too. `speaks_1_0`: in HTTP/1.0.
+    `left_alone`: nothing more is sent to it.
     """
 
     command: Command
@@ -77,8 +77,8 @@ class Subject:
     left_out: dict[bool, frozenset[str]] = field(default_factory=dict)
     failures: tuple[Failure, ...] = FAILURES
     leads: bool = True
-    whole: bool = True
     quick: bool = True
+    brisk: bool = True
     left_alone: bool = False
     speaks_1_0: bool = False
     count: int = 0
@@ -94,6 +94,11 @@ class Subject:
     def last_id(self) -> str:
         """As `next_id`, from the other end."""
         return self.ids.pop() if self.ids else self.unknown_id()
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that is malformed is sent to it, and not only a part of each kind."""
+        return self.leads and self.brisk
 
     @property
     def address(self) -> tuple[str, bytes]:

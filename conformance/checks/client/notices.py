@@ -348,13 +348,13 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
         return Inbox(command, deaths=deaths, died_at=died_at, left_alone=alone.get(command or ""))
 
     inboxes: dict[str | None, Inbox] = {command: empty(command) for command in alone}
-    moments = Counter(exchange.sent_at for each in evidence.deliveries for exchange in each.exchanges[-1:])
+    moments = Counter(exchange.sent_at for each in evidence.deliveries for exchange in each.exchanges[:1])
     for delivery in evidence.deliveries:
         command = delivery.case.command
         if command not in inboxes:
             inboxes[command] = empty(command)
-        for exchange in delivery.exchanges[-1:]:  # one before it has crossed the close of its connection
-            beside = moments[exchange.sent_at]
+        for exchange in delivery.exchanges[-1:]:  # the connection of one before it was closed
+            beside = moments[delivery.exchanges[0].sent_at]
             kills = delivery.case.id in fatal
             notice = Notice.of(delivery.case, exchange, COMMANDS[command or ""], beside, fatal=kills)
             _sort_in(notice, inboxes[command], fates)
