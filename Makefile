@@ -40,7 +40,7 @@ APART := $(OTHER_TOOLS) $(KILL_MATRICES)
 # More workers than cores: most tests wait for a socket or a deadline. tests/sharing_work.py keeps those with a costly
 # fixture together.
 test: $(READY)  ## run all tests of the suite itself
-	$(BIN)/python -m pytest -n $(WORKERS) $(APART:%=--ignore=%) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -rs $(APART:%=--ignore=%) $(ARGS)
 
 test-kill: $(READY)  ## judge the suite: each seeded fault, each flawed client, and each lawful one
 	$(BIN)/python -m pytest -n $(WORKERS) $(KILL_MATRICES) $(ARGS)

@@ -11,19 +11,23 @@ did_you_mean                        a hint at the name that was mistyped
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
 class ConformanceError(Exception):
-    """One clear line: `message` (what was given, what is expected) and, if there is one, a `hint`."""
+    """One clear line: `message` (what was given, what is expected) and, if there is one, a `hint`.
+
+    `lines` are what another program has said of it, to be shown below.
+    """
 
     exit_code = 4
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None, lines: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.lines = tuple(lines)
 
     def __str__(self) -> str:
         return f"{self.message} (hint: {self.hint})" if self.hint else self.message

@@ -23,6 +23,9 @@ class Progress(Protocol):
     def notified(self, arrived: int, outstanding: int) -> None:
         """So many notifications came, so many are still owed."""
 
+    def remark(self, text: str) -> None:
+        """Something that whoever watches should know now, such as why nothing goes on."""
+
 
 class Silent:
     """Tells nobody."""
@@ -37,4 +40,7 @@ class Silent:
         """Say nothing."""
 
     def notified(self, arrived: int, outstanding: int) -> None:
+        """Say nothing."""
+
+    def remark(self, text: str) -> None:
         """Say nothing."""

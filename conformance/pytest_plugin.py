@@ -27,15 +27,21 @@ GROUP = "statum-conformance"
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option of `run`, as pytest takes it: a value, several of them, or a flag."""
+    """An option of `run`, as pytest takes it: a value, several of them, or a flag.
+
+    `of_pytest`: pytest has a flag of that name itself, which then means both.
+    """
 
     name: str
     metavar: str | None
     several: bool = False
+    of_pytest: bool = False
 
     @property
     def dest(self) -> str:
         """Under which name pytest keeps its value; no other plugin's."""
+        if self.of_pytest:
+            return self.name.lstrip("-")
         return "statum_" + self.name.lstrip("-").replace("-", "_")
 
 
@@ -76,6 +82,7 @@ OPTIONS = (
     Option("--cases", "FILE"),
     Option("--save-corpus", "DIR"),
     Option("--expectations", "FILE"),
+    Option("--strict", None, of_pytest=True),
     Option("--report-dir", "DIR"),
     Option("--env", "NAME"),
     Option("--show-phone-numbers", None),
@@ -89,6 +96,8 @@ def add_options(parser: pytest.Parser) -> None:
     if group.options:
         return
     for option in OPTIONS:
+        if option.of_pytest:
+            continue
         if option.metavar is None:
             group.addoption(option.name, dest=option.dest, action="store_true", default=False, help="as for `run`")
         else:

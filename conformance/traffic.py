@@ -6,6 +6,7 @@
     Exchange                one attempt at a case: the request and what became of it
     Notification            one HTTP request that reached the callback receiver
     Invocation              a case, its attempts and the notifications that carry its request_id
+    normalized              one spelling for all request targets that name the same; `origin_form`, `plainly_escaped`
 
 Times: `*_at` are seconds of the suite's monotonic clock (only differences mean anything),
 `*_wall` are seconds since the Unix epoch.
@@ -13,10 +14,19 @@ Times: `*_at` are seconds of the suite's monotonic clock (only differences mean 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 Headers = tuple[tuple[str, str], ...]
+
+
+CLOSED_ON_REUSE = (
+    "connection closed without an answer; it had been used before, so the gateway may have closed it before it read "
+    "the request"
+)
+"""The `failure` of an exchange of which nobody can tell whether its request was read (RFC 9112, 9.5)."""
 
 
 def header(headers: Headers, name: str) -> str | None:
@@ -37,12 +47,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP response; `body` is decoded (gzip, chunks), `headers` are as they came."""
+    """An HTTP response; `body` is decoded (gzip, chunks), `headers` are as they came.
+
+    `undecodable` says why `body` could not be decoded, and is as it came instead.
+    """
 
     status: int
     headers: Headers = ()
     body: bytes = b""
     http_version: str = "HTTP/1.1"
+    undecodable: str | None = None
 
 
 class Kind(StrEnum):
@@ -122,6 +136,20 @@ class Direction(StrEnum):
     STDERR = "stderr"
 
 
+# A stack trace and what it is about stand in so many lines; the journal has all.
+SHOWN_LINES = 15
+# A line of minified code may be as long as the program.
+LONGEST_LINE = 300
+
+
+def last_lines(lines: Iterable[str]) -> tuple[str, ...]:
+    """The last lines that a driver wrote to standard error, for people; the blanks at the end left out."""
+    told = list(lines)
+    while told and not told[-1].strip():
+        told.pop()
+    return tuple(line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…" for line in told[-SHOWN_LINES:])
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A line to or from the driver of a client, without its end; `case_id` is that of the case at hand, if any."""
@@ -151,3 +179,32 @@ class Invocation:
     def response(self) -> Response | None:
         """The response of the attempt that is judged."""
         return self.exchange.response if self.exchange else None
+
+
+_ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
+
+
+def origin_form(target: str) -> str:
+    """Path and query of a target; one may also be a whole URL, as a client of a proxy writes it (RFC 9112 §3.2)."""
+    found = _ORIGIN.match(target)
+    if found is None:
+        return target
+    rest = target[found.end() :]
+    return rest if rest.startswith("/") else f"/{rest}"
+
+
+def plainly_escaped(text: str) -> str:
+    """The text with no unreserved character escaped, and the other escapes in capitals (RFC 3986 §6.2.2)."""
+    return _ESCAPE.sub(_spelled, text)
+
+
+def normalized(target: str) -> str:
+    """The target in origin form, plainly escaped: `%7E` and `~` name the same, so do `%2f` and `%2F`, not `/`."""
+    return plainly_escaped(origin_form(target))
+
+
+def _spelled(escape: re.Match[str]) -> str:
+    character = chr(int(escape[0][1:], 16))
+    return character if _UNRESERVED.fullmatch(character) else escape[0].upper()

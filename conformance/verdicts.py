@@ -8,12 +8,14 @@ green; what keeps a run from being conclusive is a MUST that could not be exerci
 
 What is listed in an expectations file changes what is said of a failure (KNOWN) and whether the run fails (the exit
 code), never the conclusion: a subject that falls short is not conformant, whoever knows of it.
+
+A run that is judged strictly fails for a broken SHOULD, too. A SHOULD that was not exercised never hinders.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -24,15 +26,22 @@ from conformance.checks.client.evidence import ClientEvidence, ClientTerms
 from conformance.checks.coverage import Coverage, Covered
 from conformance.checks.evidence import Terms
 from conformance.checks.follow_ups import Causes, causes_of, run_proper
-from conformance.checks.hearing import Hearing, Tally
+from conformance.checks.grouping import gathered, grouped, said_by
+from conformance.checks.hearing import KEPT_FINDINGS, Hearing, Tally
 from conformance.checks.judgement import Check, Finding, Reason, Unobserved
-from conformance.checks.patterns import Pattern, told
+from conformance.checks.one_cause import Failing, OneCause, one_causes
+from conformance.checks.patterns import Ground, Pattern, depends_alone, told
 from conformance.checks.reading import OK
+from conformance.checks.traits import payload_classes
 from conformance.checks.watching import Watched, watch
 from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor, Level, Requirement, catalogue
 from conformance.expectations import Expectation, Expectations, Seen, Stale, known, stale
 from conformance.journal import Record
+from conformance.traffic import Kind
+
+# The requirement that each death of a driver breaks.
+DRIVER_LIVES = "DRV-01"
 
 
 class Verdict(StrEnum):
@@ -68,7 +77,8 @@ class RequirementVerdict:
     requirement is not applicable. `asked_for` is False
     where the run was told to send chosen cases only, and none of them bears on the requirement. `expected`: the entries
     of the expectations file that explain the verdict; none if it was not expected. `pattern` says on what it depends
-    that it fell short; findings with one cause are one, with a count.
+    that it fell short; findings with one cause are one, with a count. `ended_the_run`: it fell short by nothing but the
+    deaths of a driver that ended the run, from which nothing is concluded.
     """
 
     requirement: Requirement
@@ -84,6 +94,7 @@ class RequirementVerdict:
     asked_for: bool = True
     expected: tuple[Expectation, ...] = ()
     pattern: Pattern | None = None
+    ended_the_run: bool = False
 
     @property
     def hinders(self) -> bool:
@@ -108,7 +119,8 @@ class Judged:
     """All verdicts of a run, how many of its requests were accepted, and what it exercised.
 
     `expectations` are those that it was judged by, `stale` those of them that do not hold any more. `gave_up`: the
-    driver of a client could not be kept alive.
+    driver of a client could not be kept alive. `strict`: a broken SHOULD counts as a failure. `one_causes`: those
+    that break several requirements.
     """
 
     verdicts: tuple[RequirementVerdict, ...]
@@ -118,6 +130,8 @@ class Judged:
     expectations: Expectations = field(default_factory=Expectations)
     stale: tuple[Stale, ...] = ()
     gave_up: bool = False
+    strict: bool = False
+    one_causes: tuple[OneCause, ...] = ()
 
     def by(self, verdict: Verdict) -> list[RequirementVerdict]:
         """Those with a given verdict, in the catalogue's order."""
@@ -131,12 +145,12 @@ class Judged:
     def exit_code(self) -> int:
         """The exit code of the run: what is expected does not fail it, what is stale does.
 
-        A run in which nothing was exercised is never 0.
+        A known failure decides, whatever else went wrong. A run in which nothing was exercised is never 0.
         """
+        if self.stale or any(v.verdict is Verdict.FAIL and not v.ended_the_run for v in self.verdicts):
+            return Conclusion.NON_CONFORMANT.exit_code
         if self.gave_up:
             return Conclusion.INCONCLUSIVE.exit_code
-        if self.stale or any(v.verdict is Verdict.FAIL for v in self.verdicts):
-            return Conclusion.NON_CONFORMANT.exit_code
         exercised = any(v.verdict in (Verdict.PASS, Verdict.KNOWN) for v in self.verdicts)
         if not exercised or any(v.hinders and not v.expected for v in self.verdicts):
             return Conclusion.INCONCLUSIVE.exit_code
@@ -153,51 +167,82 @@ def is_client(record: Record) -> bool:
     return record.settings.get("subject_kind") == "client"
 
 
-def judge(
+def judge(  # noqa: PLR0913 - a record is judged by all of them
     record: Record,
     checks: Mapping[str, Check] = CHECKS,
     expectations: Expectations | None = None,
     scope: Callable[[Record], Record] = run_proper,
     *,
     measured: bool = True,
+    strict: bool | None = None,
 ) -> Judged:
     """Judge a recorded run by the catalogue: that of a gateway by `checks`, or the certification of a client.
 
     Nothing is expected to fall short without `expectations`. `scope` is the part of a gateway's run that is judged.
-    What it exercised is counted if it is to be `measured`: that takes about as long as judging.
+    What it exercised is counted if it is to be `measured`: that takes about as long as judging. `strict`: whether a
+    broken SHOULD counts as a failure; None: as the run was told.
     Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
     """
-    expectations = expectations or Expectations()
+    strict = bool(record.settings.get("strict")) if strict is None else strict
+    listed_as_written = expectations or Expectations()
+    expectations = listed_as_written.read_strictly() if strict else listed_as_written
     day = day_of(record) if expectations.entries else date.min
     part = record if is_client(record) else scope(record)
-    if is_client(record):
-        heard = _hear_client(record, expectations, day)
-    else:
-        heard = _hear(part, checks, expectations, day, measured=measured)
+    standard = _Standard(expectations, day, strict)
+    heard = _hear_client(record, standard) if is_client(record) else _hear(part, checks, standard, measured=measured)
     verdicts = heard.verdicts
     chosen = bool(record.settings.get("cases"))
     if chosen:
         verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
     seen = [_seen(*each, expectations) for each in zip(verdicts, heard.tallies, strict=True)]
     verdicts = tuple(_as_known(*each, expectations, day) for each in zip(verdicts, seen, strict=True))
-    if not is_client(record):
-        listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
-        verdicts = _looked_into(verdicts, part, checks, causes_of(record), listed)
+    listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
+    if is_client(record):
+        verdicts, found = _of_client(verdicts, record, heard.found, listed), heard.found
+    else:
+        verdicts, found = _looked_into(verdicts, part, checks, causes_of(record), listed)
     whole = heard.terms.settled_at is not None and heard.terms.obstacle is None and not chosen
+    as_written = {entry.number: entry for entry in listed_as_written.entries}
+    outdated = stale(expectations.entries, seen, day, whole=whole)
     return Judged(
         verdicts,
-        Conclusion.INCONCLUSIVE if heard.gave_up else conclude(verdicts),
+        conclude(verdicts, gave_up=heard.gave_up),
         heard.accepted,
         heard.coverage,
-        expectations,
-        tuple(stale(expectations.entries, seen, day, whole=whole)),
+        listed_as_written,
+        tuple(replace(each, expectation=as_written[each.expectation.number]) for each in outdated),
         heard.gave_up,
+        strict,
+        _one_causes(verdicts, found),
     )
+
+
+# Findings by the place of their verdict among all.
+Found = Mapping[int, Sequence[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Standard:
+    """What a run is judged by, beside the catalogue: what is listed on its day, and whether a SHOULD fails it."""
+
+    expectations: Expectations
+    day: date
+    strict: bool
+
+    def broken(self, level: Level) -> Verdict:
+        """What is said of a requirement that was seen to be broken, by how binding it is."""
+        return Verdict.FAIL if self.strict or level is Level.MUST else Verdict.WARN
+
+    def beginnings(self, requirement: Requirement, command: str | None, terms: Terms) -> tuple[str, ...]:
+        """How the findings that are listed begin, for one requirement × command."""
+        broken = self.broken(requirement.level_for(exclusive_account=terms.exclusive_account))
+        listed = self.expectations.on(requirement.id, command, self.day)
+        return tuple(entry.beginning for entry in listed if entry.verdict == broken)
 
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """What the checks said of a run, before it is held against what is expected."""
+    """What the checks said of a run, before it is held against what is expected. `found`: all findings of a client."""
 
     terms: Terms
     verdicts: tuple[RequirementVerdict, ...]
@@ -205,49 +250,57 @@ class _Heard:
     accepted: int
     coverage: tuple[Covered, ...] = ()
     gave_up: bool = False
+    found: Found = field(default_factory=dict)
 
 
-def _hear(
-    record: Record, checks: Mapping[str, Check], expectations: Expectations, day: date, *, measured: bool
-) -> _Heard:
+def _hear(record: Record, checks: Mapping[str, Check], standard: _Standard, *, measured: bool) -> _Heard:
     """The run of a gateway."""
     terms = Terms.of(record)
+    # A run that ended before it sent anything: what came in meanwhile is nothing to hold against the gateway.
+    unproven = terms.obstacle is not None and terms.settled_at is None and not record.exchanges
     pairs = catalogue().judged(Actor.GATEWAY, tuple(COMMANDS[name] for name in terms.commands))
     coverage = Coverage()
     hearing = Hearing.of(
         record,
         [(checks[r.id], command) for r, command in pairs],
         witnesses=[coverage.see] if measured else [],
-        listed=[_beginnings(expectations, r, command, terms, day) for r, command in pairs],
+        listed=[standard.beginnings(r, command, terms) for r, command in pairs],
     )
+    tallies = tuple(Tally() for _ in pairs) if unproven else hearing.tallies
     verdicts = tuple(
-        _verdict(requirement, command, terms, tally)
-        for (requirement, command), tally in zip(pairs, hearing.tallies, strict=True)
+        _verdict(requirement, command, terms, tally, standard)
+        for (requirement, command), tally in zip(pairs, tallies, strict=True)
     )
     accepted = sum(outcome.accepted for outcome in hearing.evidence.final.values())
-    return _Heard(terms, verdicts, hearing.tallies, accepted, coverage.of(terms.commands) if measured else ())
+    return _Heard(terms, verdicts, tallies, accepted, coverage.of(terms.commands) if measured else ())
 
 
-def _hear_client(record: Record, expectations: Expectations, day: date) -> _Heard:
+def _hear_client(record: Record, standard: _Standard) -> _Heard:
     """The certification of a client: what it does not offer is not applicable to it."""
     evidence = ClientEvidence.of(record)
     terms = _as_terms(evidence.terms)
     commands = tuple(COMMANDS[name] for name in terms.commands)
     pairs = [pair for actor in (Actor.CLIENT, Actor.RECEIVER) for pair in catalogue().judged(actor, commands)]
-    verdicts, tallies = [], []
+    verdicts: list[RequirementVerdict] = []
+    tallies: list[Tally] = []
+    found: dict[int, list[Finding]] = {}
     for requirement, command in pairs:
-        tally = Tally(_beginnings(expectations, requirement, command, terms, day))
+        tally = Tally(standard.beginnings(requirement, command, terms))
         why = _not_applicable(requirement, command, evidence)
         if why is None:
-            tally.add_all(CLIENT_CHECKS[requirement.id](evidence, command))
-            verdicts.append(_verdict(requirement, command, terms, tally))
+            judgements = list(CLIENT_CHECKS[requirement.id](evidence, command))
+            tally.add_all(judgements)
+            found[len(verdicts)] = [each for each in judgements if isinstance(each, Finding)]
+            verdict = _verdict(requirement, command, terms, tally, standard)
+            verdicts.append(replace(verdict, ended_the_run=_ended_the_run(verdict, evidence)))
         else:
             level, not_applicable = requirement.level, Verdict.NOT_APPLICABLE
             verdicts.append(RequirementVerdict(requirement, command, level, not_applicable, detail=why))
         tallies.append(tally)
     accepted = sum(any(seen.agreed == OK for seen in call.seen) for call in evidence.calls)
-    # A driver that cannot be kept alive has shown too little of its client to conclude anything.
-    return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, gave_up=evidence.terms.gave_up is not None)
+    # A driver that cannot be kept alive has shown too little of its client to call it conformant.
+    gave_up = evidence.terms.gave_up is not None
+    return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, gave_up=gave_up, found=found)
 
 
 def _not_applicable(requirement: Requirement, command: str | None, evidence: ClientEvidence) -> str | None:
@@ -255,6 +308,19 @@ def _not_applicable(requirement: Requirement, command: str | None, evidence: Cli
     if evidence.terms.obstacle is not None:
         return None
     return next(filter(None, (evidence.lacking(offer, command) for offer in sorted(requirement.needs))), None)
+
+
+def _ended_the_run(verdict: RequirementVerdict, evidence: ClientEvidence) -> bool:
+    """Whether nothing fell short but what ended the run: the last deaths of a driver that was given up."""
+    given_up = next((note.detail for note in evidence.notes if note.kind == "gave-up"), None)
+    if given_up is None or not verdict.failed:
+        return False
+    deaths = [note.detail["case"] for note in evidence.notes if note.kind == "death"][-given_up["deaths"] :]
+    return (
+        verdict.requirement.id == DRIVER_LIVES
+        and verdict.failed <= len(deaths)
+        and all(finding.case in deaths for finding in verdict.findings)
+    )
 
 
 def _as_terms(terms: ClientTerms) -> Terms:
@@ -268,23 +334,23 @@ def day_of(record: Record) -> date:
     return datetime.fromisoformat(record.settings["started_at"]).astimezone(UTC).date()
 
 
-# What is said of a requirement that was seen to be broken, by how binding it is.
-_BROKEN = {Level.MUST: Verdict.FAIL, Level.SHOULD: Verdict.WARN}
-
-
-def conclude(verdicts: tuple[RequirementVerdict, ...]) -> Conclusion:
-    """The verdict on the subject; never conformant if nothing was seen to pass."""
-    if any(v.verdict in (Verdict.FAIL, Verdict.KNOWN) for v in verdicts):
+def conclude(verdicts: tuple[RequirementVerdict, ...], *, gave_up: bool = False) -> Conclusion:
+    """The verdict on the subject; never conformant if nothing was seen to pass, or its driver was given up."""
+    if any(v.verdict in (Verdict.FAIL, Verdict.KNOWN) and not v.ended_the_run for v in verdicts):
         return Conclusion.NON_CONFORMANT
-    if any(v.hinders for v in verdicts) or not any(v.verdict is Verdict.PASS for v in verdicts):
+    if gave_up or any(v.hinders for v in verdicts) or not any(v.verdict is Verdict.PASS for v in verdicts):
         return Conclusion.INCONCLUSIVE
     return Conclusion.CONFORMANT
 
 
-def _verdict(requirement: Requirement, command: str | None, terms: Terms, tally: Tally) -> RequirementVerdict:
+def _verdict(
+    requirement: Requirement, command: str | None, terms: Terms, tally: Tally, standard: _Standard
+) -> RequirementVerdict:
     level = requirement.level_for(exclusive_account=terms.exclusive_account)
     if tally.failed:
-        verdict, reason, detail = _BROKEN[level], None, None
+        verdict, reason, detail = standard.broken(level), None, None
+    elif tally.unsettled is not None:
+        verdict, reason, detail = Verdict.INCONCLUSIVE, tally.unsettled.reason, tally.unsettled.detail
     elif tally.observations:
         verdict, reason, detail = Verdict.PASS, None, None
     else:
@@ -325,37 +391,68 @@ def _looked_into(
     checks: Mapping[str, Check],
     causes: Causes,
     listed: Collection[tuple[str, str | None]],
-) -> tuple[RequirementVerdict, ...]:
-    """The verdicts, those that fell short with what can be said of it.
+) -> tuple[tuple[RequirementVerdict, ...], Found]:
+    """The verdicts, those that fell short with what can be said of it; and what was found.
 
     Where findings are `listed`, they are not gathered: one that is not listed must not go under among those that are.
     """
     watched = {
-        place: Watched(checks[v.requirement.id], v.command, causes.get((v.requirement.id, v.command), ()))
-        for place, v in enumerate(verdicts)
+        number: Watched(checks[v.requirement.id], v.command, causes.get((v.requirement.id, v.command), ()))
+        for number, v in enumerate(verdicts)
         if v.failed
     }
     if not watched:
-        return verdicts
+        return verdicts, {}
     watch(part, watched.values())
+    classes = payload_classes(part, {o.number for seen in watched.values() for o in seen.observations})
+    said = said_by(part, set().union(*(seen.numbers for seen in watched.values())))
     looked_into = list(verdicts)
-    for place, seen in watched.items():
-        verdict = verdicts[place]
-        pattern = told(seen.causes, seen.observations, verdict.failed, verdict.observations)
-        gathered = () if (verdict.requirement.id, verdict.command) in listed else seen.findings(pattern.is_one_cause)
-        looked_into[place] = replace(verdict, pattern=pattern, findings=gathered or verdict.findings)
-    return tuple(looked_into)
+    for number, seen in watched.items():
+        verdict = verdicts[number]
+        pointer = verdict.findings[0].pointer if verdict.findings else None
+        ground = Ground(_area(verdict.requirement), pointer, classes)
+        pattern = told(seen.causes, seen.observations, verdict.failed, verdict.observations, ground)
+        groups = [] if (verdict.requirement.id, verdict.command) in listed else seen.groups(said, ground.area)
+        shown = (
+            replace(finding, pattern=depends_alone(group, seen.observations, len(groups), ground))
+            for finding, group in zip(seen.findings(groups), groups, strict=False)
+        )
+        looked_into[number] = replace(verdict, pattern=pattern, findings=tuple(shown) or verdict.findings)
+    return tuple(looked_into), {number: seen.found for number, seen in watched.items()}
+
+
+def _of_client(
+    verdicts: tuple[RequirementVerdict, ...], record: Record, found: Found, listed: Collection[tuple[str, str | None]]
+) -> tuple[RequirementVerdict, ...]:
+    """The verdicts, with the findings gathered by what a receiver answered; where some are listed, as they are."""
+    delivered = {case.id for case in record.cases if case.kind is Kind.DELIVER}
+    numbers = {each.exchange or 0 for findings in found.values() for each in findings if each.case in delivered}
+    said = said_by(record, numbers)
+    kept = list(verdicts)
+    for number, findings in found.items():
+        verdict = verdicts[number]
+        if findings and (verdict.requirement.id, verdict.command) not in listed:
+            groups = grouped(findings, said, _area(verdict.requirement))
+            kept[number] = replace(verdict, findings=tuple(map(gathered, groups[:KEPT_FINDINGS])))
+    return tuple(kept)
+
+
+def _one_causes(verdicts: Sequence[RequirementVerdict], found: Found) -> tuple[OneCause, ...]:
+    """The causes that break several requirements of those that nobody knows of."""
+    failing: dict[str, Failing] = {}
+    for number, findings in found.items():
+        verdict = verdicts[number]
+        if findings and verdict.verdict in (Verdict.FAIL, Verdict.WARN):
+            known_as = failing.setdefault(verdict.requirement.id, Failing(verdict.requirement.id))
+            known_as.add(findings, verdict.failed, verdict.observations)
+    return one_causes(list(failing.values()))
+
+
+def _area(requirement: Requirement) -> str:
+    return requirement.id.partition("-")[0]
 
 
 # --- What is expected
-
-
-def _beginnings(
-    expectations: Expectations, requirement: Requirement, command: str | None, terms: Terms, day: date
-) -> tuple[str, ...]:
-    """How the findings that are listed begin, for one requirement × command."""
-    broken = _BROKEN[requirement.level_for(exclusive_account=terms.exclusive_account)]
-    return tuple(e.beginning for e in expectations.on(requirement.id, command, day) if e.verdict == broken)
 
 
 def _seen(verdict: RequirementVerdict, tally: Tally, expectations: Expectations) -> Seen:

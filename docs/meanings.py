@@ -21,7 +21,8 @@ from conformance.verdicts import Conclusion, Verdict
 EXIT_CODES: Mapping[int, str] = {
     Conclusion.CONFORMANT.exit_code: "Conformant: every MUST that applied was exercised and passed; warnings are "
     "allowed. With `--expectations` also: falls short only as listed.",
-    Conclusion.NON_CONFORMANT.exit_code: "Not conformant, or an entry of the expectations file is stale.",
+    Conclusion.NON_CONFORMANT.exit_code: "Not conformant, whatever else went wrong; or an entry of the "
+    "expectations file is stale.",
     UsageError.exit_code: "Wrong usage or configuration: one line says what was given and what is expected.",
     Conclusion.INCONCLUSIVE.exit_code: "Inconclusive: a MUST could not be exercised. Also whatever kept the run from "
     "being made: a gateway that is not reached, a credential that is refused, an address that is taken, Ctrl-C.",
@@ -30,7 +31,7 @@ EXIT_CODES: Mapping[int, str] = {
 
 VERDICTS: Mapping[Verdict, str] = {
     Verdict.PASS: "Observed at least once, and never seen to fall short.",
-    Verdict.FAIL: "A MUST fell short at least once.",
+    Verdict.FAIL: "A MUST fell short at least once; in a [strict](#strict-runs) run, a MUST or a SHOULD.",
     Verdict.WARN: "A SHOULD fell short at least once.",
     Verdict.KNOWN: "A failure that is listed in the [expectations file](expectations.md): the subject is not "
     "conformant for it, but the run does not fail.",
@@ -40,7 +41,7 @@ VERDICTS: Mapping[Verdict, str] = {
 }
 
 CONCLUSIONS: Mapping[Conclusion, str] = {
-    Conclusion.NON_CONFORMANT: "anything is `FAIL` or `KNOWN`",
+    Conclusion.NON_CONFORMANT: "anything is `FAIL` or `KNOWN`; not for the three deaths of a driver that ended the run",
     Conclusion.INCONCLUSIVE: "else, if a MUST is `INCONCLUSIVE` (but for one whose condition never came about), or "
     "nothing passed at all",
     Conclusion.CONFORMANT: "else",
@@ -99,6 +100,7 @@ NOTES: Mapping[str, str] = {
     "allowance": "the limits of the run, and what may have been accepted and spent at most",
     "planned-anew": "over a network: which case stands for one whose answer was lost",
     "undecodable": "an answer whose body could not be decoded as its headers say",
+    "unreadable": "what reached the receiver, or the witness of a client, and is no request: why, and its first bytes",
     "heartbeat": "a canary that was sent while the run went on, and whether it came back",
     "way-back": "canaries that were sent because notifications are missing: how many, and how many came back",
     "strays": "how many requests to the receiver that are nobody's notification were not kept",

@@ -4,8 +4,8 @@
     FailingNetwork  a proxy before an address; a context manager
 
 It understands as much of HTTP as tells where a request and its answer end, and opens a connection of its own for each.
-What is decided for one request does not depend on threads: it follows from the seed and the request's place in its
-connection's order of arrival. What goes wrong is counted in `happened`.
+What is decided for a request does not depend on threads: it follows from the seed, from what the request says, and from
+how often it has come. What goes wrong is counted in `happened`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ PATIENCE_S = 30.0
 LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 16\r\n\r\n<h1>Bad gateway\n"
+# What is another in each run: ports, and the tokens of canaries.
+OF_A_RUN = re.compile(rb"\r\n(host|x-statum-conformance-canary):[^\r]*", re.IGNORECASE)
 # Closing a socket with this sends a RST.
 AT_ONCE = struct.pack("ii", 1, 0)
 
@@ -61,7 +63,8 @@ class FailingNetwork:
         self.happened: Counter[str] = Counter()
         self.weather = weather
         self._behind = behind
-        self._chance = random.Random(seed)
+        self._seed = seed
+        self._came: Counter[bytes] = Counter()
         self._lock = threading.Lock()
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.address = Address("127.0.0.1", self._listening.getsockname()[1])
@@ -106,7 +109,7 @@ class FailingNetwork:
         request = b"".join(_message(connection, has_body=None))
         if not request:
             return False
-        fate, delayed, repeated, reset = self._drawn()
+        fate, delayed, repeated, reset = self._drawn(request)
         if delayed:
             time.sleep(self.weather.delay_s)
         answer = self._answer(request, fate)
@@ -130,11 +133,14 @@ class FailingNetwork:
         answer = self._passed_on(request)
         return b"" if fate == "unanswered" else answer[: len(answer) // 2] if fate == "cut" else answer
 
-    def _drawn(self) -> tuple[str, bool, bool, bool]:
+    def _drawn(self, request: bytes) -> tuple[str, bool, bool, bool]:
+        said = OF_A_RUN.sub(b"", request)
         with self._lock:
-            weather, roll = self.weather, self._chance.random()
+            self._came[said] += 1
+            chance = random.Random(f"{self._seed} {self._came[said]} {said.hex()}")
+            weather, roll = self.weather, chance.random()
             delayed, repeated, reset = (
-                self._chance.random() < share for share in (weather.delayed, weather.repeated, weather.reset)
+                chance.random() < share for share in (weather.delayed, weather.repeated, weather.reset)
             )
             fate = "well"
             for name in ("dropped", "unanswered", "cut", "cut_request", "bad_gateway"):

@@ -7,6 +7,7 @@ result_of            a Result of any verdicts, without the checks
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from unittest.mock import patch
@@ -84,7 +85,7 @@ NOT_SENT = "its positive twin was not sent"
 PASSED = (verdict("ENC-01", "sms", Verdict.PASS), verdict("CMD-01", None, Verdict.PASS))
 VERDICTS = (
     verdict("ENC-01", "sms", Verdict.PASS),
-    verdict("RSP-03", "sms", Verdict.FAIL, WRONG_TYPE, WRONG_TYPE, observations=1200),
+    verdict("RSP-03", "sms", Verdict.FAIL, replace(WRONG_TYPE, count=2), failed=2, observations=1200),
     verdict("RSP-03", "mpesa/online", Verdict.FAIL, WRONG_TYPE),
     unexercised("AUT-02", "sms", Reason.PRECONDITION, NOT_SENT),
     unexercised("AUT-03", "sms", Reason.PRECONDITION, NOT_SENT),

@@ -18,7 +18,7 @@ from command_line import CHECKOUT, call
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from made_certificate import NOW, VENDOR, certificate
-from made_result import result_of
+from made_result import result_of, verdict
 
 from conformance.certificate.badge import Badge
 from conformance.certificate.issuing import Certification
@@ -27,9 +27,10 @@ from conformance.certificate.verification import verified
 from conformance.cli import outcome
 from conformance.cli.certificates import Notary
 from conformance.cli.configuration import PREFIX
-from conformance.contract.schemas import schema
+from conformance.contract.commands import COMMANDS
 from conformance.reporting.json_report import json_report
 from conformance.reporting.writing import REPORTS
+from conformance.verdicts import Verdict
 
 Capsys = pytest.CaptureFixture[str]
 Monkeypatch = pytest.MonkeyPatch
@@ -333,6 +334,9 @@ def test_a_wrong_public_key_is_one_line_and_exit_2(capsys: Capsys, here: Path, b
         (["verify", "/dev/zero"], "/dev/zero is too long for a certificate"),
         (["verify", CERTIFICATE, "--threshold=1"], "--threshold is 1 with 0 different keys"),
         (["verify", CERTIFICATE, "--evidence=none"], "there is no evidence none"),
+        (["verify", CERTIFICATE, "--require=smss"], "--require names 'smss'; expected sms, airtime"),
+        (["verify", CERTIFICATE, "--require=sms,fax"], "--require names 'fax'; expected sms, airtime"),
+        (["verify", CERTIFICATE, "--require="], "--require names ''; expected sms, airtime"),
         (["sign", CERTIFICATE], "missing option '--sign-key'"),
         (["run", "--subject-digest=x"], "--subject-digest is for a certificate, and --sign-key is missing"),
         (["run", "--sign-key=vendor.key", "--subject-digest=x"], "digest 'x' is none; expected ALGORITHM:HEX"),
@@ -363,21 +367,21 @@ def test_a_badge_of_a_certificate_says_certified(capsys: Capsys) -> None:
 
     document = json.loads(endpoint.out)
     assert {"schemaVersion", "label", "message", "color"} == set(document)
-    assert document["message"].startswith("certified for sms, account-details until ")
+    assert document["message"].startswith("conformant: sms, account-details, notifications · certified until ")
     assert document["message"] in "".join(ET.fromstring(first.out).itertext())  # noqa: S314 - our own
     assert (0, first.out) == (second.code, second.out)
 
 
 def test_a_badge_of_a_report_says_its_verdict(capsys: Capsys, here: Path) -> None:
-    """Not that it is certified: a report is signed by nobody."""
+    """Not that it is certified: a report is signed by nobody. One that is not conformant has no more to say."""
     (here / "failed.json").write_bytes(json_report(result_of()))
 
     conformant = json.loads(call(capsys, "badge", "reports/report.json", "--endpoint").out)
     failed = json.loads(call(capsys, "badge", "failed.json", "--endpoint").out)
 
-    assert ("conformant for sms, account-details", "brightgreen") == (conformant["message"], conformant["color"])
-    assert failed["message"].startswith("non-conformant for ")
-    assert "red" == failed["color"]
+    covered = "conformant: sms, account-details, notifications"
+    assert (covered, "brightgreen") == (conformant["message"], conformant["color"])
+    assert ("non-conformant", "red") == (failed["message"], failed["color"])
 
 
 @pytest.mark.parametrize("source", ["reports/junit.xml", "reports/journal.sqlite", "tampered.json"])
@@ -412,20 +416,17 @@ def test_a_badge_goes_where_it_is_told(capsys: Capsys, here: Path) -> None:
 
 
 def test_a_badge_for_all_commands_names_none() -> None:
-    """Only what is less than the whole is said."""
-    document = {**schema("report")["examples"][0], "verdict": "conformant"}
-    commands = ("sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details", None)
+    """It says that it is all of them."""
+    passed = [verdict("ENC-01", command, Verdict.PASS) for command in COMMANDS]
 
-    badge = Badge.of_report({**document, "requirements": [{"command": command} for command in commands]})
-
-    assert "conformant" == badge.message
+    assert "conformant: all commands" == Badge.of_report(result_of(passed).document).message
 
 
 def test_a_badge_of_a_certificate_by_hand(here: Path) -> None:
     """Until when it is valid stands in it, to the day."""
     made = verified(certificate(here, now=NOW))
 
-    assert "certified for sms until 2027-11-22" == Badge.of_certificate(made).message
+    assert "conformant: sms · certified until 2027-11-22" == Badge.of_certificate(made).message
 
 
 # --- Costs

@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from command_line import Called, call, finished, process
 from pytest_httpserver import HTTPServer
+from raw_http import connection
 
+from conformance.callbacks.address import Address
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import VARIANTS
@@ -106,6 +109,18 @@ def test_a_callback_that_is_down_is_told_at_the_end(tmp_path: Path) -> None:
     ]
     assert 1 == len(failures), called.out
     assert "canary" not in called.out
+
+
+def test_what_could_not_be_read_is_told_at_the_end(tmp_path: Path) -> None:
+    """Each reason once: a client whose requests are answered with a bare 400 learns why."""
+    with serving(tmp_path) as mock:
+        for _ in range(2):
+            with connection(Address.parse(urlsplit(mock.url).netloc)) as client:
+                client.sendall(b"POST /api/v2/sms HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWJj\nZGVm\r\n\r\n")
+                assert client.recv(12) == b"HTTP/1.1 400"
+        told = mock.stop().out.splitlines()
+
+    assert ["  could not be read as a request: illegal header line"] == told[1:]
 
 
 def test_verbose_tells_each_request(tmp_path: Path) -> None:

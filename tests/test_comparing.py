@@ -33,26 +33,46 @@ FAILED = verdict("RSP-03", "sms", Verdict.FAIL, WRONG_TYPE)
 KEPT = verdict("RSP-03", "sms", Verdict.PASS)
 
 
+def judged(kind: Verdict) -> RequirementVerdict:
+    """RSP-03 of sms with that verdict."""
+    unseen = kind in (Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE)
+    findings = () if unseen or kind is Verdict.PASS else (WRONG_TYPE,)
+    return verdict("RSP-03", "sms", kind, *findings, **({"observations": 0} if unseen else {}))
+
+
+PASS, FAIL, WARN = Verdict.PASS, Verdict.FAIL, Verdict.WARN
+KNOWN, INCONCLUSIVE, NOT_APPLICABLE = Verdict.KNOWN, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "expected"),
+    ("before", "after", "expected", "worse"),
     [
-        (KEPT, FAILED, "1 broken"),
-        (FAILED, KEPT, "1 fixed"),
-        (FAILED, FAILED, "no verdict differs"),
-        (verdict("RSP-03", "sms", Verdict.WARN, WRONG_TYPE), FAILED, "1 broken"),
-        (verdict("RSP-03", "sms", Verdict.KNOWN, WRONG_TYPE), FAILED, "1 broken"),
-        (FAILED, verdict("RSP-03", "sms", Verdict.KNOWN, WRONG_TYPE), "1 fixed"),
-        (KEPT, verdict("RSP-03", "sms", Verdict.INCONCLUSIVE, observations=0), "1 broken"),
-        (KEPT, verdict("RSP-03", "sms", Verdict.NOT_APPLICABLE, observations=0), "no verdict differs"),
+        (PASS, FAIL, "1 broken", True),
+        (FAIL, PASS, "1 fixed", False),
+        (KNOWN, PASS, "1 fixed", False),
+        (FAIL, FAIL, "no verdict differs", False),
+        (FAIL, KNOWN, "1 muted", False),
+        (PASS, KNOWN, "1 muted", False),
+        (KNOWN, FAIL, "1 unmuted", True),
+        (INCONCLUSIVE, FAIL, "1 newly exercised", True),
+        (NOT_APPLICABLE, FAIL, "1 newly exercised", True),
+        (INCONCLUSIVE, PASS, "1 newly exercised", False),
+        (INCONCLUSIVE, KNOWN, "1 newly exercised", False),
+        (PASS, INCONCLUSIVE, "1 no longer exercised", True),
+        (FAIL, INCONCLUSIVE, "1 no longer exercised", False),
+        (PASS, NOT_APPLICABLE, "no verdict differs", False),
+        (INCONCLUSIVE, NOT_APPLICABLE, "no verdict differs", False),
+        (PASS, WARN, "1 newly warned", True),
+        (WARN, PASS, "1 no longer warned", False),
+        (WARN, FAIL, "1 tightened", True),
+        (FAIL, WARN, "1 relaxed", False),
     ],
 )
-def test_a_verdict_is_better_or_worse_by_its_weight(
-    before: RequirementVerdict, after: RequirementVerdict, expected: str
-) -> None:
-    """What could not be exercised any more is worse than what passed."""
-    comparison = Comparison.of(document(before), document(after))
-    assert expected == told(comparison)
-    assert ("broken" in expected) == comparison.worse
+def test_what_became_of_a_verdict(before: Verdict, after: Verdict, expected: str, worse: bool) -> None:  # noqa: FBT001 - a row of the table
+    """Only what failed is fixed, only what passed is broken: a list of known failures mends nothing."""
+    comparison = Comparison.of(document(judged(before)), document(judged(after)))
+
+    assert (expected, worse) == (told(comparison), comparison.worse)
 
 
 def test_what_only_one_report_has_is_new_or_gone() -> None:
@@ -85,7 +105,7 @@ def test_it_is_told_in_lines_and_by_the_exit_code(capsys: Capture, tmp_path: Pat
 
     assert 1 == called.code
     assert [
-        f"broken  RSP-03 sms PASS → FAIL {FAILED.requirement.title}: {WRONG_TYPE.message}",
+        f"broken RSP-03 sms PASS → FAIL {FAILED.requirement.title}: {WRONG_TYPE.message}",
         "conformant → non-conformant: 1 broken",
     ] == called.out.splitlines()
     assert "Broken: 1" in page.read_text(encoding="utf-8")
@@ -104,6 +124,22 @@ def test_a_script_gets_it_as_json_and_people_on_standard_error(capsys: Capture, 
         (change["id"], change["command"], change["before"], change["after"]) for change in told["broken"]
     ]
     assert "conformant → non-conformant: 1 broken" == called.err.splitlines()[-1]
+
+
+def test_a_merge_request_gets_it_as_markdown(capsys: Capture, tmp_path: Path) -> None:
+    """What a gateway said stands in code."""
+    before, after = saved(tmp_path / "before", KEPT), saved(tmp_path / "after", FAILED)
+
+    called = call(capsys, "compare", str(before), str(after), "--format", "markdown")
+
+    assert [
+        "**conformant → non-conformant:** 1 broken",
+        "",
+        "### Broken",
+        "",
+        f"- **RSP-03 sms** PASS → FAIL: `{WRONG_TYPE.message}`",
+    ] == called.out.splitlines()
+    assert 1 == called.code
 
 
 @pytest.mark.parametrize(

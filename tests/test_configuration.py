@@ -108,6 +108,7 @@ PRECEDENCE = [
         "show_phone_numbers",
         (True, False, True),
     ),
+    ("strict", "strict = true", "no", ["--strict"], "strict", (True, False, True)),
     (
         "catalogue-url",
         'catalogue-url = "http://a/"',

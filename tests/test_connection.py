@@ -20,7 +20,7 @@ from conformance.exchange import Pace, Sender
 from conformance.exchange import connection as connecting
 from conformance.exchange.connection import Connection, KeepAlive
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.traffic import Response
+from conformance.traffic import CLOSED_ON_REUSE, Response
 
 
 @pytest.fixture
@@ -209,6 +209,47 @@ def test_uses_no_connection_again_once_one_was_closed_unannounced() -> None:
     assert (1, 2) == (kept, anew)
 
 
+@pytest.mark.parametrize(("status", "connections"), [(200, 1), (404, 1), (500, 2), (503, 2)])
+def test_uses_no_connection_again_after_a_server_error(journal: Journal, status: int, connections: int) -> None:
+    """Servers close it then, and not all say so: the next request would cross the close."""
+    answer = b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status
+    with RawServer(lambda *_: answer) as server:
+        sent_in_turn(journal, a_case("a", server.url), a_case("b", server.url))
+        assert connections == server.connections
+
+
+@pytest.mark.parametrize(
+    ("second", "failure"),
+    [
+        (NO_ANSWER, CLOSED_ON_REUSE),
+        (b"HTTP/1.1 2", "connection closed without an answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "connection closed in the middle of the answer"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "not an HTTP answer"),
+    ],
+    ids=["closed", "head begun", "body begun", "no HTTP"],
+)
+def test_a_connection_that_was_closed_on_reuse_is_told_apart(journal: Journal, second: bytes, failure: str) -> None:
+    """Unless a byte of the answer came: then the request was read."""
+
+    def answer_and_close() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(OK)
+            connection.recv(65536)
+            connection.sendall(second)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=answer_and_close)
+        server.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        first, again = sent_in_turn(journal, a_case("a", url), a_case("b", url))
+        server.join(PATIENCE_S)
+    assert first.response is not None
+    assert (again.failure or "").startswith(failure)
+    assert (failure == CLOSED_ON_REUSE) == (again.failure == CLOSED_ON_REUSE)
+
+
 # --- What comes back
 
 
@@ -274,7 +315,24 @@ def test_a_body_that_cannot_be_decoded_is_still_an_answer(journal: Journal) -> N
     assert b"not gzip" == _response(journal, answer).body
     (note,) = read_journal(journal.path).notes
     assert ("undecodable", 1) == (note.kind, note.detail["exchange"])
-    assert note.detail["remark"].startswith("the body cannot be decoded as 'gzip': ")
+    assert note.detail["remark"].startswith("it cannot be decoded as 'gzip': ")
+
+
+@pytest.mark.parametrize(("framed", "failure"), [(True, None), (False, "connection closed in the middle")])
+def test_a_coding_without_its_end_is_a_lost_answer_where_only_the_connection_ends_it(
+    journal: Journal,
+    framed: bool,  # noqa: FBT001 - a parameter of the test
+    failure: str | None,
+) -> None:
+    """Else it is what the gateway wrote."""
+    body = gzip.compress(b'{"status_code": 200}')[:-4]
+    length = b"Content-Length: %d\r\n" % len(body) if framed else b""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n%b\r\n%b" % (length, body)
+    with RawServer(lambda *_: answer, closes=True) as server:
+        (exchange,) = sent_in_turn(journal, a_case("a", server.url))
+    assert (failure is None) == (exchange.failure is None)
+    assert (exchange.failure or "").startswith(failure or "")
+    assert framed == (exchange.response is not None and exchange.response.undecodable is not None)
 
 
 def test_says_that_the_connection_was_refused(journal: Journal) -> None:

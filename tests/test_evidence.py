@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from conformance.journal import Note
 from conformance.traffic import Kind
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, judge
 from tests.runs import Run
@@ -88,6 +91,72 @@ def test_an_orphan_warns_on_a_shared_account_and_fails_on_an_exclusive_one() -> 
         run.notify("a" * 32)
         run.notify("z" * 32)
         assert expected == verdict(run, "NTF-21", None).verdict
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'\xef\xbb\xbf{"result_code": "200", "result_desc": "Success", "request_id": "%b"}' % (b"a" * 32),
+        f'{{"result_code": "200", "result_desc": "Success", "request_id": "{"a" * 32}"}}'.encode("utf-16"),
+        b'{"result_code": "200", "result_desc": "Success", "request_id": "%b", "charge": NaN}' % (b"a" * 32),
+    ],
+    ids=["a byte order mark", "UTF-16", "NaN"],
+)
+def test_what_is_no_json_and_can_be_read_all_the_same_is_not_missing(raw: bytes) -> None:
+    """It breaks NTF-04 alone; whose it is can be told, so that nobody waits for another one."""
+    run = Run()
+    run.invoke("a" * 32)
+    run.notify(raw=raw)
+    run.invoke("b" * 32)
+    run.notify("b" * 32)
+    assert {"NTF-04"} == short(run)
+    assert Verdict.PASS == verdict(run, "NTF-01").verdict
+
+
+def refused(run: Run, *unread: tuple[str | None, str]) -> Judged:
+    """The run, to whose receiver these came besides: the product and what is wrong."""
+    record = run.record()
+    notes = [
+        Note(number, "unreadable", {"where": "receiver", "product": product, "error": error, "head": ""}, 5.0, 5.0)
+        for number, (product, error) in enumerate(unread, 10)
+    ]
+    return judge(replace(record, notes=(*record.notes, *notes)))
+
+
+TLS = "TLS was spoken to its plain HTTP port"
+
+
+@pytest.mark.parametrize(
+    ("unread", "expected"),
+    [
+        ([(None, TLS)], f"; 1 request to the callback receiver could not be read: {TLS}"),
+        ([(None, TLS)] * 3, f"; 3 requests to the callback receiver could not be read: {TLS}"),
+        (
+            [("sms", "bad"), (None, TLS), (None, TLS)],
+            f"; 3 requests to the callback receiver could not be read: {TLS} (2), bad (1)",
+        ),
+        ([("sms", each) for each in "abcde"], "could not be read: a (1), b (1), c (1), and 2 other reasons"),
+        ([("airtime", TLS)], "; none at all came to the callback of sms: is it registered?"),
+        ([], "; none at all came to the callback of sms: is it registered?"),
+    ],
+)
+def test_where_notifications_are_missing_what_was_refused_is_told(
+    unread: list[tuple[str | None, str]], expected: str
+) -> None:
+    """It excuses nothing, and says where to look."""
+    run = Run()
+    run.invoke("a" * 32)
+    found = verdict(refused(run, *unread), "NTF-01")
+    assert Verdict.FAIL == found.verdict
+    assert found.findings[0].message.endswith(expected)
+
+
+def test_what_was_refused_is_not_told_where_nothing_is_missing() -> None:
+    """Scanners speak anything to anybody."""
+    run = Run()
+    run.invoke("a" * 32)
+    run.notify("a" * 32)
+    assert [] == refused(run, (None, TLS)).by(Verdict.FAIL)
 
 
 @pytest.mark.parametrize(
@@ -288,6 +357,34 @@ def test_a_lost_query_is_found() -> None:
     run = Run()
     run.invoke("a" * 32)
     run.notify("a" * 32, target="/callbacks/sms")
+    assert {"NTF-18"} == short(run)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/callbacks/sms?token=%74",
+        "/c%61llbacks/sm%73?token=t",
+        "http://here:8080/callbacks/sms?token=t",
+        "HTTPS://HERE/callbacks/sms?%74oken=t",
+    ],
+)
+def test_another_spelling_of_the_registered_url_is_that_url(target: str) -> None:
+    """The whole URL, or unreserved characters escaped (RFC 9112 §3.2.2, RFC 3986 §6.2.2)."""
+    run = Run()
+    run.invoke("a" * 32)
+    run.notify("a" * 32, target=target)
+    assert set() == short(run)
+
+
+@pytest.mark.parametrize(
+    "target", ["/callbacks%2Fsms?token=t", "/callbacks/sms?token%3Dt", "//here/callbacks/sms?token=t"]
+)
+def test_what_only_looks_like_the_registered_url_is_another(target: str) -> None:
+    """A reserved character means something else when it is escaped."""
+    run = Run()
+    run.invoke("a" * 32)
+    run.notify("a" * 32, target=target)
     assert {"NTF-18"} == short(run)
 
 

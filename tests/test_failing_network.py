@@ -70,7 +70,8 @@ def test_no_request_that_may_have_arrived_is_sent_again(tmp_path: Path) -> None:
     assert set(chain.from_iterable(rounds)) <= set(cases)
     assert {old for stands_for in rounds for old in stands_for.values()} <= set(cases)
     asked_for_money = [case.request.body for case in cases.values() if _pays(case)]
-    assert len(asked_for_money) == len(set(asked_for_money)) > 20
+    at_first = [case for case in cases.values() if _pays(case) and not case.id.startswith("anew-")]
+    assert len(asked_for_money) == len(set(asked_for_money)) > len(at_first) > 10
     assert len(windows_of(filter(_pays, cases.values()))) == len(asked_for_money)
 
 

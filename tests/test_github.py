@@ -118,11 +118,13 @@ def test_the_summary_shows_the_first_and_counts_the_rest() -> None:
     """A job's summary has room for a page."""
     ids = [f"RSP-{number:02}" for number in range(1, 17)]
     broken = [verdict(each, "sms", Verdict.FAIL, said("x" * 10_000)) for each in ids]
+    warned = verdict("AUT-11", "sms", Verdict.WARN, said("x"))
 
-    text = summary(result_of(broken).document).decode()
+    text = summary(result_of([*broken, warned]).document).decode()
 
     assert SHOWN_SHORTFALLS == text.count("### ✗ FAIL")
-    assert "… and 6 more in `report.html`." in text
+    assert all(f"- FAIL {each} sms: " in text for each in ids[SHOWN_SHORTFALLS:])
+    assert "… and 1 more in `report.html`." in text
     assert len(text) < 40_000
 
 

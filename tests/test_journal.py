@@ -20,6 +20,7 @@ import pytest
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.journal import writer as writing
+from conformance.journal.rows import HEAD_SHOWN
 from conformance.traffic import Case, Exchange, Kind, Notification, Request, Response
 
 ODD = b"\x00\xff\xfe nul and no UTF-8 \xed\xa0\x80\r\n"
@@ -198,6 +199,20 @@ def test_can_be_read_while_it_is_written(journal: Journal) -> None:
         journal.sent("a", number, REQUEST, 1.0, 2.0)
         journal.flush()
         assert number == len(read_journal(journal.path).exchanges)
+
+
+def test_of_what_is_no_request_the_first_bytes_are_kept_redacted(path: Path) -> None:
+    """Redacted before they are cut, so that the end does not show half of a secret."""
+    whole = b"POST /?" + b"x" * (HEAD_SHOWN - 10) + b"S3cret-value HTTP/1.1\r\n\r\n\xff"
+    with Journal.create(path, {}, Redaction.of_values("S3cret-value")) as journal:
+        journal.unreadable("receiver", "sms", "illegal request line", whole)
+        journal.unreadable("witness", None, "TLS", b"\x16\x03\xff")
+
+    details = [note.detail for note in read_journal(path).notes]
+
+    assert {"where": "witness", "product": None, "error": "TLS", "head": "\x16\x03ÿ"} == details[1]
+    assert (HEAD_SHOWN, "sms") == (len(details[0]["head"]), details[0]["product"])
+    assert details[0]["head"].endswith("x[RE")
 
 
 def test_rows_keep_to_the_schema(journal: Journal) -> None:

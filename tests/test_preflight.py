@@ -11,16 +11,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from campaigns import free_address, settings, shortfalls
 from pytest_httpserver import HTTPServer
+from raw_http import connection
+from werkzeug import Request as Received
+from werkzeug import Response as Given
 
 from conformance.callbacks.address import Address
 from conformance.checks.judgement import Reason
 from conformance.contract.commands import PRODUCTS
-from conformance.gateway_under_test import campaign, preflight
-from conformance.gateway_under_test.preflight import Probe, examine
+from conformance.gateway_under_test import campaign, preflight, reaching
+from conformance.gateway_under_test.preflight import examine
+from conformance.gateway_under_test.reaching import Probe
 from conformance.gateway_under_test.rig import CANARY_HEADER, Intake, rigged
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
@@ -28,7 +31,7 @@ from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import serve_mock
 from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Request, header
+from conformance.traffic import Request, Response, header
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, judge
 
 TOKEN = "hush-3f9a51c07e"  # noqa: S105 - of no use to anybody
@@ -103,6 +106,24 @@ def test_all_is_looked_at_in_the_order_in_which_it_is_needed(tmp_path: Path) -> 
         ("credential accepted", True),
         *((f"callback path of {product}", True) for product in PRODUCTS),
     ] == [(probe.name, probe.ok) for probe in probes(settings(tmp_path))]
+
+
+def test_a_proxy_that_speaks_tls_to_the_plain_port_is_told(tmp_path: Path, httpserver: HTTPServer) -> None:
+    """What came in the canary's stead could not be read, and why is the first thing to know."""
+    address = free_address()
+
+    def forward(_: Received) -> Given:
+        with connection(address) as behind:
+            behind.sendall(b"\x16\x03\x01\x00\xf4\x01")
+            assert behind.recv(1)
+        return Given("", 502)
+
+    httpserver.expect_request("/callbacks/sms").respond_with_handler(forward)
+    found = obstacle(
+        settings(tmp_path, callback_listen=address, callback_url=httpserver.url_for("/"), products=("sms",))
+    )
+    said = "it answered 502, and nothing arrived that could be read: TLS was spoken to its plain HTTP port"
+    assert found.detail.endswith(said)
 
 
 def test_a_canary_is_no_notification(tmp_path: Path) -> None:
@@ -368,11 +389,6 @@ def test_notifications_that_a_gateway_never_sent_are_held_against_it(tmp_path: P
 # --- What a person should look at
 
 
-def answer(**headers: str) -> httpx.Response:
-    """An answer of a gateway."""
-    return httpx.Response(200, headers=headers)
-
-
 @pytest.mark.parametrize(
     ("dated", "expected"),
     [
@@ -381,11 +397,13 @@ def answer(**headers: str) -> httpx.Response:
         ("Thu, 01 Jan 1970 00:20:00 GMT", ["the gateway's clock is 200 s ahead of this machine's"]),
         ("Thu, 01 Jan 1970 00:00:00 GMT", ["the gateway's clock is 1000 s behind this machine's"]),
         ("yesterday", []),
+        ("Mon, 20 Nov 9999999999 12:00:00 +0000", []),
+        (",", []),
     ],
 )
 def test_a_clock_that_is_wrong_is_told(dated: str, expected: list[str]) -> None:
     """Not what a slow answer makes of it."""
-    found = list(preflight.clock(answer(Date=dated), now=1000.0))
+    found = list(reaching.clock(Response(200, (("Date", dated),)), now=1000.0))
     assert expected == [probe.detail for probe in found]
     assert all(probe.ok and probe.warning for probe in found)
 

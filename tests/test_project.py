@@ -129,6 +129,7 @@ def ci_of(tmp_path: Path) -> Path:
     shutil.copy(CHECKOUT / ".ci" / "run", tmp_path / ".ci")
     executable(tmp_path / "bin" / "make", 'echo "make $*, bytecode ${PYTHONDONTWRITEBYTECODE-written}"')
     executable(tmp_path / ".ci" / "browser" / "install", "exit 0")
+    executable(tmp_path / ".ci" / "runtimes" / "install", "exit 0")
     for name in ("python3", "python3.13", "python3.11", "python"):
         executable(tmp_path / "bin" / name, "exit 1")
     executable(tmp_path / "bin" / "python3.12", "exit 0")
@@ -186,6 +187,60 @@ def test_ci_says_what_it_leaves_out_without_a_browser(tmp_path: Path) -> None:
     assert (
         "no network\n.ci/run: skipped test-browser: there is no Chromium, and it cannot be installed\n" == done.stderr
     )
+
+
+def test_ci_says_which_runtimes_cannot_be_had(tmp_path: Path) -> None:
+    """The tests that need them are skipped, the rest is done."""
+    ci = ci_of(tmp_path)
+    executable(tmp_path / ".ci" / "runtimes" / "install", "echo missing: golang-go; exit 1")
+
+    done = run(str(ci), PATH=str(tmp_path / "bin"))
+
+    assert [
+        "missing: golang-go",
+        ".ci/run: tests/test_runtimes.py skips what is missing, and it cannot be installed",
+    ] == done.stderr.splitlines()[:2]
+    assert "test," in done.stdout.split()
+
+
+def runtimes_of(tmp_path: Path, *there: str, user: int) -> tuple[str, int]:
+    """What `.ci/runtimes/install` does on a machine that has these programs, and its exit code."""
+    executable(tmp_path / "bin" / "id", f"echo {user}")
+    executable(tmp_path / "bin" / "apt-get", 'echo "apt-get $*"')
+    for name in there:
+        executable(tmp_path / "bin" / name.partition(" ")[0], f"echo {name}")
+    for name in ("bash", "env", "sh"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
+    done = run(str(CHECKOUT / ".ci" / "runtimes" / "install"), PATH=str(tmp_path / "bin"))
+    return done.stdout, done.returncode
+
+
+@pytest.mark.parametrize(
+    ("there", "user", "expected"),
+    [
+        (("javac", "node", "go", "curl", "php with curl"), 0, ("", 0)),
+        (("javac", "node", "go", "curl", "php with curl"), 1000, ("", 0)),
+        (("javac", "node", "curl", "php"), 1000, ("missing: golang-go php-curl\n", 1)),
+        (
+            ("javac", "node", "curl", "php"),
+            0,
+            (
+                (
+                    "apt-get update\n"
+                    "apt-get install -y --no-install-recommends golang-go\n"
+                    "apt-get install -y --no-install-recommends php-curl\n"
+                    "missing: golang-go php-curl\n"
+                ),
+                1,
+            ),
+        ),
+    ],
+)
+def test_runtimes_are_installed_where_they_are_missing(
+    tmp_path: Path, there: tuple[str, ...], user: int, expected: tuple[str, int]
+) -> None:
+    """Debian's, for who may install them; one that has them all is not asked for anything."""
+    assert expected == runtimes_of(tmp_path, *there, user=user)
 
 
 def browsers_of(tmp_path: Path, *there: str, user: int) -> tuple[str, int]:

@@ -127,7 +127,7 @@ def test_too_many_headers_are_refused() -> None:
     with receiving(SHORT) as (receiver, taken), connection(receiver.address) as client:
         client.sendall(post(NOTIFICATION, "/callbacks/sms", *[f"X-{number}: canary42" for number in range(30)]))
         answered = closed(client)
-        assert answered.startswith(b"HTTP/1.1 400 ")
+        assert answered.startswith(b"HTTP/1.1 431 ")
         assert b"canary42" not in answered
         assert [] == taken.arrivals
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from pathlib import Path
 
 import httpx
 import pytest
 import trustme
+from mock_rig import eventually
 
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi import AsgiReceiver
@@ -43,6 +45,21 @@ def test_it_is_reached_by_https_by_who_trusts_its_authority(tmp_path: Path) -> N
         assert 200 == httpx.post(url, content=b"{}", verify=trusting(ca_file)).status_code
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             httpx.post(url, content=b"{}", verify=trusting())
+
+
+def test_what_fails_before_it_is_http_is_told(tmp_path: Path) -> None:
+    """Plain HTTP to its port, and a client that does not trust it: neither is a request, each may be missed."""
+    unread: list[str] = []
+    tls = Tls.of(*files(tmp_path, trustme.CA()))
+    with AsgiReceiver(
+        Address("127.0.0.1", 0), PRODUCTS, ignored, tls=tls, on_unread=lambda each: unread.append(each.error)
+    ) as receiver:
+        for url in (receiver.urls["sms"], receiver.urls["sms"].replace("https", "http")):
+            with pytest.raises(httpx.TransportError):
+                httpx.post(url, verify=trusting())
+        assert eventually(lambda: len(unread) == 2)
+    assert "plain HTTP was spoken to its TLS port" in unread
+    assert [] != [words for words in unread if re.fullmatch("its TLS handshake failed: .* alert unknown ca", words)]
 
 
 def test_trusting_a_file_does_not_turn_verification_off(tmp_path: Path) -> None:

@@ -182,6 +182,45 @@ def test_a_secret_like_the_mark_is_hidden_too(secret: str) -> None:
     assert secret not in hidden
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("/hooks?token=callback-Token~7", "/hooks?token=[REDACTED]"),
+        ("/hooks?token=%63allback-Token%7e7", "/hooks?token=[REDACTED]"),
+        ("/%63allback%2DToken~7/sm%73", "/[REDACTED]/sms"),
+        ("/hooks%2fsm%73", "/hooks%2fsm%73"),
+    ],
+)
+def test_a_secret_is_found_in_a_url_however_it_is_escaped(url: str, shown: str) -> None:
+    """Any character may be; where none of it hides a secret, the URL stays as it came."""
+    assert shown == REDACTION.url(url)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        f"POST /hooks?token={TOKEN} HTTP/1.1\r\nHost : h\r\n",
+        "POST /hooks?token=%63allback-Token%7e7 HTTP/1.1\r\nHost : h\r\n",
+        "GET / HTTP/1.1\r\nAuthorization: Basic bm90LXlvdXJz\r\nHost : h\r\n\r\n",
+        "GET / HTTP/1.1\nauthorization : Basic bm90\nLXlvdXJz\nHost: h\n\n",
+        "GET / HTTP/1.1\r\nProxy-Authorization: Basic\r\n bm90LXlvdXJz\r\n\r\n",
+        "Authorization: bm90LXlvdXJz",
+    ],
+)
+def test_the_first_bytes_of_what_is_no_request_hold_no_secret(head: str) -> None:
+    """Not of the account, nor anybody's credential, on whatever lines it stands."""
+    shown = REDACTION.head(head.encode())
+    assert "[REDACTED]" in shown
+    assert [] == [part for part in ("bm90", "LXlv", "oken~7", "oken%7e7") if part in shown]
+    assert ("Host" in head) == ("Host" in shown)
+
+
+def test_the_made_up_credential_is_shown() -> None:
+    """In the certification of a client it is evidence."""
+    head = b"GET / HTTP/1.1\r\nAuthorization: Basic bm90\nLXlvdXJz\r\n\r\n"
+    assert head.decode() == Redaction.of_values(TOKEN).head(head)
+
+
 def test_no_file_of_a_journal_holds_a_secret(tmp_path: Path) -> None:
     """Canaries in every place of every row: the raw bytes of the database and its log hold no spelling of them."""
     headers: Headers = (*_authorization(KEY, SECRET), *_authorization(SECRET, KEY), ("X-Echo", "\xfc" + TOKEN))

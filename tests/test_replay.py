@@ -14,6 +14,7 @@ from command_line import Called, call
 
 from conformance.cli.configuration import PREFIX
 from conformance.contract.commands import PRODUCTS
+from conformance.errors import EnvironmentFailure
 from conformance.gateway_under_test.recorded import history
 from conformance.gateway_under_test.replaying import judged_alone
 from conformance.journal import Record, read_journal
@@ -23,6 +24,7 @@ from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.gateway import Answer, Gateway
 from conformance.mock_gateway.serving import MockServer
 from conformance.mock_gateway.variants import BUILT_IN
+from conformance.reporting.live import PlainProgress
 from conformance.traffic import Case, Kind, Request
 from conformance.verdicts import Verdict
 
@@ -334,6 +336,25 @@ def test_a_gateway_that_is_gone_is_one_line_and_exit_3(capsys: Capsys) -> None:
 
     assert 3 == called.code
     assert "cannot be reached" in called.err.splitlines()[-1]
+
+
+def test_what_was_seen_to_be_broken_before_an_obstacle_counts(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The obstacle is told as well; without a failure it is all there is."""
+
+    def cut_off(_: PlainProgress, done: int, planned: int) -> None:
+        if done == planned:
+            raise EnvironmentFailure("the cable was pulled out")
+
+    for fault_of_it, code in (((), 3), (("status-code-as-string",), 1)):
+        with gateway(*fault_of_it) as (_, options):
+            call(capsys, "run", *SMS, *options)
+            with monkeypatch.context() as cut:
+                cut.setattr(PlainProgress, "exchanged", cut_off)
+                called = replayed(capsys, "sms/valid/sample/1", *options)
+
+        assert code == called.code, called.out
+        assert "error: the cable was pulled out" in called.err
+        assert bool(fault_of_it) is ("FAIL RSP-03" in called.out)
 
 
 def test_a_gateway_of_the_journal_needs_its_secret(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:

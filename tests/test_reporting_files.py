@@ -111,13 +111,13 @@ def test_junit_tells_verdicts_apart(name: str, children: list[str]) -> None:
 
 
 def test_a_failure_carries_its_evidence() -> None:
-    """Message, value, pointer, request_id, quote and the line that reproduces it."""
+    """Message, value, pointer, request_id, what it rests on and the line that reproduces it."""
     failure = cases(junit(result_of()))["RSP-03 sms"].find("failure")
 
     assert failure is not None
     assert {"message": WRONG_TYPE.message, "type": "MUST"} == failure.attrib
     told = failure.text or ""
-    assert f"contract: {catalogue()['RSP-03'].quote}" in told.splitlines()
+    assert f"the provider's Getting started says: “{catalogue()['RSP-03'].quote}”" in told.splitlines()
     for words in (
         "2 of 1200",
         "pointer: /status_code",

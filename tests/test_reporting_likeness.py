@@ -16,11 +16,14 @@ from conformance.checks.patterns import Dependence, Pattern
 from conformance.contract.schemas import violations
 from conformance.gateway_under_test.comparison import Comparison, Tally
 from conformance.journal import Note, Record
+from conformance.reporting.allure_results import allure_results
 from conformance.reporting.junit import junit
-from conformance.reporting.likeness import alike
+from conformance.reporting.likeness import alike, kinds
 from conformance.reporting.page import html
 from conformance.reporting.repeat import repeat_command
 from conformance.reporting.result import Result
+from conformance.reporting.sarif import sarif
+from conformance.reporting.summary import summary
 from conformance.reporting.terminal import show
 from conformance.verdicts import RequirementVerdict, Verdict
 
@@ -119,8 +122,8 @@ def test_what_was_not_looked_into_is_told_with_how_to_change_that() -> None:
     paid = replace(paid, settings={**paid.settings, "loopback": False})
     assert f"{words} {option}" in told(result_of([untold], with_budget(0)))
     assert f"{words}, and may cost money here {option}" in told(result_of([untold], paid))
-    assert "not looked into" not in told(result_of([untold], with_budget(200)))
-    assert "not looked into" not in told(result_of([shrunk()], with_budget(0)))
+    assert "were not looked into" not in told(result_of([untold], with_budget(200)))
+    assert "were not looked into" not in told(result_of([shrunk()], with_budget(0)))
 
 
 def test_what_cut_the_search_short_is_told() -> None:
@@ -160,22 +163,84 @@ def test_the_line_that_repeats_a_run_has_the_budget_where_it_is_not_the_usual(
     assert f"statum-conformance run{option} --seed 4711" == line
 
 
+RUN = Tally(17, 160)
+
+
 @pytest.mark.parametrize(
-    ("ill", "well", "depends", "whatever"),
+    ("ill", "well", "suggests", "shows", "whatever"),
     [
-        (Tally(3, 3), Tally(0, 3), True, ", with such a payload"),
-        (Tally(3, 3), Tally(1, 3), False, ", whatever the payload"),
-        (Tally(2, 3), Tally(0, 3), False, ""),
-        (Tally(1, 1), Tally(0, 1), False, ""),
-        (Tally(0, 3), Tally(0, 3), False, ", not seen again"),
-        (Tally(5, 9), Tally(0, 9), False, ", with such a payload"),
+        (Tally(5, 5), Tally(0, 5), True, True, ", with such a payload"),
+        (Tally(3, 3), Tally(0, 3), True, True, ""),
+        (Tally(2, 2), Tally(0, 3), True, False, ""),
+        (Tally(2, 2), Tally(0, 0), False, False, ""),
+        (Tally(9, 9), Tally(0, 0), False, True, ""),
+        (Tally(3, 3), Tally(1, 3), False, False, ", whatever the payload"),
+        (Tally(2, 3), Tally(0, 3), False, False, ""),
+        (Tally(1, 1), Tally(0, 1), False, False, ""),
+        (Tally(0, 3), Tally(0, 3), False, False, ""),
+        (Tally(5, 9), Tally(0, 9), False, False, ""),
+        (Tally(7, 9), Tally(0, 9), False, False, ", with such a payload"),
+        (Tally(0, 0), Tally(0, 0), False, False, ""),
     ],
 )
-def test_a_comparison_says_no_more_than_was_seen(ill: Tally, well: Tally, depends: bool, whatever: str) -> None:  # noqa: FBT001
-    """Each time and never are needed for the payload to be to blame, each more than once."""
+def test_a_comparison_says_no_more_than_was_seen(
+    ill: Tally,
+    well: Tally,
+    suggests: bool,  # noqa: FBT001 - a row of the table
+    shows: bool,  # noqa: FBT001
+    whatever: str,
+) -> None:
+    """Each time and never are needed for the payload to be to blame, beyond the rate of the run."""
     comparison = Comparison(ill, well)
 
-    assert (depends, whatever) == (comparison.depends, comparison.whatever)
+    assert (suggests, shows, whatever) == (comparison.suggests(RUN), comparison.shows(RUN), comparison.whatever)
+
+
+@pytest.mark.parametrize(
+    ("ill", "well", "words"),
+    [
+        (Tally(5, 5), Tally(0, 5), "sent again, the failing payload 5 of 5, a plain one 0 of 5"),
+        (Tally(5, 5), Tally(0, 0), "sent again, the failing payload 5 of 5"),
+        (Tally(0, 0), Tally(0, 2), "sent again, a plain one 0 of 2"),
+        (Tally(0, 0), Tally(0, 0), "sent again, nothing could be told"),
+    ],
+)
+def test_of_what_could_not_be_told_no_number_is_printed(ill: Tally, well: Tally, words: str) -> None:
+    """0 of 0 says nothing."""
+    assert words == Comparison(ill, well).in_words
+
+
+KINDS = [
+    replace(WRONG_TYPE, count=12, pattern="always where aspect is long: 12 of 12 (0 of 148 elsewhere)"),
+    replace(WRONG_TYPE, count=3, value="x" * 100, case="sms/valid/unicode/1"),
+]
+
+
+def test_several_kinds_of_one_failure_are_each_shown() -> None:
+    """With their number, what was answered, and one case."""
+    result = result_of([verdict("RSP-03", "sms", Verdict.FAIL, *KINDS, failed=20, observations=160)])
+    (entry,) = result.document["requirements"]
+
+    assert [
+        '12 × status_code is the text "200" (/status_code is "200") · case sms/valid/random/1',
+        "always where aspect is long: 12 of 12 (0 of 148 elsewhere)",
+        f'3 × status_code is the text "200" (/status_code is {"x" * 40}…) · case sms/valid/unicode/1',
+        "5 more, which the journal has",
+    ] == list(kinds(entry))
+    for words in ('12 × status_code is the text "200"', "always where aspect is long"):
+        assert words in told(result)
+        assert words in summary(result.document).decode()
+
+
+def test_every_report_explains_in_the_same_words() -> None:
+    """The pattern, to the letter."""
+    result = result_of([shrunk()])
+    document = result.document
+
+    for text in (told(result), junit(result).decode(), summary(document).decode(), html(document).decode()):
+        assert PATTERN.text in text
+    assert PATTERN.text in sarif(document).decode()
+    assert any(PATTERN.text in content.decode() for content in allure_results(result).values())
 
 
 def test_the_page_tells_them_too() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from queue import Queue
 
 import pytest
@@ -20,7 +22,7 @@ from hypothesis import strategies as st
 
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
-from conformance.journal import Redaction
+from conformance.journal import Journal, Redaction
 from conformance.reporting.reproduce import SPELLED, curl
 from conformance.traffic import Case, Kind, Request, header
 
@@ -191,9 +193,13 @@ def test_every_kind_of_wrong_credential_has_a_spelling() -> None:
         Request("PUT", f"{BASE}/../v2/./sms", (), b"@/etc/hostname"),
         Request("DELETE", f"{BASE}/sms"),
         Request("POST", f"{BASE}/sms", (("Content-Type", "application/json"),), b"x" * 300_000),
+        Request(
+            "POST", f"{BASE}/sms", (("Content-Type", "application/json"),), b'{"a": "%s"}' % (b"\xc3\xa9'" * 99_999)
+        ),
+        Request("POST", f"{BASE}/sms", (), bytes(range(256)) * 2),
         Request("GET", f"{BASE}/account-details", (("Accept", "*/*"), ("User-Agent", "me")), b"{}"),
     ],
-    ids=["empty body", "odd URL and headers", "path as it is", "no body", "large body", "GET with a body"],
+    ids=["empty body", "odd URL and headers", "path", "no body", "large body", "repeating", "other", "GET with a body"],
 )
 def test_the_line_sends_odd_requests_as_they_were(recorded: Sent, request_: Request) -> None:
     """Nothing that a shell or curl would interpret is interpreted."""
@@ -222,6 +228,44 @@ def test_the_line_is_one_line_of_visible_text(body: bytes, text: str) -> None:
     line = curl(Request("POST", f"http://127.0.0.1:9/{text}", (), body))
 
     assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"message": "%s"}' % (b"a" * (1 << 20)),
+        b"[" * 50_000 + b"]" * 50_000,
+        b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+        random.Random(8).randbytes(1 << 20),
+        b"".join(b"%d-" % n for n in range(200_000)),
+    ],
+    ids=["one character", "nested arrays", "nested objects", "anything", "numbers"],
+)
+def test_a_long_body_is_not_in_the_line(body: bytes) -> None:
+    """A report that shows a hundred such findings can still be read."""
+    assert len(curl(Request("POST", f"{BASE}/sms", (), body), None, 17)) < 1_000
+
+
+def test_a_long_body_comes_from_the_journal_where_it_does_not_repeat_itself(tmp_path: Path) -> None:
+    """Byte for byte; also where the journal is elsewhere."""
+    body = random.Random(8).randbytes(5_000)
+    journal = Journal.create(tmp_path / "journal.sqlite", {}, Redaction.of("none", "none"))
+    with journal:
+        case = Case("c", "sms", Kind.MALFORMED, "no-json", "c", Request("POST", f"{BASE}/sms", (), body))
+        journal.plan([case])
+        number = journal.sent(case.id, 1, case.request, 0.0, 0.0)
+
+    line = curl(case.request, case, number)
+
+    assert body == shell(f"export STATUM_JOURNAL={tmp_path}/journal.sqlite; {PRINTING_CURL}\n{line}")
+
+
+@given(st.lists(st.tuples(st.binary(min_size=1, max_size=9), st.integers(1, 40)), min_size=1, max_size=30))
+def test_a_body_that_repeats_itself_is_made_to_the_byte(parts: list[tuple[bytes, int]]) -> None:
+    """Whatever repeats itself in it, and whatever stands between."""
+    body = b"".join(unit * times for unit, times in parts)
+
+    assert body == shell(PRINTING_CURL + curl(Request("POST", "http://127.0.0.1:9/", (), body)))
 
 
 def test_the_secret_is_a_variable() -> None:

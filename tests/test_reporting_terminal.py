@@ -15,6 +15,7 @@ from made_result import (
     PASSED,
     RECORD,
     SETTINGS,
+    UNCHALLENGED,
     VERDICTS,
     WRONG_TYPE,
     result_of,
@@ -24,7 +25,7 @@ from made_result import (
 from rich.console import Console
 
 from conformance.checks.judgement import Reason
-from conformance.contract.requirements import catalogue
+from conformance.contract.requirements import Basis, Level, catalogue
 from conformance.reporting.repeat import repeat_command
 from conformance.reporting.result import Result
 from conformance.reporting.shortfalls import hinders, shortfalls
@@ -180,15 +181,39 @@ def test_a_shortfall_shows_its_first_finding() -> None:
     assert LOST.message == found.finding["message"]
 
 
-def test_a_flood_of_shortfalls_is_cut_off() -> None:
-    """What does not fit on a screen is in the report."""
+def test_every_failure_is_named_in_a_flood_of_them() -> None:
+    """The first with their evidence, the others in one line each; of warnings the rest is counted."""
     ids = [requirement.id for requirement in catalogue().requirements if not requirement.excluded]
-    broken = [verdict(requirement_id, "sms", Verdict.FAIL, WRONG_TYPE) for requirement_id in ids]
+    half = len(ids) // 2
+    kinds = [Verdict.FAIL if number < half else Verdict.WARN for number in range(len(ids))]
+    broken = [verdict(each, "sms", kind, WRONG_TYPE) for each, kind in zip(ids, kinds, strict=True)]
 
-    text = shown(result_of(broken))
+    lines = shown(result_of(broken)).splitlines()
 
-    assert f"… and {len(ids) - SHOWN_SHORTFALLS} more in reports/report.html" in text.splitlines()
-    assert ids[SHOWN_SHORTFALLS] not in text
+    assert all(any(line.startswith(f"FAIL {each} ") for line in lines) for each in ids[:half])
+    assert half - SHOWN_SHORTFALLS == sum(" sms: " in line for line in lines if line.startswith("FAIL "))
+    assert f"… and {len(ids) - half} more in reports/report.html" in lines
+
+
+def test_what_costs_money_or_gives_away_a_credential_is_told_first() -> None:
+    """Of the failures; warnings come after all of them."""
+    costly = next(r.id for r in catalogue().requirements if r.basis is Basis.MONEY and r.level is Level.MUST)
+    broken = [verdict("AUT-11", "sms", Verdict.WARN, UNCHALLENGED), *VERDICTS]
+    lines = shown(result_of([*broken, verdict(costly, "sms", Verdict.FAIL, LOST)])).splitlines()
+
+    assert lines[0].startswith(f"FAIL {costly} ")
+    assert [n for n, line in enumerate(lines) if line.startswith("FAIL ")][-1] > 0
+
+
+def test_one_cause_of_several_requirements_is_told_once() -> None:
+    """The requirements that it breaks stand together; only the first has the evidence."""
+    result = result_of(VERDICTS)
+    document = {**result.document, "one_causes": [{"requirements": ["RSP-03", "NTF-01"], "exchanges": 3}]}
+    text = shown(replace(result, document=document))
+
+    assert text.startswith("one cause, 2 requirements: RSP-03, NTF-01 (3 exchanges)\nFAIL RSP-03 ")
+    assert text.index("FAIL NTF-01 ") < text.index("WARN AUT-11 ")
+    assert 1 == text.count("\n  curl ") - text[text.index("WARN AUT-11 ") :].count("\n  curl ")
 
 
 REPEATED: list[tuple[dict[str, Any], str]] = [

@@ -11,18 +11,20 @@ from campaigns import judged, registered, shortfalls
 
 from conformance.checks.judgement import Reason
 from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
+from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
 from conformance.verdicts import Conclusion, Verdict
 
 
 @pytest.fixture
-def long_lived() -> Iterator[dict[str, Any]]:
-    """What runs are told about a gateway that outlives them."""
+def long_lived(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """What runs are told about a gateway that outlives them; it may have a behaviour of its own."""
     servers: list[MockServer] = []
+    behaviour = getattr(request, "param", BUILT_IN)
 
     def started(account: Account) -> str:
-        servers.append(serve_mock(account, BUILT_IN))
+        servers.append(serve_mock(account, behaviour))
         servers[0].start()
         return servers[0].url
 
@@ -59,3 +61,32 @@ def test_a_run_of_another_extent_within_the_window_has_no_failure(
     for size in sizes:
         judgement = judged(tmp_path / str(size), max_examples=size, **chosen, **long_lived)
         assert [] == judgement.by(Verdict.FAIL), shortfalls(judgement)
+
+
+ONE_TEXT = VARIANTS["one-text-for-refusals"].change(BUILT_IN)
+
+
+@pytest.mark.parametrize("long_lived", [ONE_TEXT], indirect=True, ids=["one-text"])
+@pytest.mark.parametrize("sizes", [(0, 0), (2, 6)], ids=str)
+def test_a_gateway_with_one_text_for_all_refusals_is_not_failed_for_its_memory(
+    sizes: tuple[int, int], long_lived: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its words tell nothing; but what every run sends is refused, without an exception."""
+    first, second = (
+        judged(tmp_path / str(number), max_examples=size, products=("airtime",), **long_lived)
+        for number, size in enumerate(sizes)
+    )
+
+    assert Conclusion.CONFORMANT == first.conclusion, shortfalls(first)
+    assert [] == second.by(Verdict.FAIL), shortfalls(second)
+
+
+FAULTY = fault("refuses-numbers-in-the-words-for-a-repeat").change(BUILT_IN)
+
+
+@pytest.mark.parametrize("long_lived", [FAULTY], indirect=True, ids=["numbers-refused"])
+def test_words_excuse_nothing_where_no_earlier_run_can_be_the_cause(long_lived: dict[str, Any], tmp_path: Path) -> None:
+    """Some of what every run sends is accepted, so nothing was sent before."""
+    judgement = judged(tmp_path, products=("airtime",), max_examples=6, **long_lived)
+
+    assert ["ACC-02"] == [v.requirement.id for v in judgement.by(Verdict.FAIL)], shortfalls(judgement)

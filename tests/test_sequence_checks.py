@@ -71,10 +71,13 @@ def test_each_of_a_burst_is_accepted() -> None:
     assert 1 == verdict(burst(("a", 200), ("b", 409)), "CON-01", "sms").failed
 
 
-def test_a_burst_of_which_nothing_is_accepted_tells_nothing_of_its_being_one() -> None:
-    """It may be the phone number, which all of them go to."""
-    judged = verdict(burst(("a", 422), ("b", 422)), "CON-01", "sms")
+def test_a_burst_of_which_nothing_is_accepted_tells_nothing_where_ordinary_requests_fare_the_same() -> None:
+    """It may be the phone number, which all of them go to; nothing else says so."""
+    run = burst(("a", 422), ("b", 422))
+    assert (Verdict.FAIL, 2) == (verdict(run, "CON-01", "sms").verdict, verdict(run, "CON-01", "sms").failed)
 
+    run.invoke("c" * 32, 422)
+    judged = verdict(run, "CON-01", "sms")
     assert (Verdict.INCONCLUSIVE, Reason.PRECONDITION, 0) == (judged.verdict, judged.reason, judged.failed)
 
 

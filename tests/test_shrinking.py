@@ -296,7 +296,7 @@ def test_always_is_told_by_the_journal_alone(tmp_path: Path) -> None:
     assert 0 == result.document["shrinking"]["requests"]
 
 
-def test_now_and_then_is_told_with_its_numbers(tmp_path: Path) -> None:
+def test_what_is_intermittent_is_told_with_its_numbers(tmp_path: Path) -> None:
     """No rule fits: neither a payload nor a distance."""
     fails = {3, 4, 9, 17, 29, 30, 44, 50, 63, 64, 69, 80, 90, 91, 99, 104, 117, 123, 131, 132, 140}
     numbers = count(1)
@@ -308,8 +308,8 @@ def test_now_and_then_is_told_with_its_numbers(tmp_path: Path) -> None:
     result = looked_into(tmp_path, behaviour, products=("mpesa-wallet",), max_examples=30)
     entry = fell_short(result)["ACC-02", "mpesa-wallet"]
 
-    assert "now-and-then" == entry["depends_on"], entry["pattern"]
-    assert f"; {entry['failed']} of {entry['observations']} in the run" in entry["pattern"]
+    assert "intermittent" == entry["depends_on"], entry["pattern"]
+    assert f": {entry['failed']} of {entry['observations']} in the run" in entry["pattern"]
     assert "sent again, the failing payload " in entry["pattern"]
 
 

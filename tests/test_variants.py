@@ -19,12 +19,12 @@ from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import violations
-from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock_gateway.behaviour import Behaviour, Form
 from conformance.mock_gateway.gateway import Answer, Gateway
 from conformance.mock_gateway.rendering import rendered
 from conformance.mock_gateway.serving import serve_mock
 from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
-from conformance.traffic import Request, header
+from conformance.traffic import Request, header, normalized
 
 NAMES = [
     "ids-hex",
@@ -38,6 +38,7 @@ NAMES = [
     "slow-notification",
     "out-of-order",
     "identical-repeats",
+    "repeats-in-other-words",
     "failing-results",
     "failing-some",
     "coerces-numbers",
@@ -47,16 +48,22 @@ NAMES = [
     "http-1.0",
     "chunked",
     "gzip",
+    "gzip-in-members",
     "pretty-json",
     "ascii-json",
     "no-www-authenticate",
     "rate-limited",
     "foreign-notifications",
+    "forms-of-http",
+    "probes-before-notifications",
     "no-extras",
     "extras-of-other-form",
     "amounts-less-a-fee",
     "refuses-equal-payments",
     "limited-payments",
+    "one-text-for-refusals",
+    "reads-undeclared-json",
+    "replaces-stray-bytes",
 ]
 
 
@@ -114,7 +121,7 @@ def test_a_variant_keeps_the_contract(name: str) -> None:
         assert [] == violations(schema, sent), command
         assert 200 == sent["status_code"] == answer.reply.status
         ids.append(sent["request_id"])
-        for delivery in answer.deliveries:
+        for delivery in (each for each in answer.deliveries if each.raw != b""):  # those with nothing only look
             content = json.loads(delivery.raw) if delivery.raw is not None else delivery.content
             assert [] == violations(f"{COMMANDS[command].folder}/notification", content)
             assert "POST" == delivery.method
@@ -362,6 +369,14 @@ def test_another_integrators_notifications_come_beside_ones_own() -> None:
     assert 5 == len({each["request_id"] for each in foreign})
     assert asked == {each["request_id"] for each in arrived if each not in foreign}
     assert all([] == violations("sms/notification", each) for each in foreign)
+
+
+def test_notifications_take_each_form_of_http_in_turn() -> None:
+    """To the registered URL, which some of them spell in another way."""
+    sent = [answer.deliveries[0] for answer in answers("forms-of-http", *[request("sms")] * 7)]
+    assert {*Form} == {delivery.form for delivery in sent}
+    assert {normalized(CALLBACKS["sms"])} == {normalized(delivery.url) for delivery in sent}
+    assert ["http://127.0.0.1:1/sm%73?token=%74"] == [each.url for each in sent if each.url != CALLBACKS["sms"]]
 
 
 def told_of_a_payment(name: str) -> dict[str, Any]:

@@ -108,12 +108,21 @@ def test_judgements_make_a_verdict(requirement: str, judgements: tuple[Judgement
     assert expected == judged_by(requirement, *judgements).verdict
 
 
-def test_findings_are_capped_and_counted() -> None:
-    """The first ones are kept whole; how many there are is not lost."""
+def test_findings_are_gathered_and_counted() -> None:
+    """Those that differ in numbers alone are one; how many there are is not lost."""
     findings = [Finding(f"wrong {number}") for number in range(3 * KEPT_FINDINGS)]
     found = judged_by(MUST, Kept(), *findings, Unobserved(Reason.ENVIRONMENT, "lost"), Kept())
 
     assert (len(findings) + 2, len(findings), 1) == (found.observations, found.failed, found.unobserved)
+    assert [("wrong 0", len(findings))] == [(each.message, each.count) for each in found.findings]
+
+
+def test_findings_are_capped() -> None:
+    """The first kinds are shown; how many fell short in all is not lost."""
+    findings = [Finding("wrong", pointer=f"/{number}") for number in range(3 * KEPT_FINDINGS)]
+    found = judged_by(MUST, *findings)
+
+    assert len(findings) == found.failed
     assert tuple(findings[:KEPT_FINDINGS]) == found.findings
 
 

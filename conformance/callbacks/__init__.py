@@ -5,7 +5,9 @@
     receiver        the interface of a receiver: the paths per product, what it hands over and answers
     asgi            the engine that `run` and `certify` use
     httpserver      the engine behind the `callback_server` fixture, on pytest-httpserver
-    http_body       the body of a request read from a stream, for that engine
+    request_reader  requests read off a connection, in every form that HTTP allows
+    reading_protocol  the same as a protocol of uvicorn
+    guarding        what a receiver on the open internet must withstand
     callback_server what that fixture gives: a receiver that keeps what arrives and waits for it
     ledger          which notifications are owed, and the one wait for them
 

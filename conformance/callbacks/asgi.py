@@ -2,7 +2,7 @@
 
     AsgiReceiver    takes what a gateway sends at any rate it will be sent, so that it is never the one to blame
 
-uvicorn lower-cases header names and takes the target apart; `_AsReceived` keeps both as they stood on the wire.
+uvicorn lower-cases header names and takes the target apart; what is handed over is as it stood on the wire.
 """
 
 from __future__ import annotations
@@ -13,31 +13,10 @@ from typing import Any
 
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send, Tls
-from conformance.callbacks.guarding import Guarded, Limits
-from conformance.callbacks.receiver import MAX_BODY, OnArrival, Receiver
-from conformance.traffic import Headers, Request
-
-# Where `_AsReceived` puts the request line's target and the headers into the scope (`extensions` are a server's own).
-_EXTENSION = "conformance.as_received"
-
-
-class _AsReceived(Guarded):
-    """uvicorn's protocol, which also passes on the raw target and the headers in their original case."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._named: list[tuple[bytes, bytes]] = []
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._named.append((name, value))
-        super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        # A copy, for the parser reports the trailers of a chunked body as headers too, later.
-        self.scope["extensions"] = {_EXTENSION: {"target": self.url, "headers": tuple(self._named)}}
-        # The base class refuses a target that is no path (`OPTIONS *`); ours is in the extension, so it need not look.
-        self.url = b"/"
-        super().on_headers_complete()
+from conformance.callbacks.guarding import Limits, guarded
+from conformance.callbacks.reading_protocol import AS_RECEIVED, tell_unfinished
+from conformance.callbacks.receiver import MAX_BODY, OnArrival, OnUnread, Receiver, ignored, request_of
+from conformance.callbacks.request_reader import Unreadable
 
 
 class AsgiReceiver(Receiver):
@@ -54,11 +33,17 @@ class AsgiReceiver(Receiver):
         token: str | None = None,
         tls: Tls | None = None,
         limits: Limits | None = None,
+        on_unread: OnUnread = ignored,
     ) -> None:
-        super().__init__(products, on_arrival, prefix, query, token)
-        protocol = type("_Limited", (_AsReceived,), {"limits": limits or Limits()})
+        super().__init__(products, on_arrival, prefix, query, token, on_unread)
         self._server = AsgiThread(
-            self._app, listen, http=protocol, name="callback-receiver", purpose="callback", tls=tls
+            self._app,
+            listen,
+            http=guarded(limits or Limits(), self.intake.refused),
+            name="callback-receiver",
+            purpose="callback",
+            tls=tls,
+            on_no_tls=lambda words: self.intake.refused(Unreadable(words, b"")),
         )
 
     @property
@@ -80,6 +65,10 @@ class AsgiReceiver(Receiver):
         """Serves from here on; returns when requests are being taken."""
         self._server.start()
 
+    def tell_unfinished(self) -> None:
+        """Tells now of requests that have begun and are not there in full, as of what could not be read."""
+        self._server.look(tell_unfinished)
+
     def stop(self) -> None:
         """Stops within `asgi_thread.GRACE_S`, whatever clients do, and frees the port."""
         self._server.stop()
@@ -89,8 +78,7 @@ class AsgiReceiver(Receiver):
         body = await _body(receive)
         if body is None:
             return
-        raw = scope["extensions"][_EXTENSION]
-        request = Request(scope["method"], raw["target"].decode("latin-1"), _headers(raw["headers"]), body[:MAX_BODY])
+        request = request_of(scope["extensions"][AS_RECEIVED], body[:MAX_BODY])
         await _answer(send, self.intake.take(request, at, wall, whole=len(body) <= MAX_BODY))
 
 
@@ -108,10 +96,6 @@ async def _body(receive: Receive) -> bytes | None:
         if not message["more_body"]:
             break
     return bytes(body)
-
-
-def _headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
-    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw)
 
 
 async def _answer(send: Send, status: int) -> None:

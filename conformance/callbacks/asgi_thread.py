@@ -89,6 +89,19 @@ class _Server(uvicorn.Server):
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
 
+    def look(self, at: Callable[[asyncio.Protocol], None]) -> None:
+        """Calls `at` with each connection, in the server's thread, and waits for it."""
+        looked = threading.Event()
+
+        def look() -> None:
+            for connection in list(self.server_state.connections):
+                at(connection)
+            looked.set()
+
+        if self._loop is not None and self._loop.is_running():
+            self._loop.call_soon_threadsafe(look)
+            looked.wait(GRACE_S)
+
     async def shutdown(self, sockets: list[socket] | None = None) -> None:  # noqa: ARG002
         for server in self.servers:
             server.close()
@@ -119,7 +132,8 @@ class AsgiThread:
 
     The address is claimed on construction (`address` then has the port that it really got); clients that connect before
     `start()` wait in the kernel's queue. `http` is uvicorn's: "auto", "httptools", "h11" or a protocol class. `purpose`
-    names the address in errors ("callback address …"), `name` names the thread.
+    names the address in errors ("callback address …"), `name` names the thread; `on_no_tls` is told in words why a
+    TLS handshake failed.
 
     What the application raises is answered with 500 and kept in `errors`; `stop()` does not raise it, its owner looks.
     Raises EnvironmentFailure on construction if the address cannot be had.
@@ -134,6 +148,7 @@ class AsgiThread:
         name: str = "asgi",
         purpose: str = "listen",
         tls: Tls | None = None,
+        on_no_tls: Callable[[str], None] | None = None,
     ) -> None:
         self._app = app
         self._errors: list[Exception] = []
@@ -142,7 +157,7 @@ class AsgiThread:
         self._stopped = False
         self._socket, self.address = listening_socket(address, purpose)
         self._scheme = "https" if tls else "http"
-        self._server = _Server(_config(self._guarded, http, tls), self._begun.set)
+        self._server = _Server(_config(self._guarded, http, tls, on_no_tls), self._begun.set)
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
 
     @property
@@ -162,6 +177,10 @@ class AsgiThread:
         if self._failure is not None:
             self.stop()
             raise SuiteError(f"the server on {self.address} did not start: {self._failure!r}") from self._failure
+
+    def look(self, at: Callable[[asyncio.Protocol], None]) -> None:
+        """Calls `at` with the protocol of each connection that stands now, in the server's thread."""
+        self._server.look(at)
 
     def stop(self) -> None:
         """Stops serving and frees the port; requests at hand have `GRACE_S` to finish. Once stopped, does nothing."""
@@ -196,8 +215,29 @@ class AsgiThread:
             raise
 
 
-def _config(app: AsgiApp, http: str | type[asyncio.Protocol], tls: Tls | None) -> uvicorn.Config:
-    return uvicorn.Config(
+def _telling(tell: Callable[[str], None]) -> type[ssl.SSLObject]:
+    """A side of a TLS connection that tells why its handshake failed: the loop closes it without a word."""
+
+    class Telling(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise
+            except ssl.SSLError as error:
+                reason = error.reason or str(error)
+                plain = "plain HTTP was spoken to its TLS port"
+                words = f"its TLS handshake failed: {reason.lower().replace('_', ' ')}"
+                tell(plain if reason == "HTTP_REQUEST" else words)
+                raise
+
+    return Telling
+
+
+def _config(
+    app: AsgiApp, http: str | type[asyncio.Protocol], tls: Tls | None, on_no_tls: Callable[[str], None] | None
+) -> uvicorn.Config:
+    config = uvicorn.Config(
         app,
         http=http,
         ws="none",
@@ -214,3 +254,8 @@ def _config(app: AsgiApp, http: str | type[asyncio.Protocol], tls: Tls | None) -
         ssl_certfile=str(tls.certificate) if tls else None,
         ssl_keyfile=str(tls.key) if tls else None,
     )
+    if tls is not None and on_no_tls is not None:
+        config.load()
+        if config.ssl is not None:
+            config.ssl.sslobject_class = _telling(on_no_tls)
+    return config

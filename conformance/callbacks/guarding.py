@@ -1,7 +1,8 @@
 """What a receiver on the open internet must withstand: connections that send too much, too slowly, or nothing at all.
 
     Limits      how much, how slowly, and how many
-    Guarded     uvicorn's protocol for one connection, which keeps to them
+    Guarded     the protocol of one connection, which keeps to them
+    guarded     the same for a server
 
 A gateway never comes near the limits. Whoever does is answered with a bare status or cut off, and nobody else notices.
 """
@@ -19,7 +20,8 @@ try:
 except ImportError:  # not on Windows, where sockets are no files
     resource = None  # type: ignore[assignment]
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from conformance.callbacks.reading_protocol import OnUnreadable, ReadingProtocol, protocol_of
+from conformance.callbacks.request_reader import LONGEST_HEAD, MOST_HEADERS
 
 # Of the files that the process may have open, these are left to the journal, the sender and the mock gateway.
 RESERVED_FILES = 256
@@ -28,8 +30,6 @@ FEWEST_CONNECTIONS = 256
 MOST_CONNECTIONS = 4096
 # When there are too many, so many of the longest idle ones go at once: looking for them costs a look at all.
 ROOM = 1 / 8
-
-TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 def _affordable_connections() -> int:
@@ -48,12 +48,12 @@ class Limits:
     """
 
     request_within_s: float = 30.0
-    head_bytes: int = 64 * 1024
-    headers: int = 200
+    head_bytes: int = LONGEST_HEAD
+    headers: int = MOST_HEADERS
     connections: int = field(default_factory=_affordable_connections)
 
 
-class Guarded(HttpToolsProtocol):
+class Guarded(ReadingProtocol):
     """One connection, within `limits`."""
 
     limits: ClassVar[Limits] = Limits()
@@ -63,8 +63,7 @@ class Guarded(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to watch it."""
         super().connection_made(transport)
-        self._in_head, self._at_rest = True, False
-        self._head, self._named_headers = 0, 0
+        self._at_rest = False
         self._since, self._number = self.loop.time(), next(self._numbers)
         self._watch = self.loop.call_later(self.limits.request_within_s, self._look)
         if len(self.connections) > self.limits.connections:
@@ -76,34 +75,11 @@ class Guarded(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless what stands before a body has become too much."""
-        head, self._head = self._head + len(data), 0
-        began = self._since
+        """Read on; the time of a request begins with its first byte."""
+        if self._at_rest:
+            self._since = self.loop.time()
         super().data_received(data)
-        # A head that began within this data is no longer than it; the next piece is added.
-        if self._in_head and not self._at_rest and not self.transport.is_closing():
-            self._head = head if began == self._since else len(data)
-            if self._head > self.limits.head_bytes:
-                self.transport.write(TOO_LARGE)
-                self.transport.close()
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        super().on_message_begin()
-        self._in_head, self._at_rest, self._named_headers = True, False, 0
-        self._since = self.loop.time()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, unless there were too many."""
-        self._named_headers += 1
-        if self._named_headers > self.limits.headers:
-            raise ValueError("too many headers")  # the parser stops, and uvicorn answers 400
-        super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        """The body follows."""
-        self._in_head = False
-        super().on_headers_complete()
+        self._at_rest = self._at_rest and not self.reader.in_request
 
     def on_message_complete(self) -> None:
         """A request is there in full."""
@@ -115,6 +91,7 @@ class Guarded(HttpToolsProtocol):
         """Cut off a connection whose request takes too long; else come back when it might."""
         waited = 0.0 if self._at_rest else self.loop.time() - self._since
         if waited >= self.limits.request_within_s:
+            self.tell_unfinished(f"nothing more came within {self.limits.request_within_s:g} s")
             self.transport.abort()
         else:
             self._watch = self.loop.call_later(self.limits.request_within_s - waited, self._look)
@@ -129,4 +106,10 @@ class Guarded(HttpToolsProtocol):
     def worth(self) -> tuple[bool, float, int]:
         """The lower, the sooner it is given up: an idle one before one with a request at hand, the older first."""
         answering = self.cycle is not None and not self.cycle.response_complete
-        return answering or not (self._at_rest or self._in_head), self._since, self._number
+        return answering or self.reader.in_body, self._since, self._number
+
+
+def guarded(limits: Limits, on_unreadable: OnUnreadable) -> type[asyncio.Protocol]:
+    """The protocol of a server that keeps to `limits`."""
+    bounds = {"limits": limits, "longest_head": limits.head_bytes, "most_headers": limits.headers}
+    return protocol_of(Guarded, on_unreadable, **bounds)

@@ -12,8 +12,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
+from http.client import HTTPMessage
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,9 +27,8 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
 from conformance.callbacks.address import BACKLOG, Address, listening_socket
-from conformance.callbacks.http_body import body_pieces
-from conformance.callbacks.receiver import MAX_BODY, Intake, OnArrival, Receiver
-from conformance.traffic import Request
+from conformance.callbacks.receiver import MAX_BODY, Intake, OnArrival, OnUnread, Receiver, ignored, request_of
+from conformance.callbacks.request_reader import Event, Head, RequestReader, Unreadable
 
 # How often the accepting thread looks whether it should stop: what closing costs, against some idle wake-ups a second.
 _ACCEPT_POLL_S = 0.02
@@ -38,6 +38,9 @@ GRACE_S = 0.5
 
 # How long a thread whose connection was cut has to notice; one that hangs in somebody's expectation is left behind.
 _CUT_OFF_S = 0.1
+
+# A notification is one piece; a larger body comes in several.
+_RECEIVED_AT_ONCE = 64 * 1024
 
 # Where the handler puts the status that the intake gave, for `_Recorder.dispatch`.
 _STATUS = "conformance.status"
@@ -53,47 +56,87 @@ class _Handler(WSGIRequestHandler):
     _at: float
     _wall: float
 
-    def parse_request(self) -> bool:
-        self._at, self._wall = time.monotonic(), time.time()
-        return super().parse_request()
+    _head: Head
+
+    def setup(self) -> None:
+        super().setup()
+        self._reader = RequestReader()
 
     def finish(self) -> None:
         # Closing flushes, which fails where the client has gone away; the rest is closed all the same.
         with closing(self.rfile), suppress(OSError):
             super().finish()
 
-    def handle_expect_100(self) -> bool:
-        go_on = super().handle_expect_100()
-        self.wfile.flush()  # the client waits for it
-        return go_on
-
-    def run_wsgi(self) -> None:
-        """Takes one request and answers it, whatever its method: the base class calls this for each."""
-        pieces = body_pieces(self.headers, self.rfile)
-        body = bytearray()
+    def handle_one_request(self) -> None:
+        """Takes one request and answers it, whatever its method."""
         try:
+            event = self._next_event()
+            if not isinstance(event, Head):
+                self.close_connection = True
+                return
+            self._begin(event)
+            pieces = self._body()
+            body = bytearray()
             for piece in pieces:
                 body += piece
                 if len(body) > MAX_BODY:
                     break
-        except EOFError:  # broken off: that is no request (RFC 9112 §8)
-            self.close_connection = True
-            return
-        except ValueError as error:
-            self.send_error(400, str(error))
+        except Unreadable as unreadable:
+            self._refuse(unreadable)
             return
         self._respond(self._record(bytes(body)), bytes(body[:MAX_BODY]))
         try:
             for _ in pieces:
                 """What is beyond the limit goes by; then the next request can be read."""
-        except (EOFError, ValueError):
+        except Unreadable:
             self.close_connection = True
 
+    def _next_event(self) -> Event | None:
+        """What comes next; None at the end of the connection. Raises Unreadable, also for what is broken off."""
+        while (event := self._reader.next_event()) is None:
+            try:
+                data = self.connection.recv(_RECEIVED_AT_ONCE)
+            except OSError:
+                data = b""
+            if data:
+                self._reader.receive(data)
+            elif (broken_off := self._reader.broken_off()) is not None:
+                raise broken_off
+            else:
+                return None
+        return event
+
+    def _begin(self, head: Head) -> None:
+        """Puts the head where the base classes look for it."""
+        self._at, self._wall, self._head = time.monotonic(), time.time(), head
+        self.command, self.path = head.method.decode(), head.target.decode()
+        self.request_version = f"HTTP/{head.version.decode()}"
+        self.requestline = f"{self.command} {self.path} {self.request_version}"
+        self.headers = HTTPMessage()
+        for name, value in head.headers:
+            self.headers[name.decode()] = value.decode("latin-1")
+        self.close_connection = not head.keeps_alive
+        if head.awaits_100:
+            self.handle_expect_100()
+            self.wfile.flush()  # the client waits for it
+
+    def _body(self) -> Iterator[bytes]:
+        while isinstance(event := self._next_event(), bytes):
+            yield event
+
+    def _refuse(self, unreadable: Unreadable) -> None:
+        self.server.intake.refused(unreadable)
+        self.close_connection = True
+        with suppress(OSError):
+            self.request_version = self.protocol_version
+            self.send_response_only(unreadable.status)
+            self.send_header("Content-Length", "0")
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.flush()
+
     def _record(self, body: bytes) -> int:
-        headers = tuple((name, value.strip()) for name, value in self.headers.items())
-        # Not `self.path`, in which the base class folds slashes at the beginning.
-        target = self.requestline.split()[1]
-        request = Request(self.command, target, headers, body[:MAX_BODY])
+        request = request_of(self._head, body[:MAX_BODY])
         return self.server.intake.take(request, self._at, self._wall, whole=len(body) <= MAX_BODY)
 
     def _respond(self, status: int, body: bytes) -> None:
@@ -226,10 +269,17 @@ class HttpServerReceiver(Receiver):
     `server` take over the answers (of requests that match none, too, which is then 500); all is handed over first.
     """
 
-    def __init__(
-        self, listen: Address, products: Iterable[str], on_arrival: OnArrival, prefix: str = "", query: str = ""
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
+        self,
+        listen: Address,
+        products: Iterable[str],
+        on_arrival: OnArrival,
+        prefix: str = "",
+        query: str = "",
+        *,
+        on_unread: OnUnread = ignored,
     ) -> None:
-        super().__init__(products, on_arrival, prefix, query)
+        super().__init__(products, on_arrival, prefix, query, on_unread=on_unread)
         self._socket, self._address = listening_socket(listen, "callback")
         self.server: HTTPServer = _Recorder(self._socket, self._address, self.intake)
 

@@ -3,6 +3,7 @@
     CallbackPaths   the path of each product, with the prefix and the query token of the callback URL
     OnArrival       whom a receiver hands every request to
     Arrival         the same as a value, for whoever collects them
+    Unread          what reached it and is no request
     Intake          from a request as an engine read it to the status that answers it
     Receiver        the base of the engines: context manager, `address`, `urls`
 
@@ -23,10 +24,23 @@ from typing import Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from conformance.callbacks.address import Address
+from conformance.callbacks.request_reader import Head, Unreadable
 from conformance.errors import SuiteError, UsageError
-from conformance.traffic import Request
+from conformance.traffic import Request, origin_form
 
-__all__ = ["MAX_BODY", "Address", "Arrival", "CallbackPaths", "Intake", "OnArrival", "Receiver"]
+__all__ = [
+    "MAX_BODY",
+    "Address",
+    "Arrival",
+    "CallbackPaths",
+    "Intake",
+    "OnArrival",
+    "OnUnread",
+    "Receiver",
+    "Unread",
+    "ignored",
+    "request_of",
+]
 
 # A notification has a few hundred bytes. Beyond 1 MiB a body is somebody's mistake and would only fill the journal.
 MAX_BODY = 1024 * 1024
@@ -49,6 +63,35 @@ class Arrival:
     request: Request
     at: float
     wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What reached the receiver and could not be read as a request: why not, and its first bytes.
+
+    `product`: whose callback it was meant for, as far as its first line tells.
+    """
+
+    product: str | None
+    error: str
+    head: bytes
+
+
+OnUnread = Callable[[Unread], None]
+"""Told of the first `MOST_UNREAD` of them, in a thread of the receiver."""
+
+# Enough to tell what is wrong; whoever speaks TLS to a plain port does so with each notification.
+MOST_UNREAD = 100
+
+
+def ignored(_: Unread) -> None:
+    """Nobody wants to know."""
+
+
+def request_of(head: Head, body: bytes) -> Request:
+    """The request as it stood on the wire."""
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
+    return Request(head.method.decode(), head.target.decode("latin-1"), headers, body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +191,12 @@ _PRINTABLE = re.compile(r"[!-~]+")
 _UNSOUND_IN_PATH = re.compile(r"(?:%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/%-])")
 _UNSOUND_IN_QUERY = re.compile(r"(?:%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&()*+,;=:@/?%-])")
 
-_ORIGIN = re.compile(r"^https?://[^/?]*", re.IGNORECASE)
+_REQUEST_LINE = re.compile(rb"[^ \r\n]+ +([!-~]+)[ \r\n]")
 
 
 def _path_of(target: str) -> str:
     """The decoded path of a request target, which may also be a whole URL (RFC 9112 §3.2), without a trailing slash."""
-    return unquote(_ORIGIN.sub("", target, count=1).partition("?")[0]).removesuffix("/")
+    return unquote(origin_form(target).partition("?")[0]).removesuffix("/")
 
 
 def _has_token(target: str, token: str) -> bool:
@@ -167,12 +210,14 @@ class Intake:
 
     200 for a product's path, 404 for a stray, 413 for a body that was cut at `MAX_BODY`, 500 if the request could not
     be handed over; no answer has a body, so that it leaves in one packet. What `on_arrival` raises is kept in `errors`:
-    a notification lost here would be blamed on the gateway.
+    a notification lost here would be blamed on the gateway. What is no request is handed to `on_unread`.
     """
 
-    def __init__(self, paths: CallbackPaths, on_arrival: OnArrival) -> None:
+    def __init__(self, paths: CallbackPaths, on_arrival: OnArrival, on_unread: OnUnread = ignored) -> None:
         self._paths = paths
         self._on_arrival = on_arrival
+        self._on_unread = on_unread
+        self._unread = 0
         self._lock = threading.Lock()
         self._errors: list[Exception] = []
 
@@ -186,6 +231,19 @@ class Intake:
         """Keeps an error by which a request may have been lost."""
         with self._lock:
             self._errors.append(error)
+
+    def refused(self, unreadable: Unreadable) -> None:
+        """Hands on what could not be read, unless there was too much of it already."""
+        with self._lock:
+            self._unread += 1
+            if self._unread > MOST_UNREAD:
+                return
+        line = _REQUEST_LINE.match(unreadable.head)
+        product = self._paths.product_of(line[1].decode("latin-1")) if line else None
+        try:
+            self._on_unread(Unread(product, unreadable.error, unreadable.head))
+        except Exception as error:  # noqa: BLE001 - as in `take`
+            self.failed(error)
 
     def take(self, request: Request, at: float, wall: float, *, whole: bool) -> int:
         """Hands `request` over and gives the status to answer it with; `whole` is False if its body was cut."""
@@ -207,11 +265,17 @@ class Receiver(ABC):
     if it cannot be had). A subclass serves: it hands what it reads to `self.intake`.
     """
 
-    def __init__(
-        self, products: Iterable[str], on_arrival: OnArrival, prefix: str, query: str, token: str | None = None
+    def __init__(  # noqa: PLR0913, PLR0917 - the paths, and whom to tell
+        self,
+        products: Iterable[str],
+        on_arrival: OnArrival,
+        prefix: str,
+        query: str,
+        token: str | None = None,
+        on_unread: OnUnread = ignored,
     ) -> None:
         self.paths = CallbackPaths(prefix, query, tuple(products), token)
-        self.intake = Intake(self.paths, on_arrival)
+        self.intake = Intake(self.paths, on_arrival, on_unread)
 
     @property
     @abstractmethod

@@ -3,19 +3,20 @@
     Badge.of_certificate, Badge.of_report       what it says
     .endpoint, .svg                             as bytes; the same badge gives the same bytes
 
-A certificate says `certified`, a report, which anybody can write, only its verdict.
+It claims what was exercised and no more. A certificate says until when it is `certified`; a report, which anybody can
+write, does not.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 from xml.sax.saxutils import escape
 
+from conformance.certificate.coverage import Coverage
 from conformance.certificate.verification import Certificate
-from conformance.contract.commands import COMMANDS
 from conformance.verdicts import Conclusion
 
 LABEL = "statum conformance"
@@ -43,20 +44,22 @@ class Badge:
 
     @classmethod
     def of_certificate(cls, certificate: Certificate) -> Self:
-        """Of one that was verified: what was certified, and until when."""
-        words = f"certified{_limited(certificate.said['commands'])} until {certificate.expires:%Y-%m-%d}"
-        return cls(words, _OF_VERDICT[Conclusion.CONFORMANT])
+        """Of one that was verified: what it covers, and until when it is certified."""
+        coverage = certificate.coverage
+        covered = "conformant, coverage unknown" if coverage is None else _claimed(coverage)
+        return cls(f"{covered} · certified until {certificate.expires:%Y-%m-%d}", _OF_VERDICT[Conclusion.CONFORMANT])
 
     @classmethod
     def of_report(cls, document: Mapping[str, Any]) -> Self:
-        """Of a document that is valid as report.json."""
-        commands = [entry["command"] for entry in document["requirements"] if entry["command"] is not None]
-        return cls(f"{document['verdict']}{_limited(commands)}", _OF_VERDICT[document["verdict"]])
+        """Of a document that is valid as report.json: its verdict, and what of a conformant one was exercised."""
+        verdict = document["verdict"]
+        message = _claimed(Coverage.of(document)) if verdict == Conclusion.CONFORMANT else verdict
+        return cls(message, _OF_VERDICT[verdict])
 
     def endpoint(self) -> bytes:
         """What https://shields.io/badges/endpoint-badge asks for."""
         document = {"schemaVersion": 1, "label": LABEL, "message": self.message, "color": self.colour}
-        return f"{json.dumps(document)}\n".encode()
+        return f"{json.dumps(document, ensure_ascii=False)}\n".encode()
 
     def svg(self) -> bytes:
         """A flat badge; nothing in it comes from anywhere else."""
@@ -75,10 +78,9 @@ class Badge:
         ).encode()
 
 
-def _limited(commands: Iterable[str]) -> str:
-    """The commands, where they are not all that there are."""
-    named = [name for name in COMMANDS if name in set(commands)]
-    return "" if len(named) == len(COMMANDS) else f" for {', '.join(named)}"
+def _claimed(coverage: Coverage) -> str:
+    """What was found conformant, and nothing else."""
+    return f"{Conclusion.CONFORMANT.value}: {coverage.in_words}"
 
 
 def _width(text: str) -> int:

@@ -16,7 +16,7 @@ from conformance.certificate.digests import Digest
 from conformance.certificate.envelope import Envelope, Signature
 from conformance.certificate.evidence_file import JournalFile
 from conformance.certificate.refusal import Refused
-from conformance.certificate.statement import Tally, applies, statement, statement_bytes
+from conformance.certificate.statement import Tally, applies, ids_of, statement, statement_bytes
 from conformance.certificate.subject import Subject
 from conformance.contract.requirements import Level
 from conformance.errors import UsageError
@@ -98,7 +98,13 @@ def _check_certifiable(result: Result) -> None:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         raise Refused(f"{must.passed:,} of {must.applicable:,} MUST passed: {', '.join(missing[:_NAMED])}{more}")
     if result.conclusion is not Conclusion.CONFORMANT:
-        raise Refused(f"the subject is {result.conclusion.value}")
+        raise Refused(f"the subject is {result.conclusion.value}{_strictly(result)}")
+
+
+def _strictly(result: Result) -> str:
+    """The broken SHOULDs that fail a strict run."""
+    broken = ids_of(v.requirement.id for v in result.judged.verdicts if v.verdict in (Verdict.FAIL, Verdict.KNOWN))
+    return f", judged strictly: the SHOULD {', '.join(broken)} is broken" if broken else ""
 
 
 def _expectations(result: Result) -> tuple[str, Digest] | None:

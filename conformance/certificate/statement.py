@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from conformance import __version__
+from conformance.certificate.coverage import Coverage
 from conformance.certificate.digests import Digest, suite_digest
 from conformance.certificate.evidence_file import JournalFile
 from conformance.certificate.kill_matrix import measured_for
@@ -82,9 +83,8 @@ def statement(
     """The document that is signed; `validity` is when it is issued and when it expires."""
     issued, expires = validity
     verdicts = result.judged.verdicts
-    short = (Verdict.WARN, Verdict.KNOWN)
-    warned = [v for v in verdicts if v.verdict in short and v.level is Level.SHOULD]
-    failed = [v for v in verdicts if v.verdict is Verdict.FAIL or (v.verdict in short and v.level is Level.MUST)]
+    warned = list(_warned(verdicts))
+    failed = [v for v in verdicts if v.verdict in (Verdict.FAIL, Verdict.KNOWN)]
     return {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": name, "digest": digest.entry} for name, digest in subject.artifacts],
@@ -117,11 +117,15 @@ def statement(
 def recounted(result: Result) -> dict[str, Any]:
     """What follows from the journal alone: judged again by the same suite, it has to come out the same."""
     verdicts, document = result.judged.verdicts, result.document
+    coverage = Coverage.of(document)
     return {
         "verdict": document["verdict"],
-        "commands": list(dict.fromkeys(v.command for v in verdicts if v.command is not None)),
+        "strict": result.judged.strict,
+        "commands": list(coverage.exercised),
+        "coverage": coverage.entry,
         "must": Tally.of(verdicts, Level.MUST).entry,
         "should": Tally.of(verdicts, Level.SHOULD).entry,
+        "warned": ids_of(_named(_warned(verdicts))),
         "not_applicable": _named(v for v in verdicts if v.verdict is Verdict.NOT_APPLICABLE),
         "not_exercised": _named(v for v in verdicts if v.verdict is Verdict.INCONCLUSIVE),
         "run": {name: document[name] for name in ("started_at", "duration_s", "seed", "counts")},
@@ -136,6 +140,16 @@ def configuration(expectations: tuple[str, Digest] | None = None) -> Iterator[di
     if expectations is not None:
         name, its = expectations
         yield {"name": "expectations", "digest": its.entry, "annotations": {"file": name}}
+
+
+def ids_of(tests: Iterable[str]) -> list[str]:
+    """The requirements of tests, which are named `ID COMMAND`; each once."""
+    return list(dict.fromkeys(test.partition(" ")[0] for test in tests))
+
+
+def _warned(verdicts: Iterable[RequirementVerdict]) -> Iterator[RequirementVerdict]:
+    """The SHOULDs that are broken; in a strict run these are failures."""
+    return (v for v in verdicts if v.verdict is Verdict.WARN)
 
 
 def _named(verdicts: Iterable[RequirementVerdict]) -> list[str]:

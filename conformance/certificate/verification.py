@@ -16,11 +16,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance.certificate.coverage import Coverage, products_of
 from conformance.certificate.envelope import Envelope, Signature
 from conformance.certificate.evidence_file import exact_copy
 from conformance.certificate.keys import public_key
+from conformance.certificate.policy import Policy
 from conformance.certificate.refusal import Refused
-from conformance.certificate.statement import EXTENSION, Tally, configuration, recounted
+from conformance.certificate.statement import EXTENSION, Tally, configuration, ids_of, recounted
 from conformance.contract.requirements import Level, catalogue
 from conformance.contract.schemas import parse_json, violations
 from conformance.errors import UsageError
@@ -59,6 +61,7 @@ class Trust:
 
 
 ANYBODY = Trust()
+ANY = Policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,21 @@ class Certificate:
         return Tally(**self.said["should"])
 
     @property
+    def coverage(self) -> Coverage | None:
+        """What was exercised; None of a certificate that was issued before certificates said so."""
+        return Coverage.said(self.said)
+
+    @property
+    def warned(self) -> list[str]:
+        """The SHOULDs that were broken, by id."""
+        return ids_of(self.statement["predicate"]["warnedTests"])
+
+    @property
+    def strict(self) -> bool:
+        """Whether a broken SHOULD would have been a failure; before that could be asked for, it was not."""
+        return bool(self.said.get("strict", False))
+
+    @property
     def expires(self) -> datetime:
         """From when on it is worth nothing."""
         return datetime.fromisoformat(self.said["expires"])
@@ -104,11 +122,16 @@ class Step:
 
 
 def proved(
-    data: bytes, trust: Trust = ANYBODY, evidence: Path | None = None, now: datetime | None = None
+    data: bytes,
+    trust: Trust = ANYBODY,
+    evidence: Path | None = None,
+    now: datetime | None = None,
+    policy: Policy = ANY,
 ) -> Iterator[Step | Certificate]:
     """Check everything in its order; what held, and at the end the certificate.
 
-    Raises Refused, with the reason, at the first thing that does not hold; UsageError if the evidence cannot be read.
+    `policy`: what is asked of it beside what every certificate has to hold. Raises Refused, with the reason, at the
+    first thing that does not hold; UsageError if the evidence cannot be read.
     """
     certificate = verified(data, trust)
     signatures = certificate.envelope.signatures
@@ -116,6 +139,7 @@ def proved(
     _check_time(certificate, now or datetime.now(UTC))
     yield Step("expiry", f"issued {certificate.issued:%Y-%m-%d}, expires {certificate.expires:%Y-%m-%d}")
     _check_policy(certificate)
+    policy.check(certificate.coverage, certificate.warned)
     yield Step("policy", f"{certificate.must.passed:,} of {certificate.must.applicable:,} MUST passed")
     if evidence is not None:
         yield Step("evidence", _judged_again(certificate, evidence))
@@ -200,6 +224,20 @@ def _check_policy(certificate: Certificate) -> None:
         raise Refused(f"policy: the verdict in it is {certificate.said['verdict']}")
     if len(predicate["passedTests"]) != must.passed + certificate.should.passed:
         raise Refused("policy: the tests that it lists as passed are not as many as it counts")
+    _check_claims(certificate)
+
+
+def _check_claims(certificate: Certificate) -> None:
+    """What it says of coverage and of SHOULDs does not contradict the tests that it lists."""
+    if certificate.said.get("warned", certificate.warned) != certificate.warned:
+        raise Refused("policy: the SHOULDs that it says are broken are not those of its tests")
+    if certificate.strict and certificate.warned:
+        raise Refused(f"policy: it was judged strictly, and yet has warnings: {', '.join(certificate.warned)}")
+    if (coverage := certificate.coverage) is not None:
+        kept = {test.partition(" ")[2] for test in certificate.statement["predicate"]["passedTests"]}
+        notified = {*products_of(kept)}
+        if not {*coverage.exercised} <= kept or not {*coverage.notifications} <= notified:
+            raise Refused(f"policy: it says that it covers {coverage.in_words}, and its passed tests do not")
 
 
 def _judged_again(certificate: Certificate, evidence: Path) -> str:
@@ -230,10 +268,15 @@ def _check_result(certificate: Certificate, result: Result) -> None:
     if _is_of_this_edition(certificate):
         # Another edition may know more requirements, or count otherwise; this one has to come to the very same.
         for name in now:
-            if now[name] != certificate.said[name]:
+            if now[name] != certificate.said.get(name):
                 raise Refused(
-                    f"evidence: judged again, {name} is {now[name]}; the certificate says {certificate.said[name]}"
+                    f"evidence: judged again, {name} is {now[name]}; the certificate says {certificate.said.get(name)}"
                 )
+    claimed, found = certificate.coverage, Coverage.of(result.document)
+    if claimed is not None and not found.includes(claimed):
+        raise Refused(
+            f"evidence: judged again, the journal covers {found.in_words}; the certificate says {claimed.in_words}"
+        )
     if result.document["subject"]["kind"] != certificate.said["subject"]["kind"]:
         raise Refused(f"evidence: the journal is of a {result.document['subject']['kind']}")
 

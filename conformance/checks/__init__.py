@@ -1,11 +1,14 @@
 """The checks: what judges each requirement, in explicit tables, one module an area.
 
+    terms           the settings that verdicts depend on
     reading         an answer as the contract reads it
     remembered      what is remembered of it, and of each notification
     evidence        what happened, correlated
+    payers          what requests ask of the account
     altered_ids     whose request_id is evidently meant
     judgement       what a check yields, and the shapes that checks are built of
     hearing         all checks in one pass through a run
+    excuses         why a refusal is not held against the gateway
     envelope        ANS, ENC, RSP
     request_ids     RID
     refusals        AUT, CTY, BOD, CMD, VAL

@@ -11,7 +11,8 @@ from functools import cache
 from typing import Any
 
 from conformance.checks.envelope import SUCCESS, is_json_object
-from conformance.checks.evidence import ABSENT, UNAUTHORIZED, Answer, Evidence, Outcome, is_number
+from conformance.checks.evidence import ABSENT, Answer, Evidence, Outcome, is_number
+from conformance.checks.excuses import Excuses, unjudgeable
 from conformance.checks.judgement import (
     Check,
     Finding,
@@ -22,19 +23,8 @@ from conformance.checks.judgement import (
     shown,
     verdict_of,
 )
-from conformance.checks.refusals import unjudgeable
 from conformance.contract.requirements import catalogue
 from conformance.traffic import Kind
-
-INSUFFICIENT_FUNDS = 402
-ACCESS_DENIED = 403
-
-# What a refusal with these codes says about the account rather than about the gateway.
-ACCOUNT_OBSTACLES: Mapping[int, str] = {
-    UNAUTHORIZED: "answered 401: see AUT-01",
-    INSUFFICIENT_FUNDS: "answered 402: the account's funds do not suffice",
-    ACCESS_DENIED: "answered 403: are the sender id, the short code and the product registered for the account?",
-}
 
 ASPECTS: Mapping[str, str] = {
     "sample": "ACC-01",
@@ -65,66 +55,24 @@ def accepted(answer: Outcome) -> Iterator[Finding]:
         )
 
 
-def _window_signature(evidence: Evidence, command: str | None) -> tuple[int | None, Any] | None:
-    """How the gateway refuses a repeated request of this command: status and description, None if that was not seen.
-
-    It was seen where the first request was accepted. Where it was refused in the same way, an earlier run may have sent
-    it; but then that run sent all others too, and none is accepted now. If some are, the words may mean anything.
-    """
-    for answer in evidence.final_of(command, Kind.REPEAT):
-        if answer.aspect == "window" and answer.rejected:
-            first = evidence.earlier_of(answer)
-            seen = first is not None and first.accepted
-            if seen or not any(valid.accepted for valid in evidence.final_of(command, Kind.VALID)):
-                return answer.status, _description(answer)
-    return None
-
-
-def _description(answer: Outcome) -> Any:
-    """The description, whatever it is; None, too, if there is none."""
-    return None if answer.description is ABSENT else answer.description
-
-
 def must_be_accepted(
     kind: Kind,
     select: Callable[[Outcome], bool],
-    excuse: Callable[[Evidence, Outcome], Unobserved | None] = lambda *_: None,
+    further: Callable[[Evidence, Outcome], Unobserved | None] = lambda *_: None,
 ) -> Check:
-    """A check that the selected cases of a kind are accepted, but for a refusal that has an excuse.
-
-    A refusal for funds or access says something about the account, and one in the words in which the gateway
-    refuses a repeat (inside the window of an earlier run with the same seed) something about the past: neither is held
-    against it.
-    """
+    """A check that the selected cases of a kind are accepted, but for what has an excuse, be it a `further` one."""
 
     def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-        window = _window_signature(evidence, command)
+        excuses = Excuses(evidence, command)
         for answer in evidence.final_of(command, kind):
             if not select(answer):
                 continue
-            obstacle = unjudgeable(answer) or account_obstacle(answer) or _window_obstacle(answer, window)
-            if obstacle or (obstacle := excuse(evidence, answer)):
+            if (obstacle := excuses.of(answer) or further(evidence, answer)) is not None:
                 yield obstacle
             else:
                 yield from verdict_of(answer, accepted(answer))
 
     return check
-
-
-def account_obstacle(answer: Outcome) -> Unobserved | None:
-    """What a refusal says about the account rather than about the gateway; None if it says nothing of the kind."""
-    told = ACCOUNT_OBSTACLES.get(answer.status or 0)
-    return Unobserved(Reason.PRECONDITION, told, answer.number) if told else None
-
-
-def _window_obstacle(answer: Outcome, window: tuple[int | None, Any] | None) -> Unobserved | None:
-    if window is None or answer.accepted or (answer.status, _description(answer)) != window:
-        return None
-    return Unobserved(
-        Reason.PRECONDITION,
-        "refused in the words for a repeat: was the same request accepted within the last five minutes (same seed)?",
-        answer.number,
-    )
 
 
 def _valid(requirement: str) -> Check:
@@ -177,13 +125,14 @@ def _refused_as_repeat(answer: Outcome) -> Iterator[Finding]:
 
 def similar_in_part_is_accepted(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """IDM-02, where the request that it is similar to was accepted: so no earlier run is to blame for a refusal."""
+    excuses = Excuses(evidence, command)
     for answer in evidence.final_of(command, Kind.REPEAT):
         if answer.aspect not in ("other-amount", "other-phone"):
             continue
         first = evidence.earlier_of(answer)
         if first is None or not first.accepted:
             yield Unobserved(Reason.PRECONDITION, "the request that it is similar to was not accepted", answer.number)
-        elif obstacle := unjudgeable(answer) or account_obstacle(answer):
+        elif obstacle := excuses.of_account(answer):
             yield obstacle
         else:
             yield from verdict_of(answer, accepted(answer))

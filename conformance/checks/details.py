@@ -3,6 +3,7 @@
     Details             what a request asked for, of that which notifications of its product may tell again
     comparable          product → the members that both the request and the notification have in `schemas/`
     Echo                what a notification tells, and whether that is what its own request asked for
+    contradiction       in which member two notifications of one request tell of different transactions
 
 All of it is optional: documented are the members, not that they are there, nor their exact form. So each is read as
 leniently as it can be, and what cannot be read tells nothing: an amount may have decimals, separators or a currency,
@@ -11,6 +12,7 @@ a phone number may be masked in any way that leaves its last digits.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ CURRENCY = re.compile(r"(KES|KSHS?)\.?\s*|\s*(KES|KSHS?)\.?$", re.IGNORECASE)
 MASKED = re.compile(r"\+?[0-9]*[*xX•#._-]+(?P<shown>[0-9]*)\Z")
 # A last digit or two may agree by chance, and one that is masked nearly whole tells no more than that.
 SHOWN_DIGITS = 3
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 MASK = "*"
 
 
@@ -75,6 +78,50 @@ COMPARED: Mapping[str, Callable[[Any, str], bool | None]] = {
     "bill_ref_number": _names_agree,
 }
 """Member → whether what was told is what was asked for; None if that cannot be said."""
+
+
+def _times_agree(told: Any, other: str) -> bool | None:
+    """Of the documented form; another may be that of another time zone."""
+    if not isinstance(told, str) or not TIME.fullmatch(told.strip()) or not TIME.fullmatch(other.strip()):
+        return None
+    return told.strip() == other.strip()
+
+
+TELLING: Mapping[str, Callable[[Any, str], bool | None]] = {
+    **COMPARED,
+    "charge": _amounts_agree,
+    "customer_name": _names_agree,
+    "third_party_trans_id": _names_agree,
+    "transaction_time": _times_agree,
+}
+"""Member → whether two notifications tell of the same transaction by it; None if that cannot be said.
+
+These beside result_code. Not the balance of the account, which is that of the moment of sending; nor the text of the
+result, which may be put in other words; nor what is not documented, of which nobody knows what it tells.
+"""
+
+
+def telling_of(members: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The members of a notification that tell of its transaction."""
+    return {name: members[name] for name in TELLING if members.get(name) is not None}
+
+
+def contradiction(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """The first member by which two notifications tell of different transactions; None if there is none.
+
+    What only one of them tells contradicts nothing.
+    """
+    return next((name for name in one if name in other and _differ(name, one[name], other[name])), None)
+
+
+def _differ(name: str, one: Any, other: Any) -> bool:
+    """Either way round: one of them may be masked, and tell less than the other."""
+    return _tells(name, one, other) is False and _tells(name, other, one) is False
+
+
+def _tells(name: str, told: Any, other: Any) -> bool | None:
+    text = json.dumps(other) if is_number(other) else other
+    return TELLING[name](told, text) if isinstance(text, str) else None
 
 
 @cache

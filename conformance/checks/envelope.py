@@ -24,17 +24,22 @@ from conformance.checks.judgement import (
     shown,
     verdict_of,
 )
-from conformance.traffic import Response, header
+from conformance.traffic import CLOSED_ON_REUSE, Response, header
 
 JSON_MEDIA_TYPE = "application/json"
 FIELDS = ("status_code", "description", "request_id")
 
 
 def every_invocation_is_answered(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """ANS-01. Over a network a lost answer may be the network's doing: only a gateway on loopback is failed for it."""
+    """ANS-01. Over a network a lost answer may be the network's doing: only a gateway on loopback is failed for it.
+
+    Nor is one that closed a connection that had been used before: it may do so at any time, and need not say so.
+    """
     for answer in evidence.of_command(command):
         if answer.http_status is not None:
             yield Kept(answer.number)
+        elif answer.failure == CLOSED_ON_REUSE:
+            yield Unobserved(Reason.ENVIRONMENT, answer.failure, answer.number)
         elif answer.failure is None:
             yield Unobserved(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)
         elif evidence.terms.loopback:
@@ -115,6 +120,15 @@ def declared_as_json(answer: Answer) -> Iterator[Finding]:
         declared = header(answer.response.headers, "content-type")
         yield Finding.in_answer(
             answer, f"Content-Type is {shown(declared) if declared else 'absent'}, not {JSON_MEDIA_TYPE}"
+        )
+
+
+def names_members_once(answer: Answer) -> Iterator[Finding]:
+    """ENC-05 (RFC 8259, section 4: names within an object SHOULD be unique)."""
+    if answer.content.repeated is not None:
+        body = answer.response.body if answer.response else b""
+        yield Finding.in_answer(
+            answer, f"the member {shown(answer.content.repeated)} is there more than once", pointer="", value=body
         )
 
 
@@ -226,6 +240,7 @@ CHECKS: dict[str, Check] = {
     "ENC-02": AnswerCheck(ERROR, json_body_under),
     "ENC-03": answers_where(*SUCCESS, rule=declared_as_json),
     "ENC-04": answers_where(*ERROR, rule=declared_as_json),
+    "ENC-05": answers_where(any_answer, _json, rule=names_members_once),
     "RSP-01": answers_where(*SUCCESS, _json, rule=is_object),
     "RSP-02": answers_where(*ERROR, _json, rule=is_object),
     "RSP-03": answers_where(any_answer, _having("status_code"), rule=status_code_is_number),

@@ -1,6 +1,5 @@
 """What happened in a run, correlated once, for all checks.
 
-    Terms       the settings of the run that verdicts depend on
     Notice      a notification read by the contract, and the answer whose request_id it carries
     Evidence    all outcomes and arrivals of a run, indexed by command, kind and request_id
 
@@ -14,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from heapq import merge
@@ -22,9 +21,10 @@ from itertools import islice, takewhile
 from operator import attrgetter
 from typing import Any, Self
 
+from conformance.callbacks.ledger import request_id_of
 from conformance.checks.altered_ids import AlteredIds
-from conformance.checks.details import Details, Echo, comparable, details_of
-from conformance.checks.outages import Watch
+from conformance.checks.details import Details, Echo, comparable, contradiction, details_of, telling_of
+from conformance.checks.payers import Asked, Payer
 from conformance.checks.reading import (
     OK,
     TOO_MANY_REQUESTS,
@@ -34,87 +34,24 @@ from conformance.checks.reading import (
     as_over_a_network,
     is_number,
 )
-from conformance.checks.remembered import ABSENT, SOONEST, Arrival, Outcome, Purpose, Shared
+from conformance.checks.remembered import ABSENT, SOONEST, Arrival, Contradiction, Outcome, Purpose, Shared
+from conformance.checks.terms import Terms
 from conformance.contract.commands import COMMANDS, PRODUCTS
-from conformance.journal import LISTENED, RESUMED, Record
+from conformance.journal import Record
 from conformance.traffic import Kind, Notification, Request
 
 # Bytes of the digest that stands for a request: two different ones in a run never have the same.
 IDENTITY = 16
 
+# Statuses of answers that may speak of the account; of those it is remembered what they were given to.
+OF_THE_ACCOUNT = frozenset({402, 403})
+# The result_code of a transaction that succeeded.
+SUCCEEDED = "200"
+# The command by which money comes in.
+PAYS_IN = "mpesa/online"
+
 # The aspect of a request that is there to see what the account shows; its answer is remembered whole.
 BALANCE = "balance"
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The settings that verdicts depend on, as they stand in the journal.
-
-    `targets`: product → path and query at which its notifications must arrive. `loopback`: no network lies between
-    the suite and the gateway, so that a lost answer is the gateway's doing. `settled_at`: until when (monotonic
-    seconds) the suite listened, None when it was cut off before. `obstacle`: why the campaign was not held at all.
-    `alone`: nobody else uses the account, because so it was said, or because the gateway was started for the run.
-    `ways_lost`: product → how its callback path was found not to lead here after the run. `network_back`: a network
-    lies between the gateway and the callbacks; `canaries`: product → how many went over it, and how many got lost;
-    `watch`: what those told that went over it while the run went on.
-    `stand_ins`: the id of a case whose answer got lost → the ids of those that were planned anew for it. `gaps`: from
-    when until when nobody listened, where the run was cut off and gone on with.
-    """
-
-    commands: tuple[str, ...] = tuple(COMMANDS)
-    notify_within_s: float = 10.0
-    exclusive_account: bool = False
-    targets: Mapping[str, str] = field(default_factory=dict)
-    loopback: bool = True
-    settled_at: float | None = None
-    obstacle: str | None = None
-    alone: bool = False
-    ways_lost: Mapping[str, str] = field(default_factory=dict)
-    network_back: bool = False
-    canaries: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    watch: Watch = field(default_factory=Watch)
-    stand_ins: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    gaps: tuple[tuple[float, float], ...] = ()
-
-    @classmethod
-    def of(cls, record: Record) -> Self:
-        """The terms of a recorded run, from its settings and notes."""
-        settings = record.settings
-        notes = {note.kind: note.detail for note in record.notes}
-        canaries = {p: (sent, lost) for p, (sent, lost) in notes.get("way-back", {}).get("canaries", {}).items()}
-        return cls(
-            commands=tuple(settings["commands"]),
-            notify_within_s=float(settings["notify_within_s"]),
-            exclusive_account=bool(settings["exclusive_account"]),
-            targets=dict(settings["callback_targets"]),
-            loopback=bool(settings["loopback"]),
-            settled_at=notes.get("settled", {}).get("at"),
-            obstacle=next((note.detail["message"] for note in record.latest_notes if note.kind == "obstacle"), None),
-            alone=bool(settings["exclusive_account"] or settings.get("own_gateway")),
-            ways_lost=dict(notes.get("way-back", {}).get("lost", {})),
-            network_back=bool(settings.get("network_back", False)),
-            canaries=canaries,
-            watch=Watch.of(record.notes, *map(sum, zip(*canaries.values(), strict=True))),
-            stand_ins=_stand_ins(record),
-            gaps=tuple(
-                (note.detail["silent_since"], note.detail["until"])
-                for note in record.notes
-                if note.kind in (RESUMED, LISTENED)
-            ),
-        )
-
-    def listened_between(self, begin: float, end: float) -> bool:
-        """Whether somebody listened all the time, as far as it is known."""
-        return not any(since < end and begin < until for since, until in self.gaps)
-
-
-def _stand_ins(record: Record) -> Mapping[str, Sequence[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for note in record.notes:
-        if note.kind == "planned-anew":
-            for new, lost in note.detail["stands_for"].items():
-                found[lost].append(new)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +106,11 @@ class Evidence:
 
     `final`: for each case the outcome that counts. `unreadable_answers`: for each product, how many requests may have
     been accepted under an id that the suite could not read. `unreadable_notices`: how many notifications came to its
-    callback that cannot be attributed to any request. `said_of_success`: the descriptions that accepted requests got.
+    callback that cannot be attributed to any request; `without_content`: how many requests came there that are none.
+    `said_of_success`: the descriptions that accepted requests got.
+    `contradictions`: by case, where notifications of its request tell of different transactions.
+    `payers`: for each command of which any was accepted, what its accepted requests asked of the account; `paid_in`:
+    whether the account may have got money during the run.
     """
 
     def __init__(self, terms: Terms) -> None:
@@ -181,7 +122,11 @@ class Evidence:
         self.by_request_id: dict[str, Outcome] = {}
         self.unreadable_answers: Counter[str | None] = Counter()
         self.unreadable_notices: Counter[str | None] = Counter()
+        self.without_content: Counter[str | None] = Counter()
         self.said_of_success: set[str] = set()
+        self.contradictions: dict[str, Contradiction] = {}
+        self.payers: dict[str | None, Payer] = {}
+        self.paid_in = False
         self._by_command: dict[str | None, list[Outcome]] = defaultdict(list)
         self._by_kind: dict[tuple[str | None, Kind], list[Outcome]] = defaultdict(list)
         # The attempts at each case that was sent more than once.
@@ -214,25 +159,69 @@ class Evidence:
         """Each notification of the record in full; after the answers, for it is attributed to one of them.
 
         Those with an id that nobody was given come last: whether that is an altered one can only be said when it is
-        known which ids were told as they are.
+        known which ids were told as they are. So do POSTs without a body: where nothing else comes to a callback, they
+        are what its notifications have come to.
         """
         unknown: dict[int, str] = {}
+        empty: dict[int, str] = {}
+        told: set[str | None] = set()
         for notification in record.notifications:
-            content = Content.of(notification.request.body)
-            carried = _carried_id(content)
+            content = Content.of_notification(notification.request)
+            if content is None:
+                self.without_content[notification.product] += 1
+                if notification.request.method == "POST" and notification.product is not None:
+                    empty[notification.number] = notification.product
+                continue
+            told.add(notification.product)
+            carried = _carried_id(content, notification.request.body)
             answer = None if carried is None else self.by_request_id.get(carried)
             if carried is None or answer is not None:
                 yield self._noticed(notification, content, carried, answer)
             else:
                 unknown[notification.number] = carried
-        if not unknown:
+        yield from self._noticed_late(
+            record, unknown, {n: product for n, product in empty.items() if product not in told}
+        )
+        self._contradict(record)
+
+    def _noticed_late(self, record: Record, unknown: Mapping[int, str], empty: Collection[int]) -> Iterator[Notice]:
+        if not unknown and not empty:
             return
         altered = AlteredIds(self._untold(), unknown.values())
         for notification in record.notifications:
+            if notification.number in empty:
+                self.without_content[notification.product] -= 1
+                yield self._noticed(notification, Content.with_repeats(b""), None, None)
             if (carried := unknown.get(notification.number)) is not None:
-                content = Content.of(notification.request.body)
+                content = Content.of_notification(notification.request) or Content()
                 yield self._noticed(notification, content, carried, altered.meant_by(carried), altered=True)
         self.arrivals.sort(key=attrgetter("number"))
+
+    def _contradict(self, record: Record) -> None:
+        """Find the requests of which different transactions are told; what is not equal is read again for that."""
+        several = {
+            outcome.case_id: heard
+            for outcome in self.final.values()
+            if not self.shares_id(outcome) and len(heard := self.arrivals_about(outcome)) > 1
+            if len({arrival.telling for arrival in heard} - {None}) > 1
+        }
+        if not several:
+            return
+        wanted = {arrival.number for heard in several.values() for arrival in heard}
+        told: dict[int, Mapping[str, Any]] = {}
+        for notification in record.notifications:
+            if notification.number in wanted:
+                content = Content.of_notification(notification.request) or Content()
+                told[notification.number] = telling_of(content.members or {})
+        for case_id, heard in several.items():
+            known: dict[str, Any] = {}
+            for arrival in heard:
+                tells = told[arrival.number]
+                member = contradiction(tells, known)
+                if member is not None:
+                    self.contradictions[case_id] = Contradiction(arrival, member, tells[member], known[member])
+                    break
+                known = {**tells, **known}
 
     def _remember(self, answer: Answer) -> None:
         case, response, members = answer.case, answer.response, answer.content.members or {}
@@ -253,6 +242,7 @@ class Evidence:
             _identity(case.command, answer.exchange.request),
             answer if answer.is_probe_of_path or case.aspect == BALANCE else None,
             _details(answer) if answer.accepted else None,
+            self._account(answer),
         )
         self.outcomes.append(outcome)
         self._by_command[case.command].append(outcome)
@@ -268,6 +258,17 @@ class Evidence:
                 first.shared.add(outcome)
         elif answer.accepted or answer.status is None or answer.content.members is None:
             self.unreadable_answers[answer.product] += 1
+
+    def _account(self, answer: Answer) -> Asked | None:
+        """What a request asked of the account, where its answer may speak of it; what was accepted is counted."""
+        if not answer.accepted and answer.status not in OF_THE_ACCOUNT:
+            return None
+        asked = Asked.by(Content.of(answer.exchange.request.body).members)
+        if not answer.accepted:
+            return asked
+        self.payers.setdefault(answer.command, Payer()).add(asked, answer.exchange.sent_at)
+        self.paid_in = self.paid_in or answer.command == PAYS_IN
+        return None
 
     def _noticed(
         self,
@@ -288,8 +289,10 @@ class Evidence:
             result_code,
             answer,
             _echo(answer, content) if not altered else None,
+            _telling(answer, content),
         )
         self.arrivals.append(arrival)
+        self.paid_in = self.paid_in or result_code not in (None, SUCCEEDED)  # what failed is paid back
         if request_id is None:
             self.unreadable_notices[notification.product] += 1
         if answer is not None:
@@ -383,6 +386,12 @@ def _echo(answer: Outcome | None, content: Content) -> Echo | None:
     return Echo.of(answer.command, answer.details, content.members)
 
 
+def _telling(answer: Outcome | None, content: Content) -> int | None:
+    """The same for notifications that tell the same of their transaction; None if they tell nothing."""
+    tells = telling_of(content.members) if answer is not None and content.members else {}
+    return hash(repr(sorted(tells.items()))) if tells else None
+
+
 def _answered(outcome: Outcome | None) -> bool:
     return outcome is not None and outcome.status is not None
 
@@ -396,8 +405,13 @@ def _addressed(command: str | None, method: str, url: str) -> bytes:
     return repr((command, method, url)).encode()
 
 
-def _carried_id(content: Content) -> str | None:
-    """The request_id of a notification as text: one of the wrong type still tells whose it is."""
+def _carried_id(content: Content, body: bytes) -> str | None:
+    """The request_id of a notification as text: one of the wrong type still tells whose it is.
+
+    So does one in what is no JSON and can be read all the same, such as JSON behind a byte order mark.
+    """
+    if content.error is not None:
+        return request_id_of(body)
     carried = (content.members or {}).get("request_id")
     if isinstance(carried, str):
         return carried or None

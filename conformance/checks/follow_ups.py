@@ -28,6 +28,8 @@ T = TypeVar("T")
 MARK = "shrink"
 # Kinds of notes: follow-ups begin (with how much the journal holds), a cause, and what the whole search took.
 BEGINNING, CAUSE, SEARCH = "shrink-begins", "cause", "shrink"
+# What the first is called in journals of version 0.1.
+INTERMITTENT, NOW_AND_THEN = "intermittent", "now-and-then"
 
 
 def follow_up_id(folder: str, requirement: str, number: int) -> str:
@@ -151,7 +153,8 @@ class Cause:
     @classmethod
     def of_note(cls, detail: Mapping[str, Any]) -> Cause:
         """From the detail of a note."""
-        return cls(**{**detail, "cases": tuple(detail["cases"])})
+        kind = INTERMITTENT if detail["kind"] == NOW_AND_THEN else detail["kind"]
+        return cls(**{**detail, "cases": tuple(detail["cases"]), "kind": kind})
 
 
 Causes = Mapping[tuple[str, str | None], tuple[Cause, ...]]

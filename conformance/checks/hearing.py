@@ -43,8 +43,9 @@ _WEIGHTS = {reason: weight for weight, reason in enumerate(Reason)}
 class Tally:
     """How many observations were `kept`, how many fell short, and how many could not be told.
 
-    `weightiest`: the first of the unobserved ones with the weightiest reason. `listed` are beginnings of messages that
-    are expected: `beginnings` are those of them that were seen, `others` counts the findings that begin with none.
+    `weightiest`: the first of the unobserved ones with the weightiest reason; `unsettled`: the first of those that
+    nothing that was kept makes up for. `listed` are beginnings of messages that are expected: `beginnings` are those of
+    them that were seen, `others` counts the findings that begin with none.
     """
 
     listed: tuple[str, ...] = ()
@@ -52,6 +53,7 @@ class Tally:
     failed: int = 0
     unobserved: int = 0
     weightiest: Unobserved | None = None
+    unsettled: Unobserved | None = None
     beginnings: set[str] = field(default_factory=set)
     others: int = 0
     _findings: list[tuple[tuple[bool, int], Finding]] = field(default_factory=list)
@@ -74,6 +76,8 @@ class Tally:
             del self._findings[KEPT_FINDINGS:]
         elif isinstance(judgement, Unobserved):
             self.unobserved += 1
+            if judgement.unsettled and self.unsettled is None:
+                self.unsettled = judgement
             if self.weightiest is None or _WEIGHTS[judgement.reason] > _WEIGHTS[self.weightiest.reason]:
                 self.weightiest = judgement
         else:

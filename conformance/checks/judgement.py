@@ -49,11 +49,15 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Unobserved:
-    """One observation that says nothing, for this reason; `exchange` as in `Kept`."""
+    """One observation that says nothing, for this reason; `exchange` as in `Kept`.
+
+    `unsettled`: it may be the gateway's fault, so that others that were kept do not make up for it.
+    """
 
     reason: Reason
     detail: str
     exchange: int | None = None
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,9 @@ class Finding:
     """One observation that breaks a requirement.
 
     `pointer` is the JSON pointer into the answer's or notification's body (None where the fault is not in it), `value`
-    what stands there, shortened. `exchange` and `notification` are numbers in the journal. Findings of one
-    cause are shown as the first of them: `count` is how many there are, `others` are the cases of the others.
+    what stands there, shortened. `exchange` and `notification` are numbers in the journal. Findings of one cause, or
+    alike by what was answered, are shown as the first of them: `count` is how many there are, `others` are the cases of
+    the others, `pattern` says on what they depend, if that is known of them alone.
     """
 
     message: str
@@ -89,6 +94,7 @@ class Finding:
     count: int = 1
     others: tuple[str, ...] = ()
     minimal: Minimal | None = None
+    pattern: str | None = None
 
     @classmethod
     def in_answer(

@@ -5,10 +5,13 @@ sent_once_more      the network may have lost the first of as many as came late
 in_an_outage        the way back was cut
 in_a_gap            nobody listened
 not_listened_out    nobody listened for long enough
+
+refused_on_arrival  what came to the receiver in a form that it could not read
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from math import comb
 
 from conformance.checks.evidence import Evidence, Outcome, Terms
@@ -100,3 +103,21 @@ def not_listened_out(evidence: Evidence, answer: Outcome) -> Unobserved | None:
             Reason.INTERRUPTED, "the run stopped listening before the time for the notification was over", answer.number
         )
     return None
+
+
+# Of the different reasons for which the receiver read nothing so many are told: usually there is one.
+MOST_REASONS = 3
+
+
+def refused_on_arrival(terms: Terms, product: str) -> str | None:
+    """In words, what came to the receiver and could not be read, for this product or for any; None if nothing did."""
+    reasons = Counter(error for meant_for, error in terms.unread if meant_for in (product, None))
+    if not reasons:
+        return None
+    count = reasons.total()
+    told = ", ".join(
+        error if len(reasons) == 1 else f"{error} ({times})" for error, times in reasons.most_common(MOST_REASONS)
+    )
+    more = f", and {len(reasons) - MOST_REASONS} other reasons" if len(reasons) > MOST_REASONS else ""
+    what = "1 request to the callback receiver" if count == 1 else f"{count} requests to the callback receiver"
+    return f"{what} could not be read: {told}{more}"

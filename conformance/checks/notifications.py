@@ -36,11 +36,12 @@ from conformance.checks.missing import (
     in_an_outage,
     lost_on_its_way,
     not_listened_out,
+    refused_on_arrival,
     sent_once_more,
 )
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import schema
-from conformance.traffic import Kind, header
+from conformance.traffic import Kind, header, normalized
 
 RESULT_CODE = re.compile(r"(200|4[0-9]{2}|5[0-9]{2})\Z")
 SUCCESS = "200"
@@ -87,8 +88,7 @@ def _of_missing(
     if gone:
         # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.
         said = f"no notification within {terms.notify_within_s:g} s of the accepted request"
-        if not any(arrival.product == product for arrival in evidence.arrivals):
-            said += f"; none at all came to the callback of {product}: is it registered?"
+        said += _what_came_instead(evidence, product)
         for answer in left[explained:]:
             yield Finding.in_answer(answer, said)
     for answer in left[:explained]:
@@ -97,6 +97,17 @@ def _of_missing(
             "a notification came that cannot be attributed; see NTF-04, NTF-06, NTF-14",
             answer.number,
         )
+
+
+def _what_came_instead(evidence: Evidence, product: str) -> str:
+    """What else is known of the callback: whether anything came there, and what is no notification."""
+    if (refused := refused_on_arrival(evidence.terms, product)) is not None:
+        return f"; {refused}"
+    others = evidence.without_content[product]
+    told = f"; {others} requests without a body came to its callback, which are no notifications" if others else ""
+    if not others and not any(arrival.product == product for arrival in evidence.arrivals):
+        told = f"; none at all came to the callback of {product}: is it registered?"
+    return told
 
 
 def _outside_of_outages(terms: Terms, answers: Sequence[Outcome]) -> int:
@@ -139,7 +150,7 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
 
 
 def is_post(notice: Notice) -> Iterator[Finding]:
-    """NTF-03. Only what carries a known id is judged: anybody may call a public address with any method."""
+    """NTF-03. Only what carries a known id is judged, be it in a query: anybody may call a public address."""
     method = notice.notification.request.method
     if method != "POST":
         yield Finding.in_notice(notice, f"the notification is a {method}, not a POST")
@@ -162,6 +173,17 @@ def declared_as_json(notice: Notice) -> Iterator[Finding]:
     if declared is None or declared.partition(";")[0].strip().lower() != JSON_MEDIA_TYPE:
         yield Finding.in_notice(
             notice, f"Content-Type is {shown(declared) if declared else 'absent'}, not {JSON_MEDIA_TYPE}"
+        )
+
+
+def names_members_once(notice: Notice) -> Iterator[Finding]:
+    """NTF-24, as ENC-05."""
+    if notice.content.repeated is not None:
+        yield Finding.in_notice(
+            notice,
+            f"the member {shown(notice.content.repeated)} is there more than once",
+            pointer="",
+            value=notice.notification.request.body,
         )
 
 
@@ -230,11 +252,12 @@ def goes_to_its_own_callback(notice: Notice) -> Iterator[Finding]:
 
 
 def goes_to_the_url_as_registered(terms: Terms) -> NoticeRule:
-    """NTF-18: path and query are those of a registered callback URL, byte for byte."""
+    """NTF-18: path and query are those of a registered callback URL, or written as RFC 3986 calls equivalent."""
+    registered_targets = {normalized(target) for target in terms.targets.values()}
 
     def rule(notice: Notice) -> Iterator[Finding]:
         target = notice.notification.request.url
-        if target not in terms.targets.values():
+        if normalized(target) not in registered_targets:
             product = notice.product or (notice.answer.product if notice.answer else None)
             registered = terms.targets.get(product or "")
             # The query may hold the integrator's token, so its value is not shown.
@@ -256,19 +279,34 @@ def outcomes_do_not_contradict(evidence: Evidence, command: str | None) -> Itera
         if evidence.shares_id(answer):
             continue
         told = [arrival for arrival in evidence.arrivals_about(answer) if arrival.result_code is not None]
-        if not told:
-            continue
-        first = told[0]
-        later = next((arrival for arrival in told if arrival.result_code != first.result_code), None)
-        if later is None:
+        if (found := _another_code(told) or _another_transaction(evidence, answer)) is not None:
+            yield found
+        elif told:
             yield Kept(answer.number)
-        else:
-            yield Finding.in_notice(
-                later,
-                f"result_code {shown(later.result_code)} contradicts {shown(first.result_code)}, sent before",
-                pointer="/result_code",
-                value=later.result_code,
-            )
+
+
+def _another_code(told: Sequence[Arrival]) -> Finding | None:
+    later = next((arrival for arrival in told if arrival.result_code != told[0].result_code), None)
+    if later is None:
+        return None
+    return Finding.in_notice(
+        later,
+        f"result_code {shown(later.result_code)} contradicts {shown(told[0].result_code)}, sent before",
+        pointer="/result_code",
+        value=later.result_code,
+    )
+
+
+def _another_transaction(evidence: Evidence, answer: Outcome) -> Finding | None:
+    found = evidence.contradictions.get(answer.case_id)
+    if found is None:
+        return None
+    return Finding.in_notice(
+        found.arrival,
+        f"{found.member} {shown(found.value)} contradicts {shown(found.before)}, sent before",
+        pointer=f"/{found.member}",
+        value=found.value,
+    )
 
 
 def none_for_a_rejected_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
@@ -343,8 +381,12 @@ def _to_a_product(notice: Notice) -> bool:
     return notice.product is not None
 
 
-def _posted(notice: Notice) -> bool:
-    return notice.notification.request.method == "POST" and notice.product is not None
+def _with_body(notice: Notice) -> bool:
+    return not notice.content.in_query
+
+
+def _of_some_form(notice: Notice) -> bool:
+    return not notice.content.in_query or notice.content.error is not None
 
 
 def _json(notice: Notice) -> bool:
@@ -376,9 +418,9 @@ CHECKS: dict[str, Check] = {
     "NTF-01": follows_each_accepted_request,
     "NTF-02": comes_in_time,
     "NTF-03": notices_where(_ours, rule=is_post),
-    "NTF-04": notices_where(_posted, rule=is_json),
-    "NTF-05": notices_where(_ours, rule=declared_as_json),
-    "NTF-06": notices_where(_posted, _json, rule=is_object),
+    "NTF-04": notices_where(_to_a_product, _of_some_form, rule=is_json),
+    "NTF-05": notices_where(_ours, _with_body, rule=declared_as_json),
+    "NTF-06": notices_where(_to_a_product, _with_body, _json, rule=is_object),
     "NTF-07": notices_where(_object, rule=has("result_code")),
     "NTF-08": notices_where(_object, _having("result_code"), rule=is_string("result_code")),
     "NTF-09": notices_where(_object, _having("result_code"), rule=code_in_range),
@@ -386,13 +428,14 @@ CHECKS: dict[str, Check] = {
     "NTF-11": notices_where(_object, _having("result_desc"), rule=is_string("result_desc")),
     "NTF-12": notices_where(_object, _having("result_desc"), _of_success, rule=description_not_empty),
     "NTF-13": notices_where(_object, _having("result_desc"), _of_failure, rule=description_not_empty),
-    "NTF-14": notices_where(_posted, _members, rule=has("request_id")),
+    "NTF-14": notices_where(_to_a_product, _with_body, _members, rule=has("request_id")),
     "NTF-15": notices_where(_object, _having("request_id"), rule=is_string("request_id")),
     "NTF-16": notices_where(_ours, rule=carries_the_exact_id),
     "NTF-17": notices_where(_ours, _to_a_product, rule=goes_to_its_own_callback),
-    "NTF-18": NoticeCheck((_ours,), goes_to_the_url_as_registered),
+    "NTF-18": NoticeCheck((_ours, _with_body), goes_to_the_url_as_registered),
     "NTF-19": outcomes_do_not_contradict,
     "NTF-20": none_for_a_rejected_request,
     "NTF-21": none_that_nobody_asked_for,
-    "NTF-22": notices_where(_ours, _with_extras, rule=extras_have_their_types),
+    "NTF-22": notices_where(_ours, _with_body, _with_extras, rule=extras_have_their_types),
+    "NTF-24": notices_where(_object, rule=names_members_once),
 }

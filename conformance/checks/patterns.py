@@ -1,23 +1,26 @@
-"""On what a failure depends: whether it is always there, from some request on, every nth time, or with some payloads.
+"""On what a failure depends: nothing (always), the nth request, a trait, the payload; or it is intermittent.
 
     Pattern             that, in words with their numbers
     told                what can be said of a requirement that fell short
     told_by_journal     what the journal of a run alone says about it
     period              every nth, from requests sent one after the other
 
-A statement carries its numbers (k of n), and none says more than was seen: a failure whose cause was not looked into is
-told as such.
+A statement carries its numbers (k of n), and none is made that chance would explain (`conformance.checks.chance`): a
+failure that nothing sets apart is intermittent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 
 from conformance.checks.acceptance import ASPECTS
+from conformance.checks.chance import ERROR_RATE, ERROR_RATE_OF_A_ROW, regular
 from conformance.checks.follow_ups import Cause
+from conformance.checks.judgement import Finding
+from conformance.checks.traits import Claim, Classes, set_apart
 from conformance.checks.watching import Observation
 from conformance.traffic import Kind
 
@@ -28,10 +31,8 @@ MIXED = 32
 ENOUGH_AFTER = 10
 # Where it is known to last, some kinds of requests may be spared by it: the part of what came after.
 SPARED = 0.1
-# Twice may be chance; three times, or three times at the same distance with nothing between, is a rule.
+# Fewer observations tell nothing.
 ENOUGH = 3
-# Payloads of a run are all different, and may fall into such an order by themselves.
-ENOUGH_UNASKED = 6
 
 
 class Dependence(StrEnum):
@@ -40,33 +41,55 @@ class Dependence(StrEnum):
     ALWAYS = "always"
     FROM_NTH = "from-nth"
     EVERY_NTH = "every-nth"
-    NOW_AND_THEN = "now-and-then"
+    INTERMITTENT = "intermittent"
     PAYLOAD = "payload"
     UNTOLD = "untold"
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """On what it depends, and the same in words with its numbers."""
+    """On what it depends, and the same in words with its numbers.
+
+    `open`: requests could tell more. `claim`: the trait of the run that sets the failures apart, in words.
+    """
 
     kind: Dependence
     text: str
-
-    @property
-    def is_one_cause(self) -> bool:
-        """Whether all that falls short does so for one cause."""
-        return self.kind in (Dependence.ALWAYS, Dependence.FROM_NTH, Dependence.EVERY_NTH)
+    open: bool = False
+    claim: str = ""
 
 
-def told(causes: Sequence[Cause], observations: Sequence[Observation], failed: int, of: int) -> Pattern:
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What is known beside the observations: the requirement's area, the place that fell short, classes of payloads."""
+
+    area: str = ""
+    pointer: str | None = None
+    classes: Classes = field(default_factory=dict)
+
+
+NOTHING_MORE = Ground()
+
+
+def told(
+    causes: Sequence[Cause],
+    observations: Sequence[Observation],
+    failed: int,
+    of: int,
+    ground: Ground = NOTHING_MORE,
+) -> Pattern:
     """What is known of a requirement that fell short in `failed` of so many observations, of which some are given."""
-    if causes:
-        words = list(dict.fromkeys(cause.pattern for cause in causes))
-        several = f"{len(causes)} causes{', each' if len(words) == 1 else ''}: " if len(causes) > 1 else ""
-        return Pattern(Dependence(causes[0].kind), several + " | ".join(words))
-    if any(observation.fell_short for observation in observations):
-        return told_by_journal(observations, failed, of)
-    return told_by_numbers(failed, of)
+    if not any(observation.fell_short for observation in observations):
+        return told_by_numbers(failed, of)
+    journal = told_by_journal(observations, failed, of, ground)
+    known = [cause for cause in causes if cause.kind != Dependence.UNTOLD]
+    words = list(dict.fromkeys(cause.pattern for cause in known or causes))
+    if not known:
+        return replace(journal, text="; ".join([journal.text, *words]))
+    several = f"{len(known)} causes{', each' if len(words) == 1 else ''}: " if len(known) > 1 else ""
+    text, kind = several + " | ".join(words), Dependence(known[0].kind)
+    # What both the run and the requests after it say of the same matter is told of both.
+    return Pattern(kind, f"{text}; in the run {journal.claim}" if journal.claim else text)
 
 
 def told_by_numbers(failed: int, of: int) -> Pattern:
@@ -76,20 +99,51 @@ def told_by_numbers(failed: int, of: int) -> Pattern:
     return Pattern(Dependence.UNTOLD, f"{failed} of {of}; on what it depends cannot be told")
 
 
-def told_by_journal(observations: Sequence[Observation], failed: int, of: int) -> Pattern:
+def told_by_journal(
+    observations: Sequence[Observation], failed: int, of: int, ground: Ground = NOTHING_MORE
+) -> Pattern:
     """What a run alone says: requests of all kinds, sent side by side."""
     count = f"{failed} of {of}"
     if of < ENOUGH:
-        return Pattern(Dependence.UNTOLD, f"{count}; too few to tell on what it depends")
-    if failed == of and any(not is_special(o) for o in observations):
-        return Pattern(Dependence.ALWAYS, f"always: {count}")
+        return Pattern(Dependence.UNTOLD, f"{count}; too few to tell on what it depends", open=True)
+    if failed == of:
+        if any(not is_special(o) for o in observations):
+            return Pattern(Dependence.ALWAYS, f"always: {count}")
+        return Pattern(Dependence.UNTOLD, f"{count}, all with such payloads", open=True)
+    told_by_place = _told_by_position(observations, count)
+    claim = None if told_by_place else set_apart(observations, ground.classes, ground.area, pointer=ground.pointer)
+    if claim is not None:
+        return _claimed(claim)
+    untold = Pattern(Dependence.UNTOLD, f"intermittent, as far as the run tells: {count}", open=True)
+    return told_by_place or untold
+
+
+def _told_by_position(observations: Sequence[Observation], count: str) -> Pattern | None:
     if (since := turning_point(observations)) is not None:
         return Pattern(Dependence.FROM_NTH, since)
-    if (step := period([o.fell_short for o in observations], ENOUGH_UNASKED)) is not None:
+    if (step := period([o.fell_short for o in observations], error_rate=ERROR_RATE)) is not None:
         return Pattern(Dependence.EVERY_NTH, f"every {ordinal(step)}: {count}")
-    if (apart := _told_by_kind(observations)) is not None:
-        return apart
-    return Pattern(Dependence.UNTOLD, f"{count}; on what it depends was not looked into")
+    return None
+
+
+def depends_alone(
+    group: Sequence[Finding], observations: Sequence[Observation], groups: int, ground: Ground
+) -> str | None:
+    """On what one of several groups of findings depends, the others taken for well; None if that cannot be told."""
+    if groups < 2:
+        return None
+    numbers = {finding.exchange for finding in group}
+    alone = [replace(o, fell_short=o.fell_short and o.number in numbers) for o in observations]
+    claim = set_apart(alone, ground.classes, ground.area, tried=groups, pointer=group[0].pointer)
+    return claim.text if claim else None
+
+
+def _claimed(claim: Claim) -> Pattern:
+    if not claim.always:
+        return Pattern(Dependence.INTERMITTENT, f"intermittent, {claim.text}", open=True, claim=claim.text)
+    if claim.of_payload:
+        return Pattern(Dependence.PAYLOAD, claim.text, open=True, claim=claim.text)
+    return Pattern(Dependence.ALWAYS, claim.text)
 
 
 def is_special(observation: Observation) -> bool:
@@ -131,40 +185,22 @@ def _turn(observations: Sequence[Observation], *, lasting: bool) -> int | None:
     return first if any(ordinary[:first]) and any(ordinary[settled:]) else None
 
 
-def period(outcomes: Sequence[bool], enough: int = ENOUGH, expected: int = 0) -> int | None:
+def period(outcomes: Sequence[bool], expected: int = 0, error_rate: float = ERROR_RATE_OF_A_ROW) -> int | None:
     """The n of "every nth" among outcomes in order (True: fell short); None if there is no such rule in them.
 
-    `enough`: how often it has to be seen. `expected`: an n that was seen elsewhere, for which twice is enough.
+    `expected`: an n that was seen elsewhere, which takes fewer to be seen again. `error_rate`: how likely it may be
+    that so many fall into such an order by chance.
     """
     hits = [index for index, fell_short in enumerate(outcomes, start=1) if fell_short]
     if len(hits) < 2:
         return None
     step = hits[1] - hits[0]
-    if len(hits) < enough and step != expected:
-        return None
-    regular = all(later - earlier == step for earlier, later in pairwise(hits))
+    even = all(later - earlier == step for earlier, later in pairwise(hits))
     complete = hits[0] <= step and hits[-1] + step > len(outcomes)
-    return step if step > 1 and regular and complete else None
-
-
-# What a case may be told apart by, beside its payload: the first that separates those that fall short from the others.
-_TELLING: Mapping[str, str] = {"kind": "{} requests", "member": "a broken {}", "aspect": "{}"}
-
-
-def _told_by_kind(observations: Sequence[Observation]) -> Pattern | None:
-    """Always for some kinds of requests, and never for the others. Valid payloads are not told apart by this."""
-    if any(o.fell_short and o.kind in (Kind.VALID, Kind.OPEN) for o in observations):
+    if step < 2 or not (even and complete):
         return None
-    for trait, words in _TELLING.items():
-        ill = {getattr(o, trait) for o in observations if o.fell_short}
-        among = [o for o in observations if getattr(o, trait) in ill]
-        if None not in ill and all(o.fell_short for o in among) and ENOUGH <= len(among) < len(observations):
-            named = words.format(" and ".join(sorted(str(each) for each in ill)))
-            others = len(observations) - len(among)
-            return Pattern(
-                Dependence.ALWAYS, f"always for {named}: {len(among)} of {len(among)}; for others 0 of {others}"
-            )
-    return None
+    chance = regular(len(hits), len(outcomes), step if step == expected else None)
+    return step if chance <= error_rate else None
 
 
 def ordinal(number: int) -> str:

@@ -7,17 +7,20 @@ Answer      an exchange: JSON, envelope, outcome, request_id
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
+from urllib.parse import parse_qsl
 
 from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import parse_json
-from conformance.traffic import Case, Exchange, Kind, Response
+from conformance.contract.schemas import parse_json, parse_with_repeats
+from conformance.traffic import Case, Exchange, Kind, Request, Response
 
 OK = 200
 UNAUTHORIZED = 401
 TOO_MANY_REQUESTS = 429
+
+REQUEST_ID = "request_id"
 
 PRODUCT_OF: Mapping[str | None, str | None] = {None: None, **{c.name: c.product for c in COMMANDS.values()}}
 PROBES_OF_PATH = (Kind.METHOD, Kind.UNKNOWN_COMMAND)
@@ -25,20 +28,51 @@ PROBES_OF_PATH = (Kind.METHOD, Kind.UNKNOWN_COMMAND)
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A body read as JSON: `value`, or in `error` the words why it is none. `members`: the value, if an object."""
+    """A body read as JSON: `value`, or in `error` the words why it is none. `members`: the value, if an object.
+
+    `repeated`: the first member that some object in it names more than once, where that is allowed. `in_query`: it was
+    not read from a body, but from the query of a request without one.
+    """
 
     value: Any = None
     error: str | None = None
     members: Mapping[str, Any] | None = None
+    repeated: str | None = None
+    in_query: bool = False
 
     @classmethod
     def of(cls, body: bytes) -> Self:
         """Read `body`; nothing is raised, whatever it holds."""
+        return cls._read(lambda: (parse_json(body), None))
+
+    @classmethod
+    def with_repeats(cls, body: bytes) -> Self:
+        """Read what a gateway wrote: a member that it names twice has its last value, as it has for nearly all."""
+        return cls._read(lambda: parse_with_repeats(body))
+
+    @classmethod
+    def of_notification(cls, request: Request) -> Self | None:
+        """Read what a request to a callback tells; None if it is no notification, with neither body nor id.
+
+        One that tells everything in its query is read as well. With a POST that is no JSON; with a GET the method says
+        all. A request without either is only a look whether the callback is there.
+        """
+        if request.body:
+            return cls.with_repeats(request.body)
+        query = request.url.partition("?")[2]
+        members = dict(parse_qsl(query, keep_blank_values=True, errors="replace")) if REQUEST_ID in query else {}
+        if REQUEST_ID not in members:
+            return None
+        error = "it is empty, what it tells is in the query" if request.method == "POST" else None
+        return cls(members, error, members, in_query=True)
+
+    @classmethod
+    def _read(cls, parse: Callable[[], tuple[Any, str | None]]) -> Self:
         try:
-            value = parse_json(body)
+            value, repeated = parse()
         except (ValueError, RecursionError) as error:
             return cls(error=str(error) or type(error).__name__)
-        return cls(value, None, value if isinstance(value, dict) else None)
+        return cls(value, None, value if isinstance(value, dict) else None, repeated)
 
 
 # What stands between answers with these if it does not reach the gateway (RFC 9110, 15.6.3 and 15.6.5).
@@ -51,7 +85,9 @@ def as_over_a_network(exchange: Exchange) -> Exchange:
     The gateway's own have a JSON object, as all of its answers have.
     """
     response = exchange.response
-    if response is None or response.status not in ANSWERED_BETWEEN or Content.of(response.body).members is not None:
+    if response is None or response.status not in ANSWERED_BETWEEN:
+        return exchange
+    if Content.with_repeats(response.body).members is not None:
         return exchange
     return replace(exchange, response=None, failure=f"answered {response.status} by what stands between")
 
@@ -129,7 +165,8 @@ class Answer(Answered):
         """Read one exchange."""
         if exchange.response is None:
             return cls(case, exchange, NO_ANSWER, None, None, final)
-        content = Content.of(exchange.response.body)
+        unreadable = exchange.response.undecodable
+        content = Content.with_repeats(exchange.response.body) if unreadable is None else Content(error=unreadable)
         members = content.members or {}
         code, request_id = members.get("status_code"), members.get("request_id")
         return cls(

@@ -6,11 +6,12 @@ wrong. So each rule looks at the twin first, and says `precondition` where that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from conformance.checks.envelope import envelope_problems
 from conformance.checks.evidence import ABSENT, UNAUTHORIZED, Answer, Evidence, Outcome
+from conformance.checks.excuses import Excuses, unjudgeable
 from conformance.checks.judgement import (
     Check,
     Finding,
@@ -36,12 +37,13 @@ ANY = "*"
 Rule = Callable[[Outcome], Iterator[Finding]]
 
 
-def beside_twin(kind: Kind, aspect: str, rule: Rule) -> Check:
-    """A check of `rule` on the cases of `kind` and `aspect` (or ANY) whose twin was seen to be accepted."""
+def beside_twin(kind: Kind, aspects: str | Collection[str], rule: Rule) -> Check:
+    """A check of `rule` on the cases of `kind` and these aspects (or ANY) whose twin was seen to be accepted."""
+    wanted = {aspects} if isinstance(aspects, str) else set(aspects)
 
     def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
         for answer in evidence.final_of(command, kind):
-            if aspect not in (answer.aspect, ANY):
+            if wanted.isdisjoint((answer.aspect, ANY)):
                 continue
             obstacle = unjudgeable(answer) or twin_obstacle(evidence, answer)
             if obstacle:
@@ -50,19 +52,6 @@ def beside_twin(kind: Kind, aspect: str, rule: Rule) -> Check:
                 yield from verdict_of(answer, rule(answer))
 
     return check
-
-
-def unjudgeable(answer: Outcome) -> Unobserved | None:
-    """Why an answer says nothing about the request: there is none, or the gateway only asked to slow down."""
-    if answer.status is None:
-        if answer.failure is None:
-            return Unobserved(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)
-        return Unobserved(Reason.ENVIRONMENT, answer.failure, answer.number)
-    if answer.status == 429:
-        return Unobserved(
-            Reason.ENVIRONMENT, "the gateway answered 429 (too many requests) to the last attempt", answer.number
-        )
-    return None
 
 
 def twin_obstacle(evidence: Evidence, answer: Outcome) -> Unobserved | None:
@@ -103,6 +92,24 @@ def refused(answer: Outcome) -> Iterator[Finding]:
             pointer="/status_code",
             value=_code(answer),
         )
+
+
+def not_accepted(answer: Outcome) -> Iterator[Finding]:
+    """The request was not taken on, whatever else became of it: a 5xx is another requirement's affair."""
+    if not answer.rejected and not _crashed(answer):
+        yield from refused(answer)
+
+
+def no_5xx(answer: Outcome) -> Iterator[Finding]:
+    """The gateway did not fall over."""
+    if _crashed(answer):
+        yield Finding.in_answer(
+            answer, f"{_what(answer)} was {_told(answer)}", pointer="/status_code", value=_code(answer)
+        )
+
+
+def _crashed(answer: Outcome) -> bool:
+    return answer.status is not None and answer.status >= 500
 
 
 def refused_as_invalid(answer: Outcome) -> Iterator[Finding]:
@@ -154,6 +161,7 @@ def has_www_authenticate(answer: Answer) -> Iterator[Finding]:
 
 def refused_credential_has_no_effect(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """AUT-10: no notification for a request refused with 401, and the same request is accepted afterwards."""
+    excuses = Excuses(evidence, command)
     for answer in evidence.final_of(command, Kind.CREDENTIAL, Kind.REPEAT):
         if answer.kind is Kind.CREDENTIAL and answer.status == UNAUTHORIZED and answer.request_id is not None:
             yield from verdict_of(answer, _without_effect(evidence, answer))
@@ -166,10 +174,8 @@ def refused_credential_has_no_effect(evidence: Evidence, command: str | None) ->
                 yield Unobserved(
                     Reason.PRECONDITION, "the credential probe before it was not refused with 401", answer.number
                 )
-            elif answer.status in BLAMES_SOMETHING_ELSE:
-                yield Unobserved(
-                    Reason.PRECONDITION, f"with the right credential it was {_told(answer)}", answer.number
-                )
+            elif obstacle := excuses.of_account(answer) or excuses.as_ordinary_ones(answer):
+                yield obstacle
             else:
                 yield from verdict_of(answer, _accepted_after(answer))
 
@@ -251,17 +257,26 @@ CREDENTIAL_ASPECTS = {
     "AUT-08": "not-base64",
     "AUT-09": "other-scheme",
 }
-BODY_ASPECTS = {
+# A JSON body that is not declared as JSON, and bytes that lenient readers of UTF-8 replace. A gateway that reads such a
+# body all the same does what a client meant: refusing it is a SHOULD. Not to fall over it is a MUST.
+LENIENT_ASPECTS = {
     "CTY-01": "absent-content-type",
     "CTY-02": "other-content-type",
+    "BOD-07": "not-utf8",
+}
+STURDY_ASPECTS = {
+    "CTY-03": ("absent-content-type", "other-content-type"),
+    "BOD-08": ("not-utf8",),
+}
+BODY_ASPECTS = {
     "BOD-01": "not-json",
     "BOD-02": "cut-short",
     "BOD-03": "empty-body",
     "BOD-04": "array",
     "BOD-05": "scalar",
     "BOD-06": "form-encoded",
-    "BOD-07": "not-utf8",
 }
+MALFORMED_ASPECTS = frozenset({*BODY_ASPECTS.values(), *LENIENT_ASPECTS.values()})
 BROKEN_ASPECTS = {
     "VAL-01": "missing",
     "VAL-02": "null",
@@ -277,6 +292,8 @@ CHECKS: dict[str, Check] = {
     "AUT-10": refused_credential_has_no_effect,
     "AUT-11": answers_where(_refused_probe, rule=has_www_authenticate),
     **{id_: beside_twin(Kind.MALFORMED, aspect, refused) for id_, aspect in BODY_ASPECTS.items()},
+    **{id_: beside_twin(Kind.MALFORMED, aspect, not_accepted) for id_, aspect in LENIENT_ASPECTS.items()},
+    **{id_: beside_twin(Kind.MALFORMED, aspects, no_5xx) for id_, aspects in STURDY_ASPECTS.items()},
     "CMD-01": beside_twin(Kind.UNKNOWN_COMMAND, ANY, refused),
     "CMD-02": beside_twin(Kind.UNKNOWN_COMMAND, ANY, in_envelope),
     "CMD-03": beside_twin(Kind.METHOD, ANY, refused),

@@ -1,9 +1,10 @@
 """What is remembered of each answer and notification once its body was gone through: little, and of a fixed size.
 
-    Purpose     what a case is there to show
-    Outcome     what is remembered of an answer
-    Shared      a request_id that was given more than once
-    Arrival     what is remembered of a notification
+    Purpose         what a case is there to show
+    Outcome         what is remembered of an answer
+    Shared          a request_id that was given more than once
+    Arrival         what is remembered of a notification
+    Contradiction   two notifications of one request that tell of different transactions
 
 None of these is frozen: there are as many as a run has exchanges, and they come to know each other as it is read.
 """
@@ -16,6 +17,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from conformance.checks.details import Details, Echo
+from conformance.checks.payers import Asked
 from conformance.checks.reading import Answer, Answered
 from conformance.traffic import Kind
 
@@ -46,8 +48,8 @@ class Outcome(Answered):
     `code` and `description`: these members as they stand in the envelope, or ABSENT. `failure`: why there is no answer.
     `identity`: equal for equal requests, whatever their headers. `whole`: the answer itself, for the few probes of
     paths and methods and the looks at the balance. `details`: what an accepted request asked for, of that which its
-    notifications may tell again. `shared`: what it has in common with the others of the same request_id, None if there
-    are none.
+    notifications may tell again. `account`: what a request asked of the account that was answered 402 or 403. `shared`:
+    what it has in common with the others of the same request_id, None if there are none.
     `arrivals`: the notifications with its request_id, kept by the first that was given it. `altered`: those that
     evidently mean it, though their request_id is another.
     """
@@ -66,6 +68,7 @@ class Outcome(Answered):
     identity: bytes
     whole: Answer | None
     details: Details | None = None
+    account: Asked | None = None
     shared: Shared | None = None
     arrivals: list[Arrival] | None = None
     altered: list[Arrival] | None = None
@@ -148,7 +151,10 @@ class Shared:
 
 @dataclass(slots=True, eq=False)
 class Arrival:
-    """What is remembered of a notification (see `Notice`). `echo`: what it tells of its transaction, if anything."""
+    """What is remembered of a notification (see `Notice`). `echo`: what it tells of its transaction, if anything.
+
+    `telling`: equal for those that tell the same of it, letter by letter; None for one that tells nothing.
+    """
 
     number: int
     product: str | None
@@ -157,11 +163,21 @@ class Arrival:
     result_code: str | None
     answer: Outcome | None
     echo: Echo | None = None
+    telling: int | None = None
 
     @property
     def orphan(self) -> bool:
         """Whether it carries an id that no answer of the run gave."""
         return self.request_id is not None and self.answer is None
+
+
+class Contradiction(NamedTuple):
+    """A notification that tells of another transaction than those before it: `member` is `value`, and was `before`."""
+
+    arrival: Arrival
+    member: str
+    value: Any
+    before: Any
 
 
 SOONEST = attrgetter("received_at", "number")

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from conformance.checks.acceptance import INSUFFICIENT_FUNDS, accepted, account_obstacle, must_be_accepted
+from conformance.checks.acceptance import accepted, must_be_accepted
 from conformance.checks.details import amount_asked, amount_told, comparable, compared
 from conformance.checks.evidence import BALANCE, Arrival, Evidence, Outcome, is_number
+from conformance.checks.excuses import INSUFFICIENT_FUNDS, Excuses, unjudgeable
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved, verdict_of
-from conformance.checks.refusals import twin_obstacle, unjudgeable
+from conformance.checks.refusals import twin_obstacle
 from conformance.checks.request_ids import burst_of
 from conformance.traffic import Kind
 
@@ -43,20 +44,17 @@ def _accepted_after(
     evidence: Evidence, command: str | None, aspect: str, met: Callable[[Outcome], bool], unmet: str
 ) -> Iterator[Judgement]:
     """Steps of that aspect are accepted, where what went before them went as it should; else it is `unmet`."""
+    excuses = Excuses(evidence, command)
     for answer in evidence.final_of(command, Kind.REPEAT):
         if answer.aspect != aspect:
             continue
         earlier = evidence.earlier_of(answer)
         if earlier is None or not met(earlier):
             yield Unobserved(Reason.PRECONDITION, unmet, answer.number)
-        elif obstacle := _obstacle(evidence, answer):
+        elif obstacle := unjudgeable(answer) or twin_obstacle(evidence, answer) or excuses.of_account(answer):
             yield obstacle
         else:
             yield from verdict_of(answer, accepted(answer))
-
-
-def _obstacle(evidence: Evidence, answer: Outcome) -> Unobserved | None:
-    return unjudgeable(answer) or twin_obstacle(evidence, answer) or account_obstacle(answer)
 
 
 # --- What the account shows
@@ -115,14 +113,14 @@ def _balance(answer: Outcome) -> float | None:
 
 
 def _nothing_to_do_with_the_burst(evidence: Evidence, answer: Outcome) -> Unobserved | None:
-    """The excuse of a refusal where no other request of the burst for the same product was accepted.
+    """The excuse of a refusal that ordinary requests meet as well, where no other one of the burst was accepted.
 
     All of a burst go to one phone number: then it may be that number that is refused, by whomever it is asked for.
     """
     burst = (o for o in evidence.final_of(answer.command, Kind.BURST) if burst_of(o) == burst_of(answer))
     if answer.accepted or any(other.accepted for other in burst):
         return None
-    return Unobserved(Reason.PRECONDITION, "nothing of the burst was accepted for this product", answer.number)
+    return Excuses(evidence, answer.command).as_ordinary_ones(answer)
 
 
 # --- Whose notification it is
@@ -139,6 +137,7 @@ def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterato
         arrival
         for arrival in evidence.arrivals
         if arrival.echo and arrival.answer and arrival.answer.command == command and not arrival.answer.shared
+        if arrival.answer.case_id not in evidence.contradictions  # NTF-19
     ]
     contradicting = [arrival for arrival in arrivals if arrival.echo and arrival.echo.contradicting]
     faithful = len(arrivals) - len(contradicting)

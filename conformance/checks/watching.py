@@ -1,6 +1,6 @@
-"""A second look at what fell short: what a check saw, exchange by exchange, and its findings gathered by their cause.
+"""A second look at what fell short: what a check saw, exchange by exchange, and its findings gathered.
 
-    Observation     one exchange that a requirement was judged by
+    Observation     one exchange that a requirement was judged by, and what a failure may depend on
     Watched         a check, and what it saw
     watch           has checks judge a record while they are watched
 
@@ -9,11 +9,12 @@ Only for checks that found something: the first pass through a run counts, and k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from conformance.checks.evidence import Answer, Evidence, Notice, Outcome, Terms
 from conformance.checks.follow_ups import Cause
+from conformance.checks.grouping import Said, gathered, grouped
 from conformance.checks.hearing import KEPT_FINDINGS, Hearing
 from conformance.checks.judgement import (
     AnswerCheck,
@@ -32,13 +33,16 @@ from conformance.traffic import Kind
 
 # On what a failure depends shows in so many observations, or not at all; all of a large run would fill the memory.
 MOST_OBSERVED = 10_000
-# Of the cases that one cause is behind, so many are named beside the first; their number is always told.
-NAMED_CASES = 50
+# So many findings are compared with each other; the others are counted.
+MOST_GATHERED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """An exchange, by its number in the journal, that a requirement was judged by, and what its case was to show."""
+    """An exchange, by its number in the journal, that a requirement was judged by, and what its case was to show.
+
+    `status` is the HTTP status of its answer, `result_code` that of the notification that was judged, if one was.
+    """
 
     number: int
     case_id: str
@@ -46,28 +50,41 @@ class Observation:
     aspect: str
     member: str | None
     fell_short: bool
+    keyword: str | None = None
+    command: str | None = None
+    status: int | None = None
+    result_code: str | None = None
 
     @classmethod
-    def of(cls, answer: Answer | Outcome, *, fell_short: bool) -> Observation:
+    def of(cls, answer: Answer | Outcome, *, fell_short: bool, result_code: str | None = None) -> Observation:
         """What was made on an answer, at hand in full or only remembered."""
-        case = answer.case if isinstance(answer, Answer) else answer.purpose
-        return cls(answer.number, answer.case_id, case.kind, case.aspect, case.member, fell_short)
-
-
-@dataclass(slots=True)
-class _Group:
-    first: Finding
-    count: int = 0
-    others: list[str] = field(default_factory=list)
-
-    def add(self, finding: Finding) -> None:
-        self.count += 1
-        if self.count > 1 and finding.case is not None and len(self.others) < NAMED_CASES:
-            self.others.append(finding.case)
-
-    @property
-    def gathered(self) -> Finding:
-        return replace(self.first, count=self.count, others=tuple(dict.fromkeys(self.others)))
+        if isinstance(answer, Answer):
+            case, status = answer.case, answer.response.status if answer.response else None
+            return cls(
+                answer.number,
+                case.id,
+                case.kind,
+                case.aspect,
+                case.member,
+                fell_short,
+                case.keyword,
+                case.command,
+                status,
+                result_code,
+            )
+        about = answer.purpose
+        return cls(
+            answer.number,
+            answer.case_id,
+            about.kind,
+            about.aspect,
+            about.member,
+            fell_short,
+            about.keyword,
+            about.command,
+            answer.http_status,
+            result_code,
+        )
 
 
 class Watched:
@@ -89,9 +106,8 @@ class Watched:
         self.check = self._watching(check)
         self._cause_of = {case: cause for cause in reversed(causes) for case in cause.cases}
         self._observed: dict[int, Observation] = {}
-        self._single: list[Finding] = []
-        self._by_cause: dict[tuple[int, str | None], _Group] = {}
-        self._by_place: dict[str | None, _Group] = {}
+        self._found: list[Finding] = []
+        self._count = 0
 
     @property
     def observations(self) -> tuple[Observation, ...]:
@@ -101,17 +117,36 @@ class Watched:
         """
         return tuple(self._observed[number] for number in sorted(self._observed))
 
-    def findings(self, one_cause: bool) -> tuple[Finding, ...]:  # noqa: FBT001 - what is asked is in the name
-        """At most KEPT_FINDINGS: those of one cause at one place of the answer are one, with a count.
+    @property
+    def numbers(self) -> set[int]:
+        """The exchanges that findings are about, as far as they are compared."""
+        return {finding.exchange for finding in self._found if finding.exchange is not None}
 
-        `one_cause`: all of them are of one. Those whose simplest form is known come first. None if no cause is known.
+    @property
+    def found(self) -> Sequence[Finding]:
+        """The findings that are compared, as they were made."""
+        return self._found
+
+    def groups(self, said: Mapping[int, Said], area: str) -> list[list[Finding]]:
+        """The findings of one cause, then those that are alike by what was answered.
+
+        Those whose simplest form is known come first; it stands in the first of each group.
         """
-        if self.causes:
-            found = [group.gathered for group in self._by_cause.values()]
-            return tuple([*sorted(found, key=lambda finding: finding.minimal is None), *self._single][:KEPT_FINDINGS])
-        if one_cause:
-            return tuple(group.gathered for group in self._by_place.values())[:KEPT_FINDINGS]
-        return ()
+        of_cause: dict[int | None, list[Finding]] = {}
+        for finding in self._found:
+            cause = self._cause_of.get(finding.case or "")
+            of_cause.setdefault(None if cause is None else self.causes.index(cause), []).append(finding)
+        groups = [
+            [replace(first, minimal=_minimal(self.causes[place]) if place is not None else None), *others]
+            for place, found in of_cause.items()
+            for first, *others in grouped(found, said, area)
+        ]
+        return sorted(groups, key=lambda group: group[0].minimal is None)
+
+    def findings(self, groups: Sequence[Sequence[Finding]]) -> tuple[Finding, ...]:
+        """One for each of these groups, at most KEPT_FINDINGS."""
+        alone = self._count if len(groups) == 1 else None
+        return tuple(gathered(group, alone) for group in groups[:KEPT_FINDINGS])
 
     # --- Watching
 
@@ -139,7 +174,7 @@ class Watched:
 
         def watching(notice: Notice) -> Iterator[Finding | Unobserved]:
             said = list(rule(notice))
-            self._saw(notice.answer, said)
+            self._saw(notice.answer, said, notice.result_code)
             yield from said
 
         return watching
@@ -149,33 +184,29 @@ class Watched:
             outcomes = {outcome.number: outcome for outcome in evidence.outcomes}
             for judgement in check(evidence, command):
                 said = [judgement] if isinstance(judgement, Finding | Unobserved) else []
-                self._saw(outcomes.get(judgement.exchange or 0), said)
+                outcome = outcomes.get(judgement.exchange or 0)
+                arrival = evidence.first_about(outcome) if outcome is not None else None
+                self._saw(outcome, said, arrival.result_code if arrival else None)
                 yield judgement
 
         return watching
 
-    def _saw(self, answer: Answer | Outcome | None, said: Sequence[Finding | Unobserved]) -> None:
+    def _saw(
+        self,
+        answer: Answer | Outcome | None,
+        said: Sequence[Finding | Unobserved],
+        result_code: str | None = None,
+    ) -> None:
         found = [each for each in said if isinstance(each, Finding)]
-        for finding in found:
-            self._gather(finding)
+        self._count += len(found)
+        self._found += found[: MOST_GATHERED - len(self._found)]
         if answer is None or (said and not found) or not self._among(answer.case_id):
             return
         if answer.number in self._observed or len(self._observed) < MOST_OBSERVED:
             before = self._observed.get(answer.number)
-            fell_short = bool(found) or (before is not None and before.fell_short)
-            self._observed[answer.number] = Observation.of(answer, fell_short=fell_short)
-
-    # --- Gathering
-
-    def _gather(self, finding: Finding) -> None:
-        cause = self._cause_of.get(finding.case or "")
-        if cause is not None:
-            key = (self.causes.index(cause), finding.pointer)
-            self._by_cause.setdefault(key, _Group(replace(finding, minimal=_minimal(cause)))).add(finding)
-        elif len(self._single) < KEPT_FINDINGS:
-            self._single.append(finding)
-        if not self.causes:
-            self._by_place.setdefault(finding.pointer, _Group(finding)).add(finding)
+            if before is not None and before.fell_short and not found:
+                return
+            self._observed[answer.number] = Observation.of(answer, fell_short=bool(found), result_code=result_code)
 
 
 def _minimal(cause: Cause) -> Minimal | None:

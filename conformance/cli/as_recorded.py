@@ -37,6 +37,7 @@ def as_recorded(record: Record, options: Mapping[str, Any], report_dir: Path, pr
         "shrink_requests": recorded.get("shrink_requests", 0),
         "over_network": recorded.get("over_network"),
         "exclusive_account": recorded["exclusive_account"],
+        "strict": recorded.get("strict", False),
         "sender_id": tuple(recorded["sender_ids"]),
         "short_code": tuple(recorded["short_codes"]),
         "phone_number": tuple(recorded["phone_numbers"]),

@@ -27,7 +27,7 @@ from conformance.cli.options import (
     timeout_options,
 )
 from conformance.cli.output import Output, catalogue_option, output_options
-from conformance.cli.verdict import Ending
+from conformance.cli.verdict import Ending, strict_option
 from conformance.client_under_test.certification import certify as hold
 from conformance.client_under_test.heard import tokens_in
 from conformance.client_under_test.observing import observe
@@ -56,6 +56,7 @@ from conformance.reporting.console import print_line, remarks, results
 )
 @option(CAMPAIGN, "--seed", type=int, metavar="N", help="The same seed asks for the same calls. Default: a new one.")
 @expectations_options
+@strict_option
 @report_options
 @catalogue_option
 @output_options("report.json")
@@ -110,6 +111,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
         report_dir=Path(options["report_dir"]),
         timeout_s=options["timeout"],
         expectations=options["expectations"],
+        strict=options["strict"],
         redact=options["redact"],
         catalogue_url=options["catalogue_url"],
         **seeded,

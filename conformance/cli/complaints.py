@@ -1,5 +1,7 @@
 """What goes wrong, as exactly one line on standard error, and the exit code that it ends with.
 
+Below it stands what another program has said of it: the last lines of a driver that died.
+
 Complaints      says errors and warnings, without the secret once that is known
 in_one_line     an error of click's, in the words of the suite
 """
@@ -12,7 +14,7 @@ import click
 
 from conformance.errors import ConformanceError, SuiteError, UsageError, did_you_mean
 from conformance.journal import Redaction
-from conformance.reporting.console import print_prose, remarks
+from conformance.reporting.console import print_line, print_prose, remarks
 
 
 class Complaints:
@@ -41,6 +43,8 @@ class Complaints:
         if self._debug:
             remarks().print(self._redaction.text("".join(traceback.format_exception(error))))
         self._say(f"error: {error}", "red")
+        for line in error.lines:
+            print_line(remarks(), f"  | {self.redacted(line)}")
         return error.exit_code
 
     def unexpected(self, error: Exception) -> int:

@@ -20,7 +20,8 @@ from conformance.cli.options import (
 from conformance.cli.output import Output, form_option, quiet_option
 from conformance.client_under_test.preflight import examine_driver
 from conformance.errors import EnvironmentFailure, UsageError
-from conformance.gateway_under_test.preflight import Probe, examine, to_register
+from conformance.gateway_under_test.preflight import examine, to_register
+from conformance.gateway_under_test.reaching import Probe
 from conformance.gateway_under_test.rig import rigged
 from conformance.gateway_under_test.settings import Settings
 from conformance.reporting.console import print_json, print_line
@@ -43,10 +44,11 @@ FAILED = "failed"
 @quiet_option("the last line")
 @form_option("a list of the checks")
 def doctor(**options: Any) -> int:
-    """Check the set-up: gateway reachable, credential accepted, each callback path leading back here.
+    """Check the set-up: gateway reached, credential accepted, each callback path leading back here.
 
-    Only account-details is called, so no money moves. With --driver it is the driver of a client that is checked: it is
-    started, greeted and stopped. Exit code: 0 if all is well, 3 if not.
+    account-details is called. Where it is not answered as it should be, an object with empty members goes to each
+    command, to see whether a gateway answers at all. No money moves. With --driver it is the driver of a client that is
+    checked: it is started, greeted and stopped. Exit code: 0 if all is well, 3 if not.
     """
     told = _Told(Output.of(options))
     with told:
@@ -86,7 +88,7 @@ class _Told:
         if not self._output.as_json or isinstance(error, UsageError):
             return
         if isinstance(error, EnvironmentFailure) and not any(check["verdict"] == FAILED for check in self._checks):
-            self._note("set-up", FAILED, error.message, error.hint)
+            self._note("set-up", FAILED, "\n".join([error.message, *error.lines]), error.hint)
         print_json(self._checks)
 
     def line(self, text: str, style: str = "") -> None:

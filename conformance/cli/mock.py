@@ -203,6 +203,8 @@ def _sum_up(server: MockServer, console: Console) -> None:
     # Each way to fail once: a callback that is down fails for every notification alike. A query may hold a token.
     for product, url, reason in dict.fromkeys((f.product, f.url.partition("?")[0], f.reason) for f in server.failures):
         print_line(console, f"  not taken: {product} at {url}: {reason}")
+    for error in dict.fromkeys(unreadable.error for unreadable in server.unreadable):
+        print_line(console, f"  could not be read as a request: {error}")
 
 
 def _until_told_to_stop() -> None:

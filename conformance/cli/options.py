@@ -409,6 +409,7 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Setti
         limits=limits_from(options),
         looks_only=looks_only,
         expectations=options.get("expectations"),
+        strict=options.get("strict", False),
         over_network=options.get("over_network"),
         **_cases_from(options),
     )

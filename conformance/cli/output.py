@@ -40,17 +40,18 @@ def verbose_option(adds: str) -> Callable[[F], F]:
     return option(OUTPUT, "-v", "--verbose", is_flag=True, help=f"Tell more: {adds}.")
 
 
-def form_option(document: str) -> Callable[[F], F]:
-    """--format; `document` is what a script gets."""
+def form_option(document: str, *more: str) -> Callable[[F], F]:
+    """--format; `document` is what a script gets, `more` are further formats of it."""
+    others = "".join(f", or as {name.capitalize()}" for name in more)
     return option(
         OUTPUT,
         "--format",
         "form",
-        type=click.Choice(FORMATS),
+        type=click.Choice([*FORMATS, *more]),
         default="text",
         show_default=True,
-        help=f"What goes to standard output: text for people, or {document} as JSON and nothing else. The text then "
-        "goes to standard error.",
+        help=f"What goes to standard output: text for people, or {document} as JSON{others} and nothing else. The text "
+        "then goes to standard error.",
     )
 
 

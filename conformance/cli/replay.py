@@ -38,7 +38,7 @@ from conformance.journal import Record, read_journal
 from conformance.reporting.console import print_json
 from conformance.reporting.replayed import Replayed, show_conclusion, show_replayed
 from conformance.traffic import Case
-from conformance.verdicts import is_client
+from conformance.verdicts import Conclusion, is_client
 
 # Beside the journal that is replayed from: that one is evidence, and stays as it is.
 FOLDER = "replay"
@@ -94,7 +94,7 @@ def replay(case_id: str, **options: Any) -> int:
     cases = history(record, case)
     named = dict.fromkeys(COMMANDS[case.command].product for case in cases if case.command)
     recorded = as_recorded(record, options, options["report_dir"] / FOLDER, tuple(filter(None, named)))
-    settings = replace(recorded, shrink_requests=0)
+    settings = replace(recorded, shrink_requests=0, recorded_cases=True)
     again = settings.report_dir / campaign.JOURNAL
     if again.resolve() == path.resolve():
         raise UsageError(f"{path} would be replaced by its own replay", hint="choose another --report-dir")
@@ -107,10 +107,11 @@ def replay(case_id: str, **options: Any) -> int:
         campaign.run(settings, progress, planned=lambda its, base_url: _plan(cases, record, its, base_url))
         progress.phase("judge")
     now = read_journal(again)
-    obstacle = obstacle_in(now)
-    if obstacle is not None:
-        return complaints.error(obstacle)
     replayed = Replayed(case.id, now, judged_alone(now, case.id, window), judged_alone(record, case.id), again)
+    if (obstacle := obstacle_in(now)) is not None:
+        code = complaints.error(obstacle)
+        if replayed.conclusion is not Conclusion.NON_CONFORMANT:
+            return code
     if output.as_json:
         print_json(replayed.document())
     if not output.quiet:

@@ -16,8 +16,8 @@ from conformance.cli.options import REPORTS as REPORTING
 from conformance.cli.output import Output, form_option
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test.campaign import JOURNAL
-from conformance.reporting.comparing import Change, Comparison, told
-from conformance.reporting.console import print_json, print_line, remarks, results
+from conformance.reporting.comparing import Change, Comparison, markdown, told
+from conformance.reporting.console import print_document, print_json, print_line, remarks, results
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.page import comparison_html
 from conformance.reporting.page.plots import in_words
@@ -55,6 +55,7 @@ FILES: Mapping[str, str] = {
     "har": TRAFFIC_HAR,
     "badge": BADGE_SVG,
 }
+MARKDOWN = "markdown"
 # In place of a path: in the report directory, under that name.
 USUAL = ""
 
@@ -152,17 +153,20 @@ def _content(file: str, saved: Saved) -> Content | Folder:
     metavar="FILE",
     help="Write the comparison as a page, too.",
 )
-@form_option("the comparison")
+@form_option("the comparison", MARKDOWN)
 def compare(before: Path, after: Path, html: Path | None, form: str) -> int:
-    """Compare two results, each a report.json or the directory that it is in: what is fixed, broken, new, slower.
+    """Compare two results, each a report.json or the directory that it is in: what is broken, fixed, muted, slower.
 
-    Exit code: 0 if nothing is worse than before, 1 if something is, 2 wrong usage.
+    Exit code: 0 if nothing is worse than before, 1 if something is, 2 wrong usage. Worse is what is broken, tightened,
+    unmuted or newly warned, what fails and was newly exercised, and what passed and is no longer exercised.
     """
     documents = read_document(before), read_document(after)
     comparison = Comparison.of(*documents)
-    output = Output(as_json=form == "json")
-    if output.as_json:
+    output = Output(as_json=form != "text")
+    if form == "json":
         print_json(asdict(comparison))
+    elif form == MARKDOWN:
+        print_document(markdown(comparison).encode("utf-8", "backslashreplace"))
     _show(comparison, output.console)
     if html is not None:
         _write(html, comparison_html(comparison, *documents))
@@ -170,14 +174,13 @@ def compare(before: Path, after: Path, html: Path | None, form: str) -> int:
 
 
 def _show(comparison: Comparison, console: Console) -> None:
-    for title, changes in (("broken", comparison.broken), ("fixed", comparison.fixed), ("new", comparison.new)):
+    width = max(map(len, comparison.changes), default=0)
+    for title, changes in comparison.changes.items():
         for change in changes:
-            print_line(console, f"{title:<7} {_described(change)}", STYLES.get(change.after or "", ""))
-    for change in comparison.gone:
-        print_line(console, f"gone    {_described(change)}")
+            print_line(console, f"{title:<{width}} {_described(change)}", STYLES.get(change.after or "", ""))
     for slow in comparison.slower:
         grown = f"p95 {in_words(slow.before)} → {in_words(slow.after)}"
-        print_line(console, f"slower  {slow.what} of {slow.name}: {grown}")
+        print_line(console, f"slower {slow.what} of {slow.name}: {grown}")
     before, after = comparison.verdicts
     print_line(console, f"{before} → {after}: {told(comparison)}", STYLES[after])
 

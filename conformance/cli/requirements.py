@@ -16,6 +16,7 @@ from conformance.checks.client import CLIENT_CHECKS
 from conformance.checks.judgement import SubjectCheck
 from conformance.cli.command import ConformanceCommand, option
 from conformance.contract.requirements import Requirement, catalogue
+from conformance.reporting.basis import rests_on
 from conformance.reporting.console import print_json, results
 
 
@@ -26,7 +27,9 @@ def _entry(requirement: Requirement) -> dict[str, Any]:
         "actor": requirement.actor.value,
         "title": requirement.title,
         "source": requirement.source,
+        "basis": requirement.basis.value,
         "quote": requirement.quote,
+        "fact": requirement.fact,
         "section": requirement.section,
         "commands": [command for command in requirement.commands if command],
         "condition": requirement.condition,
@@ -59,7 +62,7 @@ def _as_markdown(entries: list[dict[str, Any]]) -> None:
 
 
 def _markdown(entries: list[dict[str, Any]]) -> Iterator[str]:
-    yield "| id | level | actor | requirement | commands | source | checks |"
+    yield "| id | level | actor | requirement | commands | rests on | checks |"
     yield "|---|---|---|---|---|---|---|"
     for entry in entries:
         cells = (
@@ -68,14 +71,10 @@ def _markdown(entries: list[dict[str, Any]]) -> Iterator[str]:
             entry["actor"],
             entry["title"],
             ", ".join(f"`{command}`" for command in entry["commands"]) or "–",
-            _source(entry),
+            rests_on(entry),
             _judged_by(entry),
         )
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
-def _source(entry: Mapping[str, Any]) -> str:
-    return f"{entry['source']}: “{entry['quote']}”" if entry["quote"] else str(entry["source"])
 
 
 def _judged_by(entry: Mapping[str, Any]) -> str:
@@ -86,11 +85,11 @@ def _as_table(entries: list[dict[str, Any]]) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("id", "level", "actor"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("requirement, source, commands, check", ratio=1, overflow="fold")
+    table.add_column("requirement, what it rests on, commands, check", ratio=1, overflow="fold")
     for entry in entries:
         requirement = Text(entry["title"])
         commands = ", ".join(entry["commands"]) or "no command of its own"
-        for line in (_source(entry), commands, _judged_by(entry)):
+        for line in (rests_on(entry), commands, _judged_by(entry)):
             requirement.append(f"\n{line}", style="dim")
         table.add_row(entry["id"], entry["level"], entry["actor"], requirement)
     results().print(table)
@@ -114,7 +113,7 @@ FORMATS: Mapping[str, Callable[[list[dict[str, Any]]], None]] = {
     help="How to list them.",
 )
 def requirements(form: str) -> int:
-    """List the catalogue: id, level, actor, source with its quote, the commands, and the check that judges it.
+    """List the catalogue: id, level, actor, what it rests on, the commands, and the check that judges it.
 
     What cannot be observed from outside is listed too, with the reason why it is not judged.
     """

@@ -28,7 +28,7 @@ from conformance.cli.options import (
     waiting_options,
 )
 from conformance.cli.output import Output, catalogue_option, output_options
-from conformance.cli.verdict import Ending
+from conformance.cli.verdict import Ending, strict_option
 from conformance.errors import UsageError
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.plan import Plan
@@ -89,6 +89,7 @@ OF_A_RESUMED_RUN = frozenset(
 @limit_options
 @case_options
 @expectations_options
+@strict_option
 @report_options
 @catalogue_option
 @plan_option

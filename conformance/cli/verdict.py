@@ -1,4 +1,8 @@
-"""The end of every command that judges: reports, what fell short, one line of verdict, the exit code."""
+"""The end of every command that judges: reports, what fell short, one line of verdict, the exit code.
+
+strict_option       --strict, which makes a broken SHOULD count
+Ending              a run that is judged and reported
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,10 @@ import click
 
 from conformance.certificate.issuing import Certification
 from conformance.cli.certificates import Notary
+from conformance.cli.command import option
 from conformance.cli.complaints import Complaints
 from conformance.cli.github import tell_github
+from conformance.cli.options import REPORTS
 from conformance.cli.output import Output
 from conformance.errors import EnvironmentFailure
 from conformance.expectations import Expectations
@@ -23,6 +29,14 @@ from conformance.reporting.observed import show_observed
 from conformance.reporting.result import Result
 from conformance.reporting.terminal import show, show_verdict, show_verdict_alone
 from conformance.reporting.writing import REPORT_HTML, REPORT_JSON, write_reports
+from conformance.verdicts import Conclusion
+
+strict_option = option(
+    REPORTS,
+    "--strict",
+    is_flag=True,
+    help="A broken SHOULD counts as a failure. One that was not exercised never hinders.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +50,7 @@ class Ending:
     notary: Notary | None
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - what `judge` may tell otherwise than the run was told
         cls,
         journal: Path,
         report_dir: Path,
@@ -44,15 +58,16 @@ class Ending:
         *,
         expectations: Expectations | None = None,
         show_phone_numbers: bool | None = None,
+        strict: bool | None = None,
     ) -> Self:
         """Judge `journal` and write the reports into `report_dir`; a certificate is issued if one is asked for.
 
-        `expectations` and `show_phone_numbers` are those of `Result.of`. Raises UsageError if it is no journal,
-        EnvironmentFailure if the reports cannot be written.
+        `expectations`, `show_phone_numbers` and `strict` are those of `Result.of`. Raises UsageError if it is no
+        journal, EnvironmentFailure if the reports cannot be written.
         """
         # Before it is read, so that what is certified is what was judged.
         notary = None if certification is None else Notary(journal, certification)
-        result = Result.of(read_journal(journal), expectations, show_phone_numbers=show_phone_numbers)
+        result = Result.of(read_journal(journal), expectations, show_phone_numbers=show_phone_numbers, strict=strict)
         written = {path.name: path for path in write_reports(result, report_dir)}
         report = written.get(REPORT_HTML, report_dir / REPORT_JSON)
         return cls(result, journal, report_dir, report, notary)
@@ -80,12 +95,15 @@ class Ending:
         return self.result.exit_code
 
     def _show(self, output: Output, *, hindered: bool) -> None:
-        """Of a run that was hindered every requirement is inconclusive for the same reason, which is told once."""
+        """Show it; of a run that was hindered what is known to be broken, if anything is.
+
+        Every other requirement is inconclusive for the same reason then, which is told once.
+        """
         if output.quiet:
             if not output.as_json:
                 show_verdict_alone(self.result, output.console, self.report)
             return
-        if hindered:
+        if hindered and self.result.conclusion is Conclusion.INCONCLUSIVE:
             show_verdict(self.result, output.console, self.report)
             return
         if output.verbose:

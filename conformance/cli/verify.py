@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from conformance.certificate.coverage import NOTIFICATIONS
 from conformance.certificate.keys import read_public_key
+from conformance.certificate.policy import Policy
 from conformance.certificate.refusal import Refused
 from conformance.certificate.verification import Certificate, Trust, proved
 from conformance.cli.certificates import SECTION, certificate_bytes
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.complaints import Complaints
+from conformance.reporting.clients import in_ranges
 from conformance.reporting.console import print_line, results
+
+UNKNOWN = "unknown"
 
 trusted_keys = option(
     SECTION,
@@ -44,19 +49,31 @@ threshold_option = option(
     metavar="JOURNAL",
     help="Journal of the certified run: its digest is compared, and it is judged again.",
 )
-def verify(certificate: Path, key: tuple[Path, ...], threshold: int | None, evidence: Path | None) -> int:
+@option(
+    SECTION,
+    "--require",
+    multiple=True,
+    metavar="COMMAND",
+    help=f"Command that has to have been exercised, or {NOTIFICATIONS}: then also those of these commands. Repeatable, "
+    "or several with commas between them.",
+)
+@option(SECTION, "--strict", is_flag=True, help="No SHOULD may be broken.")
+def verify(certificate: Path, **options: Any) -> int:
     """Verify a CERTIFICATE, offline: signatures, expiry, policy and, where it is given, the evidence.
+
+    What it covers is shown: a certificate says nothing of a command that was not exercised.
 
     Without --key it is shown that nothing was changed since it was signed, and by which key; whose that is cannot be
     told from the certificate itself.
 
     Exit code: 0 valid, 1 refused, with the reason, 2 wrong usage.
     """
-    trust = trust_of(key, threshold)
+    trust = trust_of(options["key"], options["threshold"])
+    policy = Policy.of(options["require"], strict=options["strict"])
     data = certificate_bytes(certificate)
     console = results()
     try:
-        for step in proved(data, trust, evidence):
+        for step in proved(data, trust, options["evidence"], policy=policy):
             if isinstance(step, Certificate):
                 for line in _told(step):
                     print_line(console, line)
@@ -85,6 +102,7 @@ def _told(certificate: Certificate) -> Iterator[str]:
     for entry in certificate.statement["predicate"]["configuration"]:
         version = entry.get("annotations", {}).get("version")
         yield f"by      {entry['name']}{f' {version}' if version else ''} {_digests(entry)}"
+    yield from _claims(certificate)
     matrix = said["kill_matrix"]
     if matrix["measured"]:
         suite = "this suite" if matrix["same_suite"] else "another build of the suite"
@@ -96,14 +114,42 @@ def _told(certificate: Certificate) -> Iterator[str]:
         yield f"matrix  {matrix['reason']}"
 
 
+def _claims(certificate: Certificate) -> Iterator[str]:
+    """What it covers and what not, and how far SHOULDs count."""
+    coverage = certificate.coverage
+    if coverage is None:
+        yield f"covers  {UNKNOWN}: it was issued before certificates said so"
+    else:
+        yield f"covers  {coverage.in_words}{'' if coverage.notifications else '; no notifications were judged'}"
+        if coverage.lacks:
+            yield f"lacks   {', '.join(coverage.lacks)}"
+        for commands, ids in _by_commands(coverage.must_not_applicable).items():
+            yield f"n/a     {in_ranges(ids)}{f' for {commands}' if commands else ''}"
+    yield f"warned  {', '.join(certificate.warned) or 'none: no SHOULD was broken'}"
+    yield f"strict  {'yes: a broken SHOULD would have failed it' if certificate.strict else 'no'}"
+
+
+def _by_commands(tests: Iterable[str]) -> Mapping[str, list[str]]:
+    """Tests, which are named `ID COMMAND`: the commands that the same requirements are about, and these."""
+    commands: dict[str, list[str]] = {}
+    for test in tests:
+        requirement, _, command = test.partition(" ")
+        commands.setdefault(requirement, []).append(command)
+    together: dict[str, list[str]] = {}
+    for requirement, names in commands.items():
+        together.setdefault(", ".join(filter(None, names)), []).append(requirement)
+    return together
+
+
 def _digests(entry: Mapping[str, Any]) -> str:
     return ", ".join(f"{algorithm}:{value}" for algorithm, value in entry["digest"].items())
 
 
 def _in_one_line(certificate: Certificate) -> str:
     must, should, said = certificate.must, certificate.should, certificate.said
+    covered = f"coverage {UNKNOWN}" if certificate.coverage is None else certificate.coverage.in_words
     return (
         f"valid: {said['subject']['name']} ({said['subject']['kind']}) · {must.passed:,} of {must.applicable:,} MUST, "
-        f"{should.passed:,} of {should.applicable:,} SHOULD passed · {', '.join(said['commands'])} · "
+        f"{should.passed:,} of {should.applicable:,} SHOULD passed · {covered} · "
         f"until {certificate.expires:%Y-%m-%d}"
     )

@@ -239,9 +239,8 @@ class _Greeted:
             raise _without(
                 [*settings.protected, *heard.tokens],
                 f"driver {settings.driver!r} did not say hello: {death}",
-                f"it wrote {heard.last_words!r}"
-                if heard.last_words
-                else "docs/driver-protocol.md has what is expected",
+                "docs/driver-protocol.md has what is expected",
+                heard.last_lines,
             ) from None
         try:
             journal = Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello))
@@ -259,9 +258,9 @@ class _Greeted:
         return cls(None, Heard(), hello, Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello)))
 
 
-def _without(values: Iterable[str], message: str, hint: str) -> EnvironmentFailure:
+def _without(values: Iterable[str], message: str, hint: str, lines: Iterable[str]) -> EnvironmentFailure:
     redaction = Redaction.of_values(*values)
-    return EnvironmentFailure(redaction.text(message), hint=redaction.text(hint))
+    return EnvironmentFailure(redaction.text(message), redaction.text(hint), list(map(redaction.text, lines)))
 
 
 def _recorded(settings: Settings, hello: Hello) -> tuple[dict[str, Any], Redaction]:
@@ -340,6 +339,7 @@ def watch(bench: Bench) -> None:
     `waited_s` of the note: since when nothing was answered that could have had it sent again.
     """
     since = wait_for_resends(bench.witness, bench.settings.resend_window_s, bench.progress)
+    bench.witness.tell_unfinished()
     at = time.monotonic()
     bench.journal.note("settled", {"at": at, "waited_s": None if since is None else round(at - since, 3)})
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from conformance.contract.words import is_of_contract
 from conformance.journal import Journal
 from conformance.journal.redaction import tokens_of
-from conformance.traffic import Direction
+from conformance.traffic import Direction, last_lines
 
 _URL = re.compile(r"https?://[^\s\"'<>\\]+")
 
@@ -48,11 +48,10 @@ class Heard:
             return list(tokens_in(*(line for _, _, line in self._held or ())))
 
     @property
-    def last_words(self) -> str | None:
-        """Of those lines the last one on standard error: it mostly says why."""
+    def last_lines(self) -> Sequence[str]:
+        """Of those lines the last ones on standard error: they mostly say why."""
         with self._lock:
-            lines = [line for _, direction, line in self._held or () if direction is Direction.STDERR and line.strip()]
-        return lines[-1] if lines else None
+            return last_lines(line for _, direction, line in self._held or () if direction is Direction.STDERR)
 
     def tell(self, journal: Journal) -> None:
         """Into the journal with what was held back, but for the tokens in it; what follows goes there at once."""

@@ -31,6 +31,7 @@ from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import resolved
 from conformance.errors import SuiteError, UsageError
 from conformance.journal import Journal, Redaction
+from conformance.journal.redaction import without_credentials
 from conformance.mock_gateway.account import Account, scenario_for
 from conformance.mock_gateway.answering import Channel, received
 from conformance.mock_gateway.behaviour import Wire
@@ -118,6 +119,10 @@ class ObservingWitness(Witness):
         headers = tuple((name, _without_stranger(name, value, own)) for name, value in request.headers)
         return Request(request.method, request.url, headers, request.body)
 
+    def _shown_head(self, head: bytes) -> bytes:
+        """Without credentials: which one was meant cannot be told of what is no request."""
+        return without_credentials(head.decode("latin-1")).encode("latin-1")
+
 
 def _without_stranger(name: str, value: str, own: str) -> str:
     if name.lower() != "authorization" or own in value:
@@ -181,6 +186,7 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
                 wait_for_resends(witness, settings.resend_window_s, progress)
             except KeyboardInterrupt:
                 pass  # that is how it is meant to end
+            witness.tell_unfinished()
             journal.note("settled", {"at": time.monotonic(), "waited_s": None})
         if witness.errors:
             raise SuiteError(f"the witness failed: {witness.errors[0]!r}") from witness.errors[0]

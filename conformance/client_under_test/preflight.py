@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.client_under_test.driver import Death, Driver
+from conformance.client_under_test.heard import Heard
 from conformance.client_under_test.settings import program_of
 from conformance.errors import EnvironmentFailure
-from conformance.traffic import Direction
+from conformance.journal import Redaction
 
 
 def examine_driver(command_line: str) -> Iterator[tuple[str, str]]:
@@ -15,7 +16,8 @@ def examine_driver(command_line: str) -> Iterator[tuple[str, str]]:
 
     Raises UsageError for a driver that cannot be used, EnvironmentFailure for one that does not say hello or stop.
     """
-    driver = Driver(program_of(command_line), _unheard)
+    heard = Heard()
+    driver = Driver(program_of(command_line), heard.said)
     try:
         hello = driver.start()
         made_of = f" ({hello.language})" if hello.language else ""
@@ -28,12 +30,11 @@ def examine_driver(command_line: str) -> Iterator[tuple[str, str]]:
         driver.stop()
         yield "driver stops", "exit code 0"
     except Death as death:
+        redaction = Redaction.of_values(*heard.tokens)
         raise EnvironmentFailure(
-            f"driver {command_line!r} failed: {death}", hint="docs/driver-protocol.md describes what is expected"
+            redaction.text(f"driver {command_line!r} failed: {death}"),
+            "docs/driver-protocol.md describes what is expected",
+            list(map(redaction.text, heard.last_lines)),
         ) from death
     finally:
         driver.kill()
-
-
-def _unheard(case_id: str | None, direction: Direction, line: str) -> None:
-    """Nothing is recorded here."""

@@ -43,9 +43,9 @@ class Settings:
     `observe`: where to listen for a client that is run by hand; it ends after `observe_for_s`, or when nothing has come
     for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
     `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `patience_s`: how much
-    longer than its time-out the client may take. `expectations`: what is known to fall short. `redact`: values that are
-    written down nowhere. `catalogue_url`: where reports link to. `ca_file`: certificates to trust beside the usual
-    ones. Raises UsageError for what cannot be used.
+    longer than its time-out the client may take. `expectations`: what is known to fall short; `strict`: a broken SHOULD
+    counts as a failure. `redact`: values that are written down nowhere. `catalogue_url`: where reports link to.
+    `ca_file`: certificates to trust beside the usual ones. Raises UsageError for what cannot be used.
     """
 
     driver: str | None = None
@@ -61,6 +61,7 @@ class Settings:
     resend_window_s: float = DEFAULT_RESEND_WINDOW_S
     patience_s: float = DEFAULT_PATIENCE_S
     expectations: Expectations | None = None
+    strict: bool = False
     redact: tuple[str, ...] = field(default=(), repr=False)
     catalogue_url: str | None = None
     ca_file: Path | None = None
@@ -113,6 +114,7 @@ class Settings:
             "max_examples": self.max_examples,
             "seed": self.seed,
             "expectations": self.expectations.recorded() if self.expectations else None,
+            "strict": self.strict,
             "timeout_s": self.timeout_s,
             "resend_window_s": self.resend_window_s,
             "patience_s": self.patience_s,

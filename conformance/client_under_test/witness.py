@@ -22,6 +22,9 @@ from typing import Any, Self
 
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send
+from conformance.callbacks.reading_protocol import protocol_of, tell_unfinished
+from conformance.callbacks.receiver import MOST_UNREAD
+from conformance.callbacks.request_reader import Unreadable
 from conformance.journal import Journal
 from conformance.mock_gateway.answering import AnswerProtocol, Channel, put, received
 from conformance.mock_gateway.behaviour import Behaviour, Ending, Reply, Wire
@@ -63,10 +66,10 @@ class Witness:
         self._attempts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._troubled_at: float | None = None
-        self._here = AsgiThread(self._serve_here, listen, http=AnswerProtocol, name="witness", purpose="witness")
-        self._elsewhere = AsgiThread(
-            self._serve_elsewhere, ANY_ADDRESS, http=AnswerProtocol, name="elsewhere", purpose="witness"
-        )
+        self._unread = 0
+        http = protocol_of(AnswerProtocol, self._not_read)
+        self._here = AsgiThread(self._serve_here, listen, http=http, name="witness", purpose="witness")
+        self._elsewhere = AsgiThread(self._serve_elsewhere, ANY_ADDRESS, http=http, name="elsewhere", purpose="witness")
 
     @property
     def url(self) -> str:
@@ -99,6 +102,11 @@ class Witness:
     def open(self, nonce: str, stage: Stage) -> None:
         """From here on the stage is met under the nonce's base URL."""
         self._stages[nonce] = stage
+
+    def tell_unfinished(self) -> None:
+        """Note now which requests have begun and are not there in full."""
+        self._here.look(tell_unfinished)
+        self._elsewhere.look(tell_unfinished)
 
     def start(self) -> None:
         """Serve from here on."""
@@ -144,6 +152,18 @@ class Witness:
         whole = Request(request.method, self.elsewhere + request.url, request.headers, request.body)
         number = self._arrived(stage.case_id if stage else STRAY, whole)
         await self._reply(number, _STRANGER, Wire(), request, channel)
+
+    def _not_read(self, unreadable: Unreadable) -> None:
+        """Note what is no request, as far as there is not too much of it."""
+        with self._lock:
+            self._unread += 1
+            if self._unread > MOST_UNREAD:
+                return
+        self._journal.unreadable("witness", None, unreadable.error, self._shown_head(unreadable.head))
+
+    def _shown_head(self, head: bytes) -> bytes:
+        """The first bytes of what is no request, as the journal may have them."""
+        return head
 
     def _arrived(self, case_id: str, request: Request) -> int:
         with self._lock:

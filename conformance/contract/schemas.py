@@ -6,6 +6,7 @@
     validator(name)             a validator of it, built once
     violations(name, instance)  where and by what keyword a value breaks it
     parse_json(data)            bytes to a value, without the leniencies of `json.loads`
+    parse_with_repeats(data)    the same of a text that may name a member twice, and whether it does
     schemas_digest()            names this edition of the schemas
 
 A name is the path below `schemas/` without `.json` (`sms/request`); `journal#case` names a definition in a file.
@@ -34,7 +35,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012, Schema, SchemaRegistry
 
 from conformance.contract.keywords import ContractValidator
-from conformance.contract.strict_json import parse_json
+from conformance.contract.strict_json import parse_json, parse_with_repeats
 from conformance.errors import SuiteError
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "ROOT",
     "Violation",
     "parse_json",
+    "parse_with_repeats",
     "registry",
     "resolved",
     "schema",

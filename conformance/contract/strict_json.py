@@ -8,12 +8,37 @@ import sys
 from typing import Any, NoReturn
 
 
+class RepeatedMember(ValueError):
+    """An object names a member more than once: `name`. All else about the text may be well."""
+
+    def __init__(self, name: str) -> None:
+        """Say which member it is."""
+        super().__init__(f"the member {name!r} is there more than once")
+        self.name = name
+
+
 def parse_json(data: bytes) -> Any:
     """The value that `data` holds as JSON (RFC 8259): UTF-8 without a byte order mark, each member named once.
 
     Raises ValueError that says in words what is wrong, also for NaN and the infinities, and for nesting that is too
     deep to be read. A number beyond the range of a double is kept as the greatest double of its sign.
     """
+    return _parsed(data, _DECODER)
+
+
+def parse_with_repeats(data: bytes) -> tuple[Any, str | None]:
+    """As `parse_json`, but a member may be named more than once: the value, and the first such name if there is one.
+
+    RFC 8259 (section 4) says only that names SHOULD be unique. The last of several members counts, as it does for
+    nearly every reader.
+    """
+    try:
+        return _parsed(data, _DECODER), None
+    except RepeatedMember as repeated:
+        return _parsed(data, _LENIENT_DECODER), repeated.name
+
+
+def _parsed(data: bytes, decoder: json.JSONDecoder) -> Any:
     if data.startswith(b"\xef\xbb\xbf"):
         raise ValueError("it begins with a byte order mark")
     try:
@@ -23,7 +48,7 @@ def parse_json(data: bytes) -> Any:
     if not text.strip(" \t\n\r"):
         raise ValueError("it is empty")
     try:
-        return _DECODER.decode(text)
+        return decoder.decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:
@@ -37,9 +62,11 @@ def _no_constant(name: str) -> NoReturn:
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in members if names.count(name) > 1)
-        raise ValueError(f"the member {twice!r} is there more than once")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise RepeatedMember(name)
+            seen.add(name)
     return members
 
 
@@ -59,3 +86,4 @@ def _float(digits: str) -> float:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_members, parse_constant=_no_constant, parse_int=_integer, parse_float=_float
 )
+_LENIENT_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_int=_integer, parse_float=_float)

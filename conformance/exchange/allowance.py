@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from conformance.contract.schemas import parse_json
+from conformance.contract.schemas import parse_with_repeats
 from conformance.errors import UsageError
 from conformance.traffic import Request, Response
 
@@ -145,7 +145,7 @@ def is_refused(response: Response) -> bool:
     (Seed: the status_code "can be used to determine whether your API call request was successful or not".)
     """
     try:
-        said = parse_json(response.body)
+        said = parse_with_repeats(response.body)[0] if response.undecodable is None else None
     except (ValueError, RecursionError):
         said = None
     code = said.get("status_code") if isinstance(said, dict) else None

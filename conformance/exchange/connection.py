@@ -25,9 +25,18 @@ import httpcore
 import httpx
 
 from conformance.errors import SuiteError
-from conformance.exchange.failures import CONNECT_TIMEOUT_S, FAILURES, incomplete, never_left, no_answer, too_slow
-from conformance.exchange.wire import opened
-from conformance.traffic import Request, Response, header
+from conformance.exchange.coding import CutShort, Undecodable, decoded
+from conformance.exchange.failures import (
+    CONNECT_TIMEOUT_S,
+    FAILURES,
+    incomplete,
+    is_closing,
+    never_left,
+    no_answer,
+    too_slow,
+)
+from conformance.exchange.wire import has_begun_to_answer, opened
+from conformance.traffic import CLOSED_ON_REUSE, Headers, Request, Response, header
 
 IDLE_S = 1.0
 """A connection that was idle for longer is not used again. Servers close idle ones after 2 s (gunicorn), 5 s (uvicorn,
@@ -43,6 +52,10 @@ MAX_BODY = 16 * 2**20
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 """Methods that have Content-Length even without a body (RFC 9110, 8.6)."""
 
+FIRST_SERVER_ERROR = 500
+"""From this status on a connection is not used again. Servers close it after an error of the application, and not all
+say so: uvicorn sends the 500 of a FastAPI handler and then closes. The request that crosses such a close is lost."""
+
 _SCHEMES = ("http", "https")
 
 
@@ -55,18 +68,26 @@ class Unanswered(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a TLS connection showed of the server: the version of TLS, and its certificate as `ssl` tells it."""
+
+    tls_version: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A response; `remark` says what is wrong with its encoding, in which case its body is as it came."""
+    """A response. `certificate`: what the server showed of itself, with the first answer of a TLS connection."""
 
     response: Response
-    remark: str | None = None
+    certificate: Certificate | None = None
 
 
 class KeepAlive:
     """Whether connections are used again: until one was closed unannounced. Flags only ever go one way."""
 
-    def __init__(self) -> None:
-        self.trusted = True
+    def __init__(self, *, trusted: bool = True) -> None:
+        self.trusted = trusted
         self.tried = False
 
 
@@ -106,6 +127,7 @@ class Connection:
         self._standing: httpcore.ConnectionInterface | None = None
         self._goes_to: tuple[httpcore.Origin, str | None] | None = None
         self._used = False
+        self._stream: httpcore.NetworkStream | None = None
         self._address = lru_cache(maxsize=256)(_Address.of)
         self._timeouts = {"timeout": {"connect": connect_timeout_s, "read": timeout_s, "write": timeout_s}}
 
@@ -125,22 +147,26 @@ class Connection:
         except (httpcore.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
             raise SuiteError(f"{request.method} {request.url} cannot be sent: {error}") from error
         except FAILURES as error:
-            if self._used and not isinstance(error, httpcore.TimeoutException):
-                self._keep_alive.trusted = False  # it may have crossed the close of a connection that was used before
             why = no_answer(error, self._timeout_s, self._connect_timeout_s)
+            if self._used and is_closing(error) and not has_begun_to_answer(self._stream):
+                # The request may have crossed the close of a connection that was used before.
+                self._keep_alive.trusted = False
+                why = CLOSED_ON_REUSE
             raise Unanswered(why, never_left=never_left(error)) from error
+        self._stream = incoming.extensions["network_stream"]
+        certificate = None if self._used else _certificate(self._stream)
         raw = self._body(incoming, deadline)
         self._used = True
         self._try_keep_alive(incoming)
-        if not self._keep_alive.trusted:
+        if not self._keep_alive.trusted or incoming.status >= FIRST_SERVER_ERROR:
             self.close()
-        return _answer(incoming, raw)
+        return Answer(_response(incoming, raw), certificate)
 
     def close(self) -> None:
         """Closes it; the next request opens it again."""
         if self._standing is not None:
             self._standing.close()
-        self._standing, self._goes_to, self._used = None, None, False
+        self._standing, self._goes_to, self._used, self._stream = None, None, False, None
 
     def __enter__(self) -> Self:
         return self
@@ -219,17 +245,30 @@ def _outgoing(request: Request, address: _Address, extensions: Mapping[str, Any]
     return httpcore.Request(method, address.url, headers=headers, content=request.body, extensions=dict(extensions))
 
 
-def _answer(incoming: httpcore.Response, raw: bytes) -> Answer:
+def _response(incoming: httpcore.Response, raw: bytes) -> Response:
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in incoming.headers)
+    version = incoming.extensions["http_version"].decode("latin-1")
+    codings = ", ".join(value for name, value in headers if name.lower() == "content-encoding")
     body, remark = raw, None
-    encoding = header(headers, "Content-Encoding")
-    if encoding is not None and raw:
+    if codings and raw:
         try:
-            body = httpx.Response(incoming.status, headers=incoming.headers, content=raw).content
-        except httpx.DecodingError as error:
-            remark = f"the body cannot be decoded as {encoding!r}: {error}"
-    version = incoming.extensions["http_version"].decode("ascii")
-    return Answer(Response(incoming.status, headers, body, version), remark)
+            body = decoded(raw, codings)
+        except Undecodable as error:
+            if isinstance(error, CutShort) and not _tells_its_length(headers):
+                raise Unanswered(f"connection closed in the middle of the answer, a {incoming.status}") from error
+            remark = f"it cannot be decoded as {codings!r}: {error}"
+    return Response(incoming.status, headers, body, version, remark)
+
+
+def _tells_its_length(headers: Headers) -> bool:
+    """Whether the end of the body is told otherwise than by the end of its connection."""
+    return header(headers, "Content-Length") is not None or header(headers, "Transfer-Encoding") is not None
+
+
+def _certificate(stream: httpcore.NetworkStream) -> Certificate | None:
+    tls = stream.get_extra_info("ssl_object")
+    content = None if tls is None else tls.getpeercert()
+    return Certificate(tls.version() or "TLS", content) if content else None
 
 
 def _target(url: str) -> bytes | None:

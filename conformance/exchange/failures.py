@@ -2,6 +2,7 @@
 
 FAILURES            what stands for it in httpcore
 never_left          whether nothing was sent
+is_closing          whether the other side closed the connection
 cannot_connect      before anything was sent
 no_answer           sent, but no answer began
 incomplete          an answer began and did not end
@@ -37,6 +38,13 @@ _CANNOT_CONNECT: tuple[tuple[type[OSError], Callable[[OSError], str]], ...] = (
 def never_left(error: Exception) -> bool:
     """Whether there was no connection, so that not a byte of the request can have been received."""
     return isinstance(error, (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError))
+
+
+def is_closing(error: Exception) -> bool:
+    """Whether the connection was closed or reset, and not a byte came that is no HTTP."""
+    if isinstance(error, httpcore.RemoteProtocolError):
+        return str(error) == _DISCONNECTED
+    return isinstance(error, (httpcore.ReadError, httpcore.WriteError))
 
 
 def cannot_connect(error: Exception, connect_timeout_s: float = CONNECT_TIMEOUT_S) -> str:

@@ -2,6 +2,7 @@
 
     Pace                .await_turn before a request; .went_through, .told_to_slow_down or .lost after it
     retry_after_s       what a Retry-After header asks for
+    timestamp_of        the moment that a date names
 
 A gateway that limits its rate is driven close below the limit: what it accepted in the last second before it refused
 is taken for the limit, a little less is tried, then more until it refuses again: fast while little is known of the
@@ -60,6 +61,13 @@ MAX_PAUSE_S = 60.0
 
 JITTER = 0.25
 """The part of a pause by which it varies, so that several runs against one gateway do not come back together."""
+
+
+MOST_DIGITS = 300
+"""Of a number of seconds; what a float can hold, and a lifetime longer than anybody waits."""
+
+LONGEST_S = 1e12
+"""Seconds; what asks for more asks for ever."""
 
 
 def _never() -> float:
@@ -134,16 +142,17 @@ class Pace:
             self._passed.append(now)
             self._forget(now)
 
-    def told_to_slow_down(self, retry_after_s: float | None, now: float, sent_at: float | None = None) -> None:
+    def told_to_slow_down(self, retry_after_s: float | None, now: float, sent_at: float | None = None) -> bool:
         """The gateway refused a request because there were too many: everybody pauses, and goes on more slowly.
 
         `retry_after_s`: what it asked for, None if nothing. `sent_at`: when the refused request went out. One that went
-        out before the last refusal was known says nothing new about the rate; its pause is kept all the same.
+        out before the last refusal was known says nothing new about the rate; its pause is kept all the same. True for
+        one that does.
         """
         with self._changed:
             if now < self._paused_until or (sent_at is not None and sent_at < self._learned_at):
                 self._pause(now, retry_after_s or 0.0)
-                return
+                return False
             self._refused_in_a_row += 1
             self._learned = self._lower_rate(now)
             self._growth = max(self._growth * GROWTH_KEPT, LEAST_GROWTH)
@@ -154,6 +163,7 @@ class Pace:
                 pause = max(retry_after_s, backed_off if self._refused_in_a_row > 1 else 0.0)
             self._learned_at = now
             self._pause(now, pause * (1.0 + JITTER * self._jitter()))
+            return True
 
     def lost(self, now: float, sent_at: float) -> None:
         """A request got lost on its way: everybody pauses, twice as long each time until one goes through again.
@@ -230,17 +240,18 @@ def retry_after_s(headers: Headers, wall: float) -> float | None:
     one, so that a clock that is wrong on either side does no harm; else to `wall`.
     """
     value = (header(headers, "Retry-After") or "").strip()
-    if re.fullmatch(r"\d{1,18}(\.\d*)?", value, re.ASCII):
-        return float(value)
-    until = _timestamp(value)
+    if re.fullmatch(r"\d+(\.\d*)?", value, re.ASCII):
+        return min(float(value[:MOST_DIGITS]), LONGEST_S)
+    until = timestamp_of(value)
     if until is None:
         return None
-    sent = _timestamp(header(headers, "Date") or "")
+    sent = timestamp_of(header(headers, "Date") or "")
     return max(0.0, until - (wall if sent is None else sent))
 
 
-def _timestamp(date: str) -> float | None:
+def timestamp_of(date: str) -> float | None:
+    """The moment that a Date or Retry-After header names, in seconds since the epoch; None if it names none."""
     try:
         return parsedate_to_datetime(date).timestamp()
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, IndexError, OSError):  # whatever it makes of what is no date
         return None

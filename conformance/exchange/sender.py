@@ -6,8 +6,9 @@ Cases of the kind BURST that follow each other in a group go out at once: each o
 of its own, which waits when its connection stands until all the others' do. Loopback puts them a few tenths of a
 millisecond apart, and each is on its way before any is answered.
 
-Sent again is only what surely did nothing: a request that was told to wait (429, or 503 with Retry-After), and over a
-network one that never left (no connection) or that only reads (account-details). Never one that may have been received:
+Sent again is only what surely did nothing: a request that was told to wait (429, or 503 with Retry-After), over a
+network one that never left (no connection), and one that only reads (account-details) where a network lost it or a
+connection was closed that had been used before. Never one that may have been received:
 it may have been a payment. Each is another attempt at the same case. What may be accepted is counted by an `Allowance`,
 before anything goes out.
 """
@@ -31,10 +32,10 @@ from conformance.errors import EnvironmentFailure
 from conformance.exchange.allowance import Allowance, is_refused
 from conformance.exchange.connection import Connection, KeepAlive, Unanswered
 from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
-from conformance.exchange.pacing import Pace, retry_after_s
+from conformance.exchange.pacing import MAX_PAUSE_S, Pace, retry_after_s
 from conformance.exchange.trust import trusting
 from conformance.journal import Journal
-from conformance.traffic import Case, Exchange, Kind, Response
+from conformance.traffic import CLOSED_ON_REUSE, Case, Exchange, Kind, Response
 
 CONCURRENCY = 16
 """Groups under way at once. Measured on 2 cores, journal included: a server that answers at once (uvicorn in a process
@@ -51,9 +52,18 @@ MAX_LOST = 3
 TOO_MANY_REQUESTS = 429
 UNAVAILABLE = 503
 
+LONGEST_WAIT_S = MAX_PAUSE_S + 1.0
+"""Whoever asks for a longer wait is not waited for: a Retry-After that is a date may come out a second too long."""
 
-def _ignore(_case: Case, _exchange: Exchange) -> None:
-    """What is done about an exchange if nobody wants to know."""
+MOST_TOLD_S = 100 * 365 * 86_400.0
+"""What is longer is not told in days."""
+
+WORTH_TELLING_S = 5.0
+"""A wait for so long is told, or the run would seem to hang."""
+
+
+def _ignore(*_: object) -> None:
+    """What is done about an exchange or a pause if nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,7 @@ class Manners:
 
     `over_network`: whether a network lies between, so that a request that got lost is not the gateway's doing.
     `recorded_first`: a request stands in the file before its first byte goes out, so that whoever goes on with a run
-    that was killed cannot send it again; it costs a millisecond.
+    that was killed cannot send it again; it costs a millisecond. `keep_alive`: whether connections are used again.
     """
 
     concurrency: int = CONCURRENCY
@@ -70,6 +80,7 @@ class Manners:
     connect_timeout_s: float = CONNECT_TIMEOUT_S
     over_network: bool = False
     recorded_first: bool = False
+    keep_alive: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +103,8 @@ class Sender:
     """Sends cases and records what becomes of each attempt.
 
     `ca_file`: certificates to trust beside the usual ones. `on_exchange` is called after every attempt, by the thread
-    that made it; what it is given is not redacted. A case that `allowance` has no room for is left out, and so are
+    that made it; what it is given is not redacted. `on_pause` is told the seconds for which the gateway asks to be left
+    alone, if they are many. A case that `allowance` has no room for is left out, and so are
     those of its group that build on it.
     """
 
@@ -104,6 +116,7 @@ class Sender:
         timeout_s: float = ANSWER_TIMEOUT_S,
         on_exchange: Callable[[Case, Exchange], None] = _ignore,
         *,
+        on_pause: Callable[[float], None] = _ignore,
         ca_file: Path | None = None,
         allowance: Allowance | None = None,
         manners: Manners | None = None,
@@ -113,7 +126,11 @@ class Sender:
         self._manners = manners or Manners(concurrency, timeout_s)
         self._ca_file = ca_file
         self._on_exchange = on_exchange
+        self._on_pause = on_pause
         self._allowance = allowance or Allowance()
+        self._keep_alive = KeepAlive(
+            trusted=self._manners.keep_alive
+        )  # what one sending has learned of the gateway holds for the next
         self._error: BaseException | None = None
 
     def send(self, groups: Sequence[Sequence[Case]]) -> None:
@@ -127,7 +144,7 @@ class Sender:
         secure = any(_is_https(case) for group in groups for case in group)
         tls = trusting(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         manners = self._manners
-        connected = partial(Connection, manners.timeout_s, KeepAlive(), tls, manners.connect_timeout_s)
+        connected = partial(Connection, manners.timeout_s, self._keep_alive, tls, manners.connect_timeout_s)
 
         def work(done: threading.Event) -> None:
             try:
@@ -268,8 +285,6 @@ class Sender:
             answered_at = time.monotonic()
             response = answer.response
             self._journal.answered(number, response, answered_at)
-            if answer.remark is not None:
-                self._journal.note("undecodable", {"exchange": number, "remark": answer.remark})
         exchange = Exchange(number, case.id, attempt, case.request, at, wall, response, failure, answered_at)
         return _Attempt(exchange, never_left)
 
@@ -278,6 +293,8 @@ class Sender:
         exchange = attempted.exchange
         if exchange.response is not None:
             return self._told_to_wait(exchange.response, exchange)
+        if exchange.failure == CLOSED_ON_REUSE and _only_reads(case):
+            return exchange.attempt < MAX_LOST
         if not self._manners.over_network or not (attempted.never_left or _only_reads(case)):
             return False
         self._pace.lost(exchange.answered_at or exchange.sent_at, exchange.sent_at)
@@ -294,7 +311,11 @@ class Sender:
         if response.status in (TOO_MANY_REQUESTS, UNAVAILABLE):
             asked = retry_after_s(response.headers, time.time())
             if response.status == TOO_MANY_REQUESTS or asked is not None:
-                self._pace.told_to_slow_down(asked, now, exchange.sent_at)
+                if asked is not None and asked > LONGEST_WAIT_S:
+                    raise asked_to_stay_away(response.status, asked)
+                news = self._pace.told_to_slow_down(asked, now, exchange.sent_at)
+                if news and asked is not None and asked >= WORTH_TELLING_S:
+                    self._on_pause(asked)
                 if self._pace.refused_in_a_row >= MAX_ATTEMPTS:
                     raise EnvironmentFailure(
                         f"the gateway refused {MAX_ATTEMPTS} requests in a row as too many ({response.status}), "
@@ -304,6 +325,23 @@ class Sender:
                 return True
         self._pace.went_through(now)
         return False
+
+
+def asked_to_stay_away(status: int, seconds: float) -> EnvironmentFailure:
+    """What is said of a gateway that asks for a longer wait than a run allows."""
+    return EnvironmentFailure(
+        f"the gateway asks to be left alone for {in_words(seconds)} ({status} with Retry-After); a run waits for "
+        f"{MAX_PAUSE_S:g} s at most",
+        "is it down for maintenance, or the account's quota used up? `run --resume` goes on with a run that was begun",
+    )
+
+
+def in_words(seconds: float) -> str:
+    """A time to wait, rounded to what one would say."""
+    for unit, length in (("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}" if seconds < MOST_TOLD_S else "a hundred years or more"
+    return f"{seconds:.0f} seconds"
 
 
 def _only_reads(case: Case) -> bool:

@@ -2,6 +2,7 @@
 
     opened      one way to an origin, direct or through a proxy; it connects when the first request comes
     OnePiece    a stream that sends the head and the body of a request together
+    has_begun_to_answer     whether a byte came since the last request
 
 It is httpcore and not httpx, which stands on it: a sender has one connection for itself, and has no use for a pool that
 finds one for whoever asks. And threads that send side by side get in each other's way at each call of the operating
@@ -52,6 +53,8 @@ class OnePiece(httpcore.NetworkStream):
         self._limit_s = self._socket.gettimeout()
         self._written: list[bytes] = []
         self._write_limit_s: float | None = None
+        self.answering = False
+        """Whether something came in since something was last sent."""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has come in, at most `max_bytes`; b"" at the end."""
@@ -59,11 +62,13 @@ class OnePiece(httpcore.NetworkStream):
             self._send()
         try:
             self._limit(timeout)
-            return self._socket.recv(max_bytes)
+            received = self._socket.recv(max_bytes)
         except TimeoutError as error:
             raise httpcore.ReadTimeout(error) from error
         except OSError as error:
             raise httpcore.ReadError(error) from error
+        self.answering = self.answering or bool(received)
+        return received
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Keeps `buffer` until an answer is read."""
@@ -87,6 +92,7 @@ class OnePiece(httpcore.NetworkStream):
     def _send(self) -> None:
         together = b"".join(self._written)
         self._written.clear()
+        self.answering = False
         try:
             self._limit(self._write_limit_s)
             self._socket.sendall(together)
@@ -100,6 +106,11 @@ class OnePiece(httpcore.NetworkStream):
         if seconds != self._limit_s:
             self._socket.settimeout(seconds)
             self._limit_s = seconds
+
+
+def has_begun_to_answer(stream: httpcore.NetworkStream | None) -> bool:
+    """Whether an answer to the last request began; of a stream by TLS, which does not tell, that is not known."""
+    return isinstance(stream, OnePiece) and stream.answering
 
 
 class _Backend(httpcore.SyncBackend):

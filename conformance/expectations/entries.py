@@ -7,7 +7,7 @@ Expectations    all of a file, with the digest that names this edition of it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Self
 
@@ -78,6 +78,11 @@ class Expectations:
             return cls()
         entries = (Expectation.of(number, each) for number, each in enumerate(recorded["entries"], start=1))
         return cls(tuple(entries), recorded["file"], recorded["digest"])
+
+    def read_strictly(self) -> Expectations:
+        """As a strict run reads them: there a broken SHOULD, which an entry lists as a WARN, is a FAIL."""
+        entries = (replace(each, verdict="FAIL") if each.verdict == "WARN" else each for each in self.entries)
+        return replace(self, entries=tuple(entries))
 
     def recorded(self) -> dict[str, Any] | None:
         """Itself as the journal keeps it, so that it can be judged by later; None if there is no file."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from conformance.callbacks.ledger import Ledger, Settled
 from conformance.contract.words import is_of_contract
-from conformance.errors import EnvironmentFailure
+from conformance.errors import EnvironmentFailure, UsageError
 from conformance.exchange import Allowance, Sender
 from conformance.gateway_under_test.corpus import Group
 from conformance.gateway_under_test.heartbeat import watched
@@ -26,6 +26,7 @@ from conformance.gateway_under_test.listening import LATE_S, Listening
 from conformance.gateway_under_test.plan import Plan, seed_for
 from conformance.gateway_under_test.preflight import examine, over_network, way_back
 from conformance.gateway_under_test.progress import Progress, Silent
+from conformance.gateway_under_test.reaching import ASKED_TO_WAIT, Probe
 from conformance.gateway_under_test.resuming import PLANNED, Rest, check_targets, last_sign
 from conformance.gateway_under_test.rig import Rig, rigged
 from conformance.gateway_under_test.samples import check_samples
@@ -38,7 +39,7 @@ from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Case
 
-JOURNAL = "journal.sqlite"
+JOURNAL, REPORT_JSON = "journal.sqlite", "report.json"
 
 
 def run(
@@ -51,18 +52,22 @@ def run(
 
     `planned` makes the plan, from the settings and the gateway's base URL.
     Raises UsageError and EnvironmentFailure for what keeps a run from beginning (an address that is taken, a report
-    directory that cannot be written). What is wrong with the gateway's surroundings (unreachable, credential refused,
-    callback path not proven, nothing but 429) is a note in the journal, so that the reports can tell.
+    directory that cannot be written). So does what is wrong with the set-up (gateway not reached, credential refused,
+    callback path not proven) where the report directory holds an earlier run, which is left as it is. Else that is a
+    note in the journal, so that the reports can tell, as is whatever ends the run later (nothing but 429).
     """
     progress = progress or Silent()
     progress.phase("prepare")
     path = settings.report_dir / JOURNAL
-    with (
-        rigged(settings, behaviour) as rig,
-        Journal.create(path, _recorded(settings, rig), redaction_of(settings, rig)) as journal,
-        _to_its_end(rig, journal),
-    ):
-        _campaign(_Stage(settings, rig, journal, progress), planned)
+    with rigged(settings, behaviour) as rig:
+        examined = _examined(settings, rig, progress)
+        if (obstacle := _obstacle(examined)) is not None and _holds_a_run(path):
+            raise EnvironmentFailure(obstacle.message, f"{obstacle.hint}; {settings.report_dir} keeps the run before")
+        with (
+            Journal.create(path, _recorded(settings, rig), redaction_of(settings, rig)) as journal,
+            _to_its_end(rig, journal),
+        ):
+            _campaign(_Stage(settings, rig, journal, progress), planned, examined)
     return path
 
 
@@ -85,19 +90,23 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
             targets,
             {product: redaction.text(rig.paths.target(product)) for product in settings.products},
         )
+        examined = _examined(settings, rig, progress)
+        if (obstacle := _obstacle(examined)) is not None:
+            raise obstacle  # the journal is left as it is, for the next time
         with Journal.reopened(path, redaction) as journal:
             # Read once the journal is locked: what it holds now is what there is.
             rest, since = Rest.of(read_journal(path), settings, rig.gateway), last_sign(read_journal(path))
             journal.note(RESUMED, {"silent_since": since, "until": journal.time_of(time.monotonic())})
             with _to_its_end(rig, journal):
-                _rest_of_campaign(_Stage(settings, rig, journal, progress), rest)
+                _rest_of_campaign(_Stage(settings, rig, journal, progress), rest, examined)
     return path
 
 
 @contextmanager
 def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
-    """Notes how it ended, whatever cuts it off."""
+    """Notes how it ended, whatever cuts it off, and what came to the receiver that is no request."""
     begun = time.monotonic()
+    rig.note_unread_in(journal)
     try:
         yield
     except KeyboardInterrupt:
@@ -136,23 +145,25 @@ class _Stage:
     progress: Progress
 
 
-def _campaign(stage: _Stage, planned: Callable[[Settings, str], Plan]) -> None:
-    journal = stage.journal
+def _campaign(stage: _Stage, planned: Callable[[Settings, str], Plan], examined: Sequence[Probe]) -> None:
+    settings, gateway, journal = stage.settings, stage.rig.gateway, stage.journal
     journal.note("samples", {"passed": check_samples()})
-    if not _proven(stage.settings, stage.rig, journal, stage.progress):
-        return
+    _note_examined(journal, examined)
+    if (obstacle := _obstacle(examined)) is not None:
+        raise obstacle
     # Another plan need not follow the seed, so that nothing can be planned anew by it.
-    anew = stage.settings.network_there and planned == Plan.of
+    anew = planned == Plan.of
+    likely = anew and settings.network_there
     with _listening(stage) as (hearing, sender, not_planned):
-        groups = _send(planned(stage.settings, stage.rig.gateway), not_planned, journal, hearing, sender, keep=anew)
-        if anew:
-            send_anew(stage.settings, stage.rig.gateway, journal, hearing, sender, groups)
+        groups = _send(planned(settings, gateway), not_planned, journal, hearing, sender, keep=likely)
+        if anew and hearing.unanswered:
+            # Where it is hardly ever needed, the plan was not kept: it is made once more.
+            send_anew(settings, gateway, journal, hearing, sender, groups or _groups(Plan.of(settings, gateway)))
 
 
-def _rest_of_campaign(stage: _Stage, rest: Rest) -> None:
+def _rest_of_campaign(stage: _Stage, rest: Rest, examined: Sequence[Probe]) -> None:
     settings, journal = stage.settings, stage.journal
-    if not _proven(settings, stage.rig, journal, stage.progress):
-        return
+    _note_examined(journal, examined)
     with _listening(stage, rest.count_against) as (hearing, sender, _):
         hearing.unanswered.update(rest.cut_off)
         hearing.expect(len(rest.plan.cases))
@@ -181,6 +192,7 @@ def _listening(
             journal.note("way-back", _way_back(settings, rig, doubted))
         if hearing.strays.left_out:
             journal.note("strays", {"left_out": hearing.strays.left_out})
+        rig.receiver.tell_unfinished()
         journal.note("settled", {"at": journal.time_of(time.monotonic()), **_described(settled)})
         if budget and not early.was_well:
             _look_into_failures(settings, journal, hearing, sender, budget)
@@ -237,7 +249,11 @@ def _send(  # noqa: PLR0913 - all that a sending needs
     hearing.expect(len(plan.cases))
     hearing.progress.phase("send", f"{len(plan.cases)} cases")
     _send_all(plan, sender)
-    return (*plan.alone, *plan.groups, *plan.last) if keep else ()
+    return _groups(plan) if keep else ()
+
+
+def _groups(plan: Plan) -> tuple[Group, ...]:
+    return (*plan.alone, *plan.groups, *plan.last)
 
 
 def _send_all(plan: Plan, sender: Sender) -> None:
@@ -271,9 +287,34 @@ def _look_into_failures(settings: Settings, journal: Journal, hearing: Listening
         hearing.ledger.wait()  # what is still on its way would find nobody
 
 
-def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) -> bool:
+def _examined(settings: Settings, rig: Rig, progress: Progress) -> Sequence[Probe]:
+    """The probes of the set-up; the last one failed, if any did."""
     progress.phase("preflight", rig.gateway)
+    probes = []
     for probe in examine(settings, rig):
+        probes.append(probe)
+        if probe.name == ASKED_TO_WAIT:
+            progress.remark(probe.detail)
+    return tuple(probes)
+
+
+def _obstacle(examined: Sequence[Probe]) -> EnvironmentFailure | None:
+    """What keeps the run from being held, if anything does."""
+    return next((EnvironmentFailure(probe.detail, probe.hint) for probe in examined if not probe.ok), None)
+
+
+def _holds_a_run(journal: Path) -> bool:
+    """Whether there are results that would be lost; not those of a run that did not begin either."""
+    if not journal.exists():
+        return (journal.parent / REPORT_JSON).exists()
+    try:
+        return len(read_journal(journal).cases) > 0
+    except UsageError:  # it is of another version, or damaged: nobody knows what it would tell
+        return True
+
+
+def _note_examined(journal: Journal, examined: Sequence[Probe]) -> None:
+    for probe in examined:
         journal.note(
             "preflight",
             {
@@ -284,10 +325,6 @@ def _proven(settings: Settings, rig: Rig, journal: Journal, progress: Progress) 
                 "warning": probe.warning,
             },
         )
-        if not probe.ok:
-            journal.note("obstacle", {"message": probe.detail, "hint": probe.hint})
-            return False
-    return True
 
 
 def _doubted(settings: Settings, ledger: Ledger) -> Collection[str]:

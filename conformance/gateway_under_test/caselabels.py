@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from conformance.checks.refusals import BODY_ASPECTS, BROKEN_ASPECTS
+from conformance.checks.refusals import BROKEN_ASPECTS, MALFORMED_ASPECTS
 from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.errors import UsageError
@@ -152,8 +152,10 @@ def _repeat(step: Step, earlier: Step | None) -> Iterator[str]:
     if earlier is None or earlier.command != step.command:
         yield "has no request of its command before it, which it could repeat"
         return
-    if step.aspect in ("equal", "window", "after-refusal", "after-rejection") and earlier.body != step.body:
+    if step.aspect in ("equal", "window", "after-refusal") and earlier.body != step.body:
         yield "has another body than the request before it"
+    if step.aspect == "after-rejection" and not earlier.body.startswith(step.body):
+        yield "has another payload than the request before it"
     if step.aspect in ("equal", "window") and (step.aspect == "window") != bool(COMMANDS[step.command or ""].window_s):
         yield f"does not go with {step.command}"
     if step.aspect == "after-refusal" and earlier.kind is not Kind.CREDENTIAL:
@@ -214,8 +216,8 @@ def _broken(step: Step, _: Step | None) -> Iterator[str]:
 def _malformed(step: Step, _: Step | None) -> Iterator[str]:
     yield from _addressed(step)
     declared = _content_type(step)
-    if step.aspect not in BODY_ASPECTS.values():
-        yield f"is none of {', '.join(BODY_ASPECTS.values())}"
+    if step.aspect not in MALFORMED_ASPECTS:
+        yield f"is none of {', '.join(sorted(MALFORMED_ASPECTS))}"
     elif step.aspect == "absent-content-type":
         if declared is not None:
             yield f"is declared as {declared}"

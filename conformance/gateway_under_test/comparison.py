@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from conformance.checks.patterns import ENOUGH
+from conformance.checks.chance import ERROR_RATE, ERROR_RATE_OF_A_ROW, above, split
+
+# Where chance would show it less often than this, it is worth some requests to find out whether it is the payload.
+HUNCH = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,17 @@ class Comparison:
     ill: Tally
     well: Tally
 
-    @property
-    def depends(self) -> bool:
-        """Whether it is the payload."""
-        return self.ill.always and self.well.of > 1 and not self.well.short
+    def suggests(self, run: Tally) -> bool:
+        """Whether it may be the payload: it fell short each time, the plain one never. `run`: how often in the run."""
+        return self.well.of > 1 and self._chance(run) <= HUNCH
+
+    def shows(self, run: Tally) -> bool:
+        """Whether it is the payload, beyond what chance would show; also where the plain one could not be told."""
+        return self._chance(run) <= ERROR_RATE
+
+    def _chance(self, run: Tally) -> float:
+        apart = self.ill.always and not self.well.short
+        return split(self.ill.of, self.well.of, run.short, run.of) if apart else 1.0
 
     @property
     def told(self) -> bool:
@@ -59,14 +69,19 @@ class Comparison:
         """In words, what it has to do with the payload where it is seen now and then; no more than was seen."""
         if self.well.short:
             return ", whatever the payload"
-        if self.ill.short >= ENOUGH:
-            return ", with such a payload"
-        return "" if self.ill.short else ", not seen again"
+        both = self.ill + self.well
+        more = above(self.ill.short, self.ill.of, both.short, both.of) <= ERROR_RATE_OF_A_ROW if both.of else False
+        return ", with such a payload" if more else ""
 
     @property
     def in_words(self) -> str:
-        """With the numbers."""
-        return f"sent again, the failing payload {self.ill}, a plain one {self.well}"
+        """With the numbers; of what could not be told nothing is said."""
+        told = [
+            f"{name} {tally}"
+            for name, tally in (("the failing payload", self.ill), ("a plain one", self.well))
+            if tally.of
+        ]
+        return f"sent again, {', '.join(told)}" if told else "sent again, nothing could be told"
 
 
 NOTHING = Comparison(Tally(0, 0), Tally(0, 0))

@@ -33,7 +33,7 @@ ORDER = "FPPFFP"
 # where similar requests have to be kept apart, with an amount next to its own.
 EXACTLY = "GGG"
 # In a row, so that every nth shows as such: three times what one of them needs at the rate that the run had, and some.
-ROW_FACTOR, ROW_SPARE = 3.3, 2
+ROW_FACTOR, ROW_SPARE = 3.5, 2
 SHORTEST_ROW, LONGEST_ROW = 8, 70
 # Simpler payloads of one inquiry that are sent at once.
 MOST_AT_ONCE = 32
@@ -79,6 +79,7 @@ class Inquiry:
     learned: Learned
     needs_notifications: bool = False
     _count: int = field(default=0)
+    _sent: int = field(default=0)
 
     def inquire(self) -> Generator[Batch, Outcomes, list[Cause]]:
         """Ask until it is told, or nothing more can be asked; the causes."""
@@ -86,16 +87,18 @@ class Inquiry:
         other_cause: Cause | None = None
         while suspects and len(found) < MOST_CAUSES:
             suspect, *others = suspects
+            sent = self._sent
             plain, comparison = yield from self._compared(suspect)
             if plain is None or comparison is None:
                 suspects = others
-            elif comparison.depends:
+            elif comparison.suggests(self.observed):
                 found.append((yield from self._shrunk(suspect, plain, comparison)))
                 suspects = yield from self._unexplained(others, plain, found)
             else:
                 told = {case for each in found for case in each.cases}
                 left = tuple(case.id for case in self.failing if case.id not in told)
-                other_cause = yield from self._in_a_row(suspect, plain, comparison, left)
+                if self._sent > sent:  # else the budget was used up before
+                    other_cause = yield from self._in_a_row(suspect, plain, comparison, left)
                 break
         return [*(self._cause(each) for each in found), *([other_cause] if other_cause else [])]
 
@@ -134,7 +137,11 @@ class Inquiry:
                 told = yield from self._tallied(suspect, plain, EXACTLY)
                 ill = max(comparison.ill, told["G"], key=lambda tally: (tally.always, tally.short))
                 comparison = Comparison(ill, comparison.well)
-            if comparison.depends or not comparison.ill.always or 0 < comparison.well.short < comparison.well.of:
+            if (
+                comparison.suggests(self.observed)
+                or not comparison.ill.always
+                or 0 < comparison.well.short < comparison.well.of
+            ):
                 break
         return plain, comparison
 
@@ -150,6 +157,7 @@ class Inquiry:
             (letter, case) for letter in order if (case := self._case(sent[letter], sent[letter].members, kept[letter]))
         ]
         outcomes = yield Batch(tuple(case for _, case in cases), in_order=True)
+        self._sent += len(outcomes)
         return {letter: Tally.among(outcomes.get(case.id) for at, case in cases if at == letter) for letter in order}
 
     def _plain_ones(self, suspect: Specimen) -> Iterator[Specimen]:
@@ -180,15 +188,13 @@ class Inquiry:
 
     def _in_a_row(
         self, suspect: Specimen, plain: Specimen, comparison: Comparison, cases: tuple[str, ...]
-    ) -> Generator[Batch, Outcomes, Cause | None]:
+    ) -> Generator[Batch, Outcomes, Cause]:
         """Requests one after the other, failing payload and plain one in turn; a longer row if little shows."""
         so_far, row = comparison, list[bool]()
-        if not comparison.told:
-            return None
-        if not comparison.well.of:
-            words = f"sent again, the failing payload {comparison.ill}; there was no plain one to compare it with"
-            return Cause(self.requirement, self.command, cases, Dependence.UNTOLD, words)
-        if not (comparison.ill.always and comparison.well.always):
+        if so_far.shows(self.observed):
+            words = f"depends on the payload: {so_far.in_words}; {self.observed} in the run"
+            return Cause(self.requirement, self.command, cases, Dependence.PAYLOAD, words)
+        if not (so_far.ill.always and so_far.well.always):
             rate = self.observed.short / max(1, self.observed.of)
             row, so_far = yield from self._row(suspect, plain, so_far, max(1 / rate, self.learned.period))
             if 0 < sum(row) < ENOUGH and period(row, expected=self.learned.period) is None:
@@ -205,6 +211,7 @@ class Inquiry:
         turns = [("F", suspect) if turn == "F" else ("P", plain) for turn in islice(cycle("FFPP"), length)]
         cases = [(letter, case) for letter, sent in turns if (case := self._case(sent, sent.members, ()))]
         outcomes = yield Batch(tuple(case for _, case in cases), in_order=True)
+        self._sent += len(outcomes)
         told = [(letter, outcome) for letter, case in cases if (outcome := outcomes.get(case.id)) is not None]
         ill = so_far.ill + Tally.among(outcome for letter, outcome in told if letter == "F")
         well = so_far.well + Tally.among(outcome for letter, outcome in told if letter == "P")
@@ -213,6 +220,8 @@ class Inquiry:
     def _told_of_row(self, row: Sequence[bool], comparison: Comparison, suspect: Specimen) -> tuple[Dependence, str]:
         step = period(row, expected=self.learned.period)
         in_the_run = f"{self.observed} in the run"
+        if comparison.shows(self.observed):
+            return Dependence.PAYLOAD, f"depends on the payload: {comparison.in_words}; {in_the_run}"
         if step is not None:
             self.learned.period = max(self.learned.period, step)
             return (
@@ -225,7 +234,9 @@ class Inquiry:
                 return Dependence.FROM_NTH, f"{since}; {comparison.in_words}"
             whatever = "whatever the payload" if suspect.label.kind is Kind.VALID else "with such payloads"
             return Dependence.ALWAYS, f"always, {whatever}: {comparison.in_words}; {in_the_run}"
-        return Dependence.NOW_AND_THEN, f"now and then{comparison.whatever}: {comparison.in_words}; {in_the_run}"
+        if not comparison.told and self.observed.always:
+            return Dependence.UNTOLD, comparison.in_words
+        return Dependence.INTERMITTENT, f"intermittent{comparison.whatever}: {in_the_run}; {comparison.in_words}"
 
     # --- The payload
 
@@ -292,10 +303,12 @@ class Inquiry:
         both = Comparison(found.comparison.ill + found.confirmed.ill, found.comparison.well + found.confirmed.well)
         searched = "" if found.finished else "; the budget was used up before the simplest was found"
         numbers = f"{both.in_words}; {self.observed} in the run{searched}"
-        if found.confirmed.told and not found.confirmed.depends:
-            kind, words = Dependence.NOW_AND_THEN, f"now and then, more often with such a payload: {numbers}"
-        else:
+        if both.shows(self.observed):
             kind, words = Dependence.PAYLOAD, f"depends on the payload: {numbers}"
+        elif both.ill.always and not both.well.short:
+            kind, words = Dependence.UNTOLD, f"maybe the payload: {numbers}"
+        else:
+            kind, words = Dependence.INTERMITTENT, f"intermittent{both.whatever}: {numbers}"
         sent = members_of(found.case.request.body) or {}
         differs = {name: sent.get(name) for name in found.differs}
         cases = tuple(found.cases)

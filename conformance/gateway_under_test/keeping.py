@@ -82,8 +82,12 @@ def kept_files(record: Record, judged: Judged) -> Iterator[CaseFile]:
     for verdict in judged.verdicts:
         if verdict.verdict not in (Verdict.FAIL, Verdict.KNOWN):
             continue
-        failing = [f for f in verdict.findings if f.case in cases and not f.case.startswith(FROM_FILES)]
-        shown = [(_simplest(finding, cases), finding) for finding in failing]
+        shown = [
+            (_simplest(alike, cases), alike)
+            for finding in verdict.findings
+            for alike in _each(finding)
+            if alike.case in cases and not alike.case.startswith(FROM_FILES)
+        ]
         any_will_do = True
         for case, finding in sorted(shown, key=lambda pair: (pair[1].minimal is None, len(pair[0].request.body))):
             find = Find(verdict.requirement.id, finding.message, str(record.settings["started_at"])[:10], __version__)
@@ -91,6 +95,13 @@ def kept_files(record: Record, judged: Judged) -> Iterator[CaseFile]:
                 with suppress(UsageError):
                     yield as_file(case, f"Found {find.requirement}: {verdict.requirement.title}", record, find)
                     any_will_do = False
+
+
+def _each(finding: Finding) -> Iterator[Finding]:
+    """The finding, and those that it stands for; only itself where the simplest request of all is known."""
+    yield finding
+    for case in () if finding.minimal else finding.others:
+        yield replace(finding, case=case)
 
 
 def _simplest(finding: Finding, cases: Mapping[str, Case]) -> Case:

@@ -92,9 +92,11 @@ class Limits:
         """At which a run sends; the same seed gives the same jitter. `held_until`: as `Pace` has it."""
         return Pace(self.rate_per_s, held_until=held_until, jitter=Random(f"jitter {seed}").random)
 
-    def manners(self, *, over_network: bool, recorded_first: bool) -> Manners:
+    def manners(self, *, over_network: bool, recorded_first: bool, keep_alive: bool) -> Manners:
         """How a run sends."""
-        return Manners(self.concurrency, self.read_timeout_s, self.connect_timeout_s, over_network, recorded_first)
+        return Manners(
+            self.concurrency, self.read_timeout_s, self.connect_timeout_s, over_network, recorded_first, keep_alive
+        )
 
     def recorded(self) -> Mapping[str, Any]:
         """As the journal keeps them."""

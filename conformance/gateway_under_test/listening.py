@@ -13,10 +13,11 @@ from conformance.checks.evidence import Answer
 from conformance.checks.missing import NETWORK_HOLDS_S
 from conformance.checks.reading import as_over_a_network
 from conformance.errors import EnvironmentFailure
+from conformance.exchange.sender import in_words
 from conformance.gateway_under_test.progress import Progress
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Journal
-from conformance.traffic import Case, Exchange, Request
+from conformance.traffic import CLOSED_ON_REUSE, Case, Exchange, Request
 
 # Beyond the time that it may take, a notification is still awaited for so long: "late" says more than "missing".
 LATE_S = 2.0
@@ -80,7 +81,7 @@ class Listening:
             self._done += exchange.attempt == 1
             if answer.status is not None:
                 self.unanswered.discard(case.id)
-            elif self._over_network:
+            elif self._over_network or exchange.failure == CLOSED_ON_REUSE:
                 self.unanswered.add(case.id)
             self._silent_in_a_row = 0 if answer.status is not None else self._silent_in_a_row + 1
             silent = self._over_network and self._silent_in_a_row >= MOST_SILENT
@@ -93,6 +94,10 @@ class Listening:
                 f"{exchange.failure}",
                 "is the network up, and the gateway running?",
             )
+
+    def on_pause(self, seconds: float) -> None:
+        """The gateway asks for a wait; called by the sender's workers."""
+        self.progress.remark(f"the gateway asks to be left alone for {in_words(seconds)}")
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """A notification has come; called by the receiver's threads."""

@@ -1,74 +1,51 @@
 """Does the set-up work? Looked at before anything is judged, so that the gateway is not blamed for it.
 
-    examine     probe by probe: gateway reachable, credential accepted, callback path proven by a canary
+    examine     probe by probe: gateway reached, credential accepted, callback path proven by a canary
     way_back    the callback paths once more, after the run: where notifications are missing, somebody lost them
     over_network  how often a network loses what goes to the callbacks
     to_register what has to stand on the gateway's dashboard
-    client_of   the HTTP client that it is looked at with
-    Probe       the outcome of one, with a hint where it failed
+    client_of   the HTTP client that canaries are sent with
 
-Only account-details is called: it moves no money and sends no message.
+What is asked of the gateway moves no money and sends no message.
 """
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from urllib.parse import unquote, urlsplit
 
 import httpx
 
 from conformance.checks.reading import ANSWERED_BETWEEN
-from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure
 from conformance.exchange.trust import trusting
 from conformance.gateway_under_test.limits import is_loopback
+from conformance.gateway_under_test.reaching import (
+    ANSWER_TIMEOUT_S,
+    OWN_AUTHORITY,
+    TRIES_OVER_NETWORK,
+    UNTRUSTED,
+    Probe,
+    reached,
+)
 from conformance.gateway_under_test.rig import CANARY_HEADER, Rig
 from conformance.gateway_under_test.settings import Settings
-from conformance.generation.probes import authorization
 
-# How long the gateway may take to answer, and a canary to come back through tunnels and proxies. Generous: here a
-# false alarm costs a whole run.
-ANSWER_TIMEOUT_S = 15.0
+# How long a canary may take to come back through tunnels and proxies. Generous: here a false alarm costs a whole run.
 CANARY_TIMEOUT_S = 10.0
-UNAUTHORIZED = 401
 
-# A certificate that runs out sooner is about to stop a nightly run.
-FEW_DAYS = 14
-SECONDS_OF_A_DAY = 86_400
-# Answers carry whole seconds, and take a while; what differs more is a clock that nobody sets.
-CLOCKS_DIFFER_S = 60.0
 # So many canaries go to each callback path after a run in which notifications are missing; over a network enough that
 # none of them lost speaks for the network: of 8 notifications 4 missing are then no chance, of 50 it takes 8.
 CANARIES_AFTER = 3
 CANARIES_OVER_NETWORK = 200
 CANARIES_AT_ONCE = 16
-# A network that loses one in ten loses as many in a row once in a hundred thousand times.
-TRIES_OVER_NETWORK = 5
 # What has not gone out by then does not: fewer canaries say less, and nothing wrong.
 CANARIES_WITHIN_S = 60.0
 DEFAULT_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """One thing that must work. `target`: for a canary, path and query at which it arrived.
-
-    `warning`: it works, and yet a person should look at it. `may_be_chance`: what failed may go well the next time.
-    """
-
-    name: str
-    ok: bool
-    detail: str
-    hint: str | None = None
-    target: str | None = None
-    warning: bool = False
-    may_be_chance: bool = False
 
 
 # Everything else would work, and every notification would seem to be missing.
@@ -83,7 +60,7 @@ NOWHERE_TO_NOTIFY = Probe(
 def examine(settings: Settings, rig: Rig) -> Iterator[Probe]:
     """Probe after probe; the next one is made only if the one before it went well."""
     with client_of(settings, rig) as client:
-        for probe in _gateway(settings, rig, client):
+        for probe in reached(settings, rig.gateway):
             yield probe
             if not probe.ok:
                 return
@@ -131,76 +108,6 @@ def client_of(settings: Settings, rig: Rig, limits: httpx.Limits = DEFAULT_LIMIT
             f"the proxy that the environment names cannot be used: {error}",
             hint="http:// and https:// will do in HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY names exceptions",
         ) from error
-
-
-def _gateway(settings: Settings, rig: Rig, client: httpx.Client) -> Iterator[Probe]:
-    url = f"{rig.gateway.rstrip('/')}/{COMMANDS['account-details'].name}"
-    credential = authorization(settings.consumer_key, settings.consumer_secret)
-    headers = {"Authorization": credential, "Content-Type": "application/json"}
-    try:
-        answer = _got(client, url, headers, TRIES_OVER_NETWORK if settings.network_there else 1)
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        yield Probe(
-            "gateway reachable",
-            ok=False,
-            detail=f"gateway {rig.gateway} cannot be reached: {_in_words(error)}",
-            hint="is it running, and are host, port and scheme right?",
-        )
-        return
-    yield Probe("gateway reachable", ok=True, detail=f"{rig.gateway} answered {answer.status_code}")
-    yield from _certificate(answer)
-    yield from clock(answer, time.time())
-    if answer.status_code == UNAUTHORIZED:
-        yield Probe(
-            "credential accepted",
-            ok=False,
-            detail=f"gateway {rig.gateway} refused the credential with 401",
-            hint="check --consumer-key and --consumer-secret",
-        )
-        return
-    yield Probe("credential accepted", ok=True, detail=f"consumer key {settings.consumer_key}")
-
-
-def _got(client: httpx.Client, url: str, headers: Mapping[str, str], tries: int) -> httpx.Response:
-    """The answer to a GET, which may be tried again: it only reads."""
-    for _ in range(tries - 1):
-        with suppress(httpx.TransportError):
-            answer = client.get(url, headers=headers)
-            if answer.status_code not in ANSWERED_BETWEEN:
-                return answer
-    return client.get(url, headers=headers)
-
-
-def _certificate(answer: httpx.Response) -> Iterator[Probe]:
-    """How long the gateway's certificate is good for; nothing for one that is reached without TLS."""
-    stream = answer.extensions.get("network_stream")
-    tls = stream.get_extra_info("ssl_object") if stream is not None else None
-    certificate = tls.getpeercert() if tls is not None else None
-    if tls is not None and certificate:
-        days = int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) // SECONDS_OF_A_DAY)
-        yield Probe(
-            "certificate",
-            ok=True,
-            detail=f"{tls.version()}, its certificate is good for {days} days",
-            warning=days < FEW_DAYS,
-        )
-
-
-def clock(answer: httpx.Response, now: float) -> Iterator[Probe]:
-    """Whether both clocks agree: times in the journal are compared with what the gateway's people see in their logs."""
-    dated = answer.headers.get("Date")
-    try:
-        theirs = parsedate_to_datetime(dated).timestamp() if dated else None
-    except ValueError:
-        theirs = None
-    if theirs is not None and abs(theirs - now) > CLOCKS_DIFFER_S:
-        ahead = "ahead of" if theirs > now else "behind"
-        yield Probe(
-            "clock",
-            ok=True,
-            detail=f"the gateway's clock is {abs(theirs - now):.0f} s {ahead} this machine's",
-            warning=True,
-        )
 
 
 def to_register(rig: Rig, products: Sequence[str], *, whole: bool = False) -> Mapping[str, str]:
@@ -279,11 +186,12 @@ def _callback(product: str, rig: Rig, client: httpx.Client) -> Probe:
         answer = client.post(url, headers={CANARY_HEADER: token}, json={"canary": product})
         said = f"answered {answer.status_code}"
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        why = _in_words(error)
         return Probe(
             name,
             ok=False,
-            detail=f"callback URL {shown} does not lead back here: {_in_words(error)}",
-            hint=f"{listening}; does the tunnel or proxy forward to it?",
+            detail=f"callback URL {shown} does not lead back here: {why}",
+            hint=OWN_AUTHORITY if UNTRUSTED in why else f"{listening}; does the tunnel or proxy forward to it?",
             may_be_chance=True,
         )
     arrived = rig.intake.canary(token, CANARY_TIMEOUT_S if answer.is_success else 0.0)
@@ -291,7 +199,7 @@ def _callback(product: str, rig: Rig, client: httpx.Client) -> Probe:
         return Probe(
             name,
             ok=False,
-            detail=f"callback URL {shown} does not lead back here: it {said}, and nothing arrived",
+            detail=f"callback URL {shown} does not lead back here: it {said}, and {_nothing_arrived(rig)}",
             hint=f"{listening}; does the tunnel or proxy forward to it?",
             may_be_chance=answer.status_code in ANSWERED_BETWEEN,
         )
@@ -311,6 +219,11 @@ def _callback(product: str, rig: Rig, client: httpx.Client) -> Probe:
             hint="path and query must be kept on their way; does the tunnel or proxy rewrite them?",
         )
     return Probe(name, ok=True, detail=f"{shown} leads here", target=target)
+
+
+def _nothing_arrived(rig: Rig) -> str:
+    reasons = rig.intake.unread
+    return f"nothing arrived that could be read: {', '.join(reasons)}" if reasons else "nothing arrived"
 
 
 def _changed(target: str, registered: str) -> str | None:

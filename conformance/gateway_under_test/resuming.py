@@ -24,7 +24,7 @@ from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.recorded import sent_again
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Record
-from conformance.traffic import Case, Exchange
+from conformance.traffic import CLOSED_ON_REUSE, Case, Exchange
 
 # The kind of the note that says how a plan is sent.
 PLANNED = "planned"
@@ -114,7 +114,7 @@ def _is_cut_off(exchange: Exchange, settings: Settings) -> bool:
     """Whether an exchange shows nothing, and not by the gateway's doing."""
     if exchange.response is not None:
         return exchange.response.status == TOO_MANY_REQUESTS
-    return exchange.failure is None or settings.network_there
+    return exchange.failure in (None, CLOSED_ON_REUSE) or settings.network_there
 
 
 def last_sign(record: Record) -> float:

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from conformance.callbacks.asgi import AsgiReceiver
-from conformance.callbacks.receiver import CallbackPaths, OnArrival
+from conformance.callbacks.receiver import CallbackPaths, OnArrival, OnUnread, Unread
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import SuiteError
 from conformance.gateway_under_test.settings import Settings
+from conformance.journal import Journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.serving import serve_mock
@@ -41,6 +42,9 @@ class Intake:
         self._take: OnArrival | None = None
         self._early: list[tuple[str | None, Request, float, float]] = []
         self._early_bytes = 0
+        self._note: OnUnread | None = None
+        self._early_unread: list[Unread] = []
+        self._reasons: dict[str, None] = {}
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """What the receiver calls; what comes before the run is ready is kept for it."""
@@ -57,6 +61,28 @@ class Intake:
                     self._early.append((product, request, at, wall))
                 return
         self._take(product, request, at, wall)
+
+    def on_unread(self, unread: Unread) -> None:
+        """What the receiver calls with what is no request; what comes before the journal is kept for it."""
+        with self._changed:
+            self._reasons[unread.error] = None
+            if self._note is None:
+                self._early_unread.append(unread)  # the receiver tells of no more than `MOST_UNREAD`
+                return
+        self._note(unread)
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Why what came so far could not be read, each reason once."""
+        with self._changed:
+            return tuple(self._reasons)
+
+    def note_unread(self, note: OnUnread) -> None:
+        """From now on have `note` tell what is no request, beginning with what came before."""
+        with self._changed:
+            early, self._early_unread, self._note = self._early_unread, [], note
+        for unread in early:
+            note(unread)
 
     def hand_to(self, take: OnArrival) -> None:
         """From now on hand notifications to `take`, those that came before first."""
@@ -93,6 +119,12 @@ class Rig:
     callback_urls: dict[str, str]
     intake: Intake
 
+    def note_unread_in(self, journal: Journal) -> None:
+        """From now on have the journal tell what reaches the receiver and is no request."""
+        self.intake.note_unread(
+            lambda unread: journal.unreadable("receiver", unread.product, unread.error, unread.head)
+        )
+
 
 @contextmanager
 def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]:
@@ -117,6 +149,7 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
         paths.query,
         token=paths.token,
         tls=settings.callback_tls,
+        on_unread=intake.on_unread,
     )
     with receiver:
         urls = paths.callback_urls(public) if public else dict(receiver.urls)

@@ -42,10 +42,15 @@ def sending(
             journal,
             hearing.pace,
             on_exchange=hearing.on_exchange,
+            on_pause=hearing.on_pause,
             ca_file=settings.ca_file,
             allowance=allowance,
             # The built-in gateway ends with its run: what was under way then is nothing to the one that comes after it.
-            manners=bounds.manners(over_network=settings.network_there, recorded_first=settings.gateway is not None),
+            manners=bounds.manners(
+                over_network=settings.network_there,
+                recorded_first=settings.gateway is not None,
+                keep_alive=settings.replaceable or settings.network_there,
+            ),
         )
     finally:
         if bounds.any:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.checks.evidence import BALANCE
 from conformance.contract.history import Asked, Forecast, History, Outcome, Rule
-from conformance.contract.schemas import parse_json
 from conformance.gateway_under_test.corpus import NEGATIVE, Group, in_order
 from conformance.generation.payloads import WINDOW_MEMBERS
 from conformance.traffic import Case, Kind
@@ -52,9 +51,10 @@ UNAFFORDABLE = "999999999999"
 # The command by which the account pays: what a refusal for lack of funds is looked for with.
 PAYS_OUT = "mpesa-wallet"
 
-# How a request of a walk is spoilt, now and then, so that the gateway has to reject it: it is not declared as JSON.
-SPOILT, SPOILT_AS = "other-content-type", "text/plain"
-SPOILT_IN = 4  # one of so many steps
+# How a request is spoilt so that the gateway has to reject it: something stands behind the end of its JSON object. The
+# payload itself is whole, for a gateway that looks at it too soon. What a gateway may be lenient about would not do.
+SPOILT, SPOILT_BY, SPOILT_BREAKAGE = "not-json", b"}", "something behind the end"
+SPOILT_IN = 4  # one of so many steps of a walk
 
 
 def sequences(plan: CommandPlan) -> Iterator[Group]:
@@ -143,7 +143,7 @@ class _Steps:
 
     def ask(self, plan: CommandPlan, members: Members, *, spoilt: bool = False) -> Forecast:
         """The next step, labelled by what is forecast for it."""
-        body = _encoded(members)
+        body = _encoded(members) + (SPOILT_BY if spoilt else b"")
         forecast = self._history.forecast(_asked("", plan.command.name, body, lawful=not spoilt), 0.0)
         case = self._labelled(plan, body, forecast)
         self.cases.append(case)
@@ -157,8 +157,7 @@ class _Steps:
         first = self._first.get(plan.command.name)
         twin = first.id if first else None
         if forecast.rule is Rule.UNLAWFUL:
-            headers = plan.headers(content_type=SPOILT_AS)
-            return plan.case(Kind.MALFORMED, SPOILT, body, headers=headers, twin=twin or plan.reference)
+            return _spoilt(plan, body, twin or plan.reference)
         # Where no request of this run shows that none of an earlier run stands in the way, nothing can be concluded.
         unproven = plan.command.window_s is not None and twin is None
         if forecast.because is None or unproven:
@@ -171,6 +170,10 @@ class _Steps:
         return in_order(*self.cases)
 
 
+def _spoilt(plan: CommandPlan, body: bytes, twin: str | None) -> Case:
+    return plan.case(Kind.MALFORMED, SPOILT, body, keyword=SPOILT_BREAKAGE, twin=twin)
+
+
 def asked(case: Case) -> Asked:
     """A planned case as the model sees it; KeyError if it is of no command."""
     return _asked(case.id, case.command or "", case.request.body, lawful=case.kind not in NEGATIVE)
@@ -178,7 +181,7 @@ def asked(case: Case) -> Asked:
 
 def _asked(name: str, command: str, body: bytes, *, lawful: bool) -> Asked:
     try:
-        members = parse_json(body)
+        members, _ = json.JSONDecoder().raw_decode(body.decode())  # a spoilt one has more behind its end
     except ValueError:
         members = None
     phone, amount = (members.get(PHONE), members.get(AMOUNT)) if isinstance(members, dict) else (None, None)
@@ -308,10 +311,7 @@ def balance(plans: Sequence[CommandPlan]) -> Iterator[Group]:
     if account is None or not posting:
         return
     looks = [account.case(Kind.VALID, BALANCE)]
-    refused = []
-    for plan in posting:
-        headers = plan.headers(content_type=SPOILT_AS)
-        refused.append(plan.case(Kind.MALFORMED, SPOILT, _encoded(_cheap(plan)), headers=headers, twin=plan.reference))
+    refused = [_spoilt(plan, _encoded(_cheap(plan)) + SPOILT_BY, plan.reference) for plan in posting]
     looks.append(account.case(Kind.VALID, BALANCE, earlier=looks[-1].id))
     group = [looks[0], *refused, looks[1]]
     for plan in posting:

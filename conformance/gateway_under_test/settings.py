@@ -57,9 +57,10 @@ class Settings:
     and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
     beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go
     first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known
-    to fall short. `catalogue_url`: where reports link to. `looks_only`: nothing is sent but account-details.
+    to fall short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
+    nothing is sent but account-details.
     `over_network`: whether a network lies between, by which requests and notifications may be lost; None: as the URLs
-    say.
+    say. `recorded_cases`: what is sent is of an earlier run.
     Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called
     or without a limit to the money that may be moved, a product that does not exist, and numbers out of range.
     """
@@ -84,6 +85,7 @@ class Settings:
     cases: CaseFolder | None = None
     save_corpus: Path | None = None
     expectations: Expectations | None = None
+    strict: bool = False
     callback_token: str | None = field(default=None, repr=False)
     callback_tls: Tls | None = None
     ca_file: Path | None = None
@@ -92,6 +94,7 @@ class Settings:
     catalogue_url: str | None = None
     looks_only: bool = False
     over_network: bool | None = None
+    recorded_cases: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used, before anything is sent."""
@@ -156,6 +159,15 @@ class Settings:
     def bounds(self) -> Limits:
         """The limits that hold for the gateway at hand."""
         return self.limits.within(beyond=self.beyond)
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether what gets lost can be planned anew.
+
+        Nothing stands in for a case of a file, and of one that is lost on a connection that was used before nobody can
+        tell whether it was read. So each of them has a connection of its own, and an answer that is missing counts.
+        """
+        return self.corpus is None and self.cases is None and not self.recorded_cases
 
     @property
     def beyond(self) -> bool:
@@ -224,6 +236,7 @@ class Settings:
             "cases": str(self.cases.path) if self.cases else None,
             **self.bounds.recorded(),
             "expectations": self.expectations.recorded() if self.expectations else None,
+            "strict": self.strict,
         }
 
 

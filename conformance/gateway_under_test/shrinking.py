@@ -22,7 +22,6 @@ from conformance.checks import CHECKS
 from conformance.checks.evidence import Evidence
 from conformance.checks.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, held_by, is_follow_up
 from conformance.checks.notifications import CHECKS as ABOUT_NOTIFICATIONS
-from conformance.checks.patterns import Dependence
 from conformance.checks.watching import Observation, Watched, watch
 from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure, UsageError
@@ -240,7 +239,7 @@ def _wanting(settings: Settings, record: Record) -> list[RequirementVerdict]:
 
 def _wants_inquiry(verdict: RequirementVerdict) -> bool:
     """Whether a requirement fell short for a command, is not listed, and the run does not tell on what it depends."""
-    untold = verdict.pattern is not None and verdict.pattern.kind is Dependence.UNTOLD
+    untold = verdict.pattern is not None and verdict.pattern.open
     return untold and verdict.command is not None and verdict.unexpected
 
 

@@ -66,6 +66,7 @@ def stay(path: Path, settings: Settings, progress: Progress, for_s: float | None
 
             journal.note(LISTENED, {"silent_since": since, "until": journal.time_of(time.monotonic())})
             rig.intake.hand_to(on_arrival)
+            rig.note_unread_in(journal)
             progress.phase("listen", "until Ctrl-C" if for_s is None else f"for {for_s:g} s")
             until = None if for_s is None else time.monotonic() + for_s
             if until is not None:

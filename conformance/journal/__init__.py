@@ -16,7 +16,7 @@ from __future__ import annotations
 from conformance.journal.reader import Held, read_journal
 from conformance.journal.record import LISTENED, RESUMED, Record
 from conformance.journal.redaction import Redaction
-from conformance.journal.rows import Note
+from conformance.journal.rows import UNREADABLE, Note
 from conformance.journal.writer import Journal
 
-__all__ = ["LISTENED", "RESUMED", "Held", "Journal", "Note", "Record", "Redaction", "read_journal"]
+__all__ = ["LISTENED", "RESUMED", "UNREADABLE", "Held", "Journal", "Note", "Record", "Redaction", "read_journal"]

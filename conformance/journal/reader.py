@@ -13,14 +13,14 @@ import tempfile
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 from urllib.parse import quote
 
 from conformance.errors import UsageError
-from conformance.journal.record import Attempt, Record
-from conformance.journal.rows import attempt_of, case_of, exchange_of, message_of, note_of, notification_of
+from conformance.journal.record import UNDECODABLE, Attempt, Record
+from conformance.journal.rows import Note, attempt_of, case_of, exchange_of, message_of, note_of, notification_of
 from conformance.journal.tables import APPLICATION_ID, READABLE, VERSION
 from conformance.traffic import Case, Exchange
 
@@ -140,6 +140,7 @@ class _StoredRecord(Record):
 
     snapshot: _Snapshot = field(kw_only=True)
     which: tuple[int, str] = field(kw_only=True, default=(0, "[]"))
+    restored: Callable[[Exchange], Exchange] = field(kw_only=True)
 
     def attempts(self) -> Iterator[Attempt]:
         """As Record has it; UsageError, too, for a case that was never planned."""
@@ -150,7 +151,7 @@ class _StoredRecord(Record):
                 exchange, case = attempt_of(row)
                 if case is None:
                     raise ValueError(f"exchange {exchange.number} is of {exchange.case_id!r}, which was never planned")
-                yield case, exchange, exchange.number not in superseded
+                yield case, self.restored(exchange), exchange.number not in superseded
 
     def exchanges_numbered(self, numbers: Collection[int]) -> dict[int, tuple[Case | None, Exchange]]:
         """As Record has it."""
@@ -158,7 +159,7 @@ class _StoredRecord(Record):
             found = (
                 row for n in sorted(numbers) for row in self.snapshot.rows(f"{_ATTEMPTS} WHERE sent.number = ?", n)
             )
-            return {exchange.number: (case, exchange) for exchange, case in map(attempt_of, found)}
+            return {exchange.number: (case, self.restored(exchange)) for exchange, case in map(attempt_of, found)}
 
 
 def read_journal(path: Path, after: Held = _ALL, beside: Collection[str] = ()) -> Record:
@@ -178,16 +179,39 @@ def read_journal(path: Path, after: Held = _ALL, beside: Collection[str] = ()) -
     ((settings,),) = snapshot.rows("SELECT value FROM meta WHERE key = 'settings'")
     ids = json.dumps(list(beside))
     with snapshot.readable():
+        notes = tuple(Stored(snapshot, "notes", note_of, "true"))
+        restored = _restoring(notes)
         return _StoredRecord(
             settings=json.loads(settings),
             cases=Stored(snapshot, "cases", case_of, _WHICH.format(case="id"), after.cases, ids),
-            exchanges=Stored(snapshot, _EXCHANGES, exchange_of, _WHICH.format(case="case_id"), after.exchanges, ids),
+            exchanges=Stored(
+                snapshot,
+                _EXCHANGES,
+                lambda row: restored(exchange_of(row)),
+                _WHICH.format(case="case_id"),
+                after.exchanges,
+                ids,
+            ),
             notifications=Stored(snapshot, "notifications", notification_of, "number > ?", after.notifications),
-            notes=tuple(Stored(snapshot, "notes", note_of, "true")),
+            notes=notes,
             messages=Stored(snapshot, "messages", message_of, "true") if snapshot.version > 1 else (),
             snapshot=snapshot,
             which=(after.exchanges, ids),
+            restored=restored,
         )
+
+
+def _restoring(notes: Sequence[Note]) -> Callable[[Exchange], Exchange]:
+    """Gives an exchange back what the notes tell of its answer."""
+    remarks = {note.detail["exchange"]: note.detail["remark"] for note in notes if note.kind == UNDECODABLE}
+
+    def restored(exchange: Exchange) -> Exchange:
+        remark = remarks.get(exchange.number)
+        if remark is None or exchange.response is None:
+            return exchange
+        return replace(exchange, response=replace(exchange.response, undecodable=remark))
+
+    return restored
 
 
 def _opened(path: Path, until: ExitStack) -> sqlite3.Connection:

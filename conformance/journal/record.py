@@ -22,6 +22,9 @@ RESUMED, LISTENED = "resumed", "listened"
 """Kinds of notes with which another process begins to add to a journal; `silent_since` and `until` tell between which
 moments nobody was there."""
 
+UNDECODABLE = "undecodable"
+"""The kind of the note beside an answer whose body could not be decoded: `exchange`, its number, and `remark`, why."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -4,6 +4,8 @@
     .text  .data        text and bytes with every protected value replaced by a mark
     .headers            the same for headers; credentials become a number, so that different ones stay apart
     .value              the same for anything that JSON can say
+    .url                the same for a URL, in which any character may be escaped
+    .head               the same for the first bytes of a request that cannot be read as one
     tokens_of           what may be secret in the query of a URL
 
 What is guaranteed: no spelling that `spellings` and `within_base64` make of a protected value is left in what comes
@@ -21,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote_plus
 
-from conformance.traffic import Headers
+from conformance.traffic import Headers, plainly_escaped
 
 MINIMUM_LENGTH = 4
 """Shorter values are not searched for: every text would be full of them and the evidence shredded, while three
@@ -176,6 +178,20 @@ class Redaction:
                 changed.append((self.text(name), self.text(value)))
         return tuple(changed)
 
+    def head(self, data: bytes) -> str:
+        """The first bytes of what is no request, as Latin-1; where they name a credential, without it."""
+        text = data.decode("latin-1")
+        return self.url(text if self._shows_credentials else without_credentials(text))
+
+    def url(self, url: str) -> str:
+        """`url` redacted as text is; where characters that need no escape are escaped, it is spelled without these."""
+        shown = self.text(url)
+        if "%" not in shown:
+            return shown
+        plain = plainly_escaped(shown)
+        hidden = self.text(plain)
+        return shown if hidden == plain else hidden
+
     def value(self, value: Any) -> Any:
         """`value`, made of mappings, sequences, text and plain values, with each of its texts redacted."""
         if isinstance(value, str):
@@ -206,6 +222,18 @@ class Redaction:
     def _is_stand_in(self, credential: str) -> bool:
         begin, end = self._mark[:-1] + " ", self._mark[-1]
         return credential.startswith(begin) and credential.endswith(end) and credential[len(begin) : -1].isdecimal()
+
+
+def without_credentials(head: str) -> str:
+    """The text of a head, of whose credential headers only the names are left, however they are folded or broken."""
+    return _CREDENTIAL_LINES.sub(rf"\1: {MARKS[0]}", head)
+
+
+# The header's line, and those after it that name no other header.
+_CREDENTIAL_LINES = re.compile(
+    rf"^({'|'.join(sorted(CREDENTIAL_HEADERS))})\b[^\r\n]*(?:\r?\n(?![!-9;-~]+[ \t]*:|\r?\n)[^\r\n]+)*",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 def _overlaps(mark: str, forms: Iterable[str]) -> bool:

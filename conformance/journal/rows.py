@@ -9,7 +9,7 @@ Both keep to the order of the columns in `conformance.journal.tables`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -24,6 +24,13 @@ _OF_EXCHANGE = 15
 
 REMEMBERED_HEADERS = 1024
 """Sets of headers whose redacted JSON is kept: a run has few different ones, and they are most of the work of a row."""
+
+
+UNREADABLE = "unreadable"
+"""The kind of the notes that tell of what reached the suite and is no request."""
+
+HEAD_SHOWN = 200
+"""Characters of it that are shown: the request line, and the headers that matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,11 @@ class Rows:
         """Something else; TypeError or ValueError if JSON cannot say `detail`."""
         return "notes", (number, kind, as_json(self._redact.value(detail)), at, wall)
 
+    def unreadable(self, number: int, detail: Mapping[str, str | None], head: bytes, at: float, wall: float) -> Row:
+        """A note of what is no request; cut after it was redacted, so that no part of a secret is left at the end."""
+        shown = self._redact.head(head)[:HEAD_SHOWN]
+        return self.note(number, UNREADABLE, {**detail, "head": shown}, at, wall)
+
     def said(  # noqa: PLR0913, PLR0917 - the columns of the row
         self, number: int, case_id: str | None, direction: Direction, line: str, at: float, wall: float
     ) -> Row:
@@ -89,11 +101,20 @@ class Rows:
 
     def _request(self, request: Request) -> tuple[str, str, str, bytes]:
         body = self._redact.data(request.body)
-        return self._text(request.method), self._text(request.url), self._headers(request.headers), body
+        return (
+            self._text(request.method),
+            self._stored(self._redact.url(request.url)),
+            self._headers(request.headers),
+            body,
+        )
 
     def _text(self, text: str) -> str:
         """What SQLite can store as text: a lone surrogate, which UTF-8 cannot say, is written out as its escape."""
-        return self._redact.text(text).encode(errors="backslashreplace").decode()
+        return self._stored(self._redact.text(text))
+
+    @staticmethod
+    def _stored(text: str) -> str:
+        return text.encode(errors="backslashreplace").decode()
 
     def _headers_as_json(self, headers: Headers) -> str:
         return as_json(self._redact.headers(headers))

@@ -2,7 +2,7 @@
 
     Journal.create      a new journal in place of the one of an earlier run
     Journal.reopened    an earlier journal, to which is added
-    .plan .sent .answered .failed .notified .said .note      what happened, in the order in which it is told
+    .plan .sent .answered .failed .notified .said .note .unreadable    what happened, in the order in which it is told
     .protect            from here on, without these values either
     .flush .close       wait until it is in the file
 
@@ -26,6 +26,7 @@ from typing import Any, Self
 from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.journal.lock import JournalLock
 from conformance.journal.reader import read_journal
+from conformance.journal.record import UNDECODABLE
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import Row, Rows
 from conformance.journal.tables import CREATE, INSERT, VERSION
@@ -129,6 +130,8 @@ class Journal:
     def answered(self, number: int, response: Response, at: float) -> None:
         """Records the answer to exchange `number`."""
         self._tell(self._rows.answered, number, response, self.time_of(at))
+        if response.undecodable is not None:
+            self.note(UNDECODABLE, {"exchange": number, "remark": response.undecodable})
 
     def failed(self, number: int, failure: str, at: float) -> None:
         """Records in words why exchange `number` has no answer."""
@@ -150,6 +153,12 @@ class Journal:
         at, wall = self.time_of(time.monotonic()), time.time()
         _sayable(f"the note {kind!r}", lambda: self._rows.note(0, kind, detail, at, wall))
         self._tell_numbered(self._notes, self._rows.note, kind, dict(detail), at, wall)
+
+    def unreadable(self, where: str, product: str | None, error: str, head: bytes) -> None:
+        """Records what just reached the `receiver` or the `witness` and is no request: why not, and its first bytes."""
+        at, wall = self.time_of(time.monotonic()), time.time()
+        detail = {"where": where, "product": product, "error": error}
+        self._tell_numbered(self._notes, self._rows.unreadable, detail, head, at, wall)
 
     def flush(self) -> None:
         """Waits until everything told so far is committed."""

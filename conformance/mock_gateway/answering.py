@@ -1,6 +1,6 @@
 """HTTP as the mock gateway and the witness of clients speak it: requests read whole, answers written as they are to be.
 
-    AnswerProtocol      uvicorn's protocol; the application finds in the scope what it needs to write as it likes
+    AnswerProtocol      the protocol of a connection; its scope holds what is needed to write an answer as one likes
     received            a request from an ASGI scope
     put                 writes a reply, or loses it in one of the ways of `Ending`
 
@@ -14,12 +14,11 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any, NamedTuple, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from conformance.callbacks.asgi_thread import Receive, Send
+from conformance.callbacks.reading_protocol import AS_RECEIVED, ReadingProtocol
 from conformance.mock_gateway.behaviour import Ending, Reply, Wire
 from conformance.mock_gateway.rendering import RawHeaders, rendered
-from conformance.traffic import Request, header
+from conformance.traffic import Request, header, normalized
 
 # Bytes of a body that are looked at. The largest lawful body has a few kilobytes; what lies beyond is read and
 # forgotten, so that the body counts as cut.
@@ -59,8 +58,8 @@ class _WholeAnswers:
         self._transport.close()
 
 
-class AnswerProtocol(HttpToolsProtocol):
-    """uvicorn's protocol over `_WholeAnswers`, which the application finds in the scope's state."""
+class AnswerProtocol(ReadingProtocol):
+    """The protocol over `_WholeAnswers`, which the application finds in the scope's state."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Put ours between uvicorn and the transport."""
@@ -87,7 +86,7 @@ class Channel(NamedTuple):
 
 
 async def received(channel: Channel) -> Request | None:
-    """The request, its `url` being the target as it stood on the request line; None if the client has gone away."""
+    """The request, its `url` being its target in the usual spelling; None if the client has gone away."""
     body = await _body(channel.receive)
     return None if body is None else _request(channel.scope, body)
 
@@ -104,9 +103,7 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 def _request(scope: MutableMapping[str, Any], body: bytes) -> Request:
-    target = scope["raw_path"].decode("latin-1")
-    if scope["query_string"]:
-        target += "?" + scope["query_string"].decode("latin-1")
+    target = normalized(scope["extensions"][AS_RECEIVED].target.decode("latin-1"))
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
     return Request(scope["method"], target, headers, body)
 

@@ -64,6 +64,17 @@ class Reply:
     ending: Ending = Ending.WHOLE
 
 
+class Form(StrEnum):
+    """How a notification is put on the wire; each is lawful HTTP."""
+
+    USUAL = "HTTP/1.1 with a Content-Length"
+    UPGRADE = "an upgrade to HTTP/2 is offered beside"
+    CHUNKED = "in chunks, one of them with an extension"
+    EXPECT = "with Expect: 100-continue"
+    HTTP_1_0 = "HTTP/1.0"
+    WHOLE_URL = "the whole URL stands on the request line"
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A notification on its way: to `url`, `after_s` seconds after the answer (or before it is written)."""
@@ -76,6 +87,7 @@ class Delivery:
     raw: bytes | None = None
     after_s: float = 0.0
     before_answer: bool = False
+    form: Form = Form.USUAL
 
 
 def seed_like_id(moment: Moment, random: Random) -> str:
@@ -89,6 +101,7 @@ class Wire:
 
     chunked: bool = False
     gzip: bool = False  # only for a client that accepts it
+    gzip_in_members: bool = False  # the same in several members, under its old name
     pretty: bool = False
     http_1_0: bool = False
     close: bool = False

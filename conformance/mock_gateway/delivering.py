@@ -22,7 +22,7 @@ from typing import Final, cast
 import httptools
 import httpx
 
-from conformance.mock_gateway.behaviour import Delivery
+from conformance.mock_gateway.behaviour import Delivery, Form
 from conformance.mock_gateway.rendering import json_bytes
 
 # A callback owes a quick 2xx; one that takes longer than this is not waited for.
@@ -306,15 +306,27 @@ class Courier:
 _LINE: Final = "{}: {}\r\n"
 
 
+# What the JDK's HTTP client and `curl --http2` offer with each request to an http URL.
+_OFFER: Final = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAA\r\n"
+
+_MORE: Final = {Form.UPGRADE: _OFFER, Form.EXPECT: b"Expect: 100-continue\r\n"}
+
+
 def _request(delivery: Delivery, target: _Target) -> bytes:
     """The whole request, to be written at once: headers and body apart would cost a delayed ACK."""
     body = delivery.raw if delivery.raw is not None else json_bytes(delivery.content)
     headers = "".join(_LINE.format(name, value) for name, value in delivery.headers)
+    form = delivery.form
+    origin = b"%b://%b" % (target.origin.scheme.encode(), target.authority) if form is Form.WHOLE_URL else b""
+    framing = b"Content-Length: %d\r\n" % len(body)
+    if form is Form.CHUNKED:
+        framing, body = b"Transfer-Encoding: chunked\r\n", b"%x;of=one\r\n%b\r\n0\r\n\r\n" % (len(body), body)
     return b"".join(
         (
-            delivery.method.encode(), b" ", target.path, b" HTTP/1.1\r\n",
+            delivery.method.encode(), b" ", origin, target.path,
+            b" HTTP/1.0\r\n" if form is Form.HTTP_1_0 else b" HTTP/1.1\r\n",
             b"Host: ", target.authority, b"\r\n",
-            b"Content-Length: %d\r\n" % len(body),
+            _MORE.get(form, b""), framing,
             headers.encode("latin-1"), b"\r\n",
             body,
         )

@@ -25,6 +25,9 @@ SEGMENT = 160  # characters of one SMS; a longer message in one line is labelled
 DOCUMENTED_LENGTH = 459  # characters that a gateway should take; what is longer is not contract
 ASTRAL = 0x10000  # the first code point that needs four bytes in UTF-8 and two units in UTF-16
 LINE_BREAKS = frozenset("\n\r\t")
+# Amounts that are not near an end of the range of airtime. The suite's sequences move less.
+SOME_HUNDREDS, SOME_THOUSANDS = range(500, 9001), range(5000, 9001)
+NEWER_RANGES = "2541"
 AIRTIME_ENDS = frozenset({"5", "10000"})
 INTERNATIONAL = re.compile(r"\+254[17][0-9]{8}")
 # The last digits of the phone numbers that a gateway picks some ordinary messages by; not that of the samples.
@@ -122,8 +125,23 @@ def international(moment: Moment) -> bool:
     return INTERNATIONAL.fullmatch(member(moment, "phone_number")) is not None
 
 
-def refuses_ordinary(which: Which) -> Change:
-    """Of the requests that `which` takes, those sent for the first time, and not bare, are refused.
+def of_some_thousands(moment: Moment) -> bool:
+    """Airtime of an amount that is neither near an end of its range nor small change."""
+    return _airtime_of(moment, SOME_THOUSANDS)
+
+
+def of_hundreds_to_2541(moment: Moment) -> bool:
+    """Airtime of no small amount to a number of the newer ranges."""
+    return _airtime_of(moment, SOME_HUNDREDS) and member(moment, "phone_number").startswith(NEWER_RANGES)
+
+
+def _airtime_of(moment: Moment, amounts: range) -> bool:
+    amount = member(moment, "amount")
+    return moment.command == "airtime" and amount.isdigit() and int(amount) in amounts
+
+
+def refuses_ordinary(which: Which, tag: str = UNEXCUSED) -> Change:
+    """Of the requests that `which` takes, those sent for the first time, and not bare, are refused as `tag`.
 
     What is sent again belongs to other requirements: repeats, and requests whose credential was refused before.
     """
@@ -133,7 +151,7 @@ def refuses_ordinary(which: Which) -> Change:
 
         def refusal(moment: Moment) -> str | None:
             known = (moment.command, moment.request.body) in seen
-            return UNEXCUSED if not known and not bare(moment) and which(moment) else None
+            return tag if not known and not bare(moment) and which(moment) else None
 
         def remember(reply: Reply, moment: Moment) -> Reply:
             seen.add((moment.command, moment.request.body))

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from conformance.contract.commands import COMMANDS
 from conformance.mock_gateway.behaviour import Delivery, Moment
@@ -30,6 +30,33 @@ def late(delivery: Delivery, moment: Moment) -> Delivery:
 def put(delivery: Delivery, moment: Moment) -> Delivery:
     """PUT instead of POST."""
     return replace(delivery, method="PUT")
+
+
+def as_get(delivery: Delivery, moment: Moment) -> Delivery:
+    """GET instead of POST, with all that it tells in the query."""
+    mark = "&" if "?" in delivery.url else "?"
+    url = f"{delivery.url}{mark}{urlencode(delivery.content)}"
+    return replace(delivery, method="GET", url=url, headers=(), raw=b"")
+
+
+def without_body(delivery: Delivery, moment: Moment) -> Delivery:
+    """A POST of nothing."""
+    return replace(delivery, raw=b"")
+
+
+def probe_before(method: str, every: int) -> Callable[[], DeliveriesChange]:
+    """Before each notification the callback is tried without a body; each `every`-th is then not sent."""
+
+    def fresh() -> DeliveriesChange:
+        due = nth(every)
+
+        def change(sent: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+            probes = [replace(delivery, method=method, headers=(), raw=b"") for delivery in sent]
+            return (*probes, *(delivery for delivery in sent if not due()))
+
+        return change
+
+    return fresh
 
 
 def off_the_registered_url(delivery: Delivery, moment: Moment) -> Delivery:
@@ -85,6 +112,21 @@ def contradicted(every: int) -> Callable[[], DeliveriesChange]:
         return replace(delivery, content={**delivery.content, **told}, after_s=second, before_answer=False)
 
     return _added(every, opposite)
+
+
+def contradicted_in(member: str, value: str, every: int) -> Callable[[], DeliveriesChange]:
+    """Each `every`-th notification that has the member is followed by one in which it has this value instead."""
+
+    def fresh() -> DeliveriesChange:
+        due = nth(every)
+
+        def change(sent: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+            telling = [d for d in sent if isinstance(d.content, Mapping) and member in d.content and due()]
+            return (*sent, *(replace(d, content={**d.content, member: value}) for d in telling))
+
+        return change
+
+    return fresh
 
 
 def unasked(every: int) -> Callable[[], DeliveriesChange]:

@@ -7,6 +7,7 @@ whose content is no object or whose body was already replaced by raw bytes.
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
@@ -64,6 +65,18 @@ def numbered(member: str) -> Reshape:
     return reshape
 
 
+def naming_twice(member: str, *values: Any) -> Reshape:
+    """The body names a member twice that it does not have otherwise, with these values."""
+
+    def reshape(message: Message, moment: Moment) -> Message:
+        if message.raw is not None or not isinstance(message.content, Mapping):
+            return message
+        more = "".join(f", {json.dumps(member)}: {json.dumps(value)}" for value in values)
+        return replace(message, raw=f"{json.dumps(message.content)[:-1]}{more}}}".encode())
+
+    return reshape
+
+
 def as_python_text() -> Reshape:
     """The body is the object as Python prints it, which is almost JSON."""
 
@@ -82,11 +95,29 @@ def cut_short() -> Reshape:
     return reshape
 
 
+def behind_a_mark() -> Reshape:
+    """The body begins with a byte order mark, which JSON must not have (RFC 8259 §8.1)."""
+
+    def reshape(message: Message, moment: Moment) -> Message:
+        return replace(message, raw=BOM_UTF8 + json.dumps(message.content).encode())
+
+    return reshape
+
+
 def declared_as(media_type: str) -> Reshape:
     """The body stays, Content-Type names another media type."""
 
     def reshape(message: Message, moment: Moment) -> Message:
         return replace(message, headers=declaring(message.headers, media_type))
+
+    return reshape
+
+
+def falsely_encoded_as(coding: str) -> Reshape:
+    """The body stays, Content-Encoding names a coding that it does not have."""
+
+    def reshape(message: Message, moment: Moment) -> Message:
+        return replace(message, headers=(*message.headers, ("Content-Encoding", coding)))
 
     return reshape
 

@@ -158,8 +158,10 @@ def rejected_ones_too(*tags: str) -> Change:
 def _likeness(moment: Moment) -> bytes:
     """What is the same for equal pairs; a body that was refused unread is not in the payload."""
     try:
-        members = json.loads(moment.request.body)
-    except ValueError:
+        members, _ = json.JSONDecoder().raw_decode(moment.request.body.decode())
+    except (ValueError, RecursionError):
+        return moment.request.body
+    if not isinstance(members, dict):
         return moment.request.body
     return json.dumps([members.get(name) for name in ("phone_number", "amount")]).encode()
 

@@ -11,6 +11,8 @@ from conformance.mock_gateway.fault_admission import (
     documented_sample,
     international,
     long,
+    of_hundreds_to_2541,
+    of_some_thousands,
     over_long,
     refuses_known,
     refuses_ordinary,
@@ -41,8 +43,9 @@ from conformance.mock_gateway.fault_changes import (
     waives,
 )
 from conformance.mock_gateway.fault_deliveries import after_refusal
-from conformance.mock_gateway.fault_messages import changing, without
+from conformance.mock_gateway.fault_messages import changing, setting, without
 from conformance.mock_gateway.gateway import SUCCESS_DESCRIPTION
+from conformance.mock_gateway.variants import ONE_TEXT
 
 CRASHED = status(500, "Internal error; try again later")
 BAD_BODIES = ("form-encoded", "body-empty", "body-not-utf8", "body-cut", "body-not-json", "body-array", "body-scalar")
@@ -111,9 +114,15 @@ HEADERS = (
         waives("content-type-other"),
     ),
     Fault(
+        "crashes-on-no-content-type",
+        "A body without Content-Type is answered 500",
+        ("CTY-03",),
+        crashes("content-type-absent"),
+    ),
+    Fault(
         "crashes-on-another-content-type",
         "A JSON body declared as something else is answered 500",
-        ("CTY-02",),
+        ("CTY-03",),
         crashes("content-type-other"),
     ),
     Fault(
@@ -134,11 +143,11 @@ BODIES = (
     Fault("accepts-a-scalar", "A body that is a JSON scalar is accepted", ("BOD-05",), waives("body-scalar")),
     Fault("accepts-a-form", "A form-encoded body is accepted", ("BOD-06",), waives("form-encoded")),
     Fault("accepts-no-utf8", "A body that is not UTF-8 is accepted", ("BOD-07",), waives("body-not-utf8")),
-    Fault("crashes-on-no-utf8", "A body that is not UTF-8 is answered 500", ("BOD-07",), crashes("body-not-utf8")),
+    Fault("crashes-on-no-utf8", "A body that is not UTF-8 is answered 500", ("BOD-08",), crashes("body-not-utf8")),
     Fault(
         "crashes-on-any-bad-body",
         "Every body that a strict reader takes for no JSON object is answered 500",
-        ("BOD-01", "BOD-02", "BOD-03", "BOD-04", "BOD-05", "BOD-06", "BOD-07", "OPN-01"),
+        ("BOD-01", "BOD-02", "BOD-03", "BOD-04", "BOD-05", "BOD-06", "BOD-08", "OPN-01"),
         crashes(*BAD_BODIES),
     ),
 )
@@ -225,6 +234,42 @@ VALID_PAYLOADS = (
         "mpesa/online is refused without bill_ref_number",
         ("ACC-07",),
         refuses_ordinary(without_reference),
+    ),
+    Fault(
+        "denies-emoji",
+        "A message with a character above U+FFFF is answered 403",
+        ("ACC-03",),
+        refuses_ordinary(astral, tag="unregistered"),
+    ),
+    Fault(
+        "denies-long-messages",
+        "More than 160 characters are answered 403",
+        ("ACC-04",),
+        refuses_ordinary(long, tag="unregistered"),
+    ),
+    Fault(
+        "denies-line-breaks",
+        "A message of plain words with a line break or a tab is answered 403",
+        ("ACC-05",),
+        refuses_ordinary(broken_into_lines, tag="unregistered"),
+    ),
+    Fault(
+        "denies-some-amounts",
+        "Airtime of 5000 to 9000 shillings is answered 403",
+        ("ACC-02",),
+        refuses_ordinary(of_some_thousands, tag="unregistered"),
+    ),
+    Fault(
+        "wants-funds-for-emoji",
+        "A message with a character above U+FFFF is answered 402, whatever the balance",
+        ("ACC-03",),
+        refuses_ordinary(astral, tag="funds"),
+    ),
+    Fault(
+        "refuses-numbers-in-the-words-for-a-repeat",
+        "All that is refused is described in the same words, and so is airtime to numbers that begin with 2541",
+        ("ACC-02",),
+        together(refuses_ordinary(of_hundreds_to_2541), answers(error, setting("description", ONE_TEXT))),
     ),
     Fault(
         "crashes-on-over-long-messages",

@@ -21,7 +21,7 @@ from conformance.mock_gateway.fault_sequences import (
     without_last_digit,
 )
 
-UNDECLARED = ("content-type-absent", "content-type-other")
+NO_JSON = ("body-not-json",)
 
 WINDOWS = (
     Fault(
@@ -44,9 +44,9 @@ WINDOWS = (
     ),
     Fault(
         "airtime-window-counts-rejected-requests",
-        "Airtime is refused if a similar request was rejected because it was not declared as JSON",
+        "Airtime is refused if a similar request was rejected because something stood behind its JSON object",
         ("IDM-04",),
-        rejected_ones_too(*UNDECLARED),
+        rejected_ones_too(*NO_JSON),
     ),
     Fault(
         "airtime-window-across-products",
@@ -104,9 +104,9 @@ AT_ONCE = (
 SPENDING = (
     Fault(
         "spends-on-rejected-requests",
-        "A request that is not declared as JSON is refused, and costs a shilling",
+        "A request whose body is not JSON is refused, and costs a shilling",
         ("BAL-01",),
-        spends_on(refused_as(*UNDECLARED)),
+        spends_on(refused_as(*NO_JSON)),
     ),
     Fault(
         "spends-on-402",

@@ -30,11 +30,13 @@ def rendered(reply: Reply, wire: Wire, accept_encoding: str | None) -> tuple[Raw
     """Headers and body of `reply` as ASGI takes them. Without a Content-Length the server sends chunks."""
     body = reply.raw if reply.raw is not None else json_bytes(reply.content, pretty=wire.pretty)
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
-    if wire.gzip:
+    if wire.gzip or wire.gzip_in_members:
         headers.append((b"vary", b"accept-encoding"))
         if _takes_gzip(accept_encoding):
-            body = gzip.compress(body, compresslevel=1, mtime=0)
-            headers.append((b"content-encoding", b"gzip"))
+            middle = len(body) // 2 if wire.gzip_in_members else 0
+            parts = (body[:middle], body[middle:]) if middle else (body,)
+            body = b"".join(gzip.compress(part, compresslevel=1, mtime=0) for part in parts)
+            headers.append((b"content-encoding", b"x-gzip" if wire.gzip_in_members else b"gzip"))
     if not wire.chunked or wire.http_1_0:  # HTTP/1.0 has no chunks
         headers.append((b"content-length", b"%d" % len(body)))
     if wire.close or wire.http_1_0:

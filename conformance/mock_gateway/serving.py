@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import MutableMapping
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
@@ -17,6 +18,9 @@ from typing import Any, Self
 
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send
+from conformance.callbacks.reading_protocol import protocol_of
+from conformance.callbacks.receiver import MOST_UNREAD
+from conformance.callbacks.request_reader import Unreadable
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.answering import AnswerProtocol, Channel, put, received
 from conformance.mock_gateway.behaviour import Behaviour
@@ -41,12 +45,13 @@ class MockServer:
     def __init__(self, gateway: Gateway, listen: Address | tuple[str, int] = ANY_PORT) -> None:
         self.gateway = gateway
         self.requests = 0
+        self._unreadable: deque[Unreadable] = deque(maxlen=MOST_UNREAD)
         self._courier = Courier()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = AsgiThread(
             self._application,
             listen if isinstance(listen, Address) else Address(*listen),
-            http=AnswerProtocol,
+            http=protocol_of(AnswerProtocol, self._unreadable.append),
             name="mock-gateway",
             purpose="mock gateway",
         )
@@ -75,6 +80,11 @@ class MockServer:
     def pending(self) -> int:
         """Notifications on their way, or waiting for their time."""
         return self._courier.pending
+
+    @property
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """The last of what came and is no request, and why."""
+        return tuple(self._unreadable)
 
     @property
     def errors(self) -> tuple[Exception, ...]:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from random import Random
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
-from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock_gateway.behaviour import Behaviour, Delivery, Form, Moment, Reply
 from conformance.mock_gateway.rendering import json_bytes
 from conformance.traffic import Headers
 
@@ -118,6 +119,16 @@ def _without_challenge(reply: Reply, moment: Moment) -> Reply:
     return replace(reply, headers=tuple(pair for pair in reply.headers if pair[0].lower() != "www-authenticate"))
 
 
+ONE_TEXT = "Validation failed."
+"""A description that gateways have for whatever they refuse."""
+
+
+def _one_text(reply: Reply, moment: Moment) -> Reply:
+    if moment.refusal is None or not isinstance(reply.content, dict):
+        return reply
+    return replace(reply, content={**reply.content, "description": ONE_TEXT})
+
+
 def _ascii(content: Any) -> bytes:
     return json.dumps(content, ensure_ascii=True).encode()
 
@@ -161,6 +172,30 @@ def _repeated(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Deliver
     )
 
 
+def _told_otherwise(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    """Each once more: in other forms and words, with the balance of that moment and the number of the attempt."""
+    return (*deliveries, *(replace(d, content=_once_more(d.content), after_s=REPEAT_AFTER_S) for d in deliveries))
+
+
+def _once_more(content: Any) -> Any:
+    if not isinstance(content, dict):
+        return content
+    changed = {"result_desc": f"{content['result_desc']} (sent again)", "attempt": 2}
+    balance = content.get("account_balance")
+    if balance is not None:
+        changed["account_balance"] = "99.50" if isinstance(balance, str) else 99.5
+    return {**_other_form(content), **changed}
+
+
+PROBES = ("GET", "HEAD", "OPTIONS")
+
+
+def _probed(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    """Before each notification a look whether the callback is there, in one way or another."""
+    method = PROBES[moment.accepted % len(PROBES)]
+    return (*(replace(delivery, method=method, headers=(), raw=b"") for delivery in deliveries), *deliveries)
+
+
 def _foreign(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
     """Beside each notification one of another integrator, whose transaction is none of this account's."""
     return deliveries + tuple(
@@ -170,6 +205,23 @@ def _foreign(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery
         )
         for delivery in deliveries
     )
+
+
+def _in_turn(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    """One notification after the other in another form, and each round one with its URL spelled otherwise."""
+    forms = tuple(Form)
+    turn = moment.accepted % (len(forms) + 1)
+    return tuple(
+        replace(delivery, form=forms[turn]) if turn < len(forms) else replace(delivery, url=_escaped(delivery.url))
+        for delivery in deliveries
+    )
+
+
+def _escaped(url: str) -> str:
+    """A URL that names the same (RFC 3986 §6.2.2): the last character of path and of query is escaped."""
+    parts = urlsplit(url)
+    path, query = (f"{text[:-1]}%{ord(text[-1]):02x}" if text[-1:].isalnum() else text for text in parts[2:4])
+    return parts._replace(path=path, query=query).geturl()
 
 
 # --- What notifications tell of a payment
@@ -253,6 +305,10 @@ def _set(**switches: Any) -> Callable[[Behaviour], Behaviour]:
     return lambda behaviour: replace(behaviour, **switches)
 
 
+def _waived(*tags: str) -> Callable[[Behaviour], Behaviour]:
+    return lambda behaviour: replace(behaviour, waived=behaviour.waived | set(tags))
+
+
 def _all(*changes: Callable[[Behaviour], Behaviour]) -> Callable[[Behaviour], Behaviour]:
     def change(behaviour: Behaviour) -> Behaviour:
         for each in changes:
@@ -285,6 +341,11 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant("slow-notification", "notifications take 1 s", _set(notify_after_s=SLOW_NOTIFICATION_S)),
             Variant("out-of-order", "later notifications overtake earlier ones", _deliveries(_turned)),
             Variant("identical-repeats", "each notification comes twice, some three times", _deliveries(_repeated)),
+            Variant(
+                "repeats-in-other-words",
+                "each notification comes again in other words and forms, with the balance of that moment",
+                _deliveries(_told_otherwise),
+            ),
             Variant("failing-results", "every transaction fails, with a reason", _set(failure_rate=1.0)),
             Variant("failing-some", "three transactions in ten fail", _set(failure_rate=SOME_FAILING)),
             Variant("coerces-numbers", "JSON numbers are taken for strings of digits", _set(coerces_numbers=True)),
@@ -298,9 +359,25 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant("http-1.0", "answers are HTTP/1.0", _wire(http_1_0=True)),
             Variant("chunked", "answers come in chunks, without a Content-Length", _wire(chunked=True)),
             Variant("gzip", "answers are compressed for clients that take it", _wire(gzip=True)),
+            Variant(
+                "gzip-in-members",
+                "answers are compressed in two members of gzip, under the name x-gzip",
+                _wire(gzip_in_members=True),
+            ),
             Variant("pretty-json", "all JSON is indented", _all(_wire(pretty=True), _each(_pretty_delivery))),
             Variant(
                 "ascii-json", "all but ASCII is escaped in JSON", _all(_reply(_ascii_reply), _each(_ascii_delivery))
+            ),
+            Variant("one-text-for-refusals", "all that is refused is described in the same words", _reply(_one_text)),
+            Variant(
+                "reads-undeclared-json",
+                "a JSON body is read whatever it is declared as",
+                _waived("content-type-absent", "content-type-other"),
+            ),
+            Variant(
+                "replaces-stray-bytes",
+                "bytes that are not UTF-8 are read as something else, as many frameworks do",
+                _waived("body-not-utf8"),
             ),
             Variant("no-www-authenticate", "a 401 has no WWW-Authenticate", _reply(_without_challenge)),
             Variant("rate-limited", "60 requests a second, 429 with Retry-After beyond", _set(rate_per_s=RATE_PER_S)),
@@ -318,6 +395,16 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 "limited-payments",
                 "a payment above 70000 shillings is invalid, whatever the balance",
                 _set(unlimited_payments=False),
+            ),
+            Variant(
+                "forms-of-http",
+                "notifications offer an upgrade, come in chunks, over HTTP/1.0, with Expect, to the whole URL, escaped",
+                _deliveries(_in_turn),
+            ),
+            Variant(
+                "probes-before-notifications",
+                "the callback is tried with GET, HEAD or OPTIONS before each notification",
+                _deliveries(_probed),
             ),
             Variant("foreign-notifications", "another integrator's notifications come as well", _deliveries(_foreign)),
         )

@@ -6,7 +6,7 @@
     KNOWN                           skipped, marked as known, with a link to the issue
     PASS, WARN                      passed; a WARN says what fell short
 
-A test has steps (what is required, how often it was observed, each finding), labels (requirement, command, level,
+A test has steps (what it rests on, how often it was observed, each finding), labels (requirement, command, level,
 owner, severity from the level) and at most one attachment, since each file costs: all its evidence as text, with the
 exchanges, the notifications and what the schema says of the place. What tells a test again in the next run is made of
 requirement and command alone; what differs from run to run is excluded from that.
@@ -38,8 +38,10 @@ from allure_commons.types import AttachmentType, LabelType, LinkType, Severity
 from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Level
 from conformance.contract.schemas import resolved
+from conformance.reporting.basis import rests_on
 from conformance.reporting.escaping import for_terminal, for_xml
 from conformance.reporting.expected import listed_in
+from conformance.reporting.likeness import alike, explained, unshown
 from conformance.reporting.page.matrix import AREAS
 from conformance.reporting.published import published_at
 from conformance.reporting.result import Reportable
@@ -125,18 +127,18 @@ def _details(entry: Entry) -> StatusDetails | None:
     if entry.get("reason"):
         told.append(f"{entry['reason']}: {entry['reason_detail']}")
     told += [finding["message"] for finding in entry["findings"][:1]]
+    told += explained(entry)
     told += [text for text in (entry.get("not_applicable"), listed_in(entry)) if text]
     return StatusDetails(message=for_terminal(" · ".join(told)), known=bool(listed_in(entry)) or None)
 
 
 def _description(entry: Entry) -> Iterator[str]:
     yield f"{entry['level']} for the {entry['actor']}."
-    if entry["quote"]:
-        yield f"> {for_terminal(entry['quote'])}"
+    yield f"> {for_terminal(rests_on(entry))}"
     if entry.get("condition"):
         yield f"It applies where {entry['condition']}."
     section = f", section “{entry['section']}”" if entry["section"] else ""
-    yield f"More in `docs/contract.md`{section}."
+    yield f"More in `docs/contract.md`{section}, of statum-conformance."
 
 
 def _labels(entry: Entry, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -182,17 +184,19 @@ def _particular(name: str, value: Any) -> Parameter:
 
 
 def _steps(entry: Entry) -> Iterator[TestStepResult]:
-    if entry["quote"]:
-        yield TestStepResult(name=for_terminal(f"the contract says: “{entry['quote']}”"), status=Status.PASSED)
+    yield TestStepResult(name=for_terminal(rests_on(entry)), status=Status.PASSED)
     if entry["observations"]:
         observed = f"{entry['observations']:,} observations, {entry['failed']:,} fell short"
         yield TestStepResult(name=observed, status=Status.FAILED if entry["failed"] else Status.PASSED)
+    for line in explained(entry):
+        yield TestStepResult(name=for_terminal(line), status=Status.FAILED)
     for finding in entry["findings"]:
         places = [name for name in ("pointer", "value", "request_id", "case") if finding[name] is not None]
         yield TestStepResult(
             name=for_terminal(finding["message"]),
             status=Status.FAILED,
             parameters=[_particular(name, finding[name]) for name in places],
+            steps=[TestStepResult(name=for_terminal(line), status=Status.FAILED) for line in alike(finding)],
         )
 
 
@@ -223,18 +227,20 @@ class _Evidence:
     def told(self, entry: Entry) -> Iterator[str]:
         """All of it on a requirement × command, as lines."""
         yield f"{entry['id']} {entry['command'] or ''}".rstrip() + f": {entry['title']}"
-        if entry["quote"]:
-            yield f"the contract says: “{entry['quote']}”"
+        yield rests_on(entry)
+        yield from explained(entry)
         for number, finding in enumerate(entry["findings"], 1):
             yield ""
             yield f"=== finding {number} of {len(entry['findings'])}: {finding['message']}"
             for name in ("pointer", "value", "request_id", "case"):
                 if finding[name] is not None:
                     yield f"{name}: {finding[name]}"
+            yield from alike(finding)
             yield from self._seen(entry, finding)
             if finding["reproduce"]:
                 yield ""
                 yield finding["reproduce"]
+        yield from unshown(entry)
 
     def _seen(self, entry: Entry, finding: Entry) -> Iterator[str]:
         exchange = self.exchanges.get(finding["exchange"])

@@ -3,6 +3,7 @@
 client_of               the member `client` of `report.json`
 about_client            the same as lines for a person
 not_applicable          what was not judged for want of it, a line for each reason
+in_ranges               ids of requirements in short
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from typing import Any
 
 from conformance.journal import Record
 from conformance.reporting.escaping import for_terminal
-from conformance.traffic import Direction
+from conformance.traffic import Direction, last_lines
 
 # The last lines of standard error tell why a driver died; the journal has all.
 SHOWN_STDERR = 50
+# Those that follow mostly have the same cause.
+SHOWN_DEATHS = 3
 
 
 def client_of(record: Record) -> Mapping[str, Any]:
@@ -28,10 +31,20 @@ def client_of(record: Record) -> Mapping[str, Any]:
         "commands": hello.get("commands", []),
         "features": hello.get("features", []),
         "lacks": hello.get("lacks", []),
-        "deaths": [note.detail for note in record.notes if note.kind == "death"],
+        "deaths": list(_deaths(record)),
         "waited_s": notes.get("settled", {}).get("waited_s"),
         "stderr": stderr[-SHOWN_STDERR:],
     }
+
+
+def _deaths(record: Record) -> Iterator[Mapping[str, Any]]:
+    """Each time that the driver failed, with the last lines that it had written to standard error since the last."""
+    since = 0.0
+    for note in record.notes:
+        if note.kind == "death":
+            written = [m for m in record.messages if m.direction is Direction.STDERR and since < m.at <= note.noted_at]
+            yield {**note.detail, "stderr": list(last_lines(message.line for message in written))}
+            since = note.noted_at
 
 
 def about_client(document: Mapping[str, Any]) -> Iterator[str]:
@@ -45,10 +58,10 @@ def about_client(document: Mapping[str, Any]) -> Iterator[str]:
         commands = ", ".join(client["commands"]) or "no commands"
         features = "".join(f", {feature}" for feature in client["features"])
         yield for_terminal(f"client: {document['subject']['name']}: {commands}{features}")
-    for death in client["deaths"]:
+    for number, death in enumerate(client["deaths"]):
         yield for_terminal(f"the driver failed over {death['case'] or 'no case'}: {death['detail']}")
-    if client["deaths"] and client["stderr"]:
-        yield for_terminal(f"the last that it wrote to standard error: {client['stderr'][-1]}")
+        lines = death.get("stderr", ()) if number < SHOWN_DEATHS else ()
+        yield from (for_terminal(f"  | {line}") for line in lines)
     if client["waited_s"] is not None:
         yield f"watched for {client['waited_s']:.1f} s after the last error or lost answer for what is sent again"
 
@@ -60,10 +73,10 @@ def not_applicable(document: Mapping[str, Any]) -> Iterator[str]:
         if why := entry.get("not_applicable"):
             reasons.setdefault(why, {})[entry["id"]] = None
     for why, ids in reasons.items():
-        yield f"not applicable: {for_terminal(why)} ({_ranges(list(ids))})"
+        yield f"not applicable: {for_terminal(why)} ({in_ranges(list(ids))})"
 
 
-def _ranges(ids: list[str]) -> str:
+def in_ranges(ids: list[str]) -> str:
     """`SND-01 … SND-12, RDG-01 …`: the ids that follow each other as their first and last."""
     runs: list[list[str]] = []
     for name in ids:

@@ -1,6 +1,6 @@
 """`junit.xml`: one test case for each requirement × command, as GitLab, Jenkins and GitHub actions read it.
 
-    FAIL                                    <failure>, with findings, quote and curl line
+    FAIL                                    <failure>, with findings, what it rests on and curl line
     WARN                                    passes, with the same in <system-out>
     INCONCLUSIVE that keeps the subject
         from being conformant               <error>
@@ -22,9 +22,10 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from conformance.contract.commands import COMMANDS
+from conformance.reporting.basis import rests_on
 from conformance.reporting.escaping import for_xml
 from conformance.reporting.expected import listed_in, subject_of, told_stale
-from conformance.reporting.likeness import alike
+from conformance.reporting.likeness import alike, explained, unshown
 from conformance.reporting.result import Reportable
 from conformance.reporting.shortfalls import hinders, place_of
 from conformance.verdicts import Verdict
@@ -145,16 +146,14 @@ def _child(case: ET.Element, tag: str, text: str | None, **attributes: str) -> N
 
 
 def evidence(entry: Entry) -> str:
-    """What was seen, as lines: how often, the finding's messages with place and request_id, the quote, curl lines."""
+    """What was seen, as lines: how often, the finding's messages with place and request_id, the basis, curl lines."""
     return "\n".join(_evidence(entry))
 
 
 def _evidence(entry: Entry) -> Iterator[str]:
     yield f"{entry['failed']} of {entry['observations']} observations fell short"
-    if entry["quote"]:
-        yield f"contract: {entry['quote']}"
-    if "pattern" in entry:
-        yield entry["pattern"]
+    yield rests_on(entry)
+    yield from explained(entry)
     for finding in entry["findings"]:
         yield ""
         yield finding["message"]
@@ -165,3 +164,4 @@ def _evidence(entry: Entry) -> Iterator[str]:
             yield f"  {finding['reproduce']}"
         for line in alike(finding):
             yield f"  {line}"
+    yield from unshown(entry)

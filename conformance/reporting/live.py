@@ -102,6 +102,10 @@ class LiveProgress:
         """So many notifications came, so many are still owed."""
         self._standing.hear(arrived, outstanding)
 
+    def remark(self, text: str) -> None:
+        """A line that stays, above the one that is drawn anew."""
+        print_line(self._live.console, text)
+
     def line(self) -> Table:
         """The line as it stands: phase, bar, and the counts once there are some."""
         standing = self._standing
@@ -180,6 +184,12 @@ class PlainProgress:
     def notified(self, arrived: int, outstanding: int) -> None:
         """So many notifications came, so many are still owed."""
         self._standing.hear(arrived, outstanding)
+
+    def remark(self, text: str) -> None:
+        """A line at once."""
+        with self._lock:
+            self._release()
+            self._say(f"  {text}")
 
     def _sum_up(self) -> None:
         """What a phase came to that has no milestones, and how long it took."""

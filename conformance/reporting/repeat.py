@@ -52,6 +52,8 @@ def _options_of_certify(settings: Mapping[str, Any]) -> Iterator[str]:
         yield from ("--timeout", f"{settings['timeout_s']:g}")
     if settings.get("expectations"):
         yield from ("--expectations", settings["expectations"])
+    if settings.get("strict"):
+        yield "--strict"
     yield from ("--seed", str(settings["seed"]))
 
 
@@ -87,6 +89,8 @@ def _options(settings: Mapping[str, Any]) -> Iterator[str]:
         yield from ("--corpus", settings["corpus"])
     if settings.get("expectations"):
         yield from ("--expectations", settings["expectations"])
+    if settings.get("strict"):
+        yield "--strict"
     yield from ("--seed", str(settings["seed"]))
 
 

@@ -2,6 +2,9 @@
 
     curl(request, case)     method, URL, headers in order and body; the account's key and secret as variables
 
+A long body is not in the line: python3 makes it where it repeats itself, and reads it from the journal where it does
+not, which is reports/journal.sqlite unless STATUM_JOURNAL names another.
+
 The line holds no secret: whoever runs it sets STATUM_CONSUMER_KEY and STATUM_CONSUMER_SECRET. A wrong credential is
 spelled from those two, by what the case's aspect says of it (`SPELLED`), since the journal does not keep it.
 """
@@ -51,19 +54,29 @@ _OWN_HEADERS = ("Accept", "User-Agent")
 _ASKS_ABOVE = 1024
 # curl sends a body of no bytes, with its length, where these methods call for one.
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+# A longer body is not for reading, nor for a report that shows a hundred of them.
+LONGEST_BODY = 300
+# What repeats itself at least so often is written once; the whole program may be so long.
+_LEAST_REPEATS, LONGEST_PROGRAM = 16, 600
+_REPEATED = re.compile(rb"(.{1,8}?)\1{%d,}" % (_LEAST_REPEATS - 1), re.DOTALL)
 # One argument of a program may have 128 KiB on Linux; what is longer goes through a pipe.
 _LONGEST_ARGUMENT = 100_000
+
+_FROM_JOURNAL = """\
+import os, sqlite3, sys
+journal = sqlite3.connect(os.environ.get("STATUM_JOURNAL", "reports/journal.sqlite"))
+sys.stdout.buffer.write(journal.execute("SELECT body FROM sent WHERE number = {}").fetchone()[0])"""
 
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 
 
-def curl(request: Request, case: Case | None = None) -> str:
-    """One line for `sh` that sends `request` as it was sent.
+def curl(request: Request, case: Case | None = None, exchange: int | None = None) -> str:
+    """One line for `sh` that sends `request` as it was sent; `exchange` is its number, under which the journal has it.
 
     What is not promised: the place of `Authorization`, `Host` and `Content-Length` among the other headers. Without a
     `case` the credential is taken for the right one.
     """
-    piped, data = _body(request)
+    piped, data = _body(request, exchange)
     parts = [
         "curl -sSi",
         *_flags(request),
@@ -133,18 +146,38 @@ def _has_data(request: Request) -> bool:
     return bool(request.body) or request.method in _METHODS_WITH_BODY
 
 
-def _body(request: Request) -> tuple[str, str]:
+def _body(request: Request, exchange: int | None) -> tuple[str, str]:
     """What stands before curl, and its argument for the body."""
     if not _has_data(request):
         return "", ""
+    body = request.body
+    if len(body) > LONGEST_BODY:
+        program = _repeating(body)
+        if len(program) > LONGEST_PROGRAM and exchange is not None:
+            program = _FROM_JOURNAL.format(exchange).replace("\n", "; ")
+        if len(program) <= LONGEST_PROGRAM:
+            return f"python3 -c {shlex.quote(program)} | ", "--data-binary @-"
     try:
-        text = request.body.decode()
+        text = body.decode()
     except UnicodeDecodeError:
         text = None
     # An argument that begins with @ would name a file.
-    if text is not None and text.isprintable() and not text.startswith("@") and len(request.body) <= _LONGEST_ARGUMENT:
+    if text is not None and text.isprintable() and not text.startswith("@") and len(body) <= _LONGEST_ARGUMENT:
         return "", f"--data-binary {shlex.quote(text)}"
-    return f"printf '{_printf_format(request.body)}' | ", "--data-binary @-"
+    return f"printf '{_printf_format(body)}' | ", "--data-binary @-"
+
+
+def _repeating(body: bytes) -> str:
+    """A program for python3 that writes the body, what repeats itself in it written once."""
+    parts, end = [], 0
+    for found in _REPEATED.finditer(body):
+        parts += [repr(body[end : found.start()])] if end < found.start() else []
+        parts.append(f"{found[1]!r} * {len(found[0]) // len(found[1])}")
+        end = found.end()
+        if sum(map(len, parts)) > LONGEST_PROGRAM:
+            break
+    parts += [repr(body[end:])] if end < len(body) else []
+    return f"import sys; sys.stdout.buffer.write({' + '.join(parts)})"
 
 
 def _printf_format(body: bytes) -> str:

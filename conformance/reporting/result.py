@@ -29,6 +29,9 @@ from conformance.verdicts import Conclusion, Judged, RequirementVerdict, is_clie
 
 SCHEMA_VERSION = 1
 
+# Of the simplest request that shows a failure; each member of a valid one is far shorter than the whole of this.
+LONGEST_BODY = 10_000
+
 
 class Reportable(Protocol):
     """What every report is made of: `document` is what `report.json` holds.
@@ -70,16 +73,22 @@ class Result:
 
     @classmethod
     def of(
-        cls, record: Record, expectations: Expectations | None = None, *, show_phone_numbers: bool | None = None
+        cls,
+        record: Record,
+        expectations: Expectations | None = None,
+        *,
+        show_phone_numbers: bool | None = None,
+        strict: bool | None = None,
     ) -> Result:
         """Judge a record and describe the outcome. Pure: the same record gives the same document.
 
         It is judged by the `expectations`; None: by those that the run was given, which the record holds.
-        `show_phone_numbers`: whether those that the run was given are shown whole; None: as the run was told.
+        `show_phone_numbers`: whether those that the run was given are shown whole; `strict`: whether a broken SHOULD
+        counts as a failure; None of either: as the run was told.
         """
         if expectations is None:
             expectations = Expectations.of(record.settings.get("expectations"))
-        judged = judge(record, expectations=expectations)
+        judged = judge(record, expectations=expectations, strict=strict)
         masking = Masking.of(record.settings, shown=show_phone_numbers)
         return cls(record, judged, masking.value(_document(record, judged, shown=show_phone_numbers)), masking)
 
@@ -108,7 +117,7 @@ def _document(record: Record, judged: Judged, *, shown: bool | None) -> dict[str
         "started_at": settings["started_at"],
         "duration_s": round(float(finished.get("duration_s", 0.0)), 3),
         "seed": settings["seed"],
-        "settings": _told(settings, shown=shown),
+        "settings": _told(settings, shown=shown, strict=judged.strict),
         "counts": {
             "exchanges": len(proper.exchanges),
             "accepted": judged.accepted,
@@ -117,6 +126,9 @@ def _document(record: Record, judged: Judged, *, shown: bool | None) -> dict[str
         "shrinking": _search(record),
         **({"limits": dict(notes["allowance"])} if "allowance" in notes else {}),
         "requirements": [_entry(verdict, requests) for verdict in judged.verdicts],
+        "one_causes": [
+            {"requirements": list(cause.requirements), "exchanges": cause.exchanges} for cause in judged.one_causes
+        ],
         "coverage": [_class(covered) for covered in judged.coverage],
         **({"client": client_of(record)} if is_client(record) else {}),
         "figures": Figures.of(proper).document(),
@@ -126,16 +138,18 @@ def _document(record: Record, judged: Judged, *, shown: bool | None) -> dict[str
     return document
 
 
-def _told(settings: Mapping[str, Any], *, shown: bool | None) -> dict[str, Any]:
+def _told(settings: Mapping[str, Any], *, shown: bool | None, strict: bool) -> dict[str, Any]:
     """The settings as they were told to the run: of the expectations the file, not all that is in it.
 
-    Whether phone numbers are shown is said as it is in this document, so that it can be rendered anew like that.
+    Whether phone numbers are shown, and whether it was judged strictly, is said as it is in this document, so that it
+    can be rendered anew like that.
     """
     recorded = settings.get("expectations")
     return {
         **settings,
         **({"expectations": recorded["file"]} if recorded else {}),
         **({} if shown is None else {"show_phone_numbers": shown}),
+        "strict": strict,
     }
 
 
@@ -195,12 +209,13 @@ class _Requests:
         """The command that sends a request again; None for what a client has sent: what it was sent to is gone."""
         case, exchange = self.sent.get(number or 0, (None, None))
         again = exchange is not None and (case is None or case.kind is not Kind.INVOKE)
-        return curl(exchange.request, case) if exchange and again else None
+        return curl(exchange.request, case, exchange.number) if exchange and again else None
 
     def body(self, number: int | None) -> str:
-        """The body of a request, as text."""
+        """The body of a request, as text; of one that is too long to be read its beginning."""
         _, exchange = self.sent.get(number or 0, (None, None))
-        return exchange.request.body.decode("utf-8", "backslashreplace") if exchange else ""
+        text = exchange.request.body.decode("utf-8", "backslashreplace") if exchange else ""
+        return text if len(text) <= LONGEST_BODY else f"{text[:LONGEST_BODY]}… ({len(text):,} characters)"
 
 
 def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
@@ -212,7 +227,9 @@ def _entry(verdict: RequirementVerdict, requests: _Requests) -> dict[str, Any]:
         "actor": requirement.actor.value,
         "title": requirement.title,
         "source": requirement.source,
+        "basis": requirement.basis.value,
         "quote": requirement.quote,
+        "fact": requirement.fact,
         "section": requirement.section,
         "verdict": verdict.verdict.value,
         "observations": verdict.observations,
@@ -249,6 +266,7 @@ def _finding(finding: Finding, requests: _Requests) -> dict[str, Any]:
         "reproduce": requests.curl(finding.exchange),
         "count": finding.count,
         "others": list(finding.others),
+        **({"pattern": finding.pattern} if finding.pattern else {}),
         "minimal": _minimal(finding.minimal, requests) if finding.minimal else None,
     }
 

@@ -1,6 +1,6 @@
 """`report.sarif`: the result as SARIF 2.1.0, for code scanning and the viewers in editors.
 
-    requirement                     a rule, with what the contract says as its help
+    requirement                     a rule, with what it rests on as its help
     findings of a FAIL              results of level "error"; of a WARN, of level "warning"
     findings of a KNOWN             the same, suppressed, with issue, owner and last day
     what hindered the verdict       a notification of the tool for each reason: nothing was found, but not all looked at
@@ -21,8 +21,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from conformance.contract.requirements import Level
+from conformance.reporting.basis import rests_on
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.expected import listed_in, told_stale
+from conformance.reporting.likeness import alike, explained
 from conformance.reporting.published import published_at
 from conformance.reporting.shortfalls import place_of, shortfalls
 from conformance.verdicts import Conclusion, Verdict
@@ -82,7 +84,7 @@ def _rule(entry: Entry, url: str | None) -> dict[str, Any]:
         "id": entry["id"],
         "shortDescription": {"text": entry["title"]},
         "fullDescription": {"text": " ".join(_help(entry))},
-        "help": {"text": "\n".join(_help(entry)), "markdown": "\n\n".join(_help(entry, quoted="> {}", code="`{}`"))},
+        "help": {"text": "\n".join(_help(entry)), "markdown": "\n\n".join(_help(entry, founded="> {}", code="`{}`"))},
         **({"helpUri": url} if url else {}),
         "defaultConfiguration": {"level": level},
         "properties": {
@@ -93,11 +95,10 @@ def _rule(entry: Entry, url: str | None) -> dict[str, Any]:
     }
 
 
-def _help(entry: Entry, quoted: str = "The contract says: “{}”", code: str = "{}") -> Iterator[str]:
+def _help(entry: Entry, founded: str = "It rests on: {}", code: str = "{}") -> Iterator[str]:
     """What the requirement rests on, and where to read on."""
     yield f"{entry['level']} for the {entry['actor']}: {entry['title']}"
-    if entry["quote"]:
-        yield quoted.format(entry["quote"])
+    yield founded.format(rests_on(entry))
     if entry.get("condition"):
         yield f"It applies where {entry['condition']}."
     section = f", section “{entry['section']}”" if entry["section"] else ""
@@ -110,17 +111,17 @@ def _help(entry: Entry, quoted: str = "The contract says: “{}”", code: str =
 
 def _results(entry: Entry, rule: int, lines: Sequence[int]) -> Iterator[dict[str, Any]]:
     """One for each kind of finding, by its first."""
-    alike: dict[str, list[tuple[Entry, int]]] = {}
+    together: dict[str, list[tuple[Entry, int]]] = {}
     for finding, line in zip(entry["findings"], lines, strict=True):
-        alike.setdefault(_fingerprint(entry, finding), []).append((finding, line))
-    for fingerprint, found in alike.items():
+        together.setdefault(_fingerprint(entry, finding), []).append((finding, line))
+    for fingerprint, found in together.items():
         finding, line = found[0]
         # All that fell short are of this kind, if those that are shown are.
-        count = entry["failed"] if len(alike) == 1 else len(found)
+        count = entry["failed"] if len(together) == 1 else sum(each.get("count", 1) for each, _ in found)
         yield {
             "ruleId": entry["id"],
             "ruleIndex": rule,
-            "level": LEVELS[entry["level"]],
+            "level": "warning" if entry["verdict"] == Verdict.WARN else "error",
             "message": {"text": _message(entry, finding)},
             "locations": [_location(entry, line)],
             "partialFingerprints": {
@@ -149,7 +150,8 @@ def _fingerprint(entry: Entry, finding: Entry) -> str:
 def _message(entry: Entry, finding: Entry) -> str:
     tally = f"{entry['failed']:,} of {entry['observations']:,} observations fell short"
     value = f" ({finding['pointer'] or 'the whole'} is {finding['value']})" if finding["value"] is not None else ""
-    return plain(f"{place_of(entry)}: {finding['message']}{value}; {tally}")
+    explanation = "".join(f"; {line}" for line in (*explained(entry), *alike(finding)))
+    return plain(f"{place_of(entry)}: {finding['message']}{value}; {tally}{explanation}")
 
 
 def plain(text: str) -> str:

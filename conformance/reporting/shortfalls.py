@@ -2,6 +2,8 @@
 
     Shortfall       requirements × commands that fell short together
     shortfalls      those of a result's document, the gravest first, what is listed as known last
+    cut             so many of them, and the failures among the others: a failure is always named
+    named           a shortfall in one line: verdict, id, commands, title
     hinders         whether an entry of it keeps the subject from being called conformant
     place_of        what an entry is about: a command, or the subject as a whole
 
@@ -11,30 +13,34 @@ exercised: either is one thing to look into.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.checks.judgement import Reason
-from conformance.contract.requirements import Actor, Level
+from conformance.contract.requirements import Actor, Basis, Level, catalogue
 from conformance.reporting.expected import listed_in
 from conformance.verdicts import Verdict
 
-# The order in which they are told.
+# The order in which they are told; of one verdict, what costs money or gives away a credential comes first.
 GRAVEST_FIRST = (Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.KNOWN)
+COSTLY = frozenset({Basis.MONEY, Basis.CREDENTIALS})
 
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
     """`entries` are those of the report's `requirements`; `title` is the requirement's, or why it was not exercised.
 
-    `listed`: issue, owner and last day of the entries of the expectations file that list it; "" if none does.
+    `listed`: issue, owner and last day of the entries of the expectations file that list it; "" if none does. `cause`:
+    in words, that one cause breaks several requirements, in the first of them; `follows`: in the others.
     """
 
     verdict: Verdict
     title: str
     entries: tuple[Mapping[str, Any], ...]
     listed: str = ""
+    cause: str = ""
+    follows: bool = False
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -63,7 +69,51 @@ def shortfalls(document: Mapping[str, Any]) -> list[Shortfall]:
         Shortfall(verdict, _title(entries[0]), tuple(entries), listed)
         for (verdict, _, listed), entries in together.items()
     ]
-    return sorted(gathered, key=lambda each: (bool(each.listed), GRAVEST_FIRST.index(each.verdict)))
+    return list(_by_cause(sorted(gathered, key=_gravity), document))
+
+
+def named(shortfall: Shortfall) -> str:
+    """`FAIL RSP-03 sms, airtime: status_code is a JSON number.`."""
+    places = ", ".join(shortfall.commands)
+    return f"{shortfall.verdict} {', '.join(shortfall.ids)}{f' {places}' if places else ''}: {shortfall.title}"
+
+
+def cut(gathered: Sequence[Shortfall], most: int) -> tuple[list[Shortfall], list[Shortfall], int]:
+    """Those to show in full, at most so many; the failures among the others, to be named; how many more there are."""
+    rest = gathered[most:]
+    failures = [each for each in rest if each.verdict is Verdict.FAIL]
+    return list(gathered[:most]), failures, len(rest) - len(failures)
+
+
+def _gravity(shortfall: Shortfall) -> tuple[bool, int, bool]:
+    costly = any(_basis(entry) in COSTLY for entry in shortfall.entries)
+    return bool(shortfall.listed), GRAVEST_FIRST.index(shortfall.verdict), not costly
+
+
+def _basis(entry: Mapping[str, Any]) -> str | None:
+    """What the level of a requirement rests on: as the report has it, else by the catalogue."""
+    known = catalogue()
+    return entry.get("basis") or (known[entry["id"]].basis if entry["id"] in known else None)
+
+
+def _by_cause(gathered: Sequence[Shortfall], document: Mapping[str, Any]) -> Iterator[Shortfall]:
+    """The shortfalls, those that have one cause one after the other."""
+    causes = {id_: cause for cause in document.get("one_causes", ()) for id_ in cause["requirements"]}
+    left = list(gathered)
+    while left:
+        first = left.pop(0)
+        cause = causes.get(first.ids[0]) if first.verdict in (Verdict.FAIL, Verdict.WARN) and not first.listed else None
+        others = [each for each in left if cause and not each.listed and each.ids[0] in cause["requirements"]]
+        others = [each for each in others if each.verdict in (Verdict.FAIL, Verdict.WARN)]
+        if cause is None or not others:
+            yield first
+            continue
+        ids = [id_ for each in (first, *others) for id_ in each.ids]
+        seen = f"{cause['exchanges']:,} exchange{'' if cause['exchanges'] == 1 else 's'}"
+        yield replace(first, cause=f"one cause, {len(ids)} requirements: {', '.join(ids)} ({seen})")
+        for each in others:
+            left.remove(each)
+            yield replace(each, follows=True)
 
 
 def hinders(entry: Mapping[str, Any], document: Mapping[str, Any]) -> bool:

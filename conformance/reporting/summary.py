@@ -2,7 +2,7 @@
 
     verdict, and what it rests on
     matrix      requirement × command: what fell short, and folded away, all of it
-    findings    the gravest, each with its evidence, its sentence of the contract and a line that repeats it
+    findings    the gravest, each with its evidence, what it rests on and a line that repeats it
     how to      make the same run again, or send one failing case again
 
 What a gateway said stands in code, so that no markup, link or mention in it counts.
@@ -12,17 +12,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from conformance.contract.requirements import Level
+from conformance.reporting.basis import rests_on
 from conformance.reporting.clients import not_applicable
 from conformance.reporting.escaping import fenced, for_markdown, for_terminal
 from conformance.reporting.expected import told_stale
+from conformance.reporting.likeness import explained, kinds
 from conformance.reporting.limits import limit_lines
 from conformance.reporting.page.matrix import SIGNS, Row, columns_of, counts_of, rows_of
 from conformance.reporting.repeat import repeat_command, replay_command
-from conformance.reporting.shortfalls import Shortfall, hinders, shortfalls
+from conformance.reporting.shortfalls import Shortfall, cut, hinders, named, shortfalls
 from conformance.verdicts import Conclusion, Verdict
 
 MARKS: Mapping[str, str] = {
@@ -51,7 +54,8 @@ def _verdict(document: Document) -> Iterator[str]:
     yield f"# {MARKS[verdict]} {verdict}"
     tool = f"{document['tool']['name']} {document['tool']['version']}"
     name = for_markdown(subject["url"] or subject["name"])
-    yield f"{subject['kind'].capitalize()} {name}, by {tool}: {_musts(document)}."
+    strictly = ", judged strictly" if document["settings"].get("strict") else ""
+    yield f"{subject['kind'].capitalize()} {name}, by {tool}{strictly}: {_musts(document)}."
     yield (
         f"Exchanges: {counts['exchanges']:,} · notifications: {counts['notifications']:,} · "
         f"seed: {document['seed']} · took {document['duration_s']:.1f} s · began {document['started_at']}"
@@ -68,6 +72,10 @@ def _musts(document: Document) -> str:
     counted.update(entry["verdict"] for entry in binding if hinders(entry, document))
     told = {Verdict.FAIL: "failed", Verdict.KNOWN: "known to fail", Verdict.INCONCLUSIVE: "not exercised"}
     parts = [f"{counted[verdict]:,} {words}" for verdict, words in told.items() if counted[verdict]]
+    # Only where it was judged strictly.
+    shoulds = Counter(entry["verdict"] for entry in document["requirements"] if entry["level"] == Level.SHOULD)
+    failing = {Verdict.FAIL: "SHOULD failed", Verdict.KNOWN: "SHOULD known to fail"}
+    parts += [f"{shoulds[verdict]:,} {words}" for verdict, words in failing.items() if shoulds[verdict]]
     return ", ".join([f"{counted[Verdict.PASS]:,} of {counted.total():,} MUST passed", *parts])
 
 
@@ -102,25 +110,28 @@ def _cell(entry: Mapping[str, Any] | None) -> str:
 
 
 def _findings(document: Document) -> Iterator[str]:
-    found = shortfalls(document)
-    for shortfall in found[:SHOWN_SHORTFALLS]:
+    shown, failures, more = cut(shortfalls(document), SHOWN_SHORTFALLS)
+    for shortfall in shown:
         yield from _finding(shortfall)
-    if len(found) > SHOWN_SHORTFALLS:
-        yield f"… and {len(found) - SHOWN_SHORTFALLS:,} more in `report.html`."
+    if failures:
+        yield "\n".join(f"- {_plain(named(each))}" for each in failures)
+    if more:
+        yield f"… and {more:,} more in `report.html`."
 
 
 def _finding(shortfall: Shortfall) -> Iterator[str]:
+    if shortfall.cause:
+        yield f"**{_plain(shortfall.cause)}**"
     if shortfall.verdict is Verdict.INCONCLUSIVE:
         yield f"### {SIGNS[shortfall.verdict]} {shortfall.verdict}: {_code(shortfall.title)}"
         yield f"Not exercised: {', '.join(shortfall.ids)}."
     else:
         yield f"### {SIGNS[shortfall.verdict]} {shortfall.verdict} {shortfall.ids[0]}: {_plain(shortfall.title)}"
         yield "\n".join(_observed(shortfall))
-        if quote := shortfall.entries[0]["quote"]:
-            yield f"> {_plain(quote)}"
+        yield f"> {_plain(rests_on(shortfall.entries[0]))}"
     if shortfall.listed:
         yield f"Listed as known: {_code(shortfall.listed)}"
-    if shortfall.finding and shortfall.finding["reproduce"]:
+    if shortfall.finding and shortfall.finding["reproduce"] and not shortfall.follows:
         yield "<details><summary>Reproduce</summary>"
         yield fenced(for_terminal(shortfall.finding["reproduce"]), "sh")
         yield "</details>"
@@ -133,6 +144,7 @@ def _observed(shortfall: Shortfall) -> Iterator[str]:
         places = f" ({', '.join(_places(first))})" if first and any(_places(first)) else ""
         place = entry["command"] or "as a whole"
         yield f"- {place}, {entry['failed']:,} of {entry['observations']:,}{told}{places}"
+        yield from (f"  - {_code(line)}" for line in chain(explained(entry), kinds(entry)))
 
 
 def _places(finding: Mapping[str, Any]) -> Iterator[str]:

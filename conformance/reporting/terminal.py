@@ -22,16 +22,17 @@ from rich.text import Text
 
 from conformance.checks.patterns import Dependence
 from conformance.contract.requirements import Level
+from conformance.reporting.basis import rests_on
 from conformance.reporting.clients import about_client, not_applicable
 from conformance.reporting.console import print_line, print_prose
 from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.expected import entries_to_paste, told_stale
-from conformance.reporting.likeness import alike
+from conformance.reporting.likeness import explained, kinds
 from conformance.reporting.limits import limit_lines
 from conformance.reporting.repeat import repeat_command, replay_command, resume_command, was_cut_off
 from conformance.reporting.result import Result
-from conformance.reporting.shortfalls import Shortfall, shortfalls
+from conformance.reporting.shortfalls import Shortfall, cut, named, shortfalls
 from conformance.verdicts import Conclusion, Verdict, day_of, is_client
 
 STYLES: Mapping[str, str] = {
@@ -46,6 +47,7 @@ STYLES: Mapping[str, str] = {
 }
 
 # With more than these a screen tells no more than the first ones do; report.json has all.
+# Failures are named all the same.
 SHOWN_SHORTFALLS = 30
 
 # One failing case is enough to begin with; the evidence names those of the others.
@@ -74,14 +76,7 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
     The last line is the verdict.
     """
     fell_short = shortfalls(result.document)
-    shown = fell_short[:SHOWN_SHORTFALLS]
-    for shortfall in shown:
-        _show_evidence(shortfall, console)
-    if shown:
-        console.print(_table(shown, narrow=console.width < NARROW))
-        console.print()
-    if len(fell_short) > len(shown):
-        print_prose(console, f"… and {len(fell_short) - len(shown)} more in {report or 'report.json'}")
+    _show_shortfalls(fell_short, console, report)
     for line in chain(_unexercised(result), not_applicable(result.document), coverage_lines(result.document)):
         print_prose(console, line)
     print_prose(console, _counts(result))
@@ -98,6 +93,19 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
         for case_id in _failing_cases(fell_short)[:SHOWN_REPLAYS]:
             print_line(console, f"replay with: {replay_command(case_id, journal)}")
     show_verdict(result, console, report)
+
+
+def _show_shortfalls(fell_short: list[Shortfall], console: Console, report: Path | None) -> None:
+    shown, failures, more = cut(fell_short, SHOWN_SHORTFALLS)
+    for shortfall in shown:
+        _show_evidence(shortfall, console)
+    if shown:
+        console.print(_table(shown, narrow=console.width < NARROW))
+        console.print()
+    for failure in failures:
+        print_prose(console, named(failure))
+    if more:
+        print_prose(console, f"… and {more} more in {report or 'report.json'}")
 
 
 def _left_out(result: Result) -> Iterator[str]:
@@ -128,6 +136,7 @@ def verdict_line(result: Result, report: Path | None = None) -> str:
         f"{_counted(counts['exchanges'], 'exchange')}, {_counted(counts['notifications'], 'notification')}",
         f"seed {result.document['seed']}",
         *([f"watched {waited:.1f} s"] if (waited := result.document.get("client", {}).get("waited_s")) else []),
+        *(["strict"] if result.judged.strict else []),
         *([f"only {cases}"] if (cases := result.record.settings.get("cases")) else []),
         *([str(report)] if report else []),
     ]
@@ -154,6 +163,10 @@ def _musts(result: Result) -> str:
     told += [f"{failed:,} failed"] if failed else []
     told += [f"{known:,} known to fail"] if known else []
     told += [f"{unexercised:,} not exercised"] if unexercised else []
+    # Only where it was judged strictly.
+    shoulds = [v.verdict for v in result.judged.verdicts if v.level is Level.SHOULD]
+    told += [f"{n:,} SHOULD failed"] if (n := shoulds.count(Verdict.FAIL)) else []
+    told += [f"{n:,} SHOULD known to fail"] if (n := shoulds.count(Verdict.KNOWN)) else []
     told += [_counted(warnings, "warning")]
     return ", ".join(told)
 
@@ -213,6 +226,8 @@ def _verdict(shortfall: Shortfall) -> Text:
 
 
 def _show_evidence(shortfall: Shortfall, console: Console) -> None:
+    if shortfall.cause:
+        print_prose(console, shortfall.cause, "bold")
     title = Text(f" {for_terminal(shortfall.title)}")
     if shortfall.verdict is Verdict.INCONCLUSIVE:
         console.print(_verdict(shortfall) + title)
@@ -221,6 +236,9 @@ def _show_evidence(shortfall: Shortfall, console: Console) -> None:
     else:
         console.print(_verdict(shortfall) + Text(f" {shortfall.ids[0]}", "bold") + title)
         console.print(_indented(_observed(shortfall)))
+    if shortfall.follows:  # the first of the same cause has what they rest on
+        console.print()
+        return
     for line in _finding(shortfall):
         console.print(_indented(Text(for_terminal(line))))
     if shortfall.listed:
@@ -252,26 +270,16 @@ def _observed(shortfall: Shortfall) -> Table:
         message = entry["findings"][0]["message"] if entry["findings"] else ""
         tally = f"{entry['failed']:,} of {entry['observations']:,}"
         grid.add_row(entry["command"] or "", tally, Text(for_terminal(message)))
-        for line in _dependence(entry):
+        for line in chain(explained(entry), kinds(entry)):
             grid.add_row("", "", Text(for_terminal(line), "italic"))
     return grid
-
-
-def _dependence(entry: Mapping[str, Any]) -> Iterator[str]:
-    """On what it depends, and the simplest request of each cause."""
-    if entry.get("depends_on", Dependence.UNTOLD) != Dependence.UNTOLD:
-        yield entry["pattern"]
-    for finding in () if entry.get("depends_on") == Dependence.ALWAYS else entry["findings"]:
-        yield from alike(finding)  # where all fell short, the others need no names
 
 
 def _finding(shortfall: Shortfall) -> Iterator[str]:
     finding = shortfall.finding
     if finding:
         yield " · ".join(_places(finding))
-        quote = shortfall.entries[0]["quote"]
-        if quote:
-            yield f"the contract says: “{quote}”"
+        yield rests_on(shortfall.entries[0])
 
 
 def _places(finding: Mapping[str, Any]) -> Iterator[str]:

@@ -7,6 +7,7 @@ import warnings
 import pytest
 
 from conformance.contract.requirements import Requirement
+from conformance.reporting.basis import rests_on
 from conformance.reporting.expected import followed_up
 from conformance.reporting.likeness import alike
 from conformance.reporting.result import Result
@@ -34,15 +35,15 @@ def test_requirement(requirement: Requirement, command: str | None, gateway_resu
 
 
 def told(verdict: RequirementVerdict, result: Result) -> str:
-    """The verdict in words: what is required, where that stands, what was seen, how to reproduce it."""
+    """The verdict in words: what is required, what that rests on, what was seen, how to reproduce it."""
     requirement = verdict.requirement
-    said = f"seed: “{requirement.quote}”" if requirement.quote else f"docs: {requirement.section}"
-    lines = [f"{verdict.verdict} {requirement.id} ({verdict.level}) {requirement.title}", f"  {said}"]
-    if verdict.reason:
-        lines.append(f"  {verdict.reason}: {verdict.detail}")
     entry = next(
         e for e in result.document["requirements"] if e["id"] == requirement.id and e["command"] == verdict.command
     )
+    title = f"{verdict.verdict} {requirement.id} ({verdict.level}) {requirement.title}"
+    lines = [title, f"  {rests_on(entry)}"]
+    if verdict.reason:
+        lines.append(f"  {verdict.reason}: {verdict.detail}")
     lines += [f"  {entry['pattern']}"] if "pattern" in entry else []
     for finding in entry["findings"][:SHOWN_FINDINGS]:
         lines.append(f"  {finding['message']} · case {finding['case']} · request_id {finding['request_id']}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import sys
@@ -85,6 +86,37 @@ class OtherSpelling(Client):
         if body is not None:
             headers["content-type"] = "application/json; charset=utf-8"
         return {**headers, "user-agent": "reference/1.0"}
+
+
+class FormsOfHttp(Client):
+    """Offers to upgrade with each request, and sends every other one in another form that HTTP allows."""
+
+    commands = FEW
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests = itertools.count()
+
+    def exchanged(self, connection: HTTPConnection, request: Outgoing) -> Answer:
+        form = ("length", "chunks", "expect", "whole url", "escaped")[next(self.requests) % 5]
+        parts = urlsplit(request.url)
+        target = {"whole url": request.url, "escaped": f"{parts.path[:-1]}%{ord(parts.path[-1]):02x}"}
+        offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAAA"}
+        connection.putrequest(request.method, target.get(form, parts.path), skip_accept_encoding=True)
+        for name, value in {**request.headers, **offer}.items():
+            connection.putheader(name, value)
+        if form == "expect":
+            connection.putheader("Expect", "100-continue")
+        if request.body is not None:
+            chunked = form == "chunks"
+            length = ("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(len(request.body)))
+            connection.putheader(*length)
+            connection.endheaders([request.body] if chunked else request.body, encode_chunked=chunked)
+        else:
+            connection.endheaders()
+        response = connection.getresponse()
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, headers, response.read(), response.version)
 
 
 class NoAccept(Client):

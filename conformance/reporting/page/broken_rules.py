@@ -30,7 +30,7 @@ def broken_rule(
         response = exchange.response if exchange else None
         body = response.body if response else b""
         name = _envelope(command, response.status) if response else None
-    content = Content.of(body)
+    content = Content.with_repeats(body)
     if name is None or content.error is not None:
         return None
     found = (each for each in violations(name, content.value) if each.pointer == finding["pointer"])

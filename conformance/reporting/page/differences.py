@@ -29,6 +29,6 @@ def differing(bodies: Sequence[bytes]) -> frozenset[str]:
 
 
 def _members(body: bytes) -> dict[str, str]:
-    members = Content.of(body).members or {}
+    members = Content.with_repeats(body).members or {}
     told = {name: member if isinstance(member, str) else json.dumps(member) for name, member in members.items()}
     return {name: text for name, text in told.items() if MASK not in text}

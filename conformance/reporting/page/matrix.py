@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from conformance.reporting.basis import rests_on
 from conformance.reporting.expected import listed_in
 from conformance.verdicts import Verdict
 
@@ -101,7 +102,7 @@ class Row:
     def text(self) -> str:
         """What a search finds it by."""
         found = [f["message"] for entry in self.entries for f in entry["findings"]]
-        return " ".join([self.first["id"], self.first["title"], self.first["quote"] or "", *found]).lower()
+        return " ".join([self.first["id"], self.first["title"], rests_on(self.first), *found]).lower()
 
     def cell(self, column: str | None) -> Mapping[str, Any] | None:
         """Its entry for a command."""

@@ -11,12 +11,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from conformance.contract.requirements import Level
 from conformance.journal import Record
+from conformance.reporting.basis import rests_on
 from conformance.reporting.clients import about_client, not_applicable
 from conformance.reporting.comparing import Change, Comparison, told
 from conformance.reporting.expected import told_stale
 from conformance.reporting.figures import Figures
-from conformance.reporting.likeness import alike
+from conformance.reporting.likeness import alike, explained, unshown
 from conformance.reporting.limits import limit_lines
 from conformance.reporting.masking import Masking
 from conformance.reporting.page.findings import MOST_CASES, Evidence
@@ -25,7 +27,7 @@ from conformance.reporting.page.matrix import SIGNS, anchor, columns_of, counts_
 from conformance.reporting.page.plots import Bar, bar_chart, in_words, latency_plot, run_plot
 from conformance.reporting.page.transcript import Transcript
 from conformance.reporting.repeat import repeat_command
-from conformance.reporting.shortfalls import shortfalls
+from conformance.reporting.shortfalls import cut, shortfalls
 from conformance.traffic import Kind
 from conformance.verdicts import Conclusion, Verdict, is_client
 
@@ -41,8 +43,8 @@ SEALS: Mapping[str, str] = {
     Conclusion.INCONCLUSIVE: SIGNS[Verdict.INCONCLUSIVE],
 }
 
-# Findings that are alike are counted; three show what there is to see.
-SHOWN_FINDINGS = 3
+# Of findings that are listed as known, which are not gathered, three show what there is to see.
+SHOWN_OF_LISTED = 3
 # Fewer points are no distribution.
 FEWEST_FOR_A_PLOT = 2
 # What can be read in ten seconds.
@@ -62,18 +64,19 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
     masking = masking or Masking()
     rows = rows_of(document)
     opened = [at for at, row in enumerate(rows) if row.fell_short]
-    gathered = shortfalls({"settings": {}, **document})
+    shown, failures, more = cut(shortfalls({"settings": {}, **document}), SHOWN_BROKEN)
     evidence = Evidence.of(record, document, masking) if record is not None else None
     template = _environment().get_template("template.html")
     text = template.render(
         document=document,
-        meaning=MEANINGS[document["verdict"]],
+        meaning=_meaning(document),
         signs=SIGNS,
         rows=rows,
         columns=columns_of(rows),
         counts=list(counts_of(document)),
-        shortfalls=gathered[:SHOWN_BROKEN],
-        number_short=len(gathered),
+        shortfalls=shown,
+        named_failures=failures,
+        number_more=more,
         remarks=list(_remarks(document)),
         repeat=_repeat(document),
         shown=_Shown(evidence) if evidence else lambda *_: None,
@@ -84,8 +87,11 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         counted=counted,
         opened=opened[:SHOWN_BROKEN],
         seal=SEALS[document["verdict"]],
-        shown_findings=SHOWN_FINDINGS,
+        shown_findings=_number_shown,
         alike=alike,
+        rests_on=rests_on,
+        explained=explained,
+        unshown=unshown,
         plots=list(_plots(record)) if record is not None else [],
         result_codes=list(_result_codes(document)),
         coverage=list(_coverage(document)),
@@ -101,6 +107,14 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
     return text.encode("utf-8", "backslashreplace")
 
 
+def _meaning(document: Mapping[str, Any]) -> str:
+    """The verdict in a sentence; where only a strict run has broken anything, it says so."""
+    broken = [entry for entry in document["requirements"] if entry["verdict"] in (Verdict.FAIL, Verdict.KNOWN)]
+    if broken and all(entry["level"] == Level.SHOULD for entry in broken):
+        return "Every MUST that was exercised was kept; at least one SHOULD is broken, and it was judged strictly."
+    return MEANINGS[document["verdict"]]
+
+
 def comparison_html(comparison: Comparison, before: Mapping[str, Any], after: Mapping[str, Any]) -> bytes:
     """The comparison of two documents as a page of the same kind."""
     text = (
@@ -111,13 +125,7 @@ def comparison_html(comparison: Comparison, before: Mapping[str, Any], after: Ma
             meaning=told(comparison),
             documents=(("Before", before), ("After", after)),
             groups=[
-                (title, _alike(changes), len(changes))
-                for title, changes in (
-                    ("Broken", comparison.broken),
-                    ("Fixed", comparison.fixed),
-                    ("New", comparison.new),
-                    ("Gone", comparison.gone),
-                )
+                (title.capitalize(), _alike(changes), len(changes)) for title, changes in comparison.changes.items()
             ],
             seals=SEALS,
             signs=SIGNS,
@@ -135,6 +143,10 @@ def _alike(changes: Iterable[Change]) -> list[tuple[Change, list[str]]]:
         key = change.id, change.before, change.after, change.message
         together.setdefault(key, (change, []))[1].append(change.command or "as a whole")
     return list(together.values())
+
+
+def _number_shown(entry: Mapping[str, Any]) -> int:
+    return SHOWN_OF_LISTED if entry.get("expected") else len(entry["findings"])
 
 
 class _Shown:

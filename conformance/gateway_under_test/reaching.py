@@ -1,0 +1,378 @@
+"""Is it the gateway that answers? Asked before anything is judged, so that no server is blamed for not being one.
+
+    reached     probe by probe: the address answers, clock and certificate, what account-details gives, the credential
+    Probe       the outcome of one, with a hint where it failed
+
+account-details is asked for first, and where it is answered as it should be nothing else is. A gateway may be at fault
+there and right elsewhere, and then it has to be judged. So the set-up is wrong only where the commands are answered no
+better than a path that is none of them: with one redirect, one page, one error. To see that, an object whose members
+are empty is sent to each of them, which a gateway refuses, and which reaches nobody if it does not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import ssl
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from conformance.checks.envelope import FIELDS, media_type_of
+from conformance.checks.reading import ANSWERED_BETWEEN, OK, UNAUTHORIZED, Content, is_number
+from conformance.contract.commands import COMMANDS, commands_of
+from conformance.contract.schemas import resolved
+from conformance.errors import SuiteError
+from conformance.exchange.connection import Answer, Certificate, Connection, KeepAlive, Unanswered
+from conformance.exchange.pacing import retry_after_s, timestamp_of
+from conformance.exchange.sender import LONGEST_WAIT_S, TOO_MANY_REQUESTS, UNAVAILABLE, asked_to_stay_away, in_words
+from conformance.exchange.trust import trusting
+from conformance.gateway_under_test.settings import Settings
+from conformance.generation.probes import authorization
+from conformance.traffic import CLOSED_ON_REUSE, Request, Response, header
+
+# How long the gateway may take to answer. Generous: here a false alarm costs a whole run.
+ANSWER_TIMEOUT_S = 15.0
+# A network that loses one in ten loses as many in a row once in a hundred thousand times.
+TRIES_OVER_NETWORK = 5
+
+# A certificate that runs out sooner is about to stop a nightly run.
+FEW_DAYS = 14
+SECONDS_OF_A_DAY = 86_400
+# Answers carry whole seconds, and take a while; what differs more is a clock that nobody sets.
+CLOCKS_DIFFER_S = 60.0
+
+# A gateway that asks for a wait of no time at all is not asked again at once.
+SHORTEST_WAIT_S = 1.0
+
+# The name of the probe that tells so.
+ASKED_TO_WAIT = "asked to wait"
+
+BASE_PATH = "/api/v2"
+BAD_REQUEST, FORBIDDEN, NOT_FOUND = 400, 403, 404
+REDIRECTS, SERVER_ERRORS = range(300, 400), range(500, 1000)
+# Of the three members of an envelope one may be missing by a fault; one alone is also in the errors of other programs,
+# such as the request_id of an API proxy.
+MEMBERS_OF_AN_ENVELOPE = 2
+# Characters of a page's title or of an address that are shown.
+SHOWN = 80
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+# As OpenSSL calls a certificate that nobody who is trusted has signed, or that is another host's.
+UNTRUSTED = "certificate verify failed"
+OWN_AUTHORITY = "if an authority of your own has signed its certificate, name a file with that one's in --ca-file"
+# The first bytes of what a server says that expects TLS and is spoken to without (RFC 8446, 5.1).
+_TLS_ALERT = r"\x15\x03"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One thing that must work. `target`: for a canary, path and query at which it arrived.
+
+    `warning`: it works, and yet a person should look at it. `may_be_chance`: what failed may go well the next time.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str | None = None
+    target: str | None = None
+    warning: bool = False
+    may_be_chance: bool = False
+
+
+def reached(settings: Settings, gateway: str) -> Iterator[Probe]:
+    """Probe after probe of the gateway at the base URL `gateway`; the one that failed, if any does, is the last."""
+    asking = _Asking(settings, gateway)
+    try:
+        with asking.connection:
+            yield from _reached(settings, asking)
+    except Unanswered as unanswered:
+        yield Probe(
+            "gateway reachable",
+            ok=False,
+            detail=f"gateway {gateway} cannot be reached: {unanswered}",
+            hint=_why_unreachable(gateway, str(unanswered)),
+        )
+    except SuiteError as error:  # such as a host name that is none
+        yield Probe(
+            "gateway reachable",
+            ok=False,
+            detail=f"gateway {gateway} cannot be asked: {error.message}",
+            hint="is the URL right?",
+        )
+
+
+def _reached(settings: Settings, asking: _Asking) -> Iterator[Probe]:
+    answer, certificate = asking.account_details()
+    waited = 0.0
+    while (asked := _told_to_wait(answer)) is not None:
+        if asked > LONGEST_WAIT_S:
+            failure = asked_to_stay_away(answer.status, asked)
+            yield Probe("gateway reachable", ok=False, detail=failure.message, hint=failure.hint)
+            return
+        if waited + asked > LONGEST_WAIT_S:
+            break
+        told = f"{asking.gateway} answered {answer.status}, and asks to wait for {in_words(asked)}"
+        yield Probe(ASKED_TO_WAIT, ok=True, detail=told, warning=True)
+        pause = max(asked, SHORTEST_WAIT_S)
+        time.sleep(pause)
+        waited += pause
+        answer, certificate = asking.account_details()
+    yield Probe("gateway reachable", ok=True, detail=f"{asking.gateway} answered {answer.status}")
+    yield from _lasting(certificate)
+    yield from clock(answer, time.time())
+    if _status(answer) == UNAUTHORIZED:
+        beside = "" if _in_envelope(answer) else f" ({_described(answer)})"
+        yield Probe(
+            "credential accepted",
+            ok=False,
+            detail=f"gateway {asking.gateway} refused the credential with 401{beside}",
+            hint="check --consumer-key and --consumer-secret",
+        )
+        return
+    wanting = list(_wanting(answer))
+    if wanting and answer.status != TOO_MANY_REQUESTS:
+        obstacle = _elsewhere(asking, answer)
+        if obstacle is not None:
+            yield obstacle
+            return
+        detail = f"account-details is answered {answer.status} {', '.join(wanting)}"
+        yield Probe("account-details", ok=True, detail=detail, warning=True)
+    yield Probe("credential accepted", ok=True, detail=f"consumer key {settings.consumer_key}")
+
+
+class _Asking:
+    """What is asked, on one connection: as the run does it, byte for byte what it would send."""
+
+    def __init__(self, settings: Settings, gateway: str) -> None:
+        self.gateway = gateway
+        secure = gateway.startswith("https:")
+        tls = trusting(settings.ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.connection = Connection(ANSWER_TIMEOUT_S, KeepAlive(), tls)
+        self.commands = [command for command in commands_of(settings.products) if command.product is not None]
+        self._headers = (
+            ("Authorization", authorization(settings.consumer_key, settings.consumer_secret)),
+            ("Content-Type", "application/json"),
+        )
+        self._tries = TRIES_OVER_NETWORK if settings.network_there else 1
+        # A path that no gateway can have.
+        self._nonsense = f"no-such-command-{secrets.token_hex(4)}"
+
+    def account_details(self) -> tuple[Response, Certificate | None]:
+        """The answer to account-details, and the certificate of who gave it; Unanswered if there is none."""
+        answer = self._got("GET", COMMANDS["account-details"].name)
+        return answer.response, answer.certificate
+
+    def others(self) -> tuple[list[Response], dict[str, Response]]:
+        """The answers to the commands of the run, and those to a path that is none of them, by method."""
+        # Each may be sent twice, for nothing can come of it: neither a number nor an amount is named.
+        commands = [
+            self._got("POST", command.name, dict.fromkeys(resolved(f"{command.folder}/request")["required"], ""))
+            for command in self.commands
+        ]
+        nonsense = {"GET": self._got("GET", self._nonsense), "POST": self._got("POST", self._nonsense, {})}
+        return [each.response for each in commands], {method: each.response for method, each in nonsense.items()}
+
+    def _got(self, method: str, command: str, members: Mapping[str, str] | None = None) -> Answer:
+        body = b"" if members is None else json.dumps(members).encode()
+        request = Request(method, f"{self.gateway.rstrip('/')}/{command}", self._headers, body)
+        for _ in range(self._tries - 1):
+            try:
+                answer = self.connection.ask(request)
+            except Unanswered:
+                continue
+            if answer.response.status not in ANSWERED_BETWEEN:
+                return answer
+        return self._asked(request)
+
+    def _asked(self, request: Request) -> Answer:
+        """The answer; on another connection, if the one that stood was closed before."""
+        try:
+            return self.connection.ask(request)
+        except Unanswered as unanswered:
+            if str(unanswered) != CLOSED_ON_REUSE:
+                raise
+        return self.connection.ask(request)
+
+
+# --- What the answers tell
+
+
+def _told_to_wait(answer: Response) -> float | None:
+    """The seconds after which the gateway says that it would answer; None if it does not."""
+    if answer.status not in (TOO_MANY_REQUESTS, UNAVAILABLE):
+        return None
+    return retry_after_s(answer.headers, time.time())
+
+
+def _members(answer: Response) -> Mapping[str, Any]:
+    # Also of a body that is declared in a wrong coding: who wrote it is told by it all the same.
+    return Content.of(answer.body).members or {}
+
+
+def _in_envelope(answer: Response) -> bool:
+    """Whether it looks like an answer of such a gateway, be it whole or not."""
+    return sum(field in _members(answer) for field in FIELDS) >= MEMBERS_OF_AN_ENVELOPE
+
+
+def _status(answer: Response) -> int | float:
+    """What the answer says of the request: its status_code, or else its HTTP status."""
+    code = _members(answer).get("status_code")
+    return code if isinstance(code, int | float) and is_number(code) else answer.status
+
+
+def _wanting(answer: Response) -> Iterator[str]:
+    """In words, what keeps an answer from being the one that account-details has."""
+    members = _members(answer)
+    if not members or answer.undecodable is not None:
+        yield f"with {_described(answer)}"
+        return
+    if (status := _status(answer)) != OK:
+        yield f"with status_code {status}"
+        return
+    if answer.status != OK or "status_code" not in members:
+        yield "without status_code 200"
+    if not isinstance(members.get("request_id"), str):
+        yield "without a request_id"
+    if not isinstance(members.get("organization"), dict):
+        yield "without an organization"
+
+
+def _elsewhere(asking: _Asking, answer: Response) -> Probe | None:
+    """What shows that it is no such gateway, or one that does nothing; None if it has to be judged."""
+    if _in_envelope(answer) and _status(answer) == OK:
+        return None
+    try:
+        commands, nonsense = asking.others()
+    except Unanswered:  # of some it has answers: that it has none of others is for the run to judge
+        return None
+    answers = [answer, *commands]
+    if any(_in_envelope(each) and _status(each) == OK for each in answers):
+        return None
+    kinds = {_kind(each) for each in answers}
+    as_nonsense = _alike(answer, nonsense["GET"]) and all(_alike(each, nonsense["POST"]) for each in commands)
+    if not as_nonsense and (len(kinds) > 1 or kinds == {None}):
+        return None
+    return Probe(
+        "the gateway answers",
+        ok=False,
+        detail=f"gateway {asking.gateway} answers every request with {_named(asking.gateway, answer, commands)}",
+        hint=_hint(asking.gateway, answer),
+    )
+
+
+def _alike(one: Response, other: Response) -> bool:
+    """Whether two requests are answered the same, as far as one can tell without comparing texts."""
+    return (one.status, _in_envelope(one)) == (other.status, _in_envelope(other))
+
+
+def _kind(answer: Response) -> str | None:
+    """Of what kind an answer is that no command can be told by; None for any other."""
+    if answer.status in REDIRECTS:
+        return "redirect"
+    if answer.status in SERVER_ERRORS:
+        return "server error"
+    return "not found" if answer.status == NOT_FOUND else None
+
+
+# --- In words
+
+
+def _named(gateway: str, answer: Response, others: Sequence[Response]) -> str:
+    statuses = " or ".join(map(str, dict.fromkeys(each.status for each in (answer, *others))))
+    if (target := _leads_to(gateway, answer)) is not None:
+        return f"a redirect ({statuses}), which leads to {target}"
+    return f"{statuses} ({_described(answer)})"
+
+
+def _described(answer: Response) -> str:
+    """An answer in few words: what it is, and for a page what it is called."""
+    if answer.undecodable is not None:
+        return f"a body that cannot be read: {answer.undecodable}"
+    if not answer.body.strip():
+        return "no body"
+    if _in_envelope(answer):
+        said = _members(answer).get("description")
+        return f"JSON: {_short(said)}" if isinstance(said, str) and said.strip() else "JSON"
+    title = _TITLE.search(answer.body)
+    if title is not None:
+        return f"a page: {_short(title[1].decode(errors='replace'))}"
+    if Content.of(answer.body).error is None:
+        return "JSON of another kind"
+    declared = media_type_of(answer)
+    return "an HTML page" if declared == "text/html" or answer.body.lstrip()[:1] == b"<" else "no JSON"
+
+
+def _short(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= SHOWN else f"{plain[: SHOWN - 1]}…"
+
+
+def _leads_to(gateway: str, answer: Response) -> str | None:
+    """Where a redirect leads, without what may be secret in it; None if there is none."""
+    location = header(answer.headers, "Location")
+    if not location or answer.status not in REDIRECTS:
+        return None
+    try:
+        parts = urlsplit(urljoin(f"{gateway.rstrip('/')}/{COMMANDS['account-details'].name}", location))
+        return _short(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())
+    except ValueError:
+        return "what is no URL"
+
+
+def _hint(gateway: str, answer: Response) -> str:
+    target, command = _leads_to(gateway, answer), COMMANDS["account-details"].name
+    if target is not None and target.rstrip("/").endswith(f"/{command}") and not target.endswith("/"):
+        return f"try --gateway {target.removesuffix(f'/{command}')}"
+    if answer.status in SERVER_ERRORS:
+        return "is it up, and all that it needs? nothing was judged"
+    if answer.status == BAD_REQUEST and gateway.startswith("http:"):
+        return "does that port speak TLS? then the URL begins with https://"
+    if answer.status == FORBIDDEN:
+        return "may this machine and this account use it?"
+    if BASE_PATH not in gateway:
+        return f"is that the base URL that commands are put behind? try {gateway.rstrip('/')}{BASE_PATH}"
+    return f"is that the base URL that commands are put behind, with its {BASE_PATH}?"
+
+
+def _why_unreachable(gateway: str, why: str) -> str:
+    if UNTRUSTED in why:
+        return OWN_AUTHORITY
+    if why.startswith("no TLS connection"):
+        return "does that port speak plain HTTP? then the URL begins with http://"
+    if gateway.startswith("http:") and _TLS_ALERT in why:
+        return "that port speaks TLS: the URL begins with https://"
+    return "is it running, and are host, port and scheme right?"
+
+
+def _lasting(certificate: Certificate | None) -> Iterator[Probe]:
+    """How long the gateway's certificate is good for; nothing for one that is reached without TLS."""
+    if certificate is None:
+        return
+    try:
+        until = ssl.cert_time_to_seconds(certificate.content["notAfter"])
+    except (ValueError, KeyError, OverflowError):
+        return
+    days = int((until - time.time()) // SECONDS_OF_A_DAY)
+    yield Probe(
+        "certificate",
+        ok=True,
+        detail=f"{certificate.tls_version}, its certificate is good for {days} days",
+        warning=days < FEW_DAYS,
+    )
+
+
+def clock(answer: Response, now: float) -> Iterator[Probe]:
+    """Whether both clocks agree: times in the journal are compared with what the gateway's people see in their logs."""
+    theirs = timestamp_of(header(answer.headers, "Date") or "")
+    if theirs is not None and abs(theirs - now) > CLOCKS_DIFFER_S:
+        ahead = "ahead of" if theirs > now else "behind"
+        yield Probe(
+            "clock",
+            ok=True,
+            detail=f"the gateway's clock is {abs(theirs - now):.0f} s {ahead} this machine's",
+            warning=True,
+        )

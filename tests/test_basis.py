@@ -1,0 +1,160 @@
+"""What a requirement rests on, in the words of every report; no page of this project is called the provider's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from io import StringIO
+from typing import Any
+
+import pytest
+from command_line import call
+from made_result import RECORD, UNCHALLENGED, WRONG_TYPE, result_of, verdict
+from rich.console import Console
+
+from conformance.contract.requirements import Basis, catalogue
+from conformance.contract.schemas import violations
+from conformance.reporting.allure_results import allure_results
+from conformance.reporting.basis import rests_on
+from conformance.reporting.escaping import for_terminal
+from conformance.reporting.junit import junit
+from conformance.reporting.page import html
+from conformance.reporting.result import Result
+from conformance.reporting.sarif import sarif
+from conformance.reporting.summary import summary
+from conformance.reporting.terminal import show
+from conformance.suite.test_gateway import told
+from conformance.verdicts import Verdict
+
+FACT = "The account pays twice."
+
+
+def entry(basis: Basis, section: str | None = "Responses") -> dict[str, Any]:
+    """The part of an entry that tells what it rests on."""
+    seed = basis is Basis.SEED
+    return {
+        "basis": basis.value,
+        "source": "seed" if seed else "docs",
+        "quote": "Words of the guide." if seed else None,
+        "fact": None if seed else FACT,
+        "section": section,
+    }
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (entry(Basis.SEED), "the provider's Getting started says: “Words of the guide.”"),
+        (
+            entry(Basis.DOCS),
+            f"a documented fact (see “Responses” in docs/contract.md of statum-conformance): {FACT}",
+        ),
+        (entry(Basis.DOCS, None), f"a documented fact: {FACT}"),
+        (entry(Basis.MONEY), f"money is at stake: {FACT}"),
+        (entry(Basis.CREDENTIALS), f"a credential is at stake: {FACT}"),
+        (entry(Basis.PRACTICE), f"this suite's reading: {FACT}"),
+    ],
+    ids=lambda value: value.get("basis") if isinstance(value, dict) else None,
+)
+def test_each_basis_has_its_words(known: dict[str, Any], words: str) -> None:
+    """The sentence, the fact with the place where it was gathered, the loss, or the suite's reading."""
+    assert words == rests_on(known)
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ({"quote": "Words.", "section": None}, "the provider's Getting started says: “Words.”"),
+        ({"quote": None, "section": "X"}, "a documented fact (see “X” in docs/contract.md of statum-conformance)"),
+        ({"quote": None, "section": None}, "a documented fact"),
+    ],
+    ids=["quoted", "with a section", "with nothing"],
+)
+def test_a_report_of_an_earlier_version_says_as_much_as_it_holds(known: dict[str, Any], words: str) -> None:
+    """It has neither basis nor fact."""
+    assert words == rests_on(known)
+
+
+@pytest.mark.parametrize("basis", list(Basis))
+def test_the_catalogue_has_one_of_each(basis: Basis) -> None:
+    """So nothing is written here that no report shows."""
+    assert any(requirement.basis is basis for requirement in catalogue().requirements)
+
+
+def first(basis: Basis) -> str:
+    """The id of a requirement of gateways that rests on it, and is judged for sms."""
+    return next(
+        r.id for r in catalogue().requirements if r.basis is basis and "sms" in r.commands and r.excluded is None
+    )
+
+
+def shown(result: Result) -> str:
+    """What a terminal shows."""
+    console = Console(width=10_000, file=StringIO())
+    show(result, console)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def of_allure(result: Result) -> str:
+    """What Allure shows: the description of a test, its steps, and the attachment."""
+    (test,) = (json.loads(text) for name, text in allure_results(result).items() if name.endswith(".json"))
+    (attached,) = (text.decode() for name, text in allure_results(result).items() if not name.endswith(".json"))
+    texts = (test["description"], "\n".join(step["name"] for step in test["steps"]), attached)
+    return _least(result, texts)
+
+
+def of_sarif(result: Result) -> str:
+    """What SARIF tells of the rule, as text and as Markdown."""
+    rule = json.loads(sarif(result.document))["runs"][0]["tool"]["driver"]["rules"][0]
+    return _least(result, (rule["fullDescription"]["text"], rule["help"]["text"], rule["help"]["markdown"]))
+
+
+def _least(result: Result, texts: Sequence[str]) -> str:
+    """One of the texts that does not have the words; any, if all have them."""
+    words = rests_on(result.document["requirements"][0])
+    return min(texts, key=lambda text: words in text)
+
+
+REPORTS: dict[str, Callable[[Result], str]] = {
+    "terminal": shown,
+    "page": lambda result: html(result.document, RECORD).decode().replace("&#39;", "'").replace("&#34;", '"'),
+    "junit": lambda result: junit(result).decode().replace("&quot;", '"'),
+    "sarif": of_sarif,
+    "allure": of_allure,
+    "summary": lambda result: summary(result.document).decode().replace("\\", ""),
+    "pytest": lambda result: told(result.judged.verdicts[0], result),
+}
+
+
+@pytest.mark.parametrize("basis", list(Basis))
+@pytest.mark.parametrize("report", REPORTS)
+def test_every_report_tells_it_in_the_same_words(report: str, basis: Basis) -> None:
+    """Of what fell short."""
+    finding, kind = (UNCHALLENGED, Verdict.WARN) if basis is Basis.PRACTICE else (WRONG_TYPE, Verdict.FAIL)
+    result = result_of([verdict(first(basis), "sms", kind, finding)])
+    words = for_terminal(rests_on(result.document["requirements"][0]))
+
+    assert words in REPORTS[report](result)
+
+
+def test_report_json_has_basis_and_fact() -> None:
+    """As the catalogue has them; the source stays one of the two."""
+    result = result_of([verdict(first(basis), "sms", Verdict.PASS) for basis in Basis])
+    told = result.document["requirements"]
+
+    assert [] == violations("report", result.document)
+    assert [basis.value for basis in Basis] == [each["basis"] for each in told]
+    assert [catalogue()[each["id"]].fact for each in told] == [each["fact"] for each in told]
+    assert {"seed", "docs"} == {each["source"] for each in told}
+
+
+def test_the_list_of_requirements_tells_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON with basis and fact, as Markdown in words."""
+    listed = json.loads(call(capsys, "requirements", "--format", "json").out)
+    table = call(capsys, "requirements", "--format", "markdown").out
+
+    assert {(r.id, r.basis.value, r.fact) for r in catalogue().requirements} == {
+        (each["id"], each["basis"], each["fact"]) for each in listed
+    }
+    assert all(rests_on(each).replace("|", "\\|") in table for each in listed)

@@ -1,0 +1,351 @@
+"""A server that is no gateway is told before anything is judged; a gateway that is at fault is judged all the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+import trustme
+from campaigns import free_address, settings
+from pytest_httpserver import HTTPServer
+from recording_server import RawServer
+
+from conformance.callbacks.address import Address
+from conformance.callbacks.asgi_thread import AsgiThread, Tls
+from conformance.errors import EnvironmentFailure
+from conformance.gateway_under_test import campaign, reaching
+from conformance.gateway_under_test.reaching import ASKED_TO_WAIT, Probe, reached
+from conformance.journal import read_journal
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.behaviour import Moment, Reply
+from conformance.mock_gateway.faults import FAULTS
+from conformance.mock_gateway.serving import serve_mock
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.progress import Silent
+from conformance.verdicts import Conclusion, judge
+
+ENVELOPE = {"status_code": 200, "description": "Success", "request_id": "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer as a server of any kind gives it."""
+
+    status: int = 200
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def raw(self) -> bytes:
+        """On the wire."""
+        lines = [f"HTTP/1.1 {self.status} X", f"Content-Length: {len(self.body.encode())}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        return "\r\n".join([*lines, "", self.body]).encode()
+
+
+def enveloped(status: int, description: str = "No", **more: object) -> Page:
+    """An answer in the envelope."""
+    return Page(status, json.dumps({**ENVELOPE, "status_code": status, "description": description, **more}))
+
+
+@contextmanager
+def serving(answer: Callable[[str, str], Page], base: str = "/api/v2") -> Iterator[str]:
+    """The base URL of a server that answers each method and path so."""
+
+    def raw(request: bytes, _: int) -> bytes:
+        method, target, _ = request.split(b" ", 2)
+        return answer(method.decode(), target.decode()).raw
+
+    with RawServer(raw) as server:
+        yield server.url + base
+
+
+def probes(tmp_path: Path, url: str, **changes: object) -> list[Probe]:
+    """All probes of the gateway."""
+    return list(reached(settings(tmp_path, gateway=url, **changes), url))
+
+
+HTML = "<html><head><title>\n Sign in to\tStatum </title></head></html>"
+LOGIN = {"Location": "/login?next=s3cret"}
+ELSEWHERE = {"Location": "https://user:pw@api.example/v2/account-details?token=s3cret"}
+
+NO_GATEWAYS: Mapping[str, tuple[Callable[[str, str], Page], str, str]] = {
+    "redirect": (
+        lambda *_: Page(301, headers=LOGIN),
+        r"redirect \(301\), which leads to http://127.*/login$",
+        "/api/v2",
+    ),
+    "redirect elsewhere": (
+        lambda *_: Page(307, headers=ELSEWHERE),
+        "which leads to https://api.example/v2/account-details$",
+        "try --gateway https://api.example/v2$",
+    ),
+    "redirect to nowhere": (lambda *_: Page(302, headers={"Location": "http://[::1/"}), "leads to what is no URL", ""),
+    "redirect without a place": (lambda *_: Page(302), "302", ""),
+    "login": (
+        lambda method, _: Page(302, headers=LOGIN) if method == "GET" else Page(403, "csrf"),
+        "302 or 403",
+        "",
+    ),
+    "page": (lambda *_: Page(200, HTML), r"200 \(a page: Sign in to Statum\)", "/api/v2"),
+    "page of an application": (lambda method, _: Page(200, HTML) if method == "GET" else Page(405), "200 or 405", ""),
+    "not found": (lambda *_: Page(404, HTML), r"404 \(a page", "/api/v2"),
+    "not found, as JSON": (lambda *_: Page(404, '{"detail":"Not Found"}'), "JSON of another kind", ""),
+    "not found by an API proxy": (
+        lambda *_: Page(404, '{"message":"no Route matched","request_id":"1f"}'),
+        "JSON of another kind",
+        "",
+    ),
+    "not found by the gateway": (lambda *_: enveloped(404, "Unknown command"), "404 .*Unknown command", "/api/v2"),
+    "another API": (lambda *_: Page(200, '{"ok":true}'), "200", ""),
+    "down": (lambda *_: Page(503, HTML), "503", "is it up"),
+    "down, by its own words": (lambda *_: enveloped(500, "no database"), "500 .*no database", "is it up"),
+    "down, but for its routes": (
+        lambda _, target: enveloped(404) if "no-such" in target else enveloped(500),
+        "500",
+        "is it up",
+    ),
+    "closed to us": (lambda *_: enveloped(403, "Access denied"), "403", "may this machine"),
+    "plain HTTP to TLS": (lambda *_: Page(400, "The plain HTTP request was sent to HTTPS port"), "400", "https://"),
+    "nothing": (lambda *_: Page(204), r"204 \(no body\)", ""),
+}
+
+
+@pytest.mark.parametrize("name", NO_GATEWAYS)
+def test_a_server_that_is_no_gateway_is_told(name: str, tmp_path: Path) -> None:
+    """What every request was answered, in one line, and what to do about it in another; nothing secret in either."""
+    answer, detail, hint = NO_GATEWAYS[name]
+    with serving(answer) as url:
+        *well, last = probes(tmp_path, url)
+    assert [True] * len(well) == [probe.ok for probe in well]
+    assert not last.ok
+    told = (last.detail, last.hint or "")
+    assert (1, 1) == tuple(len(line.splitlines()) for line in told), told
+    assert "s3cret" not in "".join(told)
+    assert "pw@" not in "".join(told)
+    assert_matches(detail, last.detail)
+    assert_matches(hint, last.hint or "")
+
+
+def assert_matches(pattern: str, text: str) -> None:
+    """The pattern is found in the text."""
+    assert re.search(pattern, text), text
+
+
+def test_a_base_url_without_its_path_is_told(tmp_path: Path) -> None:
+    """The one that is meant is proposed."""
+    with serving(lambda *_: enveloped(404), base="") as url:
+        last = probes(tmp_path, url)[-1]
+    assert (last.hint or "").endswith(f"try {url}/api/v2")
+
+
+def of_commands(commands: Page, details: Page) -> Callable[[str, str], Page]:
+    """A gateway that knows its commands, and gives account-details so."""
+
+    def answer(method: str, target: str) -> Page:
+        if target.endswith("/account-details"):
+            return details
+        return enveloped(404) if "no-such" in target else commands if method == "POST" else enveloped(405)
+
+    return answer
+
+
+GATEWAYS: Mapping[str, Callable[[str, str], Page]] = {
+    "says 200 to all": lambda *_: enveloped(200),
+    "has no account-details": of_commands(enveloped(422), enveloped(404)),
+    "has no account-details, and says so in HTML": of_commands(enveloped(422), Page(404, HTML)),
+    "crashes in account-details": of_commands(enveloped(400), Page(500, HTML)),
+    "account-details moved": of_commands(enveloped(422), Page(301, headers=LOGIN)),
+    "answers all in HTML, by status": lambda method, target: Page(
+        of_commands(enveloped(422), enveloped(200))(method, target).status, HTML
+    ),
+    "crashes for what is incomplete": of_commands(Page(500, HTML), Page(404, HTML)),
+    "without a description": lambda *_: Page(200, '{"status_code":200,"request_id":"1"}'),
+    "with a status_code of text": lambda *_: Page(200, json.dumps({**ENVELOPE, "status_code": "200"})),
+    "declares what is plain as gzip": lambda *_: replace(enveloped(200), headers={"Content-Encoding": "gzip"}),
+    "too many": lambda *_: Page(429),
+}
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_a_gateway_at_fault_is_left_to_be_judged(name: str, tmp_path: Path) -> None:
+    """It may be right in all else; that account-details is not as it should be is told."""
+    with serving(GATEWAYS[name]) as url:
+        found = probes(tmp_path, url, products=("sms",))
+    assert [True] * len(found) == [probe.ok for probe in found], found[-1]
+    assert "credential accepted" == found[-1].name
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_no_seeded_fault_is_taken_for_a_wrong_set_up(name: str, tmp_path: Path) -> None:
+    """Whatever a gateway does wrong, it is one."""
+    with serve_mock(Account.sample(), FAULTS[name].change(BUILT_IN)) as server:
+        account = server.gateway.account
+        given = settings(
+            tmp_path, gateway=server.url, consumer_key=account.consumer_key, consumer_secret=account.consumer_secret
+        )
+        assert [] == [probe for probe in reached(given, server.url) if not probe.ok]
+
+
+def test_nothing_that_is_sent_to_see_it_could_reach_anybody(tmp_path: Path) -> None:
+    """Neither a number nor an amount is named."""
+    with RawServer(lambda *_: Page(404).raw) as server:
+        probes(tmp_path, f"{server.url}/api/v2")
+    bodies = [json.loads(request.partition(b"\r\n\r\n")[2] or b"{}") for request in server.requests]
+    assert len(bodies) == 7
+    assert {""} == {value for body in bodies for value in body.values()}
+
+
+def test_only_account_details_is_asked_where_it_is_well(tmp_path: Path) -> None:
+    """One request, and no warning."""
+    page = enveloped(200, "Success", organization={"name": "A"})
+    with RawServer(lambda *_: page.raw) as server:
+        found = probes(tmp_path, f"{server.url}/api/v2")
+    assert [b"GET /api/v2/account-details HTTP/1.1"] == [request.split(b"\r\n")[0] for request in server.requests]
+    assert [("gateway reachable", False), ("credential accepted", False)] == [(p.name, p.warning) for p in found]
+
+
+# --- Waiting
+
+
+def test_a_gateway_that_asks_for_an_hour_is_not_waited_for(tmp_path: Path) -> None:
+    """How long it asks for is told at once."""
+    with serving(lambda *_: Page(503, headers={"Retry-After": "3600"})) as url:
+        (found,) = probes(tmp_path, url)
+    assert not found.ok
+    assert "asks to be left alone for 60 minutes (503 with Retry-After); a run waits for 60 s at most" in found.detail
+
+
+def test_a_gateway_that_asks_for_a_moment_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, and it goes on."""
+    waited: list[float] = []
+    monkeypatch.setattr(reaching.time, "sleep", waited.append)
+    pages = iter([Page(503, headers={"Retry-After": "20"})])
+    well = enveloped(200, "Success", organization={"name": "A"})
+    with serving(lambda *_: next(pages, well)) as url:
+        first, *others = probes(tmp_path, url)
+    assert ([20.0], ASKED_TO_WAIT) == (waited, first.name)
+    assert "asks to wait for 20 seconds" in first.detail
+    assert [True, True] == [probe.ok for probe in others]
+
+
+# --- TLS
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[tuple[Address, Path]]:
+    """A server by https whose authority nobody knows, and the file that names it."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    certificate, key, ca_file = (tmp_path / name for name in ("server.pem", "server.key", "ca.pem"))
+    issued.private_key_pem.write_to_path(key)
+    certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    authority.cert_pem.write_to_path(ca_file)
+
+    async def application(_scope: object, _receive: object, send: Callable[..., object]) -> None:
+        page = enveloped(200, "Success", organization={"name": "A"})
+        headers = [(b"content-length", b"%d" % len(page.body)), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})  # type: ignore[misc]
+        await send({"type": "http.response.body", "body": page.body.encode()})  # type: ignore[misc]
+
+    with AsgiThread(application, Address("127.0.0.1", 0), tls=Tls.of(certificate, key)) as server:  # type: ignore[arg-type]
+        yield server.address, ca_file
+
+
+def test_an_authority_of_ones_own_has_to_be_named(secure: tuple[Address, Path], tmp_path: Path) -> None:
+    """The hint names the option; with it all is well, also where each answer closes its connection."""
+    address, ca_file = secure
+    url = f"https://{address.host}:{address.port}/api/v2"
+    (unknown,) = probes(tmp_path, url)
+    known = probes(tmp_path, url, ca_file=ca_file)
+    assert not unknown.ok
+    assert "--ca-file" in (unknown.hint or "")
+    assert ["gateway reachable", "certificate", "credential accepted"] == [probe.name for probe in known]
+
+
+def test_http_and_https_that_were_mixed_up_are_told(
+    secure: tuple[Address, Path], tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    """Either way."""
+    address, ca_file = secure
+    (plain,) = probes(tmp_path, f"http://{address.host}:{address.port}/api/v2")
+    (tls,) = probes(tmp_path, httpserver.url_for("/api/v2").replace("http:", "https:"), ca_file=ca_file)
+    assert (False, False) == (plain.ok, tls.ok)
+    assert "scheme" in (plain.hint or "")
+    assert "begins with http://" in (tls.hint or "")
+
+
+# --- What becomes of a run
+
+
+class Remarks(Silent):
+    """Remembers what is said at once."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def remark(self, text: str) -> None:
+        """One more."""
+        self.said.append(text)
+
+
+def test_a_wrong_set_up_leaves_the_run_before_as_it_is(tmp_path: Path) -> None:
+    """To the byte; with nothing there it is recorded, so that reports can tell."""
+    report = tmp_path / "report.json"
+    kept = campaign.run(settings(tmp_path, products=("sms",)))
+    report.write_text("{}", encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with serving(lambda *_: Page(404)) as url:
+        given = settings(tmp_path, gateway=url, callback_listen=free_address())
+        with pytest.raises(EnvironmentFailure, match=r"every request with 404.*keeps the run before"):
+            campaign.run(given)
+        assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        anew = campaign.run(replace(given, report_dir=tmp_path / "anew"))
+        # That one is nothing to be kept.
+        assert anew == campaign.run(replace(given, report_dir=tmp_path / "anew"))
+    assert Conclusion.CONFORMANT == judge(read_journal(kept)).conclusion
+    assert Conclusion.INCONCLUSIVE == judge(read_journal(anew)).conclusion
+
+
+def test_a_report_without_its_journal_is_kept_too(tmp_path: Path) -> None:
+    """Somebody may have put the evidence elsewhere."""
+    (tmp_path / "report.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(EnvironmentFailure):
+        campaign.run(settings(tmp_path, gateway=f"{free_address().url}/api/v2"))
+    assert ["report.json"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_gateway_that_asks_for_an_hour_in_the_middle_ends_the_run(tmp_path: Path) -> None:
+    """At once, and what was seen until then is judged."""
+
+    def busy(reply: Reply, moment: Moment) -> Reply:
+        if moment.count < 40:
+            return reply
+        return replace(reply, status=503, headers=(*reply.headers, ("Retry-After", "3600")))
+
+    path = campaign.run(settings(tmp_path, products=("sms",)), behaviour=replace(BUILT_IN, reply=(busy,)))
+    record = read_journal(path)
+    (obstacle,) = (note.detail for note in record.notes if note.kind == "obstacle")
+    assert "for 60 minutes (503 with Retry-After)" in obstacle["message"]
+    assert len(record.exchanges) < len(record.cases)
+
+
+def test_a_pause_that_is_asked_for_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, however many requests it meets."""
+    monkeypatch.setattr("conformance.exchange.sender.WORTH_TELLING_S", 1.0)
+    told = Remarks()
+    refused: list[int] = []
+
+    def busy(reply: Reply, moment: Moment) -> Reply:
+        if moment.count < 40 or len(refused) > 0:
+            return reply
+        refused.append(moment.count)
+        return replace(reply, status=503, headers=(*reply.headers, ("Retry-After", "1")))
+
+    campaign.run(settings(tmp_path, products=("sms",)), told, behaviour=replace(BUILT_IN, reply=(busy,)))
+    assert ["the gateway asks to be left alone for 1 seconds"] == told.said

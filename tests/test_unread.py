@@ -1,0 +1,202 @@
+"""What reaches the suite and is no request: noted in the journal, and told where somebody misses it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from campaigns import held
+from mock_rig import eventually
+from raw_http import PATIENCE_S, connection, post
+from wire_servers import ANY
+
+from conformance.callbacks.address import Address
+from conformance.callbacks.asgi import AsgiReceiver
+from conformance.callbacks.httpserver import HttpServerReceiver
+from conformance.callbacks.receiver import MOST_UNREAD, Unread
+from conformance.client_under_test.observing import ObservingWitness
+from conformance.client_under_test.witness import Witness
+from conformance.contract.commands import PRODUCTS
+from conformance.gateway_under_test import listening
+from conformance.gateway_under_test.rig import Intake
+from conformance.journal import UNREADABLE, Journal, Redaction, read_journal
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.behaviour import Delivery, Moment
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.traffic import Request
+from conformance.verdicts import Verdict, judge
+
+TLS = "TLS was spoken to its plain HTTP port"
+HELLO = b"\x16\x03\x01\x00\xf4\x01"
+
+
+def ignored(_product: str | None, _request: Request, _at: float, _wall: float) -> None:
+    """Nobody looks at what arrives."""
+
+
+def noted(path: Path) -> list[dict[str, Any]]:
+    """The details of the notes of what is no request."""
+    return [note.detail for note in read_journal(path).notes if note.kind == UNREADABLE]
+
+
+def test_a_run_tells_of_notifications_by_https_to_a_plain_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the finding on the first that is missing; and that the URL was not registered is not suspected."""
+    monkeypatch.setattr(listening, "LATE_S", 0.2)
+
+    def by_https(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
+        return tuple(replace(each, url=each.url.replace("http://", "https://")) for each in deliveries)
+
+    path = held(tmp_path, replace(BUILT_IN, deliveries=(by_https,)), notify_within_s=0.5, products=("sms",))
+    missing = next(v for v in judge(read_journal(path)).verdicts if v.requirement.id == "NTF-01")
+    details = noted(path)
+    assert Verdict.FAIL == missing.verdict
+    assert f"requests to the callback receiver could not be read: {TLS}" in missing.findings[0].message
+    assert "registered" not in missing.findings[0].message
+    assert {("receiver", None, TLS)} == {(each["where"], each["product"], each["error"]) for each in details}
+    assert all(each["head"].startswith("\x16\x03") for each in details)
+
+
+@pytest.mark.parametrize("engine", [AsgiReceiver, HttpServerReceiver])
+def test_only_so_many_are_told(engine: type[AsgiReceiver | HttpServerReceiver]) -> None:
+    """Whoever speaks TLS to a plain port does so with each notification."""
+    unread: list[Unread] = []
+    with engine(ANY, PRODUCTS, ignored, on_unread=unread.append) as receiver:
+        for _ in range(MOST_UNREAD + 5):
+            with connection(receiver.address) as client, contextlib.suppress(ConnectionError):
+                client.sendall(HELLO)
+                assert client.recv(1)
+    assert [Unread(None, TLS, HELLO)] * MOST_UNREAD == unread
+
+
+@pytest.mark.parametrize(
+    ("begun", "product"),
+    [
+        (b"POST /callbacks/airtime HTTP/1.1\r\nBad Header: x\r\n\r\n", "airtime"),
+        (b"POST http://here/callbacks/airtime HTTP/1.1\r\nBad Header: x\r\n\r\n", "airtime"),
+        (b"POST /callbacks/fax HTTP/1.1\r\nBad Header: x\r\n\r\n", None),
+        (b"POST\r\n\r\n", None),
+    ],
+)
+def test_whose_it_was_is_told_by_its_first_line(begun: bytes, product: str | None) -> None:
+    """As far as there is one."""
+    unread: list[Unread] = []
+    with (
+        AsgiReceiver(ANY, PRODUCTS, ignored, on_unread=unread.append) as receiver,
+        connection(receiver.address) as client,
+    ):
+        client.sendall(begun)
+        assert client.recv(1)
+    assert [product] == [each.product for each in unread]
+
+
+def test_what_cannot_be_told_is_not_lost_silently() -> None:
+    """As with what arrives in good order."""
+
+    def fail(_: Unread) -> None:
+        raise OSError("disk full")
+
+    receiver = AsgiReceiver(ANY, PRODUCTS, ignored, on_unread=fail)
+    receiver.start()
+    with connection(receiver.address) as client:
+        client.sendall(HELLO)
+        assert client.recv(1)
+    assert ["OSError('disk full')"] == [repr(error) for error in receiver.errors]
+    receiver.stop()
+
+
+def test_the_receiver_tells_once_of_what_does_not_go_on() -> None:
+    """When a run has settled; a connection that rests between requests is none."""
+    unread: list[Unread] = []
+    with AsgiReceiver(ANY, PRODUCTS, ignored, on_unread=unread.append) as receiver, ExitStack() as until:
+        resting = until.enter_context(connection(receiver.address))
+        resting.sendall(post(b"{}"))
+        assert resting.recv(1)
+        begun = until.enter_context(connection(receiver.address))
+        begun.sendall(post(b"{}") + post(b"{}")[:-1])
+        assert begun.recv(1)
+        receiver.tell_unfinished()
+        receiver.tell_unfinished()
+        assert [("sms", "nothing more came after 1 bytes of its body")] == [(u.product, u.error) for u in unread]
+    assert 1 == len(unread)
+
+
+def test_one_that_is_answered_before_its_end_is_not_told() -> None:
+    """A body beyond the limit is cut, and was handed over."""
+    unread: list[Unread] = []
+    taken: list[Request] = []
+    with (
+        AsgiReceiver(ANY, PRODUCTS, lambda _, request, *__: taken.append(request), on_unread=unread.append) as receiver,
+        connection(receiver.address) as client,
+    ):
+        client.sendall(post(b"x" * (1 << 21))[:-1])
+        assert client.recv(1)
+    assert ([], 1) == (unread, len(taken))
+
+
+def test_what_comes_before_the_journal_is_kept_for_it() -> None:
+    """The receiver listens before there is a report directory."""
+    intake, told = Intake(), []
+    first, second = (Unread(None, TLS, bytes([number])) for number in range(2))
+    intake.on_unread(first)
+    intake.note_unread(told.append)
+    intake.on_unread(second)
+    assert ([first, second], (TLS,)) == (told, intake.unread)
+
+
+# --- The witness of clients
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    """An open journal."""
+    with Journal.create(tmp_path / "journal.sqlite", {}, Redaction.of_values()) as journal:
+        yield journal
+
+
+def test_the_witness_notes_a_request_whose_body_does_not_come(journal: Journal) -> None:
+    """A Content-Length that is too great: the client waits for an answer, the witness for the rest."""
+    with Witness(journal) as witness, connection(_address(witness)) as client:
+        client.sendall(post(b'{"message": "\xe2\x98\x80"}', "/n/00/api/v2/sms")[:-2])
+        assert eventually(lambda: _told_unfinished(witness, journal), PATIENCE_S)
+    (detail,) = noted(journal.path)
+    assert ("witness", "nothing more came after 16 bytes of its body") == (detail["where"], detail["error"])
+    assert detail["head"].startswith("POST /n/00/api/v2/sms HTTP/1.1\r\n")
+
+
+def _address(witness: Witness) -> Address:
+    return Address.parse(witness.url.removeprefix("http://"))
+
+
+def _told_unfinished(witness: Witness, journal: Journal) -> bool:
+    witness.tell_unfinished()
+    journal.flush()
+    return bool(noted(journal.path))
+
+
+def test_the_witness_shows_a_broken_credential_of_its_own(journal: Journal) -> None:
+    """Python's `encodebytes` breaks it over two lines; only so many are noted."""
+    broken = b"GET /n/00/api/v2/account-details HTTP/1.1\r\nHost: h\r\nAuthorization: Basic a2V5\nOnNl\r\n\r\n"
+    with Witness(journal) as witness:
+        for _ in range(MOST_UNREAD + 1):
+            with connection(_address(witness)) as client:
+                client.sendall(broken)
+                assert client.recv(1)
+    journal.flush()
+    details = noted(journal.path)
+    assert MOST_UNREAD == len(details)
+    assert ("illegal header line", broken.decode()) == (details[0]["error"], details[0]["head"])
+
+
+def test_the_witness_of_an_observed_client_shows_no_credential(journal: Journal) -> None:
+    """It may be a real one, sent here by mistake."""
+    with ObservingWitness(journal, Account.sample(), 7, ANY) as witness, connection(_address(witness)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost : h\r\nAuthorization: Basic a2V5OnNlY3JldA==\r\n\r\n")
+        assert client.recv(1)
+    journal.flush()
+    (detail,) = noted(journal.path)
+    assert "GET / HTTP/1.1\r\nHost : h\r\nAuthorization: [REDACTED]\r\n\r\n" == detail["head"]
