@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 import socket
+import ssl
+import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from command_line import call
 from flawed_clients.inbox import Inbox, Posted
 from pytest_httpserver import HTTPServer
@@ -26,6 +30,7 @@ from conformance.client_under_test.certification import certify
 from conformance.client_under_test.settings import Settings
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.errors import EnvironmentFailure, UsageError
+from conformance.generation.request_ids import FORMS
 from conformance.journal import Record, read_journal
 from conformance.reporting.page import html
 from conformance.reporting.result import Result
@@ -272,3 +277,75 @@ def test_what_came_before_the_end_of_a_certification_is_sent_by_threads_that_end
     """Nothing goes on when it is over."""
     assert record.exchanges
     assert [] == [thread.name for thread in threading.enumerate() if thread.name.startswith("delivery")]
+
+
+def test_notifications_come_in_every_form(recorder: Recorder, record: Record) -> None:
+    """Of ids, of HTTP and of JSON; to the first product at an address all of them, to the others some."""
+    sms = [posted for posted in recorder.posted if posted.method == "POST"]
+    forms = {case.keyword for case in record.cases if case.aspect in {"id", "wire"} and case.command == "sms"}
+
+    assert {f"a request_id of {what}" for what in FORMS} <= forms
+    assert {"Expect: 100-continue", "HTTP/1.0", "indented JSON", "header names in lower case"} <= forms
+    assert {'application/json;charset="UTF-8"', "application/json; charset=utf-8"} <= {each.declared for each in sms}
+    assert {"HTTP/1.0", "HTTP/1.1"} == {each.version for each in sms}
+    for command in ("airtime", "mpesa/online", "mpesa-wallet"):
+        assert "a request_id of a UUID" in {case.keyword for case in record.cases if case.command == command}
+
+
+def test_only_who_speaks_newer_http_is_sent_chunks(tmp_path: Path) -> None:
+    """A sender has to know (RFC 9112, 6.1)."""
+    chunked = {}
+    for protocol in ("HTTP/1.0", "HTTP/1.1"):
+        inbox = Recorder()
+        inbox.server.RequestHandlerClass.protocol_version = protocol  # type: ignore[attr-defined]
+        record = examined(inbox, tmp_path / protocol)
+        inbox.close()
+        chunked[protocol] = any(case.keyword == "a chunked body" for case in record.cases)
+        assert Conclusion.CONFORMANT == judge(record).conclusion
+
+    assert {"HTTP/1.0": False, "HTTP/1.1": True} == chunked
+
+
+MORTAL = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from flawed_clients.malformed import DiesOfNull
+print(DiesOfNull.inbox().urls(("sms",))["sms"], flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_receiver_that_dies_is_sent_nothing_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named what it died of; what follows could not be seen."""
+    monkeypatch.setattr(examination, "BACK_WITHIN_S", 0.1)
+    program = MORTAL.format(tests=str(Path(__file__).parent))
+    arguments = (sys.executable, "-S", "-E", "-c", program)
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
+        url = process.stdout.readline().strip() if process.stdout else ""
+        settings = Settings(callback_url=url, products=("sms",), seed=SEED, report_dir=tmp_path)
+        record = read_journal(certify(settings))
+    found = {v.requirement.id: v for v in judge(record).verdicts}
+
+    assert b"null" in [exchange.request.body for exchange in record.exchanges[-2:]]
+    assert ["RCV-23"] == [name for name, v in found.items() if v.verdict in {Verdict.FAIL, Verdict.WARN}]
+    assert "(null) was not answered" in found["RCV-23"].findings[0].message
+    assert "no longer there afterwards" in found["RCV-23"].findings[0].message
+    assert str(found["RCV-18"].detail).startswith("the receiver was no longer there after receiver/sms/incomplete/")
+
+
+def test_an_authority_of_ones_own_has_to_be_given(tmp_path: Path) -> None:
+    """That a certificate is not trusted is nothing that the receiver has done wrong."""
+    authority = trustme.CA()
+    ca_file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    inbox = Recorder()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    inbox.server.socket = context.wrap_socket(inbox.server.socket, server_side=True, do_handshake_on_connect=False)
+    url = inbox.urls(("sms",))["sms"].replace("http:", "https:")
+    settings = Settings(callback_url=url, products=("sms",), seed=SEED, report_dir=tmp_path)
+
+    with pytest.raises(EnvironmentFailure, match=r"certificate that is not trusted: .*--ca-file"):
+        certify(settings)
+    assert Conclusion.CONFORMANT == judge(read_journal(certify(replace(settings, ca_file=ca_file)))).conclusion
+    inbox.close()
