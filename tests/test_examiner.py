@@ -320,7 +320,7 @@ def test_a_receiver_that_dies_is_sent_nothing_afterwards(tmp_path: Path, monkeyp
     monkeypatch.setattr(examination, "BACK_WITHIN_S", 0.1)
     program = MORTAL.format(tests=str(Path(__file__).parent))
     arguments = (sys.executable, "-S", "-E", "-c", program)
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         url = process.stdout.readline().strip() if process.stdout else ""
         settings = Settings(callback_url=url, products=("sms",), seed=SEED, report_dir=tmp_path)
         record = read_journal(certify(settings))
