@@ -53,9 +53,15 @@ CALLS_WITHIN_S = 10.0
 BACK_WITHIN_S = 3.0
 """A receiver that somebody watches over is started again in this time."""
 
-MOST_DEATHS = 3
+MOST_DEATHS = 5
 
-BACK_POLL_S = 0.05
+# Of what was under way when a receiver died, so many are named where nothing more can be told.
+MOST_NAMED = 4
+
+ENDS_WITHIN_S = 0.2
+"""A process that is going to end has closed its port by then."""
+
+POLL_S = 0.02
 
 TIME_IS_UP = f"the examination of the receivers had taken {EXAMINED_WITHIN_S:g} s by then"
 
@@ -99,7 +105,7 @@ class Examination:
     deaths: int = 0
     gone: dict[tuple[str, bytes], str] = field(default_factory=dict)
     # What was lost last, if nothing has been answered since.
-    suspect: Case | None = field(default=None, repr=False)
+    suspects: list[str] = field(default_factory=list, repr=False)
     # The driver is asked for something: it cannot be started again meanwhile.
     busy: bool = field(default=False, repr=False)
 
@@ -126,8 +132,15 @@ class Examination:
         within_s = min(ANSWER_WITHIN_S if within_s is None else within_s, most_s)
         sent = self._together(outgoing, within_s) if together else self._at_once(outgoing, within_s)
         self.bench.tick(len(cases))
-        self._look_after(sent)
+        if self._look_after(sent) and 1 < len(sent) < CROWD and not together:
+            return [self._alone(each) if each.lost else each for each in sent]
         return sent
+
+    def _alone(self, sent: Sent) -> Sent:
+        """Send again what was under way when the receiver died: alone it shows what it did."""
+        again = self._again(sent)
+        self._look_after([again])
+        return again
 
     def one_by_one(self, outgoing: Sequence[Outgoing]) -> None:
         """Send them one after the other; those that keep the connection of the one before it, if it was left open."""
@@ -196,9 +209,10 @@ class Examination:
         return [self._again(each) if each.reset else each for each in sent]
 
     def _again(self, sent: Sent) -> Sent:
-        each = Outgoing(sent.case)
+        url = self.subjects[sent.case.command or ""].url
+        each = Outgoing(replace(sent.case, request=replace(sent.case.request, url=url)))
         numbers, at = self._noted([each], attempt=2)
-        with Posting(sent.case.request.url, self.tls) as posting:
+        with Posting(url, self.tls) as posting:
             return self._asked(numbers, at, each, posting)
 
     def _together(self, outgoing: Sequence[Outgoing], within_s: float) -> list[Sent]:
@@ -281,29 +295,42 @@ class Examination:
 
     # --- The receiver's life
 
-    def _look_after(self, sent: Sequence[Sent]) -> None:
-        """Where a request was lost, see whether its receiver is still there; note its death, and have it back."""
+    def _look_after(self, sent: Sequence[Sent]) -> bool:
+        """Where a request was lost, see whether its receiver is still there; if not, note its death and have it back.
+
+        Whether it had died and is back. Raises Ended where it is not.
+        """
         lost = [each for each in sent if each.lost]
         if not lost or self.busy:
-            self.suspect = None
-            return
-        culprit = next((each.case for each in lost if each.reached), self.suspect or lost[0].case)
+            self.suspects = []
+            return False
+        reached = [each.case.id for each in lost if each.reached]
+        suspects = self.suspects or reached or [each.case.id for each in lost]
         url = lost[0].case.request.url
         if proxy_for(httpx.URL(url)) is not None or self._lives(url):
-            self.suspect = culprit  # it may only be about to end
-            return
+            self.suspects = suspects  # it may only be about to end
+            return False
+        self.suspects = []
         self.deaths += 1
-        dead = [s for s in self.subjects.values() if s.address == self.subjects[lost[0].case.command or ""].address]
-        self.bench.journal.note("receiver-died", {"case": culprit.id, "commands": [each.command.name for each in dead]})
-        why = f"the receiver was no longer there after {culprit.id}"
-        if not self._back(lost[0].case.command or "", url) or self.deaths >= MOST_DEATHS:
+        command = lost[0].case.command or ""
+        dead = [s for s in self.subjects.values() if s.address == self.subjects[command].address]
+        detail = {"case": suspects[0] if len(suspects) == 1 else None, "commands": [each.command.name for each in dead]}
+        self.bench.journal.note("receiver-died", detail)
+        why = f"the receiver was no longer there after {' or '.join(suspects[:MOST_NAMED])}"
+        if not self._back(command, url) or self.deaths >= MOST_DEATHS:
             self.gone.update((self.subjects[each.command.name].address, why) for each in dead)
             raise Ended(why)
+        return True
 
     def _lives(self, url: str) -> bool:
-        driver = self.bench.driver
-        ours = driver is not None and self.bench.settings.callback_url is None
-        return not (ours and driver is not None and driver.exited) and listening(url)
+        """Whether the receiver is there, and stays for a moment: a process takes a while to end."""
+        driver = self.bench.driver if self.bench.settings.callback_url is None else None
+        until = time.monotonic() + ENDS_WITHIN_S
+        while listening(url) and not (driver is not None and driver.exited):
+            if time.monotonic() > until:
+                return True
+            time.sleep(POLL_S)
+        return False
 
     def _back(self, command: str, url: str) -> bool:
         """Whether there is a receiver again: the driver's, started anew, or one that somebody else watches over."""
@@ -324,7 +351,7 @@ class Examination:
         while not listening(url):
             if time.monotonic() > until:
                 return False
-            time.sleep(BACK_POLL_S)
+            time.sleep(POLL_S)
         return True
 
     # --- Ids that the client knows

@@ -67,6 +67,9 @@ BURSTS, FEW_BURSTS, ONE_BURST = 5, 3, 1
 # Request ids that a product's examination needs to have been told to the client before it begins.
 NEEDED_IDS, NEEDED_IDS_ELSEWHERE = 64, 40
 
+# As many for what is left after a client was started again.
+IDS_ANEW = 16
+
 # Of them so many are for after the junk, and for what is no notification but claims to be one.
 NEEDED_LATE_IDS = 10
 
@@ -123,6 +126,8 @@ def examine(bench: Bench) -> None:
 
 def _do(part: Part, examination: Examination, subject: Subject) -> None:
     try:
+        if subject.knows and not subject.ids:  # its client was started again, and has forgotten them
+            examination.make_known(subject, IDS_ANEW)
         part(examination, subject)
     except Ended as ended:
         subject.left_alone = True
@@ -208,7 +213,8 @@ def repeats(examination: Examination, subject: Subject) -> None:
     examination.round([first for first, _ in pairs])
     time.sleep(REPEAT_AFTER_S)  # a distance between the two is what is wanted; there is nothing to await
     again = [second for _, second in pairs]
-    examination.round(again)
+    for case in again:  # one by one: what it dies of can only be seen here
+        examination.round([case])
     examination.ask(again)
 
 

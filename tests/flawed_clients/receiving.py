@@ -94,6 +94,18 @@ class HasShortColumns(Receiving):
             return 500 if len(content["request_id"]) > 64 else super().take(content)
 
 
+class DiesOfSigns(Receiving):
+    """Ends when it meets a request_id with a slash in it."""
+
+    breaks = ("RCV-01",)
+
+    class inbox(Inbox):
+        def take(self, content: Told) -> int:
+            if "/" in content["request_id"]:
+                os._exit(70)
+            return super().take(content)
+
+
 class ComparesContentTypes(Receiving):
     """Answers 415 where there is a charset in the Content-Type."""
 

@@ -303,8 +303,14 @@ class Inbox:
                 yield fate, fate.first
 
     def countable(self, fate: Fate) -> bool:
-        """Whether an answer to its notification tells something: the id is known, or there are none that are."""
-        return fate.known or not self.knows_any
+        """Whether an answer to its notification tells something: the client knows the id, or there are none to know.
+
+        A client that was started again since its call has forgotten it.
+        """
+        if fate.call is None:
+            return not self.knows_any
+        called_at = fate.call.asked_at or 0.0
+        return not any(called_at < died < fate.first.sent_at for died in self.deaths)
 
     def fate_of_call(self, case_id: str | None) -> Fate | None:
         """The fate of the request that was called for under that case."""

@@ -31,7 +31,7 @@ _REFUSALS_OF_HTTP = {"transfer-encoding": 411, "upgrade": 101}
 def valid_are_taken(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-01."""
     for fate, notice in inbox.firsts():
-        if not notice.usual or not inbox.countable(fate):
+        if not notice.usual or not (inbox.countable(fate) or notice.fatal):
             continue
         if notice.taken:
             yield kept(notice)
@@ -92,7 +92,7 @@ def unusual_are_taken(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-03: answered with a 2xx, and, where it can be asked for, understood."""
     states = understood(inbox)
     for fate, notice in inbox.firsts():
-        if notice.usual or not inbox.countable(fate):
+        if notice.usual or not (inbox.countable(fate) or notice.fatal):
             continue
         what = _unusual(notice)
         if not inbox.understands():
@@ -158,6 +158,8 @@ def unknown_are_answered(inbox: Inbox) -> Iterator[Judgement]:
             yield kept(notice)
         elif notice.timed_out or not inbox.understands():
             yield untold(notice, NONE_TAKEN)
+        elif inbox.countable(fate) or notice.fatal:
+            yield untold(notice, f"a notification was {notice.answer_in_words}")  # RCV-01
         else:
             yield broken(notice, f"a notification with an unknown request_id was {notice.answer_in_words}")
 
