@@ -58,6 +58,13 @@ MOST_DEATHS = 5
 # Of what was under way when a receiver died, so many are named where nothing more can be told.
 MOST_NAMED = 4
 
+DEALT_WITH_WITHIN_S = 2.0
+"""What a receiver has thanked for is known to its client by then."""
+
+ASK_AGAIN_S = 0.05
+
+OPEN = frozenset({"pending", "unknown"})
+
 ENDS_WITHIN_S = 0.2
 """A process that is going to end has closed its port by then."""
 
@@ -103,6 +110,7 @@ class Examination:
     subjects: dict[str, Subject]
     ends_at: float
     deaths: int = 0
+    patience_s: float = DEALT_WITH_WITHIN_S
     gone: dict[tuple[str, bytes], str] = field(default_factory=dict)
     # What was lost last, if nothing has been answered since.
     suspects: list[str] = field(default_factory=list, repr=False)
@@ -405,18 +413,34 @@ class Examination:
     def ask(self, cases: Iterable[Case], *, also: Iterable[str] = ()) -> None:
         """Ask what became of the requests of these notifications, and of others, under the last case."""
         asked = [(json.loads(case.request.body)["request_id"], case) for case in cases]
-        self.ask_of(asked)
-        if not self.can_ask:
-            return
-        case_id = asked[-1][1].id if asked else ""
-        for request_id in also:
-            self.bench.result(request_id, case_id)
+        self._ask_until_known(asked)
+        if asked:
+            self.ask_of((request_id, asked[-1][1]) for request_id in also)
 
-    def ask_of(self, asked: Iterable[tuple[str, Case]]) -> None:
-        """Ask what became of each request_id, under the case that it goes with."""
-        if self.can_ask:
-            for request_id, case in asked:
-                self.bench.result(request_id, case.id)
+    def _ask_until_known(self, asked: list[tuple[str, Case]]) -> None:
+        """Ask again where a known request is open: a receiver may thank first and deal with it a little later.
+
+        Who is waited for in vain is waited for half as long the next time.
+        """
+        until = time.monotonic() + self.patience_s
+        while asked:
+            answers = [(each, self.ask_of([each])) for each in asked]
+            asked = [each for each, (said, *_) in answers if said in OPEN and self._is_known(*each)]
+            if asked and time.monotonic() > until:
+                self.patience_s /= 2
+                return
+            if asked:
+                time.sleep(ASK_AGAIN_S)
+
+    def _is_known(self, request_id: str, case: Case) -> bool:
+        return request_id in self.subjects[case.command or ""].known
+
+    def ask_of(self, asked: Iterable[tuple[str, Case]]) -> list[str | None]:
+        """The state of each request_id as the client says it, asked under the case that it goes with."""
+        if not self.can_ask:
+            return [None for _ in asked]
+        answers = [self.bench.result(request_id, case.id) for request_id, case in asked]
+        return [None if answer is None else str(answer.get("state")) for answer in answers]
 
 
 def _answered_with(request_id: str) -> Scenario:

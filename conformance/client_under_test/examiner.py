@@ -13,6 +13,7 @@ part of what is costly and of every kind some.
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import time
@@ -164,7 +165,7 @@ def basics(examination: Examination, subject: Subject) -> None:
 
 def _learn(subject: Subject, sent: Sequence[Sent]) -> None:
     """Leave out what a receiver cannot take, and tell no failure that it refuses: it has failed for that already."""
-    taken = [_members(each) for each in sent if each.taken]
+    taken = [_members_of(each.case) for each in sent if each.taken]
     for success in (True, False):
         forms = [members for members in taken if (members["result_code"] == "200") is success]
         if forms:
@@ -175,8 +176,8 @@ def _learn(subject: Subject, sent: Sequence[Sent]) -> None:
         subject.failures = failures
 
 
-def _members(sent: Sent) -> dict[str, str]:
-    members: dict[str, str] = httpx.Response(200, content=sent.case.request.body).json()
+def _members_of(case: Case) -> dict[str, str]:
+    members: dict[str, str] = json.loads(case.request.body)
     return members
 
 
@@ -216,6 +217,7 @@ def repeats(examination: Examination, subject: Subject) -> None:
     for case in again:  # one by one: what it dies of can only be seen here
         examination.round([case])
     examination.ask(again)
+    subject.repeated += [(_members_of(case)["request_id"], case) for case in again]
 
 
 def same_moment(examination: Examination, subject: Subject) -> None:
@@ -229,6 +231,7 @@ def same_moment(examination: Examination, subject: Subject) -> None:
         if examination.deaths > deaths:
             return
         examination.ask(cases[-1:])
+        subject.repeated.append((content["request_id"], cases[-1]))
 
 
 def out_of_order(examination: Examination, subject: Subject) -> None:
@@ -312,6 +315,12 @@ def _crowd(examination: Examination, subjects: Sequence[Subject], size: int) -> 
     return max((each.took_s for each in sent if each.took_s is not None), default=None)
 
 
+def once_more(examination: Examination, subject: Subject) -> None:
+    """What was repeated is asked for again: it may have been applied again a little later than it was thanked for."""
+    if subject.knows:
+        examination.ask_of(subject.repeated)
+
+
 # --- What is no notification
 
 
@@ -361,6 +370,7 @@ PARTS: tuple[Part, ...] = (
     unknown_ids,
     before_the_answer,
     crowds,
+    once_more,
     junk,
     claimed,
     after_junk,

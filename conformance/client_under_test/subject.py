@@ -65,7 +65,7 @@ class Subject:
     `known` has the call of each known id. `chance` makes up other ids. `left_out` are the optional members that are not
     told, of a success and of a failure; `failures` the kinds of failure that are told. `leads`: it is the first at its
     address. `quick`: it answered the first notification at once; `brisk`: the next, too. `speaks_1_0`: in HTTP/1.0.
-    `left_alone`: nothing more is sent to it.
+    `left_alone`: nothing more is sent to it. `repeated`: the requests that were notified of more than once.
     """
 
     command: Command
@@ -80,6 +80,7 @@ class Subject:
     quick: bool = True
     brisk: bool = True
     left_alone: bool = False
+    repeated: list[tuple[str, Case]] = field(default_factory=list)
     speaks_1_0: bool = False
     count: int = 0
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from http.client import HTTPConnection
+from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -356,6 +357,30 @@ class WorksOneByOne(Client):
             with self.turn:
                 time.sleep(0.06)
                 return super().respond(posted)
+
+
+class ThanksFirst(Client):
+    """Has notifications dealt with by a thread of its own, a little after it has thanked for them."""
+
+    commands = ("sms",)
+    features = BOTH
+
+    class inbox(Inbox):
+        def __init__(self) -> None:
+            self.queue: SimpleQueue[Told] = SimpleQueue()
+            threading.Thread(target=self.work, daemon=True).start()
+            super().__init__()
+
+        def take(self, content: Told) -> int:
+            self.queue.put(content)
+            return 202
+
+        def work(self) -> None:
+            """One after the other."""
+            while True:
+                content = self.queue.get()
+                time.sleep(0.01)
+                super().take(content)
 
 
 class ChecksWhatItIsTold(Client):

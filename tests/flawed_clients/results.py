@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -83,6 +84,24 @@ class Races(Receiving):
                     self.told.setdefault(request_id, content)
                     self.applied[request_id] = self.applied.get(request_id, 0) + 1
             return self.thanks
+
+
+class AppliesRepeatsLater(Receiving):
+    """Thanks first, and applies a notification as often as it comes, a little later."""
+
+    breaks = ("RCV-07",)
+
+    class inbox(Inbox):
+        def apply(self, request_id: str, content: Told) -> None:
+            later = threading.Timer(A_MOMENT_S, self.count, (request_id, content))
+            later.daemon = True
+            later.start()
+
+        def count(self, request_id: str, content: Told) -> None:
+            """Applies it."""
+            with self.lock:
+                self.told.setdefault(request_id, content)
+                self.applied[request_id] = self.applied.get(request_id, 0) + 1
 
 
 class RacesABit(Receiving):

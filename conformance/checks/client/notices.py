@@ -367,8 +367,11 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
     owners = {notice.text: fate for fate in fates.values() for notice in fate.notices}
     for delivery in evidence.deliveries:
         for told in delivery.results:
-            if (fate := fates.get(told.request_id)) is not None:
-                fate.tellings.append(_telling(told, owners))
+            asked_again = any(other.request_id == told.request_id and other.at > told.at for other in delivery.results)
+            telling = _telling(told, owners)
+            # It was asked again because it was open: it may be dealt with a little later than the thanks for it.
+            if (fate := fates.get(told.request_id)) is not None and not (telling.open and asked_again):
+                fate.tellings.append(telling)
     for fate in fates.values():
         fate.notices.sort(key=lambda notice: (notice.sent_at, notice.number))
         if fate.command in inboxes:
