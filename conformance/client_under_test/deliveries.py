@@ -4,6 +4,7 @@
     unusual_cases       with fields that nobody knows, and with other texts
     id_cases            with ids of every form
     wire_cases          in every way in which HTTP and JSON have a notification written
+    kept_alive_cases    several on one connection
     repeated_cases      pairs of which the second comes after the first
     kinds_of_junk       what is no notification
     claims              the same, each with the id of a request that the client knows
@@ -146,7 +147,7 @@ _WIRES: tuple[_Wire, ...] = (
 
 
 def wire_cases(subject: Subject) -> Iterator[Outgoing]:
-    """The same notification, as it were, written in other ways; the last ones share a connection."""
+    """The same notification, as it were, written in other ways."""
     for wire in _WIRES if subject.leads else _WIRES[:2]:
         if wire.needs_1_1 and subject.speaks_1_0:
             continue
@@ -160,6 +161,10 @@ def wire_cases(subject: Subject) -> Iterator[Outgoing]:
     content = subject.content(subject.next_id(), SUCCESS, "Success / Sawa")
     escaped = json.dumps(content).replace("/", "\\/").replace("Success", "\\u0053uccess").encode()
     yield Outgoing(subject.case("wire", escaped, about=content[REQUEST_ID], keyword="escapes in its JSON"))
+
+
+def kept_alive_cases(subject: Subject) -> Iterator[Outgoing]:
+    """Several on one connection."""
     for number in range(KEPT_ALIVE):
         content = subject.success(subject.next_id())
         words = "the connection of the notification before" if number else None

@@ -31,6 +31,7 @@ from conformance.client_under_test.deliveries import (
     basic_cases,
     claims,
     id_cases,
+    kept_alive_cases,
     kinds_of_junk,
     repeated_cases,
     unusual_cases,
@@ -42,7 +43,7 @@ from conformance.client_under_test.examination import (
     Examination,
     Sent,
 )
-from conformance.client_under_test.subject import Subject
+from conformance.client_under_test.subject import Outgoing, Subject
 from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure
 from conformance.exchange.connection import proxy_for
@@ -87,7 +88,7 @@ EARLY_WAIT_S = 1.0
 
 # A receiver that needs longer for its first notification meets junk several at a time, not one by one.
 QUICK_S = 0.5
-SLOW_AT_ONCE = 8
+SLOW_AT_ONCE = 16
 
 # Where notifications take longer each, less is sent of what there is much of.
 BRISK_S = 0.05
@@ -192,14 +193,17 @@ def unusual(examination: Examination, subject: Subject) -> None:
         if subject.knows:
             examination.call_with_id(subject, request_id)
     cases += id_cases(subject, ids, pair)
-    _few_at_once(examination, subject, cases)
     written = list(wire_cases(subject))
-    examination.one_by_one(written)
+    _few_at_once(examination, subject, [*cases, *written])
+    if subject.leads and subject.quick:
+        kept_alive = list(kept_alive_cases(subject))
+        examination.one_by_one(kept_alive)
+        written += kept_alive
     if subject.knows:
         examination.ask([*cases, *(each.case for each in written)])
 
 
-def _few_at_once(examination: Examination, subject: Subject, cases: Sequence[Case]) -> list[Sent]:
+def _few_at_once(examination: Examination, subject: Subject, cases: Sequence[Case | Outgoing]) -> list[Sent]:
     size = FEW if subject.quick else SLOW_AT_ONCE
     batches = [cases[at : at + size] for at in range(0, len(cases), size)]
     return [sent for batch in batches for sent in examination.round(batch)]
@@ -222,7 +226,7 @@ def repeats(examination: Examination, subject: Subject) -> None:
 
 def same_moment(examination: Examination, subject: Subject) -> None:
     """The same several times at the same moment, and so with several requests: a race is not lost each time."""
-    fewer = FEW_BURSTS if subject.leads != subject.brisk else ONE_BURST
+    fewer = FEW_BURSTS if subject.quick and subject.leads != subject.brisk else ONE_BURST
     for _ in range(BURSTS if subject.leads and subject.brisk else fewer):
         content = subject.success(subject.next_id())
         cases = [subject.posted("same moment", content) for _ in range(SAME_MOMENT)]
