@@ -65,7 +65,7 @@ class Kind(StrEnum):
     VALID = "valid"  # inside the contract: must be accepted
     HEADERS = "headers"  # a valid request with lawful headers of another kind: must be accepted
     REPEAT = "repeat"  # the bytes of an earlier case again, or what is similar to them
-    BURST = "burst"  # a valid request, sent at the same moment as the others of its group: must be accepted
+    BURST = "burst"  # valid, sent at the same moment as the others of its group: must be accepted; of equal ones, one
     BROKEN = "broken"  # a JSON object that breaks the schema in one place: must be refused
     MALFORMED = "malformed"  # a body that is no JSON object, or not declared as JSON: must be refused
     CREDENTIAL = "credential"  # a wrong or missing credential: must be refused with 401

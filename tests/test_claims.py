@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,34 @@ def test_of_a_receiver_its_notifications_are_claimed_and_no_command() -> None:
 def test_what_is_claimed_is_said_in_short(found: Coverage, words: str) -> None:
     """As badges and the last line of `verify` have it."""
     assert words == found.in_words
+
+
+# --- Badges
+
+
+def test_a_badge_for_all_commands_names_none() -> None:
+    """It says that it is all of them."""
+    passed = [verdict("ENC-01", command, Verdict.PASS) for command in COMMANDS]
+
+    assert "conformant: all commands" == Badge.of_report(result_of(passed).document).message
+
+
+def test_a_badge_of_a_certificate_by_hand(tmp_path: Path) -> None:
+    """Until when it is valid stands in it, to the day."""
+    made = verified(certificate(tmp_path, now=NOW))
+
+    assert "conformant: sms · certified until 2027-11-22" == Badge.of_certificate(made).message
+
+
+def test_no_badge_is_made_of_an_expired_certificate(capsys: Capsys, tmp_path: Path) -> None:
+    """However well it is signed."""
+    path = tmp_path / "old.json"
+    path.write_bytes(certificate(tmp_path, now=datetime(2020, 1, 1, tzinfo=UTC)))
+
+    called = call(capsys, "badge", str(path))
+
+    assert "error: expiry: it expired on 2020-12-31T00:00:00Z" == called.only_line
+    assert 1 == called.code
 
 
 # --- What stands in a certificate

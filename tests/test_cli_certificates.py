@@ -9,28 +9,28 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from campaigns import registered
 from command_line import CHECKOUT, call
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from made_certificate import NOW, VENDOR, certificate
-from made_result import result_of, verdict
+from made_certificate import VENDOR
+from made_result import result_of
 
-from conformance.certificate.badge import Badge
 from conformance.certificate.issuing import Certification
 from conformance.certificate.keys import make_key_pair
-from conformance.certificate.verification import verified
 from conformance.cli import outcome
 from conformance.cli.certificates import Notary
 from conformance.cli.configuration import PREFIX
-from conformance.contract.commands import COMMANDS
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock_gateway.faults import fault
+from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.reporting.json_report import json_report
 from conformance.reporting.writing import REPORTS
-from conformance.verdicts import Verdict
 
 Capsys = pytest.CaptureFixture[str]
 Monkeypatch = pytest.MonkeyPatch
@@ -120,11 +120,32 @@ def test_another_journal_is_refused(capsys: Capsys, here: Path) -> None:
 
 def test_a_run_that_is_not_conformant_leaves_no_certificate(capsys: Capsys, here: Path) -> None:
     """The exit code is the verdict's; the reason is told, and the certificate of the run before is gone."""
+    servers: list[MockServer] = []
+
+    def started(account: Account) -> str:
+        servers.append(serve_mock(account, fault("status-code-as-string").change(Behaviour())))
+        servers[0].start()
+        return servers[0].url
+
+    told = registered(started)
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in told.items()]
+    try:
+        called = call(capsys, "run", *QUICK, *options, "--sign-key=vendor.key")
+    finally:
+        servers[0].stop()
+
+    assert 1 == called.code
+    (line,) = (line for line in called.err.splitlines() if line.startswith("no certificate: "))
+    assert "MUST passed: FAIL RSP-03 sms" in line
+    assert not (here / CERTIFICATE).exists()
+
+
+def test_a_set_up_that_does_not_hold_leaves_the_certificate_with_its_evidence(capsys: Capsys) -> None:
+    """Nothing was judged, so what an earlier run has left is as good as it was."""
     called = call(capsys, "run", *QUICK, "--callback-url=http://127.0.0.1:1/", "--sign-key=vendor.key")
 
     assert 3 == called.code
-    assert "no certificate: the run did not come to its end" in called.err.splitlines()
-    assert not (here / CERTIFICATE).exists()
+    assert 0 == call(capsys, "verify", CERTIFICATE, "--key=vendor.key.pub", *EVIDENCE).code
 
 
 def test_what_cannot_be_certified_leaves_the_verdict_alone(capsys: Capsys, here: Path) -> None:
@@ -397,36 +418,12 @@ def test_no_badge_is_made_of_anything_else(capsys: Capsys, here: Path, source: s
     assert not (here / "badge.svg").exists()
 
 
-def test_no_badge_is_made_of_an_expired_certificate(capsys: Capsys, here: Path) -> None:
-    """However well it is signed."""
-    (here / "old.json").write_bytes(certificate(here, now=datetime(2020, 1, 1, tzinfo=UTC)))
-
-    called = call(capsys, "badge", "old.json")
-
-    assert "error: expiry: it expired on 2020-12-31T00:00:00Z" == called.only_line
-    assert 1 == called.code
-
-
 def test_a_badge_goes_where_it_is_told(capsys: Capsys, here: Path) -> None:
     """The same bytes as on standard output."""
     shown = call(capsys, "badge", CERTIFICATE).out
 
     assert "" == call(capsys, "badge", CERTIFICATE, "--output=badge.svg").out
     assert shown == (here / "badge.svg").read_text(encoding="utf-8")
-
-
-def test_a_badge_for_all_commands_names_none() -> None:
-    """It says that it is all of them."""
-    passed = [verdict("ENC-01", command, Verdict.PASS) for command in COMMANDS]
-
-    assert "conformant: all commands" == Badge.of_report(result_of(passed).document).message
-
-
-def test_a_badge_of_a_certificate_by_hand(here: Path) -> None:
-    """Until when it is valid stands in it, to the day."""
-    made = verified(certificate(here, now=NOW))
-
-    assert "conformant: sms · certified until 2027-11-22" == Badge.of_certificate(made).message
 
 
 # --- Costs

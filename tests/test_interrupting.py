@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -28,6 +29,22 @@ def test_who_signals_again_later_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> N
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.fixture
+def ignored() -> Iterator[None]:
+    """SIGINT is ignored, as in what a shell starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ignored")
+def test_a_signal_that_was_ignored_before_is_obeyed() -> None:
+    """Who signals the process means it; afterwards it is ignored again."""
+    with pytest.raises(KeyboardInterrupt), terminated_as_interrupted():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.SIG_IGN == signal.getsignal(signal.SIGINT)
 
 
 def test_after_it_signals_mean_what_they_did_before() -> None:

@@ -287,8 +287,9 @@ def test_a_callback_url_that_does_not_lead_here(
         (lambda target: target.replace("/sms", "/airtime"), "/hooks/callbacks/airtime"),
         (lambda target: target.partition("?")[0], "without its query"),
         (lambda target: target.replace(TOKEN, "another"), "another query"),
+        (lambda target: target.replace("/hooks/", "/hooks%2F"), "/hooks%2Fcallbacks/sms"),
     ],
-    ids=["prefix-lost", "prefix-added", "another-product", "query-lost", "query-changed"],
+    ids=["prefix-lost", "prefix-added", "another-product", "query-lost", "query-changed", "slash-escaped"],
 )
 def test_a_proxy_that_changes_the_target_is_told_apart(
     rewrite: Callable[[str], str], named: str, tmp_path: Path
@@ -303,6 +304,17 @@ def test_a_proxy_that_changes_the_target_is_told_apart(
     assert named in found.detail
     assert "kept" in (found.hint or "")
     assert TOKEN not in found.detail + (found.hint or "")
+
+
+def test_a_proxy_may_spell_the_target_otherwise(tmp_path: Path) -> None:
+    """As long as it names the same: notifications that come this way keep NTF-18."""
+    address = free_address()
+    with proxy(address, lambda target: target.replace("callbacks/sms", "c%61llbacks/sm%73")) as public:
+        url = f"{public}/hooks?token={TOKEN}"
+        assert all(
+            probe.ok
+            for probe in probes(settings(tmp_path, callback_listen=address, callback_url=url, products=("sms",)))
+        )
 
 
 def test_only_the_products_of_the_run_need_a_way_back(tmp_path: Path) -> None:

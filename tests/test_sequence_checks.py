@@ -81,6 +81,52 @@ def test_a_burst_of_which_nothing_is_accepted_tells_nothing_where_ordinary_reque
     assert (Verdict.INCONCLUSIVE, Reason.PRECONDITION, 0) == (judged.verdict, judged.reason, judged.failed)
 
 
+def equal_burst(*statuses: int, after: int = 400) -> Run:
+    """Equal airtime requests at the same moment, answered so, and one more after them."""
+    run, body = Run(commands=("airtime",)), b'{"phone_number": "254712345678", "amount": "50"}'
+    known: dict[str, Any] = {"command": "airtime", "payload": body}
+    first = None
+    for number, status in enumerate(statuses):
+        named = {"kind": Kind.BURST, "aspect": "equal", "earlier": first.id if first else None}
+        case = run.invoke(f"{number:032}", status, **known, **named)
+        first = first or case
+    assert first is not None
+    run.invoke("f" * 32, after, kind=Kind.REPEAT, aspect="window", earlier=first.id, **known)
+    return run
+
+
+@pytest.mark.parametrize("statuses", [(200, 400), (400, 200), (409, 422, 200, 400)])
+def test_of_equal_requests_at_the_same_moment_one_is_accepted(statuses: tuple[int, ...]) -> None:
+    """Whichever; the others are refused, and so is one after them."""
+    run = equal_burst(*statuses)
+
+    assert (Verdict.PASS, len(statuses)) == (verdict(run, "IDM-01").verdict, verdict(run, "IDM-01").observations)
+    assert Verdict.PASS is verdict(run, "CON-01").verdict
+    assert 1 == verdict(equal_burst(*statuses, after=200), "IDM-01").failed
+
+
+@pytest.mark.parametrize(("statuses", "failed"), [((200, 200), 1), ((200, 400, 200, 200), 2), ((200, 500), 1)])
+def test_equal_requests_at_the_same_moment_are_not_accepted_twice(statuses: tuple[int, ...], failed: int) -> None:
+    """Nor does the gateway fall over; that one is accepted is kept all the same."""
+    run = equal_burst(*statuses)
+
+    assert (Verdict.FAIL, failed) == (verdict(run, "IDM-01").verdict, verdict(run, "IDM-01").failed)
+    assert Verdict.PASS is verdict(run, "CON-01").verdict
+    assert {Verdict.PASS, Verdict.INCONCLUSIVE} >= {verdict(run, id_).verdict for id_ in ("RID-01", "RID-02", "RID-05")}
+
+
+def test_equal_requests_of_which_none_is_accepted_break_what_is_said_of_the_same_instant() -> None:
+    """Unless ordinary ones are refused in the same words, or the account is the reason."""
+    run = equal_burst(400, 400)
+    assert (Verdict.FAIL, 1) == (verdict(run, "CON-01").verdict, verdict(run, "CON-01").failed)
+    judged = verdict(run, "IDM-01")
+    assert (Verdict.INCONCLUSIVE, Reason.PRECONDITION) == (judged.verdict, judged.reason)
+
+    run.invoke("c" * 32, 400, command="airtime")
+    assert Verdict.INCONCLUSIVE is verdict(run, "CON-01").verdict
+    assert Verdict.INCONCLUSIVE is verdict(equal_burst(402, 402), "CON-01").verdict
+
+
 def test_an_id_that_a_burst_shares_is_no_other_requirements_matter() -> None:
     """One misbehaviour breaks one requirement."""
     run = burst(("a", 200), ("a", 200), ("b", 200))

@@ -12,10 +12,13 @@ import pytest
 from campaigns import settings
 
 from conformance.checks.evidence import BALANCE
+from conformance.checks.request_ids import EQUAL
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.history import History, Outcome, Rule
 from conformance.contract.schemas import parse_json, violations
 from conformance.gateway_under_test.corpus import Group
+from conformance.gateway_under_test.limits import Limits
+from conformance.gateway_under_test.pieces import has_to_be_refused
 from conformance.gateway_under_test.plan import CommandPlan, Plan, repeats
 from conformance.gateway_under_test.sequences import UNAFFORDABLE, across, asked, balance
 from conformance.gateway_under_test.sequences import sequences as sequences_of
@@ -141,7 +144,7 @@ def test_sequences_are_lean(seed: int) -> None:
     ]
     paid = [c for c in added if c.kind in (Kind.VALID, *SEQUENCES) and c.command != "account-details"]
 
-    assert len([case for case in paid if case.aspect != "window"]) <= MOST_ACCEPTED
+    assert len([case for case in paid if not has_to_be_refused(case)]) <= MOST_ACCEPTED
 
 
 def test_one_shilling_apart_is_one_shilling() -> None:
@@ -159,7 +162,7 @@ def test_one_shilling_apart_is_one_shilling() -> None:
 
 def test_a_burst_is_a_group_of_its_own_to_one_phone_number() -> None:
     """Within a window to any number, for there a burst shall not be a repeat in part."""
-    bursts = [group for group in planned().groups if group[0].kind is Kind.BURST]
+    bursts = [g for g in planned().groups if g[0].kind is Kind.BURST and g[0].aspect != EQUAL]
 
     assert 5 == len(bursts)
     for group in bursts:
@@ -169,6 +172,26 @@ def test_a_burst_is_a_group_of_its_own_to_one_phone_number() -> None:
         commands = {case.command for case in group}
         assert len(numbers) == (2 if commands == {"airtime"} else 1)
         assert len(group) == len({case.request.body for case in group})
+
+
+@pytest.mark.parametrize(
+    ("changes", "bursts", "at_once"),
+    [({}, 2, 4), ({"limits": Limits(max_spend=100_000)}, 1, 2), ({"limits": Limits(max_accepted=1_000)}, 1, 2)],
+)
+def test_equal_requests_of_which_one_is_accepted_go_out_at_once(
+    changes: dict[str, Any], bursts: int, at_once: int
+) -> None:
+    """And once more after them, to be refused in any case; only the first of them is counted as paid for."""
+    plan = planned(**changes)
+    groups = [g for g in (*plan.groups, *plan.last) if g[0].kind is Kind.BURST and g[0].aspect == EQUAL]
+
+    assert bursts == len(groups)
+    for group in groups:
+        assert [*["burst"] * at_once, "repeat"] == [case.kind for case in group]
+        assert {group[0].request.body} == {case.request.body for case in group}
+        assert [None, *[group[0].id] * at_once] == [case.earlier for case in group]
+        assert [False, *[True] * at_once] == [has_to_be_refused(case) for case in group]
+        assert "airtime" == group[0].command
 
 
 def test_groups_are_small() -> None:

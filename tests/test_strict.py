@@ -29,6 +29,7 @@ from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.progress import Silent
 from conformance.reporting.expected import entries_to_paste
+from conformance.reporting.page import html
 from conformance.reporting.result import Result
 from conformance.reporting.sarif import sarif
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge
@@ -251,6 +252,8 @@ def test_the_deaths_that_ended_a_run_prove_nothing_by_themselves() -> None:
 
     assert {"DRV-01"} == {v.requirement.id for v in found.by(Verdict.FAIL)}
     assert (Conclusion.INCONCLUSIVE, 3) == (found.conclusion, found.exit_code)
+    page = html(Result.of(certification.record()).document).decode()
+    assert "The driver could not be kept alive, so too little was seen of the client." in page
 
 
 def test_what_is_listed_does_not_make_a_given_up_run_a_success() -> None:

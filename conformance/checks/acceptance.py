@@ -6,7 +6,8 @@ where that applies to the command, otherwise by ACC-02.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -18,11 +19,13 @@ from conformance.checks.judgement import (
     Finding,
     Judgement,
     Reason,
+    RunCheck,
     Unobserved,
     answers_where,
     shown,
     verdict_of,
 )
+from conformance.checks.request_ids import EQUAL, burst_of
 from conformance.contract.requirements import catalogue
 from conformance.traffic import Kind
 
@@ -59,7 +62,7 @@ def must_be_accepted(
     kind: Kind,
     select: Callable[[Outcome], bool],
     further: Callable[[Evidence, Outcome], Unobserved | None] = lambda *_: None,
-) -> Check:
+) -> RunCheck:
     """A check that the selected cases of a kind are accepted, but for what has an excuse, be it a `further` one."""
 
     def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
@@ -100,13 +103,44 @@ def _open(*aspects: str) -> Callable[[Answer], bool]:
 
 
 def repeat_in_window_is_refused(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """IDM-01, where the request that is repeated was accepted."""
+    """IDM-01, where the request that is repeated was accepted; and of equal ones at the same moment, one at most is."""
+    bursts = equal_bursts(evidence, command)
     for answer in evidence.final_of(command, Kind.REPEAT):
         if answer.aspect != "window":
             continue
         first = evidence.earlier_of(answer)
-        if first is None or not first.accepted:
+        before = () if first is None else bursts.get(first.case_id, (first,))
+        if not any(one.accepted for one in before):
             yield Unobserved(Reason.PRECONDITION, "the request that it repeats was not accepted", answer.number)
+        elif (obstacle := unjudgeable(answer)) is not None:
+            yield obstacle
+        else:
+            yield from verdict_of(answer, _refused_as_repeat(answer))
+    for burst in bursts.values():
+        yield from _one_is_accepted_at_most(burst)
+
+
+def equal_bursts(evidence: Evidence, command: str | None) -> Mapping[str, Sequence[Outcome]]:
+    """The equal requests that were made at the same moment, by the id of the first of each burst."""
+    bursts: dict[str, list[Outcome]] = defaultdict(list)
+    for answer in evidence.final_of(command, Kind.BURST):
+        if answer.aspect == EQUAL:
+            bursts[burst_of(answer)].append(answer)
+    return bursts
+
+
+def _one_is_accepted_at_most(burst: Sequence[Outcome]) -> Iterator[Judgement]:
+    """All but the one that is accepted are refused; which one that is, is the gateway's affair."""
+    accepted_ones = [answer for answer in burst if answer.accepted]
+    if not accepted_ones:
+        yield Unobserved(Reason.PRECONDITION, "none of the equal requests was accepted", burst[0].number)
+        return
+    for answer in burst:
+        if answer is accepted_ones[0]:
+            continue
+        if answer.accepted:
+            told = f"{len(accepted_ones)} of {len(burst)} equal requests at the same moment were accepted"
+            yield Finding.in_answer(answer, told, pointer="/status_code", value=answer.status)
         elif (obstacle := unjudgeable(answer)) is not None:
             yield obstacle
         else:

@@ -21,6 +21,10 @@ DIGEST_LENGTH = 16
 DIGESTS = {"md5": hashlib.md5, "sha1": hashlib.sha1, "sha256": hashlib.sha256, "sha512": hashlib.sha512}
 
 
+# The aspect of a burst of equal requests within a command's window: of them, one is accepted.
+EQUAL = "equal"
+
+
 def _given_before(answer: Outcome, first: Outcome) -> Finding:
     return Finding.in_answer(
         answer,
@@ -42,8 +46,8 @@ def unique_among_different(evidence: Evidence, command: str | None) -> Iterator[
 def unique_at_the_same_instant(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """RID-05: of the requests of a burst, each has an id of its own."""
     for answer in evidence.final_of(command, Kind.BURST):
-        if answer.request_id is None or answer.purpose.earlier is None:
-            continue  # the first of a burst is what the others are compared with
+        if answer.request_id is None or answer.purpose.earlier is None or answer.aspect == EQUAL:
+            continue  # the first of a burst is what the others are compared with; equal ones are RID-02's
         other = _different(answer)
         if other is None:
             yield Kept(answer.number)

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from conformance.checks.acceptance import accepted, must_be_accepted
+from conformance.checks.acceptance import accepted, equal_bursts, must_be_accepted
 from conformance.checks.details import amount_asked, amount_told, comparable, compared
 from conformance.checks.evidence import BALANCE, Arrival, Evidence, Outcome, is_number
 from conformance.checks.excuses import INSUFFICIENT_FUNDS, Excuses, unjudgeable
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved, verdict_of
 from conformance.checks.refusals import twin_obstacle
-from conformance.checks.request_ids import burst_of
+from conformance.checks.request_ids import EQUAL, burst_of
 from conformance.traffic import Kind
 
 # Requests that are put beside a notification that tells of another one than its own. Those that ask for the same amount
@@ -123,6 +123,25 @@ def _nothing_to_do_with_the_burst(evidence: Evidence, answer: Outcome) -> Unobse
     return Excuses(evidence, answer.command).as_ordinary_ones(answer)
 
 
+DIFFERENT_AT_ONCE = must_be_accepted(Kind.BURST, lambda answer: answer.aspect != EQUAL, _nothing_to_do_with_the_burst)
+
+
+def accepted_at_once(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """CON-01: of different requests at the same moment all, of equal ones within a window one."""
+    yield from DIFFERENT_AT_ONCE(evidence, command)
+    excuses = Excuses(evidence, command)
+    for burst in equal_bursts(evidence, command).values():
+        taken = next((answer for answer in burst if answer.accepted), None)
+        excused = (excuses.of_account(answer) or excuses.as_ordinary_ones(answer) for answer in burst)
+        if taken is not None:
+            yield Kept(taken.number)
+        elif (obstacle := next(filter(None, excused), None)) is not None:
+            yield obstacle
+        else:
+            told = f"none of {len(burst)} equal requests at the same moment was accepted"
+            yield Finding.in_answer(burst[-1], told, pointer="/status_code", value=burst[-1].status)
+
+
 # --- Whose notification it is
 
 
@@ -186,7 +205,7 @@ def _told_of(arrival: Arrival, command: str | None, other: Outcome) -> Finding:
 CHECKS: dict[str, Check] = {
     "IDM-04": after_rejection_is_accepted,
     "IDM-05": other_product_is_accepted,
-    "CON-01": must_be_accepted(Kind.BURST, lambda _: True, _nothing_to_do_with_the_burst),
+    "CON-01": accepted_at_once,
     "BAL-01": refusals_spend_nothing,
     "BAL-02": refusals_for_funds_spend_nothing,
     "NTF-23": tells_of_its_own_request,

@@ -27,6 +27,7 @@ from conformance.cli.options import (
     timeout_options,
 )
 from conformance.cli.output import Output, catalogue_option, output_options
+from conformance.cli.tls import trusted
 from conformance.cli.verdict import Ending, strict_option
 from conformance.client_under_test.certification import certify as hold
 from conformance.client_under_test.heard import tokens_in
@@ -114,5 +115,6 @@ def settings_from(options: dict[str, Any]) -> Settings:
         strict=options["strict"],
         redact=options["redact"],
         catalogue_url=options["catalogue_url"],
+        ca_file=trusted(options["ca_file"]),
         **seeded,
     )

@@ -21,7 +21,9 @@ SAME_WISH_S = 2.0
 def terminated_as_interrupted() -> Iterator[None]:
     """While entered, SIGTERM ends a campaign as Ctrl-C does: what is there is judged.
 
-    What is signalled again within SAME_WISH_S is the same wish and does not disturb that; later it ends at once.
+    Also where SIGINT was ignored, as a shell has it for what it starts in the background: whoever signals this process
+    there means it. What is signalled again within SAME_WISH_S is the same wish and does not disturb that; later it ends
+    at once.
     """
     told_at = float("-inf")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -134,9 +135,9 @@ def mock(**options: Any) -> int:
     if options["verbose"]:
         behaviour = replace(behaviour, reply=(*behaviour.reply, _telling(console)))
     seed = fresh_seed() if options["seed"] is None else options["seed"]
-    with serve_mock(account, behaviour, options["listen"], seed) as server:
+    with serve_mock(account, behaviour, options["listen"], seed) as server, _told_to_stop() as told:
         _introduce(server, options, console)
-        _until_told_to_stop()
+        told.wait()
         _sum_up(server, console)
     return 0
 
@@ -207,13 +208,14 @@ def _sum_up(server: MockServer, console: Console) -> None:
         print_line(console, f"  could not be read as a request: {error}")
 
 
-def _until_told_to_stop() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """Set by Ctrl-C or SIGTERM; in place before anybody is told that the server is ready."""
     told = threading.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda *_: told.set()) for number in signals]
     try:
-        told.wait()
+        yield told
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)

@@ -82,6 +82,11 @@ def redact_option(section: str) -> Callable[[F], F]:
     return option(section, "--redact", multiple=True, metavar="VALUE", help=f"{told} Repeatable.")
 
 
+def _ca_file_option(section: str, whom: str) -> Callable[[F], F]:
+    told = f"Certificates in PEM to trust, beside those of this machine, for {whom}."
+    return option(section, "--ca-file", type=click.Path(path_type=Path), metavar="FILE", help=told)
+
+
 gateway_options = _together(
     option(
         GATEWAY,
@@ -98,13 +103,7 @@ gateway_options = _together(
         "callback URL are on this machine. Beside a tunnel that begins here say --over-network: what is at its end "
         "then counts as a real gateway.",
     ),
-    option(
-        GATEWAY,
-        "--ca-file",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Certificates in PEM to trust, beside those of this machine, for the gateway and for callback URLs.",
-    ),
+    _ca_file_option(GATEWAY, "the gateway and for callback URLs"),
     option(
         GATEWAY,
         "--netrc",
@@ -209,12 +208,15 @@ driver_options = option(
     help="Command line of the driver that speaks for a client (docs/driver-protocol.md); no shell is involved.",
 )
 
-examined_options = option(
-    CLIENT,
-    "--callback-url",
-    metavar="URL",
-    help="Callback URL of a receiver to examine, just as the gateway would have it, for each --product that is named. "
-    "Without --driver it is all that is judged.",
+examined_options = _together(
+    option(
+        CLIENT,
+        "--callback-url",
+        metavar="URL",
+        help="Callback URL of a receiver to examine, just as the gateway would have it, for each --product that is "
+        "named. Without --driver it is all that is judged.",
+    ),
+    _ca_file_option(CLIENT, "callback URLs"),
 )
 
 observing_options = _together(

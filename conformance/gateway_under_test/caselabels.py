@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from conformance.checks.refusals import BROKEN_ASPECTS, MALFORMED_ASPECTS
+from conformance.checks.request_ids import EQUAL
 from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.errors import UsageError
@@ -180,6 +181,11 @@ def _burst(step: Step, earlier: Step | None) -> Iterator[str]:
     yield from _lawful(step)
     if earlier is not None and earlier.kind is not Kind.BURST:
         yield "is not sent together with the request before it"
+    if step.aspect == EQUAL:
+        if not COMMANDS[step.command or ""].window_s:
+            yield f"does not go with {step.command}"
+        if earlier is not None and earlier.body != step.body:
+            yield "has another body than the request before it"
 
 
 def _similar(step: Step, earlier: Step) -> Iterator[str]:

@@ -16,6 +16,7 @@ from itertools import chain, groupby
 
 from conformance.checks.acceptance import judged_by
 from conformance.checks.evidence import BALANCE
+from conformance.checks.request_ids import EQUAL
 from conformance.contract.requirements import catalogue
 from conformance.exchange.allowance import amount_of
 from conformance.gateway_under_test.corpus import CASES, CORPUS, NEGATIVE, Group
@@ -43,6 +44,7 @@ REQUIREMENTS: Mapping[tuple[Kind, str], tuple[str, ...]] = {
     (Kind.REPEAT, "after-refusal"): ("AUT-10",),
     (Kind.BURST, "same-product"): ("CON-01", "RID-05"),
     (Kind.BURST, "all-products"): ("CON-01", "RID-05"),
+    (Kind.BURST, EQUAL): ("IDM-01", "CON-01"),
     (Kind.OPEN, "over-long"): ("LEN-01",),
     (Kind.OPEN, "open"): ("OPN-01",),
     (Kind.VALID, BALANCE): ("BAL-01",),
@@ -50,8 +52,14 @@ REQUIREMENTS: Mapping[tuple[Kind, str], tuple[str, ...]] = {
 
 
 def has_to_be_refused(case: Case) -> bool:
-    """Whether a gateway that keeps the contract refuses it, so that it costs nothing."""
-    return case.kind in NEGATIVE or (case.kind is Kind.REPEAT and case.aspect == "window")
+    """Whether a gateway that keeps the contract refuses it, so that it costs nothing.
+
+    Of equal ones at the same moment it accepts one, whichever; here that counts as the first.
+    """
+    repeats = (case.kind is Kind.REPEAT and case.aspect == "window") or (
+        case.kind is Kind.BURST and case.aspect == EQUAL and case.earlier is not None
+    )
+    return case.kind in NEGATIVE or repeats
 
 
 def areas_of(case: Case) -> Iterator[Area]:

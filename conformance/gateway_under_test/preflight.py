@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -34,6 +34,7 @@ from conformance.gateway_under_test.reaching import (
 )
 from conformance.gateway_under_test.rig import CANARY_HEADER, Rig
 from conformance.gateway_under_test.settings import Settings
+from conformance.traffic import normalized
 
 # How long a canary may take to come back through tunnels and proxies. Generous: here a false alarm costs a whole run.
 CANARY_TIMEOUT_S = 10.0
@@ -227,12 +228,12 @@ def _nothing_arrived(rig: Rig) -> str:
 
 
 def _changed(target: str, registered: str) -> str | None:
-    """In words, what became of the target on its way; None if it is the registered one, however it is escaped."""
-    path, _, query = target.partition("?")
-    registered_path, _, registered_query = registered.partition("?")
-    if unquote(path) != unquote(registered_path):
+    """In words, what became of the target on its way; None if it still names the same, as NTF-18 has it."""
+    path, _, query = normalized(target).partition("?")
+    registered_path, _, registered_query = normalized(registered).partition("?")
+    if path != registered_path:
         return f"at {path}"
-    if unquote(query) != unquote(registered_query):
+    if query != registered_query:
         # The query may hold the integrator's token, so its value is not shown.
         return "with another query" if query else "without its query"
     return None

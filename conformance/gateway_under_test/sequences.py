@@ -19,6 +19,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from conformance.checks.evidence import BALANCE
+from conformance.checks.request_ids import EQUAL
 from conformance.contract.history import Asked, Forecast, History, Outcome, Rule
 from conformance.gateway_under_test.corpus import NEGATIVE, Group, in_order
 from conformance.generation.payloads import WINDOW_MEMBERS
@@ -37,6 +38,9 @@ MESSAGE_STEPS = 4
 ACROSS_STEPS = 4
 # Two requests are enough to be taken for each other.
 AT_ONCE = 2
+# Of equal ones within a window one is accepted, however many there are. Several bursts of several find out a gateway
+# that looks first and notes down later. Where a run has limits, it is one burst of two: a gateway may accept them all.
+EQUAL_AT_ONCE, EQUAL_BURSTS = 4, 2
 
 # Shillings that are moved: next to nothing, and of as many different amounts as will tell requests apart. All of them,
 # and those a shilling apart, are lawful for airtime and for payments.
@@ -68,6 +72,10 @@ def sequences(plan: CommandPlan) -> Iterator[Group]:
         first, second = plan.fresh().members, plan.fresh().members
         yield _walk(plan, MESSAGE_STEPS, [first, second], Random(plan.seed("walk")))
     yield _burst("same-product", [(plan, members) for members in _at_once(plan)])
+    if plan.command.window_s is not None:
+        limited = plan.settings.bounds.any
+        for _ in range(1 if limited else EQUAL_BURSTS):
+            yield _equal_burst(plan, AT_ONCE if limited else EQUAL_AT_ONCE)
 
 
 # --- What is sent: payloads that nobody else has, and what is similar to them
@@ -182,7 +190,7 @@ def asked(case: Case) -> Asked:
 def _asked(name: str, command: str, body: bytes, *, lawful: bool) -> Asked:
     try:
         members, _ = json.JSONDecoder().raw_decode(body.decode())  # a spoilt one has more behind its end
-    except ValueError:
+    except (ValueError, RecursionError):
         members = None
     phone, amount = (members.get(PHONE), members.get(AMOUNT)) if isinstance(members, dict) else (None, None)
     pair = (phone, amount) if isinstance(phone, str) and isinstance(amount, str) else None
@@ -286,6 +294,14 @@ def _burst(aspect: str, requests: Iterable[tuple[CommandPlan, Members]]) -> Grou
         earlier = cases[0].id if cases else None
         cases.append(plan.case(Kind.BURST, aspect, _encoded(members), earlier=earlier))
     return in_order(*cases)
+
+
+def _equal_burst(plan: CommandPlan, count: int) -> Group:
+    """The same request so many times at the same moment, of which one has to be accepted; and once more after them."""
+    members = _cheap(plan)
+    burst = _burst(EQUAL, [(plan, members)] * count)
+    after = plan.case(Kind.REPEAT, Rule.WINDOW.value, _encoded(members), earlier=burst[0].id)
+    return in_order(*burst, after)
 
 
 def _one_each(plans: Sequence[CommandPlan]) -> Iterator[tuple[CommandPlan, Members]]:

@@ -39,8 +39,6 @@ SPARED = frozenset(
         *(f"{name} for a value" for name in ("NaN", "Infinity", "-Infinity")),
         # Widespread readers take them, with a replacement character or a surrogate in their place (RFC 8259, 9).
         "bytes that are no UTF-8",
-        # An attack rather than a mistake; most frameworks have no answer to it but a 500.
-        "nesting that is never closed",
         # JSON, which `incomplete` has.
         "array",
         "scalar",

@@ -54,6 +54,7 @@ class Reply:
     """An answer before it is written: `content` as JSON, or `raw` bytes instead.
 
     `dropped`: there is no answer, the connection closes. `ending`: the same, and the other ways to lose an answer.
+    `after_s`: seconds that it takes beyond what every answer takes.
     """
 
     status: int
@@ -62,6 +63,7 @@ class Reply:
     raw: bytes | None = None
     dropped: bool = False
     ending: Ending = Ending.WHOLE
+    after_s: float = 0.0
 
 
 class Form(StrEnum):

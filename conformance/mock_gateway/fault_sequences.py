@@ -30,6 +30,10 @@ from conformance.mock_gateway.fault_changes import (
 
 # A burst is there within milliseconds; on a busy machine it may take longer, and nothing else comes to its number.
 INSTANT_S = 2.0
+# So long a gateway takes to note a request down; a burst is there before that, and nobody else. Of small change, which
+# sequences move, so that not every answer takes so long.
+LOOKING_S = 0.3
+SMALL_CHANGE = frozenset(map(str, range(12, 412)))
 # A notification waits so long for another one to be taken for; well within the time that runs allow.
 HELD_S = 1.0
 # The other has to be there by then, or it would be too late for the one that waits.
@@ -133,6 +137,38 @@ def only_the_last_amount() -> Change:
                 last.update([pair(moment)])
 
         return refuses_by_memory(refuses, remember, WINDOW)
+
+    return _anew(make)
+
+
+def noted_too_late() -> Change:
+    """Airtime of small change is noted down only as its answer leaves, a while after it was looked for.
+
+    Which requests came at the same moment is told by that while: nobody who waits for the answer is that quick.
+    """
+
+    def make() -> Change:
+        noted: dict[Pair, float] = {}
+
+        def concerns(moment: Moment) -> bool:
+            return moment.command == "airtime" and member(moment, "amount") in SMALL_CHANGE
+
+        def refuses(moment: Moment) -> bool:
+            at = noted.get(pair(moment))
+            return moment.command == "airtime" and at is not None and at <= moment.now
+
+        def noting(reply: Reply, moment: Moment) -> Reply:
+            if moment.command != "airtime" or moment.refusal is not None:
+                return reply
+            after_s = LOOKING_S if concerns(moment) else 0.0
+            noted.setdefault(pair(moment), moment.now + after_s)
+            return replace(reply, after_s=after_s)
+
+        def change(behaviour: Behaviour) -> Behaviour:
+            refusing = (*behaviour.additional_refusals, lambda moment: WINDOW if refuses(moment) else None)
+            return replace(behaviour, additional_refusals=refusing, reply=(*behaviour.reply, noting))
+
+        return change
 
     return _anew(make)
 

@@ -8,6 +8,7 @@ from conformance.mock_gateway.fault_sequences import (
     airtime_alike,
     airtime_and_payments_alike,
     masked,
+    noted_too_late,
     numbered_per_command,
     of_the_payment_before,
     one_at_a_time,
@@ -29,6 +30,12 @@ WINDOWS = (
         "A similar airtime request is accepted if another amount went to its phone number in between",
         ("IDM-01",),
         together(waives("window"), only_the_last_amount()),
+    ),
+    Fault(
+        "airtime-window-noted-too-late",
+        "Equal airtime requests at the same moment are all accepted",
+        ("IDM-01",),
+        together(waives("window"), noted_too_late()),
     ),
     Fault(
         "airtime-window-by-masked-number",

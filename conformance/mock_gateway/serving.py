@@ -123,8 +123,8 @@ class MockServer:
         if early:
             await self._courier.deliver(early)
         behaviour = self.gateway.behaviour
-        if behaviour.answer_after_s:
-            await asyncio.sleep(behaviour.answer_after_s)
+        if (after_s := behaviour.answer_after_s + answer.reply.after_s) > 0:
+            await asyncio.sleep(after_s)
         await put(answer.reply, behaviour.wire, request, channel)
         self._courier.dispatch(delivery for delivery in answer.deliveries if not delivery.before_answer)
 

@@ -108,8 +108,10 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
 
 
 def _meaning(document: Mapping[str, Any]) -> str:
-    """The verdict in a sentence; where only a strict run has broken anything, it says so."""
+    """The verdict in a sentence; also where a driver was given up, or a strict run fails for SHOULDs alone."""
     broken = [entry for entry in document["requirements"] if entry["verdict"] in (Verdict.FAIL, Verdict.KNOWN)]
+    if broken and document["verdict"] == Conclusion.INCONCLUSIVE:
+        return "The driver could not be kept alive, so too little was seen of the client."
     if broken and all(entry["level"] == Level.SHOULD for entry in broken):
         return "Every MUST that was exercised was kept; at least one SHOULD is broken, and it was judged strictly."
     return MEANINGS[document["verdict"]]
