@@ -93,7 +93,8 @@ SLOW_AT_ONCE = 16
 # Where notifications take longer each, less is sent of what there is much of.
 BRISK_S = 0.05
 
-# Junk that is not answered within this is not waited for any longer; of one kind, so many times at most.
+# Junk that is not answered within this, where few are sent at once, is not waited for any longer; of one kind, so many
+# times at most.
 JUNK_WITHIN_S = QUICKLY_S
 MOST_HANGS = 2
 
@@ -338,7 +339,7 @@ def _send_junk(examination: Examination, subject: Subject, cases: Sequence[Case]
     size = 1 if subject.quick else SLOW_AT_ONCE
     hangs, deaths = 0, examination.deaths
     for batch in (cases[at : at + size] for at in range(0, len(cases), size)):
-        sent = examination.round(batch, JUNK_WITHIN_S)
+        sent = examination.round(batch, JUNK_WITHIN_S * max(1, len(batch) // FEW))
         hangs += sum(each.response is None and not each.lost for each in sent)
         if hangs >= MOST_HANGS or examination.deaths > deaths:
             return
