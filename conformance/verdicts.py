@@ -15,30 +15,29 @@ A run that is judged strictly fails for a broken SHOULD, too. A SHOULD that was 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from conformance.checks import CHECKS
 from conformance.checks.client import CLIENT_CHECKS
-from conformance.checks.client.evidence import ClientEvidence, ClientTerms
+from conformance.checks.client.evidence import ClientEvidence
+from conformance.checks.client.terms import ClientTerms
+from conformance.checks.client.unsent import coverage_of_calls, why_no_traffic
 from conformance.checks.coverage import Coverage, Covered
 from conformance.checks.evidence import Terms
-from conformance.checks.follow_ups import Causes, causes_of, run_proper
-from conformance.checks.grouping import gathered, grouped, said_by
-from conformance.checks.hearing import KEPT_FINDINGS, Hearing, Tally
+from conformance.checks.explaining import Explanation, causes_in_common, explain_client, explain_gateway
+from conformance.checks.follow_ups import run_proper
+from conformance.checks.hearing import Hearing, Tally
 from conformance.checks.judgement import Check, Finding, Reason, Unobserved
-from conformance.checks.one_cause import Failing, OneCause, one_causes
-from conformance.checks.patterns import Ground, Pattern, depends_alone, told
+from conformance.checks.one_cause import OneCause
+from conformance.checks.patterns import Pattern
 from conformance.checks.reading import OK
-from conformance.checks.traits import payload_classes
-from conformance.checks.watching import Watched, watch
 from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Actor, Level, Requirement, catalogue
 from conformance.expectations import Expectation, Expectations, Seen, Stale, known, stale
 from conformance.journal import Record
-from conformance.traffic import Kind
 
 # The requirement that each death of a driver breaks.
 DRIVER_LIVES = "DRV-01"
@@ -197,10 +196,14 @@ def judge(  # noqa: PLR0913 - a record is judged by all of them
     seen = [_seen(*each, expectations) for each in zip(verdicts, heard.tallies, strict=True)]
     verdicts = tuple(_as_known(*each, expectations, day) for each in zip(verdicts, seen, strict=True))
     listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
+    short = {number: verdict for number, verdict in enumerate(verdicts) if verdict.failed}
     if is_client(record):
-        verdicts, found = _of_client(verdicts, record, heard.found, listed), heard.found
+        explained = explain_client(short, record, heard.found, listed)
     else:
-        verdicts, found = _looked_into(verdicts, part, checks, causes_of(record), listed)
+        explained = explain_gateway(short, record, part, checks, listed)
+    verdicts = tuple(_explained(each, explained.get(number)) for number, each in enumerate(verdicts))
+    fell_short = (Verdict.FAIL, Verdict.WARN)
+    broken = ((verdicts[n], told) for n, told in explained.items() if verdicts[n].verdict in fell_short)
     whole = heard.terms.settled_at is not None and heard.terms.obstacle is None and not chosen
     as_written = {entry.number: entry for entry in listed_as_written.entries}
     outdated = stale(expectations.entries, seen, day, whole=whole)
@@ -213,8 +216,12 @@ def judge(  # noqa: PLR0913 - a record is judged by all of them
         tuple(replace(each, expectation=as_written[each.expectation.number]) for each in outdated),
         heard.gave_up,
         strict,
-        _one_causes(verdicts, found),
+        causes_in_common(broken),
     )
+
+
+def _explained(verdict: RequirementVerdict, told: Explanation | None) -> RequirementVerdict:
+    return verdict if told is None else replace(verdict, pattern=told.pattern, findings=told.findings)
 
 
 # Findings by the place of their verdict among all.
@@ -291,7 +298,7 @@ def _hear_client(record: Record, standard: _Standard) -> _Heard:
             judgements = list(CLIENT_CHECKS[requirement.id](evidence, command))
             tally.add_all(judgements)
             found[len(verdicts)] = [each for each in judgements if isinstance(each, Finding)]
-            verdict = _verdict(requirement, command, terms, tally, standard)
+            verdict = _with_what_came_instead(_verdict(requirement, command, terms, tally, standard), evidence)
             verdicts.append(replace(verdict, ended_the_run=_ended_the_run(verdict, evidence)))
         else:
             level, not_applicable = requirement.level, Verdict.NOT_APPLICABLE
@@ -300,7 +307,13 @@ def _hear_client(record: Record, standard: _Standard) -> _Heard:
     accepted = sum(any(seen.agreed == OK for seen in call.seen) for call in evidence.calls)
     # A driver that cannot be kept alive has shown too little of its client to call it conformant.
     gave_up = evidence.terms.gave_up is not None
-    return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, gave_up=gave_up, found=found)
+    return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, coverage_of_calls(evidence), gave_up, found)
+
+
+def _with_what_came_instead(verdict: RequirementVerdict, evidence: ClientEvidence) -> RequirementVerdict:
+    """The verdict; where no traffic bears on it, with what happened instead."""
+    happened = why_no_traffic(evidence, verdict.command) if verdict.reason is Reason.NO_TRAFFIC else None
+    return verdict if happened is None else replace(verdict, reason=happened[0], detail=happened[1])
 
 
 def _not_applicable(requirement: Requirement, command: str | None, evidence: ClientEvidence) -> str | None:
@@ -380,76 +393,6 @@ def _why(requirement: Requirement, weightiest: Unobserved | None, terms: Terms) 
     if requirement.condition:
         return Reason.NO_TRAFFIC, f"applies where {requirement.condition}; that did not happen"
     return Reason.NO_TRAFFIC, "nothing in the run's traffic bears on it"
-
-
-# --- On what it depends
-
-
-def _looked_into(
-    verdicts: tuple[RequirementVerdict, ...],
-    part: Record,
-    checks: Mapping[str, Check],
-    causes: Causes,
-    listed: Collection[tuple[str, str | None]],
-) -> tuple[tuple[RequirementVerdict, ...], Found]:
-    """The verdicts, those that fell short with what can be said of it; and what was found.
-
-    Where findings are `listed`, they are not gathered: one that is not listed must not go under among those that are.
-    """
-    watched = {
-        number: Watched(checks[v.requirement.id], v.command, causes.get((v.requirement.id, v.command), ()))
-        for number, v in enumerate(verdicts)
-        if v.failed
-    }
-    if not watched:
-        return verdicts, {}
-    watch(part, watched.values())
-    classes = payload_classes(part, {o.number for seen in watched.values() for o in seen.observations})
-    said = said_by(part, set().union(*(seen.numbers for seen in watched.values())))
-    looked_into = list(verdicts)
-    for number, seen in watched.items():
-        verdict = verdicts[number]
-        pointer = verdict.findings[0].pointer if verdict.findings else None
-        ground = Ground(_area(verdict.requirement), pointer, classes)
-        pattern = told(seen.causes, seen.observations, verdict.failed, verdict.observations, ground)
-        groups = [] if (verdict.requirement.id, verdict.command) in listed else seen.groups(said, ground.area)
-        shown = (
-            replace(finding, pattern=depends_alone(group, seen.observations, len(groups), ground))
-            for finding, group in zip(seen.findings(groups), groups, strict=False)
-        )
-        looked_into[number] = replace(verdict, pattern=pattern, findings=tuple(shown) or verdict.findings)
-    return tuple(looked_into), {number: seen.found for number, seen in watched.items()}
-
-
-def _of_client(
-    verdicts: tuple[RequirementVerdict, ...], record: Record, found: Found, listed: Collection[tuple[str, str | None]]
-) -> tuple[RequirementVerdict, ...]:
-    """The verdicts, with the findings gathered by what a receiver answered; where some are listed, as they are."""
-    delivered = {case.id for case in record.cases if case.kind is Kind.DELIVER}
-    numbers = {each.exchange or 0 for findings in found.values() for each in findings if each.case in delivered}
-    said = said_by(record, numbers)
-    kept = list(verdicts)
-    for number, findings in found.items():
-        verdict = verdicts[number]
-        if findings and (verdict.requirement.id, verdict.command) not in listed:
-            groups = grouped(findings, said, _area(verdict.requirement))
-            kept[number] = replace(verdict, findings=tuple(map(gathered, groups[:KEPT_FINDINGS])))
-    return tuple(kept)
-
-
-def _one_causes(verdicts: Sequence[RequirementVerdict], found: Found) -> tuple[OneCause, ...]:
-    """The causes that break several requirements of those that nobody knows of."""
-    failing: dict[str, Failing] = {}
-    for number, findings in found.items():
-        verdict = verdicts[number]
-        if findings and verdict.verdict in (Verdict.FAIL, Verdict.WARN):
-            known_as = failing.setdefault(verdict.requirement.id, Failing(verdict.requirement.id))
-            known_as.add(findings, verdict.failed, verdict.observations)
-    return one_causes(list(failing.values()))
-
-
-def _area(requirement: Requirement) -> str:
-    return requirement.id.partition("-")[0]
 
 
 # --- What is expected

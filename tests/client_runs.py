@@ -2,6 +2,7 @@
 
 Sent            a request as it reached the witness, and what it was answered; lawful unless told otherwise
 Certification   collects calls and gives a `Record`
+verdict, fell_short     what is said of that
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from conformance.contract.commands import COMMANDS
 from conformance.journal import Note, Record
 from conformance.traffic import Case, Direction, Exchange, Headers, Kind, Message, Request, Response
+from conformance.verdicts import Judged, RequirementVerdict, Verdict, judge
 
 KEY, SECRET = "Key2be989703d6", "S3cret~3P0R4q?>"
 BASIC = f"Basic {b64encode(f'{KEY}:{SECRET}'.encode()).decode()}"
@@ -24,7 +26,7 @@ SAMPLE_ID = "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"
 JSON_TYPE = ("Content-Type", "application/json")
 HEADERS: Headers = (("authorization", BASIC), ("content-type", "application/json"), ("accept", "application/json"))
 PARAMS = {"phone_number": "254712345678", "sender_id": "Statum", "message": "Habari"}
-RESEND_WINDOW_S = 2.0
+RESEND_WINDOW_S, ADVISED_DELAY_S = 2.0, 5.0
 SETTLED_AT = 10_000.0
 
 # So long after the request the answer is written.
@@ -35,7 +37,8 @@ ANSWERED_AFTER_S = 0.01
 class Sent:
     """A request and its answer.
 
-    `after_s`: seconds since the end of the one before. `answer`: members of the envelope beside the usual ones; `raw`
+    `after_s`: seconds since the end of the one before; `takes_s`: until its answer, or its end without one.
+    `answer`: members of the envelope beside the usual ones; `raw`
     a body instead of it; `status` and `code` the two statuses; `failure` why there is none.
     """
 
@@ -51,6 +54,7 @@ class Sent:
     version: str = "HTTP/1.1"
     failure: str | None = None
     after_s: float = 0.001
+    takes_s: float = ANSWERED_AFTER_S
 
 
 def without(headers: Headers, name: str) -> Headers:
@@ -79,6 +83,8 @@ class Certification:
     settled: bool = True
     interrupted: bool = False
     gave_up: str | None = None
+    out_of_time: str | None = None
+    proxies: tuple[str, ...] = ()
     judged: tuple[str, ...] = ("sms",)
     cases: list[Case] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
@@ -89,16 +95,23 @@ class Certification:
         """What every certification has."""
         self.cases.append(Case("stray", None, Kind.INVOKE, "stray", "stray", Request("GET", BASE)))
 
-    def call(
+    def call(  # noqa: PLR0913 - what varies
         self,
         *sent: Sent,
         said: Mapping[str, Any] | None = ACCEPTED,
         command: str = "sms",
         params: Mapping[str, Any] | None = None,
         death: str | None = None,
+        said_after_s: float = 0.01,
         earlier: str | None = None,
+        extra: tuple[str, Case] | None = None,
+        asked: bool = True,
     ) -> Case:
-        """A call of the client, the requests that came of it, and what it said; `death`: how its driver died."""
+        """A call of the client, the requests that came of it, and what it said; `death`: how its driver died.
+
+        `said_after_s`: how long after the last of the requests had ended. `extra`: why it was made because of which
+        other call. Where it was not `asked` for, it was only planned.
+        """
         number = len(self.cases)
         path = f"/n/{number:016x}/api/v2/{command}"
         method = COMMANDS[command].method
@@ -108,14 +121,19 @@ class Certification:
         )
         self.cases.append(case)
         at = 100.0 * number
+        if not asked:
+            return case
+        if extra is not None:
+            detail = {"case": case.id, "why": extra[0], "of": extra[1].id}
+            self.notes.append(Note(number, "extra-call", detail, at, at))
         self._say(case.id, Direction.TO, {"cmd": "invoke", "id": f"m{number}"}, at)
         ended = at
         for attempt, one in enumerate(sent, start=1):
             ended = self._exchange(case, attempt, one, ended, path, body)
         if said is not None:
-            self._say(case.id, Direction.FROM, {"id": f"m{number}", **said}, ended + 0.01)
+            self._say(case.id, Direction.FROM, {"id": f"m{number}", **said}, ended + said_after_s)
         if death is not None:
-            detail = {"case": case.id, "how": death, "detail": f"it did {death}"}
+            detail = {"case": case.id, "how": death, "detail": f"it did {death}", "at": ended + said_after_s}
             self.notes.append(Note(number, "death", detail, ended, ended))
         return case
 
@@ -123,6 +141,12 @@ class Certification:
         """A request to no base URL, while the last call is at hand."""
         at = 100.0 * (len(self.cases) - 1) + 0.5
         self._exchange(self.cases[0], 1, Sent(target=target, status=404), at, target, b"{}")
+
+    def unreadable(self, head: str, error: str) -> None:
+        """Something that is no HTTP, while the last call is at hand."""
+        at = 100.0 * (len(self.cases) - 1) + 0.5
+        detail = {"where": "witness", "product": None, "error": error, "head": head}
+        self.notes.append(Note(len(self.notes) + 1, "unreadable", detail, at, at))
 
     def _exchange(  # noqa: PLR0913, PLR0917 - what varies
         self, case: Case, attempt: int, one: Sent, since: float, path: str, body: bytes
@@ -141,7 +165,7 @@ class Certification:
             raw = json.dumps({**envelope, **one.answer}).encode() if one.raw is None else one.raw
             response = Response(one.status, one.answer_headers, raw, one.version)
         number = len(self.exchanges) + 1
-        ended = at + ANSWERED_AFTER_S
+        ended = at + one.takes_s
         self.exchanges.append(Exchange(number, case.id, attempt, request, at, at, response, one.failure, ended))
         return ended
 
@@ -164,6 +188,7 @@ class Certification:
             "seed": 7,
             "timeout_s": 2.0,
             "resend_window_s": RESEND_WINDOW_S,
+            "advised_delay_s": ADVISED_DELAY_S,
             "patience_s": 15.0,
             "started_at": "2026-11-22T12:00:00.000+00:00",
             "credential": {"key": KEY, "secret": SECRET},
@@ -176,6 +201,10 @@ class Certification:
             "lacks": list(self.lacks),
         }
         notes = [Note(0, "hello", hello, 0.0, 0.0), *self.notes]
+        if self.proxies:
+            notes.append(Note(996, "environment", {"proxies": list(self.proxies)}, 0.0, 0.0))
+        if self.out_of_time:
+            notes.append(Note(997, "out-of-time", {"detail": self.out_of_time, "left": 1}, 0.0, 0.0))
         if self.gave_up:
             notes.append(Note(998, "gave-up", {"deaths": 3, "detail": self.gave_up}, 0.0, 0.0))
         if self.settled:
@@ -183,3 +212,24 @@ class Certification:
         return Record(
             settings, tuple(self.cases), tuple(self.exchanges), (), tuple(notes), messages=tuple(self.messages)
         )
+
+
+def judged(certification: Certification) -> Judged:
+    """The verdicts on it."""
+    return judge(certification.record())
+
+
+def verdict(certification: Certification, id_: str, command: str | None = "sms") -> RequirementVerdict:
+    """The one on a requirement."""
+    return next(v for v in judged(certification).verdicts if (v.requirement.id, v.command) == (id_, command))
+
+
+def fell_short(certification: Certification) -> set[str]:
+    """The ids of what failed or warns."""
+    return {v.requirement.id for v in judged(certification).verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}
+
+
+def again(sent: Sent, *gaps: float) -> tuple[Sent, ...]:
+    """It, and the same after each of the gaps."""
+    fields = {name: getattr(sent, name) for name in sent.__dataclass_fields__ if name != "after_s"}
+    return (sent, *(Sent(**fields, after_s=gap) for gap in gaps))

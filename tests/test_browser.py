@@ -58,7 +58,14 @@ HTTPX = CHECKOUT / "examples" / "drivers" / "python_httpx.py"
 # The grounds of the page.
 LIGHT, DARK = "rgb(255, 255, 255)", "rgb(13, 17, 23)"
 EVIL = "</script><script>alert(1)</script><img src=//x.invalid/ onerror=alert(1)><style>@import '//x.invalid/'</style>"
-QUICK: dict[str, Any] = {"max_examples": 0, "seed": 7, "timeout_s": 0.5, "resend_window_s": 0.4, "patience_s": 5.0}
+QUICK: dict[str, Any] = {
+    "max_examples": 0,
+    "seed": 7,
+    "timeout_s": 0.5,
+    "resend_window_s": 0.4,
+    "advised_delay_s": 0.5,
+    "patience_s": 5.0,
+}
 
 
 def of_gateway(directory: Path, *faults: str, **changes: Any) -> Result:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from command_line import call
 
-from conformance.client_under_test import certification
+from conformance.client_under_test import certification, settings
 from conformance.client_under_test.plan import AGAIN, FIRST, Cases, Credential, calls_of
+from conformance.client_under_test.preflight import proxies_in
+from conformance.client_under_test.scenarios import SENDING
 from conformance.client_under_test.settings import Settings
-from conformance.contract.schemas import violations
+from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import resolved, schema, violations
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.journal import Record, read_journal
 from conformance.reporting.result import Result
@@ -25,8 +30,24 @@ from conformance.verdicts import Conclusion, Verdict, judge
 DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"
 Capsys = pytest.CaptureFixture[str]
 
+# A client that has no time-out, and says that it cannot be given one.
+WAITS_FOR_EVER = f"""
+import sys
+sys.path.insert(0, {str(DRIVER.parents[1])!r})
+from flawed_clients import driver, reading, table
+reading.WaitsForEver.lacks = ("timeout",)
+sys.exit(driver.main("waits-for-ever"))
+"""
+
 # What has to be waited for is waited for in each of these.
-QUICK = {"max_examples": 0, "seed": 7, "timeout_s": 0.3, "resend_window_s": 0.3, "patience_s": 5.0}
+QUICK = {
+    "max_examples": 0,
+    "seed": 7,
+    "timeout_s": 0.3,
+    "resend_window_s": 0.3,
+    "advised_delay_s": 0.5,
+    "patience_s": 5.0,
+}
 
 
 def driver(name: str) -> str:
@@ -69,13 +90,16 @@ def test_the_journal_holds_what_was_said_and_what_was_sent(lawful: Record) -> No
 
 
 def test_base_urls_and_ids_tell_nothing(lawful: Record) -> None:
-    """Each case has its own, and no scenario's name is in it."""
+    """No scenario's name is in it; two calls share a base URL where the second is to find a connection open."""
     told = [json.loads(message.line) for message in lawful.messages if message.direction is Direction.TO]
     invoked = [message for message in told if message["cmd"] == "invoke"]
     shapes = {(len(message["base_url"]), len(message["id"])) for message in invoked}
 
     assert 1 == len(shapes)
-    assert len(invoked) == len({message["base_url"] for message in invoked}) == len({m["id"] for m in invoked})
+    assert len(invoked) == len({message["id"] for message in invoked})
+    base_urls = Counter(message["base_url"] for message in invoked)
+    pairs = [(one, other) for one, other in pairwise(invoked) if one["base_url"] == other["base_url"]]
+    assert 0 < len(pairs) == len([count for count in base_urls.values() if count > 1])
 
 
 def test_the_report_tells_of_a_client(lawful: Record, tmp_path: Path) -> None:
@@ -223,6 +247,63 @@ def test_the_same_seed_asks_for_the_same_calls() -> None:
 
     assert planned(7) == planned(7) != planned(8)
     assert len(planned(7)) == len({case for case, *_ in planned(7)})
+
+
+def test_what_fails_comes_between_what_is_accepted() -> None:
+    """No circuit breaker opens that counts failures in a row."""
+    calls = calls_of(Cases(7, "http://x", "/api/v2"), tuple(COMMANDS), 0, 7)
+    troubled = "".join("x" if call.troubles else "." for call in calls)
+
+    assert "xx" not in troubled
+    assert "x" in troubled
+
+
+def test_a_client_is_not_asked_for_what_it_lacks() -> None:
+    """Nor twice for what is the same without it."""
+    cases = Cases(7, "http://x", "/api/v2")
+    calls = calls_of(cases, ("mpesa/online",), 0, 7, ["bill_ref_number"])
+    sending = [json.dumps(call.params, sort_keys=True) for call in calls if call.scenario is SENDING]
+
+    assert not any("bill_ref_number" in call.params for call in calls)
+    assert len(set(sending)) == len(sending)
+
+
+def test_hello_names_every_optional_member_as_one_that_may_be_lacking() -> None:
+    """The schema of the answer and those of the requests say the same."""
+    lacks = set(schema("driver/hello.answer")["properties"]["lacks"]["items"]["enum"])
+    requests = [resolved(f"{command.folder}/request") for command in COMMANDS.values() if command.method != "GET"]
+    optional = {member for request in requests for member in request["properties"] if member not in request["required"]}
+
+    assert lacks == {"error-details", "request-id", "timeout"} | optional
+
+
+def test_a_certification_ends_when_its_time_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that waits for ever and may take its time: what was not reached is not exercised, the rest is judged."""
+    monkeypatch.setattr(settings, "CALLS_WITHIN_S", 6.0)
+    program = shlex.join((sys.executable, "-S", "-E", "-c", WAITS_FOR_EVER))
+    record = read_journal(certification.certify(Settings(driver=program, report_dir=tmp_path, **QUICK)))
+    verdicts = judge(record).verdicts
+
+    assert ["out-of-time"] == [note.kind for note in record.notes if note.kind in {"out-of-time", "death", "gave-up"}]
+    assert {"settled", "finished"} <= {note.kind for note in record.notes}
+    assert [] == [v.requirement.id for v in verdicts if v.verdict is Verdict.FAIL]
+    assert Verdict.INCONCLUSIVE == next(v.verdict for v in verdicts if v.requirement.id == "RDG-08")
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, []),
+        ({"HTTP_PROXY": ""}, []),
+        ({"HTTP_PROXY": "http://proxy:8080", "all_proxy": "socks5://proxy"}, ["HTTP_PROXY", "all_proxy"]),
+        ({"http_proxy": "http://proxy:8080", "NO_PROXY": "example.org, localhost"}, ["http_proxy"]),
+        ({"http_proxy": "http://proxy:8080", "no_proxy": "example.org, 127.0.0.1"}, []),
+        ({"https_proxy": "http://proxy:8080", "NO_PROXY": "*"}, []),
+    ],
+)
+def test_proxies_of_the_environment_are_named(environ: dict[str, str], expected: list[str]) -> None:
+    """By their variables, unless this machine is excepted."""
+    assert expected == proxies_in(environ)
 
 
 def test_the_credential_tells_the_alphabets_of_base64_apart() -> None:

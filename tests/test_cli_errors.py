@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -291,6 +292,22 @@ def test_an_unexpected_error_is_one_line_and_exit_4(capsys: Capsys, monkeypatch:
         "(hint: STATUM_CONFORMANCE_DEBUG=1 shows where)" == called.only_line
     )
     assert (4, "") == (called.code, called.out)
+
+
+def test_an_output_that_cannot_be_written_is_one_line_and_exit_3(
+    capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no fault of the suite, and none of the gateway's."""
+
+    def full(*_: object) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(campaign, "run", full)
+
+    called = call(capsys, "run")
+
+    assert called.only_line.startswith("error: the system does not let it go on: No space left on device (hint: ")
+    assert 3 == called.code
 
 
 def fails(*_: object) -> Path:

@@ -31,6 +31,7 @@ DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"
 START_WITHIN_S = 3.0
 TIMEOUT_S = 0.5
 RESEND_WINDOW_S = 0.4
+ADVISED_DELAY_S = 1.2
 PATIENCE_S = 3.0
 
 JUDGED = [name for name, variety in FLAWS.items() if variety.client.refused is None]
@@ -46,6 +47,7 @@ def held(variety: Variety, directory: Path) -> Path:
         report_dir=directory,
         timeout_s=TIMEOUT_S,
         resend_window_s=RESEND_WINDOW_S,
+        advised_delay_s=ADVISED_DELAY_S,
         patience_s=PATIENCE_S,
     )
     return certification.certify(settings)

@@ -218,6 +218,7 @@ def test_a_receiver_apart_from_its_client_gets_the_ids_of_its_requests(tmp_path:
         max_examples=0,
         timeout_s=0.3,
         resend_window_s=0.3,
+        advised_delay_s=0.3,
         report_dir=tmp_path,
     )
     record = read_journal(certify(settings))

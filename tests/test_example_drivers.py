@@ -161,6 +161,7 @@ def test_an_example_is_conformant(example: Example, tmp_path: Path) -> None:
         report_dir=tmp_path,
         timeout_s=1.0,
         resend_window_s=0.5,
+        advised_delay_s=1.0,
     )
 
     judgement = judge(read_journal(certify(settings)))

@@ -131,6 +131,15 @@ def test_funds_that_suffice_for_less_later_are_an_excuse(later: str | None) -> N
     assert (Verdict.INCONCLUSIVE, Reason.PRECONDITION) == (judged.verdict, judged.reason)
 
 
+def test_a_look_at_the_account_needs_no_funds() -> None:
+    """Where one is answered 402, and the next is not."""
+    run = Run(commands=("account-details",))
+    for status in (402, 200):
+        run.invoke(next(IDS), status, command="account-details", payload=b"")
+
+    assert Verdict.FAIL is verdict(run, "ACC-02", "account-details").verdict
+
+
 def test_money_that_came_back_excuses_what_plain_requests_meet_as_well() -> None:
     """And nothing that only emoji meet; the first stays open."""
     run = Run()

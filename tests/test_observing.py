@@ -52,6 +52,7 @@ def observed(directory: Path, client: Client, key: str | None = None, secret: st
         seed=7,
         report_dir=directory,
         resend_window_s=WINDOW_S,
+        advised_delay_s=WINDOW_S,
     )
     return read_journal(observe(settings, run))
 

@@ -58,7 +58,7 @@ def row(text: str) -> list[bool]:
     [
         ("xxxxx", Dependence.ALWAYS, "always: 5 of 5"),
         ("xx", Dependence.UNTOLD, "2 of 2; too few to tell on what it depends"),
-        ("x.xx.", Dependence.UNTOLD, "3 of 5; on what it depends was not looked into"),
+        ("x.xx.", Dependence.UNTOLD, "intermittent, as far as the run tells: 3 of 5"),
         (
             "...." + "x" * 10,
             Dependence.FROM_NTH,
@@ -69,9 +69,9 @@ def row(text: str) -> list[bool]:
             Dependence.FROM_NTH,
             "from about the 3rd on (exchange 3): 13 of 14 since then, none of 2 before",
         ),
-        ("....xxxxx", Dependence.UNTOLD, "5 of 9; on what it depends was not looked into"),
+        ("....xxxxx", Dependence.UNTOLD, "intermittent, as far as the run tells: 5 of 9"),
         ("..x" * 6, Dependence.EVERY_NTH, "every 3rd: 6 of 18"),
-        ("..x" * 5, Dependence.UNTOLD, "5 of 15; on what it depends was not looked into"),
+        ("..x" * 4, Dependence.UNTOLD, "intermittent, as far as the run tells: 4 of 12"),
     ],
 )
 def test_the_journal_alone_tells(outcomes: str, kind: Dependence, text: str) -> None:
@@ -97,9 +97,16 @@ def test_notifications_that_belong_to_nobody_are_told_by_their_numbers() -> None
 def test_payloads_that_show_something_may_be_to_blame_themselves() -> None:
     """Where all that fell short are of a special kind, neither "always" nor "from the nth on" is certain."""
     special = observations(row("x" * 12), aspect="unicode")
-    mixed = observations(row("....")) + observations(row("x" * 12), aspect="unicode")
+    mixed = [*observations(row("....")), *(replace(o, number=o.number + 4) for o in special)]
 
-    assert [Dependence.UNTOLD] * 2 == [journal_of(each).kind for each in (special, mixed)]
+    assert (Dependence.UNTOLD, "12 of 12, all with such payloads") == (
+        journal_of(special).kind,
+        journal_of(special).text,
+    )
+    words = "always where aspect is unicode: 12 of 12 (0 of 4 elsewhere)"
+    assert (Dependence.PAYLOAD, words) == (journal_of(mixed).kind, journal_of(mixed).text)
+    assert journal_of(special).open
+    assert journal_of(mixed).open
 
 
 def test_a_turning_point_far_from_the_first_failure_is_none() -> None:
@@ -117,37 +124,27 @@ def test_what_is_known_to_last_needs_no_long_row() -> None:
     )
 
 
-def test_kinds_of_requests_are_told_apart() -> None:
-    """A member that is never checked, beside one that is."""
-    phones = [Observation(n, f"c-{n}", Kind.BROKEN, "pattern", "phone_number", fell_short=True) for n in range(4)]
-    senders = [Observation(9 + n, f"d-{n}", Kind.BROKEN, "pattern", "sender_id", fell_short=False) for n in range(3)]
-
-    pattern = journal_of([*phones, *senders])
-
-    assert (Dependence.ALWAYS, "always for a broken phone_number: 4 of 4; for others 0 of 3") == (
-        pattern.kind,
-        pattern.text,
-    )
-
-
 @pytest.mark.parametrize(
     ("outcomes", "expected", "step"),
     [
-        ("..x..x..x", 0, 3),
-        (".x.x.x.", 0, 2),
-        ("x..x..x..", 0, 3),
+        ("..x" * 4, 0, 3),
+        (".x" * 6, 0, 2),
+        ("x.." * 4, 0, 3),
         ("xxx", 0, None),
-        ("..x..x", 0, None),
-        ("..x..x", 3, 3),
-        ("..x..x", 4, None),
-        ("..x..x..x...", 0, None),
-        ("....x..x..x", 0, None),
+        ("..x" * 3, 0, None),
+        ("..x" * 3, 3, None),
+        ("..x" * 4, 3, 3),
+        ("....x" * 3 + "...", 5, 5),
+        ("....x" * 3 + "...", 0, None),
+        (".........x" * 3 + ".....", 0, 10),
+        ("..x" * 4 + "...", 0, None),
+        ("....x..x..x..x", 0, None),
         ("..x.x..x", 0, None),
         ("", 0, None),
     ],
 )
-def test_every_nth_is_three_times_at_one_distance(outcomes: str, expected: int, step: int | None) -> None:
-    """Twice where the distance is known from elsewhere; nothing may be missing before, between or after."""
+def test_every_nth_is_beyond_chance(outcomes: str, expected: int, step: int | None) -> None:
+    """Fewer where the distance is known from elsewhere; nothing may be missing before, between or after."""
     assert step == period(row(outcomes), expected=expected)
 
 
@@ -217,11 +214,11 @@ def test_findings_of_one_cause_are_one_with_a_count() -> None:
     assert "always: 4 of 4" == found.pattern.text
 
 
-def test_findings_that_were_not_looked_into_stay_apart() -> None:
-    """Nobody knows whether they have one cause."""
+def test_findings_that_are_alike_are_one_with_a_count() -> None:
+    """Nobody knows whether they have one cause, but what was seen is the same."""
     found = verdict(notified_but_for({2, 5}), "NTF-01")
 
-    assert [("case-2", 1), ("case-5", 1)] == [(f.case, f.count) for f in found.findings]
+    assert [("case-2", 2, ("case-5",))] == [(f.case, f.count, f.others) for f in found.findings]
 
 
 # --- What was sent after the run

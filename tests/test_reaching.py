@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import trustme
-from campaigns import free_address, settings
+from campaigns import free_address, settings, shortfalls
 from pytest_httpserver import HTTPServer
-from recording_server import RawServer
+from recording_server import NO_ANSWER, RawServer
 
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import AsgiThread, Tls
@@ -169,6 +169,7 @@ GATEWAYS: Mapping[str, Callable[[str, str], Page]] = {
     "with a status_code of text": lambda *_: Page(200, json.dumps({**ENVELOPE, "status_code": "200"})),
     "declares what is plain as gzip": lambda *_: replace(enveloped(200), headers={"Content-Encoding": "gzip"}),
     "too many": lambda *_: Page(429),
+    "with a status_code that is none": lambda *_: Page(200, json.dumps({**ENVELOPE, "status_code": 1e300})),
 }
 
 
@@ -179,6 +180,29 @@ def test_a_gateway_at_fault_is_left_to_be_judged(name: str, tmp_path: Path) -> N
         found = probes(tmp_path, url, products=("sms",))
     assert [True] * len(found) == [probe.ok for probe in found], found[-1]
     assert "credential accepted" == found[-1].name
+
+
+def test_a_gateway_that_does_not_answer_account_details_is_left_to_be_judged(tmp_path: Path) -> None:
+    """Its commands answer."""
+    with RawServer(lambda request, _: enveloped(422).raw if request.startswith(b"POST") else NO_ANSWER) as server:
+        (found,) = probes(tmp_path, f"{server.url}/api/v2", products=("sms",))
+    assert (True, True, "account-details") == (found.ok, found.warning, found.name)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (NO_ANSWER, "is it running"),
+        (b"\x15\x03\x01\x00\x02\x02\x16\r\n", "https://"),
+        (b"SSH-2.0\r\n\r\n", "is it running"),
+    ],
+)
+def test_a_server_that_speaks_no_http_is_told(answer: bytes, hint: str, tmp_path: Path) -> None:
+    """It cannot be reached."""
+    with RawServer(lambda *_: answer, closes=True) as server:
+        (found,) = probes(tmp_path, f"{server.url}/api/v2")
+    assert not found.ok
+    assert hint in (found.hint or "")
 
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
@@ -320,19 +344,50 @@ def test_a_report_without_its_journal_is_kept_too(tmp_path: Path) -> None:
     assert ["report.json"] == [path.name for path in tmp_path.iterdir()]
 
 
+def away(reply: Reply, moment: Moment) -> Reply:
+    """From the fortieth request on the gateway is away for an hour."""
+    if moment.count < 40:
+        return reply
+    content = {**ENVELOPE, "status_code": 503, "description": "Back in an hour", "request_id": f"away-{moment.count}"}
+    return replace(reply, status=503, content=content, headers=(*reply.headers, ("Retry-After", "3600")))
+
+
+AWAY = replace(BUILT_IN, reply=(away,))
+
+
 def test_a_gateway_that_asks_for_an_hour_in_the_middle_ends_the_run(tmp_path: Path) -> None:
-    """At once, and what was seen until then is judged."""
-
-    def busy(reply: Reply, moment: Moment) -> Reply:
-        if moment.count < 40:
-            return reply
-        return replace(reply, status=503, headers=(*reply.headers, ("Retry-After", "3600")))
-
-    path = campaign.run(settings(tmp_path, products=("sms",)), behaviour=replace(BUILT_IN, reply=(busy,)))
-    record = read_journal(path)
+    """At once; what was seen until then is judged, and that answer is held against nobody."""
+    record = read_journal(campaign.run(settings(tmp_path, products=("sms",)), behaviour=AWAY))
     (obstacle,) = (note.detail for note in record.notes if note.kind == "obstacle")
+    judgement = judge(record)
     assert "for 60 minutes (503 with Retry-After)" in obstacle["message"]
     assert len(record.exchanges) < len(record.cases)
+    assert Conclusion.INCONCLUSIVE == judgement.conclusion, shortfalls(judgement)
+
+
+def test_a_run_that_was_told_to_come_back_later_goes_on_then(tmp_path: Path) -> None:
+    """With `run --resume`, as the line says; nothing that was sent is sent again."""
+    given = settings(tmp_path, products=("sms",))
+    path = campaign.run(given, behaviour=AWAY)
+    before = {exchange.case_id for exchange in read_journal(path).exchanges}
+    record = read_journal(campaign.resume(path, given))
+    judgement = judge(record)
+
+    assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)
+    sent = [exchange.case_id for exchange in record.exchanges]
+    assert before < set(sent)
+    assert len(set(sent)) == len(sent)
+
+
+def test_a_run_that_cannot_go_on_is_left_as_it_was(tmp_path: Path) -> None:
+    """For the next time."""
+    given = settings(tmp_path, products=("sms",))
+    path = campaign.run(given, behaviour=AWAY)
+    before = path.read_bytes()
+    down = replace(BUILT_IN, reply=(lambda reply, _: replace(reply, status=500, content="down"),))
+    with pytest.raises(EnvironmentFailure, match="every request with 500"):
+        campaign.resume(path, given, behaviour=down)
+    assert before == path.read_bytes()
 
 
 def test_a_pause_that_is_asked_for_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,7 +400,7 @@ def test_a_pause_that_is_asked_for_is_told(tmp_path: Path, monkeypatch: pytest.M
         if moment.count < 40 or len(refused) > 0:
             return reply
         refused.append(moment.count)
-        return replace(reply, status=503, headers=(*reply.headers, ("Retry-After", "1")))
+        return replace(away(reply, moment), headers=(*reply.headers, ("Retry-After", "1")))
 
     campaign.run(settings(tmp_path, products=("sms",)), told, behaviour=replace(BUILT_IN, reply=(busy,)))
-    assert ["the gateway asks to be left alone for 1 seconds"] == told.said
+    assert ["the gateway answered 503: nothing is sent for 1 seconds"] == told.said

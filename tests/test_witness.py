@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +16,7 @@ import pytest
 
 from conformance.client_under_test.scenarios import SCENARIOS, Scenario
 from conformance.client_under_test.staging import Setting, accepting
-from conformance.client_under_test.witness import STRAY, Stage, Witness
+from conformance.client_under_test.witness import OUTLASTED, REUSED, STRAY, UNUSED, Stage, Witness
 from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Ending
@@ -23,7 +25,9 @@ from conformance.traffic import Case, Kind, Request, header
 
 NONCE = "00c0ffee00c0ffee"
 PATIENCE_S = 20.0
+DRIPS_EVERY_S = 0.3
 HEADERS = {"Authorization": "Basic a2V5OnNlY3JldA==", "Content-Type": "application/json"}
+WITHOUT_END = ("never", "stalled", "dripping")
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
@@ -35,11 +39,11 @@ class Watched:
     journal: Journal
     path: Path
 
-    def stage(self, scenario: Scenario | None = None, case_id: str = "case-1") -> None:
+    def stage(self, scenario: Scenario | None = None, case_id: str = "case-1", hold_s: float | None = None) -> None:
         """Have the scenario met under NONCE."""
         staging = scenario.staging if scenario else accepting()
-        behaviour = staging(Setting(NONCE, self.witness.redirect_of(NONCE)))
-        self.witness.open(NONCE, Stage(case_id, Gateway(Account("key", "secret"), behaviour)))
+        behaviour = staging(Setting(NONCE, self.witness.redirect_of(NONCE), timeout_s=DRIPS_EVERY_S * 4))
+        self.witness.open(NONCE, Stage(case_id, Gateway(Account("key", "secret"), behaviour), hold_s=hold_s))
 
     def send(
         self, url: str, method: str = "POST", body: bytes = b"{}", timeout_s: float = PATIENCE_S
@@ -128,17 +132,101 @@ def test_what_follows_a_redirect_is_recorded_with_its_host(watched: Watched) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "ending"), [("lost-before", Ending.BEFORE), ("lost-middle", Ending.MIDDLE), ("lost-after", Ending.AFTER)]
+    ("name", "ending"),
+    [
+        ("lost-before", Ending.BEFORE),
+        ("lost-reset", Ending.RESET),
+        ("lost-middle", Ending.MIDDLE),
+        ("lost-after", Ending.AFTER),
+    ],
 )
 def test_an_answer_is_lost_where_it_shall_be(watched: Watched, name: str, ending: Ending) -> None:
     """The client sees the connection end; the journal says that it was the witness."""
     watched.stage(BY_NAME[name])
 
-    with pytest.raises((http.client.IncompleteRead, http.client.RemoteDisconnected)):
+    reset = ending is Ending.RESET
+    gone = (ConnectionResetError,) if reset else (http.client.IncompleteRead, http.client.RemoteDisconnected)
+    with pytest.raises(gone) as lost:
         watched.send(f"{watched.witness.base_url(NONCE)}/sms")
 
     (exchange,) = watched.record().exchanges
     assert (None, ending.value) == (exchange.response, exchange.failure)
+    assert reset != isinstance(lost.value, http.client.HTTPException)
+
+
+@pytest.mark.parametrize("name", WITHOUT_END)
+def test_a_connection_is_held_open_for_so_long(watched: Watched, name: str) -> None:
+    """Then the witness closes it, and the journal says that the client was still there."""
+    watched.stage(BY_NAME[name], hold_s=0.5)
+
+    with pytest.raises((http.client.IncompleteRead, http.client.RemoteDisconnected)):
+        watched.send(f"{watched.witness.base_url(NONCE)}/sms")
+
+    (exchange,) = watched.record().exchanges
+    assert exchange.failure is not None
+    assert exchange.failure.endswith(OUTLASTED)
+    assert exchange.answered_at is not None
+    assert exchange.answered_at - exchange.sent_at >= 0.4
+
+
+def test_an_answer_that_drips_keeps_a_client_without_a_time_out_for_the_whole(watched: Watched) -> None:
+    """Each byte comes in time."""
+    watched.stage(BY_NAME["dripping"])
+    address = urlsplit(watched.witness.url)
+
+    with socket.create_connection((address.hostname or "", address.port), timeout=PATIENCE_S) as client:
+        client.sendall(f"GET /n/{NONCE}/api/v2/account-details HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        received = b""
+        while received.count(b"1\r\n \r\n") < 3:
+            received += client.recv(65536)
+
+    (exchange,) = watched.record().exchanges
+    assert (None, Ending.DRIPPING.value) == (exchange.response, exchange.failure)
+
+
+@pytest.mark.parametrize("connection", [REUSED, UNUSED], ids=["the same", "a new one"])
+def test_the_journal_says_on_which_connection_an_answer_was_lost(watched: Watched, connection: str) -> None:
+    """The client had one to use, since the first answer at the base URL left it open."""
+    host = urlsplit(watched.witness.url).netloc
+    target = urlsplit(f"{watched.witness.base_url(NONCE)}/sms").path
+    connections = [http.client.HTTPConnection(host, timeout=PATIENCE_S)]
+    if connection == UNUSED:
+        connections.append(http.client.HTTPConnection(host, timeout=PATIENCE_S))
+
+    watched.stage()
+    connections[0].request("POST", target, b"{}", HEADERS)
+    assert b"status_code" in connections[0].getresponse().read()
+    watched.stage(BY_NAME["kept-alive-closed"])
+    connections[-1].request("POST", target, b"{}", HEADERS)
+    with pytest.raises(http.client.RemoteDisconnected):
+        connections[-1].getresponse()
+    for each in connections:
+        each.close()
+
+    _, exchange = watched.record().exchanges
+    assert Ending.BEFORE.value + connection == exchange.failure
+
+
+def test_a_failure_is_of_the_first_request(watched: Watched) -> None:
+    """What is sent after it is accepted: it was seen by then whether it comes, and when."""
+    watched.stage(BY_NAME["answer-500"])
+    url = f"{watched.witness.base_url(NONCE)}/sms"
+
+    assert [500, 200, 200] == [watched.send(url)[0].status for _ in range(3)]
+
+
+def test_a_date_in_retry_after_lies_ahead_and_comes(watched: Watched) -> None:
+    """By some two seconds."""
+    watched.stage(BY_NAME["answer-429-date"])
+    url = f"{watched.witness.base_url(NONCE)}/sms"
+
+    refused, _ = watched.send(url)
+    ahead_s = parsedate_to_datetime(refused.headers["Retry-After"]).timestamp() - time.time()
+    time.sleep(max(ahead_s, 0.0))
+    accepted, _ = watched.send(url)
+
+    assert (429, 200) == (refused.status, accepted.status)
+    assert 0.0 < ahead_s <= 2.5
 
 
 def test_a_request_that_is_never_answered_ends_when_the_client_gives_up(watched: Watched) -> None:
@@ -176,7 +264,7 @@ def test_every_scenario_can_be_played(watched: Watched, scenario: Scenario) -> N
 
     try:
         watched.send(
-            f"{watched.witness.base_url(NONCE)}/sms", timeout_s=0.2 if scenario.name == "never" else PATIENCE_S
+            f"{watched.witness.base_url(NONCE)}/sms", timeout_s=0.2 if scenario.name in WITHOUT_END else PATIENCE_S
         )
     except (http.client.HTTPException, OSError):
         assert scenario.watched

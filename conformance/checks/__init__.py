@@ -9,6 +9,13 @@
     judgement       what a check yields, and the shapes that checks are built of
     hearing         all checks in one pass through a run
     excuses         why a refusal is not held against the gateway
+    watching        what a check saw that found something, exchange by exchange
+    chance          exact tests: what chance alone would show
+    traits          what sets the exchanges apart that fell short
+    patterns        on what a failure depends, in words
+    grouping        findings gathered by what was answered
+    one_cause       requirements that fall short for one cause
+    explaining      all of that for what fell short
     envelope        ANS, ENC, RSP
     request_ids     RID
     refusals        AUT, CTY, BOD, CMD, VAL

@@ -2,6 +2,7 @@
 
     Covered     a class of what can be sent, how much of it was sent, and how much of that was accepted
     Coverage    counts them as a run is gone through; all classes of its commands, those that nothing was sent of too
+    CallCoverage    the same of a client: which classes it was asked to send, and what of them has arrived
 
 Three kinds of classes: of values that are `valid` (by command and member), of `broken` payloads and bodies that have to
 be refused (by the keyword that a member breaks, by how a body is no JSON), and of `open` ones. The classes are data of
@@ -11,7 +12,7 @@ the schemas and of `conformance.generation`; a payload counts for every class th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,6 +22,7 @@ from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.generation import anatomy
 from conformance.generation.classes import Written, classes_of_members, outside
+from conformance.generation.text_classes import WRITINGS
 from conformance.traffic import Kind
 
 VALID, BROKEN, OPEN = "valid", "broken", "open"
@@ -81,6 +83,44 @@ class Coverage:
             if COMMANDS[name].method != "GET"
             for label in _labels(COMMANDS[name].folder)
         )
+
+
+class CallCoverage:
+    """Counts the classes that the parameters of a client's calls are in; how JSON writes them is the client's affair.
+
+    `lacks`: optional members that the client does not offer, of which no class is counted.
+    """
+
+    def __init__(self, lacks: Collection[str] = ()) -> None:
+        """No call was made so far."""
+        self._lacks = lacks
+        self._called: Counter[tuple[str, Label]] = Counter()
+        self._arrived: Counter[tuple[str, Label]] = Counter()
+
+    def see(self, command: str, body: bytes, *, arrived: bool) -> None:
+        """One call more: `body` is what a lawful client sends of it, `arrived` whether a request came of it."""
+        for label in classes_of_call(command, body):
+            self._called[command, label] += 1
+            self._arrived[command, label] += arrived
+
+    def of(self, commands: Iterable[str]) -> tuple[Covered, ...]:
+        """Every class of each of these commands; `sent` are the calls, `accepted` those that became a request."""
+        return tuple(
+            Covered(VALID, name, member, label, self._called[name, (kind, member, label)], arrived)
+            for name in commands
+            if COMMANDS[name].method != "GET"
+            for kind, member, label in _valid_labels(COMMANDS[name].folder)
+            if member not in self._lacks and label not in _WRITTEN
+            for arrived in [self._arrived[name, (kind, member, label)]]
+        )
+
+
+_WRITTEN = {each.name for each in WRITINGS}
+
+
+def classes_of_call(command: str, body: bytes) -> set[Label]:
+    """The classes that the parameters of a call are in; `body` is what a lawful client sends of it."""
+    return set(_valid(COMMANDS[command], body))
 
 
 # --- The classes there are

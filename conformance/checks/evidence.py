@@ -410,7 +410,7 @@ def _carried_id(content: Content, body: bytes) -> str | None:
 
     So does one in what is no JSON and can be read all the same, such as JSON behind a byte order mark.
     """
-    if content.error is not None:
+    if content.error is not None and not content.in_query:
         return request_id_of(body)
     carried = (content.members or {}).get("request_id")
     if isinstance(carried, str):

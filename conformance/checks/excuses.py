@@ -234,7 +234,6 @@ def unjudgeable(answer: Outcome) -> Unobserved | None:
             return Unobserved(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)
         return Unobserved(Reason.ENVIRONMENT, answer.failure, answer.number)
     if answer.status == TOO_MANY_REQUESTS:
-        return Unobserved(
-            Reason.ENVIRONMENT, "the gateway answered 429 (too many requests) to the last attempt", answer.number
-        )
+        said = "429 (too many requests)" if answer.http_status == TOO_MANY_REQUESTS else f"{answer.http_status}, later,"
+        return Unobserved(Reason.ENVIRONMENT, f"the gateway answered {said} to the last attempt", answer.number)
     return None

@@ -2,6 +2,7 @@
 
     Said            what an exchange was answered, as far as findings are told apart by it
     said_by         that of the exchanges with these numbers
+    alike           whether two answers are of one kind
     grouped         findings in groups of those that are alike
     gathered        a group as one finding, with the number of all
 
@@ -19,7 +20,7 @@ from typing import Any
 
 from conformance.checks.judgement import Finding
 from conformance.checks.reading import Content
-from conformance.checks.traits import FORM
+from conformance.checks.traits import CRASHED, FORM
 from conformance.contract.schemas import resolved
 from conformance.journal import Record
 from conformance.traffic import Exchange, header
@@ -54,7 +55,7 @@ class Said:
         response = exchange.response
         if response is None:
             return cls(None, "no answer", exchange.failure or "", is_object=False, strange=())
-        members = Content.of(response.body).members
+        members = Content.with_repeats(response.body).members
         if members is None:
             media_type = (header(response.headers, "Content-Type") or "").partition(";")[0].strip().lower()
             text = response.body[:LONGEST_TEXT].decode("utf-8", "replace")
@@ -90,6 +91,16 @@ def grouped(findings: Sequence[Finding], said: Mapping[int, Said], area: str) ->
     return sorted(groups, key=lambda group: order[id(group[0])])
 
 
+def alike(one: Said | None, other: Said | None) -> bool:
+    """Whether two answers are of one kind, as far as both are known."""
+    if one is None or other is None:
+        return True
+    if one.is_object and other.is_object and (one.status or 0) < CRASHED and (other.status or 0) < CRASHED:
+        return one.strange == other.strange
+    same = (one.status, one.shape) == (other.status, other.shape)
+    return same and without_particulars(one.text) == without_particulars(other.text)
+
+
 def gathered(group: Sequence[Finding], count: int | None = None) -> Finding:
     """A group as its first finding, with the number of all and the cases of the others."""
     others = dict.fromkeys(finding.case for finding in group[1:] if finding.case is not None)
@@ -108,7 +119,12 @@ def _parted(group: Sequence[Finding], key: _Keyed, said: Mapping[int, Said], are
     parts: dict[Key, list[Finding]] = {}
     for finding in group:
         parts.setdefault(key(finding, said, area), []).append(finding)
-    return list(parts.values()) if key is _coarse or len(parts) <= MOST_KINDS else [list(group)]
+    if key is _coarse or len(parts) <= MOST_KINDS:
+        return list(parts.values())
+    # Texts that come again are kinds of their own, unless those are many, too; the others repeat what was sent.
+    again = [part for part in parts.values() if len(part) > 1]
+    once = [finding for part in parts.values() if len(part) == 1 for finding in part]
+    return [*again, once] if once and len(again) < MOST_KINDS else [list(group)]
 
 
 def _coarse(finding: Finding, said: Mapping[int, Said], area: str) -> Key:

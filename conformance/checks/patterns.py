@@ -33,6 +33,8 @@ ENOUGH_AFTER = 10
 SPARED = 0.1
 # Fewer observations tell nothing.
 ENOUGH = 3
+# Each kind of failure is compared with all observations anew: of a larger run only all failures together are.
+MOST_COMPARED = 3_000
 
 
 class Dependence(StrEnum):
@@ -89,7 +91,7 @@ def told(
     several = f"{len(known)} causes{', each' if len(words) == 1 else ''}: " if len(known) > 1 else ""
     text, kind = several + " | ".join(words), Dependence(known[0].kind)
     # What both the run and the requests after it say of the same matter is told of both.
-    return Pattern(kind, f"{text}; in the run {journal.claim}" if journal.claim else text)
+    return Pattern(kind, f"{text}; {journal.claim}" if journal.claim else text)
 
 
 def told_by_numbers(failed: int, of: int) -> Pattern:
@@ -130,7 +132,7 @@ def depends_alone(
     group: Sequence[Finding], observations: Sequence[Observation], groups: int, ground: Ground
 ) -> str | None:
     """On what one of several groups of findings depends, the others taken for well; None if that cannot be told."""
-    if groups < 2:
+    if groups < 2 or len(observations) > MOST_COMPARED:
         return None
     numbers = {finding.exchange for finding in group}
     alone = [replace(o, fell_short=o.fell_short and o.number in numbers) for o in observations]

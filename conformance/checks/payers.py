@@ -34,7 +34,7 @@ MOST_DIGITS = 15
 class Asked:
     """`named`: the names and the number that a request uses. `price`: what it costs, to be compared within its command.
 
-    That is its amount, or for a message how many segments it has; None if there is neither.
+    That is its amount, or for a message how many segments it has; 0 if it has neither, None for an amount that is none.
     """
 
     named: Mapping[str, str]
@@ -52,7 +52,7 @@ def _price(texts: Mapping[str, str]) -> int | None:
     if amount is not None:
         return int(amount) if amount.isascii() and amount.isdigit() and len(amount) <= MOST_DIGITS else None
     message = texts.get("message")
-    return None if message is None else _segments(message)
+    return 0 if message is None else _segments(message)
 
 
 def _segments(message: str) -> int:

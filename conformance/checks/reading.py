@@ -14,11 +14,13 @@ from urllib.parse import parse_qsl
 
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import parse_json, parse_with_repeats
+from conformance.exchange.pacing import retry_after_s
 from conformance.traffic import Case, Exchange, Kind, Request, Response
 
 OK = 200
 UNAUTHORIZED = 401
 TOO_MANY_REQUESTS = 429
+UNAVAILABLE = 503
 
 REQUEST_ID = "request_id"
 
@@ -92,6 +94,11 @@ def as_over_a_network(exchange: Exchange) -> Exchange:
     return replace(exchange, response=None, failure=f"answered {response.status} by what stands between")
 
 
+def asks_for_a_wait(response: Response) -> bool:
+    """Whether it is a 503 that says after how long the gateway would answer (RFC 9110, 15.6.4)."""
+    return response.status == UNAVAILABLE and retry_after_s(response.headers, 0.0) is not None
+
+
 NO_ANSWER = Content(error="there is no answer")
 
 
@@ -149,8 +156,9 @@ class Answer(Answered):
     """One exchange as the contract reads it.
 
     `status` is the outcome: the envelope's `status_code` where it can be read (seed: it "can be used to determine
-    whether your API call request was successful or not"), else the HTTP status; None without a response. `final` is
-    False for an attempt that was told to slow down and repeated.
+    whether your API call request was successful or not"), else the HTTP status; None without a response. A 503 that
+    asks for a wait says as little of the request as a 429, and counts as one. `final` is False for an attempt that was
+    told to slow down and repeated.
     """
 
     case: Case
@@ -169,6 +177,8 @@ class Answer(Answered):
         content = Content.with_repeats(exchange.response.body) if unreadable is None else Content(error=unreadable)
         members = content.members or {}
         code, request_id = members.get("status_code"), members.get("request_id")
+        if asks_for_a_wait(exchange.response):
+            code = TOO_MANY_REQUESTS
         return cls(
             case,
             exchange,

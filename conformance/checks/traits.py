@@ -110,11 +110,11 @@ def set_apart(
     `area` is that of the requirement, `pointer` the place in the message that fell short: a value does not explain
     itself. `tried`: how often the same observations are asked about.
     """
-    ill = [o for o in observations if o.fell_short]
+    ill = frozenset(o.number for o in observations if o.fell_short)
     if not ill or len(ill) == len(observations):
         return None
     groups = dict(_groups(observations, classes, area, pointer))
-    unions = list(_unions(groups, {o.number for o in ill}))
+    unions = list(_unions(groups, ill))
     candidates = [*((trait, (value,), numbers) for (trait, value), numbers in groups.items()), *unions]
     # What could not be told from chance even if all of it failed, and nothing else, is not tried (Tarone).
     apart = [each for each in candidates if _at_best(each[2], len(ill), len(observations)) <= ERROR_RATE]
@@ -123,7 +123,7 @@ def set_apart(
     found = [
         (chance, claim)
         for trait, values, numbers in apart
-        if (chance := _chance(numbers, ill, len(observations))) * hypotheses <= ERROR_RATE
+        if (chance := above(len(numbers & ill), len(numbers), len(ill), len(observations))) * hypotheses <= ERROR_RATE
         and (claim := _claim(trait, values, numbers, observations)) is not None
     ]
     certain = next((claim for _, claim in found if claim.always), None)
@@ -169,10 +169,6 @@ def _unions(
         )
         if 1 < len(values) <= MOST_VALUES:
             yield trait, values, frozenset().union(*(groups[trait, value] for value in values))
-
-
-def _chance(numbers: frozenset[int], ill: Sequence[Observed], of: int) -> float:
-    return above(sum(o.number in numbers for o in ill), len(numbers), len(ill), of)
 
 
 def _claim(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from conformance.checks.evidence import Answer, Evidence, Notice, Outcome, Terms
 from conformance.checks.follow_ups import Cause
-from conformance.checks.grouping import Said, gathered, grouped
+from conformance.checks.grouping import Said, alike, gathered, grouped
 from conformance.checks.hearing import KEPT_FINDINGS, Hearing
 from conformance.checks.judgement import (
     AnswerCheck,
@@ -119,8 +119,9 @@ class Watched:
 
     @property
     def numbers(self) -> set[int]:
-        """The exchanges that findings are about, as far as they are compared."""
-        return {finding.exchange for finding in self._found if finding.exchange is not None}
+        """The exchanges that findings are about, as far as they are compared, and those of the simplest requests."""
+        minimal = (cause.exchange for cause in self.causes)
+        return {each for each in (*(finding.exchange for finding in self._found), *minimal) if each is not None}
 
     @property
     def found(self) -> Sequence[Finding]:
@@ -137,11 +138,18 @@ class Watched:
             cause = self._cause_of.get(finding.case or "")
             of_cause.setdefault(None if cause is None else self.causes.index(cause), []).append(finding)
         groups = [
-            [replace(first, minimal=_minimal(self.causes[place]) if place is not None else None), *others]
+            [replace(first, minimal=self._minimal_of(first, place, said)), *others]
             for place, found in of_cause.items()
             for first, *others in grouped(found, said, area)
         ]
         return sorted(groups, key=lambda group: group[0].minimal is None)
+
+    def _minimal_of(self, finding: Finding, place: int | None, said: Mapping[int, Said]) -> Minimal | None:
+        """The simplest request of its cause, if that was answered in the same way."""
+        minimal = None if place is None else _minimal(self.causes[place])
+        if minimal is None or not alike(said.get(finding.exchange or 0), said.get(minimal.exchange or 0)):
+            return None
+        return minimal
 
     def findings(self, groups: Sequence[Sequence[Finding]]) -> tuple[Finding, ...]:
         """One for each of these groups, at most KEPT_FINDINGS."""

@@ -44,7 +44,7 @@ from conformance.cli.requirements import requirements
 from conformance.cli.run import run
 from conformance.cli.sign import sign
 from conformance.cli.verify import verify
-from conformance.errors import ConformanceError
+from conformance.errors import ConformanceError, EnvironmentFailure
 
 PROGRAM = "statum-conformance"
 
@@ -100,6 +100,9 @@ def outcome(arguments: Sequence[str] | None = None) -> int:
         return complaints.error(in_one_line(error))
     except ConformanceError as error:
         return complaints.error(error)
+    except OSError as error:  # what it writes to is full or gone
+        told = f"the system does not let it go on: {error.strerror or error}"
+        return complaints.error(EnvironmentFailure(told, "is a disk full, or what reads the output gone?"))
     except Exception as error:  # noqa: BLE001 - a bug of the suite's ends in one line as well
         return complaints.unexpected(error)
     return int(code or 0)

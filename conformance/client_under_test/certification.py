@@ -4,11 +4,12 @@
     Bench           what parts of a certification work with: witness, driver, journal, plan
 
 Nothing is judged here. A driver that dies fails the case at hand and is started again; after three deaths in a row the
-run ends. What a client might send again is watched for at the end, for all cases at once.
+run ends, and when its time is used up. What a client might send again is watched for at the end, for all cases at once.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,10 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from conformance.client_under_test.calling import Caller, call_everything, call_first_again, call_what_waits
 from conformance.client_under_test.driver import Death, Driver, How
 from conformance.client_under_test.examiner import examine, reachable, trusted
 from conformance.client_under_test.heard import Heard, tokens_in
-from conformance.client_under_test.plan import Call, Cases, Credential, again, calls_of
+from conformance.client_under_test.patience import OutOfTime, Patience
+from conformance.client_under_test.plan import Call, Cases, Credential
+from conformance.client_under_test.preflight import proxies_in
 from conformance.client_under_test.protocol import Hello
 from conformance.client_under_test.settings import Settings, program_of
 from conformance.client_under_test.staging import Setting
@@ -38,9 +42,6 @@ JOURNAL = "journal.sqlite"
 
 MOST_DEATHS = 3
 """So many deaths in a row end the run (interfaces, "Driver protocol")."""
-
-# A client whose time-out cannot be set has so long to give up (interfaces, "Driver protocol").
-OWN_TIMEOUT_S = 90.0
 
 # A driver that is asked for what it knows already has it at hand.
 RESULT_WITHIN_S = 10.0
@@ -62,7 +63,8 @@ class Accepted:
 class Bench:
     """What a certification works with. `driver` is None where there is none to ask.
 
-    `accepted`: by command, what the client that runs now knows of, in the order of the calls.
+    `accepted`: by command, what the client that runs now knows of, in the order of the calls. `postponed`: calls that
+    are made at the end.
     """
 
     settings: Settings
@@ -74,12 +76,20 @@ class Bench:
     hello: Hello
     driver: Driver | None
     progress: Progress
+    patience: Patience
     first: Call | None = None
     accepted: dict[str, list[Accepted]] = field(default_factory=dict)
+    postponed: list[Call] = field(default_factory=list)
     planned: int = 0
     done: int = 0
+    caller: Caller = field(init=False, repr=False)
     _deaths: int = field(default=0, repr=False)
     _deaths_before: int = field(default=0, repr=False)
+    _sent: set[str] = field(default_factory=set, repr=False)
+
+    def __post_init__(self) -> None:
+        """What has the calls made knows the bench."""
+        self.caller = Caller(self)
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -94,12 +104,6 @@ class Bench:
         commands = [COMMANDS[name] for name in self.settings.commands]
         return {each.name: url for each in commands if each.product and (url := urls.get(each.product))}
 
-    @property
-    def within_s(self) -> float:
-        """How long a call may take."""
-        own = "timeout" in self.hello.lacks
-        return (OWN_TIMEOUT_S if own else self.settings.timeout_s) + self.settings.patience_s
-
     def plan(self, cases: Sequence[Case]) -> None:
         """Record what is going to happen."""
         self.planned += len(cases)
@@ -108,12 +112,14 @@ class Bench:
     def invoke(self, call: Call, before_answer: Callable[[Answer], None] | None = None) -> dict[str, Any] | None:
         """Have the client make a call; what it said, None if its driver died over it.
 
-        `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp.
+        `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp and OutOfTime.
         """
-        setting = Setting(call.nonce, self.witness.redirect_of(call.nonce))
+        settings, command = self.settings, call.case.command or ""
+        setting = Setting(call.nonce, self.witness.redirect_of(call.nonce), self.patience.timeout_s(call))
         account = Account(self.credential.key, self.credential.secret)
         gateway = Gateway(account, call.scenario.staging(setting), int(call.nonce, 16))
-        self.witness.open(call.nonce, Stage(call.case.id, gateway, before_answer))
+        watch_s = settings.advised_delay_s if COMMANDS[command].moves_money else settings.resend_window_s
+        self.witness.open(call.nonce, Stage(call.case.id, gateway, before_answer, watch_s, self.patience.holds_s(call)))
         message = {
             "cmd": "invoke",
             "id": call.message_id,
@@ -121,13 +127,23 @@ class Bench:
             "base_url": self.witness.base_url(call.nonce),
             "consumer_key": self.credential.key,
             "consumer_secret": self.credential.secret,
-            "timeout_s": self.settings.timeout_s,
+            "timeout_s": self.patience.timeout_s(call),
             "params": dict(call.params),
         }
-        answer = self._asked(message, call.case.id, self.within_s)
+        elsewhere, begun = self.witness.arrivals(STRAY), time.monotonic()
+        try:
+            answer = self._asked(message, call.case.id, self.patience.allows_s(call))
+        except Death as death:
+            if death.how is How.HANG:
+                self.patience.hung(call)
+            answer = None
+        if self.witness.arrivals(call.case.id) or self.witness.arrivals(STRAY) > elsewhere:
+            self._sent.add(call.case.id)
+        if answer is not None:
+            self.patience.took(call, time.monotonic() - begun, sent=self.sent(call))
         if answer is not None and answer.get("outcome") == "accepted" and isinstance(answer.get("request_id"), str):
             accepted = Accepted(answer["request_id"], call.case.id)
-            self.accepted.setdefault(call.case.command or "", []).append(accepted)
+            self.accepted.setdefault(command, []).append(accepted)
         self.tick()
         return answer
 
@@ -137,9 +153,23 @@ class Bench:
         self.progress.exchanged(self.done, self.planned)
 
     def result(self, request_id: str, case_id: str) -> dict[str, Any] | None:
-        """What the client says became of a request; None if its driver died over the question. Raises GivenUp."""
+        """What the client says became of a request; None if its driver died over the question.
+
+        Raises GivenUp and OutOfTime.
+        """
         message = {"cmd": "result", "id": self.cases.name("message"), "request_id": request_id}
-        return self._asked(message, case_id, RESULT_WITHIN_S)
+        try:
+            return self._asked(message, case_id, RESULT_WITHIN_S)
+        except Death:
+            return None
+
+    def sent(self, call: Call) -> bool:
+        """Whether a request came of a call, be it at another address than it was given."""
+        return call.case.id in self._sent
+
+    def note_out_of_time(self, reason: OutOfTime) -> None:
+        """Not all that was planned is done."""
+        self.journal.note("out-of-time", {"detail": str(reason), "left": self.planned - self.done})
 
     def restart(self) -> None:
         """Start the driver anew although it owes no answer: a receiver of its client has died. Raises Death."""
@@ -147,7 +177,7 @@ class Bench:
             raise SuiteError("there is no driver to start again")
         self.driver.kill()
         self.accepted.clear()
-        self.hello = self._greeted_again(self.driver)
+        self.hello = self._greeted_again(self.driver, self.patience.left_s)
 
     def close(self) -> None:
         """Stop the driver in good order."""
@@ -157,28 +187,32 @@ class Bench:
             except Death as death:
                 self._note(death)
 
-    def _asked(self, message: dict[str, Any], case_id: str, within_s: float) -> dict[str, Any] | None:
+    def _asked(self, message: dict[str, Any], case_id: str, within_s: float) -> dict[str, Any]:
+        """The driver's answer. Raises Death, which is noted, GivenUp and OutOfTime."""
         if self.driver is None:
             raise SuiteError("there is no driver to ask")
+        left_s = self.patience.left_s
         try:
             if not self.driver.running:
-                self.hello = self._greeted_again(self.driver)
-            answer = self.driver.ask(message, case_id, within_s)
+                self.hello = self._greeted_again(self.driver, left_s)
+            answer = self.driver.ask(message, case_id, min(within_s, left_s))
         except Death as death:
+            if death.how is How.HANG and left_s < within_s:
+                raise self.patience.out_of_time from death
             self._note(death)
             # Of an answer that came twice the first one had seemed to be well.
             self._deaths = 1 + (self._deaths_before if death.how is How.TWICE else self._deaths)
             if self._deaths >= MOST_DEATHS:
                 raise GivenUp from death
-            return None
+            raise
         self._deaths, self._deaths_before = 0, self._deaths
         return answer
 
-    def _greeted_again(self, driver: Driver) -> Hello:
+    def _greeted_again(self, driver: Driver, within_s: float) -> Hello:
         """Start it once more: its receivers may listen at other addresses now. Raises Death, whatever is wrong."""
         self.heard.hold()
         try:
-            hello = driver.start()
+            hello = driver.start(within_s)
         except UsageError as error:
             raise Death(How.GARBAGE, f"started again, {error.message}", None) from error
         finally:
@@ -187,7 +221,8 @@ class Bench:
         return hello
 
     def _note(self, death: Death) -> None:
-        self.journal.note("death", {"case": death.case_id, "how": death.how.value, "detail": death.detail})
+        detail = {"case": death.case_id, "how": death.how.value, "detail": death.detail, "at": death.at}
+        self.journal.note("death", detail)
 
 
 # What a part of a certification does; it plans its own cases first.
@@ -211,7 +246,7 @@ def certify(settings: Settings, progress: Progress | None = None) -> Path:
     greeted = _Greeted.by(settings) if settings.driver is not None else _Greeted.nobody(settings)
     with greeted.journal as journal:
         try:
-            _held(settings, greeted, progress)
+            _held(settings, greeted, progress, begun)
         finally:
             if greeted.driver is not None:
                 greeted.driver.kill()  # before the journal is closed, for its last words belong there
@@ -275,8 +310,10 @@ def _recorded(settings: Settings, hello: Hello) -> tuple[dict[str, Any], Redacti
     return recorded, Redaction.of_values(*settings.protected, *tokens_in(*hello.callback_urls.values()))
 
 
-def _held(settings: Settings, greeted: _Greeted, progress: Progress) -> None:
+def _held(settings: Settings, greeted: _Greeted, progress: Progress, begun: float) -> None:
     journal = greeted.journal
+    if greeted.driver is not None and (proxies := proxies_in(os.environ)):
+        journal.note("environment", {"proxies": proxies})
     with _witness(journal) as witness:
         bench = Bench(
             settings,
@@ -288,11 +325,15 @@ def _held(settings: Settings, greeted: _Greeted, progress: Progress) -> None:
             greeted.hello,
             greeted.driver,
             progress,
+            Patience(settings, greeted.hello.lacks, begun),
         )
         journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
         try:
-            for part in PARTS:
-                part(bench)
+            try:
+                for part in PARTS:
+                    part(bench)
+            except OutOfTime as out_of_time:
+                bench.note_out_of_time(out_of_time)
             watch(bench)
             bench.close()
         except KeyboardInterrupt:
@@ -311,28 +352,6 @@ def _witness(journal: Journal) -> Iterator[Witness]:
         raise SuiteError(f"the witness failed: {witness.errors[0]!r}") from witness.errors[0]
 
 
-def call_everything(bench: Bench) -> None:
-    """The part that calls: every call of the plan, one after the other."""
-    settings = bench.settings
-    calls = calls_of(bench.cases, bench.commands, settings.max_examples, settings.seed)
-    if not calls:
-        return
-    bench.plan([call.case for call in calls])
-    bench.journal.flush()
-    bench.progress.phase("send", f"{len(calls)} calls")
-    bench.first = calls[0]
-    for call in calls:
-        bench.invoke(call)
-
-
-def call_first_again(bench: Bench) -> None:
-    """The last part: after all of it, the first call once more."""
-    if bench.first is not None:
-        call = again(bench.cases, bench.first)
-        bench.plan([call.case])
-        bench.invoke(call)
-
-
 def watch(bench: Bench) -> None:
     """Wait once, for all cases: what would be sent again within the window has arrived then.
 
@@ -344,5 +363,5 @@ def watch(bench: Bench) -> None:
     bench.journal.note("settled", {"at": at, "waited_s": None if since is None else round(at - since, 3)})
 
 
-PARTS: tuple[Part, ...] = (trusted, call_everything, examine, call_first_again)
+PARTS: tuple[Part, ...] = (trusted, call_everything, examine, call_first_again, call_what_waits)
 """The parts of a certification with a driver, in their order."""

@@ -14,6 +14,7 @@ import queue
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import StrEnum
@@ -50,13 +51,17 @@ class How(StrEnum):
 
 
 class Death(Exception):
-    """A driver did something else than answer once. `case_id`: the case that it fails, None if there is none."""
+    """A driver did something else than answer once. `case_id`: the case that it fails, None if there is none.
 
-    def __init__(self, how: How, detail: str, case_id: str | None) -> None:
+    `at`: when that was seen (monotonic seconds), before it was ended with all its connections.
+    """
+
+    def __init__(self, how: How, detail: str, case_id: str | None, at: float | None = None) -> None:
         super().__init__(detail)
         self.how = how
         self.detail = detail
         self.case_id = case_id
+        self.at = time.monotonic() if at is None else at
 
 
 class Driver:
@@ -82,8 +87,8 @@ class Driver:
         """Whether the process has ended, by itself or by `kill`."""
         return self._process is None or self._process.poll() is not None
 
-    def start(self) -> Hello:
-        """Start the process and greet it.
+    def start(self, within_s: float | None = None) -> Hello:
+        """Start the process and greet it; it has `within_s` to say hello, if that is less than usual.
 
         Raises UsageError if it cannot be started or speaks another version, Death if it does not say hello.
         """
@@ -112,7 +117,8 @@ class Driver:
         )
         for reader in self._readers:
             reader.start()
-        line = self._exchange({"cmd": "hello", "protocol": PROTOCOL}, self._start_within_s)
+        start_within_s = self._start_within_s if within_s is None else min(self._start_within_s, within_s)
+        line = self._exchange({"cmd": "hello", "protocol": PROTOCOL}, start_within_s)
         try:
             check_protocol(line)
             return Hello.of(understood("hello", line))
@@ -209,8 +215,9 @@ class Driver:
         return "its output"
 
     def _died(self, how: How, detail: str) -> Death:
+        at = time.monotonic()
         self.kill()
-        return Death(how, detail, self._case_id)
+        return Death(how, detail, self._case_id, at)
 
     def _read_stderr(self, stream: IO[bytes]) -> None:
         with stream:

@@ -70,7 +70,7 @@ ENDS_WITHIN_S = 0.2
 
 POLL_S = 0.02
 
-TIME_IS_UP = f"the examination of the receivers had taken {EXAMINED_WITHIN_S:g} s by then"
+TIME_IS_UP = "the time for the examination of receivers was up"
 
 
 class Ended(Exception):

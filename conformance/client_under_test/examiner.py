@@ -56,6 +56,9 @@ from conformance.traffic import Case
 if TYPE_CHECKING:
     from conformance.client_under_test.certification import Bench
 
+# Of a certification's time so much is for the last answer, and for what comes after the examination.
+KEPT_S = 8.0
+
 # A repeat is to come after the first one was dealt with, not only answered.
 REPEAT_AFTER_S = 0.2
 
@@ -120,7 +123,8 @@ def examine(bench: Bench) -> None:
         subject.leads = all(subject.address != other.address for other in subjects.values())
         subjects[name] = subject
     tls = trusting(bench.settings.ca_file)
-    examination = Examination(bench, tls, subjects, time.monotonic() + EXAMINED_WITHIN_S)
+    left_s = max(bench.patience.left_s - KEPT_S, 0.0)
+    examination = Examination(bench, tls, subjects, time.monotonic() + min(EXAMINED_WITHIN_S, left_s))
     for part in PARTS:
         for subject in subjects.values():
             if not subject.left_alone:

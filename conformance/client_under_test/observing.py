@@ -26,7 +26,7 @@ from conformance.callbacks.asgi_thread import Receive, Send
 from conformance.checks.client.sending import as_text
 from conformance.checks.reading import Content
 from conformance.client_under_test.settings import Settings
-from conformance.client_under_test.witness import STRAY, Witness, wait_for_resends
+from conformance.client_under_test.witness import STRAY, Visit, Witness, wait_for_resends
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import resolved
 from conformance.errors import SuiteError, UsageError
@@ -96,7 +96,7 @@ class ObservingWitness(Witness):
             self._count += 1
             self._last_at = time.monotonic()
             self._lasting.notify_all()
-        await self._reply(number, answer.reply, Wire(), request, channel)
+        await self._reply(Visit(number, request, channel), answer.reply, Wire())
 
     def _case_of(self, request: Request) -> str:
         """The id of the call that a request belongs to: a new one, or that of an equal request to a chosen number."""
@@ -183,7 +183,7 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
                 progress.until(time.monotonic() + settings.observe_for_s)
             try:
                 witness.wait(settings.observe_for_s, settings.observe_idle_s)
-                wait_for_resends(witness, settings.resend_window_s, progress)
+                wait_for_resends(witness, settings.advised_delay_s, progress)
             except KeyboardInterrupt:
                 pass  # that is how it is meant to end
             witness.tell_unfinished()

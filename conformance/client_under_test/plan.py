@@ -2,6 +2,7 @@
 
     Call            a case with all that it takes: its nonce, the id of its message, its scenario, its parameters
     calls_of        those of the commands that a client declares
+    spread          an order in which what fails comes between what is accepted
     again           the first of them, to be repeated at the end
     Credential      the account's, made up for the run
 
@@ -12,17 +13,22 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import blake2b
 from random import Random
 from typing import Self
 
-from conformance.client_under_test.scenarios import SCENARIOS, SENDING, Scenario
+from conformance.client_under_test.scenarios import OPENING, SCENARIOS, SENDING, Scenario
+from conformance.client_under_test.staging import Setting
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import resolved, violations
 from conformance.errors import SuiteError
 from conformance.generation.payloads import Constraints, ValidPayload, fresh_payloads, valid_payloads
+from conformance.mock_gateway.account import Account
+from conformance.mock_gateway.behaviour import Ending, Reply
+from conformance.mock_gateway.gateway import BASE_PATH, Gateway
 from conformance.traffic import Case, Kind, Request
 
 FIRST, AGAIN = "first", "first again"
@@ -43,9 +49,16 @@ TELLING_TEXTS: Mapping[str, str] = {
     "separators": "one\u2028two\u2029three\u00a0four\u200bfive",
     "right-to-left": "שלום, مرحبا 254",
     "digits": "0012345678901234567890",
+    "zero": "0",
     "words": "null",
 }
 """Texts that clients are known to change on their way into JSON; each stands alone in a call."""
+
+# Between two calls that meet trouble: two that are accepted, where there are as many. A breaker that looks at the last
+# calls mostly opens at half of them.
+MOST_BETWEEN = 2
+
+OK = 200
 
 _LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
@@ -71,13 +84,32 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call that the client is asked for. `case.request` is what a lawful client would send, without headers."""
+    """One call that the client is asked for. `case.request` is what a lawful client would send, without headers.
+
+    `opening`: the call that is made directly before it at the same base URL, if any, for a connection to be kept.
+    """
 
     case: Case
     scenario: Scenario
     nonce: str
     message_id: str
     params: Mapping[str, str]
+    opening: Call | None = None
+
+    @property
+    def in_order(self) -> tuple[Call, ...]:
+        """The call, after the one that is made before it."""
+        return (self,) if self.opening is None else (self.opening, self)
+
+    @property
+    def troubles(self) -> bool:
+        """Whether the client meets something else than an acceptance."""
+        return not _accepts(self.scenario, self.case.command or "")
+
+    @property
+    def waits(self) -> bool:
+        """Whether the client has to give up by itself."""
+        return _first_reply(self.scenario, self.case.command or "").ending.stays_open
 
 
 class Cases:
@@ -94,27 +126,86 @@ class Cases:
         self._count += 1
         return blake2b(f"{self._seed}/{purpose}/{self._count}".encode(), digest_size=NONCE_BYTES).hexdigest()
 
-    def call(self, command: str, scenario: Scenario, aspect: str, params: Mapping[str, str]) -> Call:
-        """A call of `command`, to meet `scenario`."""
-        nonce = self.name("nonce")
+    def call(
+        self, command: str, scenario: Scenario, aspect: str, params: Mapping[str, str], opening: Call | None = None
+    ) -> Call:
+        """A call of `command`, to meet `scenario`; at the base URL of `opening`, if there is one."""
+        nonce = self.name("nonce") if opening is None else opening.nonce
         method = COMMANDS[command].method
         body = b"" if method == "GET" else json.dumps(params, ensure_ascii=False).encode()
         url = f"{self._url}/n/{nonce}{self._base_path}/{command}"
         case_id = f"{command}/{aspect.replace(' ', '-')}/{self._count}"
         case = Case(case_id, command, Kind.INVOKE, aspect, case_id, Request(method, url, (), body))
-        return Call(case, scenario, nonce, self.name("message"), dict(params))
+        return Call(case, scenario, nonce, self.name("message"), dict(params), opening)
 
 
-def calls_of(cases: Cases, commands: Sequence[str], max_examples: int, seed: int) -> list[Call]:
+def calls_of(
+    cases: Cases, commands: Sequence[str], max_examples: int, seed: int, lacks: Collection[str] = ()
+) -> list[Call]:
     """All calls of a certification but the last, in the order in which they are asked for; none without commands.
 
-    What a client may send again comes early, so that the time in which it would is one in which the others are made.
+    Those that come before another one at its base URL are with it (`Call.in_order`). No call has one of the optional
+    members that the client `lacks`. What a client may send again comes early, so that the time in which it would is one
+    in which the others are made.
     """
-    calls = [call for command in commands for call in _calls_of(cases, command, max_examples, seed)]
+    calls = [
+        call
+        for command in commands
+        for call in _calls_of(cases, command, max_examples, seed, lacks, _scenarios_of(command, commands))
+    ]
     if not calls:
         return []
     first = replace(calls[0], case=replace(calls[0].case, aspect=FIRST))
-    return [first, *sorted(calls[1:], key=lambda call: not call.scenario.watched)]
+    watched_first = sorted(calls[1:], key=lambda call: (not call.scenario.watched, not _moves_money(call)))
+    return [first, *spread(watched_first)]
+
+
+def _moves_money(call: Call) -> bool:
+    """Whether it has to be watched for longest, and so comes first."""
+    return COMMANDS[call.case.command or ""].moves_money
+
+
+def spread(calls: Iterable[Call]) -> list[Call]:
+    """The calls with those that meet trouble one by one among the others, both in their own order.
+
+    A circuit breaker opens after some failures in a row, or when too many of its last calls have failed, and then the
+    client sends nothing.
+    """
+    troubled: list[Call] = []
+    others: list[Call] = []
+    for call in calls:
+        (troubled if call.troubles else others).append(call)
+    if not troubled:
+        return others
+    ordered: list[Call] = []
+    taken = 0
+    for number, call in enumerate(troubled, start=1):
+        due = min(MOST_BETWEEN * number, number * len(others) // len(troubled))
+        ordered += [*others[taken:due], call]
+        taken = due
+    return [*ordered, *others[taken:]]
+
+
+@cache
+def _first_reply(scenario: Scenario, command: str) -> Reply:
+    """What the gateway of that scenario answers first."""
+    gateway = Gateway(Account.sample(), scenario.staging(Setting("0", "http://localhost")), 0)
+    request = Request(COMMANDS[command].method, f"{BASE_PATH}/{command}", (), _sample(command))
+    return gateway.answer(request, 0.0).reply
+
+
+def _accepts(scenario: Scenario, command: str) -> bool:
+    """Whether the gateway of that scenario accepts the first request and says so."""
+    reply = _first_reply(scenario, command)
+    if reply.dropped or reply.ending is not Ending.WHOLE or reply.raw is not None or reply.status != OK:
+        return False
+    return isinstance(reply.content, dict) and reply.content.get("status_code") == OK
+
+
+def _sample(command: str) -> bytes:
+    if COMMANDS[command].method == "GET":
+        return b""
+    return json.dumps(resolved(f"{COMMANDS[command].folder}/request")["examples"][0]).encode()
 
 
 def again(cases: Cases, first: Call) -> Call:
@@ -123,15 +214,46 @@ def again(cases: Cases, first: Call) -> Call:
     return replace(call, case=replace(call.case, earlier=first.case.id))
 
 
-def _calls_of(cases: Cases, command: str, max_examples: int, seed: int) -> Iterator[Call]:
+def _scenarios_of(command: str, commands: Sequence[str]) -> list[Scenario]:
+    """What a command is put before.
+
+    What is played once is played for a payment, if the client makes any: there most is at stake. A GET may be sent
+    again whenever its connection dies.
+    """
+    dearest = max(reversed(commands), key=lambda name: COMMANDS[name].moves_money)
+    repeatable = COMMANDS[command].method == "GET"
+    return [each for each in SCENARIOS if (command == dearest or not each.once) and not (repeatable and each.reuses)]
+
+
+def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
+    cases: Cases,
+    command: str,
+    max_examples: int,
+    seed: int,
+    lacks: Collection[str],
+    scenarios: Sequence[Scenario],
+) -> Iterator[Call]:
     payloads = valid_payloads(COMMANDS[command], Constraints(), max_examples, seed)
-    for payload in payloads:
-        yield cases.call(command, SENDING, payload.aspect, _params(payload))
-    for aspect, params in _telling(command, payloads[0]):
-        yield cases.call(command, SENDING, aspect, params)
-    others = fresh_payloads(COMMANDS[command], Constraints(), len(SCENARIOS), seed, payloads)
-    for scenario, payload in zip(SCENARIOS, others, strict=True):
-        yield cases.call(command, scenario, scenario.name, _params(payload))
+    made: list[Mapping[str, str]] = []
+    for aspect, params in (*_asked(payloads), *_telling(command, payloads[0])):
+        without = _without(params, lacks)
+        if without not in made:  # two that differ in nothing but what the client lacks
+            made.append(without)
+            yield cases.call(command, SENDING, aspect, without)
+    wanted = len(scenarios) + sum(scenario.reuses for scenario in scenarios)
+    fresh = fresh_payloads(COMMANDS[command], Constraints(), wanted, seed, payloads)
+    others = iter([_without(_params(payload), lacks) for payload in fresh])
+    for scenario in scenarios:
+        opening = cases.call(command, OPENING, OPENING.name, next(others)) if scenario.reuses else None
+        yield cases.call(command, scenario, scenario.name, next(others), opening)
+
+
+def _asked(payloads: Iterable[ValidPayload]) -> Iterator[tuple[str, dict[str, str]]]:
+    return ((payload.aspect, _params(payload)) for payload in payloads)
+
+
+def _without(params: Mapping[str, str], lacks: Collection[str]) -> dict[str, str]:
+    return {name: value for name, value in params.items() if name not in lacks}
 
 
 def _telling(command: str, sample: ValidPayload) -> Iterator[tuple[str, dict[str, str]]]:

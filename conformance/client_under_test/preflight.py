@@ -1,14 +1,30 @@
-"""Does a driver work at all? Looked at before anything is judged."""
+"""Does a driver work at all, and can its client reach this machine? Looked at before anything is judged."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 
 from conformance.client_under_test.driver import Death, Driver
 from conformance.client_under_test.heard import Heard
 from conformance.client_under_test.settings import program_of
 from conformance.errors import EnvironmentFailure
 from conformance.journal import Redaction
+
+PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy")
+"""The variables by which HTTP clients take a proxy from the environment."""
+
+# How NO_PROXY names the witness; not every client knows all of these.
+NOT_FOR_THIS_MACHINE = {"*", "127.0.0.1", "127.0.0.0/8"}
+
+
+def proxies_in(environ: Mapping[str, str]) -> list[str]:
+    """The names of variables that may have a client send its requests to a proxy instead of this machine.
+
+    They are left as they are: what a client makes of them is part of what its users meet.
+    """
+    excepted = {name.strip() for variable in ("NO_PROXY", "no_proxy") for name in environ.get(variable, "").split(",")}
+    return [] if excepted & NOT_FOR_THIS_MACHINE else [name for name in PROXIES if environ.get(name)]
 
 
 def examine_driver(command_line: str) -> Iterator[tuple[str, str]]:
@@ -27,6 +43,8 @@ def examine_driver(command_line: str) -> Iterator[tuple[str, str]]:
             yield "features", ", ".join(sorted(hello.features))
         if hello.lacks:
             yield "not exposed by its API", ", ".join(sorted(hello.lacks))
+        if proxies := proxies_in(os.environ):
+            yield "proxies in its environment", f"{', '.join(proxies)}; NO_PROXY does not name 127.0.0.1"
         driver.stop()
         yield "driver stops", "exit code 0"
     except Death as death:

@@ -2,6 +2,7 @@
 
     SCENARIOS       each is played once for each command that the client declares, with a payload of its own
     SENDING         the one that all other valid payloads are sent under
+    OPENING         the one of a call that leaves a connection open for the next one
 
 To add one: a row here. What it is judged by follows from the traffic, not from its name.
 """
@@ -16,10 +17,13 @@ from conformance.client_under_test.staging import (
     cut_short,
     declared_as,
     disagreeing,
+    dripping,
     lost,
     on_wire,
+    recovering,
     redirecting,
     refusing,
+    slowing,
     unusable,
     with_id,
 )
@@ -28,20 +32,33 @@ from conformance.mock_gateway.behaviour import Ending
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One thing that a client may meet. `watched`: whether it is one after which something may be sent again."""
+    """One thing that a client may meet. `watched`: whether it is one after which something may be sent again.
+
+    `reuses`: the call comes after an accepted one at the same base URL, which has left a connection open. `once`: it is
+    played for one command alone, for it takes long, or tells nothing more when it is seen again.
+    """
 
     name: str
     summary: str
     staging: Staging
     watched: bool = False
+    reuses: bool = False
+    once: bool = False
 
 
 SENDING = Scenario("accepted", "accepted", accepting())
+OPENING = Scenario("opening", "accepted; the next call has the same base URL", accepting())
 
 HTML = b"<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>\n"
 ENVELOPE = (
     b'{"status_code": 200, "description": "Operation successful", "request_id": "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"}'
 )
+
+
+def _failing(name: str, summary: str, staging: Staging, *, reuses: bool = False, once: bool = False) -> Scenario:
+    """A failure of one request, after which something may be sent again."""
+    return Scenario(name, summary, recovering(staging), watched=True, reuses=reuses, once=once)
+
 
 LONG_TEXT = "Ombi limepokelewa – asante, karibu tena. " * 50
 
@@ -65,6 +82,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("closing", "accepted; the connection is closed after the answer", on_wire(close=True)),
     Scenario("http-1.0", "accepted; the answer is HTTP/1.0", on_wire(http_1_0=True)),
     Scenario("gzip", "accepted; the answer is compressed where the client asks for it", on_wire(gzip=True)),
+    Scenario("upgrade", "accepted; the answer offers another protocol", on_wire(upgrade=True)),
     Scenario("pretty", "accepted; the JSON text is indented", on_wire(pretty=True)),
     # Refused
     Scenario("answer-400", "answered 400", refusing(400, "The request is malformed"), watched=True),
@@ -85,31 +103,53 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "answer-429",
-        "answered 429 with Retry-After, each time",
-        refusing(429, "Too many requests", ("Retry-After", "1")),
+        "answered 429 with Retry-After, until it has passed",
+        slowing("Too many requests"),
         watched=True,
     ),
+    Scenario(
+        "answer-429-date",
+        "answered 429 with a date in Retry-After, until it has come",
+        slowing("Too many requests", as_date=True),
+        watched=True,
+        once=True,
+    ),
     Scenario("answer-429-bare", "answered 429, each time", refusing(429, "Too many requests"), watched=True),
-    Scenario("answer-500", "answered 500, each time", refusing(500, "Internal error"), watched=True),
-    Scenario("answer-503", "answered 503, each time", refusing(503, "Not available"), watched=True),
+    # One gap that is short may be chance; two are none.
+    Scenario("answer-429-again", "the same once more", refusing(429, "Too many requests"), watched=True, once=True),
+    _failing("answer-500", "answered 500", refusing(500, "Internal error")),
+    _failing("answer-503", "answered 503", refusing(503, "Not available")),
     # No answer
-    Scenario("lost-before", "the connection closes before the answer", lost(Ending.BEFORE), watched=True),
-    Scenario("lost-middle", "the connection closes in the middle of the answer", lost(Ending.MIDDLE), watched=True),
-    Scenario("lost-after", "the connection closes at the end of the answer", lost(Ending.AFTER), watched=True),
-    Scenario("never", "never answered", lost(Ending.NEVER), watched=True),
+    _failing("lost-before", "the connection closes before the answer", lost(Ending.BEFORE)),
+    _failing("lost-reset", "the connection is reset before the answer", lost(Ending.RESET), once=True),
+    _failing("lost-middle", "the connection closes in the middle of the answer", lost(Ending.MIDDLE)),
+    _failing("lost-after", "the connection closes at the end of the answer", lost(Ending.AFTER)),
+    _failing("kept-alive-closed", "a kept-alive connection closes before the answer", lost(Ending.BEFORE), reuses=True),
+    _failing(
+        "kept-alive-reset",
+        "a kept-alive connection is reset before the answer",
+        lost(Ending.RESET),
+        reuses=True,
+        once=True,
+    ),
+    _failing("never", "never answered", lost(Ending.NEVER)),
+    _failing("stalled", "the answer stops in the middle, the connection stays open", lost(Ending.STALLED), once=True),
+    _failing("dripping", "the answer comes a byte at a time, without an end", dripping(), once=True),
     # An answer that cannot be used
-    Scenario("html-502", "answered with an HTML page and 502", unusable(502, "text/html", HTML), watched=True),
-    Scenario("empty-200", "answered with 200 and nothing", unusable(200, "application/json", b"")),
-    Scenario("cut-200", "answered with half a JSON text", cut_short()),
-    Scenario("other-media-type", "answered in the envelope, declared as HTML", unusable(200, "text/html", ENVELOPE)),
-    Scenario("array-200", "answered with a JSON array", unusable(200, "application/json", b"[" + ENVELOPE + b"]")),
-    Scenario("text-200", "answered with a JSON string", unusable(200, "application/json", b'"Operation successful"')),
-    Scenario("null-200", "answered with null", unusable(200, "application/json", b"null")),
-    Scenario("no-envelope", "answered with an object of something else", unusable(200, "application/json", b"{}")),
+    _failing("html-502", "answered with an HTML page and 502", unusable(502, "text/html", HTML)),
+    _failing("html-200", "answered with an HTML page and 200", unusable(200, "text/html", HTML)),
+    _failing("empty-200", "answered with 200 and nothing", unusable(200, "application/json", b"")),
+    _failing("cut-200", "answered with half a JSON text", cut_short()),
+    _failing("other-media-type", "answered in the envelope, declared as HTML", unusable(200, "text/html", ENVELOPE)),
+    _failing("array-200", "answered with a JSON array", unusable(200, "application/json", b"[" + ENVELOPE + b"]")),
+    _failing("text-200", "answered with a JSON string", unusable(200, "application/json", b'"Operation successful"')),
+    _failing("null-200", "answered with null", unusable(200, "application/json", b"null")),
+    _failing("no-envelope", "answered with an object of something else", unusable(200, "application/json", b"{}")),
     # An answer that contradicts itself
-    Scenario("body-says-402", "HTTP 200, status_code 402", disagreeing(200, 402, "Insufficient funds")),
-    Scenario("body-says-500", "HTTP 200, status_code 500", disagreeing(200, 500, "Internal error")),
+    Scenario("body-says-402", "HTTP 200, status_code 402", disagreeing(200, 402, "Insufficient funds"), watched=True),
+    _failing("body-says-500", "HTTP 200, status_code 500", disagreeing(200, 500, "Internal error")),
     Scenario("body-says-200", "HTTP 402, status_code 200", disagreeing(402, 200, "Operation successful"), watched=True),
+    _failing("500-says-200", "HTTP 500, status_code 200", disagreeing(500, 200, "Operation successful"), once=True),
     # Sent away
     Scenario("redirect", "sent to another host with 307", redirecting(307), watched=True),
     Scenario("redirect-302", "sent to another host with 302", redirecting(302), watched=True),

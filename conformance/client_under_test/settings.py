@@ -31,6 +31,17 @@ DEFAULT_TIMEOUT_S = 2.0
 # wait 5 to 10 seconds, and nobody can have looked into it in less than two.
 DEFAULT_RESEND_WINDOW_S = 2.0
 
+# What moves money is not sent again by itself within this time of a 500 or a lost answer: 5 to 10 seconds are advised
+# (contract, "Responses").
+DEFAULT_ADVISED_DELAY_S = 5.0
+
+# A certification ends within 90 s whatever the client does, so that it fits into a job of CI and nobody takes it for
+# stuck. Calls are made for 75 s of them; watching for what is sent again, ending the driver and judging take the rest.
+CALLS_WITHIN_S = 75.0
+
+# Each further example may take so long for each command.
+EXAMPLE_WITHIN_S = 0.25
+
 # How much longer than its time-out a client may take for a call: time to wait and ask again where that is lawful.
 DEFAULT_PATIENCE_S = 15.0
 
@@ -42,10 +53,11 @@ class Settings:
     `driver`: the command line that starts a driver. `callback_url`: a receiver that is examined without one.
     `observe`: where to listen for a client that is run by hand; it ends after `observe_for_s`, or when nothing has come
     for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
-    `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `patience_s`: how much
-    longer than its time-out the client may take. `expectations`: what is known to fall short; `strict`: a broken SHOULD
-    counts as a failure. `redact`: values that are written down nowhere. `catalogue_url`: where reports link to.
-    `ca_file`: certificates to trust beside the usual ones. Raises UsageError for what cannot be used.
+    `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `advised_delay_s`: how
+    long clients are advised to wait before they do that; `patience_s`: how much longer than its time-out the client may
+    take. `expectations`: what is known to fall short; `strict`: a broken SHOULD counts as a failure. `redact`: values
+    that are written down nowhere. `catalogue_url`: where reports link to. `ca_file`: certificates to trust beside the
+    usual ones. Raises UsageError for what cannot be used.
     """
 
     driver: str | None = None
@@ -59,6 +71,7 @@ class Settings:
     report_dir: Path = Path("reports")
     timeout_s: float = DEFAULT_TIMEOUT_S
     resend_window_s: float = DEFAULT_RESEND_WINDOW_S
+    advised_delay_s: float = DEFAULT_ADVISED_DELAY_S
     patience_s: float = DEFAULT_PATIENCE_S
     expectations: Expectations | None = None
     strict: bool = False
@@ -97,6 +110,12 @@ class Settings:
         return tuple(command.name for command in commands_of(self.products))
 
     @property
+    def within_s(self) -> float:
+        """How long all calls may take together: longer where the user asks for a longer time-out or more examples."""
+        further = max(0, self.max_examples - DEFAULT_MAX_EXAMPLES) * len(self.commands)
+        return CALLS_WITHIN_S * max(1.0, self.timeout_s / DEFAULT_TIMEOUT_S) + EXAMPLE_WITHIN_S * further
+
+    @property
     def protected(self) -> tuple[str, ...]:
         """What must not be seen anywhere: what was named, and what stands in URLs that were given."""
         return (*self.redact, *tokens_in(self.driver or "", self.callback_url or ""))
@@ -117,6 +136,7 @@ class Settings:
             "strict": self.strict,
             "timeout_s": self.timeout_s,
             "resend_window_s": self.resend_window_s,
+            "advised_delay_s": self.advised_delay_s,
             "patience_s": self.patience_s,
             "catalogue_url": self.catalogue_url,
         }

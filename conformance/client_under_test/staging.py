@@ -1,7 +1,8 @@
 """How the gateway behaves that a client meets: each way one small function from what is known of a case.
 
-    Setting         what a way of behaving may depend on: the case's nonce and the host that redirects lead to
-    accepting … lost        makers of behaviours, of which `conformance.client_under_test.scenarios` is made
+    Setting         what a way of behaving may depend on: the case's nonce, the host that redirects lead to
+    accepting … dripping    makers of behaviours, of which `conformance.client_under_test.scenarios` is made
+    recovering              makes of a gateway that fails one that works again later
 
 Whatever the client sends, the witness plays its scenario: no rule about requests is enforced here, so that one
 misbehaviour in sending leaves all else to be seen. What was wrong with a request is for the checks to say.
@@ -9,25 +10,41 @@ misbehaviour in sending leaves all else to be seen. What was wrong with a reques
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from typing import Any
 
 from conformance.mock_gateway import chosen
-from conformance.mock_gateway.behaviour import Behaviour, Ending, Moment, Reply, Wire
-from conformance.mock_gateway.refusals import REFUSALS
+from conformance.mock_gateway.behaviour import DRIP_EVERY_S, Behaviour, Ending, Moment, Reply, Wire
+from conformance.mock_gateway.refusals import REFUSALS, RETRY_AFTER_S
 
 LENIENT = Behaviour(waived=frozenset(REFUSALS))
 
 JSON = "application/json"
 
+# How far ahead a date in Retry-After lies at least. It has no parts of a second, so that it may be one more.
+DATE_AHEAD_S = 1.5
+
+# A timer of a client may end so much sooner.
+EARLY_S = 0.05
+
+# Of a client's time-out, between two bytes of an answer that drips: no single read takes too long.
+DRIPS_IN_A_TIMEOUT = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`nonce` is the case's own, for texts that no client can know; `elsewhere`: its base URL at another host."""
+    """`nonce` is the case's own, for texts that no client can know; `elsewhere`: its base URL at another host.
+
+    `timeout_s` is the client's time-out.
+    """
 
     nonce: str
     elsewhere: str
+    timeout_s: float = 2.0
 
 
 Staging = Callable[[Setting], Behaviour]
@@ -88,6 +105,57 @@ def cut_short() -> Staging:
 def lost(ending: Ending) -> Staging:
     """Takes the request, and loses the answer."""
     return _replying(chosen.lost(ending))
+
+
+def dripping() -> Staging:
+    """Takes the request, and never gets to the end of the answer, though each byte comes in time."""
+    return lambda setting: replace(
+        LENIENT, reply=(chosen.dripping(min(DRIP_EVERY_S, setting.timeout_s / DRIPS_IN_A_TIMEOUT)),)
+    )
+
+
+def recovering(failing: Staging) -> Staging:
+    """Fails the first request as `failing` does, and accepts what comes after it.
+
+    Whether a client sends again, and how soon, is seen by then; one that waits as it is advised to is not kept waiting.
+    """
+
+    def staging(setting: Setting) -> Behaviour:
+        behaviour = failing(setting)
+
+        def failed(reply: Reply, moment: Moment) -> Reply:
+            for change in behaviour.reply if moment.count == 1 else ():
+                reply = change(reply, moment)
+            return reply
+
+        return replace(behaviour, reply=(failed,))
+
+    return staging
+
+
+def slowing(description: str, *, as_date: bool = False) -> Staging:
+    """Answers 429 with Retry-After, in seconds or as a date, until that has passed."""
+
+    def staging(setting: Setting) -> Behaviour:
+        until: float | None = None
+        told = ""
+
+        def slowed(reply: Reply, moment: Moment) -> Reply:
+            nonlocal until, told
+            if until is None:
+                now = time.time()
+                date = math.ceil(now + DATE_AHEAD_S)
+                told = formatdate(date, usegmt=True) if as_date else str(RETRY_AFTER_S)
+                until = moment.now + (date - now if as_date else RETRY_AFTER_S)
+            if moment.now >= until - EARLY_S:
+                return reply
+            content = {"status_code": 429, "description": f"{description} [{setting.nonce}]"}
+            headers = (("Content-Type", JSON), ("Retry-After", told))
+            return Reply(429, headers, {**content, "request_id": moment.request_id})
+
+        return replace(LENIENT, reply=(slowed,))
+
+    return staging
 
 
 def redirecting(status: int) -> Staging:

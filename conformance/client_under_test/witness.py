@@ -26,7 +26,7 @@ from conformance.callbacks.reading_protocol import protocol_of, tell_unfinished
 from conformance.callbacks.receiver import MOST_UNREAD
 from conformance.callbacks.request_reader import Unreadable
 from conformance.journal import Journal
-from conformance.mock_gateway.answering import AnswerProtocol, Channel, put, received
+from conformance.mock_gateway.answering import AnswerProtocol, Channel, put, received, was_used
 from conformance.mock_gateway.behaviour import Behaviour, Ending, Reply, Wire
 from conformance.mock_gateway.gateway import BASE_PATH, JSON_HEADER, Answer, Gateway
 from conformance.mock_gateway.rendering import json_bytes
@@ -37,6 +37,13 @@ STRAY = "stray"
 """The case of what arrives under no base URL that was given out."""
 
 OK = 200
+
+OUTLASTED = ", and the client was still waiting when the suite closed the connection"
+"""What the journal says where a connection was held open for as long as the stage has it."""
+
+REUSED = ", on a connection that had carried an answer before"
+UNUSED = ", on a new connection, though one was kept open at the base URL"
+"""What the journal says of an answer that was lost on purpose: whether the client has used a connection again."""
 
 _TARGET = re.compile(r"/n/(?P<nonce>[0-9a-f]+)(?P<rest>/.*)")
 
@@ -49,11 +56,32 @@ ANY_ADDRESS = Address("127.0.0.1", 0)
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What is met under one base URL. `before_answer` is called with each answer before it goes out, in a thread."""
+    """What is met under one base URL. `before_answer` is called with each answer before it goes out, in a thread.
+
+    `watch_s`: for how long after a failure something may come again that must not. `hold_s`: for how long a connection
+    stays open without a whole answer; None: until the client closes it.
+    """
 
     case_id: str
     gateway: Gateway
     before_answer: Callable[[Answer], None] | None = None
+    watch_s: float = 0.0
+    hold_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request that is to be answered, with its number in the journal; `watch_s` and `hold_s` as its stage has them.
+
+    `connection`: what the journal says of it beside the way in which an answer is lost.
+    """
+
+    number: int
+    request: Request
+    channel: Channel
+    watch_s: float = 0.0
+    hold_s: float | None = None
+    connection: str = ""
 
 
 class Witness:
@@ -66,6 +94,8 @@ class Witness:
         self._attempts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._troubled_at: float | None = None
+        self._watch_until = 0.0
+        self._kept_open: set[str] = set()
         self._unread = 0
         http = protocol_of(AnswerProtocol, self._not_read)
         self._here = AsgiThread(self._serve_here, listen, http=http, name="witness", purpose="witness")
@@ -91,6 +121,11 @@ class Witness:
         """When (monotonic seconds) something else than a 200 was last answered, or an answer last lost."""
         return self._troubled_at
 
+    @property
+    def watch_until(self) -> float:
+        """Until when (monotonic seconds) something may come again that its stage has watched for."""
+        return self._watch_until
+
     def base_url(self, nonce: str) -> str:
         """The base URL of a nonce."""
         return f"{self.url}/n/{nonce}{BASE_PATH}"
@@ -102,6 +137,11 @@ class Witness:
     def open(self, nonce: str, stage: Stage) -> None:
         """From here on the stage is met under the nonce's base URL."""
         self._stages[nonce] = stage
+
+    def arrivals(self, case_id: str) -> int:
+        """How many requests of a case have arrived."""
+        with self._lock:
+            return self._attempts[case_id]
 
     def tell_unfinished(self) -> None:
         """Note now which requests have begun and are not there in full."""
@@ -134,13 +174,17 @@ class Witness:
         stage = self._stages.get(found["nonce"]) if found else None
         number = self._arrived(stage.case_id if stage else STRAY, request)
         if stage is None or found is None:
-            await self._reply(number, _NOWHERE, Wire(), request, channel)
+            await self._reply(Visit(number, request, channel), _NOWHERE, Wire())
             return
         inner = Request(request.method, found["rest"], request.headers, request.body)
         answer = stage.gateway.answer(inner, time.monotonic())
         if stage.before_answer is not None:
             await asyncio.to_thread(stage.before_answer, answer)
-        await self._reply(number, answer.reply, stage.gateway.behaviour.wire, request, channel)
+        connection = self._connection(found["nonce"], channel)
+        visit = Visit(number, request, channel, stage.watch_s, stage.hold_s, connection)
+        if answer.reply.ending is Ending.WHOLE:
+            self._kept_open.add(found["nonce"])
+        await self._reply(visit, answer.reply, stage.gateway.behaviour.wire)
 
     async def _serve_elsewhere(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         channel = Channel(scope, receive, send)
@@ -151,7 +195,7 @@ class Witness:
         stage = self._stages.get(found["nonce"]) if found else None
         whole = Request(request.method, self.elsewhere + request.url, request.headers, request.body)
         number = self._arrived(stage.case_id if stage else STRAY, whole)
-        await self._reply(number, _STRANGER, Wire(), request, channel)
+        await self._reply(Visit(number, request, channel), _STRANGER, Wire())
 
     def _not_read(self, unreadable: Unreadable) -> None:
         """Note what is no request, as far as there is not too much of it."""
@@ -171,24 +215,42 @@ class Witness:
             attempt = self._attempts[case_id]
         return self._journal.sent(case_id, attempt, request, time.monotonic(), time.time())
 
-    async def _reply(self, number: int, reply: Reply, wire: Wire, request: Request, channel: Channel) -> None:
+    def _connection(self, nonce: str, channel: Channel) -> str:
+        """What the journal says of the connection; nothing of a new one where the base URL had none to use again."""
+        if was_used(channel):
+            return REUSED
+        return UNUSED if nonce in self._kept_open else ""
+
+    async def _reply(self, visit: Visit, reply: Reply, wire: Wire) -> None:
         ending = Ending.BEFORE if reply.dropped else reply.ending
         if ending is Ending.WHOLE:
-            at = time.monotonic()
-            if reply.status != OK:
-                self._troubled_at = at
-            self._journal.answered(number, _as_sent(reply, wire), at)
-            await put(reply, wire, request, channel)
-        elif ending is Ending.NEVER:
+            at = time.monotonic() if _accepts(reply) else self._troubled(visit)
+            self._journal.answered(visit.number, _as_sent(reply, wire), at)
+            await put(reply, wire, visit.request, visit.channel)
+        elif ending.stays_open:
+            self._troubled(visit)
+            closed_at = None
             try:
-                await put(reply, wire, request, channel)
-            finally:  # it is lost when the client gives up, or with the end of the run
-                self._troubled_at = time.monotonic()
-                self._journal.failed(number, ending.value, self._troubled_at)
+                closed_at = await put(reply, wire, visit.request, visit.channel, visit.hold_s)
+            finally:  # it is lost when the client gives up, when it has waited for too long, or with the run's end
+                words = ending.value + visit.connection + ("" if closed_at is None else OUTLASTED)
+                at = self._troubled(visit)
+                self._journal.failed(visit.number, words, at if closed_at is None else closed_at)
         else:
-            self._troubled_at = time.monotonic()
-            self._journal.failed(number, ending.value, self._troubled_at)
-            await put(reply, wire, request, channel)
+            self._journal.failed(visit.number, ending.value + visit.connection, self._troubled(visit))
+            await put(reply, wire, visit.request, visit.channel)
+
+    def _troubled(self, visit: Visit) -> float:
+        """Something went wrong that may have the client send again: when that was."""
+        at = time.monotonic()
+        self._troubled_at = at
+        self._watch_until = max(self._watch_until, at + visit.watch_s)
+        return at
+
+
+def _accepts(reply: Reply) -> bool:
+    """Whether a whole answer says, in the envelope, that the request was accepted."""
+    return reply.raw is None and reply.status == OK and reply.content["status_code"] == OK
 
 
 def gateway_of(behaviour: Behaviour, like: Gateway, nonce: str) -> Gateway:
@@ -202,7 +264,8 @@ def _as_sent(reply: Reply, wire: Wire) -> Response:
     extra = {
         "Content-Encoding": "gzip" if wire.gzip else None,
         "Transfer-Encoding": "chunked" if wire.chunked and not wire.http_1_0 else None,
-        "Connection": "close" if wire.close or wire.http_1_0 else None,
+        "Connection": "close" if wire.close or wire.http_1_0 else "Upgrade" if wire.upgrade else None,
+        "Upgrade": "h2c" if wire.upgrade and not wire.close and not wire.http_1_0 else None,
     }
     headers = (*reply.headers, *((name, value) for name, value in extra.items() if value))
     return Response(reply.status, headers, body, "HTTP/1.0" if wire.http_1_0 else "HTTP/1.1")
@@ -220,10 +283,11 @@ _STRANGER = _refusal(401, "Nobody is known here")
 def wait_for_resends(witness: Witness, window_s: float, progress: Progress) -> float | None:
     """Wait until `window_s` after the last answer that could have something sent again; when that was, if ever.
 
-    What is waited for is that nothing comes, so there is no condition that could end it sooner.
+    Where a stage has to be watched for longer, until then. What is waited for is that nothing comes, so there is no
+    condition that could end it sooner.
     """
     since = witness.troubled_at
-    if since is not None and (left := since + window_s - time.monotonic()) > 0:
+    if since is not None and (left := max(since + window_s, witness.watch_until) - time.monotonic()) > 0:
         progress.phase("listen", f"{left:.1f} s")
         progress.until(time.monotonic() + left)
         time.sleep(left)

@@ -14,7 +14,8 @@ class Command:
 
     `name` is what follows the base URL; `product` names the callback (None: no notification follows);
     `folder` is its folder in `schemas/`. `window_s` is how long a similar accepted request makes a new one be
-    refused (contract: "Idempotency"), None where the contract knows no such window.
+    refused (contract: "Idempotency"), None where the contract knows no such window. `moves_money`: whether an accepted
+    request makes somebody pay; a message costs a fixed fee, and moves none.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Command:
     product: str | None
     source: str
     window_s: float | None = None
+    moves_money: bool = False
 
     @property
     def folder(self) -> str:
@@ -33,9 +35,9 @@ COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
         Command("sms", "POST", "sms", "seed"),
-        Command("airtime", "POST", "airtime", "docs", window_s=300.0),
-        Command("mpesa/online", "POST", "mpesa-online", "docs"),
-        Command("mpesa-wallet", "POST", "mpesa-wallet", "docs"),
+        Command("airtime", "POST", "airtime", "docs", window_s=300.0, moves_money=True),
+        Command("mpesa/online", "POST", "mpesa-online", "docs", moves_money=True),
+        Command("mpesa-wallet", "POST", "mpesa-wallet", "docs", moves_money=True),
         Command("account-details", "GET", None, "docs"),
     )
 }

@@ -142,17 +142,18 @@ class Pace:
             self._passed.append(now)
             self._forget(now)
 
-    def told_to_slow_down(self, retry_after_s: float | None, now: float, sent_at: float | None = None) -> bool:
+    def told_to_slow_down(self, retry_after_s: float | None, now: float, sent_at: float | None = None) -> float | None:
         """The gateway refused a request because there were too many: everybody pauses, and goes on more slowly.
 
         `retry_after_s`: what it asked for, None if nothing. `sent_at`: when the refused request went out. One that went
-        out before the last refusal was known says nothing new about the rate; its pause is kept all the same. True for
-        one that does.
+        out before the last refusal was known says nothing new about the rate; its pause is kept all the same.
+
+        The seconds of a new pause; None where there is none.
         """
         with self._changed:
             if now < self._paused_until or (sent_at is not None and sent_at < self._learned_at):
                 self._pause(now, retry_after_s or 0.0)
-                return False
+                return None
             self._refused_in_a_row += 1
             self._learned = self._lower_rate(now)
             self._growth = max(self._growth * GROWTH_KEPT, LEAST_GROWTH)
@@ -163,7 +164,7 @@ class Pace:
                 pause = max(retry_after_s, backed_off if self._refused_in_a_row > 1 else 0.0)
             self._learned_at = now
             self._pause(now, pause * (1.0 + JITTER * self._jitter()))
-            return True
+            return pause
 
     def lost(self, now: float, sent_at: float) -> None:
         """A request got lost on its way: everybody pauses, twice as long each time until one goes through again.

@@ -103,8 +103,8 @@ class Sender:
     """Sends cases and records what becomes of each attempt.
 
     `ca_file`: certificates to trust beside the usual ones. `on_exchange` is called after every attempt, by the thread
-    that made it; what it is given is not redacted. `on_pause` is told the seconds for which the gateway asks to be left
-    alone, if they are many. A case that `allowance` has no room for is left out, and so are
+    that made it; what it is given is not redacted. `on_pause` is told of each long pause: the status that
+    it was asked for with, and its seconds. A case that `allowance` has no room for is left out, and so are
     those of its group that build on it.
     """
 
@@ -116,7 +116,7 @@ class Sender:
         timeout_s: float = ANSWER_TIMEOUT_S,
         on_exchange: Callable[[Case, Exchange], None] = _ignore,
         *,
-        on_pause: Callable[[float], None] = _ignore,
+        on_pause: Callable[[int, float], None] = _ignore,
         ca_file: Path | None = None,
         allowance: Allowance | None = None,
         manners: Manners | None = None,
@@ -313,9 +313,9 @@ class Sender:
             if response.status == TOO_MANY_REQUESTS or asked is not None:
                 if asked is not None and asked > LONGEST_WAIT_S:
                     raise asked_to_stay_away(response.status, asked)
-                news = self._pace.told_to_slow_down(asked, now, exchange.sent_at)
-                if news and asked is not None and asked >= WORTH_TELLING_S:
-                    self._on_pause(asked)
+                pause = self._pace.told_to_slow_down(asked, now, exchange.sent_at)
+                if pause is not None and pause >= WORTH_TELLING_S:
+                    self._on_pause(response.status, pause)
                 if self._pace.refused_in_a_row >= MAX_ATTEMPTS:
                     raise EnvironmentFailure(
                         f"the gateway refused {MAX_ATTEMPTS} requests in a row as too many ({response.status}), "

@@ -95,9 +95,9 @@ class Listening:
                 "is the network up, and the gateway running?",
             )
 
-    def on_pause(self, seconds: float) -> None:
-        """The gateway asks for a wait; called by the sender's workers."""
-        self.progress.remark(f"the gateway asks to be left alone for {in_words(seconds)}")
+    def on_pause(self, status: int, seconds: float) -> None:
+        """Nothing goes out for a while; called by the sender's workers."""
+        self.progress.remark(f"the gateway answered {status}: nothing is sent for {in_words(seconds)}")
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """A notification has come; called by the receiver's threads."""

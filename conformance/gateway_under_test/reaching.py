@@ -17,13 +17,14 @@ import secrets
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from conformance.checks.envelope import FIELDS, media_type_of
 from conformance.checks.reading import ANSWERED_BETWEEN, OK, UNAUTHORIZED, Content, is_number
-from conformance.contract.commands import COMMANDS, commands_of
+from conformance.contract.commands import COMMANDS, Command, commands_of
 from conformance.contract.schemas import resolved
 from conformance.errors import SuiteError
 from conformance.exchange.connection import Answer, Certificate, Connection, KeepAlive, Unanswered
@@ -53,7 +54,7 @@ ASKED_TO_WAIT = "asked to wait"
 
 BASE_PATH = "/api/v2"
 BAD_REQUEST, FORBIDDEN, NOT_FOUND = 400, 403, 404
-REDIRECTS, SERVER_ERRORS = range(300, 400), range(500, 1000)
+REDIRECTS, ERRORS, SERVER_ERRORS = range(300, 400), range(400, 600), range(500, 1000)
 # Of the three members of an envelope one may be missing by a fault; one alone is also in the errors of other programs,
 # such as the request_id of an API proxy.
 MEMBERS_OF_AN_ENVELOPE = 2
@@ -63,8 +64,8 @@ _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 # As OpenSSL calls a certificate that nobody who is trusted has signed, or that is another host's.
 UNTRUSTED = "certificate verify failed"
 OWN_AUTHORITY = "if an authority of your own has signed its certificate, name a file with that one's in --ca-file"
-# The first bytes of what a server says that expects TLS and is spoken to without (RFC 8446, 5.1).
-_TLS_ALERT = r"\x15\x03"
+# What h11 says of an answer that begins with a byte below the letters, as an alert of TLS does.
+_BINARY = "illegal request line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,7 @@ def reached(settings: Settings, gateway: str) -> Iterator[Probe]:
         with asking.connection:
             yield from _reached(settings, asking)
     except Unanswered as unanswered:
-        yield Probe(
-            "gateway reachable",
-            ok=False,
-            detail=f"gateway {gateway} cannot be reached: {unanswered}",
-            hint=_why_unreachable(gateway, str(unanswered)),
-        )
+        yield _unanswered(asking, unanswered)
     except SuiteError as error:  # such as a host name that is none
         yield Probe(
             "gateway reachable",
@@ -133,15 +129,28 @@ def _reached(settings: Settings, asking: _Asking) -> Iterator[Probe]:
             hint="check --consumer-key and --consumer-secret",
         )
         return
-    wanting = list(_wanting(answer))
-    if wanting and answer.status != TOO_MANY_REQUESTS:
-        obstacle = _elsewhere(asking, answer)
+    if wanting := list(_wanting(answer)):
+        obstacle = _elsewhere(asking, answer) if answer.status != TOO_MANY_REQUESTS else None
         if obstacle is not None:
             yield obstacle
             return
         detail = f"account-details is answered {answer.status} {', '.join(wanting)}"
         yield Probe("account-details", ok=True, detail=detail, warning=True)
     yield Probe("credential accepted", ok=True, detail=f"consumer key {settings.consumer_key}")
+
+
+def _unanswered(asking: _Asking, unanswered: Unanswered) -> Probe:
+    """What it means that account-details has no answer: no gateway, or one that fails in that alone."""
+    with suppress(Unanswered), asking.connection:
+        if not unanswered.never_left and _in_envelope(asking.command(asking.commands[0])):
+            detail = f"account-details is not answered: {unanswered}"
+            return Probe("account-details", ok=True, detail=detail, warning=True)
+    return Probe(
+        "gateway reachable",
+        ok=False,
+        detail=f"gateway {asking.gateway} cannot be reached: {unanswered}",
+        hint=_why_unreachable(asking.gateway, str(unanswered)),
+    )
 
 
 class _Asking:
@@ -166,15 +175,17 @@ class _Asking:
         answer = self._got("GET", COMMANDS["account-details"].name)
         return answer.response, answer.certificate
 
+    def command(self, command: Command) -> Response:
+        """The answer to a command that is asked for nothing."""
+        # It may be sent twice, for nothing can come of it: neither a number nor an amount is named.
+        nothing = dict.fromkeys(resolved(f"{command.folder}/request")["required"], "")
+        return self._got("POST", command.name, nothing).response
+
     def others(self) -> tuple[list[Response], dict[str, Response]]:
         """The answers to the commands of the run, and those to a path that is none of them, by method."""
-        # Each may be sent twice, for nothing can come of it: neither a number nor an amount is named.
-        commands = [
-            self._got("POST", command.name, dict.fromkeys(resolved(f"{command.folder}/request")["required"], ""))
-            for command in self.commands
-        ]
+        commands = [self.command(command) for command in self.commands]
         nonsense = {"GET": self._got("GET", self._nonsense), "POST": self._got("POST", self._nonsense, {})}
-        return [each.response for each in commands], {method: each.response for method, each in nonsense.items()}
+        return commands, {method: each.response for method, each in nonsense.items()}
 
     def _got(self, method: str, command: str, members: Mapping[str, str] | None = None) -> Answer:
         body = b"" if members is None else json.dumps(members).encode()
@@ -210,7 +221,7 @@ def _told_to_wait(answer: Response) -> float | None:
 
 def _members(answer: Response) -> Mapping[str, Any]:
     # Also of a body that is declared in a wrong coding: who wrote it is told by it all the same.
-    return Content.of(answer.body).members or {}
+    return Content.with_repeats(answer.body).members or {}
 
 
 def _in_envelope(answer: Response) -> bool:
@@ -243,7 +254,7 @@ def _wanting(answer: Response) -> Iterator[str]:
 
 def _elsewhere(asking: _Asking, answer: Response) -> Probe | None:
     """What shows that it is no such gateway, or one that does nothing; None if it has to be judged."""
-    if _in_envelope(answer) and _status(answer) == OK:
+    if _in_envelope(answer) and (_status(answer) == OK or (answer.status == OK and _status(answer) not in ERRORS)):
         return None
     try:
         commands, nonsense = asking.others()
@@ -300,7 +311,7 @@ def _described(answer: Response) -> str:
     title = _TITLE.search(answer.body)
     if title is not None:
         return f"a page: {_short(title[1].decode(errors='replace'))}"
-    if Content.of(answer.body).error is None:
+    if Content.with_repeats(answer.body).error is None:
         return "JSON of another kind"
     declared = media_type_of(answer)
     return "an HTML page" if declared == "text/html" or answer.body.lstrip()[:1] == b"<" else "no JSON"
@@ -343,8 +354,8 @@ def _why_unreachable(gateway: str, why: str) -> str:
         return OWN_AUTHORITY
     if why.startswith("no TLS connection"):
         return "does that port speak plain HTTP? then the URL begins with http://"
-    if gateway.startswith("http:") and _TLS_ALERT in why:
-        return "that port speaks TLS: the URL begins with https://"
+    if gateway.startswith("http:") and _BINARY in why:
+        return "does that port speak TLS? then the URL begins with https://"
     return "is it running, and are host, port and scheme right?"
 
 

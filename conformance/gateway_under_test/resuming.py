@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from conformance.checks.evidence import TOO_MANY_REQUESTS
+from conformance.checks.reading import asks_for_a_wait
 from conformance.errors import UsageError
 from conformance.exchange import Allowance
 from conformance.exchange.allowance import is_refused
@@ -113,7 +114,7 @@ def _can_be_sent(case: Case, group: Group, sent: Mapping[str, Exchange]) -> bool
 def _is_cut_off(exchange: Exchange, settings: Settings) -> bool:
     """Whether an exchange shows nothing, and not by the gateway's doing."""
     if exchange.response is not None:
-        return exchange.response.status == TOO_MANY_REQUESTS
+        return exchange.response.status == TOO_MANY_REQUESTS or asks_for_a_wait(exchange.response)
     return exchange.failure in (None, CLOSED_ON_REUSE) or settings.network_there
 
 

@@ -3,6 +3,7 @@
     AnswerProtocol      the protocol of a connection; its scope holds what is needed to write an answer as one likes
     received            a request from an ASGI scope
     put                 writes a reply, or loses it in one of the ways of `Ending`
+    was_used            whether the connection had carried an answer before
 
 ASGI has no word for closing a connection instead of answering, nor for another version of HTTP: both are found in the
 state of the scope.
@@ -11,6 +12,9 @@ state of the scope.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+import time
 from collections.abc import MutableMapping
 from typing import Any, NamedTuple, cast
 
@@ -26,17 +30,23 @@ MOST_BODY = 1 << 20
 
 _WIRE = "wire"
 
+# SO_LINGER on, for no time: closing throws away what was not sent, and resets the connection.
+_RESETTING = struct.pack("ii", 1, 0)
+
 
 class _WholeAnswers:
     """A transport that holds an answer's headers back until its body is there, and writes both at once.
 
-    uvicorn writes them apart: two system calls, two wake-ups of the client. `version` is that of the status
-    line, whatever uvicorn has there.
+    uvicorn writes them apart: two system calls, two wake-ups of the client. `version` is that of the status line,
+    whatever uvicorn has there. `answers` counts the whole ones on this connection. `held`: nothing more is written to
+    it, and when its client leaves is worth knowing.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self.version = b"HTTP/1.1"
+        self.answers = 0
+        self.held = False
         self._held = b""
 
     def __getattr__(self, name: str) -> Any:
@@ -57,6 +67,14 @@ class _WholeAnswers:
         self.flush()
         self._transport.close()
 
+    def end(self, *, resetting: bool) -> None:
+        """Close, or have the other side read an error instead of an end."""
+        if not resetting:
+            self.close()
+            return
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESETTING)
+        self._transport.abort()
+
 
 class AnswerProtocol(ReadingProtocol):
     """The protocol over `_WholeAnswers`, which the application finds in the scope's state."""
@@ -65,6 +83,10 @@ class AnswerProtocol(ReadingProtocol):
         """Put ours between uvicorn and the transport."""
         self._whole = _WholeAnswers(transport)
         super().connection_made(cast("asyncio.Transport", self._whole))
+
+    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's gives nothing
+        """Take the end for the end where no answer is on its way that a half-closed connection might wait for."""
+        return not self._whole.held and super().eof_received()
 
     def on_message_begin(self) -> None:
         """Hand ours to the application."""
@@ -108,26 +130,70 @@ def _request(scope: MutableMapping[str, Any], body: bytes) -> Request:
     return Request(scope["method"], target, headers, body)
 
 
-async def put(reply: Reply, wire: Wire, request: Request, channel: Channel) -> None:
-    """Write `reply` to `request` as `wire` has it, as far as its ending lets it."""
+def was_used(channel: Channel) -> bool:
+    """Whether the connection had carried a whole answer before the request at hand."""
+    connection: _WholeAnswers = channel.scope["state"][_WIRE]
+    return connection.answers > 0
+
+
+async def put(
+    reply: Reply, wire: Wire, request: Request, channel: Channel, hold_s: float | None = None
+) -> float | None:
+    """Write `reply` to `request` as `wire` has it, as far as its ending lets it.
+
+    A connection that stays open without a whole answer is closed after `hold_s`. When that had to be done (monotonic
+    seconds), because the client went on waiting; None if it had not.
+    """
     scope, receive, send = channel
     ending = Ending.BEFORE if reply.dropped else reply.ending
     connection = scope["state"][_WIRE]
     if ending is Ending.WHOLE:
         headers, content = rendered(reply, wire, header(request.headers, "accept-encoding"))
         connection.version = b"HTTP/1.0" if wire.http_1_0 else b"HTTP/1.1"
+        connection.answers += 1
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
-        return
+        return None
     if ending in _BEGUN:
         headers, content = _BEGUN[ending](*rendered(reply, wire, None))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": content, "more_body": True})
-    if ending is not Ending.NEVER:
-        connection.close()
+    connection.held = ending.stays_open
     # uvicorn takes a return before the connection is gone for a failure of the application.
+    gone = asyncio.ensure_future(_gone(receive))
+    try:
+        left = ending.stays_open and await _left(gone, send, hold_s, _pace_s(reply))
+        at = time.monotonic()
+        if not left:
+            connection.end(resetting=ending is Ending.RESET)
+        await gone
+    finally:
+        gone.cancel()
+    return at if ending.stays_open and not left else None
+
+
+async def _gone(receive: Receive) -> None:
+    """Return once the connection is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _pace_s(reply: Reply) -> float | None:
+    """Seconds between two bytes of an answer that drips, None for any other one."""
+    return reply.drip_every_s if reply.ending is Ending.DRIPPING else None
+
+
+async def _left(gone: asyncio.Future[None], send: Send, hold_s: float | None, every_s: float | None) -> bool:
+    """Wait until the client has left, or `hold_s` have passed; meanwhile a byte goes out each `every_s`."""
+    try:
+        async with asyncio.timeout(hold_s):
+            while not gone.done():
+                await asyncio.wait({gone}, timeout=every_s)
+                if not gone.done():
+                    await send({"type": "http.response.body", "body": _DROP, "more_body": True})
+    except TimeoutError:
+        return False
+    return True
 
 
 def _cut(headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes]:
@@ -140,4 +206,16 @@ def _open_ended(headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes]:
     return [pair for pair in headers if pair[0] != b"content-length"], body
 
 
-_BEGUN = {Ending.MIDDLE: _cut, Ending.AFTER: _open_ended}
+def _beginning(headers: RawHeaders, _body: bytes) -> tuple[RawHeaders, bytes]:
+    """The first byte of a body in chunks; blanks before a JSON text change nothing, however many."""
+    return [pair for pair in headers if pair[0] != b"content-length"], _DROP
+
+
+_DROP = b" "
+
+_BEGUN = {
+    Ending.MIDDLE: _cut,
+    Ending.STALLED: _cut,
+    Ending.AFTER: _open_ended,
+    Ending.DRIPPING: _beginning,
+}

@@ -44,17 +44,29 @@ class Ending(StrEnum):
 
     WHOLE = "whole"
     BEFORE = "the connection was closed before the answer"
+    RESET = "the connection was reset before the answer"
     MIDDLE = "the connection was closed in the middle of the answer's body"
     AFTER = "the connection was closed after the answer's body, before the mark of its end"
     NEVER = "the request was never answered"
+    STALLED = "the answer stopped in the middle of its body, and the connection stayed open"
+    DRIPPING = "the answer came a byte at a time, without an end"
+
+    @property
+    def stays_open(self) -> bool:
+        """Whether the client has to end it: nothing more is to be expected, and the connection does not close."""
+        return self in {Ending.NEVER, Ending.STALLED, Ending.DRIPPING}
+
+
+DRIP_EVERY_S = 0.5
+"""Between two bytes of an answer that drips: less than any time-out for a single read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer before it is written: `content` as JSON, or `raw` bytes instead.
 
-    `dropped`: there is no answer, the connection closes. `ending`: the same, and the other ways to lose an answer.
-    `after_s`: seconds that it takes beyond what every answer takes.
+    `dropped`: there is no answer, the connection closes. `ending`: the same, and the other ways to lose an answer;
+    where it drips, a byte comes each `drip_every_s`. `after_s`: seconds that it takes beyond what every answer takes.
     """
 
     status: int
@@ -63,6 +75,7 @@ class Reply:
     raw: bytes | None = None
     dropped: bool = False
     ending: Ending = Ending.WHOLE
+    drip_every_s: float = DRIP_EVERY_S
     after_s: float = 0.0
 
 
@@ -107,6 +120,7 @@ class Wire:
     pretty: bool = False
     http_1_0: bool = False
     close: bool = False
+    upgrade: bool = False  # offers another protocol (RFC 9110, 7.8), which a client need not take up
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a chosen phone number can have done to the answer of an accepted request, and to its notifications.
 
-    adding, unusable, declared_as, cut_short, disagreeing, lost     changes of an answer
+    adding, unusable, declared_as, cut_short, disagreeing, lost, dripping   changes of an answer
     twice, contradicted, before_answer, with_extra, none_of     changes of the notifications
 
 Each is made with what it depends on and gives a function as `Behaviour` has them.
@@ -60,6 +60,11 @@ def disagreeing(http_status: int, status_code: int, description: str) -> Change:
 def lost(ending: Ending) -> Change:
     """The answer does not get through."""
     return lambda reply, _: replace(reply, ending=ending)
+
+
+def dripping(every_s: float) -> Change:
+    """The answer comes a byte at a time, and never to its end."""
+    return lambda reply, _: replace(reply, ending=Ending.DRIPPING, drip_every_s=every_s)
 
 
 def twice(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:

@@ -92,6 +92,11 @@ def astral(moment: Moment) -> bool:
     return len(message) <= SEGMENT and LINE_BREAKS.isdisjoint(message) and any(ord(c) >= ASTRAL for c in message)
 
 
+def emoji(moment: Moment) -> bool:
+    """A message whose first character above U+FFFF is of the plane that emoji are in."""
+    return next((ord(c) >> 16 == 1 for c in member(moment, "message") if ord(c) >= ASTRAL), False)
+
+
 def broken_into_lines(moment: Moment) -> bool:
     """A short message of plain words with a line break or a tab; other characters may be there for their own sake."""
     message = member(moment, "message")

@@ -75,9 +75,24 @@ def on(result_code: Callable[[str], bool], reshape: DeliveryChange) -> DeliveryC
     return reshaped
 
 
+def by_chance(rate: float, reshape: DeliveryChange) -> DeliveryChange:
+    """That part of the notifications is reshaped, without a rule: by the request_id, which is drawn at random."""
+
+    def reshaped(delivery: Delivery, moment: Moment) -> Delivery:
+        drawn = hashlib.sha256(moment.request_id.encode()).digest()[0] / 256
+        return reshape(delivery, moment) if drawn < rate else delivery
+
+    return reshaped
+
+
 def is_success(result_code: str) -> bool:
     """The result code of a transaction that succeeded."""
     return result_code == SUCCESS
+
+
+def is_internal(result_code: str) -> bool:
+    """The result code of a transaction that failed for an internal error."""
+    return result_code == FAILURE["result_code"]
 
 
 def is_failure(result_code: str) -> bool:

@@ -9,6 +9,7 @@ from conformance.mock_gateway.fault_admission import (
     bare_get,
     broken_into_lines,
     documented_sample,
+    emoji,
     international,
     long,
     of_hundreds_to_2541,
@@ -34,6 +35,7 @@ from conformance.mock_gateway.fault_answers import (
     without_challenge,
 )
 from conformance.mock_gateway.fault_changes import (
+    UNEXCUSED,
     Fault,
     answers,
     crashes,
@@ -221,6 +223,16 @@ VALID_PAYLOADS = (
         refuses_ordinary(unlucky),
     ),
     Fault("refuses-emoji", "A message with a character above U+FFFF is refused", ("ACC-03",), refuses_ordinary(astral)),
+    Fault(
+        "crashes-on-emoji-and-on-other-planes",
+        "A message with a character above U+FFFF is answered 500, in other words where the first of them is an emoji",
+        ("ACC-03",),
+        together(
+            refuses_ordinary(astral),
+            answers(both(refused_as(UNEXCUSED), astral), status(500, "Internal error: incorrect string value")),
+            answers(both(both(refused_as(UNEXCUSED), astral), emoji), status(500, "Internal error: no such glyph")),
+        ),
+    ),
     Fault("refuses-long-messages", "More than 160 characters are refused", ("ACC-04",), refuses_ordinary(long)),
     Fault(
         "refuses-line-breaks",

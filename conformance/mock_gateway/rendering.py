@@ -41,6 +41,8 @@ def rendered(reply: Reply, wire: Wire, accept_encoding: str | None) -> tuple[Raw
         headers.append((b"content-length", b"%d" % len(body)))
     if wire.close or wire.http_1_0:
         headers.append((b"connection", b"close"))
+    elif wire.upgrade:
+        headers += [(b"upgrade", b"h2c"), (b"connection", b"Upgrade")]
     return headers, body
 
 

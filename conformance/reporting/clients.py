@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from conformance.checks.client.evidence import REUSED, UNUSED
+from conformance.checks.client.resending import NO_CONNECTION_KEPT
 from conformance.journal import Record
 from conformance.reporting.escaping import for_terminal
 from conformance.traffic import Direction, last_lines
@@ -25,6 +27,7 @@ def client_of(record: Record) -> Mapping[str, Any]:
     """The member `client` of `report.json`."""
     notes = {note.kind: note.detail for note in record.notes}
     hello = notes.get("hello", {})
+    failures = [exchange.failure or "" for exchange in record.exchanges]
     stderr = [message.line for message in record.messages if message.direction is Direction.STDERR]
     return {
         "implementation": hello.get("implementation"),
@@ -32,6 +35,10 @@ def client_of(record: Record) -> Mapping[str, Any]:
         "features": hello.get("features", []),
         "lacks": hello.get("lacks", []),
         "deaths": list(_deaths(record)),
+        "connections": {
+            "reused": sum(failure.endswith(REUSED) for failure in failures),
+            "new": sum(failure.endswith(UNUSED) for failure in failures),
+        },
         "waited_s": notes.get("settled", {}).get("waited_s"),
         "stderr": stderr[-SHOWN_STDERR:],
     }
@@ -62,6 +69,9 @@ def about_client(document: Mapping[str, Any]) -> Iterator[str]:
         yield for_terminal(f"the driver failed over {death['case'] or 'no case'}: {death['detail']}")
         lines = death.get("stderr", ()) if number < SHOWN_DEATHS else ()
         yield from (for_terminal(f"  | {line}") for line in lines)
+    connections = client.get("connections", {"reused": 0, "new": 0})
+    if connections["new"] and not connections["reused"]:
+        yield f"{NO_CONNECTION_KEPT}: what it does when a kept-alive connection dies was not seen"
     if client["waited_s"] is not None:
         yield f"watched for {client['waited_s']:.1f} s after the last error or lost answer for what is sent again"
 

@@ -28,13 +28,18 @@ SHOWN_IDS = 3
 
 
 def workflow_commands(document: Mapping[str, Any]) -> Iterator[str]:
-    """Workflow commands, one a line, the gravest first; of each kind as many as are shown."""
-    told: dict[str, int] = {}
-    found = [(KINDS[each.verdict], _title(each), _message(each)) for each in shortfalls(document)]
-    found += [("error", "stale expectation", line) for line in told_stale(document)]
-    for kind, title, message in found:
-        told[kind] = told.get(kind, 0) + 1
-        if told[kind] <= MOST_OF_A_KIND:
+    """Workflow commands, one a line, the gravest first; of each kind as many as are shown, the last names the rest."""
+    by_kind: dict[str, list[tuple[str, str]]] = {}
+    for each in shortfalls(document):
+        by_kind.setdefault(KINDS[each.verdict], []).append((_title(each), _message(each)))
+    for line in told_stale(document):
+        by_kind.setdefault("error", []).append(("stale expectation", line))
+    for kind, found in by_kind.items():
+        shown = found if len(found) <= MOST_OF_A_KIND else found[: MOST_OF_A_KIND - 1]
+        rest = found[len(shown) :]
+        if rest:  # none goes without being named
+            shown = [*shown, (f"{len(rest)} more", "; ".join(title for title, _ in rest))]
+        for title, message in shown:
             yield f"::{kind} title={_property(title)}::{_data(message)}"
 
 

@@ -24,6 +24,17 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 
 
 TLS = ssl.create_default_context()  # made once: making it takes longer than a call
+RUNNER = asyncio.Runner()
+CLIENTS: dict[str, httpx.AsyncClient] = {}
+
+
+async def client_of(base_url: str, auth: tuple[str, str]) -> httpx.AsyncClient:
+    """The HTTP client for that base URL, whose connections are used again; one for another is closed."""
+    if base_url not in CLIENTS:
+        for other in [CLIENTS.pop(url) for url in list(CLIENTS)]:
+            await other.aclose()
+        CLIENTS[base_url] = httpx.AsyncClient(auth=auth, verify=TLS, timeout=None)  # noqa: S113 - see `call`
+    return CLIENTS[base_url]
 
 
 async def call(command: str, params: dict[str, str], timeout_s: float, base_url: str, **keys: str) -> httpx.Response:
@@ -32,8 +43,8 @@ async def call(command: str, params: dict[str, str], timeout_s: float, base_url:
         raise ValueError(f"{command} needs {' and '.join(REQUIRED[command])}")
     auth = (keys["consumer_key"], keys["consumer_secret"])
     # httpx follows no redirect by itself, so the credential stays here; its own time-outs are for each piece alone.
-    async with asyncio.timeout(timeout_s), httpx.AsyncClient(auth=auth, verify=TLS, timeout=None) as http:  # noqa: S113
-        url = f"{base_url}/{command}"
+    async with asyncio.timeout(timeout_s):
+        http, url = await client_of(base_url, auth), f"{base_url}/{command}"
         return await (http.post(url, json=params) if REQUIRED[command] else http.get(url))
 
 
@@ -55,7 +66,7 @@ def invoke(**asked: Any) -> dict[str, Any]:
         return {"unsupported": True}
     error = "rejected-locally"
     try:
-        response = asyncio.run(call(**asked))
+        response = RUNNER.run(call(**asked))
         error = "protocol"
         return understood(response)
     except (httpx.HTTPError, TimeoutError) as failure:

@@ -3,7 +3,7 @@
     client      the lawful client; what it does is cut into methods, so that a flaw is one of them done otherwise
     inbox       the lawful receiver, likewise
     table       `FLAWS` and `LAWFUL`: each variety with its name, a summary and what it breaks
-    sending, reading, resending, receiving, results, malformed, drivers     the flaws
+    sending, refusing, reading, resending, receiving, results, malformed, drivers     the flaws
     lawful      the lawful varieties
     driver      the process that `--driver` starts: `python tests/flawed_clients/driver.py NAME`
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
+import threading
 import time
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
@@ -21,6 +23,9 @@ from flawed_clients.inbox import Inbox
 
 ALL = ("sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details")
 MONEY = frozenset({"airtime", "mpesa/online", "mpesa-wallet"})
+
+# So long after a time-out in which no byte has come, an answer of which bytes still come is given up.
+OVERTIME_S = 0.1
 
 Told = dict[str, Any]
 
@@ -219,6 +224,27 @@ class Client:
             connection.close()
 
     def exchanged(self, connection: HTTPConnection, request: Outgoing) -> Answer:
+        """One request and its answer on that connection, whose time-out bounds each read and, a little later, all."""
+        if connection.timeout is None:
+            return self.written_and_read(connection, request)
+        late = threading.Event()
+        watchdog = threading.Timer(connection.timeout + OVERTIME_S, self.cut_off, (connection, late))
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            return self.written_and_read(connection, request)
+        except (OSError, HTTPException) as failure:
+            raise TimeoutError if late.is_set() else failure from failure
+        finally:
+            watchdog.cancel()
+
+    def cut_off(self, connection: HTTPConnection, late: threading.Event) -> None:
+        """End an exchange in which each read is in time, and the whole is not."""
+        late.set()
+        if connection.sock is not None:
+            connection.sock.shutdown(socket.SHUT_RDWR)
+
+    def written_and_read(self, connection: HTTPConnection, request: Outgoing) -> Answer:
         """One request and its answer on that connection."""
         parts = urlsplit(request.url)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
@@ -229,8 +255,12 @@ class Client:
             connection.putheader("Content-Length", str(len(request.body)))
         connection.endheaders(request.body)
         response = connection.getresponse()
+        self.head_read(connection)
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, headers, response.read(), response.version)
+
+    def head_read(self, connection: HTTPConnection) -> None:
+        """Between the head of an answer and its body."""
 
     # --- the answer
 

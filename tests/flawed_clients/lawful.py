@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import random
 import re
 import sys
 import threading
 import time
-from http.client import HTTPConnection
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPException
 from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +22,13 @@ from flawed_clients.inbox import Inbox, Posted
 FEW = ("sms", "airtime")
 BOTH = ("callback", "results")
 MEMBERS = ("phone_number", "amount", "short_code", "bill_ref_number")
+
+
+def until(retry_after: str) -> float:
+    """Seconds that Retry-After tells to wait, in either form."""
+    if retry_after.isdigit():
+        return float(retry_after)
+    return max(parsedate_to_datetime(retry_after).timestamp() - time.time(), 0.0)
 
 
 class Lawful(Client):
@@ -61,7 +71,7 @@ class PoliteRetry(Client):
         if isinstance(answer, str) or answer.status != 429:
             return None
         if "retry-after" in answer.headers:
-            return float(answer.headers["retry-after"]) + 0.1 if attempt == 1 else None
+            return until(answer.headers["retry-after"]) + 0.1 if attempt == 1 else None
         return 0.1 * 5 ** (attempt - 1) if attempt < 3 else None
 
 
@@ -74,6 +84,64 @@ class RejectsBadInput(Client):
         if not re.fullmatch(r"[1-9]\d*", asked.params.get("amount", "1")):
             return "amount"
         return None
+
+
+class WithoutTheReference(Client):
+    """Does not offer the optional bill_ref_number, and says so."""
+
+    commands = ("mpesa/online",)
+    lacks = ("bill_ref_number",)
+
+    def refusal(self, asked: Asked) -> str | None:
+        return "there is no such parameter" if "bill_ref_number" in asked.params else None
+
+
+class CircuitBreaker(Client):
+    """Sends nothing for half a minute once five requests in a row have failed."""
+
+    failures = 0
+    opened_at = 0.0
+
+    def call(self, asked: Asked) -> Told:
+        if self.is_open():
+            return {"outcome": "error", "error": "network", "description": "the circuit breaker is open"}
+        return super().call(asked)
+
+    def is_open(self) -> bool:
+        """Whether nothing is sent now."""
+        return self.failures >= 5 and time.monotonic() < self.opened_at + 30.0
+
+    def attempt(self, asked: Asked) -> Answer | str:
+        answer = super().attempt(asked)
+        self.count(failed=isinstance(answer, str) or answer.status >= 500)
+        return answer
+
+    def count(self, *, failed: bool) -> None:
+        """One request more."""
+        self.failures = self.failures + 1 if failed else 0
+        self.opened_at = time.monotonic()
+
+
+class RollingBreaker(CircuitBreaker):
+    """Sends nothing for two seconds once three of its last eight requests have failed."""
+
+    commands = ("account-details",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: list[bool] = []
+
+    def is_open(self) -> bool:
+        if sum(self.last) < 3:
+            return False
+        if time.monotonic() < self.opened_at + 2.0:
+            return True
+        self.last.clear()
+        return False
+
+    def count(self, *, failed: bool) -> None:
+        self.last = [*self.last[-7:], failed]
+        self.opened_at = time.monotonic()
 
 
 class OtherSpelling(Client):
@@ -178,13 +246,79 @@ class ResendsSms(Client):
         return 0.5 if asked.command == "sms" and failed and attempt == 1 else None
 
 
-class ResendsLostSms(Client):
-    """Sends a message once more, at once, when its answer was lost: it costs little, and may come twice."""
+class AdvisedDelay(Client):
+    """Sends airtime once more after the delay that is advised, when the gateway failed or was silent."""
+
+    commands = ("airtime",)
+
+    def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
+        failed = answer == "timeout" or (isinstance(answer, Answer) and answer.status == 503)
+        return 1.3 if failed and attempt == 1 else None
+
+
+class FullJitter(Client):
+    """Backs off from a 429 for a time that chance draws from a range that doubles; waits as it is told to."""
 
     commands = ("sms",)
 
     def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
-        return 0.0 if isinstance(answer, str) and attempt == 1 else None
+        if isinstance(answer, str) or answer.status != 429 or attempt == 3:
+            return None
+        told = answer.headers.get("retry-after")
+        return until(told) if told else random.uniform(0.0, 0.5 * 2**attempt)
+
+
+class LeavesConnections(Client):
+    """Gives up in time and leaves the connection open; sends a message once more, later."""
+
+    commands = ("sms",)
+
+    def exchange(self, request: Outgoing, patience_s: float | None) -> Answer:
+        answers: list[Answer] = []
+        thread = threading.Thread(target=self.put_into, args=(answers, request), daemon=True)
+        thread.start()
+        thread.join(patience_s)
+        if thread.is_alive():
+            raise TimeoutError
+        if not answers:
+            raise ConnectionError
+        return answers[0]
+
+    def put_into(self, answers: list[Answer], request: Outgoing) -> None:
+        """The answer, however long it takes."""
+        with contextlib.suppress(OSError, HTTPException):
+            answers.append(super().exchange(request, None))
+
+    def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
+        return 0.6 if answer == "timeout" and attempt == 1 else None
+
+
+class KeepsOnePerBase(Client):
+    """Keeps a connection for each base URL, as an HTTP client that is made for one does."""
+
+    commands = ("mpesa/online", "account-details")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connections: dict[str, HTTPConnection] = {}
+
+    def exchange(self, request: Outgoing, patience_s: float | None) -> Answer:
+        base = request.url.partition("/api/")[0]
+        host = urlsplit(request.url).netloc
+        connection = self.connections.pop(base, None) or HTTPConnection(host, timeout=patience_s)
+        answer = self.exchanged(connection, request)
+        if answer.version > 10 and answer.headers.get("connection") != "close":
+            self.connections[base] = connection
+        return answer
+
+
+class ReadsAnyMediaType(Client):
+    """Reads an envelope whatever it is declared as."""
+
+    commands = FEW
+
+    def envelope(self, answer: Answer) -> Told:
+        return super().envelope(Answer(answer.status, {"content-type": "application/json"}, answer.body))
 
 
 class HidesErrorDetails(Client):

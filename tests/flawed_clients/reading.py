@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import unquote
 
@@ -206,13 +208,24 @@ class AcceptsArrays(_Credulous):
         return answer.body.startswith(b"[")
 
 
-class AcceptsOtherTypes(_Credulous):
-    """Reports an answer in another media type as accepted if its status is 200."""
+class AcceptsPages(_Credulous):
+    """Reports an HTML page as accepted if its status is 200."""
 
     breaks = ("RDG-06",)
 
     def believes(self, answer: Answer) -> bool:
-        return answer.media_type != "application/json" and answer.status == 200
+        return answer.media_type == "text/html" and answer.status == 200
+
+
+class AcceptsAnyObject(_Reader):
+    """Reports an object without a status_code as accepted."""
+
+    breaks = ("RDG-06",)
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        if answer.body == b"{}":
+            return {"outcome": "accepted", "status_code": 200, "description": "ok", "request_id": "unknown"}
+        return super().understood(asked, answer)
 
 
 class TrustsHttpStatus(_Reader):
@@ -227,7 +240,7 @@ class TrustsHttpStatus(_Reader):
 class TrustsStatusCode(_Reader):
     """Goes by status_code alone."""
 
-    breaks = ("RDG-07",)
+    breaks = ("RDG-13",)
 
     def accepted(self, answer: Answer, envelope: Told) -> bool:
         return envelope.get("status_code") == 200
@@ -241,6 +254,28 @@ class WaitsForEver(_Reader):
 
     def patience_s(self, asked: Asked) -> float | None:
         return None
+
+
+class WaitsForBodies(_Reader):
+    """Has a time-out for the head of an answer alone."""
+
+    breaks = ("RDG-08",)
+
+    def head_read(self, connection: HTTPConnection) -> None:
+        if connection.sock is not None:
+            connection.sock.settimeout(None)
+
+    def cut_off(self, connection: HTTPConnection, late: threading.Event) -> None:
+        """Is for the whole, which has no time-out here."""
+
+
+class WaitsForBytes(_Reader):
+    """Has a time-out for each read, and none for the whole."""
+
+    breaks = ("RDG-08",)
+
+    def cut_off(self, connection: HTTPConnection, late: threading.Event) -> None:
+        """Is for the whole, which has no time-out here."""
 
 
 class StrictFields(_Reader):
@@ -311,6 +346,17 @@ class WantsHttp11(_Reader):
     def envelope(self, answer: Answer) -> Told:
         if answer.version < 11:
             raise Unusable("of an old version")
+        return super().envelope(answer)
+
+
+class FearsUpgrades(_Reader):
+    """Takes an answer that offers another protocol for an error."""
+
+    breaks = ("RDG-11",)
+
+    def envelope(self, answer: Answer) -> Told:
+        if "upgrade" in answer.headers:
+            raise Unusable("of another protocol")
         return super().envelope(answer)
 
 

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
 
-from flawed_clients.client import MONEY, Answer, Asked, Client
+from flawed_clients.client import MONEY, Answer, Asked, Client, Outgoing, Unusable
 
 AT_ONCE_S = 0.05
+
+
+def says(answer: Answer | str, code: int) -> bool:
+    """Whether HTTP says 200, and status_code something else."""
+    if isinstance(answer, str) or answer.status != 200:
+        return False
+    try:
+        envelope = json.loads(answer.body.decode())
+    except ValueError:
+        return False
+    return isinstance(envelope, dict) and envelope.get("status_code") == code
 
 
 class _Resender(Client):
@@ -101,19 +116,149 @@ class QueuesAfter500(_Resender):
         return False
 
 
+class ResendsAfterBody500(_Resender):
+    """Sends a payment again at once when HTTP says 200 and status_code says 500."""
+
+    breaks = ("RTY-04",)
+    commands = ("mpesa-wallet",)
+
+    def due(self, asked: Asked, answer: Answer | str) -> bool:
+        return says(answer, 500)
+
+
+class ResendsAfterBody402(_Resender):
+    """Sends again when HTTP says 200 and status_code says 402."""
+
+    breaks = ("RTY-01",)
+
+    def due(self, asked: Asked, answer: Answer | str) -> bool:
+        return says(answer, 402)
+
+
 class ResendsAfterLoss(_Resender):
-    """Sends again at once when the connection was closed before the answer was there."""
+    """Sends a payment again at once when the connection was closed before the answer was there."""
 
     breaks = ("RTY-05",)
+    commands = ("mpesa/online",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return answer == "lost"
 
 
 class ResendsAfterTimeOut(_Resender):
-    """Sends again at once when no answer came in time."""
+    """Sends a payment again at once when no answer came in time."""
 
     breaks = ("RTY-05",)
+    commands = ("mpesa-wallet",)
 
     def due(self, asked: Asked, answer: Answer | str) -> bool:
         return answer == "timeout"
+
+
+class ResendsUnreadable(_Resender):
+    """Sends a payment again at once when HTTP says 200 and the body cannot be read."""
+
+    breaks = ("RTY-05",)
+    commands = ("mpesa/online",)
+
+    def due(self, asked: Asked, answer: Answer | str) -> bool:
+        if isinstance(answer, str) or answer.status != 200:
+            return False
+        try:
+            self.envelope(answer)
+        except Unusable:
+            return True
+        return False
+
+
+class ResendsOnNewConnection(_Resender):
+    """Keeps a connection open; where it dies under a payment, sends that again at once on a new one."""
+
+    breaks = ("RTY-05",)
+    commands = ("mpesa/online",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[str, HTTPConnection] = {}
+
+    def exchange(self, request: Outgoing, patience_s: float | None) -> Answer:
+        base = request.url.partition("/api/")[0]
+        connection = self.kept.pop(base, None)
+        if connection is not None:
+            try:
+                return self.exchanged(connection, request)
+            except (ConnectionError, HTTPException):
+                pass  # "it was stale"
+        connection = HTTPConnection(urlsplit(request.url).netloc, timeout=patience_s)
+        answer = self.exchanged(connection, request)
+        if answer.version > 10 and answer.headers.get("connection") != "close":
+            self.kept[base] = connection
+        return answer
+
+    def due(self, asked: Asked, answer: Answer | str) -> bool:
+        return False
+
+
+class ResendsLostAirtime(_Resender):
+    """Sends airtime again at once when its answer was lost: the gateway refuses the second, if it remembers."""
+
+    breaks = ("RTY-06",)
+
+    def due(self, asked: Asked, answer: Answer | str) -> bool:
+        return isinstance(answer, str)
+
+
+class ResendsLostSms(_Resender):
+    """Sends a message again at once when its answer was lost."""
+
+    breaks = ("RTY-06",)
+    commands = ("sms",)
+
+    def due(self, asked: Asked, answer: Answer | str) -> bool:
+        return answer == "lost"
+
+
+class _Impatient(_Resender):
+    pause_s = 0.65
+
+    def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
+        return self.pause_s if attempt < self.attempts and self.due(asked, answer) else None
+
+
+class ResendsSoonAfter500(_Impatient):
+    """Sends again after a 500, not at once, and sooner than is advised."""
+
+    breaks = ("RTY-07",)
+
+    def due(self, asked: Asked, answer: Answer | str) -> bool:
+        return isinstance(answer, Answer) and answer.status == 500
+
+
+class ResendsSoonAfterLoss(_Impatient):
+    """Sends a payment again when its answer was lost, not at once, and sooner than is advised."""
+
+    breaks = ("RTY-07",)
+    commands = ("mpesa-wallet",)
+
+    def due(self, asked: Asked, answer: Answer | str) -> bool:
+        return answer == "lost"
+
+
+class IgnoresDates(_Resender):
+    """Sends again at once after a 429 that tells by a date when to."""
+
+    breaks = ("RTY-02",)
+
+    def due(self, asked: Asked, answer: Answer | str) -> bool:
+        return isinstance(answer, Answer) and answer.status == 429 and ":" in answer.headers.get("retry-after", "")
+
+
+class CrashesOnDates(_Resender):
+    """Ends when Retry-After is not a number."""
+
+    breaks = ("DRV-01",)
+
+    def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
+        if isinstance(answer, Answer) and answer.status == 429 and not answer.headers.get("retry-after", "0").isdigit():
+            os._exit(1)
+        return None

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from types import ModuleType
 
-from flawed_clients import drivers, lawful, malformed, reading, receiving, resending, results, sending
+from flawed_clients import drivers, lawful, malformed, reading, receiving, refusing, resending, results, sending
 from flawed_clients.client import Client
 
 
@@ -48,6 +48,6 @@ def _varieties(*modules: ModuleType) -> dict[str, Variety]:
     return {name: Variety(name, held) for name, held in zip(names, classes, strict=True)}
 
 
-FLAWS = _varieties(sending, reading, resending, receiving, results, malformed, drivers)
+FLAWS = _varieties(sending, refusing, reading, resending, receiving, results, malformed, drivers)
 LAWFUL = _varieties(lawful)
 VARIETIES = {**FLAWS, **LAWFUL}

@@ -1,8 +1,11 @@
 """The checks of clients and of receivers of notifications, as `conformance.checks` has those of gateways.
 
+    terms           what verdicts depend on besides the traffic
     evidence        what happened, correlated: calls, what was seen and said of them, deliveries
     judging         what a check yields
     sending         DRV, SND, ROB
+    classes         what calls have in common
+    unsent          SND-13, SND-14, RDG-12: calls that never became a request
     answers         RDG
     resending       RTY
     receiving, results, malformed       RCV
@@ -16,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import wraps
 
-from conformance.checks.client import answers, malformed, receiving, resending, results, sending
+from conformance.checks.client import answers, malformed, receiving, resending, results, sending, unsent
 from conformance.checks.client.evidence import ClientEvidence
 from conformance.checks.client.judging import ClientCheck
 from conformance.checks.judgement import Judgement, Reason, Unobserved
@@ -27,6 +30,9 @@ UNSEEN: dict[str, str] = {
     "SND-01": _WORD,
     "SND-07": "what the client was asked to send is not known without a driver",
     "SND-09": "how many calls were made is not known without a driver",
+    "SND-13": "how many calls were made is not known without a driver",
+    "SND-14": "how many calls were made is not known without a driver",
+    "RDG-12": _WORD,
     **dict.fromkeys(answers.CHECKS, _WORD),
 }
 """What cannot be told of a client that is only watched, and why."""
@@ -51,6 +57,7 @@ _ALL: dict[str, ClientCheck] = {
     **receiving.CHECKS,
     **results.CHECKS,
     **malformed.CHECKS,
+    **unsent.CHECKS,
 }
 
 CLIENT_CHECKS: dict[str, ClientCheck] = {

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from conformance.checks.client.evidence import SUCCESS_DESCRIPTION, Call, ClientEvidence, Said, Seen, is_json
+from conformance.checks.client.evidence import SUCCESS_DESCRIPTION, Call, ClientEvidence, Said, Seen
 from conformance.checks.client.judging import ClientCheck, broken, kept
-from conformance.checks.client.sending import waits_for_ever
+from conformance.checks.client.sending import sends_again_later, waits_for_ever
 from conformance.checks.judgement import Judgement, Reason, Unobserved, shown
 from conformance.checks.reading import OK
 from conformance.traffic import Exchange, header
@@ -22,6 +22,9 @@ USUAL_ID = re.compile(r"[0-9A-Za-z]{32}")
 
 # What a usual answer consists of.
 USUAL_MEMBERS = {"status_code", "description", "request_id", "organization"}
+
+# Within this time a client goes on that has waited for nothing else.
+PROMPT_S = 1.0
 
 SayingRule = Callable[[Call, Said, Seen], Iterator[str]]
 
@@ -58,7 +61,7 @@ def came_too_late(evidence: ClientEvidence, call: Call, said: Said, last: Seen) 
         return False
     before = [seen.exchange.answered_at for seen in call.seen[:-1]]
     since = max((at for at in before if at is not None), default=call.asked_at)
-    return ended - since >= evidence.terms.timeout_s
+    return ended - since >= (call.timeout_s or evidence.terms.timeout_s)
 
 
 def understands_the_usual(evidence: ClientEvidence, command: str | None) -> bool:
@@ -89,7 +92,7 @@ def usual_http(exchange: Exchange) -> bool:
     response = exchange.response
     if response is None:
         return False
-    rare = ("transfer-encoding", "content-encoding", "connection")
+    rare = ("transfer-encoding", "content-encoding", "connection", "upgrade")
     plain = response.http_version == "HTTP/1.1" and not any(header(response.headers, name) for name in rare)
     return plain and ";" not in (header(response.headers, "content-type") or "")
 
@@ -120,17 +123,23 @@ def refused(seen: Seen) -> bool:
 
 
 def unusable(seen: Seen) -> bool:
-    """An answer from which nothing can be told: lost before its end, or no JSON object. A redirect is none of them."""
+    """An answer from which nothing can be told: lost before its end, or no envelope. A redirect is none of them.
+
+    An envelope that is declared as something else than JSON is not judged: some clients read it, some do not.
+    """
     if seen.lost:
         return not seen.whole_body
-    if seen.exchange.response is None or seen.redirects:
-        return False
-    return not is_json(seen.exchange) or seen.answer.content.members is None
+    return seen.exchange.response is not None and not seen.redirects and not seen.usable
 
 
-def contradictory(seen: Seen) -> bool:
-    """HTTP status and status_code say different things."""
-    return seen.contradictory
+def success_that_says_otherwise(seen: Seen) -> bool:
+    """The HTTP status says success, and status_code something else."""
+    return seen.succeeded and seen.says is not None and seen.says != seen.http_status
+
+
+def error_that_says_success(seen: Seen) -> bool:
+    """The HTTP status says error, and status_code success."""
+    return seen.http_status is not None and seen.http_status >= 400 and seen.says == OK
 
 
 # --- What is said
@@ -143,7 +152,7 @@ def said_accepted(_: Call, said: Said, __: Seen) -> Iterator[str]:
 
 
 def not_said_accepted(_: Call, said: Said, seen: Seen) -> Iterator[str]:
-    """RDG-05, RDG-06, RDG-07."""
+    """RDG-05, RDG-06, RDG-07, RDG-13."""
     if said.accepted:
         yield f"{_told(seen)}, and the client says accepted"
 
@@ -151,13 +160,10 @@ def not_said_accepted(_: Call, said: Said, seen: Seen) -> Iterator[str]:
 def _told(seen: Seen) -> str:
     if seen.lost:
         return str(seen.exchange.failure)
-    if seen.contradictory:
-        code = shown(seen.members["status_code"]) if "status_code" in seen.members else "missing"
-        return f"the HTTP status is {seen.http_status}, status_code is {code}"
     if seen.agreed is not None:
         return f"the gateway answered {seen.agreed}"
-    if not is_json(seen.exchange) and seen.answer.content.members is not None:
-        return f"the answer is declared as {shown(header(seen.exchange.response.headers, 'content-type'))}"  # type: ignore[union-attr]
+    if seen.usable:
+        return f"the HTTP status is {seen.http_status}, status_code is {shown(seen.members['status_code'])}"
     return f"the answer is no envelope ({seen.answer.content.error or shown(seen.answer.content.value)})"
 
 
@@ -180,17 +186,34 @@ def surfaced(name: str) -> SayingRule:
 
 
 def gives_up(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
-    """RDG-08: where a request was never answered, its caller is told so all the same."""
+    """RDG-08: where an answer never came to an end, or never began, the client waits for it no longer than it may."""
     for call in evidence.of_command(command):
         if not any(seen.unanswered for seen in call.seen):
             continue
         endless = [death for death in call.deaths if waits_for_ever(call, death)]
+        outlasting = next((seen for seen in call.seen if seen.outlasted), None)
         if endless:
-            yield broken(call, f"the gateway never answers, and the client waits: {endless[0]['detail']}")
-        elif call.said is None:
+            failure = next(seen.exchange.failure for seen in call.seen if seen.unanswered)
+            yield broken(call, f"{failure}, and the client waits: {endless[0]['detail']}")
+        elif outlasting is not None and _goes_on_with(call, outlasting):
+            open_s = (outlasting.exchange.answered_at or 0.0) - outlasting.exchange.sent_at
+            yield broken(call, f"{outlasting.exchange.failure}, after {open_s:.1f} s", outlasting)
+        elif call.said is None and not any(sends_again_later(call, death) for death in call.deaths):
             yield Unobserved(Reason.PRECONDITION, "the client did not say what became of the call")
         else:
             yield kept(call.seen[0])
+
+
+def _goes_on_with(call: Call, seen: Seen) -> bool:
+    """Whether the client did nothing until the suite closed the connection, and then went on.
+
+    One that gives up on an answer may leave its connection open: its caller is told before that, or it does not go on
+    with the end of the connection, but after a pause of its own, or by sending again while it is still open.
+    """
+    ended = seen.exchange.answered_at
+    later = [each.exchange.sent_at for each in call.seen if each.number > seen.number]
+    later += [] if call.said is None else [call.said.at]
+    return ended is not None and bool(later) and 0.0 <= min(later) - ended < PROMPT_S
 
 
 CHECKS: dict[str, ClientCheck] = {
@@ -200,9 +223,10 @@ CHECKS: dict[str, ClientCheck] = {
     "RDG-04": each_answer(refused, surfaced("description")),
     "RDG-05": each_answer(refused, not_said_accepted, beside_usual=True),
     "RDG-06": each_answer(unusable, not_said_accepted, beside_usual=True),
-    "RDG-07": each_answer(contradictory, not_said_accepted, beside_usual=True),
+    "RDG-07": each_answer(success_that_says_otherwise, not_said_accepted, beside_usual=True),
     "RDG-08": gives_up,
     "RDG-09": each_answer(accepted_with_other_content, said_accepted, beside_usual=True),
     "RDG-10": each_answer(accepted_with_other_id, said_accepted, beside_usual=True),
     "RDG-11": each_answer(accepted_in_other_http, said_accepted, beside_usual=True),
+    "RDG-13": each_answer(error_that_says_success, not_said_accepted, beside_usual=True),
 }

@@ -1,6 +1,5 @@
 """What happened in a certification, correlated once, for all checks of clients and receivers.
 
-    ClientTerms     the settings and declarations that verdicts depend on
     Seen            a request that reached the witness, and what it was answered
     Said            what the client told its caller
     Call            a call that the client was asked for: what was seen of it, what it said
@@ -13,13 +12,14 @@ Verdicts come from the traffic: a scenario's name is never asked for.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from conformance.checks.client.terms import ClientTerms
+from conformance.checks.judgement import shown
 from conformance.checks.reading import Answer, Content, is_number
-from conformance.contract.commands import COMMANDS
 from conformance.contract.requirements import Offer
 from conformance.contract.schemas import violations
 from conformance.journal import Note, Record
@@ -29,107 +29,30 @@ STRAY = "stray"
 """The case of what reached the witness under none of its base URLs."""
 
 
-NEVER = "the request was never answered"
+EXTRA = "extra-call"
+"""The kind of the notes on calls that were made because of another one: `case`, `of` which call, and `why`."""
+
+IN_PLACE, ASKED_AGAIN, PROBE = "in place", "asked again", "probe"
+"""Why: with parameters that the client was seen to send; the same call once more; to see whether it sends anything."""
+
+UNREADABLE = "unreadable"
+"""The kind of the notes on what arrived and is no HTTP: where, the error, and the head of it."""
+
 AFTER = "the connection was closed after the answer's body, before the mark of its end"
+NEVER = "the request was never answered"
+STALLED = "the answer stopped in the middle of its body, and the connection stayed open"
+DRIPPING = "the answer came a byte at a time, without an end"
 """What the journal has as the failure of an exchange that the witness left without an answer, or without its end."""
+
+OUTLASTED = ", and the client was still waiting when the suite closed the connection"
+"""What follows there if the client did not give up."""
+
+REUSED = ", on a connection that had carried an answer before"
+UNUSED = ", on a new connection, though one was kept open at the base URL"
+"""What follows there if the client has used a connection again, and if it has not, although it could."""
 
 SUCCESS_DESCRIPTION = "Operation successful"
 """The description of the seed's sample, which the witness uses where it wants to be unremarkable."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClientTerms:
-    """What verdicts depend on besides the traffic.
-
-    `key`, `secret`: the credential that the client was given. `offered`: what the client declares, by `Offer`;
-    `callbacks`: the commands whose notifications it receives. `settled_at`: until when the witness watched, None when
-    the run was cut off. `gave_up`: why the driver was not started again. `obstacle`: why the run was not held.
-    `observed`: nobody drove the client, it was watched.
-    """
-
-    commands: tuple[str, ...] = ()
-    declared: frozenset[str] = frozenset()
-    callbacks: frozenset[str] = frozenset()
-    offered: frozenset[Offer] = frozenset()
-    key: str = ""
-    secret: str = ""
-    timeout_s: float = 0.0
-    resend_window_s: float = 0.0
-    settled_at: float | None = None
-    gave_up: str | None = None
-    obstacle: str | None = None
-    observed: bool = False
-
-    @classmethod
-    def of(cls, record: Record) -> Self:
-        """Those of a recorded run."""
-        settings = record.settings
-        notes = {note.kind: note.detail for note in record.notes}
-        hello = notes.get("hello", {})
-        credential = settings.get("credential", {})
-        own = settings["products"] if settings.get("callback_url") else ()
-        products = {*hello.get("callback_urls", {}), *own}
-        return cls(
-            commands=tuple(settings["commands"]),
-            declared=frozenset(hello.get("commands", ())),
-            callbacks=frozenset(c.name for c in COMMANDS.values() if c.product and c.product in products),
-            offered=_offered(settings, hello),
-            key=credential.get("key", ""),
-            secret=credential.get("secret", ""),
-            timeout_s=float(settings.get("timeout_s", 0.0)),
-            resend_window_s=float(settings.get("resend_window_s", 0.0)),
-            settled_at=notes.get("settled", {}).get("at"),
-            gave_up=notes.get("gave-up", {}).get("detail"),
-            obstacle=notes.get("obstacle", {}).get("message"),
-            observed=bool(settings.get("observe")),
-        )
-
-    def lacking(self, offer: Offer, command: str | None) -> str | None:
-        """In words, why an offer that a requirement needs is not there for `command`; None if it is."""
-        if self.observed and offer not in _NOT_OBSERVED:
-            return None  # what cannot be seen is inconclusive
-        if offer not in self.offered and Offer.DRIVER not in self.offered:
-            return _LACKING_WITHOUT_DRIVER.get(offer, _LACKING[offer])
-        if offer is Offer.INVOCATIONS and command is not None and command not in self.declared:
-            return f"the client does not declare {command}"
-        if offer is Offer.CALLBACK and command is not None and command not in self.callbacks:
-            return f"the client declares no callback for {command}"
-        return None if offer in self.offered else _LACKING[offer]
-
-
-# A client that is watched has neither, whatever it may be capable of.
-_NOT_OBSERVED = frozenset({Offer.DRIVER, Offer.CALLBACK})
-
-_LACKING_WITHOUT_DRIVER = {
-    Offer.INVOCATIONS: "there is no driver that could have calls made",
-    Offer.CALLBACK: "no callback URL is given",
-    Offer.RESULTS: "there is no driver to ask what became of a request",
-    Offer.APPLIED: "there is no driver to ask what became of a request",
-}
-
-_LACKING = {
-    Offer.DRIVER: "there is no driver to judge",
-    Offer.INVOCATIONS: "the client declares no command",
-    Offer.CALLBACK: "the client does not declare the feature callback",
-    Offer.RESULTS: "the client does not declare the feature results",
-    Offer.APPLIED: "the client does not declare the feature results",
-    Offer.ERROR_DETAILS: "the client's API does not expose the details of an error",
-    Offer.REQUEST_ID: "the client's API does not expose the request_id",
-}
-
-
-def _offered(settings: Mapping[str, Any], hello: Mapping[str, Any]) -> frozenset[Offer]:
-    features, lacks = hello.get("features", ()), hello.get("lacks", ())
-    offers = {
-        Offer.DRIVER: bool(settings.get("driver")),
-        Offer.INVOCATIONS: bool(hello.get("commands")),
-        Offer.CALLBACK: bool(hello.get("callback_urls") or settings.get("callback_url")),
-        Offer.RESULTS: "results" in features,
-        Offer.APPLIED: "results" in features,
-        Offer.ERROR_DETAILS: "error-details" not in lacks,
-        Offer.REQUEST_ID: "request-id" not in lacks,
-    }
-    return frozenset(offer for offer, there in offers.items() if there)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +83,11 @@ class Said:
         if self.accepted:
             return "accepted"
         return f"an error ({self.error}{'' if self.status_code is None else f', {self.status_code}'})"
+
+    @property
+    def in_its_words(self) -> str:
+        """The same with the description that the client gave."""
+        return self.in_words if not self.description else f"{self.in_words}: {shown(self.description)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,15 +124,24 @@ class Seen:
         return response.status
 
     @property
-    def contradictory(self) -> bool:
-        """Whether the answer is an object in which status_code does not say what the status line says."""
-        response, members = self.exchange.response, self.answer.content.members
-        return (
-            response is not None
-            and members is not None
-            and is_json(self.exchange)
-            and (members.get("status_code") != response.status)
-        )
+    def usable(self) -> bool:
+        """Whether the answer is an envelope by which success can be told, whatever it is declared as."""
+        return self.exchange.response is not None and is_number(self.members.get("status_code"))
+
+    @property
+    def says(self) -> int | float | None:
+        """The status_code of an envelope that is declared as JSON; None for any other answer."""
+        return self.members["status_code"] if self.usable and is_json(self.exchange) else None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the HTTP status says so, whatever the body says."""
+        return self.http_status is not None and 200 <= self.http_status <= 299
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it cannot be told if the gateway has taken the request on: an answer lost, or read by nobody."""
+        return self.lost or (self.succeeded and self.says is None)
 
     @property
     def lost(self) -> bool:
@@ -213,8 +150,19 @@ class Seen:
 
     @property
     def unanswered(self) -> bool:
-        """Whether the witness left it without an answer, and without an end."""
-        return self.lost and self.exchange.failure == NEVER
+        """Whether the witness left it without an answer, or in the middle of one, and the connection open."""
+        return self.lost and (self.exchange.failure or "").startswith((NEVER, STALLED, DRIPPING))
+
+    @property
+    def outlasted(self) -> bool:
+        """Whether the connection was open until the witness closed it, which waits for longer than a client should."""
+        return (self.exchange.failure or "").endswith(OUTLASTED)
+
+    @property
+    def reused(self) -> bool | None:
+        """Whether it came on a connection that was used before; None for a new one where there was none to use."""
+        failure = self.exchange.failure or ""
+        return failure.endswith(REUSED) if failure.endswith((REUSED, UNUSED)) else None
 
     @property
     def whole_body(self) -> bool:
@@ -239,7 +187,8 @@ class Call:
     """A call that the client was asked for.
 
     `seen`: the requests that came of it, in order. `said`: None where the driver did not answer, or has no such call
-    (`unsupported`). `deaths`: the notes on what the driver did instead. `asked_at`: monotonic seconds.
+    (`unsupported`). `deaths`: the notes on what the driver did instead. `asked_at`: monotonic seconds. `timeout_s`: the
+    time-out that the client was given. `extra`: why the call was made because of another one, `of` that one.
     """
 
     case: Case
@@ -248,6 +197,9 @@ class Call:
     unsupported: bool = False
     deaths: tuple[Mapping[str, Any], ...] = ()
     asked_at: float | None = None
+    timeout_s: float | None = None
+    extra: str | None = None
+    of: str | None = None
 
     @property
     def here(self) -> tuple[Seen, ...]:
@@ -256,8 +208,12 @@ class Call:
 
     @property
     def last(self) -> Seen | None:
-        """The request whose answer the client can tell of; None if there was none, or it went elsewhere."""
-        return self.seen[-1] if self.seen and not self.seen[-1].elsewhere else None
+        """The request whose answer the client can tell of; None if there was none, or it went elsewhere.
+
+        What it sends after it has told its caller is not what it has told of.
+        """
+        before = [seen for seen in self.seen if self.said is None or seen.exchange.sent_at <= self.said.at]
+        return before[-1] if before and not before[-1].elsewhere else None
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -292,7 +248,8 @@ class Delivery:
 class ClientEvidence:
     """A certification, correlated. `calls` in the order of the plan; `strays` with the call that was at hand.
 
-    `memo` is for what checks have worked out of it and use again.
+    `malformed`: by call, what arrived while it was at hand and could not be read. `memo` is for what checks have worked
+    out of it and use again.
     """
 
     terms: ClientTerms
@@ -300,6 +257,7 @@ class ClientEvidence:
     deliveries: list[Delivery] = field(default_factory=list)
     strays: list[tuple[Seen, Call | None]] = field(default_factory=list)
     notes: tuple[Note, ...] = ()
+    malformed: Mapping[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -321,6 +279,7 @@ class ClientEvidence:
                 evidence.deliveries.append(Delivery(case, exchanges, tuple(talk.results[case.id])))
         by_id = {call.case.id: call for call in evidence.calls}
         evidence.strays = [(each, by_id.get(talk.at_hand(each.exchange.sent_at) or "")) for each in seen[STRAY]]
+        evidence.malformed = talk.malformed(record.notes)
         return evidence
 
     @property
@@ -331,7 +290,7 @@ class ClientEvidence:
 
     def lacking(self, offer: Offer, command: str | None) -> str | None:
         """In words, why an offer that a requirement needs is not there for `command`; None if it is."""
-        if offer is Offer.INVOCATIONS and command is not None and self._unsupported(command):
+        if offer is Offer.INVOCATIONS and command is not None and self.unsupported(command):
             return f"the client says that it does not support {command}"
         if offer is Offer.APPLIED and self._never_counts(command):
             return "the client does not tell how often a result was applied"
@@ -342,7 +301,7 @@ class ClientEvidence:
         told = [result for each in self.deliveries_of(command) for result in each.results]
         return bool(told) and all(result.answer.get("applied") is None for result in told)
 
-    def _unsupported(self, command: str) -> bool:
+    def unsupported(self, command: str) -> bool:
         """Whether the client, which declares the command, says so of each call of it."""
         calls = list(self.of_command(command))
         return any(call.unsupported for call in calls) and not any(call.said for call in calls)
@@ -362,6 +321,8 @@ class _Talk:
 
     said: dict[str, tuple[dict[str, Any], float]] = field(default_factory=dict)
     asked: dict[str, float] = field(default_factory=dict)
+    timeouts: dict[str, float] = field(default_factory=dict)
+    extras: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     results: dict[str, list[ToldResult]] = field(default_factory=lambda: defaultdict(list))
     deaths: dict[str | None, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -377,11 +338,15 @@ class _Talk:
                 questions[name] = message
                 if members.get("cmd") == "invoke" and message.case_id is not None:
                     talk.asked[message.case_id] = message.at
+                    if is_number(members.get("timeout_s")):
+                        talk.timeouts[message.case_id] = members["timeout_s"]
             elif message.direction is Direction.FROM and isinstance(name, str) and name in questions:
                 talk._hear(questions.pop(name), members, message.at)
         for note in record.notes:
             if note.kind == "death":
                 talk.deaths[note.detail["case"]].append(note.detail)
+            elif note.kind == EXTRA:
+                talk.extras[note.detail["case"]] = (note.detail["why"], note.detail["of"])
         return talk
 
     def _hear(self, question: Message, members: Mapping[str, Any], at: float) -> None:
@@ -398,7 +363,26 @@ class _Talk:
         answer, at = self.said.get(case.id, ({}, 0.0))
         unsupported = answer.get("unsupported") is True
         said = Said.of(answer, at) if answer and not unsupported else None
-        return Call(case, seen, said, unsupported, tuple(self.deaths[case.id]), self.asked.get(case.id))
+        extra, of = self.extras.get(case.id, (None, None))
+        return Call(
+            case,
+            seen,
+            said,
+            unsupported,
+            tuple(self.deaths[case.id]),
+            self.asked.get(case.id),
+            self.timeouts.get(case.id),
+            extra,
+            of,
+        )
+
+    def malformed(self, notes: Iterable[Note]) -> dict[str, list[Mapping[str, Any]]]:
+        """What arrived and could not be read, by the call that was at hand."""
+        found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for note in notes:
+            if note.kind == UNREADABLE and (case_id := self.at_hand(note.noted_at)) is not None:
+                found[case_id].append(note.detail)
+        return found
 
     def at_hand(self, at: float) -> str | None:
         """The case that the client was last asked for at that time."""

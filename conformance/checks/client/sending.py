@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_plus
 
 from conformance.checks.client.evidence import Call, ClientEvidence, Seen
 from conformance.checks.client.judging import ClientCheck, broken, kept
+from conformance.checks.client.unsent import instead, reached, said_to_be_lacking
 from conformance.checks.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
 from conformance.checks.reading import OK, Content
 from conformance.contract.commands import COMMANDS
@@ -25,7 +26,7 @@ LEAST_TRACE = 8
 def driver_answers_once(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:  # noqa: ARG001
     """DRV-01. A client that waits for ever on a gateway that never answers is judged by RDG-08."""
     for call in evidence.calls:
-        deaths = [death for death in call.deaths if not waits_for_ever(call, death)]
+        deaths = [d for d in call.deaths if not waits_for_ever(call, d) and not sends_again_later(call, d)]
         if deaths:
             yield Finding(f"the driver failed: {deaths[0]['detail']}", case=call.case.id)
         elif call.said is not None or call.unsupported:
@@ -36,7 +37,21 @@ def driver_answers_once(evidence: ClientEvidence, command: str | None) -> Iterat
 
 def waits_for_ever(call: Call, death: Mapping[str, Any]) -> bool:
     """Whether a driver said nothing because its client still waits for an answer that never comes."""
-    return death["how"] == "hang" and any(seen.unanswered for seen in call.seen)
+    return death["how"] == "hang" and any(_open_at(death, seen) for seen in call.seen if seen.unanswered)
+
+
+def sends_again_later(call: Call, death: Mapping[str, Any]) -> bool:
+    """Whether a driver said nothing because its client was about to send again, as it had done before.
+
+    To wait for long before that is what clients are advised to do.
+    """
+    return death["how"] == "hang" and len(call.here) > 1 and not waits_for_ever(call, death)
+
+
+def _open_at(death: Mapping[str, Any], seen: Seen) -> bool:
+    """Whether the client had not given up on a request when its driver was ended, which closes all connections."""
+    ended = seen.exchange.answered_at
+    return ended is None or "at" not in death or ended >= death["at"]
 
 
 # --- Each request by itself
@@ -100,7 +115,7 @@ def members_as_asked(_: ClientEvidence, call: Call, request: Request) -> Iterato
         return  # SND-06
     for name in asked:
         if name not in members:
-            yield f"{name} is missing"
+            yield f"{name} is missing{said_to_be_lacking(call, name)}"
     for name, value in members.items():
         if name not in asked:
             yield f"{name} was not asked for"
@@ -189,7 +204,7 @@ def accepted_only_if_sent(evidence: ClientEvidence, command: str | None) -> Iter
     """SND-01."""
     strays = {call.case.id for _, call in evidence.strays if call is not None}
     for call in evidence.of_command(command):
-        if call.said is None or not call.said.accepted or call.case.earlier is not None:
+        if call.said is None or not call.said.accepted or call.case.earlier is not None or call.extra is not None:
             continue  # what is wrong with the repeated call alone is for ROB-01
         if call.seen:
             yield Kept(call.seen[0].number)
@@ -230,12 +245,16 @@ def _told_a_stranger(evidence: ClientEvidence, seen: Seen) -> str | None:
 def as_at_first(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:  # noqa: ARG001
     """ROB-01: the last call repeats the first one, and the same is seen and said."""
     calls = {call.case.id: call for call in evidence.calls}
+    repeated = {call.case.earlier: call for call in evidence.calls if call.asked_at is not None}  # of several the last
     for call in evidence.calls:
         first = calls.get(call.case.earlier or "")
-        if first is None:
+        if first is None or repeated.get(first.case.id, call) is not call:
             continue
         if not _well(first):
-            yield Unobserved(Reason.PRECONDITION, "the first call did not go well either")
+            did_not = (Reason.PRECONDITION, "the first call did not go well either")
+            yield Unobserved(*(instead(evidence, None) or did_not))
+        elif (words := _sends_nothing(evidence, call)) is not None:
+            yield Unobserved(Reason.PRECONDITION, words)
         elif call.unsupported or (call.said is None and not call.deaths):
             yield Unobserved(Reason.INTERRUPTED, "the run ended before the first call was repeated")
         elif call.said is None:
@@ -246,6 +265,20 @@ def as_at_first(evidence: ClientEvidence, command: str | None) -> Iterator[Judge
             yield broken(call, "the first call, made again, sends something else", call.seen[0])
         else:
             yield kept(call.seen[0])
+
+
+def _sends_nothing(evidence: ClientEvidence, call: Call) -> str | None:
+    """In words, that the client did not send another call either when the first one was repeated, if that is so."""
+    others = [each for each in evidence.calls if each.of == call.case.id]
+    if (
+        reached(evidence, call)
+        or call.said is None
+        or call.said.accepted
+        or not others
+        or any(reached(evidence, each) for each in others)
+    ):
+        return None
+    return f"the client sent no call at all when the first one was repeated, and says {call.said.in_its_words}"
 
 
 def _well(call: Call) -> bool:

@@ -16,6 +16,7 @@ from conformance.journal import Record
 from conformance.reporting.basis import rests_on
 from conformance.reporting.clients import about_client, not_applicable
 from conformance.reporting.comparing import Change, Comparison, told
+from conformance.reporting.coverage import exercised
 from conformance.reporting.expected import told_stale
 from conformance.reporting.figures import Figures
 from conformance.reporting.likeness import alike, explained, unshown
@@ -241,7 +242,7 @@ def _coverage_plots(document: Mapping[str, Any]) -> Iterator[tuple[str, Markup]]
     """For each command, how many classes of payloads of each kind were exercised."""
     groups: dict[str, dict[str, list[bool]]] = {}
     for found in document.get("coverage", ()):
-        groups.setdefault(found["command"], {}).setdefault(found["kind"], []).append(found["sent"] > 0)
+        groups.setdefault(found["command"], {}).setdefault(found["kind"], []).append(exercised(found, document))
     for command, kinds in groups.items():
         bars = [Bar(kind, sum(sent), len(sent), strange=not all(sent)) for kind, sent in kinds.items()]
         yield command, bar_chart(f"classes of payloads of {command} that were exercised", bars)
@@ -253,7 +254,7 @@ def _coverage(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for found in document.get("coverage", ()):
         groups.setdefault((found["kind"], found["command"], found["member"] or ""), []).append(found)
     for (kind, command, member), classes in groups.items():
-        missing = [found["class"] for found in classes if not found["sent"]]
+        missing = [found["class"] for found in classes if not exercised(found, document)]
         yield {
             "about": " ".join(filter(None, (kind, command, member))),
             "classes": len(classes),

@@ -1,0 +1,142 @@
+"""Findings gathered by what was answered, and requirements by their cause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from conformance.checks.grouping import Said, gathered, grouped
+from conformance.checks.judgement import Finding
+from conformance.checks.one_cause import Failing, OneCause, one_causes
+from conformance.traffic import Exchange, Request, Response
+
+JSON, HTML = (("Content-Type", "application/json"),), (("Content-Type", "text/html; charset=utf-8"),)
+
+
+def said(number: int, status: int, body: str, headers: tuple[tuple[str, str], ...] = JSON) -> Said:
+    """What an exchange was answered."""
+    request = Request("POST", "http://gateway/api/v2/sms")
+    return Said.of(Exchange(number, "c", 1, request, 0.0, 0.0, Response(status, headers, body.encode())))
+
+
+def counts(messages: Sequence[str], bodies: Sequence[tuple[int, str]], area: str = "ACC") -> list[int]:
+    """How many findings with these messages and answers are in each group."""
+    findings = [Finding(message, f"case-{n}", n) for n, message in enumerate(messages, start=1)]
+    answers = {n: said(n, status, body, HTML if "<" in body else JSON) for n, (status, body) in enumerate(bodies, 1)}
+    return [gathered(group).count for group in grouped(findings, answers, area)]
+
+
+REFUSED = "a valid request (random) was answered 500"
+
+
+@pytest.mark.parametrize(
+    ("messages", "bodies", "area", "expected"),
+    [
+        ([REFUSED] * 3, [(500, "<h1>KeyError: 'amount'</h1>")] * 2 + [(500, "<h1>ValueError</h1>")], "ACC", [2, 1]),
+        (
+            [REFUSED] * 3,
+            [(500, "<h1>KeyError: 'amount'</h1>")] * 2 + [(500, "<h1>KeyError: 'msg'</h1>")],
+            "ACC",
+            [2, 1],
+        ),
+        ([REFUSED] * 2, [(500, '{"description": "crash"}'), (503, '{"description": "crash"}')], "ACC", [1, 1]),
+        ([REFUSED] * 2, [(500, '{"description": "crash"}'), (500, '{"detail": "crash"}')], "ACC", [1, 1]),
+        ([REFUSED] * 2, [(500, '{"description": "at line 17"}'), (500, '{"description": "at line 4"}')], "ACC", [2]),
+        (
+            [REFUSED] * 2,
+            [(500, f'{{"description": "crash", "request_id": "{rid}"}}') for rid in ("a1", "b")],
+            "ACC",
+            [2],
+        ),
+        (["description is missing"] * 2, [(200, '{"status_code": 200}'), (422, '{"status_code": 422}')], "RSP", [2]),
+        (["description is missing"] * 2, [(400, '{"detail": "a"}'), (400, '{"message": "a"}')], "RSP", [1, 1]),
+        (["the body is unreadable"] * 2, [(500, "<h1>A</h1>"), (500, "<h1>B</h1>")], "ENC", [1, 1]),
+        (["the body is unreadable"] * 2, [(404, "<h1>404</h1>"), (500, "<h1>500</h1>")], "ENC", [2]),
+    ],
+)
+def test_what_was_answered_tells_findings_apart(
+    messages: list[str], bodies: list[tuple[int, str]], area: str, expected: list[int]
+) -> None:
+    """Status, shape and text; where the form of an envelope is judged, its status and words do not matter."""
+    assert expected == counts(messages, bodies, area)
+
+
+def test_texts_that_repeat_what_was_sent_are_one_kind() -> None:
+    """In quotes or without; a second kind among them stays one of its own."""
+    chance = Random(8)
+    words = ["".join(chance.choices("abcdefgh", k=6)) for _ in range(40)]
+    quoted = [(500, f"<h1>cannot store '{word}'</h1>") for word in words]
+    bare = [(500, f"<h1>cannot store {word}</h1>") for word in words]
+
+    assert [40] == counts([REFUSED] * 40, quoted)
+    assert [40] == counts([REFUSED] * 40, bare)
+    for texts in (quoted, bare):
+        assert [40, 2] == counts([REFUSED] * 42, [*texts, *[(500, "<h1>out of memory</h1>")] * 2])
+
+
+def test_the_others_of_a_group_are_named() -> None:
+    """So many of them."""
+    group = [Finding("wrong", f"case-{number}", number) for number in range(100)]
+    first = gathered(group)
+
+    assert ("case-0", 100, 50) == (first.case, first.count, len(first.others))
+    assert "case-1" == first.others[0]
+
+
+# --- One cause
+
+
+def failing(
+    name: str, exchanges: Sequence[int], of: int, message: str = "wrong", pointer: str | None = None
+) -> Failing:
+    """A requirement that fell short in these exchanges."""
+    found = Failing(name)
+    found.add([Finding(message, f"c-{n}", n, pointer=pointer) for n in exchanges], len(exchanges), of)
+    return found
+
+
+SOME, OTHERS, ALL = range(1, 13), range(50, 62), range(1, 101)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        (failing("ACC-03", SOME, 100), failing("RSP-04", SOME, 100, "status_code is missing"), True),
+        (failing("ACC-03", SOME, 100), failing("RSP-04", OTHERS, 100, "status_code is missing"), False),
+        (failing("ACC-03", SOME, 100), failing("RSP-04", range(1, 7), 100), False),
+        (failing("ACC-03", [7], 100), failing("RSP-04", [7], 100), True),
+        (failing("RSP-03", ALL, 100, "a", "/status_code"), failing("RSP-17", ALL, 100, "b", "/request_id"), False),
+        (failing("ENC-02", ALL, 100, "unreadable", ""), failing("ENC-04", ALL, 100, "Content-Type"), True),
+        (
+            failing("NTF-07", ALL, 100, "result_code is missing", "/a"),
+            failing("NTF-14", ALL, 100, "request_id is missing", "/b"),
+            True,
+        ),
+        (failing("RSP-09", SOME, 100, "missing", ""), failing("RSP-10", OTHERS, 100, "missing", ""), True),
+        (failing("VAL-01", SOME, 100, "accepted"), failing("BOD-01", OTHERS, 100, "accepted"), False),
+    ],
+)
+def test_one_cause_is_claimed_with_evidence(one: Failing, other: Failing, together: bool) -> None:  # noqa: FBT001 - a row
+    """The same exchanges beyond chance, or the same words of the same place; what always falls short tells little."""
+    names = (one.requirement, other.requirement)
+
+    assert ([names] if together else []) == [cause.requirements for cause in one_causes([one, other])]
+
+
+def test_failures_at_random_have_no_cause_in_common() -> None:
+    """Two requirements that each fail in every tenth exchange or so."""
+    for seed in range(200):
+        chance = Random(seed)
+        one, other = (
+            failing(name, [n for n in range(160) if chance.random() < 0.1], 160) for name in ("ACC-02", "NTF-01")
+        )
+        assert () == one_causes([one, other])
+
+
+def test_a_cause_of_three_is_one() -> None:
+    """In the order of the catalogue, with the exchanges of all."""
+    three = [failing(name, SOME, 100) for name in ("ENC-01", "RSP-04", "NTF-01")]
+
+    assert (OneCause(("ENC-01", "RSP-04", "NTF-01"), len(SOME)),) == one_causes(three)

@@ -1,0 +1,280 @@
+"""Calls that never became a request, on records made by hand: whose fault it is, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from client_runs import ACCEPTED, PARAMS, UNREACHED, UNSUPPORTED, Certification, Sent
+
+from conformance.checks.client.evidence import ASKED_AGAIN, IN_PLACE
+from conformance.checks.judgement import Finding, Reason
+from conformance.reporting.coverage import coverage_lines
+from conformance.reporting.result import Result
+from conformance.traffic import Case
+from conformance.verdicts import Conclusion, RequirementVerdict, Verdict, judge
+
+BROKEN = (Verdict.FAIL, Verdict.WARN)
+REJECTED: Mapping[str, Any] = {"outcome": "error", "error": "rejected-locally", "description": "not valid"}
+ONLINE = {"short_code": "12345", "phone_number": "254712345678", "amount": "50"}
+
+
+def verdict(certification: Certification, id_: str = "SND-13", command: str | None = "sms") -> RequirementVerdict:
+    """The one on a requirement."""
+    verdicts = judge(certification.record()).verdicts
+    return next(v for v in verdicts if (v.requirement.id, v.command) == (id_, command))
+
+
+def fell_short(certification: Certification) -> set[str]:
+    """The ids of what failed or warns."""
+    return {v.requirement.id for v in judge(certification.record()).verdicts if v.verdict in BROKEN}
+
+
+def finding(certification: Certification, id_: str = "SND-13", command: str = "sms") -> Finding:
+    """The only one on a requirement."""
+    found = verdict(certification, id_, command).findings
+    assert len(found) == 1
+    return found[0]
+
+
+def refuse(certification: Certification, said: Mapping[str, Any] = REJECTED, **params: str) -> Case:
+    """A call that is not sent, beside one in its place that is."""
+    case = certification.call(said=said, params={**PARAMS, **params})
+    certification.call(Sent(), extra=(IN_PLACE, case))
+    return case
+
+
+def beside_lawful_calls(*messages: str) -> Certification:
+    """A certification in which the client has sent an ordinary message, and these."""
+    certification = Certification()
+    for message in ("Habari", *messages):
+        certification.call(Sent(), params={**PARAMS, "message": message})
+    return certification
+
+
+@pytest.mark.parametrize(
+    ("refused", "sent", "words"),
+    [
+        (
+            [{"message": "ñandú"}, {"message": "你好"}, {"message": "✈️"}],
+            ["plain"],
+            "message with text that is not ASCII",
+        ),
+        ([{"message": "✈️"}, {"message": "👍🏾"}], ["ñandú", "你好"], "message with emoji"),
+        ([{"message": "0"}], ["1", "null"], 'message that is the text "0"'),
+        (
+            [{"message": "one\ntwo"}, {"message": "one\r\ntwo"}, {"message": "one\rtwo"}],
+            ["1\t2"],
+            "message with line breaks",
+        ),
+        (
+            [{"phone_number": "254112345678"}, {"phone_number": "254101234567"}, {"phone_number": "254110000000"}],
+            [],
+            "phone_number that begins with 2541",
+        ),
+        (
+            [{"message": "x" * 100}, {"message": "y" * 120}, {"message": "z" * 160}],
+            ["w" * 99],
+            "message of 100 characters",
+        ),
+        ([{"sender_id": "12345"}], [], "sender_id of the class pattern [0-9]{5}"),
+    ],
+    ids=["not ASCII", "emoji", "zero", "line breaks", "operator", "length", "short code"],
+)
+def test_what_is_refused_is_named(refused: list[dict[str, str]], sent: list[str], words: str) -> None:
+    """By the broadest class of which nothing was sent, with the number of calls and the client's own words."""
+    certification = beside_lawful_calls(*sent)
+    for params in refused:
+        refuse(certification, **params)
+
+    found = finding(certification)
+
+    assert {"SND-13"} == fell_short(certification)
+    assert found.message.startswith(words)
+    assert f"({len(refused)} of {len(refused)} calls)" in found.message
+    assert 'the client says an error (rejected-locally): "not valid"' in found.message
+    assert (len(refused), len(refused) - 1) == (found.count, len(found.others))
+
+
+def test_long_messages_are_told_apart() -> None:
+    """A client that keeps to one SMS gets a warning; the conclusion is not touched."""
+    certification = beside_lawful_calls()
+    refuse(certification, message="x" * 161)
+    refuse(certification, message="y" * 459)
+
+    assert {"SND-14"} == fell_short(certification)
+    assert finding(certification, "SND-14").message.startswith("message of more than 160 characters")
+
+
+def test_two_causes_are_two_findings() -> None:
+    """Long ones that are refused for something else count there."""
+    certification = beside_lawful_calls()
+    for message in ("ñ", "你好", "ñ" * 200):
+        refuse(certification, message=message)
+    refuse(certification, message="x" * 161)
+
+    assert "(3 of 3 calls)" in finding(certification).message
+    assert "(1 of 1 calls)" in finding(certification, "SND-14").message
+
+
+def test_calls_without_anything_in_common_get_no_explanation() -> None:
+    """Classes that tell less than half of it are chance."""
+    certification = beside_lawful_calls(*(f"message {number}" for number in range(20)))
+    for number in range(10):
+        refuse(certification, UNREACHED, message=f"message {number}")
+
+    assert finding(certification).message.startswith(
+        "calls that have nothing in common: never became a request (10 of "
+    )
+
+
+def test_what_is_sent_when_it_is_asked_again_was_not_refused() -> None:
+    """The client was in no state to send it."""
+    certification = beside_lawful_calls()
+    case = refuse(certification, message="ñ")
+    certification.call(Sent(), params={**PARAMS, "message": "ñ"}, extra=(ASKED_AGAIN, case))
+
+    assert Verdict.PASS == verdict(certification).verdict
+
+
+def test_a_client_that_sends_nothing_for_a_while_has_refused_nothing() -> None:
+    """Nothing is made good by other calls either; its words are told."""
+    certification = beside_lawful_calls()
+    said = {**UNREACHED, "description": "the circuit is open"}
+    case = certification.call(said=said)
+    certification.call(said=said, extra=(IN_PLACE, case))
+
+    told = verdict(certification)
+
+    assert set() == fell_short(certification)
+    assert (Verdict.INCONCLUSIVE, Reason.PRECONDITION) == (told.verdict, told.reason)
+    assert '"the circuit is open"' in (told.detail or "")
+    assert told.detail == verdict(certification, "RDG-05").detail
+
+
+@pytest.mark.parametrize("proxies", [(), ("HTTP_PROXY", "ALL_PROXY")])
+def test_where_nothing_arrives_at_all_the_way_may_be_missing(proxies: tuple[str, ...]) -> None:
+    """The commonest error is told once, for all requirements alike, and what the environment has to do with it."""
+    certification = Certification(proxies=proxies)
+    for description in ("refused", "refused", "timed out"):
+        certification.call(said={**UNREACHED, "description": description})
+
+    judged = judge(certification.record())
+    details = {v.detail for v in judged.verdicts if v.verdict is Verdict.INCONCLUSIVE}
+
+    assert Conclusion.INCONCLUSIVE == judged.conclusion
+    assert {Reason.ENVIRONMENT} == {v.reason for v in judged.verdicts if v.verdict is Verdict.INCONCLUSIVE}
+    assert len(details) == 1
+    detail = str(details.pop())
+    assert detail.startswith('none of 3 calls became a request; the client says an error (network): "refused" (2 of 3')
+    assert detail.endswith("(HTTP_PROXY, ALL_PROXY), and NO_PROXY does not name 127.0.0.1") is bool(proxies)
+
+
+def test_a_client_that_says_of_every_call_that_it_is_not_valid_refuses_them() -> None:
+    """It needs no way to the gateway for that."""
+    certification = Certification()
+    for _ in range(3):
+        certification.call(said=REJECTED)
+
+    assert {"SND-13"} == fell_short(certification)
+    assert finding(certification).message.startswith("every call: never became a request (3 of 3 calls)")
+
+
+def test_requests_that_cannot_be_read_are_shown() -> None:
+    """They are what became of the call."""
+    certification = Certification()
+    certification.call(said=UNREACHED)
+    certification.unreadable(
+        "POST /n/1/api/v2/sms HTTP/1.1\r\nAuthorization: Basic eQ==\r\n\neQ==", "illegal header line"
+    )
+
+    message = finding(certification).message
+
+    assert "what arrived could not be read (illegal header line)" in message
+    assert "Authorization: Basic eQ==" in message
+
+
+def test_a_client_without_an_optional_member_is_told_how_to_say_so() -> None:
+    """Be it that it supports no such call, or that it leaves the member out."""
+    certification = Certification(commands=("mpesa/online",), judged=("mpesa/online",))
+    certification.call(Sent(), command="mpesa/online", params=ONLINE)
+    refused = certification.call(said=UNSUPPORTED, command="mpesa/online", params={**ONLINE, "bill_ref_number": "A"})
+    certification.call(Sent(), command="mpesa/online", params=ONLINE, extra=(IN_PLACE, refused))
+    certification.call(
+        Sent(body=str(ONLINE).replace("'", '"').encode()),
+        command="mpesa/online",
+        params={**ONLINE, "bill_ref_number": "B"},
+    )
+    hint = 'a client that does not offer bill_ref_number says so in its hello: "lacks": ["bill_ref_number"]'
+
+    assert {"SND-07", "SND-13"} == fell_short(certification)
+    assert hint in finding(certification, "SND-07", "mpesa/online").message
+
+
+@pytest.mark.parametrize("sent", [Sent(status=402), Sent(failure="lost"), Sent(raw=b"<html>")])
+def test_a_call_that_arrived_was_not_rejected_locally(sent: Sent) -> None:
+    """Whoever is told so makes it again."""
+    certification = beside_lawful_calls()
+    certification.call(sent, said=REJECTED)
+
+    assert "RDG-12" in fell_short(certification)
+    assert "a request arrived, and the client says" in finding(certification, "RDG-12").message
+
+
+def test_what_was_not_reached_in_time_is_not_made_good_by_the_rest() -> None:
+    """The reason is told, where no traffic bears on a requirement, too."""
+    certification = beside_lawful_calls()
+    certification.out_of_time = "the time was used up"
+    certification.call(asked=False, params={**PARAMS, "message": "ñandú"})
+
+    told = verdict(certification), verdict(certification, "RDG-05")
+
+    assert {(Verdict.INCONCLUSIVE, Reason.INTERRUPTED, "the time was used up")} == {
+        (v.verdict, v.reason, v.detail) for v in told
+    }
+
+
+def test_what_was_not_reached_matters_for_what_is_in_it() -> None:
+    """Another call has shown it."""
+    certification = beside_lawful_calls()
+    certification.out_of_time = "the time was used up"
+    certification.call(asked=False)
+
+    assert Verdict.PASS == verdict(certification).verdict
+
+
+def test_a_driver_that_could_not_be_kept_alive_does_not_undo_what_is_known() -> None:
+    """A MUST that was seen to be broken before is broken."""
+    certification = beside_lawful_calls()
+    certification.call(said=ACCEPTED)
+    certification.call(said=None, death="crash")
+    certification.gave_up = "it ended"
+
+    judged = judge(certification.record())
+
+    assert (Conclusion.NON_CONFORMANT, 1) == (judged.conclusion, judged.exit_code)
+
+
+def test_classes_are_counted_by_calls_and_by_requests() -> None:
+    """Those of an optional member that the client lacks are not there; how JSON writes a text is its own affair."""
+    certification = beside_lawful_calls("0")
+    refuse(certification, phone_number="254112345678")
+
+    document = Result.of(certification.record()).document
+    counted = {(one["member"], one["class"]): (one["sent"], one["accepted"]) for one in document["coverage"]}
+
+    assert (1, 0) == counted["phone_number", "pattern 2541[0-9]{8}"]
+    assert (2, 2) == counted["phone_number", "pattern 2547[0-9]{8}"]
+    assert ("message", "written in UTF-8") not in counted
+    assert "called and never sent: valid phone_number of sms: pattern 2541[0-9]{8}" in list(coverage_lines(document))
+
+
+def test_no_class_of_what_a_client_lacks_is_counted() -> None:
+    """It was asked for none."""
+    certification = Certification(commands=("mpesa/online",), judged=("mpesa/online",), lacks=("bill_ref_number",))
+    certification.call(Sent(), command="mpesa/online", params=ONLINE)
+
+    members = {covered.member for covered in judge(certification.record()).coverage}
+
+    assert {"short_code", "phone_number", "amount"} == members
