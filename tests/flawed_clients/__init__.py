@@ -4,7 +4,7 @@
     inbox       the lawful receiver, likewise
     table       `FLAWS` and `LAWFUL`: each variety with its name, a summary and what it breaks
     sending, refusing, reading, resending, receiving, results, malformed, drivers     the flaws
-    lawful      the lawful varieties
+    lawful, lawful_receivers    the lawful varieties
     driver      the process that `--driver` starts: `python tests/flawed_clients/driver.py NAME`
 
 Imports nothing of the suite, nor anything that is slow to import: a process of it starts in some 50 ms.

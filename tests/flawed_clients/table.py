@@ -11,7 +11,18 @@ import re
 from dataclasses import dataclass
 from types import ModuleType
 
-from flawed_clients import drivers, lawful, malformed, reading, receiving, refusing, resending, results, sending
+from flawed_clients import (
+    drivers,
+    lawful,
+    lawful_receivers,
+    malformed,
+    reading,
+    receiving,
+    refusing,
+    resending,
+    results,
+    sending,
+)
 from flawed_clients.client import Client
 
 
@@ -49,5 +60,5 @@ def _varieties(*modules: ModuleType) -> dict[str, Variety]:
 
 
 FLAWS = _varieties(sending, refusing, reading, resending, receiving, results, malformed, drivers)
-LAWFUL = _varieties(lawful)
+LAWFUL = _varieties(lawful, lawful_receivers)
 VARIETIES = {**FLAWS, **LAWFUL}
