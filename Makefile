@@ -19,13 +19,14 @@ SITE := .venv-site/.ready
 PRISM := .ci/prism/node_modules/.ready
 FORMATS := .ci/formats/node_modules/.ready
 BROWSER := .ci/browser/node_modules/.ready
+ORDINARY := .venv-ordinary/.ready .ci/ordinary/node_modules/.ready
 RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 # Without bytecode every start of pytest rewrites the assertions of hypothesis again, which costs a second each.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-kill lint bench chaos test-schemathesis test-prism test-formats test-allure test-package test-browser picture site clean help
+.PHONY: run test test-kill lint bench chaos test-schemathesis test-prism test-formats test-allure test-package test-browser test-ordinary picture site clean help
 
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
@@ -33,7 +34,7 @@ run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwi
 # What tries other people's tools needs them installed, and has targets of its own; so have the kill matrices: some
 # three hundred whole runs, which take as long as all the rest.
 BROWSERS := $(addprefix tests/test_,browser.py har_in_chromium.py)
-OTHER_TOOLS := $(addprefix tests/test_,schemathesis.py prism.py formats.py allure_report.py package.py) $(BROWSERS)
+OTHER_TOOLS := $(addprefix tests/test_,schemathesis.py prism.py formats.py allure_report.py package.py ordinary.py) $(BROWSERS)
 KILL_MATRICES := tests/test_kill_matrix.py tests/test_client_kill_matrix.py
 APART := $(OTHER_TOOLS) $(KILL_MATRICES)
 
@@ -74,6 +75,9 @@ test-package: $(READY) $(PACKAGE)  ## build the package, look it over, and insta
 test-browser: $(READY) $(BROWSER)  ## use the HTML report, and open the traffic, in Chromium, as people do (needs Node 20 and Chromium)
 	$(BIN)/python -m pytest $(BROWSERS) $(ARGS)
 
+test-ordinary: $(READY) $(ORDINARY)  ## judge clients and gateways as a tutorial would write them: Flask, Express, Go, JDK, PHP, curl (needs Node 20; skips what else is missing)
+	$(BIN)/python -m pytest -rs tests/test_ordinary.py $(ARGS)
+
 picture: $(READY) $(BROWSER)  ## take the picture of the report that README.md shows (needs Node 20 and Chromium)
 	$(BIN)/python docs/picture.py $(ARGS)
 
@@ -81,7 +85,7 @@ site: $(SITE)  ## build the documentation as a site, in build/site; fails for an
 	.venv-site/bin/mkdocs --quiet build --strict --clean $(ARGS)
 
 clean:  ## remove .venv, caches, builds and generated reports
-	rm -rf $(VENV) .venv-schemathesis .venv-package .venv-site .ci/prism/node_modules .ci/formats/node_modules .ci/browser/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .venv-schemathesis .venv-package .venv-site .venv-ordinary .ci/prism/node_modules .ci/formats/node_modules .ci/browser/node_modules .ci/ordinary/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find reports -mindepth 1 -maxdepth 1 ! -name README.md ! -name sample -exec rm -rf {} +
 
@@ -117,3 +121,7 @@ $(FORMATS): .ci/formats/package.json .ci/formats/package-lock.json
 $(BROWSER): .ci/browser/package.json .ci/browser/package-lock.json
 	npm ci --prefix .ci/browser --no-audit --no-fund
 	@touch $(BROWSER)
+
+.ci/ordinary/node_modules/.ready: .ci/ordinary/package.json .ci/ordinary/package-lock.json
+	npm ci --prefix .ci/ordinary --no-audit --no-fund
+	@touch $@

@@ -141,13 +141,14 @@ def test_a_look_at_the_account_needs_no_funds() -> None:
 
 
 def test_money_that_came_back_excuses_what_plain_requests_meet_as_well() -> None:
-    """And nothing that only emoji meet; the first stays open."""
+    """And nothing that only emoji meet, again and again; once may be chance."""
     run = Run()
     run.invoke("f" * 32)
     run.notify("f" * 32, result_code="500", result_desc="Operator error")
-    sent(run, 402, "unicode", message="👋")
-    sent(run)
-    assert Verdict.FAIL is verdict(run, "ACC-03").verdict
+    for expected in (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, Verdict.FAIL):
+        sent(run, 402, "unicode", message="👋")
+        sent(run)
+        assert expected is verdict(run, "ACC-03").verdict
 
     sent(run, 402)
     sent(run)
@@ -159,11 +160,12 @@ def test_money_that_came_back_excuses_what_plain_requests_meet_as_well() -> None
 
 
 def test_a_429_to_the_last_is_no_excuse_where_plain_requests_meet_none() -> None:
-    """It is the message, not the pace."""
+    """It is the message, not the pace, if it is more than one."""
     run = Run()
     sent(run)
-    sent(run, 429, "unicode", message="👋")
-    assert Verdict.FAIL is verdict(run, "ACC-03").verdict
+    for expected in (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, Verdict.FAIL):
+        sent(run, 429, "unicode", message="👋")
+        assert expected is verdict(run, "ACC-03").verdict
 
     sent(run, 429)
     judged = verdict(run, "ACC-03")

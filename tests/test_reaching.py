@@ -326,7 +326,7 @@ def test_a_wrong_set_up_leaves_the_run_before_as_it_is(tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with serving(lambda *_: Page(404)) as url:
         given = settings(tmp_path, gateway=url, callback_listen=free_address())
-        with pytest.raises(EnvironmentFailure, match=r"every request with 404.*keeps the run before"):
+        with pytest.raises(EnvironmentFailure, match=r"every request with 404.*are those of an earlier run"):
             campaign.run(given)
         assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
         anew = campaign.run(replace(given, report_dir=tmp_path / "anew"))

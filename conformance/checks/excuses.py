@@ -6,10 +6,10 @@
 A status or a text alone excuses nothing, for a gateway at fault may give it to anything:
 
     401     is AUT-01's affair, which fails for it
-    402     funds: no request as dear was accepted later; or some was, money may have come in, and plain requests were
-            refused as well
+    402     funds: no request as dear was accepted later; or some was, but money may have come in, and it is not one
+            kind of payloads alone that was refused again and again
     403     access: a sender id, a short code or a phone number that was never accepted in the run
-    429     pace: plain requests were told to slow down to the last attempt, too
+    429     pace: it is not one kind of payloads alone that was told to slow down again and again
     a text  the past: that in which a repeat is refused, where an earlier run may have sent the same request
 """
 
@@ -29,6 +29,7 @@ ACCESS_DENIED = 403
 
 # Aspects of valid requests whose payloads have something unusual in them. All other valid requests are plain.
 UNUSUAL = frozenset({"unicode", "long", "line-breaks", "boundary", "optional"})
+PLAIN = "plain"
 # Aspects of valid requests that every run with the same seed sends, and how the ids of those from files begin.
 ALWAYS_SENT = frozenset({"sample", "boundary"})
 FROM_FILES = ("corpus/", "cases/")
@@ -37,7 +38,7 @@ REFUSED = (Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL, Kind.METHOD)
 
 # Digits that a phone number begins with: country and network, or the operator's range.
 NETWORK, RANGE = 4, 5
-# So many numbers of a range are refused before it is the range that an account may not reach.
+# So many refusals of one kind are no chance: numbers of a range that an account may not reach, payloads of one aspect.
 ENOUGH = 3
 # Of numbers drawn at random, an account with a list of its own accepts no more than this part.
 LISTED = 0.1
@@ -61,7 +62,7 @@ class Excuses:
 
     def of_account(self, answer: Outcome) -> Unobserved | None:
         """The same, where no earlier run can be the reason."""
-        if answer.status == TOO_MANY_REQUESTS and not self._plain_ones_are_slowed_down:
+        if answer.status == TOO_MANY_REQUESTS and self._is_met_by_its_kind_alone(answer):
             return None
         if (obstacle := unjudgeable(answer)) is not None:
             return obstacle
@@ -87,16 +88,19 @@ class Excuses:
     # --- What became of requests with nothing unusual in their payloads
 
     @cached_property
-    def _plain_statuses(self) -> frozenset[int | None]:
+    def _statuses(self) -> Counter[tuple[int | None, str]]:
+        """How often each status was given to requests of an unusual aspect, and to PLAIN ones."""
         kinds = (Kind.VALID, Kind.HEADERS, Kind.BURST)
-        return frozenset(
-            one.status for one in self._evidence.final_of(self._command, *kinds) if one.aspect not in UNUSUAL
+        return Counter(
+            (one.status, one.aspect if one.aspect in UNUSUAL else PLAIN)
+            for one in self._evidence.final_of(self._command, *kinds)
         )
 
-    @cached_property
-    def _plain_ones_are_slowed_down(self) -> bool:
-        """Whether it may be for the pace that a request was told to slow down each time."""
-        return TOO_MANY_REQUESTS in self._plain_statuses or self._payer is None
+    def _is_met_by_its_kind_alone(self, answer: Outcome) -> bool:
+        """Whether the status is given to one unusual kind of payloads, not once by chance, and to no plain one."""
+        given, status = self._statuses, answer.status
+        plain_ones_pass = (status, PLAIN) not in given and self._payer is not None
+        return plain_ones_pass and given[status, answer.aspect] >= ENOUGH
 
     # --- 402: funds
 
@@ -107,7 +111,7 @@ class Excuses:
             return _unobserved(answer, "answered 402: the account's funds do not suffice")
         if not self._evidence.paid_in:
             return None
-        if INSUFFICIENT_FUNDS not in self._plain_statuses:
+        if self._is_met_by_its_kind_alone(answer):
             return None
         told = "answered 402, and a request as dear was accepted later: did the account have funds all the time?"
         return _unobserved(answer, told, unsettled=True)

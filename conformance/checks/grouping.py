@@ -20,7 +20,7 @@ from typing import Any
 
 from conformance.checks.judgement import Finding
 from conformance.checks.reading import Content
-from conformance.checks.traits import CRASHED, FORM
+from conformance.checks.traits import CRASHED, FORM, exchanges_of
 from conformance.contract.schemas import resolved
 from conformance.journal import Record
 from conformance.traffic import Exchange, header
@@ -74,8 +74,8 @@ def _documented() -> frozenset[str]:
 
 
 def said_by(record: Record, numbers: Collection[int]) -> dict[int, Said]:
-    """What the exchanges with these numbers were answered; one pass through the record."""
-    return {exchange.number: Said.of(exchange) for exchange in record.exchanges if exchange.number in numbers}
+    """What the exchanges with these numbers were answered."""
+    return {exchange.number: Said.of(exchange) for _, exchange in exchanges_of(record, numbers)}
 
 
 def grouped(findings: Sequence[Finding], said: Mapping[int, Said], area: str) -> list[list[Finding]]:

@@ -1,5 +1,6 @@
 """What a run tells of each exchange that a failure may depend on, and the one trait that sets those that failed apart.
 
+    exchanges_of        exchanges by their numbers
     payload_classes     the classes of payloads that exchanges are in, by their numbers
     Claim               what sets them apart, in words with their numbers
     set_apart           the claim that the observations of a run support, if any
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import comb
 from typing import Any, Protocol
 
@@ -21,10 +23,12 @@ from conformance.checks.chance import ERROR_RATE, above
 from conformance.checks.coverage import BROKEN, MEASURES, Label
 from conformance.contract.commands import COMMANDS
 from conformance.journal import Record
-from conformance.traffic import Kind
+from conformance.traffic import Case, Exchange, Kind
 
 # More values in one sentence name nothing.
 MOST_VALUES = 3
+# So many exchanges are held at once.
+AT_ONCE = 500
 # The requirements of these areas judge the form of a message, whatever its status.
 FORM = frozenset({"ENC", "RSP", "RID", "ACT", "NTF"})
 # Kinds of requests whose payload may be to blame itself: what is read off the run is looked into all the same.
@@ -93,13 +97,20 @@ class Claim:
 
 
 def payload_classes(record: Record, numbers: Collection[int]) -> dict[int, tuple[Label, ...]]:
-    """The classes of payloads that the exchanges with these numbers are in; one pass through the record."""
+    """The classes of payloads that the exchanges with these numbers are in."""
     found: dict[int, tuple[Label, ...]] = {}
-    for case, exchange, _ in record.attempts():
-        command, measure = COMMANDS.get(case.command or ""), MEASURES.get(case.kind)
-        if exchange.number in numbers and command is not None and command.method != "GET" and measure is not None:
+    for case, exchange in exchanges_of(record, numbers):
+        command, measure = COMMANDS.get(case.command or "") if case else None, MEASURES.get(case.kind) if case else None
+        if command is not None and command.method != "GET" and measure is not None:
             found[exchange.number] = tuple(dict.fromkeys(measure(command, exchange.request.body)))
     return found
+
+
+def exchanges_of(record: Record, numbers: Collection[int]) -> Iterator[tuple[Case | None, Exchange]]:
+    """The exchanges with these numbers, some at a time, for their bodies may be large."""
+    ordered = iter(sorted(numbers))
+    while some := list(islice(ordered, AT_ONCE)):
+        yield from record.exchanges_numbered(some).values()
 
 
 def set_apart(

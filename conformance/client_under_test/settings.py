@@ -36,8 +36,8 @@ DEFAULT_RESEND_WINDOW_S = 2.0
 DEFAULT_ADVISED_DELAY_S = 5.0
 
 # A certification ends within 90 s whatever the client does, so that it fits into a job of CI and nobody takes it for
-# stuck. Calls are made for 75 s of them; watching for what is sent again, ending the driver and judging take the rest.
-CALLS_WITHIN_S = 75.0
+# stuck. Calls are made for 70 s of them; watching for what is sent again, ending the driver and judging take the rest.
+CALLS_WITHIN_S = 70.0
 
 # Each further example may take so long for each command.
 EXAMPLE_WITHIN_S = 0.25

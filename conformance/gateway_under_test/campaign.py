@@ -62,7 +62,8 @@ def run(
     with rigged(settings, behaviour) as rig:
         examined = _examined(settings, rig, progress)
         if (obstacle := _obstacle(examined)) is not None and _holds_a_run(path):
-            raise EnvironmentFailure(obstacle.message, f"{obstacle.hint}; {settings.report_dir} keeps the run before")
+            kept = f"the results in {settings.report_dir} are those of an earlier run"
+            raise EnvironmentFailure(obstacle.message, f"{obstacle.hint}; {kept}")
         with (
             Journal.create(path, _recorded(settings, rig), redaction_of(settings, rig)) as journal,
             _to_its_end(rig, journal),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -23,18 +22,8 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 }
 
 
-TLS = ssl.create_default_context()  # made once: making it takes longer than a call
+HTTP = httpx.AsyncClient(timeout=None)  # noqa: S113 - made once; its connections are used again
 RUNNER = asyncio.Runner()
-CLIENTS: dict[str, httpx.AsyncClient] = {}
-
-
-async def client_of(base_url: str, auth: tuple[str, str]) -> httpx.AsyncClient:
-    """The HTTP client for that base URL, whose connections are used again; one for another is closed."""
-    if base_url not in CLIENTS:
-        for other in [CLIENTS.pop(url) for url in list(CLIENTS)]:
-            await other.aclose()
-        CLIENTS[base_url] = httpx.AsyncClient(auth=auth, verify=TLS, timeout=None)  # noqa: S113 - see `call`
-    return CLIENTS[base_url]
 
 
 async def call(command: str, params: dict[str, str], timeout_s: float, base_url: str, **keys: str) -> httpx.Response:
@@ -44,8 +33,8 @@ async def call(command: str, params: dict[str, str], timeout_s: float, base_url:
     auth = (keys["consumer_key"], keys["consumer_secret"])
     # httpx follows no redirect by itself, so the credential stays here; its own time-outs are for each piece alone.
     async with asyncio.timeout(timeout_s):
-        http, url = await client_of(base_url, auth), f"{base_url}/{command}"
-        return await (http.post(url, json=params) if REQUIRED[command] else http.get(url))
+        url = f"{base_url}/{command}"
+        return await (HTTP.post(url, json=params, auth=auth) if REQUIRED[command] else HTTP.get(url, auth=auth))
 
 
 def understood(response: httpx.Response) -> dict[str, Any]:

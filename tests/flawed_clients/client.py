@@ -25,7 +25,7 @@ ALL = ("sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details")
 MONEY = frozenset({"airtime", "mpesa/online", "mpesa-wallet"})
 
 # So long after a time-out in which no byte has come, an answer of which bytes still come is given up.
-OVERTIME_S = 0.1
+OVERTIME_S = 0.5
 
 Told = dict[str, Any]
 

@@ -162,7 +162,7 @@ class FormsOfHttp(Client):
         super().__init__()
         self.requests = itertools.count()
 
-    def exchanged(self, connection: HTTPConnection, request: Outgoing) -> Answer:
+    def written_and_read(self, connection: HTTPConnection, request: Outgoing) -> Answer:
         form = ("length", "chunks", "expect", "whole url", "escaped")[next(self.requests) % 5]
         parts = urlsplit(request.url)
         target = {"whole url": request.url, "escaped": f"{parts.path[:-1]}%{ord(parts.path[-1]):02x}"}

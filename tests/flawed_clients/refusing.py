@@ -98,10 +98,10 @@ class DropsEachThird(_Refuser):
 class CountsTooMuch(_Refuser):
     """Announces a body that is longer than the one that it sends, where a message has an ñ."""
 
-    def exchanged(self, connection: HTTPConnection, request: Outgoing) -> Answer:
+    def written_and_read(self, connection: HTTPConnection, request: Outgoing) -> Answer:
         body = request.body or b""
         if "ñ".encode() not in body:
-            return super().exchanged(connection, request)
+            return super().written_and_read(connection, request)
         headers = {**request.headers, "Content-Length": str(len(body) + 10)}
         connection.request(request.method, request.url, body, headers)
         connection.getresponse()

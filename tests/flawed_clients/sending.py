@@ -278,7 +278,7 @@ class SendsTwice(_Sender):
 
     def attempt(self, asked: Asked) -> Answer | str:
         first = super().attempt(asked)
-        if isinstance(first, Answer) and first.status == 200:
+        if self.told(asked, first)["outcome"] == "accepted":
             super().attempt(asked)
         return first
 
@@ -290,7 +290,7 @@ class ConfirmsLater(_Sender):
 
     def attempt(self, asked: Asked) -> Answer | str:
         first = super().attempt(asked)
-        if isinstance(first, Answer) and first.status == 200:
+        if self.told(asked, first)["outcome"] == "accepted":
             threading.Timer(0.1, super().attempt, [asked]).start()
         return first
 

@@ -12,7 +12,7 @@ Verdicts come from the traffic: a scenario's name is never asked for.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -266,9 +266,11 @@ class ClientEvidence:
         terms = ClientTerms.of(record)
         seen: dict[str, list[Seen]] = defaultdict(list)
         cases: dict[str, Case] = {case.id: case for case in record.cases}
+        sharing = _sharing(cases.values())
         for case, exchange, final in record.attempts():
             answer = Answer.of(case, exchange, final=final)
-            seen[case.id].append(Seen(exchange, answer, elsewhere=exchange.request.url.startswith("http")))
+            owner = _owner(case, exchange, sharing)
+            seen[owner.id].append(Seen(exchange, answer, elsewhere=exchange.request.url.startswith("http")))
         talk = _Talk.of(record)
         evidence = cls(terms, notes=record.notes)
         for case in cases.values():
@@ -313,6 +315,24 @@ class ClientEvidence:
     def deliveries_of(self, command: str | None) -> Iterator[Delivery]:
         """What was sent to the receiver of a command's notifications."""
         return (each for each in self.deliveries if each.case.command == command)
+
+
+def _sharing(cases: Iterable[Case]) -> dict[str, list[Case]]:
+    """The calls at one base URL, where there are several, by their URL."""
+    found: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        if case.kind is Kind.INVOKE:
+            found[case.request.url].append(case)
+    return {url: several for url, several in found.items() if len(several) > 1}
+
+
+def _owner(case: Case, exchange: Exchange, sharing: Mapping[str, Sequence[Case]]) -> Case:
+    """The call that a request is of: of several at one base URL the one with what is in it, wherever it came late."""
+    several = sharing.get(case.request.url, ())
+    members = Content.of(exchange.request.body).members if several else None
+    if members is None or members == Content.of(case.request.body).members:
+        return case
+    return next((each for each in several if Content.of(each.request.body).members == members), case)
 
 
 @dataclass(slots=True)
