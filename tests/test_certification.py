@@ -306,6 +306,34 @@ def test_proxies_of_the_environment_are_named(environ: dict[str, str], expected:
     assert expected == proxies_in(environ)
 
 
+@pytest.mark.parametrize(
+    ("commands", "expected"),
+    [
+        (("sms", "account-details"), {"dripping": ["sms"], "kept-alive-reset": [], "kept-alive-closed": ["sms"]}),
+        (
+            ("sms", "airtime", "mpesa-wallet", "account-details"),
+            {
+                "dripping": ["mpesa-wallet"],
+                "kept-alive-reset": ["mpesa-wallet"],
+                "kept-alive-closed": ["sms", "airtime", "mpesa-wallet"],
+            },
+        ),
+    ],
+    ids=["nothing moves money", "payments"],
+)
+def test_what_takes_long_is_met_where_most_is_at_stake(
+    commands: tuple[str, ...], expected: dict[str, list[str]]
+) -> None:
+    """And a connection dies under nothing that may be sent again."""
+    calls = calls_of(Cases(7, "http://x", "/api/v2"), commands, 0, 7)
+
+    met = {
+        name: sorted((call.case.command or "" for call in calls if call.scenario.name == name), key=commands.index)
+        for name in expected
+    }
+    assert expected == met
+
+
 def test_the_credential_tells_the_alphabets_of_base64_apart() -> None:
     """It is made up from the seed."""
     assert Credential.of(7) == Credential.of(7) != Credential.of(8)

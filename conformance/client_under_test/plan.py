@@ -220,9 +220,15 @@ def _scenarios_of(command: str, commands: Sequence[str]) -> list[Scenario]:
     What is played once is played for a payment, if the client makes any: there most is at stake. A GET may be sent
     again whenever its connection dies.
     """
-    dearest = max(reversed(commands), key=lambda name: COMMANDS[name].moves_money)
-    repeatable = COMMANDS[command].method == "GET"
-    return [each for each in SCENARIOS if (command == dearest or not each.once) and not (repeatable and each.reuses)]
+    dearest = max(reversed(commands), key=lambda name: (COMMANDS[name].moves_money, COMMANDS[name].method == "POST"))
+    asked = COMMANDS[command]
+    return [
+        each
+        for each in SCENARIOS
+        if (command == dearest or not each.once)
+        and (asked.method == "POST" or not each.reuses)
+        and (asked.moves_money or not each.for_payments)
+    ]
 
 
 def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own

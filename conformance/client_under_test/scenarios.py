@@ -35,7 +35,8 @@ class Scenario:
     """One thing that a client may meet. `watched`: whether it is one after which something may be sent again.
 
     `reuses`: the call comes after an accepted one at the same base URL, which has left a connection open. `once`: it is
-    played for one command alone, for it takes long, or tells nothing more when it is seen again.
+    played for one command alone, for it takes long, or tells nothing more when it is seen again. `for_payments`: it is
+    played only where money moves, for what it tells beside its likes is not worth the time of a client that waits.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Scenario:
     watched: bool = False
     reuses: bool = False
     once: bool = False
+    for_payments: bool = False
 
 
 SENDING = Scenario("accepted", "accepted", accepting())
@@ -55,9 +57,9 @@ ENVELOPE = (
 )
 
 
-def _failing(name: str, summary: str, staging: Staging, *, reuses: bool = False, once: bool = False) -> Scenario:
-    """A failure of one request, after which something may be sent again."""
-    return Scenario(name, summary, recovering(staging), watched=True, reuses=reuses, once=once)
+def _failing(name: str, summary: str, staging: Staging, **played: bool) -> Scenario:
+    """A failure of one request, after which something may be sent again; `played`: further members."""
+    return Scenario(name, summary, recovering(staging), watched=True, **played)
 
 
 LONG_TEXT = "Ombi limepokelewa – asante, karibu tena. " * 50
@@ -121,7 +123,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     _failing("answer-503", "answered 503", refusing(503, "Not available")),
     # No answer
     _failing("lost-before", "the connection closes before the answer", lost(Ending.BEFORE)),
-    _failing("lost-reset", "the connection is reset before the answer", lost(Ending.RESET), once=True),
+    _failing(
+        "lost-reset", "the connection is reset before the answer", lost(Ending.RESET), once=True, for_payments=True
+    ),
     _failing("lost-middle", "the connection closes in the middle of the answer", lost(Ending.MIDDLE)),
     _failing("lost-after", "the connection closes at the end of the answer", lost(Ending.AFTER)),
     _failing("kept-alive-closed", "a kept-alive connection closes before the answer", lost(Ending.BEFORE), reuses=True),
@@ -131,6 +135,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         lost(Ending.RESET),
         reuses=True,
         once=True,
+        for_payments=True,
     ),
     _failing("never", "never answered", lost(Ending.NEVER)),
     _failing("stalled", "the answer stops in the middle, the connection stays open", lost(Ending.STALLED), once=True),
