@@ -113,7 +113,11 @@ NOTES: Mapping[str, str] = {
     "hello": "what the driver of a client declared",
     "death": "the driver did something else than answer once: in which case, how, and in words",
     "gave-up": "the driver could not be kept alive",
-    "left-alone": "a receiver that refuses what it does not expect, which was not examined any further",
+    "environment": "proxies that the environment of the driver names",
+    "extra-call": "a further call that was made to look into one that became no request: which, why, and of which",
+    "out-of-time": "the time of the certification was up, and how many of the planned cases were left",
+    "receiver-died": "a receiver was no longer there: after which case, and for the notifications of which commands",
+    "left-alone": "nothing more was sent to the receiver of a command, and why",
     "interrupted": "the run was told to end",
     "finished": "the end, and how many seconds it took",
 }

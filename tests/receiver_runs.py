@@ -13,7 +13,7 @@ from typing import Any
 from client_runs import BASE, JSON_TYPE, SETTLED_AT
 
 from conformance.journal import Note, Record
-from conformance.traffic import Case, Direction, Exchange, Kind, Message, Request, Response
+from conformance.traffic import Case, Direction, Exchange, Headers, Kind, Message, Request, Response
 
 URL = "http://127.0.0.1:8080/hooks/sms?token=s3cret"
 
@@ -33,12 +33,15 @@ class Examined:
     exchanges: list[Exchange] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    calls: dict[str, str] = field(default_factory=dict)
+    about: str | None = None
     now: float = 100.0
 
     def known(self, *request_ids: str, answered_after_s: float = 0.01) -> Examined:
         """For each a call of the client that was accepted with that request_id."""
         for request_id in request_ids:
             case = self._case(Kind.INVOKE, Request("POST", f"{BASE}/n/{len(self.cases):x}/api/v2/sms", (), b"{}"))
+            self.calls[request_id] = case.id
             self._say(case, Direction.TO, {"cmd": "invoke", "id": case.id})
             envelope = {"status_code": 200, "description": "Operation successful", "request_id": request_id}
             answer = Response(200, (JSON_TYPE,), json.dumps(envelope).encode())
@@ -54,16 +57,23 @@ class Examined:
         took_s: float = 0.01,
         failure: str | None = None,
         method: str = "POST",
-        media_type: str = "application/json",
+        headers: Headers = (JSON_TYPE,),
     ) -> Examined:
         """All of these at the same moment, each answered in the same way."""
         for content in contents:
             body = content if isinstance(content, bytes) else json.dumps(content).encode()
-            request = Request(method, URL, (("Content-Type", media_type),), body)
-            case = self._case(Kind.DELIVER, request)
+            request = Request(method, URL, headers, body)
+            case = self._case(Kind.DELIVER, request, earlier=self.about)
             answer = None if status is None else Response(status)
             self._exchange(case, request, answer, None if answer else failure or "connection refused", took_s)
         self.now += 1
+        return self
+
+    def claimed(self, request_id: str, content: dict[str, Any], status: int, method: str = "POST") -> Examined:
+        """What is no notification, and carries the id of a known request."""
+        self.about = self.calls[request_id]
+        self.sent(content, status=status, method=method)
+        self.about = None
         return self
 
     def told(self, request_id: str, state: str, text: str | None = None, applied: int | None = 1) -> Examined:
@@ -89,14 +99,22 @@ class Examined:
         self.now += 1
         return self
 
-    def left_alone(self) -> Examined:
-        """It was too slow to go on."""
-        self.notes.append(Note(len(self.notes) + 1, "left-alone", {"command": "sms"}, self.now, self.now))
+    def receiver_died(self, case_id: str) -> Examined:
+        """It was found that there was no receiver any more after that case."""
+        detail = {"case": case_id, "commands": ["sms"]}
+        self.notes.append(Note(len(self.notes) + 1, "receiver-died", detail, self.now, self.now))
+        self.now += 1
         return self
 
-    def _case(self, kind: Kind, request: Request) -> Case:
+    def left_alone(self, why: str) -> Examined:
+        """Nothing more was sent to it."""
+        detail = {"command": "sms", "why": why}
+        self.notes.append(Note(len(self.notes) + 1, "left-alone", detail, self.now, self.now))
+        return self
+
+    def _case(self, kind: Kind, request: Request, earlier: str | None = None) -> Case:
         name = f"{kind.value}-{len(self.cases)}"
-        self.cases.append(Case(name, "sms", kind, "x", name, request))
+        self.cases.append(Case(name, "sms", kind, "x", name, request, earlier=earlier))
         return self.cases[-1]
 
     def _exchange(

@@ -5,26 +5,32 @@ from __future__ import annotations
 import json
 import shlex
 import socket
+import ssl
+import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from command_line import call
 from flawed_clients.inbox import Inbox, Posted
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from conformance.checks.client import receiving
 from conformance.checks.client.notices import What, what_is
 from conformance.checks.reading import Content
-from conformance.client_under_test import examiner
+from conformance.client_under_test import examination, examiner
 from conformance.client_under_test.certification import certify
 from conformance.client_under_test.settings import Settings
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.errors import EnvironmentFailure, UsageError
+from conformance.generation.request_ids import FORMS
 from conformance.journal import Record, read_journal
 from conformance.reporting.page import html
 from conformance.reporting.result import Result
@@ -82,7 +88,7 @@ def test_a_lawful_receiver_is_conformant(record: Record) -> None:
 
     assert Conclusion.CONFORMANT == judged.conclusion
     assert {Verdict.PASS, Verdict.NOT_APPLICABLE} == set(judged.counts())
-    assert {"sms": 11, "airtime": 11, "mpesa/online": 11, "mpesa-wallet": 11} == Counter(
+    assert {"sms": 17, "airtime": 17, "mpesa/online": 17, "mpesa-wallet": 17} == Counter(
         str(v.command) for v in judged.by(Verdict.PASS)
     )
 
@@ -110,18 +116,19 @@ def test_the_token_is_not_on_the_page(record: Record) -> None:
 
 
 def test_everything_that_a_receiver_may_meet_is_sent(record: Record) -> None:
-    """Read off the bytes, for each product; two hundred of them at the same moment."""
+    """Read off the bytes, for each product; twenty, and two hundred of them, at the same moment."""
     met: dict[str, set[What]] = {}
-    moments: Counter[tuple[str, float]] = Counter()
+    moments: Counter[float] = Counter()
     for case, exchange, _ in record.attempts():
         assert Kind.DELIVER is case.kind
         command = COMMANDS[str(case.command)]
         what = what_is(exchange.request, Content.of(exchange.request.body), command)
         met.setdefault(command.name, set()).add(what)
-        moments[command.name, exchange.sent_at] += 1
+        moments[exchange.sent_at] += 1
 
     assert dict.fromkeys(("sms", "airtime", "mpesa/online", "mpesa-wallet"), set(What) - {What.OPEN}) == met
-    assert 4 == sum(count == examiner.CROWD for count in moments.values())
+    sizes = Counter(moments.values())
+    assert 1 == sizes[examiner.CROWD] == sizes[examiner.THRONG]
 
 
 def test_notifications_of_a_product_have_its_members(record: Record) -> None:
@@ -148,17 +155,39 @@ def test_the_same_seed_sends_the_same(tmp_path: Path) -> None:
     assert sent[0] == sent[1]
 
 
-def test_a_slow_receiver_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer) -> None:
-    """After the first notifications, which are enough to tell."""
-    monkeypatch.setattr(examiner, "WITHIN_S", 0.0)
-    httpserver.expect_request("/hook").respond_with_data("", status=204)
+def test_a_receiver_that_does_not_answer_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer
+) -> None:
+    """After the first notification, which is waited for as long as it may take."""
+    released = threading.Event()
+
+    def hang(_: Request) -> Response:
+        released.wait()
+        return Response(status=204)
+
+    monkeypatch.setattr(examination, "ANSWER_WITHIN_S", 0.1)
+    monkeypatch.setattr(receiving, "WITHIN_S", 0.05)
+    httpserver.expect_request("/hook").respond_with_handler(hang)
     settings = Settings(callback_url=httpserver.url_for("/hook"), products=("sms",), seed=SEED, report_dir=tmp_path)
     record = read_journal(certify(settings))
+    released.set()
+    verdicts = {v.requirement.id: v for v in judge(record).verdicts}
 
-    assert {"command": "sms"} == next(note.detail for note in record.notes if note.kind == "left-alone")
-    assert {"success", "failure", "extra fields", "other text"} == {
-        case.aspect for case in record.cases if case.kind is Kind.DELIVER
-    }
+    assert ["success"] == [case.aspect for case in record.cases if case.kind is Kind.DELIVER]
+    assert Verdict.FAIL == verdicts["RCV-02"].verdict
+    assert Verdict.INCONCLUSIVE == verdicts["RCV-22"].verdict
+    assert "the receiver did not answer its first notification" == verdicts["RCV-22"].detail
+
+
+def test_an_examination_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not sent by then is inconclusive, with the reason."""
+    monkeypatch.setattr(examiner, "EXAMINED_WITHIN_S", 0.0)
+    inbox = Recorder()
+    verdicts = judge(examined(inbox, tmp_path)).verdicts
+    inbox.close()
+
+    assert [] == inbox.posted
+    assert {examination.TIME_IS_UP} == {v.detail for v in verdicts if v.verdict is Verdict.INCONCLUSIVE}
 
 
 def test_a_receiver_that_takes_one_after_the_other_is_lawful(tmp_path: Path, httpserver: HTTPServer) -> None:
@@ -249,3 +278,75 @@ def test_what_came_before_the_end_of_a_certification_is_sent_by_threads_that_end
     """Nothing goes on when it is over."""
     assert record.exchanges
     assert [] == [thread.name for thread in threading.enumerate() if thread.name.startswith("delivery")]
+
+
+def test_notifications_come_in_every_form(recorder: Recorder, record: Record) -> None:
+    """Of ids, of HTTP and of JSON; to the first product at an address all of them, to the others some."""
+    sms = [posted for posted in recorder.posted if posted.method == "POST"]
+    forms = {case.keyword for case in record.cases if case.aspect in {"id", "wire"} and case.command == "sms"}
+
+    assert {f"a request_id of {what}" for what in FORMS} <= forms
+    assert {"Expect: 100-continue", "HTTP/1.0", "indented JSON", "header names in lower case"} <= forms
+    assert {'application/json;charset="UTF-8"', "application/json; charset=utf-8"} <= {each.declared for each in sms}
+    assert {"HTTP/1.0", "HTTP/1.1"} == {each.version for each in sms}
+    for command in ("airtime", "mpesa/online", "mpesa-wallet"):
+        assert "a request_id of a UUID" in {case.keyword for case in record.cases if case.command == command}
+
+
+def test_only_who_speaks_newer_http_is_sent_chunks(tmp_path: Path) -> None:
+    """A sender has to know (RFC 9112, 6.1)."""
+    chunked = {}
+    for protocol in ("HTTP/1.0", "HTTP/1.1"):
+        inbox = Recorder()
+        inbox.server.RequestHandlerClass.protocol_version = protocol  # type: ignore[attr-defined]
+        record = examined(inbox, tmp_path / protocol)
+        inbox.close()
+        chunked[protocol] = any(case.keyword == "a chunked body" for case in record.cases)
+        assert Conclusion.CONFORMANT == judge(record).conclusion
+
+    assert {"HTTP/1.0": False, "HTTP/1.1": True} == chunked
+
+
+MORTAL = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from flawed_clients.malformed import DiesOfNull
+print(DiesOfNull.inbox().urls(("sms",))["sms"], flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_receiver_that_dies_is_sent_nothing_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named what it died of; what follows could not be seen."""
+    monkeypatch.setattr(examination, "BACK_WITHIN_S", 0.1)
+    program = MORTAL.format(tests=str(Path(__file__).parent))
+    arguments = (sys.executable, "-S", "-E", "-c", program)
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        url = process.stdout.readline().strip() if process.stdout else ""
+        settings = Settings(callback_url=url, products=("sms",), seed=SEED, report_dir=tmp_path)
+        record = read_journal(certify(settings))
+    found = {v.requirement.id: v for v in judge(record).verdicts}
+
+    assert b"null" in [exchange.request.body for exchange in record.exchanges[-2:]]
+    assert ["RCV-23"] == [name for name, v in found.items() if v.verdict in {Verdict.FAIL, Verdict.WARN}]
+    assert "(null) was not answered" in found["RCV-23"].findings[0].message
+    assert "no longer there afterwards" in found["RCV-23"].findings[0].message
+    assert str(found["RCV-18"].detail).startswith("the receiver was no longer there after receiver/sms/incomplete/")
+
+
+def test_an_authority_of_ones_own_has_to_be_given(tmp_path: Path) -> None:
+    """That a certificate is not trusted is nothing that the receiver has done wrong."""
+    authority = trustme.CA()
+    ca_file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    inbox = Recorder()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    inbox.server.socket = context.wrap_socket(inbox.server.socket, server_side=True, do_handshake_on_connect=False)
+    url = inbox.urls(("sms",))["sms"].replace("http:", "https:")
+    settings = Settings(callback_url=url, products=("sms",), seed=SEED, report_dir=tmp_path)
+
+    with pytest.raises(EnvironmentFailure, match=r"certificate that is not trusted: .*--ca-file"):
+        certify(settings)
+    assert Conclusion.CONFORMANT == judge(read_journal(certify(replace(settings, ca_file=ca_file)))).conclusion
+    inbox.close()

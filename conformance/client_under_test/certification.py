@@ -20,7 +20,7 @@ from typing import Any
 
 from conformance.client_under_test.calling import Caller, call_everything, call_first_again, call_what_waits
 from conformance.client_under_test.driver import Death, Driver, How
-from conformance.client_under_test.examiner import examine, reachable
+from conformance.client_under_test.examiner import examine, reachable, trusted
 from conformance.client_under_test.heard import Heard, tokens_in
 from conformance.client_under_test.patience import OutOfTime, Patience
 from conformance.client_under_test.plan import Call, Cases, Credential
@@ -31,6 +31,7 @@ from conformance.client_under_test.staging import Setting
 from conformance.client_under_test.witness import STRAY, Stage, Witness, wait_for_resends
 from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError
+from conformance.exchange.trust import trusting
 from conformance.journal import Journal, Redaction
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.gateway import BASE_PATH, Answer, Gateway
@@ -170,6 +171,14 @@ class Bench:
         """Not all that was planned is done."""
         self.journal.note("out-of-time", {"detail": str(reason), "left": self.planned - self.done})
 
+    def restart(self) -> None:
+        """Start the driver anew although it owes no answer: a receiver of its client has died. Raises Death."""
+        if self.driver is None:
+            raise SuiteError("there is no driver to start again")
+        self.driver.kill()
+        self.accepted.clear()
+        self.hello = self._greeted_again(self.driver, self.patience.left_s)
+
     def close(self) -> None:
         """Stop the driver in good order."""
         if self.driver is not None and self.driver.running:
@@ -232,7 +241,7 @@ def certify(settings: Settings, progress: Progress | None = None) -> Path:
     if settings.driver is None and settings.callback_url is None:
         raise UsageError("nothing is given to certify; expected --driver 'CMD ARGS', --callback-url URL or --observe")
     if settings.callback_url is not None:
-        reachable(settings.callback_url)
+        reachable(settings.callback_url, trusting(settings.ca_file))
     begun = time.monotonic()
     greeted = _Greeted.by(settings) if settings.driver is not None else _Greeted.nobody(settings)
     with greeted.journal as journal:
@@ -354,5 +363,5 @@ def watch(bench: Bench) -> None:
     bench.journal.note("settled", {"at": at, "waited_s": None if since is None else round(at - since, 3)})
 
 
-PARTS: tuple[Part, ...] = (call_everything, examine, call_first_again, call_what_waits)
+PARTS: tuple[Part, ...] = (trusted, call_everything, examine, call_first_again, call_what_waits)
 """The parts of a certification with a driver, in their order."""

@@ -1,128 +1,174 @@
-"""What is sent to a receiver: the cases of an examination, made of the product's schema and of ids that it knows.
+"""What is sent to a receiver: the cases of an examination.
 
-    Subject             a product's receiver, which makes contents and cases
-    first_cases         notifications, each of its own request
+    basic_cases         successes and failures, with the members that they may lack and without
+    unusual_cases       with fields that nobody knows, and with other texts
+    id_cases            with ids of every form
+    wire_cases          in every way in which HTTP and JSON have a notification written
+    kept_alive_cases    several on one connection
     repeated_cases      pairs of which the second comes after the first
     kinds_of_junk       what is no notification
+    claims              the same, each with the id of a request that the client knows
 
-When it is sent is for `conformance.client_under_test.examiner`.
+When they are sent is for `conformance.client_under_test.examiner`.
 """
 
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from random import Random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract.commands import Command
+from conformance.client_under_test.posting import PLAIN, Form
+from conformance.client_under_test.subject import FAILURES, JSON_HEADERS, SUCCESSES, Outgoing, Subject, with_headers
 from conformance.generation.alphabets import ALPHABETS
 from conformance.generation.draws import draw
-from conformance.generation.notifications import SUCCESS, incomplete, unreadable
+from conformance.generation.notifications import (
+    REQUEST_ID,
+    RESULT_CODE,
+    RESULT_DESC,
+    SUCCESS,
+    incomplete,
+    unreadable,
+)
 from conformance.generation.strategies import text
-from conformance.mock_gateway.behaviour import ALPHANUMERIC
-from conformance.traffic import Case, Kind, Request
+from conformance.traffic import Case, Headers
 
 MEBIBYTE = 1 << 20
-ID_LENGTH = 32
-JSON = ("Content-Type", "application/json")
-
-FAILURES: tuple[tuple[str, str], ...] = (
-    ("500", "The operator could not complete the transaction"),
-    ("404", "The subscriber is not known to the operator"),
-    ("408", "No response. The success of the transaction is not known"),
-    ("402", "The balance does not suffice"),
-)
-"""Codes and reasons of failures; what they have in common is the code alone."""
-
-SUCCESSES = ("Success", "Operation successful", "Delivered after a failed attempt")
-
-OTHER_MEDIA_TYPES = ("text/plain", "application/x-www-form-urlencoded", "application/xml")
 
 EXTRA_FIELDS: tuple[dict[str, Any], ...] = (
     {"x_operator": {"name": "Mfano", "codes": [1, None, True]}, "x_balance": 12.5},
     {"x_status_code": 500, "x_note": "karibu – 👋", "x_empty": {}, "x_null": None},
 )
 
-OTHER_TEXTS = ("Ombi limepokelewa 👍 – asante", "Malipo yamekamilika. " * 25, 'Sent: "<b>50</b>" & more\nSecond line')
+OTHER_TEXTS = (
+    "Ombi limepokelewa 👍 – asante",
+    "Malipo yamekamilika. " * 25,
+    'Sent: "<b>50</b>" & more\nSecond line',
+)
+
+# On one connection, one after the other.
+KEPT_ALIVE = 3
+
+# Of each kind of junk, to a receiver that has met all of it behind another product's URL.
+FEW_OF_A_KIND = 4
 
 
-@dataclass(slots=True)
-class Subject:
-    """A product's receiver: where it is, and the ids that its notifications are going to have.
-
-    `ids` are known to the client, in the order of their calls; none are if it makes no calls. `chance` makes up others.
-    """
-
-    command: Command
-    url: str
-    ids: deque[str]
-    chance: Random
-    contents: Iterator[dict[str, Any]]
-    knows: bool = False
-    count: int = 0
-    cases: dict[str, str] = field(default_factory=dict)
-
-    def unknown_id(self) -> str:
-        """An id of the usual form that no gateway has given."""
-        return "".join(self.chance.choices(ALPHANUMERIC, k=ID_LENGTH))
-
-    def next_id(self) -> str:
-        """The next that the client knows; where it knows none, any."""
-        if not self.knows:
-            return self.unknown_id()
-        return self.ids.popleft() if self.ids else self.unknown_id()
-
-    def last_id(self) -> str:
-        """As `next_id`, from the other end."""
-        return self.ids.pop() if self.ids else self.next_id()
-
-    def word(self) -> str:
-        """In every text, so that no two are equal."""
-        self.count += 1
-        return f"{self.count}{''.join(self.chance.choices(ALPHANUMERIC, k=5))}"
-
-    def content(self, request_id: str, code: str, said: str, **extra: Any) -> dict[str, Any]:
-        """A valid notification: documented members as the generation has them, with this code and text."""
-        members = next(self.contents)
-        own = {"result_code": code, "result_desc": f"{said} [{self.word()}]", "request_id": request_id}
-        return {**{name: own.get(name, value) for name, value in members.items()}, **own, **extra}
-
-    def success(self, request_id: str) -> dict[str, Any]:
-        """A usual success."""
-        return self.content(request_id, SUCCESS, SUCCESSES[0])
-
-    def failure(self, request_id: str) -> dict[str, Any]:
-        """A usual failure."""
-        return self.content(request_id, *FAILURES[0])
-
-    def case(self, aspect: str, body: bytes, *, of: str | None = None, keyword: str | None = None) -> Case:
-        """What is sent; `of` is the request_id that it is about, `keyword` says in words what is wrong with it."""
-        self.count += 1
-        name = f"receiver/{self.command.folder}/{aspect.replace(' ', '-')}/{self.count}"
-        request = Request("POST", self.url, (JSON,), body)
-        case = Case(name, self.command.name, Kind.DELIVER, aspect, name, request, keyword=keyword)
-        return replace(case, earlier=self.cases.get(of or ""))
-
-    def posted(self, aspect: str, content: dict[str, Any]) -> Case:
-        """A notification."""
-        return self.case(aspect, json.dumps(content, ensure_ascii=False).encode(), of=content["request_id"])
+# --- Valid ones
 
 
-def first_cases(subject: Subject, seed: int) -> Iterator[Case]:
-    """Successes, failures, and what is unusual about notifications; each is of a request of its own."""
-    for said in SUCCESSES:
-        yield subject.posted("success", subject.content(subject.next_id(), SUCCESS, said))
-    for code, reason in FAILURES:
-        yield subject.posted("failure", subject.content(subject.next_id(), code, reason))
-    for extra in EXTRA_FIELDS:
+def basic_cases(subject: Subject) -> Iterator[Case]:
+    """Successes and failures: with all members that they may lack, without any, and with some of them."""
+    optional = sorted(subject.optional)
+    forms: list[list[str]] = [[]]
+    if optional:
+        chosen = subject.chance.sample(optional, len(optional) // 2)
+        forms += [optional, chosen, [name for name in optional if name not in chosen]]
+    for number, left_out in enumerate(forms):
+        said = SUCCESSES[number % len(SUCCESSES)]
+        content = subject.content(subject.next_id(), SUCCESS, said, left_out=left_out)
+        yield subject.posted("success", content, keyword=_lacking(left_out))
+    if not optional:
+        for said in SUCCESSES[1:]:
+            yield subject.posted("success", subject.content(subject.next_id(), SUCCESS, said))
+    for number, (code, reason) in enumerate(FAILURES):
+        left_out = optional if number % 2 else []
+        content = subject.content(subject.next_id(), code, reason, left_out=left_out)
+        yield subject.posted("failure", content, keyword=_and(f'result_code "{code}"', _lacking(left_out)))
+    if optional:
+        content = subject.content(subject.next_id(), *FAILURES[0], left_out=optional)
+        yield subject.posted("failure", content, keyword=_and(f'result_code "{FAILURES[0][0]}"', _lacking(optional)))
+
+
+def _lacking(left_out: list[str]) -> str | None:
+    return f"without {', '.join(left_out)}" if left_out else None
+
+
+def _and(one: str, other: str | None) -> str:
+    return f"{one}, {other}" if other else one
+
+
+def unusual_cases(subject: Subject, seed: int) -> Iterator[Case]:
+    """Fields that nobody knows, and other texts."""
+    whole = subject.leads
+    for extra in EXTRA_FIELDS if whole else EXTRA_FIELDS[:1]:
         yield subject.posted("extra fields", subject.content(subject.next_id(), SUCCESS, SUCCESSES[0], **extra))
     texts = draw(text(ALPHABETS.values(), 1, 60), 2, seed)
-    for said in (*OTHER_TEXTS, *texts):
+    for said in (*OTHER_TEXTS, *texts) if whole else (*OTHER_TEXTS[:1], texts[0]):
         yield subject.posted("other text", subject.content(subject.next_id(), SUCCESS, said))
-    yield subject.posted("other text", subject.content(subject.next_id(), FAILURES[0][0], texts[0]))
+    content = subject.content(subject.next_id(), SUCCESS, "Opération terminée")
+    escaped = json.dumps(content, ensure_ascii=True).encode()
+    yield subject.case("other text", escaped, about=content[REQUEST_ID], keyword="a letter as \\u00e9")
+    yield subject.posted("other text", subject.content(subject.next_id(), subject.failures[0][0], texts[0]))
+
+
+def id_cases(subject: Subject, ids: Mapping[str, str], pair: tuple[str, str]) -> Iterator[Case]:
+    """One for each of these ids by what they consist of; and a success and a failure of two that are nearly equal."""
+    for what, request_id in ids.items():
+        yield subject.posted("id", subject.success(request_id), keyword=f"a request_id of {what}")
+    words = "a request_id that differs from another in the case of its letters"
+    yield subject.posted("id", subject.success(pair[0]), keyword=words)
+    yield subject.posted("id", subject.failure(pair[1]), keyword=words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """A way to write a notification: `headers` beside or in place of Content-Type, and how its JSON is dumped."""
+
+    what: str
+    headers: Headers = JSON_HEADERS
+    form: Form = PLAIN
+    dump: Mapping[str, Any] | None = None
+    reverse: bool = False
+    needs_1_1: bool = False
+
+
+_WIRES: tuple[_Wire, ...] = (
+    _Wire("charset=utf-8 in Content-Type", (("Content-Type", "application/json; charset=utf-8"),)),
+    _Wire("its members in another order", reverse=True),
+    _Wire('charset="UTF-8" in Content-Type', (("Content-Type", 'application/json;charset="UTF-8"'),)),
+    # A sender has to know that the server speaks HTTP/1.1 (RFC 9112, 6.1).
+    _Wire("a chunked body", (*JSON_HEADERS, ("Transfer-Encoding", "chunked")), needs_1_1=True),
+    _Wire("Expect: 100-continue", (*JSON_HEADERS, ("Expect", "100-continue"))),
+    _Wire(
+        "an offer to upgrade to h2c, as the JDK's client makes it",
+        (
+            *JSON_HEADERS,
+            ("Connection", "Upgrade, HTTP2-Settings"),
+            ("Upgrade", "h2c"),
+            ("HTTP2-Settings", "AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA"),
+        ),
+    ),
+    _Wire("HTTP/1.0", form=Form(http_1_0=True)),
+    _Wire("its head and its body in two pieces", form=Form(in_pieces=True)),
+    _Wire("header names in lower case", form=Form(lower_case=True)),
+    _Wire("indented JSON", dump={"indent": "\t", "separators": (" ,", " : ")}),
+)
+
+
+def wire_cases(subject: Subject) -> Iterator[Outgoing]:
+    """The same notification, as it were, written in other ways."""
+    for wire in _WIRES if subject.leads else _WIRES[:2]:
+        if wire.needs_1_1 and subject.speaks_1_0:
+            continue
+        content = subject.success(subject.next_id())
+        members = dict(reversed(content.items())) if wire.reverse else content
+        body = json.dumps(members, ensure_ascii=False, **(wire.dump or {})).encode()
+        case = subject.case("wire", body, about=content[REQUEST_ID], keyword=wire.what)
+        yield Outgoing(with_headers(case, wire.headers), wire.form)
+    if not subject.leads:
+        return
+    content = subject.content(subject.next_id(), SUCCESS, "Success / Sawa")
+    escaped = json.dumps(content).replace("/", "\\/").replace("Success", "\\u0053uccess").encode()
+    yield Outgoing(subject.case("wire", escaped, about=content[REQUEST_ID], keyword="escapes in its JSON"))
+
+
+def kept_alive_cases(subject: Subject) -> Iterator[Outgoing]:
+    """Several on one connection."""
+    for number in range(KEPT_ALIVE):
+        content = subject.success(subject.next_id())
+        words = "the connection of the notification before" if number else None
+        yield Outgoing(subject.posted("wire", content, keyword=words), keeps=number > 0)
 
 
 def repeated_cases(subject: Subject, *, contradicted: bool) -> Iterator[tuple[Case, Case]]:
@@ -135,32 +181,59 @@ def repeated_cases(subject: Subject, *, contradicted: bool) -> Iterator[tuple[Ca
             yield subject.posted("first", before(request_id)), subject.posted("contradiction", after(request_id))
 
 
-def kinds_of_junk(subject: Subject) -> tuple[list[Case], ...]:
-    """What is no notification: no JSON, JSON of something else, bodies that are none, other methods."""
+# --- What is no notification
+
+
+def kinds_of_junk(subject: Subject) -> dict[str, list[Case]]:
+    """By kind: no JSON, JSON of something else, bodies that are none, and a notification by other methods."""
 
     def content() -> dict[str, Any]:
         return subject.success(subject.unknown_id())
 
-    sound = json.dumps(content()).encode()
-    return (
-        [subject.case("no JSON", body, keyword=what) for what, body in unreadable(subject.command, content)],
-        [subject.case("incomplete", body, keyword=what) for what, body in incomplete(subject.command, content)],
-        [
-            subject.case("empty", b"", keyword="nothing"),
-            subject.case("large", b'{"x_padding": "' + b"x" * MEBIBYTE + b'"}', keyword="a mebibyte"),
-            *(_declared_as(subject.case("media type", sound, keyword=kind), kind) for kind in OTHER_MEDIA_TYPES),
-        ],
-        [
-            _with_method(subject.case("get", b""), "GET"),
-            _with_method(subject.case("put", sound), "PUT"),
-        ],
-    )
+    no_json = [subject.case("no JSON", body, keyword=what) for what, body in unreadable(subject.command, content)]
+    gaps = [subject.case("incomplete", body, keyword=what) for what, body in incomplete(subject.command, content)]
+    if not subject.whole:
+        no_json, gaps = _spread(no_json), _spread(gaps)
+    bodies = [
+        subject.case("empty", b"", keyword="nothing"),
+        subject.case("large", b'{"x_padding": "' + b"x" * MEBIBYTE + b'"}', keyword="a mebibyte"),
+    ]
+    methods = [
+        with_headers(subject.case("get", b"", keyword="GET"), (), "GET"),
+        with_headers(subject.case("head", b"", keyword="HEAD"), (), "HEAD"),
+    ]
+    return {"no JSON": no_json, "incomplete": gaps, "body": bodies, "method": methods}
 
 
-def _declared_as(case: Case, media_type: str) -> Case:
-    return replace(case, request=replace(case.request, headers=(("Content-Type", media_type),)))
+def _spread(cases: list[Case]) -> list[Case]:
+    """Some of them, from the first to the last."""
+    step = max(1, (len(cases) - 1) // (FEW_OF_A_KIND - 1))
+    return [*cases[:-1:step][: FEW_OF_A_KIND - 1], cases[-1]]
 
 
-def _with_method(case: Case, method: str) -> Case:
-    headers = case.request.headers if case.request.body else ()
-    return replace(case, keyword=method, request=replace(case.request, method=method, headers=headers))
+def claims(subject: Subject) -> Iterator[tuple[str, Case]]:
+    """What a client must not take for a result, each with the id of a request that it knows: the id and the case."""
+    for what, change in _CLAIMS if subject.whole else _CLAIMS[:2]:
+        request_id = subject.next_id()
+        members = subject.success(request_id)
+        if change is None:
+            cut = json.dumps({name: members[name] for name in (REQUEST_ID, RESULT_CODE, RESULT_DESC)})[:-1].encode()
+            yield request_id, subject.case("no JSON", cut, about=request_id, keyword=what)
+        else:
+            del members[RESULT_CODE]
+            body = json.dumps({**members, **change}).encode()
+            yield request_id, subject.case("incomplete", body, about=request_id, keyword=what)
+    request_id = subject.next_id()
+    body = json.dumps(subject.success(request_id)).encode()
+    put = subject.case("put", body, about=request_id, keyword="PUT")
+    yield request_id, with_headers(put, JSON_HEADERS, "PUT")
+
+
+_CLAIMS: tuple[tuple[str, Mapping[str, Any] | None], ...] = (
+    ("without result_code", {}),
+    ("JSON that is cut short", None),
+    ("result_code is null", {RESULT_CODE: None}),
+    ("result_code is true", {RESULT_CODE: True}),
+    ("result_code is the number 200", {RESULT_CODE: 200}),
+    ('result_code is ["200"]', {RESULT_CODE: ["200"]}),
+)

@@ -82,6 +82,11 @@ class Driver:
         """Whether there is a process that was not found dead."""
         return self._process is not None
 
+    @property
+    def exited(self) -> bool:
+        """Whether the process has ended, by itself or by `kill`."""
+        return self._process is None or self._process.poll() is not None
+
     def start(self, within_s: float | None = None) -> Hello:
         """Start the process and greet it; it has `within_s` to say hello, if that is less than usual.
 

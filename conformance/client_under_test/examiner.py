@@ -1,137 +1,114 @@
 """The examination of receivers: notifications, and what is none, are sent to the client's callback URLs.
 
     examine         the part of a certification that does it, for every product whose callback URL is known
+    trusted         the part before all else: EnvironmentFailure if a callback URL's certificate is not trusted
     reachable       EnvironmentFailure if nothing answers at a callback URL that the user gave
 
-What is sent at the same moment is a round; the next one begins when all of it is answered. Junk comes last, so that a
+How long an answer takes is measured with few requests at once; crowds come near the end, and junk last, so that a
 receiver which does not survive it has been seen before. Notifications carry the request_id of a call that the client
-was told to be accepted, as long as there are any; what became of them is asked where the client can tell. A receiver
-that needs more than five seconds for its first notifications is left alone after them.
+was told to be accepted, as long as there are any; what became of them is asked where the client can tell. All of it is
+sent to the first product behind an address; behind the others' URLs there is mostly the same program, so they get a
+part of what is costly and of every kind some.
 """
 
 from __future__ import annotations
 
 import json
 import socket
-import threading
+import ssl
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
 from random import Random
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import httpx
 
-from conformance.checks.client.answers import USUAL_ID
-from conformance.checks.client.receiving import WITHIN_S
-from conformance.client_under_test.deliveries import FAILURES, Subject, first_cases, kinds_of_junk, repeated_cases
-from conformance.client_under_test.plan import Call
-from conformance.client_under_test.scenarios import SENDING
-from conformance.contract.commands import COMMANDS, Command
+from conformance.checks.client.notices import CROWD, FEW, THRONG
+from conformance.checks.client.receiving import QUICKLY_S
+from conformance.client_under_test.deliveries import (
+    basic_cases,
+    claims,
+    id_cases,
+    kept_alive_cases,
+    kinds_of_junk,
+    repeated_cases,
+    unusual_cases,
+    wire_cases,
+)
+from conformance.client_under_test.examination import (
+    EXAMINED_WITHIN_S,
+    Ended,
+    Examination,
+    Sent,
+)
+from conformance.client_under_test.subject import Outgoing, Subject
+from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure
-from conformance.exchange.connection import Connection, KeepAlive, Unanswered, proxy_for
+from conformance.exchange.connection import proxy_for
 from conformance.exchange.failures import CONNECT_TIMEOUT_S
-from conformance.generation.notifications import notifications
-from conformance.generation.payloads import Constraints, ValidPayload, fresh_payloads
+from conformance.exchange.trust import trusting
+from conformance.generation.request_ids import FORMS, case_pair
 from conformance.mock_gateway.gateway import Answer
 from conformance.traffic import Case
 
 if TYPE_CHECKING:
     from conformance.client_under_test.certification import Bench
 
-# An answer may take WITHIN_S; twice as long is waited for, to say how late it came.
-ANSWER_WITHIN_S = 2 * WITHIN_S
-
-# How fast a receiver works through a crowd is not judged, so long as it answers at all.
-CROWD_WITHIN_S = 30.0
+# Of a certification's time so much is for the last answer, and for what comes after the examination.
+KEPT_S = 8.0
 
 # A repeat is to come after the first one was dealt with, not only answered.
 REPEAT_AFTER_S = 0.2
 
-# So many at the same moment (issue 4: "200 in parallel").
-CROWD = 200
+# Of a crowd so many are about requests that the client knows, if there are, so that it can be asked for them.
+KNOWN_IN_CROWD = 10
 
-# Of them so many are about requests that the client knows, if there are, so that it can be asked for them.
-KNOWN_IN_CROWD = 40
-
-# Equal notifications at the same moment.
+# Equal notifications at the same moment; so often, each time of another request.
 SAME_MOMENT = 8
+BURSTS, FEW_BURSTS, ONE_BURST = 5, 3, 1
 
 # Request ids that a product's examination needs to have been told to the client before it begins.
-NEEDED_IDS = 32
+NEEDED_IDS, NEEDED_IDS_ELSEWHERE = 64, 40
+
+# As many for what is left after a client was started again.
+IDS_ANEW = 16
+
+# Of them so many are for after the junk, and for what is no notification but claims to be one.
+NEEDED_LATE_IDS = 10
 
 # Requests that nobody was notified of, and that are asked for after notifications with unknown ids.
 ASKED_OPEN = 2
 
 EARLY_CALLS = 2
 
+# Of the forms of ids every third is sent behind the other URLs of an address.
+FEW_FORMS = 3
+
 # The answer is held back so long, at most, for the notification that comes before it to be dealt with.
 EARLY_WAIT_S = 1.0
 
+# A receiver that needs longer for its first notification meets junk several at a time, not one by one.
+QUICK_S = 0.5
+SLOW_AT_ONCE = 16
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A case that was sent; `took_s`: seconds until the answer, None if there was none."""
+# Where notifications take longer each, less is sent of what there is much of.
+BRISK_S = 0.05
 
-    case: Case
-    took_s: float | None
+# Junk that is not answered within this, where few are sent at once, is not waited for any longer; of one kind, so many
+# times at most.
+JUNK_WITHIN_S = QUICKLY_S
+MOST_HANGS = 2
 
+# 200 at once are sent where they are answered within this, going by how long 20 took.
+THRONG_WITHIN_S = 10.0
 
-@dataclass(slots=True)
-class Examination:
-    """What all rounds work with. `asked` pairs of case and request_id wait to be asked for."""
+HTTP_OK = 200
 
-    bench: Bench
-    tls: Any
+NO_ANSWER = "the receiver did not answer its first notification"
 
-    @property
-    def can_ask(self) -> bool:
-        """Whether the client can be asked what became of a request."""
-        return self.bench.driver is not None and "results" in self.bench.hello.features
-
-    def round(self, cases: Sequence[Case], within_s: float = ANSWER_WITHIN_S) -> list[Sent]:
-        """Send all of them at the same moment and wait until each is answered, or has not been in time."""
-        if not cases:
-            return []
-        self.bench.plan(cases)
-        at, wall = time.monotonic(), time.time()
-        numbers = [self.bench.journal.sent(case.id, 1, case.request, at, wall) for case in cases]
-        together = threading.Barrier(len(cases))
-
-        def send(number: int, case: Case) -> Sent:
-            together.wait()
-            return Sent(case, self._send(number, case, at, within_s))
-
-        with ThreadPoolExecutor(len(cases), thread_name_prefix="delivery") as workers:
-            sent = list(workers.map(send, numbers, cases))
-        self.bench.tick(len(cases))
-        return sent
-
-    def _send(self, number: int, case: Case, at: float, within_s: float) -> float | None:
-        journal = self.bench.journal
-        with Connection(within_s, KeepAlive(), self.tls) as connection:
-            try:
-                answer = connection.ask(case.request)
-            except Unanswered as unanswered:
-                journal.failed(number, str(unanswered), time.monotonic())
-                return None
-            answered_at = time.monotonic()
-            journal.answered(number, answer.response, answered_at)
-            return answered_at - at
-
-    def ask(self, cases: Iterable[Case], *, also: Iterable[str] = ()) -> None:
-        """Ask what became of the requests of these notifications, and of others, under the last case."""
-        if not self.can_ask:
-            return
-        case_id = ""
-        for case in cases:
-            case_id = case.id
-            self.bench.result(json.loads(case.request.body)["request_id"], case_id)
-        for request_id in also:
-            self.bench.result(request_id, case_id)
+Part = Callable[[Examination, Subject], None]
 
 
 def examine(bench: Bench) -> None:
@@ -140,88 +117,130 @@ def examine(bench: Bench) -> None:
     if not urls:
         return
     bench.progress.phase("deliver", f"{len(urls)} receiver{'s' if len(urls) > 1 else ''}")
-    tls = httpx.create_ssl_context(verify=any(url.startswith("https:") for url in urls.values()))
-    examination = Examination(bench, tls)
-    subjects = [_subject(bench, COMMANDS[name], url) for name, url in urls.items()]
-    subjects = first_notifications(examination, subjects)
-    repeats(examination, subjects)
-    for part in (same_moment, out_of_order, unknown_ids, before_the_answer, crowd):
-        for subject in subjects:
-            part(examination, subject)
-    for subject in subjects:
-        junk(examination, subject)
-    for subject in subjects:
-        after_junk(examination, subject)
+    subjects: dict[str, Subject] = {}
+    for name, url in urls.items():
+        subject = Subject(COMMANDS[name], url, Random(f"{bench.settings.seed}/{name}/notifications"))
+        subject.leads = all(subject.address != other.address for other in subjects.values())
+        subjects[name] = subject
+    tls = trusting(bench.settings.ca_file)
+    left_s = max(bench.patience.left_s - KEPT_S, 0.0)
+    examination = Examination(bench, tls, subjects, time.monotonic() + min(EXAMINED_WITHIN_S, left_s))
+    for part in PARTS:
+        for subject in subjects.values():
+            if not subject.left_alone:
+                _do(part, examination, subject)
 
 
-def _subject(bench: Bench, command: Command, url: str) -> Subject:
-    chance = Random(f"{bench.settings.seed}/{command.name}/notifications")
-    drawn = notifications(command, 64, bench.settings.seed)
-    known = [each for each in bench.accepted.get(command.name, ()) if USUAL_ID.fullmatch(each.request_id)]
-    missing = NEEDED_IDS - len(known)
-    if command.name in bench.commands and missing > 0:
-        for call in _calls(bench, command, missing, "receiving"):
-            bench.plan([call.case])
-            bench.invoke(call)
-        known = [each for each in bench.accepted.get(command.name, ()) if USUAL_ID.fullmatch(each.request_id)]
-    cases = {each.request_id: each.case_id for each in known}
-    ids = deque(each.request_id for each in known)
-    return Subject(command, url, ids, chance, _endless(drawn), knows=bool(ids), cases=cases)
-
-
-def _calls(bench: Bench, command: Command, count: int, aspect: str) -> list[Call]:
-    """Calls that are answered as usual, with payloads that are nothing special."""
-    taken: list[ValidPayload] = []
-    payloads = fresh_payloads(command, Constraints(), count, bench.settings.seed + len(aspect), taken)
-    return [
-        bench.cases.call(command.name, SENDING, aspect, {name: str(value) for name, value in payload.members.items()})
-        for payload in payloads
-    ]
-
-
-def _endless(contents: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    while True:
-        yield from contents
+def _do(part: Part, examination: Examination, subject: Subject) -> None:
+    try:
+        if subject.knows and not subject.ids:  # its client was started again, and has forgotten them
+            examination.make_known(subject, IDS_ANEW)
+        part(examination, subject)
+    except Ended as ended:
+        subject.left_alone = True
+        detail = {"command": subject.command.name, "why": str(ended)}
+        examination.bench.journal.note("left-alone", detail)
 
 
 # --- Notifications, each of its own request
 
 
-def first_notifications(examination: Examination, subjects: Sequence[Subject]) -> list[Subject]:
-    """One for each of many requests, of all products at the same moment; the subjects that are fast enough to go on."""
-    kept: list[Subject] = []
-    rounds = [(subject, list(first_cases(subject, examination.bench.settings.seed))) for subject in subjects]
-    sent = {each.case.id: each for each in examination.round([case for _, cases in rounds for case in cases])}
-    for subject, cases in rounds:
-        took = [sent[case.id].took_s for case in cases]
-        if all(each is None or each > WITHIN_S for each in took):
-            examination.bench.journal.note("left-alone", {"command": subject.command.name})
-            continue
+def first_of_all(examination: Examination, subject: Subject) -> None:
+    """One, by itself: how long it takes says how the others are sent."""
+    examination.make_known(subject, NEEDED_IDS if subject.leads else NEEDED_IDS_ELSEWHERE)
+    case = subject.posted("success", subject.success(subject.next_id()))
+    (sent,) = examination.round([case])
+    if sent.took_s is None and not sent.lost:
+        examination.gone[subject.address] = NO_ANSWER
+        raise Ended(NO_ANSWER)
+    subject.quick = sent.took_s is not None and sent.took_s <= QUICK_S
+    subject.speaks_1_0 = sent.response is not None and sent.response.http_version == "HTTP/1.0"
+    if subject.knows:
+        examination.ask([case])
+
+
+def basics(examination: Examination, subject: Subject) -> None:
+    """Successes and failures; what was taken of them, and how fast, says what is sent from here on."""
+    cases, begun = list(basic_cases(subject)), time.monotonic()
+    sent = _few_at_once(examination, subject, cases)
+    subject.brisk = time.monotonic() - begun <= BRISK_S * len(cases)
+    if subject.knows:
+        examination.ask(each.case for each in sent)
+    _learn(subject, sent)
+
+
+def _learn(subject: Subject, sent: Sequence[Sent]) -> None:
+    """Leave out what a receiver cannot take, and tell no failure that it refuses: it has failed for that already."""
+    taken = [_members_of(each.case) for each in sent if each.taken]
+    for success in (True, False):
+        forms = [members for members in taken if (members["result_code"] == "200") is success]
+        if forms:
+            most = max(forms, key=len)
+            subject.left_out[success] = subject.optional - most.keys()
+    codes = {members["result_code"] for members in taken}
+    if failures := tuple(failure for failure in subject.failures if failure[0] in codes):
+        subject.failures = failures
+
+
+def _members_of(case: Case) -> dict[str, str]:
+    members: dict[str, str] = json.loads(case.request.body)
+    return members
+
+
+def unusual(examination: Examination, subject: Subject) -> None:
+    """Extra fields and other texts; ids of every form; every way to write a notification."""
+    bench = examination.bench
+    cases = list(unusual_cases(subject, bench.settings.seed))
+    forms = FORMS if subject.leads else dict([*FORMS.items()][::FEW_FORMS])
+    ids = {what: make(subject.chance) for what, make in forms.items()}
+    pair = case_pair(subject.chance)
+    for request_id in (*ids.values(), *pair):
         if subject.knows:
-            examination.ask(cases)
-        kept.append(subject)
-    return kept
+            examination.call_with_id(subject, request_id)
+    cases += id_cases(subject, ids, pair)
+    written = list(wire_cases(subject))
+    _few_at_once(examination, subject, [*cases, *written])
+    if subject.leads and subject.quick:
+        kept_alive = list(kept_alive_cases(subject))
+        examination.one_by_one(kept_alive)
+        written += kept_alive
+    if subject.knows:
+        examination.ask([*cases, *(each.case for each in written)])
+
+
+def _few_at_once(examination: Examination, subject: Subject, cases: Sequence[Case | Outgoing]) -> list[Sent]:
+    size = FEW if subject.quick else SLOW_AT_ONCE
+    batches = [cases[at : at + size] for at in range(0, len(cases), size)]
+    return [sent for batch in batches for sent in examination.round(batch)]
 
 
 # --- More than one of the same request
 
 
-def repeats(examination: Examination, subjects: Sequence[Subject]) -> None:
-    """The same again; and, where the client can be asked, something else instead. One wait serves all products."""
-    pairs = [pair for subject in subjects for pair in repeated_cases(subject, contradicted=examination.can_ask)]
+def repeats(examination: Examination, subject: Subject) -> None:
+    """The same again; and, where the client can be asked, something else instead."""
+    pairs = list(repeated_cases(subject, contradicted=examination.can_ask))
     examination.round([first for first, _ in pairs])
     time.sleep(REPEAT_AFTER_S)  # a distance between the two is what is wanted; there is nothing to await
     again = [second for _, second in pairs]
-    examination.round(again)
+    for case in again:  # one by one: what it dies of can only be seen here
+        examination.round([case])
     examination.ask(again)
+    subject.repeated += [(_members_of(case)["request_id"], case) for case in again]
 
 
 def same_moment(examination: Examination, subject: Subject) -> None:
-    """The same several times at the same moment."""
-    content = subject.success(subject.next_id())
-    cases = [subject.posted("same moment", content) for _ in range(SAME_MOMENT)]
-    examination.round(cases)
-    examination.ask(cases[-1:])
+    """The same several times at the same moment, and so with several requests: a race is not lost each time."""
+    fewer = FEW_BURSTS if subject.quick and subject.leads != subject.brisk else ONE_BURST
+    for _ in range(BURSTS if subject.leads and subject.brisk else fewer):
+        content = subject.success(subject.next_id())
+        cases = [subject.posted("same moment", content) for _ in range(SAME_MOMENT)]
+        deaths = examination.deaths
+        examination.round(cases, together=True)
+        if examination.deaths > deaths:
+            return
+        examination.ask(cases[-1:])
+        subject.repeated.append((content["request_id"], cases[-1]))
 
 
 def out_of_order(examination: Examination, subject: Subject) -> None:
@@ -229,7 +248,7 @@ def out_of_order(examination: Examination, subject: Subject) -> None:
     if not (examination.can_ask and subject.knows):
         return
     one, two, three = (subject.next_id() for _ in range(3))
-    contents = (subject.success(three), subject.failure(one), subject.content(two, *FAILURES[1]))
+    contents = (subject.success(three), subject.failure(one), subject.failure(two, kind=1))
     cases = [subject.posted("out of order", content) for content in contents]
     for case in cases:
         examination.round([case])
@@ -248,78 +267,148 @@ def unknown_ids(examination: Examination, subject: Subject) -> None:
 
 def before_the_answer(examination: Examination, subject: Subject) -> None:
     """The witness answers a call only when its notification has been dealt with, or has had time to be."""
-    bench = examination.bench
-    if subject.command.name not in bench.commands or not examination.can_ask:
+    if subject.command.name not in examination.bench.commands or not examination.can_ask:
         return
-    for call in _calls(bench, subject.command, EARLY_CALLS, "answered late"):
+    for _ in range(EARLY_CALLS):
         early: list[Case] = []
-        bench.plan([call.case])
+        request_id = subject.unknown_id()
         with ThreadPoolExecutor(1) as worker:
-            bench.invoke(call, _telling_first(examination, subject, call, worker, early))
+            tell = _telling_first(examination, subject, request_id, worker, early)
+            examination.call_with_id(subject, request_id, before_answer=tell)
         examination.ask(early)
 
 
 def _telling_first(
-    examination: Examination, subject: Subject, call: Call, worker: ThreadPoolExecutor, early: list[Case]
+    examination: Examination, subject: Subject, request_id: str, worker: ThreadPoolExecutor, early: list[Case]
 ) -> Callable[[Answer], None]:
     wait_s = min(EARLY_WAIT_S, examination.bench.settings.timeout_s / 2)
 
     def before(answer: Answer) -> None:
-        if early or not isinstance(answer.reply.content, dict):
+        if early or answer.reply.status != HTTP_OK:
             return
-        request_id = answer.reply.content["request_id"]
-        subject.cases[request_id] = call.case.id
         early.append(subject.posted("before the answer", subject.success(request_id)))
-        done = worker.submit(examination.round, early)
-        try:
+        done = worker.submit(examination.beside_a_call, early)
+        with suppress(TimeoutError):  # a client that cannot listen while it calls is lawful
             done.result(wait_s)
-        except TimeoutError:
-            return  # a client that cannot listen while it calls is lawful
 
     return before
 
 
-def crowd(examination: Examination, subject: Subject) -> None:
-    """Many at the same moment, some of requests that the client knows."""
-    spared = 1  # for after the junk
-    known = [subject.next_id() for _ in range(min(KNOWN_IN_CROWD, max(0, len(subject.ids) - spared)))]
-    unknown = [subject.unknown_id() for _ in range(CROWD - len(known))]
-    cases = [subject.posted("crowd", subject.success(request_id)) for request_id in (*known, *unknown)]
-    of_known = cases[: len(known)]
-    subject.chance.shuffle(cases)
-    examination.round(cases, CROWD_WITHIN_S)
+def crowds(examination: Examination, subject: Subject) -> None:
+    """Twenty at the same moment; and ten times as many, where they would not take too long.
+
+    They are for all products whose receivers have one address, as a gateway's are.
+    """
+    there = [s for s in examination.subjects.values() if s.address == subject.address and not s.left_alone]
+    if subject is not there[0]:
+        return
+    took_s = _crowd(examination, there, CROWD)
+    if took_s is None or took_s * THRONG / CROWD <= THRONG_WITHIN_S:
+        _crowd(examination, there, THRONG)
+
+
+def _crowd(examination: Examination, subjects: Sequence[Subject], size: int) -> float | None:
+    """So many at the same moment, some of requests that the client knows; how long they took, None if not answered."""
+    cases: list[Case] = []
+    of_known: list[Case] = []
+    for number, subject in enumerate(subjects):
+        share = len(range(number, size, len(subjects)))
+        known = min(KNOWN_IN_CROWD, share, max(0, len(subject.ids) - NEEDED_LATE_IDS))
+        ids = [subject.next_id() for _ in range(known)] + [subject.unknown_id() for _ in range(share - known)]
+        own = [subject.posted("crowd", subject.success(request_id)) for request_id in ids]
+        cases += own
+        of_known += own[:known]
+    subjects[0].chance.shuffle(cases)
+    sent = examination.round(cases)
     examination.ask(of_known)
+    return max((each.took_s for each in sent if each.took_s is not None), default=None)
+
+
+def once_more(examination: Examination, subject: Subject) -> None:
+    """What was repeated is asked for again: it may have been applied again a little later than it was thanked for."""
+    if subject.knows:
+        examination.ask_of(subject.repeated)
 
 
 # --- What is no notification
 
 
 def junk(examination: Examination, subject: Subject) -> None:
-    """Each kind of it in a round of its own: a receiver that dies of one of them is not blamed for the others."""
-    for cases in kinds_of_junk(subject):
-        examination.round(cases)
+    """Each kind of it, one by one: what a receiver dies of is known, and the rest of that kind is spared it."""
+    for cases in kinds_of_junk(subject).values():
+        _send_junk(examination, subject, cases)
+
+
+def _send_junk(examination: Examination, subject: Subject, cases: Sequence[Case]) -> None:
+    size = 1 if subject.quick else SLOW_AT_ONCE
+    hangs, deaths = 0, examination.deaths
+    for batch in (cases[at : at + size] for at in range(0, len(cases), size)):
+        sent = examination.round(batch, JUNK_WITHIN_S * max(1, len(batch) // FEW))
+        hangs += sum(each.response is None and not each.lost for each in sent)
+        if hangs >= MOST_HANGS or examination.deaths > deaths:
+            return
+
+
+def claimed(examination: Examination, subject: Subject) -> None:
+    """What is no notification, and carries the id of an open request: asked for then, the request is still open."""
+    if not (examination.can_ask and subject.knows):
+        return
+    examination.make_known(subject, NEEDED_LATE_IDS)
+    claiming = list(claims(subject))
+    _send_junk(examination, subject, [case for _, case in claiming])
+    examination.ask_of(claiming)
 
 
 def after_junk(examination: Examination, subject: Subject) -> None:
     """Valid ones again, of a known request and of an unknown one."""
-    known = [subject.posted("after junk", subject.success(subject.last_id()))] if subject.knows else []
+    if subject.knows:
+        examination.make_known(subject, 1)
+    known = [subject.posted("after junk", subject.success(subject.last_id()))] if subject.ids else []
     cases = [*known, subject.posted("after junk", subject.success(subject.unknown_id()))]
     examination.round(cases)
     examination.ask(known or cases)
 
 
-# --- A receiver that the user names
+PARTS: tuple[Part, ...] = (
+    first_of_all,
+    basics,
+    unusual,
+    repeats,
+    same_moment,
+    out_of_order,
+    unknown_ids,
+    before_the_answer,
+    crowds,
+    once_more,
+    junk,
+    claimed,
+    after_junk,
+)
+"""In their order; each is done for all products before the next one begins."""
 
 
-def reachable(url: str) -> None:
-    """Raises EnvironmentFailure, in one line, if there is nothing that listens where a callback URL leads."""
-    if proxy_for(httpx.URL(url)) is not None:
+# --- A receiver that can be reached at all
+
+
+def trusted(bench: Bench) -> None:
+    """Raises EnvironmentFailure if the certificate of a callback URL is signed by an authority that is not trusted."""
+    secure = {url for url in bench.callbacks.values() if url.startswith("https:")}
+    for url in sorted(secure):
+        reachable(url, trusting(bench.settings.ca_file))
+
+
+def reachable(url: str, tls: ssl.SSLContext | None = None) -> None:
+    """Raises EnvironmentFailure, in one line, if nothing listens where a callback URL leads, or nobody trustworthy.
+
+    `tls`: whose certificates are trusted; without it, they are not looked at.
+    """
+    where = httpx.URL(url)
+    if proxy_for(where) is not None:
         return  # what lies behind a proxy shows when it is asked
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     shown = url.partition("?")[0]
+    port = where.port or (443 if where.scheme == "https" else 80)
     try:
-        socket.create_connection((parts.hostname or "", port), CONNECT_TIMEOUT_S).close()
+        made = socket.create_connection((where.host, port), CONNECT_TIMEOUT_S)
     except TimeoutError as error:
         raise EnvironmentFailure(
             f"callback URL {shown} cannot be reached: no connection within {CONNECT_TIMEOUT_S:g} s",
@@ -329,4 +418,22 @@ def reachable(url: str) -> None:
         raise EnvironmentFailure(
             f"callback URL {shown} cannot be reached: {error.strerror or error}",
             hint="is the receiver running?",
+        ) from error
+    with made:
+        if where.scheme == "https" and tls is not None:
+            _shake_hands(made, where, shown, tls)
+
+
+def _shake_hands(made: socket.socket, where: httpx.URL, shown: str, tls: ssl.SSLContext) -> None:
+    try:
+        tls.wrap_socket(made, server_hostname=where.raw_host.decode("ascii")).close()
+    except ssl.SSLCertVerificationError as error:
+        raise EnvironmentFailure(
+            f"callback URL {shown} has a certificate that is not trusted: {error.verify_message}",
+            hint="give the authority that has signed it with --ca-file",
+        ) from error
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"callback URL {shown} cannot be reached: no TLS connection: {getattr(error, 'reason', None) or error}",
+            hint="does TLS listen at this port?",
         ) from error

@@ -1,6 +1,7 @@
 """Notifications made from their schemas: what a gateway may post to a receiver, and what no receiver has to take.
 
-    notifications       valid contents of a product, as many as are asked for
+    optional_members    those that a notification may lack, in agreement with the request that it is about
+    checked             a content, proved to be valid
     incomplete          JSON that is no notification: required members missing or of another type, no object
     unreadable          bodies that are no JSON
     is_complete         whether a value has what every notification has
@@ -13,26 +14,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from random import Random
 from typing import Any
-
-from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
 
 from conformance.contract.commands import Command
 from conformance.contract.schemas import resolved, violations
 from conformance.errors import SuiteError
-from conformance.generation.alphabets import ALPHABETS
 from conformance.generation.bodies import JSON_MEDIA_TYPE, malformed_bodies
-from conformance.generation.draws import draw
-from conformance.generation.strategies import strategy_for, text
 
 Members = Mapping[str, Any]
 
 REQUEST_ID, RESULT_CODE, RESULT_DESC = "request_id", "result_code", "result_desc"
 SUCCESS = "200"
 
-# Of texts that have no limit.
-LONGEST_TEXT = 160
+RECEIPT_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 OTHER_TYPES: tuple[Any, ...] = (None, 200, True, ["200"], {"value": "200"})
 """What stands in the place of a string, where a member is mistyped."""
@@ -41,7 +37,7 @@ SPARED = frozenset(
     {
         # Widespread readers take these for members of another type.
         *(f"{name} for a value" for name in ("NaN", "Infinity", "-Infinity")),
-        # Widespread readers put a replacement character in their place.
+        # Widespread readers take them, with a replacement character or a surrogate in their place (RFC 8259, 9).
         "bytes that are no UTF-8",
         # JSON, which `incomplete` has.
         "array",
@@ -58,23 +54,54 @@ NO_OBJECTS: tuple[tuple[str, bytes], ...] = (
 )
 
 
-def notifications(command: Command, count: int, seed: int) -> list[dict[str, Any]]:
-    """`count` valid contents of `command`'s product: the schema's own samples, then random ones.
+def optional_members(command: Command, about: Members, number: int, chance: Random) -> dict[str, Any]:
+    """The members of a notification of `command`'s product that it may lack, true of the request that it is `about`.
 
-    Those have the required members at random, and some of the others as the sample has them: of their form too little
-    is documented to make one up. SuiteError if one does not prove to be valid.
+    `about` holds the request's members; where there was no request, the sample's are as good as any. No two
+    notifications of one `number` have the same receipt. What the request left out, the notification leaves out.
     """
     schema = _schema(command)
-    required = set(schema["required"])
-    contents: SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-        {name: _strategy(schema["properties"][name]) for name in schema["required"]},
-        optional={name: st.just(value) for name, value in schema["examples"][0].items() if name not in required},
-    )
-    drawn = [*schema["examples"], *draw(contents, count, seed)][:count]
-    for content in drawn:
-        if broken := violations(f"{command.folder}/notification", content):
-            raise SuiteError(f"a notification of {command.name} is not valid: {broken[0].pointer} {broken[0].message}")
-    return drawn
+    sample = {name: value for name, value in schema["examples"][0].items() if name not in schema["required"]}
+    asked = resolved(f"{command.folder}/request")["properties"]
+    told: dict[str, Any] = {}
+    for name, value in sample.items():
+        if name in TOLD:
+            told[name] = TOLD[name](about, value, number, chance)
+        elif name not in asked or not about:
+            told[name] = value
+        elif name in about:
+            told[name] = about[name]
+    return told
+
+
+def checked(command: Command, content: Members) -> dict[str, Any]:
+    """The content. SuiteError if it is no valid notification of the product."""
+    if broken := violations(f"{command.folder}/notification", dict(content)):
+        raise SuiteError(f"a notification of {command.name} is not valid: {broken[0].pointer} {broken[0].message}")
+    return dict(content)
+
+
+def masked(phone_number: str) -> str:
+    """A phone number as notifications tell it: `2547*****149`."""
+    return f"{phone_number[:4]}{'*' * (len(phone_number) - 7)}{phone_number[-3:]}"
+
+
+def _charge(about: Members, sample: float, _number: int, _chance: Random) -> float:
+    """What the account is charged for airtime: less than its amount, by the discount of the sample (48.5 for 50)."""
+    return round(float(about["amount"]) * 0.97, 2) if "amount" in about else sample
+
+
+def _time(_about: Members, sample: str, number: int, _chance: Random) -> str:
+    return str(datetime.fromisoformat(sample) + timedelta(seconds=number))
+
+
+TOLD: Mapping[str, Callable[[Members, Any, int, Random], Any]] = {
+    "phone_number": lambda about, sample, _, __: masked(about["phone_number"]) if "phone_number" in about else sample,
+    "charge": _charge,
+    "third_party_trans_id": lambda _, __, ___, chance: "".join(chance.choices(RECEIPT_ALPHABET, k=10)),
+    "transaction_time": _time,
+}
+"""Members that are not simply those of the request, or of the sample: how each follows from the two."""
 
 
 def incomplete(command: Command, next_content: Callable[[], Members]) -> Iterator[tuple[str, bytes]]:
@@ -104,12 +131,6 @@ def is_complete(command: Command, value: Any) -> bool:
 def documented(command: Command) -> frozenset[str]:
     """The members that a notification of the product is known to have."""
     return frozenset(_schema(command)["properties"])
-
-
-def _strategy(rule: Mapping[str, Any]) -> SearchStrategy[Any]:
-    if "pattern" in rule:
-        return strategy_for(rule)
-    return text(ALPHABETS.values(), max(1, rule.get("minLength", 1)), rule.get("maxLength", LONGEST_TEXT))
 
 
 def _schema(command: Command) -> dict[str, Any]:

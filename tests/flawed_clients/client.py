@@ -4,6 +4,7 @@ Asked       what the driver protocol asks for in an `invoke`
 Outgoing    a request before it is sent
 Answer      what came back
 Client      invoke → attempt → request, exchange; understood → told; again decides on sending once more
+Receiving   one with a receiver
 """
 
 from __future__ import annotations
@@ -299,3 +300,10 @@ class Client:
             return json.loads(answer.body.decode())
         except (ValueError, RecursionError) as reason:
             raise Unusable("no JSON") from reason
+
+
+class Receiving(Client):
+    """Sends messages, and can be asked what became of them."""
+
+    commands = ("sms",)
+    features = ("callback", "results")

@@ -21,23 +21,28 @@ Told = dict[str, Any]
 
 @dataclass(frozen=True)
 class Posted:
-    """A request that came in; `length` as declared."""
+    """A request that came in; `declared` is its Content-Type as it stands, `version` that of HTTP."""
 
     method: str
     path: str
     media_type: str
     body: bytes
+    declared: str = "application/json"
+    version: str = "HTTP/1.1"
 
 
 class Inbox:
     """Keeps the contract.
 
     `known` are the ids that calls were answered with, in order; `told` and `applied` what notifications said and how
-    often they took effect, by request_id; `in_flight` whether a call is under way.
+    often they took effect, by request_id; `in_flight` whether a call is under way. `protocol`: the HTTP that it speaks;
+    `deaf`: it does not read chunks.
     """
 
     thanks = 204
     counts = True
+    protocol = "HTTP/1.0"
+    deaf = False
 
     def __init__(self) -> None:
         self.known: list[str] = []
@@ -154,19 +159,39 @@ class _Server(ThreadingHTTPServer):
 
 def _handler(inbox: Inbox) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = inbox.protocol
+        disable_nagle_algorithm = True
+
         def respond(self) -> None:
-            length = self.headers.get("Content-Length", "")
-            body = self.rfile.read(min(int(length), MOST_READ)) if length.isdecimal() else b""
+            body = self.chunks() if self.headers.get("Transfer-Encoding") else self.whole()
+            declared = self.headers.get("Content-Type", "")
+            posted = Posted(
+                self.command, self.path, self.headers.get_content_type(), body, declared, self.request_version
+            )
             try:
-                status = inbox.respond(Posted(self.command, self.path, self.headers.get_content_type(), body))
+                status = inbox.respond(posted)
             except Exception:  # noqa: BLE001 - as a web framework does
                 status = 500
+            answer = b'{"ok":true}' if status == 200 and self.command != "HEAD" else b""
             self.send_response(status)
-            if status == 200:
+            if answer:
                 self.send_header("Content-Type", "application/json")
+            if status != 204:
+                self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
-            if status == 200:
-                self.wfile.write(b'{"ok":true}')
+            self.wfile.write(answer)
+
+        def whole(self) -> bytes:
+            length = self.headers.get("Content-Length", "")
+            return self.rfile.read(min(int(length), MOST_READ)) if length.isdecimal() else b""
+
+        def chunks(self) -> bytes:
+            body = b""
+            while length := int(self.rfile.readline(), 16):
+                body += self.rfile.read(length)
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"" if inbox.deaf else body
 
         do_POST = do_GET = do_PUT = do_HEAD = do_PATCH = do_DELETE = do_OPTIONS = respond  # noqa: N815
 

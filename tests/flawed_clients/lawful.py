@@ -15,7 +15,6 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 from flawed_clients.client import ALL, Answer, Asked, Client, Outgoing, Told
-from flawed_clients.inbox import Inbox
 
 FEW = ("sms", "airtime")
 BOTH = ("callback", "results")
@@ -394,36 +393,3 @@ class Threads(Client):
         thread.start()
         thread.join()
         return told[0]
-
-
-class CallbackAlone(Client):
-    """Has a receiver that cannot be asked what became of a request; it answers 200 with a body."""
-
-    commands = ("sms", "airtime")
-    features = ("callback",)
-
-    class inbox(Inbox):
-        thanks = 200
-
-
-class DoesNotCount(Client):
-    """Tells what became of a request, not how often that took effect."""
-
-    commands = ("sms",)
-    features = BOTH
-
-    class inbox(Inbox):
-        counts = False
-
-
-class RefusesUnknownIds(Client):
-    """Answers 404 to a request_id that it neither knows nor may be about to know."""
-
-    commands = ("sms",)
-    features = BOTH
-
-    class inbox(Inbox):
-        def take(self, content: Told) -> int:
-            if content["request_id"] not in self.known and not self.in_flight:
-                return 404
-            return super().take(content)

@@ -1,29 +1,26 @@
-"""Receivers of notifications with one misbehaviour each (RCV)."""
+"""Receivers with one misbehaviour each in how they answer valid notifications (RCV)."""
 
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from typing import Any
 
-from flawed_clients.client import Client
+from flawed_clients.client import Receiving
 from flawed_clients.inbox import Inbox, Posted, Told
 
-# Longer than the 5 seconds that a receiver has.
-TOO_LONG_S = 5.5
+# Longer than the 30 seconds that a receiver has, and than the 5 that it should take.
+TOO_LONG_S = 30.2
+LONG_S = 5.3
 # So long that what comes at the same moment is in between.
 A_MOMENT_S = 0.05
-# Fewer than come at once.
-FEW = 50
+# Fewer than come at once: more than those of the smaller crowd, and not so many.
+MANY, FEW = 50, 10
 
 
-class _Receiving(Client):
-    commands = ("sms",)
-    features = ("callback", "results")
-
-
-class RefusesNotifications(_Receiving):
+class RefusesNotifications(Receiving):
     """Answers 500 to every notification."""
 
     breaks = ("RCV-01",)
@@ -34,7 +31,7 @@ class RefusesNotifications(_Receiving):
             return 500
 
 
-class RedirectsNotifications(_Receiving):
+class RedirectsNotifications(Receiving):
     """Answers 302 to every notification, as a page behind a login does."""
 
     breaks = ("RCV-01",)
@@ -45,19 +42,127 @@ class RedirectsNotifications(_Receiving):
             return 302
 
 
-class WorksFirst(_Receiving):
-    """Answers a notification only after work of more than 5 s."""
+class RefusesFailures(Receiving):
+    """Answers 400 to failures of a result_code that it does not know."""
+
+    breaks = ("RCV-01",)
+
+    class inbox(Inbox):
+        def complete(self, content: Any) -> bool:
+            return super().complete(content) and content["result_code"] in {"200", "500"}
+
+
+class NeedsTheCharge(Receiving):
+    """Answers 422 to a notification without the member charge, which it may lack."""
+
+    breaks = ("RCV-01",)
+    commands = ("airtime",)
+
+    class inbox(Inbox):
+        def complete(self, content: Any) -> bool:
+            return super().complete(content) and "charge" in content
+
+
+class CannotReadTheBalance(Receiving):
+    """Answers 422 to a notification with the member account_balance, which it may have."""
+
+    breaks = ("RCV-01",)
+    commands = ("mpesa/online",)
+
+    class inbox(Inbox):
+        def complete(self, content: Any) -> bool:
+            return super().complete(content) and "account_balance" not in content
+
+
+class KnowsOneFormOfIds(Receiving):
+    """Answers 422 to a request_id that is not 32 letters and digits."""
+
+    breaks = ("RCV-01",)
+
+    class inbox(Inbox):
+        def complete(self, content: Any) -> bool:
+            return super().complete(content) and re.fullmatch("[0-9A-Za-z]{32}", content["request_id"]) is not None
+
+
+class HasShortColumns(Receiving):
+    """Answers 500 to a request_id of more than 64 characters."""
+
+    breaks = ("RCV-01",)
+
+    class inbox(Inbox):
+        def take(self, content: Told) -> int:
+            return 500 if len(content["request_id"]) > 64 else super().take(content)
+
+
+class DiesOfSigns(Receiving):
+    """Ends when it meets a request_id with a slash in it."""
+
+    breaks = ("RCV-01",)
+
+    class inbox(Inbox):
+        def take(self, content: Told) -> int:
+            if "/" in content["request_id"]:
+                os._exit(70)
+            return super().take(content)
+
+
+class ComparesContentTypes(Receiving):
+    """Answers 415 where there is a charset in the Content-Type."""
+
+    breaks = ("RCV-01",)
+
+    class inbox(Inbox):
+        def respond(self, posted: Posted) -> int:
+            if posted.method == "POST" and posted.declared != "application/json":
+                return 415
+            return super().respond(posted)
+
+
+class CannotReadChunks(Receiving):
+    """Reads no body without a Content-Length, although it speaks HTTP/1.1."""
+
+    breaks = ("RCV-01",)
+
+    class inbox(Inbox):
+        protocol = "HTTP/1.1"
+        deaf = True
+
+
+class RefusesOldHttp(Receiving):
+    """Answers 400 to a request in HTTP/1.0."""
+
+    breaks = ("RCV-01",)
+
+    class inbox(Inbox):
+        def respond(self, posted: Posted) -> int:
+            return 400 if posted.version == "HTTP/1.0" else super().respond(posted)
+
+
+class WorksForTooLong(Receiving):
+    """Answers its first notification only after work of more than 30 s."""
 
     breaks = ("RCV-02",)
 
     class inbox(Inbox):
+        works_s = TOO_LONG_S
+
         def take(self, content: Told) -> int:
+            works_s, self.works_s = self.works_s, 0.0
             status = super().take(content)
-            time.sleep(TOO_LONG_S)
+            time.sleep(works_s)
             return status
 
 
-class StrictNotifications(_Receiving):
+class WorksFirst(Receiving):
+    """Answers its first notification only after work of more than 5 s."""
+
+    breaks = ("RCV-20",)
+
+    class inbox(WorksForTooLong.inbox):
+        works_s = LONG_S
+
+
+class StrictNotifications(Receiving):
     """Refuses a notification with an unknown field."""
 
     breaks = ("RCV-03",)
@@ -67,47 +172,7 @@ class StrictNotifications(_Receiving):
             return super().complete(content) and len(content) == 3
 
 
-class SeesSuccess(_Receiving):
-    """Takes every result for a success."""
-
-    breaks = ("RCV-04",)
-
-    class inbox(Inbox):
-        def state(self, content: Told) -> str:
-            return "succeeded"
-
-
-class ReadsTheText(_Receiving):
-    """Takes a result for a success whose text says so."""
-
-    breaks = ("RCV-04",)
-
-    class inbox(Inbox):
-        def state(self, content: Told) -> str:
-            return "failed" if "fail" in content["result_desc"].lower() else "succeeded"
-
-
-class GivesNoReason(_Receiving):
-    """Tells that a request failed, and not why."""
-
-    breaks = ("RCV-05",)
-
-    class inbox(Inbox):
-        def reason(self, content: Told) -> str:
-            return "" if self.state(content) == "failed" else super().reason(content)
-
-
-class GivesOwnReason(_Receiving):
-    """Tells every failure in the same words."""
-
-    breaks = ("RCV-05",)
-
-    class inbox(Inbox):
-        def reason(self, content: Told) -> str:
-            return "it failed" if self.state(content) == "failed" else super().reason(content)
-
-
-class RefusesRepeats(_Receiving):
+class RefusesRepeats(Receiving):
     """Answers 409 to a notification that came before."""
 
     breaks = ("RCV-06",)
@@ -120,87 +185,20 @@ class RefusesRepeats(_Receiving):
             return super().take(content)
 
 
-class AppliesRepeats(_Receiving):
-    """Applies a notification as often as it comes, if not at the same moment."""
+class StumblesOverRepeats(Receiving):
+    """Answers 500 to a notification that came before."""
 
-    breaks = ("RCV-07",)
-
-    class inbox(Inbox):
-        def __init__(self) -> None:
-            self.last: dict[str, float] = {}
-            super().__init__()
-
-        def apply(self, request_id: str, content: Told) -> None:
-            if self.told.get(request_id) == content and time.monotonic() - self.last[request_id] > A_MOMENT_S:
-                self.applied[request_id] += 1
-            self.last[request_id] = time.monotonic()
-            super().apply(request_id, content)
-
-
-class Races(_Receiving):
-    """Looks whether a notification came before, and notes that it did only a moment later."""
-
-    breaks = ("RCV-08",)
+    breaks = ("RCV-21",)
 
     class inbox(Inbox):
         def take(self, content: Told) -> int:
-            request_id = content["request_id"]
-            if request_id not in self.told:
-                time.sleep(A_MOMENT_S)
-                with self.lock:
-                    self.told.setdefault(request_id, content)
-                    self.applied[request_id] = self.applied.get(request_id, 0) + 1
-            return self.thanks
+            with self.lock:
+                if self.told.get(content["request_id"]) == content:
+                    return 500
+            return super().take(content)
 
 
-class LastOneWins(_Receiving):
-    """Lets a contradicting notification change the outcome."""
-
-    breaks = ("RCV-09",)
-
-    class inbox(Inbox):
-        def apply(self, request_id: str, content: Told) -> None:
-            super().apply(request_id, content)
-            self.told[request_id] = content
-
-
-class FirstComeFirstServed(_Receiving):
-    """Takes notifications to come in the order of the requests."""
-
-    breaks = ("RCV-10",)
-
-    class inbox(Inbox):
-        def apply(self, request_id: str, content: Told) -> None:
-            if request_id in self.known and request_id not in self.told:
-                open_ones = [known for known in self.known if known not in self.told]
-                newest = self.known.index(request_id)
-                recent = [known for known in open_ones if newest - self.known.index(known) < 5]
-                request_id = recent[0]
-            super().apply(request_id, content)
-
-
-class ForgetsAll(_Receiving):
-    """Thanks for every notification and knows of none."""
-
-    breaks = ("RCV-10",)
-
-    class inbox(Inbox):
-        def apply(self, request_id: str, content: Told) -> None:
-            pass
-
-
-class ForgetsEarlyOnes(_Receiving):
-    """Forgets a notification whose request_id it does not know yet."""
-
-    breaks = ("RCV-11",)
-
-    class inbox(Inbox):
-        def apply(self, request_id: str, content: Told) -> None:
-            if request_id in self.known:
-                super().apply(request_id, content)
-
-
-class StumblesOverUnknownOnes(_Receiving):
+class StumblesOverUnknownOnes(Receiving):
     """Answers 500 to a request_id that it does not know and is not waiting for."""
 
     breaks = ("RCV-12",)
@@ -212,169 +210,68 @@ class StumblesOverUnknownOnes(_Receiving):
             return super().take(content)
 
 
-class GivesUnknownOnesAway(_Receiving):
-    """Applies a notification with an unknown request_id to the latest request that is open."""
+class DiesOfRepeats(Receiving):
+    """Ends when it meets a notification that came before."""
 
-    breaks = ("RCV-13",)
-
-    class inbox(Inbox):
-        def apply(self, request_id: str, content: Told) -> None:
-            if request_id not in self.known and not self.in_flight:
-                request_id = next((known for known in reversed(self.known) if known not in self.told), request_id)
-            super().apply(request_id, content)
-
-
-class StumblesOverGarbage(_Receiving):
-    """Answers 500 to what is no JSON."""
-
-    breaks = ("RCV-14",)
+    breaks = ("RCV-21",)
 
     class inbox(Inbox):
-        def malformed(self, posted: Posted) -> int:
-            return 500 if posted.body else 400
-
-
-class ThanksForGarbage(_Receiving):
-    """Answers 200 to what is no JSON."""
-
-    breaks = ("RCV-14",)
-
-    class inbox(Inbox):
-        def malformed(self, posted: Posted) -> int:
-            return 200 if posted.body else 400
-
-
-class StumblesOverGaps(_Receiving):
-    """Answers 500 where a member is missing or mistyped."""
-
-    breaks = ("RCV-15",)
-
-    class inbox(Inbox):
-        def incomplete(self, content: Any) -> int:
-            return 500
-
-
-class ThanksForGaps(_Receiving):
-    """Answers 200 where a member is missing or mistyped."""
-
-    breaks = ("RCV-15",)
-
-    class inbox(Inbox):
-        def incomplete(self, content: Any) -> int:
-            return 200
-
-
-class StumblesOverNothing(_Receiving):
-    """Answers 500 to an empty body."""
-
-    breaks = ("RCV-16",)
-
-    class inbox(Inbox):
-        def malformed(self, posted: Posted) -> int:
-            return 400 if posted.body else 500
-
-
-class StumblesOverSize(_Receiving):
-    """Answers 500 to a body of a megabyte."""
-
-    breaks = ("RCV-16",)
-
-    class inbox(Inbox):
-        def too_large(self, posted: Posted) -> int:
-            return 500
-
-
-class StumblesOverTypes(_Receiving):
-    """Answers 500 to another media type."""
-
-    breaks = ("RCV-16",)
-
-    class inbox(Inbox):
-        def other_media_type(self, posted: Posted) -> int:
-            return 500
-
-
-class KnowsOnlyPost(_Receiving):
-    """Answers 501 to GET and PUT, as http.server does by itself."""
-
-    breaks = ("RCV-17",)
-
-    class inbox(Inbox):
-        def other_method(self, posted: Posted) -> int:
-            return 501
-
-
-class TakesPuts(_Receiving):
-    """Takes a PUT like a POST."""
-
-    breaks = ("RCV-17",)
-
-    class inbox(Inbox):
-        def other_method(self, posted: Posted) -> int:
-            return 200 if posted.method == "PUT" else 405
-
-
-class JamsOnGarbage(_Receiving):
-    """Answers 503 to everything after it has met what is no JSON."""
-
-    breaks = ("RCV-18",)
-
-    class inbox(Inbox):
-        jammed = False
-
-        def malformed(self, posted: Posted) -> int:
-            self.jammed = True
-            return 400
-
         def take(self, content: Told) -> int:
-            return 503 if self.jammed else super().take(content)
+            with self.lock:
+                if content == self.told.get(content["request_id"]):
+                    os._exit(70)
+            return super().take(content)
 
 
-class DiesOfGarbage(_Receiving):
-    """Ends when it meets what is no JSON."""
-
-    breaks = ("DRV-01", "RCV-14", "RCV-18")
-
-    class inbox(Inbox):
-        def malformed(self, posted: Posted) -> int:
-            os._exit(70)
-
-
-class TurnsCrowdsAway(_Receiving):
-    """Answers 503 when many notifications come at once."""
+class TurnsCrowdsAway(Receiving):
+    """Answers 503 when some notifications come at once."""
 
     breaks = ("RCV-19",)
 
     class inbox(Inbox):
+        places = FEW
+
         def __init__(self) -> None:
-            self.places = threading.Semaphore(FEW)
+            self.free = threading.Semaphore(self.places)
             super().__init__()
 
         def take(self, content: Told) -> int:
-            if not self.places.acquire(blocking=False):
-                return 503
+            if not self.free.acquire(blocking=False):
+                return self.full(content)
             try:
                 time.sleep(A_MOMENT_S)
                 return super().take(content)
             finally:
-                self.places.release()
+                self.free.release()
+
+        def full(self, content: Told) -> int:
+            """Where there is no place."""
+            return 503
 
 
-class LosesCrowds(_Receiving):
-    """Answers 2xx to many notifications at once, and forgets some of them."""
+class TurnsThrongsAway(Receiving):
+    """Answers 503 when very many notifications come at once."""
+
+    breaks = ("RCV-26",)
+
+    class inbox(TurnsCrowdsAway.inbox):
+        places = MANY
+
+
+class LosesCrowds(Receiving):
+    """Answers 2xx to notifications that come at once, and forgets some of them."""
 
     breaks = ("RCV-19",)
 
-    class inbox(Inbox):
-        def __init__(self) -> None:
-            self.places = threading.Semaphore(FEW)
-            super().__init__()
+    class inbox(TurnsCrowdsAway.inbox):
+        def full(self, content: Told) -> int:
+            return self.thanks
 
-        def take(self, content: Told) -> int:
-            if not self.places.acquire(blocking=False):
-                return self.thanks
-            try:
-                time.sleep(A_MOMENT_S)
-                return super().take(content)
-            finally:
-                self.places.release()
+
+class LosesThrongs(Receiving):
+    """Answers 2xx to very many notifications that come at once, and forgets some of them."""
+
+    breaks = ("RCV-26",)
+
+    class inbox(LosesCrowds.inbox):
+        places = MANY

@@ -11,7 +11,18 @@ import re
 from dataclasses import dataclass
 from types import ModuleType
 
-from flawed_clients import drivers, lawful, reading, receiving, refusing, resending, sending
+from flawed_clients import (
+    drivers,
+    lawful,
+    lawful_receivers,
+    malformed,
+    reading,
+    receiving,
+    refusing,
+    resending,
+    results,
+    sending,
+)
 from flawed_clients.client import Client
 
 
@@ -38,12 +49,16 @@ def _varieties(*modules: ModuleType) -> dict[str, Variety]:
         held
         for module in modules
         for name, held in vars(module).items()
-        if isinstance(held, type) and issubclass(held, Client) and held.__module__ == module.__name__ and name[0] != "_"
+        if isinstance(held, type)
+        and issubclass(held, Client)
+        and held.__module__ == module.__name__
+        and held.__doc__
+        and name[0] != "_"
     ]
     names = [re.sub(r"(?<!^)(?=[A-Z])", "-", held.__name__).lower() for held in classes]
     return {name: Variety(name, held) for name, held in zip(names, classes, strict=True)}
 
 
-FLAWS = _varieties(sending, refusing, reading, resending, receiving, drivers)
-LAWFUL = _varieties(lawful)
+FLAWS = _varieties(sending, refusing, reading, resending, receiving, results, malformed, drivers)
+LAWFUL = _varieties(lawful, lawful_receivers)
 VARIETIES = {**FLAWS, **LAWFUL}

@@ -8,7 +8,7 @@
     unsent          SND-13, SND-14, RDG-12: calls that never became a request
     answers         RDG
     resending       RTY
-    receiving       RCV
+    receiving, results, malformed       RCV
 
 `CLIENT_CHECKS` maps each requirement whose actor is a client or a receiver to its check; `UNSEEN` those that watching
 a client does not tell to the reason.
@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import wraps
 
-from conformance.checks.client import answers, receiving, resending, sending, unsent
+from conformance.checks.client import answers, malformed, receiving, resending, results, sending, unsent
 from conformance.checks.client.evidence import ClientEvidence
 from conformance.checks.client.judging import ClientCheck
 from conformance.checks.judgement import Judgement, Reason, Unobserved
@@ -55,6 +55,8 @@ _ALL: dict[str, ClientCheck] = {
     **answers.CHECKS,
     **resending.CHECKS,
     **receiving.CHECKS,
+    **results.CHECKS,
+    **malformed.CHECKS,
     **unsent.CHECKS,
 }
 

@@ -27,11 +27,21 @@ from conformance.traffic import Case, Exchange, Request, header
 # No notification is a hundredth of this.
 HUGE = 1 << 19
 
-# So many at the same moment are a crowd, in which a receiver may take longer.
-CROWD = 100
+# How long a receiver takes is measured where no more than so many are sent at the same moment.
+FEW = 4
+
+# So many at the same moment are a crowd, which every receiver takes; ten times as many are more than every one can.
+CROWD = 20
+THRONG = 200
 
 # A text that any system takes: printable ASCII, no longer than an SMS.
 USUAL_TEXT = 160
+
+
+SERVER_ERROR = 500
+
+# How the reasons begin for which there was no connection (`conformance.exchange.failures`).
+UNREACHED = ("connection refused", "no connection", "host name not found", "no TLS connection", "the proxy did not")
 
 
 class What(StrEnum):
@@ -40,10 +50,9 @@ class What(StrEnum):
     METHOD = "not a POST"
     EMPTY = "an empty body"
     HUGE = "a body of a mebibyte"
-    MEDIA_TYPE = "not declared as JSON"
     NO_JSON = "no JSON"
     INCOMPLETE = "JSON that is no notification"
-    OPEN = "a notification that the contract says nothing of"
+    OPEN = "something that the contract says nothing of"
     VALID = "a notification"
 
 
@@ -54,7 +63,7 @@ def what_is(request: Request, content: Content, command: Command) -> What:
         (What.METHOD, lambda: request.method != "POST"),
         (What.EMPTY, lambda: not request.body.strip()),
         (What.HUGE, lambda: len(request.body) >= HUGE),
-        (What.MEDIA_TYPE, lambda: declared != "application/json"),
+        (What.OPEN, lambda: declared != "application/json"),
         (What.NO_JSON, lambda: content.error is not None),
         (What.INCOMPLETE, lambda: not is_complete(command, content.value)),
         (What.OPEN, lambda: bool(violations(f"{command.folder}/notification", content.value))),
@@ -67,7 +76,7 @@ class Notice:
     """A request to a receiver with its answer.
 
     `usual`: it has documented members only, and a text that any system takes. `beside`: how many requests were sent at
-    that moment, it included.
+    that moment, it included. `fatal`: after it the receiver was no longer there.
     """
 
     case: Case
@@ -76,16 +85,17 @@ class Notice:
     members: Mapping[str, Any]
     usual: bool
     beside: int
+    fatal: bool = False
 
     @classmethod
-    def of(cls, case: Case, exchange: Exchange, command: Command, beside: int) -> Self:
+    def of(cls, case: Case, exchange: Exchange, command: Command, beside: int, *, fatal: bool = False) -> Self:
         """Read it."""
         content = Content.of(exchange.request.body)
         what = what_is(exchange.request, content, command)
         members = content.members if what is What.VALID and content.members else {}
         text = str(members.get(RESULT_DESC, ""))
         plain = text.isascii() and text.isprintable() and len(text) <= USUAL_TEXT
-        return cls(case, exchange, what, members, plain and members.keys() <= documented(command), beside)
+        return cls(case, exchange, what, members, plain and members.keys() <= documented(command), beside, fatal)
 
     @property
     def number(self) -> int:
@@ -138,14 +148,43 @@ class Notice:
         return self.status is None and "within" in (self.exchange.failure or "")
 
     @property
+    def unreached(self) -> bool:
+        """Whether there was no connection."""
+        return self.status is None and (self.exchange.failure or "").startswith(UNREACHED)
+
+    @property
+    def fails(self) -> bool:
+        """Whether it was answered with a 5xx, or with the end of the connection."""
+        return self.status >= SERVER_ERROR if self.status is not None else not self.timed_out
+
+    @property
+    def took_s(self) -> float:
+        """Seconds until it was answered, or its answer given up; 0 where the run was cut off before."""
+        ended = self.exchange.answered_at
+        return 0.0 if ended is None else ended - self.sent_at
+
+    @property
     def answer_in_words(self) -> str:
         """As a finding tells it."""
-        return f"answered {self.status}" if self.status is not None else f"not answered: {self.exchange.failure}"
+        if self.status is not None:
+            return f"answered {self.status}"
+        died = ", and the receiver was no longer there afterwards" if self.fatal else ""
+        return f"not answered: {self.exchange.failure}{died}"
+
+    @property
+    def special(self) -> str:
+        """What is special about it, in brackets, behind a noun."""
+        return f" ({self.case.keyword})" if self.case.keyword else ""
 
     @property
     def in_crowd(self) -> bool:
         """Whether it came with many others."""
         return self.beside >= CROWD
+
+    @property
+    def in_throng(self) -> bool:
+        """Whether it came with very many others."""
+        return self.beside >= THRONG
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +255,8 @@ class Inbox:
     """What was sent to the receiver of one command: `fates` of request ids in the order of their first notification.
 
     `junk` is what is no notification, in order. `junk_at`: when the first of it was sent. `deaths`: when the driver
-    failed, for what its client knew by then is forgotten. `left_alone`: nothing more was sent to a receiver so slow.
+    failed, for what its client knew by then is forgotten. `died_at`: when the receiver was found to be no longer there.
+    `left_alone`: why nothing more was sent to it.
     """
 
     command: str | None
@@ -224,7 +264,8 @@ class Inbox:
     junk: list[Notice] = field(default_factory=list)
     junk_at: float | None = None
     deaths: tuple[float, ...] = ()
-    left_alone: bool = False
+    died_at: tuple[float, ...] = ()
+    left_alone: str | None = None
 
     @property
     def knows_any(self) -> bool:
@@ -235,6 +276,26 @@ class Inbox:
         """Whether something else than a notification had been sent before it."""
         return self.junk_at is not None and notice.sent_at > self.junk_at
 
+    def gone(self, notice: Notice) -> bool:
+        """Whether nobody was there to take it: the receiver had died of another request of the same moment, or before.
+
+        Those that were under way when it died are not told apart from the one that it died of.
+        """
+        return notice.unreached and any(notice.sent_at < died for died in self.died_at) and not notice.fatal
+
+    def gone_numbers(self) -> frozenset[int]:
+        """The numbers of all that nobody was there to take."""
+        sent = [*self.junk, *(notice for fate in self.fates for notice in fate.notices)]
+        return frozenset(notice.number for notice in sent if self.gone(notice))
+
+    def died_since_junk(self, notice: Notice) -> bool:
+        """Whether another process may have taken it than the one that met the junk."""
+        return self.junk_at is not None and any(self.junk_at < died < notice.sent_at for died in self.died_at)
+
+    def takes_unknown(self) -> bool:
+        """Whether a request_id that the client cannot know was taken: then no valid form of one may be turned away."""
+        return any(notice.usual and notice.taken and not fate.known for fate, notice in self.firsts())
+
     def firsts(self) -> Iterator[tuple[Fate, Notice]]:
         """Each first notification that came by itself, before any junk, and after the answer."""
         for fate in self.fates:
@@ -242,8 +303,18 @@ class Inbox:
                 yield fate, fate.first
 
     def countable(self, fate: Fate) -> bool:
-        """Whether an answer to its notification tells something: the id is known, or there are none that are."""
-        return fate.known or not self.knows_any
+        """Whether an answer to its notification tells something: the client knows the id, or there are none to know.
+
+        A client that was started again since its call has forgotten it.
+        """
+        if fate.call is None:
+            return not self.knows_any
+        called_at = fate.call.asked_at or 0.0
+        return not any(called_at < died < fate.first.sent_at for died in self.deaths)
+
+    def fate_of_call(self, case_id: str | None) -> Fate | None:
+        """The fate of the request that was called for under that case."""
+        return next((f for f in self.fates if f.call is not None and f.call.case.id == case_id), None)
 
     def understands(self) -> bool:
         """Whether a usual notification was taken, for which RCV-01 is."""
@@ -253,6 +324,10 @@ class Inbox:
         """Whether the client that was asked is still the one that was notified."""
         since = fate.call.asked_at if fate.call and fate.call.asked_at is not None else fate.first.sent_at
         return not any(since < died < telling.told.at for died in self.deaths)
+
+
+LEFT_ALONE = "the receiver was slow to answer its first notifications, so it was left alone"
+"""Said of journals that do not say why."""
 
 
 def inbox_of(evidence: ClientEvidence, command: str | None) -> Inbox:
@@ -265,21 +340,38 @@ def inbox_of(evidence: ClientEvidence, command: str | None) -> Inbox:
 
 def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
     fates = _known(evidence)
-    deaths = tuple(note.noted_at for note in evidence.notes if note.kind == "death")
-    alone = {note.detail["command"] for note in evidence.notes if note.kind == "left-alone"}
-    inboxes: dict[str | None, Inbox] = {}
-    moments = Counter(exchange.sent_at for each in evidence.deliveries for exchange in each.exchanges)
+    died = [note for note in evidence.notes if note.kind == "receiver-died"]
+    fatal = {note.detail["case"] for note in died}
+    deaths = tuple(note.noted_at for note in evidence.notes if note.kind in {"death", "receiver-died"})
+    alone = {
+        note.detail["command"]: note.detail.get("why", LEFT_ALONE)
+        for note in evidence.notes
+        if note.kind == "left-alone"
+    }
+
+    def empty(command: str | None) -> Inbox:
+        died_at = tuple(note.noted_at for note in died if command in note.detail["commands"])
+        return Inbox(command, deaths=deaths, died_at=died_at, left_alone=alone.get(command or ""))
+
+    inboxes: dict[str | None, Inbox] = {command: empty(command) for command in alone}
+    moments = Counter(exchange.sent_at for each in evidence.deliveries for exchange in each.exchanges[:1])
     for delivery in evidence.deliveries:
         command = delivery.case.command
-        inbox = inboxes.setdefault(command, Inbox(command, deaths=deaths, left_alone=command in alone))
-        for exchange in delivery.exchanges:
-            beside = moments[exchange.sent_at]
-            _sort_in(Notice.of(delivery.case, exchange, COMMANDS[command or ""], beside), inbox, fates)
+        if command not in inboxes:
+            inboxes[command] = empty(command)
+        for exchange in delivery.exchanges[-1:]:  # the connection of one before it was closed
+            beside = moments[delivery.exchanges[0].sent_at]
+            kills = delivery.case.id in fatal
+            notice = Notice.of(delivery.case, exchange, COMMANDS[command or ""], beside, fatal=kills)
+            _sort_in(notice, inboxes[command], fates)
     owners = {notice.text: fate for fate in fates.values() for notice in fate.notices}
     for delivery in evidence.deliveries:
         for told in delivery.results:
-            if (fate := fates.get(told.request_id)) is not None:
-                fate.tellings.append(_telling(told, owners))
+            asked_again = any(other.request_id == told.request_id and other.at > told.at for other in delivery.results)
+            telling = _telling(told, owners)
+            # It was asked again because it was open: it may be dealt with a little later than the thanks for it.
+            if (fate := fates.get(told.request_id)) is not None and not (telling.open and asked_again):
+                fate.tellings.append(telling)
     for fate in fates.values():
         fate.notices.sort(key=lambda notice: (notice.sent_at, notice.number))
         if fate.command in inboxes:

@@ -1,0 +1,232 @@
+"""RCV: what became of notifications, by what the client says when it is asked.
+
+A rule is judged only where those before it hold: a client that knows of no result breaks RCV-10 and no rule about what
+a result says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.checks.client.inboxes import broken, kept, of_inbox, untold
+from conformance.checks.client.judging import ClientCheck
+from conformance.checks.client.notices import Fate, Inbox, Notice, Telling, What, tellings
+from conformance.checks.judgement import Finding, Judgement, shown
+
+
+def understood(inbox: Inbox) -> frozenset[str]:
+    """The states that usual notifications, the first of known requests, have always rightly led to."""
+    right, wrong = set[str](), set[str]()
+    for fate, notice in inbox.firsts():
+        for telling in simple(inbox, fate) if notice.usual else ():
+            if not telling.open and fate.mine(telling):
+                (right if telling.state == notice.state else wrong).add(notice.state)
+    return frozenset(right - wrong)
+
+
+def simple(inbox: Inbox, fate: Fate) -> list[Telling]:
+    """What was said of a request after one notification, while there was no other one."""
+    return [
+        telling
+        for telling in fate.tellings
+        if fate.known and fate.until(telling.told.at) == [fate.first] and inbox.remembers(fate, telling)
+    ]
+
+
+def only_200_is_success(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-04."""
+    for fate, notice in inbox.firsts():
+        if not notice.usual:
+            continue  # RCV-03
+        for telling in simple(inbox, fate):
+            code = notice.members["result_code"]
+            if telling.open or not fate.mine(telling):
+                yield untold(notice, "the client does not know of the result")  # RCV-10
+            elif telling.state == notice.state:
+                yield kept(notice)
+            else:
+                yield broken(notice, f"result_code is {shown(code)}, and the client says {telling.state}")
+
+
+def failures_have_reasons(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-05."""
+    for fate, notice in inbox.firsts():
+        if notice.succeeded or not notice.usual:
+            continue
+        for telling in simple(inbox, fate):
+            if telling.state != "failed" or not fate.mine(telling):
+                yield untold(notice, "the client does not know of the failure")  # RCV-04, RCV-10
+            elif telling.text == notice.text:
+                yield kept(notice)
+            else:
+                yield broken(notice, f"the reason is {shown(notice.text)}, the client tells {shown(telling.text)}")
+
+
+def repeats_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-07: of those that come one after the other."""
+    for fate, telling, notices in tellings(inbox):
+        if len(notices) < 2 or len(alike(notices)) > 1 or len({n.sent_at for n in notices}) < len(notices):
+            continue
+        if not fate.early and not fate.first.in_crowd:
+            yield _applied_once(fate, telling, notices)
+
+
+def moments_are_applied_once(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-08: where those that come one after the other are."""
+    one_by_one = not any(isinstance(each, Finding) for each in repeats_are_applied_once(inbox))
+    for fate, telling, notices in tellings(inbox):
+        if len(notices) < 2 or len(alike(notices)) > 1 or len({n.sent_at for n in notices}) > 1:
+            continue
+        if one_by_one:
+            yield _applied_once(fate, telling, notices)
+        else:
+            yield untold(fate.first, "what comes again is applied again also at another moment")
+
+
+def _applied_once(fate: Fate, telling: Telling, notices: list[Notice]) -> Judgement:
+    if telling.applied is None:
+        return untold(fate.first, "the client does not tell how often a result was applied")
+    if telling.open or not fate.mine(telling):
+        return untold(fate.first, "the client does not know of the result")
+    if telling.applied == 1:
+        return kept(notices[-1])
+    return broken(notices[-1], f"{len(notices)} equal notifications were applied {telling.applied} times")
+
+
+def first_one_stands(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-09: of a client that tells success from failure at all, and one request from the other (RCV-10)."""
+    strays = any(isinstance(judgement, Finding) for judgement in each_to_its_own(inbox))
+    tells_apart = {"succeeded", "failed"} <= understood(inbox) and not strays
+    for fate, telling, notices in tellings(inbox):
+        first, last = notices[0], notices[-1]
+        if len(notices) != 2 or first.succeeded == last.succeeded or first.sent_at == last.sent_at:
+            continue
+        if telling.open or not fate.mine(telling) or not tells_apart:
+            yield untold(last, "the client does not know of the results, or does not tell them apart")
+        elif telling.state == first.state:
+            yield kept(last)
+        else:
+            yield broken(last, f"the first notification told of {first.state}, and a later one changed that")
+
+
+def each_to_its_own(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-10: a result at another request, or at none; kept where the order was another than that of the calls."""
+    for fate, telling, notices in tellings(inbox):
+        owner = telling.owner
+        if owner is not None and owner is not fate:
+            if owner.known:
+                words = f"the client says {shown(telling.text)} of it, which is the result of {owner.request_id}"
+                yield broken(notices[0], words)
+        elif telling.open:
+            if fate.first.taken and fate.first.usual and not fate.early and not fate.first.in_crowd:
+                words = f"the client was notified of {fate.first.state}, and says {telling.state}"
+                yield untold(notices[0], words) if inbox.after_junk(fate.first) else broken(notices[0], words)
+        elif _overtook(inbox, fate):
+            yield kept(notices[0])
+
+
+def _overtook(inbox: Inbox, fate: Fate) -> bool:
+    """Whether a request that was called for later was notified of sooner."""
+    return any(
+        other.call is not None
+        and fate.call is not None
+        and (other.call.asked_at or 0.0) > (fate.call.asked_at or 0.0)
+        and other.first.sent_at < fate.first.sent_at
+        for other in inbox.fates
+        if other.known and other.notices
+    )
+
+
+def early_are_not_lost(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-11."""
+    states = understood(inbox)
+    for fate, telling, notices in tellings(inbox):
+        if not fate.early or len(notices) > 1:
+            continue
+        if not states or is_mixed_up(inbox, telling):
+            yield untold(notices[0], "no result that came after the answer is known to the client")
+        elif telling.open:
+            words = f"a result came before the answer was read (it was {notices[0].answer_in_words})"
+            yield broken(notices[0], f"{words}, and the client says {telling.state}")
+        elif not fate.mine(telling):
+            yield untold(notices[0], "the client says something else of it")
+        else:
+            yield kept(notices[0])
+
+
+def unknown_are_nobodys(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-13: kept where a request that was open then is still open, or has got its own result."""
+    unknown = [fate.first for fate in inbox.fates if not fate.known and fate.notices]
+    for fate in inbox.fates:
+        for telling in fate.tellings:
+            before = [notice for notice in unknown if notice.sent_at < telling.told.at]
+            if not fate.known or not before or (fate.notices and fate.first.sent_at < before[0].sent_at):
+                continue
+            owner = telling.owner
+            if owner is not None and not owner.known:
+                words = f"the client says {shown(telling.text)} of {fate.request_id}, which it was notified of for "
+                yield broken(owner.first, f"{words}the unknown {owner.request_id}")
+            elif telling.open or owner is fate:
+                yield kept(before[-1])
+
+
+def malformed_are_not_applied(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-25: asked for a request that only what is no notification has spoken of, the client knows of no success.
+
+    A client that takes such a request for failed has applied something, too; the contract's word for a failure is any
+    other result_code, so that is not held against it.
+    """
+    yield from _claims(inbox, frozenset({What.NO_JSON, What.INCOMPLETE}))
+
+
+def other_methods_are_not_applied(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-17, where the client can be asked."""
+    yield from _claims(inbox, frozenset({What.METHOD}))
+
+
+def _claims(inbox: Inbox, kinds: frozenset[What]) -> Iterator[Judgement]:
+    for notice in inbox.junk:
+        fate = inbox.fate_of_call(notice.case.earlier) if notice.what in kinds else None
+        if fate is None or fate.notices:
+            continue
+        for telling in fate.tellings:
+            if telling.told.at < notice.sent_at or not inbox.remembers(fate, telling):
+                continue
+            if telling.open:
+                yield kept(notice)
+            elif telling.state == "succeeded" and (telling.owner is None or telling.owner is fate):
+                words = f"{notice.what}{notice.special} was {notice.answer_in_words}, and the client says succeeded"
+                yield broken(notice, words)
+            else:
+                yield untold(notice, "the client takes the request for failed")
+
+
+def is_mixed_up(inbox: Inbox, telling: Telling) -> bool:
+    """Whether a result that is missing may have gone to another request: that is for RCV-10 and RCV-13."""
+    return telling.open and any(
+        each.owner is not None and each.owner is not fate for fate in inbox.fates for each in fate.tellings
+    )
+
+
+def alike(notices: list[Notice]) -> list[list[Notice]]:
+    """The notifications of a request, those with the same content together."""
+    groups: dict[bytes, list[Notice]] = {}
+    for notice in notices:
+        groups.setdefault(notice.exchange.request.body, []).append(notice)
+    return list(groups.values())
+
+
+CHECKS: dict[str, ClientCheck] = {
+    name: of_inbox(rule)
+    for name, rule in {
+        "RCV-04": only_200_is_success,
+        "RCV-05": failures_have_reasons,
+        "RCV-07": repeats_are_applied_once,
+        "RCV-08": moments_are_applied_once,
+        "RCV-09": first_one_stands,
+        "RCV-10": each_to_its_own,
+        "RCV-11": early_are_not_lost,
+        "RCV-13": unknown_are_nobodys,
+        "RCV-25": malformed_are_not_applied,
+    }.items()
+}

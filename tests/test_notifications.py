@@ -1,0 +1,96 @@
+"""Contents of notifications: true of the request that they are about, valid, and with ids of every form."""
+
+from __future__ import annotations
+
+import re
+from random import Random
+from typing import Any
+
+import pytest
+
+from conformance.client_under_test.subject import Known, Subject
+from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import violations
+from conformance.generation.notifications import masked, optional_members
+from conformance.generation.request_ids import FORMS, USUAL, case_pair
+
+ONLINE, AIRTIME, SMS = COMMANDS["mpesa/online"], COMMANDS["airtime"], COMMANDS["sms"]
+ASKED = {"phone_number": "254712345149", "amount": "24024", "short_code": "600100"}
+
+
+def told(command: str, about: dict[str, str], number: int = 0) -> dict[str, Any]:
+    """The optional members of a notification."""
+    return optional_members(COMMANDS[command], about, number, Random(number))
+
+
+def test_a_number_is_masked_as_documented() -> None:
+    """The first four digits and the last three are shown."""
+    assert "2547*****149" == masked("254712345149")
+
+
+def test_members_agree_with_the_request() -> None:
+    """What was not asked for is not told."""
+    payment = told("mpesa/online", ASKED)
+
+    assert ("24024", "600100", "2547*****149") == tuple(
+        payment[name] for name in ("amount", "short_code", "phone_number")
+    )
+    assert "bill_ref_number" not in payment
+    assert "QWERT" == told("mpesa/online", {**ASKED, "bill_ref_number": "QWERT"})["bill_ref_number"]
+
+
+@pytest.mark.parametrize("amount", ["5", "6", "50", "10000"])
+def test_airtime_is_not_charged_above_its_amount(amount: str) -> None:
+    """But close to it."""
+    charge = told("airtime", {"phone_number": "254712345149", "amount": amount})["charge"]
+
+    assert 0.9 * int(amount) < charge < int(amount)
+
+
+def test_without_a_request_the_sample_is_as_good_as_any() -> None:
+    """All members of it are told."""
+    assert {"charge": 48.5, "account_balance": 1204.5} == told("airtime", {})
+    assert "QWERT" == told("mpesa/online", {})["bill_ref_number"]
+    assert {} == told("sms", {})
+
+
+def test_no_two_payments_have_one_receipt() -> None:
+    """Nor the same time, though each time is well-formed."""
+    payments = [told("mpesa/online", ASKED, number) for number in range(50)]
+
+    assert 50 == len({payment["third_party_trans_id"] for payment in payments})
+    assert 50 == len({payment["transaction_time"] for payment in payments})
+
+
+@pytest.mark.parametrize("command", ["sms", "airtime", "mpesa/online", "mpesa-wallet"])
+def test_contents_are_valid_and_tell_what_is_known(command: str) -> None:
+    """With all that may be left out, and without."""
+    subject = Subject(COMMANDS[command], "http://127.0.0.1:9/hook", Random(7))
+    subject.known["a"] = Known("case", ASKED)
+    whole, bare = subject.success("a"), subject.content("a", "200", "Success", left_out=subject.optional)
+
+    assert {"request_id", "result_code", "result_desc"} == set(bare)
+    assert set(whole) - set(bare) == subject.optional - {"bill_ref_number"}
+    assert [] == [*violations(f"{COMMANDS[command].folder}/notification", whole)]
+    assert whole["result_desc"] != bare["result_desc"]
+
+
+def test_ids_are_of_every_form() -> None:
+    """Some of which a column, a pattern or a conversion to a number does not take."""
+    made = {what: make(Random(7)) for what, make in FORMS.items()}
+
+    assert len(FORMS) == len(set(made.values()))
+    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", made["a UUID"])
+    assert re.fullmatch(r"[0-9a-f]{32}", made["32 hexadecimal digits"])
+    assert int(made["digits alone"]) > 2**53
+    assert made["digits that begin with zeros"] != str(int(made["digits that begin with zeros"]))
+    assert {6, 128} <= {len(request_id) for request_id in made.values()}
+    assert re.fullmatch(r"[0-9A-Za-z]{32}", USUAL(Random(7)))
+
+
+def test_a_pair_of_ids_differs_in_case_alone() -> None:
+    """And does differ."""
+    for seed in range(100):
+        one, other = case_pair(Random(seed))
+        assert one != other
+        assert one.lower() == other.lower()

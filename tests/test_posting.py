@@ -1,0 +1,231 @@
+"""Requests to receivers as they go over the wire, to a socket that keeps what it reads and answers as it is told."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from conformance.client_under_test.posting import PLAIN, Form, Posting, Reset, listening
+from conformance.exchange.connection import Unanswered
+from conformance.traffic import Headers, Request, Response
+
+JSON: Headers = (("Content-Type", "application/json"),)
+BODY = b'{"request_id": "' + b"a" * 80 + b'"}'
+THANKS = b"HTTP/1.1 204 No Content\r\nX-Kind: plain\r\n\r\n"
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+Behaviour = Callable[[socket.socket], None]
+
+
+@contextmanager
+def served(behave: Behaviour) -> Iterator[str]:
+    """The URL of a server that treats its one connection like that, and then closes it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                behave(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/hook?token=a%2Fb"
+        thread.join(5)
+
+
+def until(connection: socket.socket, end: bytes) -> bytes:
+    """What comes up to that end."""
+    read = b""
+    while not read.endswith(end):
+        read += connection.recv(1 << 16)
+    return read
+
+
+def posted(request: Request, form: Form = PLAIN, *, within_s: float = 5) -> Response:
+    """The answer to it."""
+    with Posting(request.url, TLS) as posting:
+        posting.connect()
+        posting.begin(request, form)
+        posting.release()
+        return posting.answer(within_s)
+
+
+def sent(headers: Headers, form: Form = PLAIN, *, end: bytes = BODY) -> bytes:
+    """The bytes of a request with these headers; it is answered."""
+    heard: list[bytes] = []
+
+    def behave(connection: socket.socket) -> None:
+        heard.append(until(connection, end))
+        connection.sendall(THANKS)
+
+    with served(behave) as url:
+        assert 204 == posted(Request("POST", url, headers, BODY), form).status
+    return heard[0]
+
+
+def test_a_plain_request_is_what_it_says() -> None:
+    """With Host and Content-Length, and the target as it stands in the URL."""
+    head, _, body = sent(JSON).partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+
+    assert BODY == body
+    assert b"POST /hook?token=a%2Fb HTTP/1.1" == lines[0]
+    assert [b"Content-Type: application/json", b"Content-Length: %d" % len(BODY)] == lines[2:]
+    assert lines[1].startswith(b"Host: 127.0.0.1:")
+
+
+def test_forms_differ_in_what_they_say() -> None:
+    """The version, the case of header names, chunks."""
+    chunked = sent((*JSON, ("Transfer-Encoding", "chunked")), end=b"0\r\n\r\n")
+
+    assert b" HTTP/1.0\r\n" in sent(JSON, Form(http_1_0=True))
+    assert b"\r\ncontent-type: application/json\r\ncontent-length: " in sent(JSON, Form(lower_case=True))
+    assert b"\r\n\r\n40\r\n" + BODY[:64] + b"\r\n" in chunked
+    assert b"Content-Length" not in chunked
+    assert BODY in sent(JSON, Form(in_pieces=True))
+
+
+def test_the_last_byte_waits_for_its_release() -> None:
+    """Everything before it has arrived by then."""
+    arrived, finished = threading.Event(), threading.Event()
+
+    def behave(connection: socket.socket) -> None:
+        until(connection, BODY[:-1])
+        arrived.set()
+        assert BODY[-1:] == connection.recv(10)
+        finished.set()
+        connection.sendall(THANKS)
+
+    with served(behave) as url, Posting(url, TLS) as posting:
+        posting.connect()
+        posting.begin(Request("POST", url, JSON, BODY))
+        assert arrived.wait(5)
+        assert not finished.is_set()
+        posting.release()
+        assert 204 == posting.answer(5).status
+        assert finished.is_set()
+
+
+@pytest.mark.parametrize("says", [b"HTTP/1.1 100 Continue\r\n\r\n", b""], ids=["told to go on", "told nothing"])
+def test_who_expects_a_100_sends_the_body_after_it(says: bytes) -> None:
+    """Or without it, after a while."""
+
+    def behave(connection: socket.socket) -> None:
+        assert b"Expect: 100-continue" in until(connection, b"\r\n\r\n")
+        connection.sendall(says)
+        assert BODY == until(connection, BODY)
+        connection.sendall(THANKS)
+
+    with served(behave) as url:
+        assert 204 == posted(Request("POST", url, (*JSON, ("Expect", "100-continue")), BODY)).status
+
+
+def test_who_expects_a_100_may_be_refused_before_the_body() -> None:
+    """The refusal is the answer."""
+
+    def behave(connection: socket.socket) -> None:
+        until(connection, b"\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n")
+
+    with served(behave) as url:
+        assert 417 == posted(Request("POST", url, (*JSON, ("Expect", "100-continue")), BODY)).status
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", (200, b"OK", "HTTP/1.1")),
+        (b"HTTP/1.0 200 OK\r\n\r\nOK", (200, b"OK", "HTTP/1.0")),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n0\r\n\r\n", (200, b"OK", "HTTP/1.1")),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", (101, b"", "HTTP/1.1")),
+    ],
+)
+def test_answers_are_read(answer: bytes, expected: tuple[int, bytes, str]) -> None:
+    """However they end."""
+
+    def behave(connection: socket.socket) -> None:
+        until(connection, BODY)
+        connection.sendall(answer)
+
+    with served(behave) as url:
+        response = posted(Request("POST", url, (*JSON, ("Connection", "Upgrade"), ("Upgrade", "h2c")), BODY))
+
+    assert expected == (response.status, response.body, response.http_version)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"", "connection closed without an answer"),
+        (b"220 mail.example ESMTP\r\n\r\n", "not an HTTP answer"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nOK",
+            "closed in the middle of the answer, after the head of a 200",
+        ),
+    ],
+)
+def test_why_there_is_no_answer(answer: bytes, words: str) -> None:
+    """In words."""
+
+    def behave(connection: socket.socket) -> None:
+        until(connection, BODY)
+        connection.sendall(answer)
+
+    with served(behave) as url, pytest.raises(Unanswered, match=words):
+        posted(Request("POST", url, JSON, BODY))
+
+
+def test_an_answer_is_not_waited_for_any_longer() -> None:
+    """Than is said."""
+    over = threading.Event()
+    with served(lambda _: over.wait(5) and None) as url:
+        with pytest.raises(Unanswered, match=r"no answer within 0\.05 s"):
+            posted(Request("POST", url, JSON, BODY), within_s=0.05)
+        over.set()
+
+
+def test_a_reset_is_told_from_a_close() -> None:
+    """For it may come of a full queue."""
+
+    def behave(connection: socket.socket) -> None:
+        until(connection, BODY)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    with served(behave) as url, pytest.raises(Reset):
+        posted(Request("POST", url, JSON, BODY))
+
+
+def test_a_connection_is_used_again_if_it_was_left_open() -> None:
+    """And only then."""
+
+    def behave(connection: socket.socket) -> None:
+        for answer in (THANKS, b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"):
+            until(connection, BODY)
+            connection.sendall(answer)
+
+    with served(behave) as url, Posting(url, TLS) as posting:
+        reusable = []
+        posting.connect()
+        for _ in range(2):
+            posting.begin(Request("POST", url, JSON, BODY))
+            posting.release()
+            posting.answer(5)
+            reusable.append(posting.reusable)
+
+    assert [True, False] == reusable
+
+
+def test_where_nobody_listens_there_is_no_connection() -> None:
+    """Which is told from an answer that does not come."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/hook"
+        assert listening(url)
+    assert not listening(url)
+    with pytest.raises(Unanswered, match="connection refused") as refused:
+        Posting(url, TLS).connect()
+    assert refused.value.never_left
