@@ -233,10 +233,11 @@ def test_an_envelope_that_is_declared_as_something_else_may_be_taken_either_way(
 
 
 @pytest.mark.parametrize("said", [ACCEPTED, UNREACHED], ids=["accepted", "an error"])
-def test_an_answer_that_lost_its_end_alone_may_be_taken_either_way(said: Mapping[str, Any]) -> None:
+@pytest.mark.parametrize("connection", ["", REUSED, UNUSED], ids=["", "reused", "new"])
+def test_an_answer_that_lost_its_end_alone_may_be_taken_either_way(said: Mapping[str, Any], connection: str) -> None:
     """Its JSON text is whole; RFC 9112 has the message incomplete."""
     certification = beside_a_lawful_call()
-    certification.call(Sent(failure=AFTER), said=said)
+    certification.call(Sent(failure=AFTER + connection), said=said)
 
     assert set() == fell_short(certification)
 

@@ -167,7 +167,7 @@ class Seen:
     @property
     def whole_body(self) -> bool:
         """Whether all of the answer's body was sent before it was lost: some clients can tell that it is whole."""
-        return self.lost and self.exchange.failure == AFTER
+        return self.lost and (self.exchange.failure or "").startswith(AFTER)
 
     @property
     def redirects(self) -> bool:
