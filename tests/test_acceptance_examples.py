@@ -48,7 +48,7 @@ def of_sms(judgement: Judged, requirements: tuple[str, ...]) -> list[Requirement
 
 
 def always(status: int, raw: bytes, *headers: tuple[str, str]) -> Callable[[Reply, Moment], Reply]:
-    """The same answer to every message. (For a server that answers everything so, see tests/test_reaching.py.)"""
+    """The same answer to every message; tests/test_reaching.py has servers that answer everything so."""
 
     def answer(reply: Reply, moment: Moment) -> Reply:
         return Reply(status, headers, None, raw=raw) if moment.request.url.endswith("/sms") else reply
