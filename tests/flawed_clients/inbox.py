@@ -29,6 +29,7 @@ class Posted:
     body: bytes
     declared: str = "application/json"
     version: str = "HTTP/1.1"
+    offers_upgrade: bool = False
 
 
 class Inbox:
@@ -166,7 +167,13 @@ def _handler(inbox: Inbox) -> type[BaseHTTPRequestHandler]:
             body = self.chunks() if self.headers.get("Transfer-Encoding") else self.whole()
             declared = self.headers.get("Content-Type", "")
             posted = Posted(
-                self.command, self.path, self.headers.get_content_type(), body, declared, self.request_version
+                self.command,
+                self.path,
+                self.headers.get_content_type(),
+                body,
+                declared,
+                self.request_version,
+                offers_upgrade="Upgrade" in self.headers,
             )
             try:
                 status = inbox.respond(posted)

@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 from flawed_clients.client import Receiving
@@ -136,6 +137,16 @@ class RefusesOldHttp(Receiving):
     class inbox(Inbox):
         def respond(self, posted: Posted) -> int:
             return 400 if posted.version == "HTTP/1.0" else super().respond(posted)
+
+
+class LosesBodiesBehindOffers(Receiving):
+    """Reads no body of a request that offers an upgrade."""
+
+    breaks = ("RCV-27",)
+
+    class inbox(Inbox):
+        def respond(self, posted: Posted) -> int:
+            return super().respond(replace(posted, body=b"") if posted.offers_upgrade else posted)
 
 
 class WorksForTooLong(Receiving):

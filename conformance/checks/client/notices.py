@@ -158,6 +158,11 @@ class Notice:
         return self.status >= SERVER_ERROR if self.status is not None else not self.timed_out
 
     @property
+    def offers_upgrade(self) -> bool:
+        """Whether it offers to go on in another protocol."""
+        return header(self.exchange.request.headers, "upgrade") is not None
+
+    @property
     def took_s(self) -> float:
         """Seconds until it was answered, or its answer given up; 0 where the run was cut off before."""
         ended = self.exchange.answered_at

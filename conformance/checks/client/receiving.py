@@ -29,9 +29,9 @@ _REFUSALS_OF_HTTP = {"transfer-encoding": 411, "upgrade": 101}
 
 
 def valid_are_taken(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-01."""
+    """RCV-01, but for those that offer an upgrade."""
     for fate, notice in inbox.firsts():
-        if not notice.usual or not (inbox.countable(fate) or notice.fatal):
+        if not notice.usual or notice.offers_upgrade or not (inbox.countable(fate) or notice.fatal):
             continue
         if notice.taken:
             yield kept(notice)
@@ -41,6 +41,21 @@ def valid_are_taken(inbox: Inbox) -> Iterator[Judgement]:
             yield untold(notice, f"a notification was answered {notice.status}; {UNKNOWN}")
         elif _may_be_refused(notice):
             yield untold(notice, f"a notification{notice.special} was answered {notice.status}, as a server may")
+        else:
+            yield broken(notice, f"a valid notification{notice.special} was {notice.answer_in_words}")
+
+
+def offers_are_passed_over(inbox: Inbox) -> Iterator[Judgement]:
+    """RCV-27, where notifications without an offer are taken."""
+    for fate, notice in inbox.firsts():
+        if not (notice.usual and notice.offers_upgrade) or not (inbox.countable(fate) or notice.fatal):
+            continue
+        if notice.taken:
+            yield kept(notice)
+        elif not inbox.understands():
+            yield untold(notice, NONE_TAKEN)
+        elif notice.timed_out or _may_be_refused(notice):
+            yield untold(notice, f"a notification{notice.special} was {notice.answer_in_words}")
         else:
             yield broken(notice, f"a valid notification{notice.special} was {notice.answer_in_words}")
 
@@ -227,5 +242,6 @@ CHECKS: dict[str, ClientCheck] = {
         "RCV-20": answered_quickly,
         "RCV-21": repeats_are_survived,
         "RCV-26": throngs_are_taken,
+        "RCV-27": offers_are_passed_over,
     }.items()
 }
