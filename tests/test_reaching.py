@@ -349,10 +349,10 @@ def away(reply: Reply, moment: Moment) -> Reply:
     if moment.count < 40:
         return reply
     content = {**ENVELOPE, "status_code": 503, "description": "Back in an hour", "request_id": f"away-{moment.count}"}
-    return replace(reply, status=503, content=content, headers=(*reply.headers, ("Retry-After", "3600")))
+    return replace(reply, status=503, content=content, headers=(("Retry-After", "3600"), *reply.headers))
 
 
-AWAY = replace(BUILT_IN, reply=(away,))
+AWAY = replace(BUILT_IN, additional_refusals=(lambda moment: "rate" if moment.count >= 40 else None,), reply=(away,))
 
 
 def test_a_gateway_that_asks_for_an_hour_in_the_middle_ends_the_run(tmp_path: Path) -> None:
@@ -400,7 +400,7 @@ def test_a_pause_that_is_asked_for_is_told(tmp_path: Path, monkeypatch: pytest.M
         if moment.count < 40 or len(refused) > 0:
             return reply
         refused.append(moment.count)
-        return replace(away(reply, moment), headers=(*reply.headers, ("Retry-After", "1")))
+        return replace(away(reply, moment), headers=(("Retry-After", "1"), *reply.headers))
 
     campaign.run(settings(tmp_path, products=("sms",)), told, behaviour=replace(BUILT_IN, reply=(busy,)))
     assert ["the gateway answered 503: nothing is sent for 1 seconds"] == told.said

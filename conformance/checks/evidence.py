@@ -393,7 +393,7 @@ def _telling(answer: Outcome | None, content: Content) -> int | None:
 
 
 def _answered(outcome: Outcome | None) -> bool:
-    return outcome is not None and outcome.status is not None
+    return outcome is not None and outcome.status not in (None, TOO_MANY_REQUESTS)
 
 
 def _identity(command: str | None, request: Request) -> bytes:

@@ -4,28 +4,34 @@ set -eu
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 
+# The members of a message as variables of the shell.
+members='@sh "cmd=\(.cmd) id=\(.id) command=\(.command) url=\("\(.base_url)/\(.command)") timeout_s=\(.timeout_s)",
+  @sh "credential=\("\(.consumer_key):\(.consumer_secret)") params=\(.params | tojson)"'
+
+# The driver's answer, made of the gateway's.
+told='if type == "object" and (.request_id | type) == "string"
+  then {id: $id, status_code, description, request_id}
+    + if .status_code == 200 then {outcome: "accepted"} else {outcome: "error", error: "http"} end
+  else error("the answer has no request_id") end'
+
 while IFS= read -r line; do
-  field() { printf '%s' "$line" | jq -c -r "$1"; }
-  case $(field .cmd) in
+  eval "$(printf '%s' "$line" | jq -r "$members")"
+  case $cmd in
     stop) exit 0 ;;
     hello)
       jq -cn '{protocol: 1, implementation: {name: "curl", language: "shell"}, features: [],
         commands: ["sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details"]}'
       continue ;;
   esac
-  set -- --silent --show-error --max-time "$(field .timeout_s)" --user "$(field .consumer_key):$(field .consumer_secret)"
-  if [ "$(field .command)" != account-details ]; then
-    set -- "$@" --header 'Content-Type: application/json' --data "$(field .params)"
+  set -- --silent --show-error --max-time "$timeout_s" --user "$credential"
+  if [ "$command" != account-details ]; then
+    set -- "$@" --header 'Content-Type: application/json' --data "$params"
   fi
   : >"$answer" # curl leaves the file alone where the body is empty
-  if error=$(curl "$@" --output "$answer" "$(field .base_url)/$(field .command)" 2>&1); then
-    jq -c --argjson asked "$line" '
-      if type == "object" and (.request_id | type) == "string"
-      then {id: $asked.id, status_code, description, request_id}
-        + if .status_code == 200 then {outcome: "accepted"} else {outcome: "error", error: "http"} end
-      else error("no request_id") end' "$answer" 2>/dev/null | grep . ||
-      jq -cn --argjson asked "$line" '{id: $asked.id, outcome: "error", error: "protocol", description: "no JSON object with a request_id"}'
+  if error=$(curl "$@" --output "$answer" "$url" 2>&1); then
+    jq -c --arg id "$id" "$told" "$answer" 2>/dev/null | grep . ||
+      jq -cn --arg id "$id" '{$id, outcome: "error", error: "protocol", description: "the answer has no request_id"}'
   else
-    jq -cn --argjson asked "$line" --arg error "$error" '{id: $asked.id, outcome: "error", error: "network", description: $error}'
+    jq -cn --arg id "$id" --arg error "$error" '{$id, outcome: "error", error: "network", description: $error}'
   fi
 done

@@ -5,12 +5,9 @@ const PRODUCTS = ["sms", "airtime", "mpesa-online", "mpesa-wallet"];
 
 // --- The client
 
-$curl = curl_init();
-
 function call(array $asked): mixed
 {
-    global $curl;
-    curl_reset($curl);
+    $curl = curl_init(); // for each call: a handle that is kept sends a POST again when its connection has died
     curl_setopt_array($curl, [
         CURLOPT_URL => "{$asked['base_url']}/{$asked['command']}",
         CURLOPT_RETURNTRANSFER => true,
