@@ -232,8 +232,8 @@ def test_an_envelope_that_is_declared_as_something_else_may_be_taken_either_way(
     assert set() == fell_short(certification)
 
 
+@pytest.mark.parametrize("connection", ["", UNUSED, REUSED], ids=["unknown", "new", "reused"])
 @pytest.mark.parametrize("said", [ACCEPTED, UNREACHED], ids=["accepted", "an error"])
-@pytest.mark.parametrize("connection", ["", REUSED, UNUSED], ids=["", "reused", "new"])
 def test_an_answer_that_lost_its_end_alone_may_be_taken_either_way(said: Mapping[str, Any], connection: str) -> None:
     """Its JSON text is whole; RFC 9112 has the message incomplete."""
     certification = beside_a_lawful_call()
