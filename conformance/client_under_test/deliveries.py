@@ -126,10 +126,6 @@ class _Wire:
 _WIRES: tuple[_Wire, ...] = (
     _Wire("charset=utf-8 in Content-Type", (("Content-Type", "application/json; charset=utf-8"),)),
     _Wire("its members in another order", reverse=True),
-    _Wire('charset="UTF-8" in Content-Type', (("Content-Type", 'application/json;charset="UTF-8"'),)),
-    # A sender has to know that the server speaks HTTP/1.1 (RFC 9112, 6.1).
-    _Wire("a chunked body", (*JSON_HEADERS, ("Transfer-Encoding", "chunked")), needs_1_1=True),
-    _Wire("Expect: 100-continue", (*JSON_HEADERS, ("Expect", "100-continue"))),
     _Wire(
         "an offer to upgrade to h2c, as the JDK's client makes it",
         (
@@ -139,16 +135,23 @@ _WIRES: tuple[_Wire, ...] = (
             ("HTTP2-Settings", "AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA"),
         ),
     ),
+    _Wire('charset="UTF-8" in Content-Type', (("Content-Type", 'application/json;charset="UTF-8"'),)),
+    # A sender has to know that the server speaks HTTP/1.1 (RFC 9112, 6.1).
+    _Wire("a chunked body", (*JSON_HEADERS, ("Transfer-Encoding", "chunked")), needs_1_1=True),
+    _Wire("Expect: 100-continue", (*JSON_HEADERS, ("Expect", "100-continue"))),
     _Wire("HTTP/1.0", form=Form(http_1_0=True)),
     _Wire("its head and its body in two pieces", form=Form(in_pieces=True)),
     _Wire("header names in lower case", form=Form(lower_case=True)),
     _Wire("indented JSON", dump={"indent": "\t", "separators": (" ,", " : ")}),
 )
 
+# The first of them are written to every receiver, the others to one at each address.
+FOR_ALL = 3
+
 
 def wire_cases(subject: Subject) -> Iterator[Outgoing]:
     """The same notification, as it were, written in other ways."""
-    for wire in _WIRES if subject.leads else _WIRES[:2]:
+    for wire in _WIRES if subject.leads else _WIRES[:FOR_ALL]:
         if wire.needs_1_1 and subject.speaks_1_0:
             continue
         content = subject.success(subject.next_id())
