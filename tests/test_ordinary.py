@@ -76,18 +76,24 @@ class Ordinary:
         return next((need for need in self.needs if shutil.which(need) is None and not Path(need).exists()), None)
 
 
-CLIENTS = (
-    Ordinary("requests-flask", "requests_flask.py", (str(PYTHON),), (str(PYTHON),)),
-    Ordinary("fetch-express", "fetch_express.mjs", ("node",), ("node", str(NODE_MODULES / "express"))),
-    Ordinary("net-http", "nethttp.go", (), ("go",), compiler=("go", "build", "-o")),
-    Ordinary("jdk", "Jdk.java", ("java",), ("java",)),
-    Ordinary("php", "curl_client.php", ("php",), ("php",)),
-    Ordinary("curl", "curl.sh", ("sh",), ("curl", "jq")),
-)
+# What authors would say to a warning.
+BY_BODY = {"RDG-13": "the body is read, as the guide has it, and the HTTP status is not looked at"}
+BY_HEAD = {"RDG-08": "the time-out ends with the head, or begins again with each piece of the body"}
+DEEP = {"OPN-01": "JSON that is nested ten thousand deep is more than the parser takes"}
+BYTES = {"BOD-07": "the parser lets bytes through that are not UTF-8"}
+FIRST_VALUE = {"RCV-14": "the decoder stops behind the first value, whatever follows"}
 
+CLIENTS = (
+    Ordinary("requests-flask", "requests_flask.py", (str(PYTHON),), (str(PYTHON),), BY_BODY | BY_HEAD),
+    Ordinary("fetch-express", "fetch_express.mjs", ("node",), ("node", str(NODE_MODULES / "express")), BY_BODY),
+    Ordinary("net-http", "nethttp.go", (), ("go",), BY_BODY | FIRST_VALUE, compiler=("go", "build", "-o")),
+    Ordinary("jdk", "Jdk.java", ("java",), ("java",), BY_BODY | BY_HEAD),
+    Ordinary("php", "curl_client.php", ("php",), ("php",), BY_BODY),
+    Ordinary("curl", "curl.sh", ("sh",), ("curl", "jq"), BY_BODY),
+)
 GATEWAYS = (
-    Ordinary("flask", "flask_gateway.py", (str(PYTHON),), (str(PYTHON),)),
-    Ordinary("express", "express_gateway.mjs", ("node",), ("node", str(NODE_MODULES / "express"))),
+    Ordinary("flask", "flask_gateway.py", (str(PYTHON),), (str(PYTHON),), BYTES | DEEP),
+    Ordinary("express", "express_gateway.mjs", ("node",), ("node", str(NODE_MODULES / "express")), BYTES),
 )
 
 
