@@ -6,9 +6,9 @@
 
 How long an answer takes is measured with few requests at once; crowds come near the end, and junk last, so that a
 receiver which does not survive it has been seen before. Notifications carry the request_id of a call that the client
-was told to be accepted, as long as there are any; what became of them is asked where the client can tell. All of it is
-sent to the first product behind an address; behind the others' URLs there is mostly the same program, so they get a
-part of what is costly and of every kind some.
+was told to be accepted, as long as there are any, or any request_id where its client makes no calls; what became of
+them is asked where the client can tell. All of it is sent to the first product behind an address; behind the others'
+URLs there is mostly the same program, so they get a part of what is costly and of every kind some.
 """
 
 from __future__ import annotations
@@ -125,6 +125,8 @@ def examine(bench: Bench) -> None:
     tls = trusting(bench.settings.ca_file)
     left_s = max(bench.patience.left_s - KEPT_S, 0.0)
     examination = Examination(bench, tls, subjects, time.monotonic() + min(EXAMINED_WITHIN_S, left_s))
+    for name, subject in subjects.items():
+        subject.makes_no_calls = examination.can_ask and name not in bench.commands
     for part in PARTS:
         for subject in subjects.values():
             if not subject.left_alone:
@@ -155,7 +157,7 @@ def first_of_all(examination: Examination, subject: Subject) -> None:
         raise Ended(NO_ANSWER)
     subject.quick = sent.took_s is not None and sent.took_s <= QUICK_S
     subject.speaks_1_0 = sent.response is not None and sent.response.http_version == "HTTP/1.0"
-    if subject.knows:
+    if subject.answers:
         examination.ask([case])
 
 
@@ -164,7 +166,7 @@ def basics(examination: Examination, subject: Subject) -> None:
     cases, begun = list(basic_cases(subject)), time.monotonic()
     sent = _few_at_once(examination, subject, cases)
     subject.brisk = time.monotonic() - begun <= BRISK_S * len(cases)
-    if subject.knows:
+    if subject.answers:
         examination.ask(each.case for each in sent)
     _learn(subject, sent)
 
@@ -204,7 +206,7 @@ def unusual(examination: Examination, subject: Subject) -> None:
         kept_alive = list(kept_alive_cases(subject))
         examination.one_by_one(kept_alive)
         written += kept_alive
-    if subject.knows:
+    if subject.answers:
         examination.ask([*cases, *(each.case for each in written)])
 
 
@@ -245,7 +247,7 @@ def same_moment(examination: Examination, subject: Subject) -> None:
 
 def out_of_order(examination: Examination, subject: Subject) -> None:
     """The last called for first; with outcomes that differ."""
-    if not (examination.can_ask and subject.knows):
+    if not (examination.can_ask and subject.answers):
         return
     one, two, three = (subject.next_id() for _ in range(3))
     contents = (subject.success(three), subject.failure(one), subject.failure(two, kind=1))
@@ -261,7 +263,9 @@ def unknown_ids(examination: Examination, subject: Subject) -> None:
     cases = [subject.posted("unknown id", content) for content in contents]
     examination.round(cases)
     open_ones = [*subject.ids][:ASKED_OPEN] + [*subject.ids][-ASKED_OPEN:]
-    if subject.knows:
+    if subject.makes_no_calls:
+        open_ones = [subject.unknown_id() for _ in range(ASKED_OPEN)]
+    if subject.answers:
         examination.ask(cases[-1:], also=dict.fromkeys(open_ones))
 
 
@@ -313,7 +317,8 @@ def _crowd(examination: Examination, subjects: Sequence[Subject], size: int) -> 
     of_known: list[Case] = []
     for number, subject in enumerate(subjects):
         share = len(range(number, size, len(subjects)))
-        known = min(KNOWN_IN_CROWD, share, max(0, len(subject.ids) - NEEDED_LATE_IDS))
+        left = KNOWN_IN_CROWD if subject.makes_no_calls else max(0, len(subject.ids) - NEEDED_LATE_IDS)
+        known = min(KNOWN_IN_CROWD, share, left)
         ids = [subject.next_id() for _ in range(known)] + [subject.unknown_id() for _ in range(share - known)]
         own = [subject.posted("crowd", subject.success(request_id)) for request_id in ids]
         cases += own
@@ -326,7 +331,7 @@ def _crowd(examination: Examination, subjects: Sequence[Subject], size: int) -> 
 
 def once_more(examination: Examination, subject: Subject) -> None:
     """What was repeated is asked for again: it may have been applied again a little later than it was thanked for."""
-    if subject.knows:
+    if subject.answers:
         examination.ask_of(subject.repeated)
 
 
@@ -351,7 +356,7 @@ def _send_junk(examination: Examination, subject: Subject, cases: Sequence[Case]
 
 def claimed(examination: Examination, subject: Subject) -> None:
     """What is no notification, and carries the id of an open request: asked for then, the request is still open."""
-    if not (examination.can_ask and subject.knows):
+    if not (examination.can_ask and subject.answers):
         return
     examination.make_known(subject, NEEDED_LATE_IDS)
     claiming = list(claims(subject))
