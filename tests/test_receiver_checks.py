@@ -292,3 +292,12 @@ def test_a_client_that_makes_no_calls_may_refuse_or_forget_what_it_does_not_know
     assert set() == fell_short(refusing) | fell_short(forgetful)
     assert "it knew no result" in str(verdicts(forgetful)["RCV-04"].detail)
     assert Conclusion.INCONCLUSIVE == judge(forgetful.record()).conclusion
+
+
+def test_an_empty_body_and_a_large_one_are_not_blamed_for_what_breaks_another_requirement() -> None:
+    """The one is no JSON, the other lacks the members of a notification."""
+    large = b'{"x_padding": "' + b"x" * HUGE + b'"}'
+
+    assert {"RCV-22"} == fell_short(started().sent(b"{", b"", status=500))
+    assert {"RCV-23"} == fell_short(started().sent(b"{}", large, status=500))
+    assert {"RCV-24"} == fell_short(started().sent(b"", large, status=500).sent(b"{", b"{}", status=400))

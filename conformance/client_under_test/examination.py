@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 ANSWER_WITHIN_S = WITHIN_S + 0.5
 """A notification is waited for until it is surely late."""
 
-EXAMINED_WITHIN_S = 45.0
+EXAMINED_WITHIN_S = 65.0
 """After this nothing new is sent: a certification ends within 90 s, and calls and the last answer take time, too."""
 
 GATHERED_WITHIN_S = 1.0

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -225,8 +226,9 @@ def repeats(examination: Examination, subject: Subject) -> None:
     examination.round([first for first, _ in pairs])
     time.sleep(REPEAT_AFTER_S)  # a distance between the two is what is wanted; there is nothing to await
     again = [second for _, second in pairs]
-    for case in again:  # one by one: what it dies of can only be seen here
-        examination.round([case])
+    size = 1 if subject.quick else len(again)  # one by one: what it dies of can only be seen here
+    for at in range(0, len(again), size):
+        examination.round(again[at : at + size])
     examination.ask(again)
     subject.repeated += [(_members_of(case)["request_id"], case) for case in again]
 
@@ -252,8 +254,8 @@ def out_of_order(examination: Examination, subject: Subject) -> None:
     one, two, three = (subject.next_id() for _ in range(3))
     contents = (subject.success(three), subject.failure(one), subject.failure(two, kind=1))
     cases = [subject.posted("out of order", content) for content in contents]
-    for case in cases:
-        examination.round([case])
+    for each in [[case] for case in cases] if subject.quick else [cases[:1], cases[1:]]:
+        examination.round(each)
     examination.ask(cases)
 
 
@@ -273,7 +275,7 @@ def before_the_answer(examination: Examination, subject: Subject) -> None:
     """The witness answers a call only when its notification has been dealt with, or has had time to be."""
     if subject.command.name not in examination.bench.commands or not examination.can_ask:
         return
-    for _ in range(EARLY_CALLS):
+    for _ in range(EARLY_CALLS if subject.quick else 1):
         early: list[Case] = []
         request_id = subject.unknown_id()
         with ThreadPoolExecutor(1) as worker:
@@ -339,8 +341,12 @@ def once_more(examination: Examination, subject: Subject) -> None:
 
 
 def junk(examination: Examination, subject: Subject) -> None:
-    """Each kind of it, one by one: what a receiver dies of is known, and the rest of that kind is spared it."""
-    for cases in kinds_of_junk(subject).values():
+    """Each kind of it, one by one: what a receiver dies of is known, and the rest of that kind is spared it.
+
+    A slow one gets several at once, of all kinds where there are few of each.
+    """
+    kinds = list(kinds_of_junk(subject).values())
+    for cases in kinds if subject.quick or subject.leads else [list(chain.from_iterable(kinds))]:
         _send_junk(examination, subject, cases)
 
 
