@@ -50,7 +50,7 @@ from conformance.errors import EnvironmentFailure
 from conformance.exchange.connection import proxy_for
 from conformance.exchange.failures import CONNECT_TIMEOUT_S
 from conformance.exchange.trust import trusting
-from conformance.generation.request_ids import FORMS, case_pair
+from conformance.generation.request_ids import FORMS, NEAR
 from conformance.mock_gateway.gateway import Answer
 from conformance.traffic import Case
 
@@ -196,11 +196,11 @@ def unusual(examination: Examination, subject: Subject) -> None:
     cases = list(unusual_cases(subject, bench.settings.seed))
     forms = FORMS if subject.leads else dict([*FORMS.items()][::FEW_FORMS])
     ids = {what: make(subject.chance) for what, make in forms.items()}
-    pair = case_pair(subject.chance)
-    for request_id in (*ids.values(), *pair):
+    near = {what: make(subject.chance) for what, make in [*NEAR.items()][: None if subject.leads else 1]}
+    for request_id in (*ids.values(), *chain.from_iterable(near.values())):
         if subject.knows:
             examination.call_with_id(subject, request_id)
-    cases += id_cases(subject, ids, pair)
+    cases += id_cases(subject, ids, near)
     written = list(wire_cases(subject))
     _few_at_once(examination, subject, [*cases, *written])
     if subject.leads and subject.quick:
