@@ -25,7 +25,7 @@ from werkzeug import Request, Response
 from conformance.checks.client import receiving
 from conformance.checks.client.notices import What, what_is
 from conformance.checks.reading import Content
-from conformance.client_under_test import examination, examiner
+from conformance.client_under_test import examination, examiner, preflight
 from conformance.client_under_test.certification import certify
 from conformance.client_under_test.settings import Settings
 from conformance.contract.commands import COMMANDS, PRODUCTS
@@ -247,7 +247,7 @@ def test_an_address_where_nothing_listens_is_one_line(tmp_path: Path, capsys: Ca
 def test_a_name_that_nobody_has_is_said_to_be() -> None:
     """Not every machine says it in the same words."""
     with pytest.raises(EnvironmentFailure, match=r"callback URL http://nobody\.invalid/hook cannot be reached: "):
-        examiner.reachable("http://nobody.invalid/hook?token=s3cret")
+        preflight.reachable("http://nobody.invalid/hook?token=s3cret")
 
 
 @pytest.mark.parametrize(
