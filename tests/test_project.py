@@ -19,6 +19,7 @@ TARGETS = {
     "run",
     "test",
     "test-kill",
+    "test-docs",
     "lint",
     "bench",
     "chaos",
@@ -159,6 +160,7 @@ def test_ci_lints_then_tests_with_the_first_python_that_is_new_enough(tmp_path: 
         "make PYTHON=python3.12 test-ordinary, bytecode written",
         "make PYTHON=python3.12 test-browser, bytecode written",
         "make PYTHON=python3.12 test-kill, bytecode written",
+        "make PYTHON=python3.12 test-docs, bytecode written",
         "make PYTHON=python3.12 test, bytecode written",
     ] == done.stdout.splitlines()
     assert 0 == done.returncode
@@ -169,7 +171,7 @@ def test_ci_says_what_it_leaves_out_without_node(tmp_path: Path) -> None:
     done = run(str(ci_of(tmp_path)), PATH=str(tmp_path / "bin"))
 
     targets = [line.split()[2] for line in done.stdout.splitlines()]
-    assert ["lint,", "test-schemathesis,", "test-package,", "site,", "test-kill,", "test,"] == targets
+    assert ["lint,", "test-schemathesis,", "test-package,", "site,", "test-kill,", "test-docs,", "test,"] == targets
     assert (0, ".ci/run: skipped test-prism, test-formats, test-allure, test-ordinary, test-browser: there is no node and npm\n") == (
         done.returncode,
         done.stderr,
