@@ -18,6 +18,7 @@ from recording_server import NO_ANSWER, RawServer
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import AsgiThread, Tls
 from conformance.errors import EnvironmentFailure
+from conformance.exchange.sender import LONGEST_WAIT_S
 from conformance.gateway_under_test import campaign, reaching
 from conformance.gateway_under_test.reaching import ASKED_TO_WAIT, Probe, reached
 from conformance.journal import read_journal
@@ -256,6 +257,42 @@ def test_a_gateway_that_asks_for_a_moment_is_waited_for(tmp_path: Path, monkeypa
     assert ([20.0], ASKED_TO_WAIT) == (waited, first.name)
     assert "asks to wait for 20 seconds" in first.detail
     assert [True, True] == [probe.ok for probe in others]
+
+
+def test_a_gateway_that_asks_for_a_moment_again_and_again_is_told_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minute of it is one line, then what every request was answered."""
+    waited: list[float] = []
+    monkeypatch.setattr(reaching.time, "sleep", waited.append)
+    with serving(lambda *_: Page(503, headers={"Retry-After": "1"})) as url:
+        found = probes(tmp_path, url)
+    assert 60.0 <= sum(waited) <= LONGEST_WAIT_S
+    assert [ASKED_TO_WAIT, "gateway reachable", "the gateway answers"] == [probe.name for probe in found]
+
+
+@pytest.mark.parametrize(
+    ("base", "tried"),
+    [
+        ("", "/api/v2"),
+        ("/v2", "/api/v2"),
+        ("/api/v1/", "/api/v2"),
+        ("/api", "/api/v2"),
+        ("/statum/v2", "/statum/api/v2"),
+    ],
+)
+def test_another_base_url_is_proposed(base: str, tried: str, tmp_path: Path) -> None:
+    """The one that differs least."""
+    with serving(lambda *_: Page(404, HTML), base) as url:
+        *_, last = probes(tmp_path, url)
+        assert f"try {url.removesuffix(base)}{tried}" == (last.hint or "").partition("? ")[2]
+
+
+def test_a_slash_that_a_route_wants_is_told(tmp_path: Path) -> None:
+    """It is the redirect of a framework, which no base URL does away with."""
+    with serving(lambda _, target: Page(308, headers={"Location": f"{target}/"})) as url:
+        *_, last = probes(tmp_path, url)
+    assert "the contract has no slash behind a command; does a route or a proxy want one?" == last.hint
 
 
 # --- TLS

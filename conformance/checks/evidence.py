@@ -21,7 +21,6 @@ from itertools import islice, takewhile
 from operator import attrgetter
 from typing import Any, Self
 
-from conformance.callbacks.ledger import request_id_of
 from conformance.checks.altered_ids import AlteredIds
 from conformance.checks.details import Details, Echo, comparable, contradiction, details_of, telling_of
 from conformance.checks.payers import Asked, Payer
@@ -32,6 +31,7 @@ from conformance.checks.reading import (
     Answer,
     Content,
     as_over_a_network,
+    carried_id,
     is_number,
 )
 from conformance.checks.remembered import ABSENT, SOONEST, Arrival, Contradiction, Outcome, Purpose, Shared
@@ -173,7 +173,7 @@ class Evidence:
                     empty[notification.number] = notification.product
                 continue
             told.add(notification.product)
-            carried = _carried_id(content, notification.request.body)
+            carried = carried_id(content, notification.request.body)
             answer = None if carried is None else self.by_request_id.get(carried)
             if carried is None or answer is not None:
                 yield self._noticed(notification, content, carried, answer)
@@ -403,19 +403,6 @@ def _identity(command: str | None, request: Request) -> bytes:
 @lru_cache
 def _addressed(command: str | None, method: str, url: str) -> bytes:
     return repr((command, method, url)).encode()
-
-
-def _carried_id(content: Content, body: bytes) -> str | None:
-    """The request_id of a notification as text: one of the wrong type still tells whose it is.
-
-    So does one in what is no JSON and can be read all the same, such as JSON behind a byte order mark.
-    """
-    if content.error is not None and not content.in_query:
-        return request_id_of(body)
-    carried = (content.members or {}).get("request_id")
-    if isinstance(carried, str):
-        return carried or None
-    return str(carried) if is_number(carried) else None
 
 
 __all__ = [

@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar, overload
 
 from conformance.callbacks.ledger import request_id_of
+from conformance.checks.reading import told_id
 from conformance.journal import LISTENED, Held, Record
 from conformance.journal.record import Attempt
 from conformance.traffic import Case, Exchange, Notification
@@ -74,7 +75,7 @@ def _listened_for(record: Record, held: Mapping[str, int]) -> Iterator[Notificat
     later = islice(record.exchanges, held["exchanges"], None)
     of_follow_ups = {request_id_of(exchange.response.body) for exchange in later if exchange.response} - {None}
     for notification in islice(record.notifications, held["notifications"], None):
-        if notification.received_at >= since and request_id_of(notification.request.body) not in of_follow_ups:
+        if notification.received_at >= since and told_id(notification.request) not in of_follow_ups:
             yield notification
 
 

@@ -3,6 +3,7 @@
 Content     a body read as JSON
 Answered    what can be said of an answer by its outcome, whether it is at hand in full or only remembered
 Answer      an exchange: JSON, envelope, outcome, request_id
+told_id     the request_id that a request to a callback carries, wherever and of whatever type
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
+from conformance.callbacks.ledger import request_id_of
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import parse_json, parse_with_repeats
 from conformance.exchange.pacing import retry_after_s
@@ -75,6 +77,28 @@ class Content:
         except (ValueError, RecursionError) as error:
             return cls(error=str(error) or type(error).__name__)
         return cls(value, None, value if isinstance(value, dict) else None, repeated)
+
+
+def carried_id(content: Content, body: bytes) -> str | None:
+    """The request_id of a notification as text: one of the wrong type still tells whose it is.
+
+    So does one in what is no JSON and can be read all the same, such as JSON behind a byte order mark.
+    """
+    if content.error is not None and not content.in_query:
+        return request_id_of(body)
+    carried = (content.members or {}).get(REQUEST_ID)
+    if isinstance(carried, str):
+        return carried or None
+    return str(carried) if is_number(carried) else None
+
+
+def told_id(request: Request) -> str | None:
+    """The same of a request to a callback, which may tell it in its query: what settles that it is owed."""
+    plainly = request_id_of(request.body)
+    if plainly is not None:
+        return plainly
+    content = Content.of_notification(request)
+    return carried_id(content, request.body) if content is not None else None
 
 
 # What stands between answers with these if it does not reach the gateway (RFC 9110, 15.6.3 and 15.6.5).

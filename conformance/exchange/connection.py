@@ -152,6 +152,7 @@ class Connection:
                 # The request may have crossed the close of a connection that was used before.
                 self._keep_alive.trusted = False
                 why = CLOSED_ON_REUSE
+            self.close()  # a tunnel that was dug, and then trusted by nobody, would be taken to be in use
             raise Unanswered(why, never_left=never_left(error)) from error
         self._stream = incoming.extensions["network_stream"]
         certificate = None if self._used else _certificate(self._stream)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 
-from conformance.callbacks.ledger import Ledger, request_id_of
+from conformance.callbacks.ledger import Ledger
 from conformance.callbacks.strays import Strays
 from conformance.checks.evidence import Answer
 from conformance.checks.missing import NETWORK_HOLDS_S
-from conformance.checks.reading import as_over_a_network
+from conformance.checks.reading import as_over_a_network, told_id
 from conformance.errors import EnvironmentFailure
 from conformance.exchange.sender import in_words
 from conformance.gateway_under_test.progress import Progress
@@ -105,7 +105,7 @@ class Listening:
         if kept is None:
             return
         self._journal.notified(product, kept, at, wall)
-        self.ledger.arrived(product, request_id_of(request.body), at)
+        self.ledger.arrived(product, told_id(request), at)
         with self._lock:
             self._arrived += 1
             self.progress.notified(self._arrived, self.ledger.outstanding)

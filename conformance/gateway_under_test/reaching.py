@@ -55,6 +55,8 @@ ASKED_TO_WAIT = "asked to wait"
 BASE_PATH = "/api/v2"
 BAD_REQUEST, FORBIDDEN, NOT_FOUND = 400, 403, 404
 REDIRECTS, ERRORS, SERVER_ERRORS = range(300, 400), range(400, 600), range(500, 1000)
+# What may stand at the end of a URL in its place.
+_OTHER_BASE = re.compile(r"(?<!/)(/api)?(/v\d+)?$")
 # Of the three members of an envelope one may be missing by a fault; one alone is also in the errors of other programs,
 # such as the request_id of an API proxy.
 MEMBERS_OF_AN_ENVELOPE = 2
@@ -111,8 +113,9 @@ def _reached(settings: Settings, asking: _Asking) -> Iterator[Probe]:
             return
         if waited + asked > LONGEST_WAIT_S:
             break
-        told = f"{asking.gateway} answered {answer.status}, and asks to wait for {in_words(asked)}"
-        yield Probe(ASKED_TO_WAIT, ok=True, detail=told, warning=True)
+        if not waited:  # it may ask so once a second
+            told = f"{asking.gateway} answered {answer.status}, and asks to wait for {in_words(asked)}"
+            yield Probe(ASKED_TO_WAIT, ok=True, detail=told, warning=True)
         pause = max(asked, SHORTEST_WAIT_S)
         time.sleep(pause)
         waited += pause
@@ -335,9 +338,8 @@ def _leads_to(gateway: str, answer: Response) -> str | None:
 
 
 def _hint(gateway: str, answer: Response) -> str:
-    target, command = _leads_to(gateway, answer), COMMANDS["account-details"].name
-    if target is not None and target.rstrip("/").endswith(f"/{command}") and not target.endswith("/"):
-        return f"try --gateway {target.removesuffix(f'/{command}')}"
+    if (redirected := _hint_at_target(gateway, answer)) is not None:
+        return redirected
     if answer.status in SERVER_ERRORS:
         return "is it up, and all that it needs? nothing was judged"
     if answer.status == BAD_REQUEST and gateway.startswith("http:"):
@@ -345,8 +347,19 @@ def _hint(gateway: str, answer: Response) -> str:
     if answer.status == FORBIDDEN:
         return "may this machine and this account use it?"
     if BASE_PATH not in gateway:
-        return f"is that the base URL that commands are put behind? try {gateway.rstrip('/')}{BASE_PATH}"
+        base = _OTHER_BASE.sub("", gateway.rstrip("/")) + BASE_PATH
+        return f"is that the base URL that commands are put behind? try {base}"
     return f"is that the base URL that commands are put behind, with its {BASE_PATH}?"
+
+
+def _hint_at_target(gateway: str, answer: Response) -> str | None:
+    """What a redirect to the same command elsewhere tells; None for any other answer."""
+    target, command = _leads_to(gateway, answer), COMMANDS["account-details"].name
+    if target is None:
+        return None
+    if target == f"{gateway.rstrip('/')}/{command}/":
+        return "the contract has no slash behind a command; does a route or a proxy want one?"
+    return f"try --gateway {target.removesuffix(f'/{command}')}" if target.endswith(f"/{command}") else None
 
 
 def _why_unreachable(gateway: str, why: str) -> str:
