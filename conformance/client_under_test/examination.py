@@ -102,7 +102,7 @@ class Sent:
 class Examination:
     """What all parts work with. `subjects` by command; `ends_at`: from then on (monotonic seconds) nothing is sent.
 
-    `gone`: why there is no receiver any more, by the scheme and address that it had.
+    `gone`: why there is no receiver any more, by the scheme and address that it had. `late`: waited for in vain.
     """
 
     bench: Bench
@@ -112,6 +112,7 @@ class Examination:
     deaths: int = 0
     patience_s: float = DEALT_WITH_WITHIN_S
     gone: dict[tuple[str, bytes], str] = field(default_factory=dict)
+    late: list[tuple[str, Case]] = field(default_factory=list, repr=False)
     # What was lost last, if nothing has been answered since.
     suspects: list[str] = field(default_factory=list, repr=False)
     # The driver is asked for something: it cannot be started again meanwhile.
@@ -428,13 +429,13 @@ class Examination:
             asked = [each for each, (said, *_) in answers if said in OPEN and self._is_known(*each)]
             if asked and time.monotonic() > until:
                 self.patience_s /= 2
+                self.late += asked
                 return
             if asked:
                 time.sleep(ASK_AGAIN_S)
 
     def _is_known(self, request_id: str, case: Case) -> bool:
-        subject = self.subjects[case.command or ""]
-        return subject.makes_no_calls or request_id in subject.known
+        return (subject := self.subjects[case.command or ""]).makes_no_calls or request_id in subject.known
 
     def ask_of(self, asked: Iterable[tuple[str, Case]]) -> list[str | None]:
         """The state of each request_id as the client says it, asked under the case that it goes with."""

@@ -332,7 +332,8 @@ def _crowd(examination: Examination, subjects: Sequence[Subject], size: int) -> 
 def once_more(examination: Examination, subject: Subject) -> None:
     """Ask again for what was repeated or came in crowds: it may have been applied, or again, later than the thanks."""
     if subject.answers:
-        examination.ask_of(subject.repeated)
+        late = [(of, case) for of, case in examination.late if case.command == subject.command.name]
+        examination.ask_of([*subject.repeated, *late])
 
 
 # --- What is no notification
