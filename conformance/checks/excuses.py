@@ -122,6 +122,8 @@ class Excuses:
         if self._payer is None:
             told = "are the sender id, the short code and the product registered for the account?"
             return _unobserved(answer, f"answered 403, and nothing of this command was accepted: {told}")
+        if self._evidence.terms.inquiring:
+            return None  # the run has shown what the account may use; so few follow-ups cannot
         named = answer.account.named if answer.account else {}
         for member in REGISTERED:
             if member in named and named[member] not in self._payer.named[member]:
