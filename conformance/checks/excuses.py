@@ -74,16 +74,19 @@ class Excuses:
             return self._access(answer)
         return None
 
-    def as_ordinary_ones(self, answer: Outcome) -> Unobserved | None:
-        """For what is there to show something else: it was refused as ordinary requests are, which ACC-02 tells."""
-        if not answer.rejected or _words(answer) not in self._ordinary_refusals:
+    def as_ordinary_ones(self, answer: Outcome, *, crashes: bool = False) -> Unobserved | None:
+        """For what is there to show something else: it was refused as ordinary requests are, which ACC-02 tells.
+
+        With `crashes` also what was answered with a 5xx, as they are: where what is to be shown is no crash.
+        """
+        if answer.accepted or not (answer.rejected or crashes) or _words(answer) not in self._ordinary_refusals:
             return None
         return _unobserved(answer, "ordinary requests were refused in the same words; see ACC-02")
 
     @cached_property
     def _ordinary_refusals(self) -> frozenset[Words]:
         valid = self._evidence.final_of(self._command, Kind.VALID)
-        return frozenset(_words(one) for one in valid if one.rejected and one.aspect not in UNUSUAL)
+        return frozenset(_words(one) for one in valid if not one.accepted and one.aspect not in UNUSUAL)
 
     # --- What became of requests with nothing unusual in their payloads
 
