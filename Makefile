@@ -26,17 +26,18 @@ RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-kill lint bench chaos test-schemathesis test-prism test-formats test-allure test-package test-browser test-ordinary picture site clean help
+.PHONY: run test test-kill test-docs lint bench chaos test-schemathesis test-prism test-formats test-allure test-package test-browser test-ordinary picture site clean help
 
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
 
-# What tries other people's tools needs them installed, and has targets of its own; so have the kill matrices: some
-# three hundred whole runs, which take as long as all the rest.
+# What tries other people's tools needs them installed, and has targets of its own; so have the kill matrices, some four
+# hundred whole runs, and the sessions of the documentation, a hundred: each takes as long as half of all the rest.
 BROWSERS := $(addprefix tests/test_,browser.py har_in_chromium.py)
 OTHER_TOOLS := $(addprefix tests/test_,schemathesis.py prism.py formats.py allure_report.py package.py ordinary.py) $(BROWSERS)
 KILL_MATRICES := tests/test_kill_matrix.py tests/test_client_kill_matrix.py
-APART := $(OTHER_TOOLS) $(KILL_MATRICES)
+SESSIONS := tests/test_documentation.py
+APART := $(OTHER_TOOLS) $(KILL_MATRICES) $(SESSIONS)
 
 # More workers than cores: most tests wait for a socket or a deadline. tests/sharing_work.py keeps those with a costly
 # fixture together.
@@ -45,6 +46,9 @@ test: $(READY)  ## run all tests of the suite itself
 
 test-kill: $(READY)  ## judge the suite: each seeded fault, each flawed client, and each lawful one
 	$(BIN)/python -m pytest -n $(WORKERS) $(KILL_MATRICES) $(ARGS)
+
+test-docs: $(READY)  ## run the commands of README.md and docs/, and compare their output
+	$(BIN)/python -m pytest -n $(WORKERS) $(SESSIONS) $(ARGS)
 
 lint: $(READY)  ## check style, formatting and types
 	$(BIN)/ruff check

@@ -29,6 +29,7 @@ class Examined:
 
     driver: bool = True
     features: tuple[str, ...] = ("callback", "results")
+    commands: tuple[str, ...] = ("sms",)
     cases: list[Case] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
@@ -140,7 +141,7 @@ class Examined:
         }
         hello = {
             "implementation": {"name": "made", "version": "1.0", "language": None},
-            "commands": ["sms"],
+            "commands": list(self.commands),
             "features": list(self.features),
             "callback_urls": {"sms": URL},
             "lacks": [],

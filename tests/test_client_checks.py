@@ -335,6 +335,18 @@ def test_a_client_that_gives_up_is_let_pass() -> None:
     assert Verdict.PASS == verdict(certification, "RDG-08").verdict
 
 
+def test_how_long_a_client_has_waited_is_told_where_time_ran_out() -> None:
+    """It has not failed: a client whose time-out cannot be set may take longer than was left."""
+    certification = Certification(lacks=("timeout",), out_of_time="the 70 s for calls were used up")
+    certification.call(Sent())
+    certification.call(Sent(failure=NEVER, takes_s=66.0), said=None)
+    judgement = verdict(certification, "RDG-08")
+
+    assert Verdict.INCONCLUSIVE == judgement.verdict
+    expected = "the client had waited for 66 s, and had not given up, when the 70 s for calls were used up"
+    assert (Reason.INTERRUPTED, expected) == (judgement.reason, judgement.detail)
+
+
 def test_a_death_of_the_driver_breaks_one_requirement() -> None:
     """What the client would have said is not judged."""
     certification = beside_a_lawful_call()

@@ -19,6 +19,7 @@ TARGETS = {
     "run",
     "test",
     "test-kill",
+    "test-docs",
     "lint",
     "bench",
     "chaos",
@@ -28,6 +29,7 @@ TARGETS = {
     "test-allure",
     "test-package",
     "test-browser",
+    "test-ordinary",
     "picture",
     "site",
     "clean",
@@ -155,8 +157,10 @@ def test_ci_lints_then_tests_with_the_first_python_that_is_new_enough(tmp_path: 
         "make PYTHON=python3.12 test-prism, bytecode written",
         "make PYTHON=python3.12 test-formats, bytecode written",
         "make PYTHON=python3.12 test-allure, bytecode written",
+        "make PYTHON=python3.12 test-ordinary, bytecode written",
         "make PYTHON=python3.12 test-browser, bytecode written",
         "make PYTHON=python3.12 test-kill, bytecode written",
+        "make PYTHON=python3.12 test-docs, bytecode written",
         "make PYTHON=python3.12 test, bytecode written",
     ] == done.stdout.splitlines()
     assert 0 == done.returncode
@@ -167,11 +171,9 @@ def test_ci_says_what_it_leaves_out_without_node(tmp_path: Path) -> None:
     done = run(str(ci_of(tmp_path)), PATH=str(tmp_path / "bin"))
 
     targets = [line.split()[2] for line in done.stdout.splitlines()]
-    assert ["lint,", "test-schemathesis,", "test-package,", "site,", "test-kill,", "test,"] == targets
-    assert (0, ".ci/run: skipped test-prism, test-formats, test-allure, test-browser: there is no node and npm\n") == (
-        done.returncode,
-        done.stderr,
-    )
+    assert ["lint,", "test-schemathesis,", "test-package,", "site,", "test-kill,", "test-docs,", "test,"] == targets
+    skipped = "test-prism, test-formats, test-allure, test-ordinary, test-browser"
+    assert (0, f".ci/run: skipped {skipped}: there is no node and npm\n") == (done.returncode, done.stderr)
 
 
 def test_ci_says_what_it_leaves_out_without_a_browser(tmp_path: Path) -> None:
@@ -198,7 +200,7 @@ def test_ci_says_which_runtimes_cannot_be_had(tmp_path: Path) -> None:
 
     assert [
         "missing: golang-go",
-        ".ci/run: tests/test_runtimes.py skips what is missing, and it cannot be installed",
+        ".ci/run: tests/test_runtimes.py and tests/test_ordinary.py skip what is missing and cannot be installed",
     ] == done.stderr.splitlines()[:2]
     assert "test," in done.stdout.split()
 
@@ -218,11 +220,11 @@ def runtimes_of(tmp_path: Path, *there: str, user: int) -> tuple[str, int]:
 @pytest.mark.parametrize(
     ("there", "user", "expected"),
     [
-        (("javac", "node", "go", "curl", "php with curl"), 0, ("", 0)),
-        (("javac", "node", "go", "curl", "php with curl"), 1000, ("", 0)),
-        (("javac", "node", "curl", "php"), 1000, ("missing: golang-go php-curl\n", 1)),
+        (("javac", "node", "go", "curl", "jq", "php with curl"), 0, ("", 0)),
+        (("javac", "node", "go", "curl", "jq", "php with curl"), 1000, ("", 0)),
+        (("javac", "node", "curl", "jq", "php"), 1000, ("missing: golang-go php-curl\n", 1)),
         (
-            ("javac", "node", "curl", "php"),
+            ("javac", "node", "curl", "jq", "php"),
             0,
             (
                 (

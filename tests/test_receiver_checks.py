@@ -272,3 +272,32 @@ def test_a_finding_shows_where() -> None:
     assert examined.cases[-1].id == finding.case
     assert "a" == finding.request_id == json.loads(shown.request.body)["request_id"]
     assert "a valid notification was answered 500" == finding.message
+
+
+def test_a_client_that_makes_no_calls_is_judged_by_what_it_was_notified_of() -> None:
+    """It was notified of any request; what it says of one must be what it took for that one."""
+    other = notification("b", "500")
+    alone = Examined(commands=()).sent(MINE, other).told("a", "succeeded", MINE["result_desc"])
+    found = verdicts(alone.told("b", "failed", other["result_desc"]))
+
+    assert {Verdict.PASS} == {found[name].verdict for name in ("RCV-01", "RCV-04", "RCV-05", "RCV-10")}
+    assert {"RCV-10"} == fell_short(alone.sent(notification("c")).told("c", "unknown"))
+
+
+def test_a_client_that_makes_no_calls_may_refuse_or_forget_what_it_does_not_know() -> None:
+    """Then it cannot be told what it would make of what it knows."""
+    refusing = Examined(commands=()).sent(MINE, status=404).told("a", "unknown")
+    forgetful = Examined(commands=()).sent(MINE).told("a", "unknown")
+
+    assert set() == fell_short(refusing) | fell_short(forgetful)
+    assert "it knew no result" in str(verdicts(forgetful)["RCV-04"].detail)
+    assert Conclusion.INCONCLUSIVE == judge(forgetful.record()).conclusion
+
+
+def test_an_empty_body_and_a_large_one_are_not_blamed_for_what_breaks_another_requirement() -> None:
+    """The one is no JSON, the other lacks the members of a notification."""
+    large = b'{"x_padding": "' + b"x" * HUGE + b'"}'
+
+    assert {"RCV-22"} == fell_short(started().sent(b"{", b"", status=500))
+    assert {"RCV-23"} == fell_short(started().sent(b"{}", large, status=500))
+    assert {"RCV-24"} == fell_short(started().sent(b"", large, status=500).sent(b"{", b"{}", status=400))

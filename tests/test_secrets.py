@@ -195,7 +195,10 @@ for line in sys.stdin:
 
 
 def test_nothing_of_a_certification_holds_a_secret(says: Speaking, here: Path) -> None:
-    """Of the driver's command line, and of each callback URL that it ever names, before it died and after."""
+    """Of the driver's command line, and of each callback URL that it ever names, before it died and after.
+
+    It is started again because it died, and because nothing listens at its callback URL.
+    """
     (here / "driver.py").write_text(DRIVER, encoding="utf-8")
     program = f"{sys.executable} -S -E driver.py {free_address().port}"
     line = f"{program} https://h.example/?planted-Given4q --password {SECRET}"
@@ -204,7 +207,7 @@ def test_nothing_of_a_certification_holds_a_secret(says: Speaking, here: Path) -
     says(1, "judge", "reports/journal.sqlite", "--report-dir=again")
     (here / "count").unlink()
     (here / "driver.py").unlink()
-    tokens = ("planted-0-Driver8z", "planted-1-Driver8z", "planted-Given4q")
+    tokens = (*(f"planted-{number}-Driver8z" for number in range(3)), "planted-Given4q")
     files = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
 
     assert 5 < len(files)
@@ -212,7 +215,7 @@ def test_nothing_of_a_certification_holds_a_secret(says: Speaking, here: Path) -
     assert [] == [(path, token) for path, content in files.items() for token in tokens if token.encode() in content]
     assert [] == [token for token in tokens if token in called.out + called.err]
     record = read_journal(here / "reports" / campaign.JOURNAL)
-    assert 2 == sum(note.kind == "hello" for note in record.notes)
+    assert 3 == sum(note.kind == "hello" for note in record.notes)
     assert any("listening at" in message.line for message in record.messages)
 
 
@@ -221,7 +224,7 @@ def test_a_driver_that_says_no_hello_is_told_without_its_secrets(says: Speaking,
     (here / "driver.py").write_text("import sys; sys.exit('no ' + sys.argv[1])", encoding="utf-8")
     url = "https://h.example/hooks?token=planted-Given4q"
     called = says(3, "certify", "--driver", f"{sys.executable} -S -E driver.py {url}", "--product=sms")
-    assert "it wrote 'no https://h.example/hooks?token=[REDACTED]'" in called.err.splitlines()[-1]
+    assert "  | no https://h.example/hooks?token=[REDACTED]" == called.err.splitlines()[-1]
     assert "planted-Given4q" not in called.err + called.out
 
 

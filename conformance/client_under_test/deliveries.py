@@ -178,7 +178,7 @@ def repeated_cases(subject: Subject, *, contradicted: bool) -> Iterator[tuple[Ca
     """Pairs: a notification, and the same again; or, where it can be told what comes of it, one that contradicts it."""
     content = subject.success(subject.next_id())
     yield subject.posted("first", content), subject.posted("repeat", content)
-    if contradicted and subject.knows:
+    if contradicted and subject.answers:
         for before, after in ((subject.success, subject.failure), (subject.failure, subject.success)):
             request_id = subject.next_id()
             yield subject.posted("first", before(request_id)), subject.posted("contradiction", after(request_id))

@@ -6,9 +6,9 @@
 
 How long an answer takes is measured with few requests at once; crowds come near the end, and junk last, so that a
 receiver which does not survive it has been seen before. Notifications carry the request_id of a call that the client
-was told to be accepted, as long as there are any; what became of them is asked where the client can tell. All of it is
-sent to the first product behind an address; behind the others' URLs there is mostly the same program, so they get a
-part of what is costly and of every kind some.
+was told to be accepted, as long as there are any, or any request_id where its client makes no calls; what became of
+them is asked where the client can tell. All of it is sent to the first product behind an address; behind the others'
+URLs there is mostly the same program, so they get a part of what is costly and of every kind some.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -125,6 +126,8 @@ def examine(bench: Bench) -> None:
     tls = trusting(bench.settings.ca_file)
     left_s = max(bench.patience.left_s - KEPT_S, 0.0)
     examination = Examination(bench, tls, subjects, time.monotonic() + min(EXAMINED_WITHIN_S, left_s))
+    for name, subject in subjects.items():
+        subject.makes_no_calls = examination.can_ask and name not in bench.commands
     for part in PARTS:
         for subject in subjects.values():
             if not subject.left_alone:
@@ -155,7 +158,7 @@ def first_of_all(examination: Examination, subject: Subject) -> None:
         raise Ended(NO_ANSWER)
     subject.quick = sent.took_s is not None and sent.took_s <= QUICK_S
     subject.speaks_1_0 = sent.response is not None and sent.response.http_version == "HTTP/1.0"
-    if subject.knows:
+    if subject.answers:
         examination.ask([case])
 
 
@@ -164,7 +167,7 @@ def basics(examination: Examination, subject: Subject) -> None:
     cases, begun = list(basic_cases(subject)), time.monotonic()
     sent = _few_at_once(examination, subject, cases)
     subject.brisk = time.monotonic() - begun <= BRISK_S * len(cases)
-    if subject.knows:
+    if subject.answers:
         examination.ask(each.case for each in sent)
     _learn(subject, sent)
 
@@ -204,7 +207,7 @@ def unusual(examination: Examination, subject: Subject) -> None:
         kept_alive = list(kept_alive_cases(subject))
         examination.one_by_one(kept_alive)
         written += kept_alive
-    if subject.knows:
+    if subject.answers:
         examination.ask([*cases, *(each.case for each in written)])
 
 
@@ -223,8 +226,9 @@ def repeats(examination: Examination, subject: Subject) -> None:
     examination.round([first for first, _ in pairs])
     time.sleep(REPEAT_AFTER_S)  # a distance between the two is what is wanted; there is nothing to await
     again = [second for _, second in pairs]
-    for case in again:  # one by one: what it dies of can only be seen here
-        examination.round([case])
+    size = 1 if subject.quick else len(again)  # one by one: what it dies of can only be seen here
+    for at in range(0, len(again), size):
+        examination.round(again[at : at + size])
     examination.ask(again)
     subject.repeated += [(_members_of(case)["request_id"], case) for case in again]
 
@@ -245,13 +249,13 @@ def same_moment(examination: Examination, subject: Subject) -> None:
 
 def out_of_order(examination: Examination, subject: Subject) -> None:
     """The last called for first; with outcomes that differ."""
-    if not (examination.can_ask and subject.knows):
+    if not (examination.can_ask and subject.answers):
         return
     one, two, three = (subject.next_id() for _ in range(3))
     contents = (subject.success(three), subject.failure(one), subject.failure(two, kind=1))
     cases = [subject.posted("out of order", content) for content in contents]
-    for case in cases:
-        examination.round([case])
+    for each in [[case] for case in cases] if subject.quick else [cases[:1], cases[1:]]:
+        examination.round(each)
     examination.ask(cases)
 
 
@@ -261,7 +265,9 @@ def unknown_ids(examination: Examination, subject: Subject) -> None:
     cases = [subject.posted("unknown id", content) for content in contents]
     examination.round(cases)
     open_ones = [*subject.ids][:ASKED_OPEN] + [*subject.ids][-ASKED_OPEN:]
-    if subject.knows:
+    if subject.makes_no_calls:
+        open_ones = [subject.unknown_id() for _ in range(ASKED_OPEN)]
+    if subject.answers:
         examination.ask(cases[-1:], also=dict.fromkeys(open_ones))
 
 
@@ -269,7 +275,7 @@ def before_the_answer(examination: Examination, subject: Subject) -> None:
     """The witness answers a call only when its notification has been dealt with, or has had time to be."""
     if subject.command.name not in examination.bench.commands or not examination.can_ask:
         return
-    for _ in range(EARLY_CALLS):
+    for _ in range(EARLY_CALLS if subject.quick else 1):
         early: list[Case] = []
         request_id = subject.unknown_id()
         with ThreadPoolExecutor(1) as worker:
@@ -313,7 +319,8 @@ def _crowd(examination: Examination, subjects: Sequence[Subject], size: int) -> 
     of_known: list[Case] = []
     for number, subject in enumerate(subjects):
         share = len(range(number, size, len(subjects)))
-        known = min(KNOWN_IN_CROWD, share, max(0, len(subject.ids) - NEEDED_LATE_IDS))
+        left = KNOWN_IN_CROWD if subject.makes_no_calls else max(0, len(subject.ids) - NEEDED_LATE_IDS)
+        known = min(KNOWN_IN_CROWD, share, left)
         ids = [subject.next_id() for _ in range(known)] + [subject.unknown_id() for _ in range(share - known)]
         own = [subject.posted("crowd", subject.success(request_id)) for request_id in ids]
         cases += own
@@ -326,7 +333,7 @@ def _crowd(examination: Examination, subjects: Sequence[Subject], size: int) -> 
 
 def once_more(examination: Examination, subject: Subject) -> None:
     """What was repeated is asked for again: it may have been applied again a little later than it was thanked for."""
-    if subject.knows:
+    if subject.answers:
         examination.ask_of(subject.repeated)
 
 
@@ -334,8 +341,12 @@ def once_more(examination: Examination, subject: Subject) -> None:
 
 
 def junk(examination: Examination, subject: Subject) -> None:
-    """Each kind of it, one by one: what a receiver dies of is known, and the rest of that kind is spared it."""
-    for cases in kinds_of_junk(subject).values():
+    """Each kind of it, one by one: what a receiver dies of is known, and the rest of that kind is spared it.
+
+    A slow one gets several at once, of all kinds where there are few of each.
+    """
+    kinds = list(kinds_of_junk(subject).values())
+    for cases in kinds if subject.quick or subject.leads else [list(chain.from_iterable(kinds))]:
         _send_junk(examination, subject, cases)
 
 
@@ -351,7 +362,7 @@ def _send_junk(examination: Examination, subject: Subject, cases: Sequence[Case]
 
 def claimed(examination: Examination, subject: Subject) -> None:
     """What is no notification, and carries the id of an open request: asked for then, the request is still open."""
-    if not (examination.can_ask and subject.knows):
+    if not (examination.can_ask and subject.answers):
         return
     examination.make_known(subject, NEEDED_LATE_IDS)
     claiming = list(claims(subject))

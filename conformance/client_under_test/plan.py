@@ -51,8 +51,19 @@ TELLING_TEXTS: Mapping[str, str] = {
     "digits": "0012345678901234567890",
     "zero": "0",
     "words": "null",
+    "typographic": "“Karibu” – it’s \u2018ours’ … €5 • ½ off ™ «ndiyo» non\u2011breaking",
+    "extension of GSM": "^{}\\[~]|€ are two septets each",
+    "ends of lines": "\nbefore and after\r\n",
 }
 """Texts that clients are known to change on their way into JSON; each stands alone in a call."""
+
+TELLING_NAMES: Mapping[str, str] = {
+    "leading zeros": "001234",
+    "exponent": "12e5",
+    "zero": "0",
+    "true": "true",
+}
+"""The same for members that name something, such as a short code; each where that may hold it."""
 
 # Between two calls that meet trouble: two that are accepted, where there are as many. A breaker that looks at the last
 # calls mostly opens at half of them.
@@ -263,16 +274,20 @@ def _without(params: Mapping[str, str], lacks: Collection[str]) -> dict[str, str
 
 
 def _telling(command: str, sample: ValidPayload) -> Iterator[tuple[str, dict[str, str]]]:
-    """The sample with each of the telling texts in the place of a member that may hold any text."""
+    """The sample with each of the telling texts in the place of a member that may hold any text, the names likewise."""
     folder = COMMANDS[command].folder
     if COMMANDS[command].method == "GET":
         return
     for member, rule in resolved(f"{folder}/request")["properties"].items():
-        for aspect, text in TELLING_TEXTS.items() if "x-characters" in rule else ():
-            params = {**_params(sample), member: text}
-            if broken := violations(f"{folder}/request", params):
-                raise SuiteError(f"the {aspect} text of {command} is not valid: {broken[0].message}")
-            yield aspect, params
+        if "x-characters" in rule:
+            for aspect, text in TELLING_TEXTS.items():
+                params = {**_params(sample), member: text}
+                if broken := violations(f"{folder}/request", params):
+                    raise SuiteError(f"the {aspect} text of {command} is not valid: {broken[0].message}")
+                yield aspect, params
+        else:
+            named = ((aspect, {**_params(sample), member: name}) for aspect, name in TELLING_NAMES.items())
+            yield from ((aspect, params) for aspect, params in named if not violations(f"{folder}/request", params))
 
 
 def _params(payload: ValidPayload) -> dict[str, str]:

@@ -152,6 +152,13 @@ SCENARIOS: tuple[Scenario, ...] = (
     _failing("no-envelope", "answered with an object of something else", unusable(200, "application/json", b"{}")),
     # An answer that contradicts itself
     Scenario("body-says-402", "HTTP 200, status_code 402", disagreeing(200, 402, "Insufficient funds"), watched=True),
+    Scenario(
+        "body-says-202",
+        "HTTP 200, status_code 202",
+        disagreeing(200, 202, "Queued for approval"),
+        watched=True,
+        once=True,
+    ),
     _failing("body-says-500", "HTTP 200, status_code 500", disagreeing(200, 500, "Internal error")),
     Scenario("body-says-200", "HTTP 402, status_code 200", disagreeing(402, 200, "Operation successful"), watched=True),
     _failing("500-says-200", "HTTP 500, status_code 200", disagreeing(500, 200, "Operation successful"), once=True),

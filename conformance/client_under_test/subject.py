@@ -62,10 +62,11 @@ class Subject:
     """A product's receiver.
 
     `ids` are known to the client, of the usual form and in the order of their calls; `knows` is whether there were any.
-    `known` has the call of each known id. `chance` makes up other ids. `left_out` are the optional members that are not
-    told, of a success and of a failure; `failures` the kinds of failure that are told. `leads`: it is the first at its
-    address. `quick`: it answered the first notification at once; `brisk`: the next, too. `speaks_1_0`: in HTTP/1.0.
-    `left_alone`: nothing more is sent to it. `repeated`: the requests that were notified of more than once.
+    `makes_no_calls`: its client can be asked all the same, so any id will do. `known` has the call of each known id.
+    `chance` makes up other ids. `left_out` are the optional members that are not told, of a success and of a failure;
+    `failures` the kinds of failure that are told. `leads`: it is the first at its address. `quick`: it answered the
+    first notification at once; `brisk`: the next, too. `speaks_1_0`: in HTTP/1.0. `left_alone`: nothing more is sent
+    to it. `repeated`: the requests that were notified of more than once.
     """
 
     command: Command
@@ -74,6 +75,7 @@ class Subject:
     ids: deque[str] = field(default_factory=deque)
     known: dict[str, Known] = field(default_factory=dict)
     knows: bool = False
+    makes_no_calls: bool = False
     left_out: dict[bool, frozenset[str]] = field(default_factory=dict)
     failures: tuple[Failure, ...] = FAILURES
     leads: bool = True
@@ -95,6 +97,11 @@ class Subject:
     def last_id(self) -> str:
         """As `next_id`, from the other end."""
         return self.ids.pop() if self.ids else self.unknown_id()
+
+    @property
+    def answers(self) -> bool:
+        """Whether the client can be expected to say what became of the requests that it is notified of."""
+        return self.knows or self.makes_no_calls
 
     @property
     def whole(self) -> bool:

@@ -16,6 +16,7 @@ PHASES: Mapping[str, str] = {
     "prepare": "preparing",
     "preflight": "checking",
     "send": "sending",
+    "wait": "waiting",
     "deliver": "delivering",
     "observe": "observing",
     "listen": "listening",
@@ -24,7 +25,7 @@ PHASES: Mapping[str, str] = {
 }
 
 # Those that wait: in them nothing of what is planned is done.
-WAITING = frozenset({"listen", "observe"})
+WAITING = frozenset({"listen", "observe", "wait"})
 # Those that plan step by step, so that it cannot be told how much is left.
 OPEN_ENDED = frozenset({"deliver", "shrink"})
 

@@ -76,7 +76,8 @@ class Client:
     """Keeps the contract. One instance serves a whole process.
 
     `breaks` names what a flawed one falls short of; `refused`, what a certification says that cannot even begin; `dies`
-    is set where it ends before all was seen.
+    is set where it ends before all was seen. `notified`: whose notifications it receives, if
+    not those of its `commands`.
     """
 
     breaks: tuple[str, ...] = ()
@@ -84,6 +85,7 @@ class Client:
     refused: str | None = None
     commands: tuple[str, ...] = ALL
     features: tuple[str, ...] = ()
+    notified: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     inbox: type[Inbox] = Inbox
 
@@ -107,7 +109,7 @@ class Client:
         if self.lacks:
             about["lacks"] = list(self.lacks)
         if self.receiver:
-            about["callback_urls"] = self.receiver.urls(self.commands)
+            about["callback_urls"] = self.receiver.urls(self.notified or self.commands)
         return about
 
     def invoke(self, message: Told) -> Told:

@@ -25,6 +25,27 @@ class CallbackAlone(Client):
         thanks = 200
 
 
+class ReceiverAlone(Client):
+    """Makes no calls, and keeps what it is notified of."""
+
+    commands = ()
+    notified = FEW
+    features = BOTH
+
+
+class ReceiverAloneThanksFirst(Client):
+    """Makes no calls, and deals with notifications a little after it has thanked for them."""
+
+    commands = ()
+    notified = ("sms",)
+    features = BOTH
+
+    class inbox(Inbox):
+        def take(self, content: Told) -> int:
+            threading.Timer(0.1, super().take, (content,)).start()
+            return 202
+
+
 class DoesNotCount(Client):
     """Tells what became of a request, not how often that took effect."""
 

@@ -237,6 +237,15 @@ class TrustsHttpStatus(_Reader):
         return answer.status == 200 and "status_code" in envelope
 
 
+class TakesErrorsAlone(_Reader):
+    """Takes whatever is no error for a success, if HTTP says 200."""
+
+    breaks = ("RDG-07",)
+
+    def accepted(self, answer: Answer, envelope: Told) -> bool:
+        return answer.status == 200 and envelope.get("status_code", 500) < 400
+
+
 class TrustsStatusCode(_Reader):
     """Goes by status_code alone."""
 

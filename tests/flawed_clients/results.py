@@ -215,3 +215,50 @@ class TakesNumbers(Receiving):
                 read = {**content, "result_code": "200"}
                 return self.take(read) if self.complete(read) else 422
             return 422
+
+
+class _Alone(Receiving):
+    """Makes no calls."""
+
+    commands = ()
+    notified = ("sms",)
+
+
+class ReceiverAloneSeesSuccess(_Alone):
+    """Makes no calls, and takes every result for a success."""
+
+    breaks = ("RCV-04",)
+
+    class inbox(SeesSuccess.inbox):
+        pass
+
+
+class ReceiverAloneIgnoresCase(_Alone):
+    """Makes no calls, and looks results up without regard to the case of letters."""
+
+    breaks = ("RCV-10",)
+
+    class inbox(Inbox):
+        def apply(self, request_id: str, content: Told) -> None:
+            super().apply(request_id.lower(), content)
+
+        def result(self, request_id: str) -> Told:
+            return super().result(request_id.lower())
+
+
+class ReceiverAloneRaces(_Alone):
+    """Makes no calls, and notes only a moment later that a notification came."""
+
+    breaks = ("RCV-08",)
+
+    class inbox(Races.inbox):
+        pass
+
+
+class ReceiverAloneTakesNumbers(_Alone):
+    """Makes no calls, and takes the number 200 for the result_code "200"."""
+
+    breaks = ("RCV-15", "RCV-25")
+
+    class inbox(TakesNumbers.inbox):
+        pass

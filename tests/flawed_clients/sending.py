@@ -252,6 +252,38 @@ class EscapesHtml(_Sender):
         return {name: value.replace("&", "&amp;").replace("<", "&lt;") for name, value in asked.params.items()}
 
 
+class PlainPunctuation(_Sender):
+    """Writes typographic quotes and dashes as the plain ones, for one SMS to hold more."""
+
+    breaks = ("SND-07",)
+
+    def members(self, asked: Asked) -> Any:
+        plain = str.maketrans("“”\u2018’–—", "\"\"''--")
+        return {name: value.translate(plain) for name, value in asked.params.items()}
+
+
+class DropsTheLastLineBreak(_Sender):
+    """Takes one line break away from the end of a message, as a reader of lines does."""
+
+    breaks = ("SND-07",)
+
+    def members(self, asked: Asked) -> Any:
+        return {name: value.removesuffix("\n") for name, value in asked.params.items()}
+
+
+class ReferencesAsNumbers(Client):
+    """Reads a bill_ref_number of digits as a number, whose leading zeros are gone."""
+
+    breaks = ("SND-07",)
+    commands = ("mpesa/online",)
+
+    def members(self, asked: Asked) -> Any:
+        return {
+            name: str(int(value)) if name == "bill_ref_number" and value.isdigit() else value
+            for name, value in asked.params.items()
+        }
+
+
 class PlusPrefix(_Sender):
     """Puts a plus sign before phone numbers."""
 

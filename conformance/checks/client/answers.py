@@ -199,9 +199,20 @@ def gives_up(evidence: ClientEvidence, command: str | None) -> Iterator[Judgemen
             open_s = (outlasting.exchange.answered_at or 0.0) - outlasting.exchange.sent_at
             yield broken(call, f"{outlasting.exchange.failure}, after {open_s:.1f} s", outlasting)
         elif call.said is None and not any(sends_again_later(call, death) for death in call.deaths):
-            yield Unobserved(Reason.PRECONDITION, "the client did not say what became of the call")
+            yield _still_waiting(evidence, call)
         else:
             yield kept(call.seen[0])
+
+
+def _still_waiting(evidence: ClientEvidence, call: Call) -> Unobserved:
+    """Why it is not known whether a client gives up that has not done so yet."""
+    late = evidence.terms.out_of_time
+    waited = [s.exchange.answered_at - s.exchange.sent_at for s in call.seen if s.unanswered and s.exchange.answered_at]
+    if late is None or not waited or call.deaths:
+        return Unobserved(Reason.PRECONDITION, "the client did not say what became of the call")
+    return Unobserved(
+        Reason.INTERRUPTED, f"the client had waited for {max(waited):.0f} s, and had not given up, when {late}"
+    )
 
 
 def _goes_on_with(call: Call, seen: Seen) -> bool:

@@ -17,6 +17,9 @@ from conformance.checks.judgement import Judgement
 NOT_IMPLEMENTED = 501
 """Says that a server does not know a method, as Python's http.server does by itself: no failure."""
 
+_WIDER = {What.EMPTY: What.NO_JSON, What.HUGE: What.INCOMPLETE}
+"""What these are, too: an empty body is no JSON, and the large one lacks the members of a notification."""
+
 
 def is_refused(*kinds: What) -> InboxCheck:
     """RCV-14, RCV-15, RCV-16: a rule about these kinds."""
@@ -43,11 +46,15 @@ def is_survived(*kinds: What) -> InboxCheck:
     """RCV-22, RCV-23, RCV-24: a rule about these kinds."""
 
     def rule(inbox: Inbox) -> Iterator[Judgement]:
+        failing = {notice.what for notice in inbox.junk if notice.fails and not _is_cut_off(notice)}
         for notice in inbox.junk:
             if notice.what not in kinds:
                 continue
+            wider = _WIDER.get(notice.what)
             if not inbox.understands():
                 yield untold(notice, NONE_TAKEN)
+            elif notice.fails and wider in failing:
+                yield untold(notice, f"{_in_words(notice)}, and so was {wider}, which breaks another requirement")
             elif _is_cut_off(notice):
                 yield untold(notice, "the connection was closed before the body was read, as a server may")
             elif notice.fails:

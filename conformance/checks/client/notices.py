@@ -37,7 +37,6 @@ THRONG = 200
 # A text that any system takes: printable ASCII, no longer than an SMS.
 USUAL_TEXT = 160
 
-
 SERVER_ERROR = 500
 
 # How the reasons begin for which there was no connection (`conformance.exchange.failures`).
@@ -216,13 +215,15 @@ class Fate:
     """All that happened to one request_id. `notices` in the order in which they were sent.
 
     `call`: the accepted call whose request_id it is; None for an id that the client cannot know. `answered_at`: when
-    the gateway had answered it.
+    the gateway had answered it. `stored`: its client makes no calls, keeps the results of requests that it has not
+    made, and has taken what it was notified of for this one.
     """
 
     request_id: str
     command: str | None
     call: Call | None = None
     answered_at: float | None = None
+    stored: bool = False
     notices: list[Notice] = field(default_factory=list)
     tellings: list[Telling] = field(default_factory=list)
 
@@ -230,6 +231,11 @@ class Fate:
     def known(self) -> bool:
         """Whether the client has been told that request_id."""
         return self.call is not None
+
+    @property
+    def answerable(self) -> bool:
+        """Whether the client can be expected to say what became of it."""
+        return self.known or self.stored
 
     @property
     def first(self) -> Notice:
@@ -261,7 +267,8 @@ class Inbox:
 
     `junk` is what is no notification, in order. `junk_at`: when the first of it was sent. `deaths`: when the driver
     failed, for what its client knew by then is forgotten. `died_at`: when the receiver was found to be no longer there.
-    `left_alone`: why nothing more was sent to it.
+    `left_alone`: why nothing more was sent to it. `forgets`: the client makes no calls, and never knew of a result.
+    `asked`: by case, of which request the client was asked then.
     """
 
     command: str | None
@@ -271,6 +278,8 @@ class Inbox:
     deaths: tuple[float, ...] = ()
     died_at: tuple[float, ...] = ()
     left_alone: str | None = None
+    forgets: bool = False
+    asked: dict[str, Fate] = field(default_factory=dict)
 
     @property
     def knows_any(self) -> bool:
@@ -327,7 +336,8 @@ class Inbox:
 
     def remembers(self, fate: Fate, telling: Telling) -> bool:
         """Whether the client that was asked is still the one that was notified."""
-        since = fate.call.asked_at if fate.call and fate.call.asked_at is not None else fate.first.sent_at
+        notified_at = fate.first.sent_at if fate.notices else telling.told.at
+        since = fate.call.asked_at if fate.call and fate.call.asked_at is not None else notified_at
         return not any(since < died < telling.told.at for died in self.deaths)
 
 
@@ -348,17 +358,14 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
     died = [note for note in evidence.notes if note.kind == "receiver-died"]
     fatal = {note.detail["case"] for note in died}
     deaths = tuple(note.noted_at for note in evidence.notes if note.kind in {"death", "receiver-died"})
-    alone = {
-        note.detail["command"]: note.detail.get("why", LEFT_ALONE)
-        for note in evidence.notes
-        if note.kind == "left-alone"
-    }
+    given_up = [note.detail for note in evidence.notes if note.kind == "left-alone"]
+    left_alone = {detail["command"]: detail.get("why", LEFT_ALONE) for detail in given_up}
 
     def empty(command: str | None) -> Inbox:
         died_at = tuple(note.noted_at for note in died if command in note.detail["commands"])
-        return Inbox(command, deaths=deaths, died_at=died_at, left_alone=alone.get(command or ""))
+        return Inbox(command, deaths=deaths, died_at=died_at, left_alone=left_alone.get(command or ""))
 
-    inboxes: dict[str | None, Inbox] = {command: empty(command) for command in alone}
+    inboxes: dict[str | None, Inbox] = {command: empty(command) for command in left_alone}
     moments = Counter(exchange.sent_at for each in evidence.deliveries for exchange in each.exchanges[:1])
     for delivery in evidence.deliveries:
         command = delivery.case.command
@@ -369,19 +376,41 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
             kills = delivery.case.id in fatal
             notice = Notice.of(delivery.case, exchange, COMMANDS[command or ""], beside, fatal=kills)
             _sort_in(notice, inboxes[command], fates)
+    alone = inboxes.keys() - evidence.terms.declared
+    _hear(evidence, inboxes, alone, fates)
+    for fate in fates.values():
+        fate.notices.sort(key=lambda notice: (notice.sent_at, notice.number))
+        if fate.command in inboxes:
+            inboxes[fate.command].fates.append(fate)
+    for name in alone:
+        _store(inboxes[name])
+    return inboxes
+
+
+def _hear(
+    evidence: ClientEvidence, inboxes: dict[str | None, Inbox], alone: set[str | None], fates: dict[str, Fate]
+) -> None:
+    """What the client said of each request; of those that it has not made, too, if it makes none (`alone`)."""
     owners = {notice.text: fate for fate in fates.values() for notice in fate.notices}
     for delivery in evidence.deliveries:
+        name = delivery.case.command
         for told in delivery.results:
+            if name in alone:
+                of = fates.setdefault(told.request_id, Fate(told.request_id, name))
+                inboxes[name].asked[delivery.case.id] = of
             asked_again = any(other.request_id == told.request_id and other.at > told.at for other in delivery.results)
             telling = _telling(told, owners)
             # It was asked again because it was open: it may be dealt with a little later than the thanks for it.
             if (fate := fates.get(told.request_id)) is not None and not (telling.open and asked_again):
                 fate.tellings.append(telling)
-    for fate in fates.values():
-        fate.notices.sort(key=lambda notice: (notice.sent_at, notice.number))
-        if fate.command in inboxes:
-            inboxes[fate.command].fates.append(fate)
-    return inboxes
+
+
+def _store(inbox: Inbox) -> None:
+    """Judge a client that makes no calls by the requests that it has been notified of, if it keeps any result."""
+    told = [telling for fate in inbox.fates if fate.notices for telling in fate.tellings]
+    inbox.forgets = bool(told) and all(telling.open for telling in told)
+    for fate in inbox.fates if told and not inbox.forgets else ():
+        fate.stored = not fate.notices or any(notice.taken for notice in fate.notices)
 
 
 def _known(evidence: ClientEvidence) -> dict[str, Fate]:
@@ -417,5 +446,5 @@ def tellings(inbox: Inbox) -> Iterator[tuple[Fate, Telling, list[Notice]]]:
     for fate in inbox.fates:
         for telling in fate.tellings:
             notices = fate.until(telling.told.at)
-            if fate.known and notices and inbox.remembers(fate, telling):
+            if fate.answerable and notices and inbox.remembers(fate, telling):
                 yield fate, telling, notices

@@ -223,7 +223,7 @@ def _in_crowd(inbox: Inbox, fate: Fate, notice: Notice, twin: Notice, *, knows_r
     how = f"of {notice.beside} notifications at the same time one was"
     if not notice.taken and not (twin.refused and notice.refused):
         return broken(notice, f"{how} {notice.answer_in_words}, which by itself is answered {twin.status}")
-    told = [telling for telling in fate.tellings if fate.known and telling.told.at > notice.sent_at]
+    told = [telling for telling in fate.tellings if fate.answerable and telling.told.at > notice.sent_at]
     lost = (
         [t for t in told if t.open and inbox.remembers(fate, t) and not is_mixed_up(inbox, t)] if knows_results else []
     )

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.checks.client.inboxes import broken, kept, of_inbox, untold
+from conformance.checks.client.inboxes import InboxCheck, broken, kept, of_inbox, untold
 from conformance.checks.client.judging import ClientCheck
 from conformance.checks.client.notices import Fate, Inbox, Notice, Telling, What, tellings
-from conformance.checks.judgement import Finding, Judgement, shown
+from conformance.checks.judgement import Finding, Judgement, Reason, Unobserved, shown
+
+NONE_KEPT = "the client makes no calls, and of what it was notified of it knew no result when it was asked"
 
 
 def understood(inbox: Inbox) -> frozenset[str]:
@@ -29,7 +31,7 @@ def simple(inbox: Inbox, fate: Fate) -> list[Telling]:
     return [
         telling
         for telling in fate.tellings
-        if fate.known and fate.until(telling.told.at) == [fate.first] and inbox.remembers(fate, telling)
+        if fate.answerable and fate.until(telling.told.at) == [fate.first] and inbox.remembers(fate, telling)
     ]
 
 
@@ -114,14 +116,14 @@ def each_to_its_own(inbox: Inbox) -> Iterator[Judgement]:
     for fate, telling, notices in tellings(inbox):
         owner = telling.owner
         if owner is not None and owner is not fate:
-            if owner.known:
+            if owner.answerable:
                 words = f"the client says {shown(telling.text)} of it, which is the result of {owner.request_id}"
                 yield broken(notices[0], words)
         elif telling.open:
             if fate.first.taken and fate.first.usual and not fate.early and not fate.first.in_crowd:
                 words = f"the client was notified of {fate.first.state}, and says {telling.state}"
                 yield untold(notices[0], words) if inbox.after_junk(fate.first) else broken(notices[0], words)
-        elif _overtook(inbox, fate):
+        elif _overtook(inbox, fate) or (fate.stored and _among_others(inbox, fate, telling)):
             yield kept(notices[0])
 
 
@@ -134,6 +136,14 @@ def _overtook(inbox: Inbox, fate: Fate) -> bool:
         and other.first.sent_at < fate.first.sent_at
         for other in inbox.fates
         if other.known and other.notices
+    )
+
+
+def _among_others(inbox: Inbox, fate: Fate, telling: Telling) -> bool:
+    """Whether the client had been notified of something else after this, when it was asked."""
+    return any(
+        other is not fate and other.notices and fate.first.number < other.first.number and other.until(telling.told.at)
+        for other in inbox.fates
     )
 
 
@@ -155,12 +165,17 @@ def early_are_not_lost(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def unknown_are_nobodys(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-13: kept where a request that was open then is still open, or has got its own result."""
+    """RCV-13: kept where a request that was open then is still open, or has got its own result.
+
+    Of a client that makes no calls this is asked of requests that it was not notified of; the others are for RCV-10.
+    """
     unknown = [fate.first for fate in inbox.fates if not fate.known and fate.notices]
     for fate in inbox.fates:
         for telling in fate.tellings:
             before = [notice for notice in unknown if notice.sent_at < telling.told.at]
-            if not fate.known or not before or (fate.notices and fate.first.sent_at < before[0].sent_at):
+            if not fate.answerable or not before or (fate.stored and fate.notices):
+                continue
+            if fate.notices and fate.first.sent_at < before[0].sent_at:
                 continue
             owner = telling.owner
             if owner is not None and not owner.known:
@@ -186,8 +201,10 @@ def other_methods_are_not_applied(inbox: Inbox) -> Iterator[Judgement]:
 
 def _claims(inbox: Inbox, kinds: frozenset[What]) -> Iterator[Judgement]:
     for notice in inbox.junk:
-        fate = inbox.fate_of_call(notice.case.earlier) if notice.what in kinds else None
-        if fate is None or fate.notices:
+        if notice.what not in kinds:
+            continue
+        fate = inbox.fate_of_call(notice.case.earlier) or inbox.asked.get(notice.case.id)
+        if fate is None or fate.notices or not fate.answerable:
             continue
         for telling in fate.tellings:
             if telling.told.at < notice.sent_at or not inbox.remembers(fate, telling):
@@ -216,8 +233,20 @@ def alike(notices: list[Notice]) -> list[list[Notice]]:
     return list(groups.values())
 
 
+def _if_it_keeps_any(rule: InboxCheck) -> InboxCheck:
+    """The rule, of a client that knows of results at all."""
+
+    def of_kept(inbox: Inbox) -> Iterator[Judgement]:
+        if inbox.forgets:
+            yield Unobserved(Reason.PRECONDITION, NONE_KEPT)
+        else:
+            yield from rule(inbox)
+
+    return of_kept
+
+
 CHECKS: dict[str, ClientCheck] = {
-    name: of_inbox(rule)
+    name: of_inbox(_if_it_keeps_any(rule))
     for name, rule in {
         "RCV-04": only_200_is_success,
         "RCV-05": failures_have_reasons,

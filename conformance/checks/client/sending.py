@@ -31,6 +31,8 @@ def driver_answers_once(evidence: ClientEvidence, command: str | None) -> Iterat
             yield Finding(f"the driver failed: {deaths[0]['detail']}", case=call.case.id)
         elif call.said is not None or call.unsupported:
             yield Kept()
+    if not evidence.calls and evidence.terms.greeted:
+        yield Kept()  # a client that makes no calls has said hello, and maybe what became of requests
     for death in evidence.deaths_of_no_call:
         yield Finding(f"the driver failed: {death['detail']}", case=death["case"])
 

@@ -21,7 +21,8 @@ class ClientTerms:
     `key`, `secret`: the credential that the client was given. `offered`: what the client declares, by `Offer`;
     `callbacks`: the commands whose notifications it receives. `settled_at`: until when the witness watched, None when
     the run was cut off. `gave_up`: why the driver was not started again. `obstacle`: why the run was not held.
-    `observed`: nobody drove the client, it was watched. `lacks`: what its API does not expose. `proxies`: variables of
+    `observed`: nobody drove the client, it was watched. `greeted`: a driver said hello. `lacks`: what its API does not
+    expose. `proxies`: variables of
     its environment that name one. `out_of_time`: why not everything was reached.
     """
 
@@ -38,6 +39,7 @@ class ClientTerms:
     gave_up: str | None = None
     obstacle: str | None = None
     observed: bool = False
+    greeted: bool = False
     lacks: frozenset[str] = frozenset()
     proxies: tuple[str, ...] = ()
     out_of_time: str | None = None
@@ -64,6 +66,7 @@ class ClientTerms:
             settled_at=notes.get("settled", {}).get("at"),
             gave_up=notes.get("gave-up", {}).get("detail"),
             obstacle=notes.get("obstacle", {}).get("message"),
+            greeted="hello" in notes,
             observed=bool(settings.get("observe")),
             lacks=frozenset(hello.get("lacks", ())),
             proxies=tuple(notes.get("environment", {}).get("proxies", ())),
