@@ -172,10 +172,8 @@ def test_ci_says_what_it_leaves_out_without_node(tmp_path: Path) -> None:
 
     targets = [line.split()[2] for line in done.stdout.splitlines()]
     assert ["lint,", "test-schemathesis,", "test-package,", "site,", "test-kill,", "test-docs,", "test,"] == targets
-    assert (0, ".ci/run: skipped test-prism, test-formats, test-allure, test-ordinary, test-browser: there is no node and npm\n") == (
-        done.returncode,
-        done.stderr,
-    )
+    skipped = "test-prism, test-formats, test-allure, test-ordinary, test-browser"
+    assert (0, f".ci/run: skipped {skipped}: there is no node and npm\n") == (done.returncode, done.stderr)
 
 
 def test_ci_says_what_it_leaves_out_without_a_browser(tmp_path: Path) -> None:
