@@ -12,7 +12,7 @@ from conformance.client_under_test.subject import Known, Subject
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import violations
 from conformance.generation.notifications import masked, optional_members
-from conformance.generation.request_ids import FORMS, USUAL, case_pair
+from conformance.generation.request_ids import FORMS, NEAR, USUAL
 
 ONLINE, AIRTIME, SMS = COMMANDS["mpesa/online"], COMMANDS["airtime"], COMMANDS["sms"]
 ASKED = {"phone_number": "254712345149", "amount": "24024", "short_code": "600100"}
@@ -91,6 +91,14 @@ def test_ids_are_of_every_form() -> None:
 def test_a_pair_of_ids_differs_in_case_alone() -> None:
     """And does differ."""
     for seed in range(100):
-        one, other = case_pair(Random(seed))
+        one, other = NEAR["the case of its letters"](Random(seed))
         assert one != other
         assert one.lower() == other.lower()
+
+
+def test_pairs_of_ids_differ_in_little() -> None:
+    """In zeros that a number does not have, and behind what a column of a database holds."""
+    one, other = NEAR["the zeros that it begins with"](Random(7))
+    assert (one != other, int(one)) == (True, int(other))
+    one, other = NEAR["its last character"](Random(7))
+    assert (one != other, one[:128]) == (True, other[:128])

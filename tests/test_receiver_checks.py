@@ -301,3 +301,13 @@ def test_an_empty_body_and_a_large_one_are_not_blamed_for_what_breaks_another_re
     assert {"RCV-22"} == fell_short(started().sent(b"{", b"", status=500))
     assert {"RCV-23"} == fell_short(started().sent(b"{}", large, status=500))
     assert {"RCV-24"} == fell_short(started().sent(b"", large, status=500).sent(b"{", b"{}", status=400))
+
+
+def test_a_result_code_that_no_gateway_gives_is_no_success() -> None:
+    """What else a client makes of it is not judged."""
+    odd = notification("b", "201")
+
+    assert {"RCV-04"} == fell_short(started().known("b").claimed("b", odd, 204).told("b", "succeeded"))
+    for state in ("failed", "pending"):
+        assert set() == fell_short(started().known("b").claimed("b", odd, 204).told("b", state))
+    assert set() == fell_short(started().known("b").claimed("b", odd, 500).told("b", "pending"))

@@ -20,11 +20,11 @@ from typing import Any
 
 from conformance.client_under_test.calling import Caller, call_everything, call_first_again, call_what_waits
 from conformance.client_under_test.driver import Death, Driver, How
-from conformance.client_under_test.examiner import examine, reachable, trusted
+from conformance.client_under_test.examiner import examine, trusted
 from conformance.client_under_test.heard import Heard, tokens_in
 from conformance.client_under_test.patience import OutOfTime, Patience
 from conformance.client_under_test.plan import Call, Cases, Credential
-from conformance.client_under_test.preflight import proxies_in
+from conformance.client_under_test.preflight import proxies_in, reachable
 from conformance.client_under_test.protocol import Hello
 from conformance.client_under_test.settings import Settings, program_of
 from conformance.client_under_test.staging import Setting

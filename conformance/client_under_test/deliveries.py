@@ -52,6 +52,7 @@ KEPT_ALIVE = 3
 
 # Of each kind of junk, to a receiver that has met all of it behind another product's URL.
 FEW_OF_A_KIND = 4
+FEW_CLAIMS = 3
 
 
 # --- Valid ones
@@ -102,13 +103,14 @@ def unusual_cases(subject: Subject, seed: int) -> Iterator[Case]:
     yield subject.posted("other text", subject.content(subject.next_id(), subject.failures[0][0], texts[0]))
 
 
-def id_cases(subject: Subject, ids: Mapping[str, str], pair: tuple[str, str]) -> Iterator[Case]:
-    """One for each of these ids by what they consist of; and a success and a failure of two that are nearly equal."""
+def id_cases(subject: Subject, ids: Mapping[str, str], near: Mapping[str, tuple[str, str]]) -> Iterator[Case]:
+    """One for each of these ids by what they consist of; a success and a failure of each two that are nearly equal."""
     for what, request_id in ids.items():
         yield subject.posted("id", subject.success(request_id), keyword=f"a request_id of {what}")
-    words = "a request_id that differs from another in the case of its letters"
-    yield subject.posted("id", subject.success(pair[0]), keyword=words)
-    yield subject.posted("id", subject.failure(pair[1]), keyword=words)
+    for what, (one, other) in near.items():
+        words = f"a request_id that differs from another in {what}"
+        yield subject.posted("id", subject.success(one), keyword=words)
+        yield subject.posted("id", subject.failure(other), keyword=words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,7 @@ def _spread(cases: list[Case]) -> list[Case]:
 
 def claims(subject: Subject) -> Iterator[tuple[str, Case]]:
     """What a client must not take for a result, each with the id of a request that it knows: the id and the case."""
-    for what, change in _CLAIMS if subject.whole else _CLAIMS[:2]:
+    for what, change in _CLAIMS if subject.whole else _CLAIMS[:FEW_CLAIMS]:
         request_id = subject.next_id()
         members = subject.success(request_id)
         if change is None:
@@ -234,6 +236,7 @@ def claims(subject: Subject) -> Iterator[tuple[str, Case]]:
 
 _CLAIMS: tuple[tuple[str, Mapping[str, Any] | None], ...] = (
     ("without result_code", {}),
+    ('result_code is "201"', {RESULT_CODE: "201"}),
     ("JSON that is cut short", None),
     ("result_code is null", {RESULT_CODE: None}),
     ("result_code is true", {RESULT_CODE: True}),

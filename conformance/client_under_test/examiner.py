@@ -2,7 +2,6 @@
 
     examine         the part of a certification that does it, for every product whose callback URL is known
     trusted         the part before all else: EnvironmentFailure if a callback URL's certificate is not trusted
-    reachable       EnvironmentFailure if nothing answers at a callback URL that the user gave
 
 How long an answer takes is measured with few requests at once; crowds come near the end, and junk last, so that a
 receiver which does not survive it has been seen before. Notifications carry the request_id of a call that the client
@@ -14,8 +13,6 @@ URLs there is mostly the same program, so they get a part of what is costly and 
 from __future__ import annotations
 
 import json
-import socket
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,8 +20,6 @@ from contextlib import suppress
 from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING
-
-import httpx
 
 from conformance.checks.client.notices import CROWD, FEW, THRONG
 from conformance.checks.client.receiving import QUICKLY_S
@@ -44,13 +39,11 @@ from conformance.client_under_test.examination import (
     Examination,
     Sent,
 )
+from conformance.client_under_test.preflight import reachable
 from conformance.client_under_test.subject import Outgoing, Subject
 from conformance.contract.commands import COMMANDS
-from conformance.errors import EnvironmentFailure
-from conformance.exchange.connection import proxy_for
-from conformance.exchange.failures import CONNECT_TIMEOUT_S
 from conformance.exchange.trust import trusting
-from conformance.generation.request_ids import FORMS, case_pair
+from conformance.generation.request_ids import FORMS, NEAR
 from conformance.mock_gateway.gateway import Answer
 from conformance.traffic import Case
 
@@ -151,6 +144,10 @@ def _do(part: Part, examination: Examination, subject: Subject) -> None:
 def first_of_all(examination: Examination, subject: Subject) -> None:
     """One, by itself: how long it takes says how the others are sent."""
     examination.make_known(subject, NEEDED_IDS if subject.leads else NEEDED_IDS_ELSEWHERE)
+    leader = next(each for each in examination.subjects.values() if each.address == subject.address)
+    if not leader.quick:  # nor is this one, then
+        subject.quick = False
+        return
     case = subject.posted("success", subject.success(subject.next_id()))
     (sent,) = examination.round([case])
     if sent.took_s is None and not sent.lost:
@@ -196,11 +193,11 @@ def unusual(examination: Examination, subject: Subject) -> None:
     cases = list(unusual_cases(subject, bench.settings.seed))
     forms = FORMS if subject.leads else dict([*FORMS.items()][::FEW_FORMS])
     ids = {what: make(subject.chance) for what, make in forms.items()}
-    pair = case_pair(subject.chance)
-    for request_id in (*ids.values(), *pair):
+    near = {what: make(subject.chance) for what, make in [*NEAR.items()][: None if subject.leads else 1]}
+    for request_id in (*ids.values(), *chain.from_iterable(near.values())):
         if subject.knows:
             examination.call_with_id(subject, request_id)
-    cases += id_cases(subject, ids, pair)
+    cases += id_cases(subject, ids, near)
     written = list(wire_cases(subject))
     _few_at_once(examination, subject, [*cases, *written])
     if subject.leads and subject.quick:
@@ -328,11 +325,12 @@ def _crowd(examination: Examination, subjects: Sequence[Subject], size: int) -> 
     subjects[0].chance.shuffle(cases)
     sent = examination.round(cases)
     examination.ask(of_known)
+    subjects[0].repeated += [(_members_of(case)["request_id"], case) for case in of_known]
     return max((each.took_s for each in sent if each.took_s is not None), default=None)
 
 
 def once_more(examination: Examination, subject: Subject) -> None:
-    """What was repeated is asked for again: it may have been applied again a little later than it was thanked for."""
+    """Ask again for what was repeated or came in crowds: it may have been applied, or again, later than the thanks."""
     if subject.answers:
         examination.ask_of(subject.repeated)
 
@@ -390,10 +388,10 @@ PARTS: tuple[Part, ...] = (
     unknown_ids,
     before_the_answer,
     crowds,
-    once_more,
     junk,
     claimed,
     after_junk,
+    once_more,
 )
 """In their order; each is done for all products before the next one begins."""
 
@@ -406,45 +404,3 @@ def trusted(bench: Bench) -> None:
     secure = {url for url in bench.callbacks.values() if url.startswith("https:")}
     for url in sorted(secure):
         reachable(url, trusting(bench.settings.ca_file))
-
-
-def reachable(url: str, tls: ssl.SSLContext | None = None) -> None:
-    """Raises EnvironmentFailure, in one line, if nothing listens where a callback URL leads, or nobody trustworthy.
-
-    `tls`: whose certificates are trusted; without it, they are not looked at.
-    """
-    where = httpx.URL(url)
-    if proxy_for(where) is not None:
-        return  # what lies behind a proxy shows when it is asked
-    shown = url.partition("?")[0]
-    port = where.port or (443 if where.scheme == "https" else 80)
-    try:
-        made = socket.create_connection((where.host, port), CONNECT_TIMEOUT_S)
-    except TimeoutError as error:
-        raise EnvironmentFailure(
-            f"callback URL {shown} cannot be reached: no connection within {CONNECT_TIMEOUT_S:g} s",
-            hint="is the receiver running, and may this machine connect to it?",
-        ) from error
-    except OSError as error:
-        raise EnvironmentFailure(
-            f"callback URL {shown} cannot be reached: {error.strerror or error}",
-            hint="is the receiver running?",
-        ) from error
-    with made:
-        if where.scheme == "https" and tls is not None:
-            _shake_hands(made, where, shown, tls)
-
-
-def _shake_hands(made: socket.socket, where: httpx.URL, shown: str, tls: ssl.SSLContext) -> None:
-    try:
-        tls.wrap_socket(made, server_hostname=where.raw_host.decode("ascii")).close()
-    except ssl.SSLCertVerificationError as error:
-        raise EnvironmentFailure(
-            f"callback URL {shown} has a certificate that is not trusted: {error.verify_message}",
-            hint="give the authority that has signed it with --ca-file",
-        ) from error
-    except OSError as error:
-        raise EnvironmentFailure(
-            f"callback URL {shown} cannot be reached: no TLS connection: {getattr(error, 'reason', None) or error}",
-            hint="does TLS listen at this port?",
-        ) from error

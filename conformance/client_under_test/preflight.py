@@ -1,14 +1,25 @@
-"""Does a driver work at all, and can its client reach this machine? Looked at before anything is judged."""
+"""Does a driver work at all, and can it, or a receiver, be reached? Looked at before anything is judged.
+
+proxies_in          variables that may lead a client's requests elsewhere
+examine_driver      what works of a driver
+reachable           EnvironmentFailure if nothing answers at a callback URL
+"""
 
 from __future__ import annotations
 
 import os
+import socket
+import ssl
 from collections.abc import Iterator, Mapping
+
+import httpx
 
 from conformance.client_under_test.driver import Death, Driver
 from conformance.client_under_test.heard import Heard
 from conformance.client_under_test.settings import program_of
 from conformance.errors import EnvironmentFailure
+from conformance.exchange.connection import proxy_for
+from conformance.exchange.failures import CONNECT_TIMEOUT_S
 from conformance.journal import Redaction
 
 PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy")
@@ -56,3 +67,45 @@ def examine_driver(command_line: str) -> Iterator[tuple[str, str]]:
         ) from death
     finally:
         driver.kill()
+
+
+def reachable(url: str, tls: ssl.SSLContext | None = None) -> None:
+    """Raises EnvironmentFailure, in one line, if nothing listens where a callback URL leads, or nobody trustworthy.
+
+    `tls`: whose certificates are trusted; without it, they are not looked at.
+    """
+    where = httpx.URL(url)
+    if proxy_for(where) is not None:
+        return  # what lies behind a proxy shows when it is asked
+    shown = url.partition("?")[0]
+    port = where.port or (443 if where.scheme == "https" else 80)
+    try:
+        made = socket.create_connection((where.host, port), CONNECT_TIMEOUT_S)
+    except TimeoutError as error:
+        raise EnvironmentFailure(
+            f"callback URL {shown} cannot be reached: no connection within {CONNECT_TIMEOUT_S:g} s",
+            hint="is the receiver running, and may this machine connect to it?",
+        ) from error
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"callback URL {shown} cannot be reached: {error.strerror or error}",
+            hint="is the receiver running?",
+        ) from error
+    with made:
+        if where.scheme == "https" and tls is not None:
+            _shake_hands(made, where, shown, tls)
+
+
+def _shake_hands(made: socket.socket, where: httpx.URL, shown: str, tls: ssl.SSLContext) -> None:
+    try:
+        tls.wrap_socket(made, server_hostname=where.raw_host.decode("ascii")).close()
+    except ssl.SSLCertVerificationError as error:
+        raise EnvironmentFailure(
+            f"callback URL {shown} has a certificate that is not trusted: {error.verify_message}",
+            hint="give the authority that has signed it with --ca-file",
+        ) from error
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"callback URL {shown} cannot be reached: no TLS connection: {getattr(error, 'reason', None) or error}",
+            hint="does TLS listen at this port?",
+        ) from error

@@ -2,7 +2,7 @@
 
 USUAL           the form of the seed's sample, 32 letters and digits
 FORMS           the other forms, each with what makes one
-case_pair       two ids that differ in the case of their letters alone
+NEAR            pairs of ids that are nearly equal, each with what makes one
 """
 
 from __future__ import annotations
@@ -36,7 +36,24 @@ FORMS: Mapping[str, Maker] = {
 """What a request_id consists of, and what makes one of it."""
 
 
-def case_pair(chance: Random) -> tuple[str, str]:
-    """Two ids of the usual form, equal but for the case of every letter."""
+def _in_case(chance: Random) -> tuple[str, str]:
     one = USUAL(chance)[:-1] + chance.choice(LETTERS)
     return one, one.swapcase()
+
+
+def _in_zeros(chance: Random) -> tuple[str, str]:
+    one = _of(DIGITS, 9, "7")(chance)
+    return one, f"00{one}"
+
+
+def _in_the_end(chance: Random) -> tuple[str, str]:
+    one = FORMS["128 characters"](chance)
+    return f"{one}a", f"{one}b"
+
+
+NEAR: Mapping[str, Callable[[Random], tuple[str, str]]] = {
+    "the case of its letters": _in_case,
+    "the zeros that it begins with": _in_zeros,
+    "its last character": _in_the_end,
+}
+"""What alone two ids differ in, and what makes a pair of them."""

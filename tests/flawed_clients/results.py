@@ -33,6 +33,46 @@ class ReadsTheText(Receiving):
             return "failed" if "fail" in content["result_desc"].lower() else "succeeded"
 
 
+class ReadsTheFirstDigit(Receiving):
+    """Takes every result_code for a success that begins with a 2."""
+
+    breaks = ("RCV-04",)
+
+    class inbox(Inbox):
+        def state(self, content: Told) -> str:
+            return "succeeded" if content["result_code"].startswith("2") else "failed"
+
+
+class ReadsIdsAsNumbers(Receiving):
+    """Takes ids of digits for numbers."""
+
+    breaks = ("RCV-10",)
+
+    class inbox(Inbox):
+        def number(self, request_id: str) -> str:
+            """The id without the zeros that it begins with."""
+            return str(int(request_id)) if request_id.isdecimal() else request_id
+
+        def apply(self, request_id: str, content: Told) -> None:
+            super().apply(self.number(request_id), content)
+
+        def result(self, request_id: str) -> Told:
+            return super().result(self.number(request_id))
+
+
+class CutsIdsShort(Receiving):
+    """Keeps the first 64 characters of an id, as a column of that width does."""
+
+    breaks = ("RCV-10",)
+
+    class inbox(Inbox):
+        def apply(self, request_id: str, content: Told) -> None:
+            super().apply(request_id[:64], content)
+
+        def result(self, request_id: str) -> Told:
+            return super().result(request_id[:64])
+
+
 class GivesNoReason(Receiving):
     """Tells that a request failed, and not why."""
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any, Self
 
 from conformance.checks.client.evidence import Call, ClientEvidence, ToldResult
@@ -51,6 +52,7 @@ class What(StrEnum):
     HUGE = "a body of a mebibyte"
     NO_JSON = "no JSON"
     INCOMPLETE = "JSON that is no notification"
+    OTHER_CODE = "a notification with a result_code that no gateway gives"
     OPEN = "something that the contract says nothing of"
     VALID = "a notification"
 
@@ -58,6 +60,7 @@ class What(StrEnum):
 def what_is(request: Request, content: Content, command: Command) -> What:
     """Read off the bytes."""
     declared = (header(request.headers, "content-type") or "").partition(";")[0].strip().lower()
+    wrong = partial(violations, f"{command.folder}/notification", content.value)
     signs: tuple[tuple[What, Callable[[], bool]], ...] = (
         (What.METHOD, lambda: request.method != "POST"),
         (What.EMPTY, lambda: not request.body.strip()),
@@ -65,7 +68,8 @@ def what_is(request: Request, content: Content, command: Command) -> What:
         (What.OPEN, lambda: declared != "application/json"),
         (What.NO_JSON, lambda: content.error is not None),
         (What.INCOMPLETE, lambda: not is_complete(command, content.value)),
-        (What.OPEN, lambda: bool(violations(f"{command.folder}/notification", content.value))),
+        (What.OTHER_CODE, lambda: "/result_code" in {violation.pointer for violation in wrong()}),
+        (What.OPEN, lambda: bool(wrong())),
     )
     return next((what for what, shows in signs if shows()), What.VALID)
 
@@ -215,8 +219,7 @@ class Fate:
     """All that happened to one request_id. `notices` in the order in which they were sent.
 
     `call`: the accepted call whose request_id it is; None for an id that the client cannot know. `answered_at`: when
-    the gateway had answered it. `stored`: its client makes no calls, keeps the results of requests that it has not
-    made, and has taken what it was notified of for this one.
+    the gateway had answered it. `stored`: its client makes no calls, keeps any results, and took what it got for this.
     """
 
     request_id: str
@@ -268,7 +271,7 @@ class Inbox:
     `junk` is what is no notification, in order. `junk_at`: when the first of it was sent. `deaths`: when the driver
     failed, for what its client knew by then is forgotten. `died_at`: when the receiver was found to be no longer there.
     `left_alone`: why nothing more was sent to it. `forgets`: the client makes no calls, and never knew of a result.
-    `asked`: by case, of which request the client was asked then.
+    `asked`: by case, of which request it was asked.
     """
 
     command: str | None
@@ -280,11 +283,6 @@ class Inbox:
     left_alone: str | None = None
     forgets: bool = False
     asked: dict[str, Fate] = field(default_factory=dict)
-
-    @property
-    def knows_any(self) -> bool:
-        """Whether a request_id was known to the client."""
-        return any(fate.known for fate in self.fates)
 
     def after_junk(self, notice: Notice) -> bool:
         """Whether something else than a notification had been sent before it."""
@@ -322,7 +320,7 @@ class Inbox:
         A client that was started again since its call has forgotten it.
         """
         if fate.call is None:
-            return not self.knows_any
+            return not any(known.known for known in self.fates)
         called_at = fate.call.asked_at or 0.0
         return not any(called_at < died < fate.first.sent_at for died in self.deaths)
 
@@ -396,8 +394,8 @@ def _hear(
         name = delivery.case.command
         for told in delivery.results:
             if name in alone:
-                of = fates.setdefault(told.request_id, Fate(told.request_id, name))
-                inboxes[name].asked[delivery.case.id] = of
+                fates.setdefault(told.request_id, Fate(told.request_id, name))
+                inboxes[name].asked[delivery.case.id] = fates[told.request_id]
             asked_again = any(other.request_id == told.request_id and other.at > told.at for other in delivery.results)
             telling = _telling(told, owners)
             # It was asked again because it was open: it may be dealt with a little later than the thanks for it.

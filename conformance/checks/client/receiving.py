@@ -227,7 +227,10 @@ def _in_crowd(inbox: Inbox, fate: Fate, notice: Notice, twin: Notice, *, knows_r
     lost = (
         [t for t in told if t.open and inbox.remembers(fate, t) and not is_mixed_up(inbox, t)] if knows_results else []
     )
-    return broken(notice, f"{how} taken and lost: the client says {lost[0].state}") if lost else kept(notice)
+    if not lost:
+        return kept(notice)
+    after_s = lost[0].told.at - notice.sent_at
+    return broken(notice, f"{how} taken and lost: {after_s:.0f} s later the client says {lost[0].state}")
 
 
 CHECKS: dict[str, ClientCheck] = {

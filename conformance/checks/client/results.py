@@ -48,6 +48,7 @@ def only_200_is_success(inbox: Inbox) -> Iterator[Judgement]:
                 yield kept(notice)
             else:
                 yield broken(notice, f"result_code is {shown(code)}, and the client says {telling.state}")
+    yield from (each for each in _claims(inbox, frozenset({What.OTHER_CODE})) if isinstance(each, Finding))
 
 
 def failures_have_reasons(inbox: Inbox) -> Iterator[Judgement]:
