@@ -129,7 +129,10 @@ def test_everything_that_a_receiver_may_meet_is_sent(record: Record) -> None:
         met.setdefault(command.name, set()).add(what)
         moments[exchange.sent_at] += 1
 
-    assert dict.fromkeys(("sms", "airtime", "mpesa/online", "mpesa-wallet"), set(What) - {What.OPEN, What.OTHER_CODE}) == met
+    assert (
+        dict.fromkeys(("sms", "airtime", "mpesa/online", "mpesa-wallet"), set(What) - {What.OPEN, What.OTHER_CODE})
+        == met
+    )
     sizes = Counter(moments.values())
     assert 1 == sizes[examiner.CROWD] == sizes[examiner.THRONG]
 
