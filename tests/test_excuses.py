@@ -226,3 +226,17 @@ def test_a_request_after_a_wrong_credential_is_not_failed_for_what_ordinary_ones
     refused(run, "Validation failed.")
     assert Verdict.FAIL is verdict(run, "ACC-02", "airtime").verdict
     assert 0 == verdict(run, "AUT-10", "airtime").failed
+
+
+def test_a_crash_that_ordinary_requests_meet_is_no_effect_of_a_wrong_credential() -> None:
+    """It is intermittent, say."""
+    run = Run(commands=("airtime",))
+    twin = sent(run, command="airtime")
+    probe = run.invoke(next(IDS), 401, command="airtime", kind=Kind.CREDENTIAL, aspect="absent", twin=twin.id)
+    known = {"kind": Kind.REPEAT, "aspect": "after-refusal", "twin": twin.id, "earlier": probe.id}
+    run.invoke(next(IDS), 500, command="airtime", **known)
+    assert Verdict.FAIL is verdict(run, "AUT-10", "airtime").verdict
+
+    sent(run, 500, command="airtime")
+    assert Verdict.FAIL is verdict(run, "ACC-02", "airtime").verdict
+    assert 0 == verdict(run, "AUT-10", "airtime").failed

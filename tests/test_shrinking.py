@@ -78,6 +78,13 @@ SEEDED: dict[str, tuple[dict[str, Any], Behaviour, tuple[str, str], dict[str, An
         ("ACC-04", "sms"),
         {"message": "a" * 161},
     ),
+    # So few follow-ups do not show what the account may use; the run has.
+    "emoji, as if the account were to blame": (
+        SMS,
+        FAULTS["denies-emoji"].change(BUILT_IN),
+        ("ACC-03", "sms"),
+        {"message": "👋"},
+    ),
     # Of no requirement alone, so it is not in the mock's list: each kind of request goes to either range.
     "an operator range": (WALLET, refusing(in_range), ("ACC-02", "mpesa-wallet"), {"phone_number": "254100000000"}),
 }

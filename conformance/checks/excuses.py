@@ -74,16 +74,19 @@ class Excuses:
             return self._access(answer)
         return None
 
-    def as_ordinary_ones(self, answer: Outcome) -> Unobserved | None:
-        """For what is there to show something else: it was refused as ordinary requests are, which ACC-02 tells."""
-        if not answer.rejected or _words(answer) not in self._ordinary_refusals:
+    def as_ordinary_ones(self, answer: Outcome, *, crashes: bool = False) -> Unobserved | None:
+        """For what is there to show something else: it was refused as ordinary requests are, which ACC-02 tells.
+
+        With `crashes` also what was answered with a 5xx, as they are: where what is to be shown is no crash.
+        """
+        if answer.accepted or not (answer.rejected or crashes) or _words(answer) not in self._ordinary_refusals:
             return None
         return _unobserved(answer, "ordinary requests were refused in the same words; see ACC-02")
 
     @cached_property
     def _ordinary_refusals(self) -> frozenset[Words]:
         valid = self._evidence.final_of(self._command, Kind.VALID)
-        return frozenset(_words(one) for one in valid if one.rejected and one.aspect not in UNUSUAL)
+        return frozenset(_words(one) for one in valid if not one.accepted and one.aspect not in UNUSUAL)
 
     # --- What became of requests with nothing unusual in their payloads
 
@@ -122,6 +125,8 @@ class Excuses:
         if self._payer is None:
             told = "are the sender id, the short code and the product registered for the account?"
             return _unobserved(answer, f"answered 403, and nothing of this command was accepted: {told}")
+        if self._evidence.terms.inquiring:
+            return None  # the run has shown what the account may use; so few follow-ups cannot
         named = answer.account.named if answer.account else {}
         for member in REGISTERED:
             if member in named and named[member] not in self._payer.named[member]:

@@ -174,7 +174,7 @@ def refused_credential_has_no_effect(evidence: Evidence, command: str | None) ->
                 yield Unobserved(
                     Reason.PRECONDITION, "the credential probe before it was not refused with 401", answer.number
                 )
-            elif obstacle := excuses.of_account(answer) or excuses.as_ordinary_ones(answer):
+            elif obstacle := excuses.of_account(answer) or excuses.as_ordinary_ones(answer, crashes=True):
                 yield obstacle
             else:
                 yield from verdict_of(answer, _accepted_after(answer))

@@ -27,6 +27,7 @@ class Terms:
     `stand_ins`: the id of a case whose answer got lost → the ids of those that were planned anew for it. `gaps`: from
     when until when nobody listened, where the run was cut off and gone on with. `unread`: what came to the receiver and
     could not be read as a request, each with the product that it names, if any, and what is wrong with it.
+    `inquiring`: what is judged are follow-ups to refusals that nothing in the run excused.
     """
 
     commands: tuple[str, ...] = tuple(COMMANDS)
@@ -46,6 +47,7 @@ class Terms:
     stand_ins: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gaps: tuple[tuple[float, float], ...] = ()
     unread: tuple[tuple[str | None, str], ...] = ()
+    inquiring: bool = False
 
     @classmethod
     def of(cls, record: Record) -> Self:
@@ -79,6 +81,7 @@ class Terms:
                 for note in record.notes
                 if note.kind == UNREADABLE and note.detail["where"] == "receiver"
             ),
+            inquiring=bool(settings.get("inquiring")),
         )
 
     def listened_between(self, begin: float, end: float) -> bool:

@@ -64,6 +64,8 @@ def _failing(name: str, summary: str, staging: Staging, **played: bool) -> Scena
 
 LONG_TEXT = "Ombi limepokelewa – asante, karibu tena. " * 50
 
+LONG_REASON = "The request is malformed" + ": phone_number is expected in the international format" * 5
+
 SCENARIOS: tuple[Scenario, ...] = (
     # Accepted in another way than usual
     Scenario(
@@ -87,7 +89,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("upgrade", "accepted; the answer offers another protocol", on_wire(upgrade=True)),
     Scenario("pretty", "accepted; the JSON text is indented", on_wire(pretty=True)),
     # Refused
-    Scenario("answer-400", "answered 400", refusing(400, "The request is malformed"), watched=True),
+    Scenario("answer-400", "answered 400 with a long description", refusing(400, LONG_REASON), watched=True),
     Scenario(
         "answer-401",
         "answered 401",

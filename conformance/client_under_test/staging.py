@@ -19,11 +19,14 @@ from typing import Any
 
 from conformance.mock_gateway import chosen
 from conformance.mock_gateway.behaviour import DRIP_EVERY_S, Behaviour, Ending, Moment, Reply, Wire
-from conformance.mock_gateway.refusals import REFUSALS, RETRY_AFTER_S
+from conformance.mock_gateway.refusals import REFUSALS
 
 LENIENT = Behaviour(waived=frozenset(REFUSALS))
 
 JSON = "application/json"
+
+# What Retry-After tells, in seconds: longer than the pause that many clients make whatever they are told.
+RETRY_AFTER_S = 2
 
 # How far ahead a date in Retry-After lies at least. It has no parts of a second, so that it may be one more.
 DATE_AHEAD_S = 1.5

@@ -185,7 +185,7 @@ class Search:
         """The record of a run that waited as long as this round did, and ends with it."""
         within = self.within_s if listen_s is None else min(listen_s, self.within_s)
         settled = Note(0, "settled", {"at": settled_at}, settled_at, settled_at)
-        settings = {**record.settings, "notify_within_s": within}
+        settings = {**record.settings, "notify_within_s": within, "inquiring": True}
         return replace(record, settings=settings, notes=(*record.notes, settled))
 
     def _affordable(self, batches: Sequence[tuple[Case, ...]]) -> list[list[Case]]:

@@ -112,6 +112,18 @@ class HidesDescriptions(_Reader):
         return told
 
 
+class CutsDescriptions(_Reader):
+    """Tells the first 100 characters of the description of an error, as a column of a table holds."""
+
+    breaks = ("RDG-04",)
+
+    def understood(self, asked: Asked, answer: Answer) -> Told:
+        told = super().understood(asked, answer)
+        if told["outcome"] == "error" and isinstance(told.get("description"), str):
+            told["description"] = told["description"][:100]
+        return told
+
+
 class OwnWords(_Reader):
     """Tells every error in the same words."""
 

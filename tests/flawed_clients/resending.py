@@ -72,6 +72,16 @@ class IgnoresRetryAfter(_Resender):
         return isinstance(answer, Answer) and answer.status == 429 and "retry-after" in answer.headers
 
 
+class WaitsASecond(Client):
+    """Sends once more a second after a 429, whatever it was told."""
+
+    breaks = ("RTY-02",)
+    commands = ("sms",)
+
+    def again(self, asked: Asked, attempt: int, answer: Answer | str) -> float | None:
+        return 1.0 if isinstance(answer, Answer) and answer.status == 429 and attempt == 1 else None
+
+
 class Hammers(_Resender):
     """Sends again and again after a 429 that does not say when."""
 

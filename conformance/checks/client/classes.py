@@ -55,6 +55,7 @@ def classes_for(command: str, calls: Sequence[Params]) -> list[ParamClass]:
         found += _counted(folder, member)
         if "x-characters" in rule:
             found += _bounds(member, sorted({len(value) for value in values}), "{} characters", len)
+            found += _bounds(member, sorted({_in_bytes(value) for value in values}), "{} bytes in UTF-8", _in_bytes)
     return found
 
 
@@ -73,6 +74,7 @@ def _left_out(member: str) -> ParamClass:
 _TEXTS: tuple[tuple[str, str], ...] = (
     ("with text that is not ASCII", r"[^\x00-\x7f]"),
     (f"of more than {ONE_SMS} characters", rf"(?s)\A.{{{ONE_SMS + 1}}}"),
+    ("of more than 70 characters, not all ASCII", r"(?s)\A(?=.*[^\x00-\x7f]).{71}"),
     ("with characters that are not Latin-1", r"[^\x00-\xff]"),
     ("with characters beyond the basic plane", r"[\U00010000-\U0010ffff]"),
     ("with emoji", "[\u2600-\u27bf\U0001f300-\U0001faff]"),
@@ -132,6 +134,10 @@ def _bounds(member: str, values: Sequence[int], shown: str, measure: Callable[[s
             lambda text, value=value: _measured(text, measure) <= value,  # type: ignore[misc]
             drawn=True,
         )
+
+
+def _in_bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _measured(text: str, measure: Callable[[str], int]) -> int:
