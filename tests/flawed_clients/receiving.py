@@ -17,6 +17,7 @@ TOO_LONG_S = 30.2
 LONG_S = 5.3
 # So long that what comes at the same moment is in between.
 A_MOMENT_S = 0.05
+WHEN_BUSY_S = 1.0
 # Fewer than come at once: more than those of the smaller crowd, and not so many.
 MANY, FEW = 50, 10
 
@@ -243,17 +244,22 @@ class TurnsCrowdsAway(Receiving):
         places = FEW
 
         def __init__(self) -> None:
-            self.free = threading.Semaphore(self.places)
+            self.inside = 0
             super().__init__()
 
         def take(self, content: Told) -> int:
-            if not self.free.acquire(blocking=False):
-                return self.full(content)
+            with self.lock:
+                if self.inside == self.places:
+                    return self.full(content)
+                self.inside += 1
+                busy = self.inside > self.places / 2
+            # Longer when it is half full: then it fills up on a machine that is slow to deliver the rest, too.
+            time.sleep(WHEN_BUSY_S if busy else A_MOMENT_S)
             try:
-                time.sleep(A_MOMENT_S)
                 return super().take(content)
             finally:
-                self.free.release()
+                with self.lock:
+                    self.inside -= 1
 
         def full(self, content: Told) -> int:
             """Where there is no place."""
