@@ -50,10 +50,12 @@ BREAKS = {
     "CMD-02": OWN_ERRORS,
     "CMD-04": OWN_ERRORS,
     "RSP-08": "a form is answered 415, with a body made from the schema of any 4xx, whose status_code is its minimum",
-    "BOD-07": "bytes that are no UTF-8 are replaced before they are looked at",
     "IDM-01": "nothing is remembered from one request to the next",
 }
-WARNED = {"VAL-08": "the example of a 422 blames phone_number, whatever is wrong"}
+WARNED = {
+    "VAL-08": "the example of a 422 blames phone_number, whatever is wrong",
+    "BOD-07": "bytes that are no UTF-8 are replaced before they are looked at",
+}
 # Whether outcomes contradict each other, or one is about a refusal: with one request_id for all nobody can know. Nor
 # whether the instant has anything to do with it: ids that are given twice anyway are RID-01's.
 NOT_JUDGED = {"NTF-19", "NTF-20", "RID-05"}
