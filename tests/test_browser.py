@@ -120,7 +120,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "faulty": of_gateway(folder / "2", *FIVE_FAULTS, max_examples=10),
         "client": of_client(folder / "3", HTTPX),
         "receiver": of_client(folder / "4", "-S", "-E", FLAWED, "applies-repeats"),
-        "flawed": of_client(folder / "5", "-S", "-E", FLAWED, "trusts-status-code"),
+        "flawed": of_client(folder / "5", "-S", "-E", FLAWED, "trusts-http-status"),
         "thousands": of_gateway(folder / "6", *FIVE_FAULTS, max_examples=1200),
         "evil": of_evil(),
     }
