@@ -15,7 +15,7 @@ from conformance.checks.judgement import Reason
 from conformance.checks.missing import BY_CHANCE, chance_of_as_many
 from conformance.errors import UsageError
 from conformance.exchange import pacing
-from conformance.gateway_under_test import campaign, listening, preflight
+from conformance.gateway_under_test import campaign, heartbeat, listening, preflight
 from conformance.gateway_under_test.anew import Anew, lost_of, windows_of
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
@@ -81,8 +81,13 @@ def _pays(case: Case) -> bool:
     return paying and case.aspect != "equal"
 
 
-def test_notifications_lost_on_the_way_back_are_held_against_nobody(tmp_path: Path) -> None:
+def test_notifications_lost_on_the_way_back_are_held_against_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody sends them again: that they are missing is told, with what else got lost, and all else is judged."""
+    # Two heartbeats that are lost by chance would make an outage of it, for which tests/test_outages.py is.
+    monkeypatch.setattr(heartbeat, "SOONEST_S", 60.0)
+    monkeypatch.setattr(heartbeat, "EVERY_S", 60.0)
     held = held_through(tmp_path, back=Weather(dropped=0.2, reset=0.5), notify_within_s=1.0, **SMS)
     judgement = judge(read_journal(held.journal))
     missing = next(v for v in judgement.verdicts if (v.requirement.id, v.command) == ("NTF-01", "sms"))
