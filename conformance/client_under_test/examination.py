@@ -338,7 +338,7 @@ class Examination:
         while listening(url) and not (driver is not None and driver.exited):
             if time.monotonic() > until:
                 return True
-            time.sleep(POLL_S)
+            time.sleep(POLL_S)  # nothing announces the end of a process that may not be ours
         return False
 
     def _back(self, command: str, url: str) -> bool:
@@ -360,7 +360,7 @@ class Examination:
         while not listening(url):
             if time.monotonic() > until:
                 return False
-            time.sleep(POLL_S)
+            time.sleep(POLL_S)  # nor that it listens again
         return True
 
     # --- Ids that the client knows
@@ -432,7 +432,7 @@ class Examination:
                 self.late += asked
                 return
             if asked:
-                time.sleep(ASK_AGAIN_S)
+                time.sleep(ASK_AGAIN_S)  # the protocol lets a driver answer, not announce
 
     def _is_known(self, request_id: str, case: Case) -> bool:
         return (subject := self.subjects[case.command or ""]).makes_no_calls or request_id in subject.known

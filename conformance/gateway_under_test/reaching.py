@@ -117,7 +117,7 @@ def _reached(settings: Settings, asking: _Asking) -> Iterator[Probe]:
             told = f"{asking.gateway} answered {answer.status}, and asks to wait for {in_words(asked)}"
             yield Probe(ASKED_TO_WAIT, ok=True, detail=told, warning=True)
         pause = max(asked, SHORTEST_WAIT_S)
-        time.sleep(pause)
+        time.sleep(pause)  # the gateway has asked for just this
         waited += pause
         answer, certificate = asking.account_details()
     yield Probe("gateway reachable", ok=True, detail=f"{asking.gateway} answered {answer.status}")
