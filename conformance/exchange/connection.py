@@ -142,7 +142,7 @@ class Connection:
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         *,
         on_beyond: Callable[[int, bytes], object] = _ignore,
-        idle_s: float = IDLE_S,
+        idle_s: float | None = None,
     ) -> None:
         """Each answer may take `timeout_s`, from the first byte sent to the last one read.
 
@@ -155,7 +155,7 @@ class Connection:
         self._keep_alive = keep_alive
         self._tls = tls
         self._on_beyond = on_beyond
-        self._idle_s = idle_s
+        self._idle_s = IDLE_S if idle_s is None else idle_s
         self._standing: _Standing | None = None
         self._address = lru_cache(maxsize=256)(_Address.of)
 
