@@ -24,7 +24,6 @@ from conformance.cli.options import (
     product_options,
     redact_option,
     report_options,
-    timeout_options,
 )
 from conformance.cli.output import Output, catalogue_option, output_options
 from conformance.cli.tls import trusted
@@ -32,7 +31,7 @@ from conformance.cli.verdict import Ending, strict_option
 from conformance.client_under_test.certification import certify as hold
 from conformance.client_under_test.heard import tokens_in
 from conformance.client_under_test.observing import observe
-from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, Settings
+from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, DEFAULT_TIMEOUT_S, Settings
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
 from conformance.mock_gateway.account import Account
@@ -43,7 +42,15 @@ from conformance.reporting.console import print_line, remarks, results
 @driver_options
 @examined_options
 @observing_options
-@timeout_options
+@option(
+    CLIENT,
+    "--timeout",
+    type=float,
+    metavar="SECONDS",
+    default=DEFAULT_TIMEOUT_S,
+    show_default=True,
+    help="Time-out that the client is given with each call.",
+)
 @redact_option(CLIENT)
 @product_options
 @option(

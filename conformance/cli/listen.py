@@ -53,7 +53,7 @@ def listen(journal: Path, for_s: float | None, **options: Any) -> int:
     record = read_journal(journal)
     if is_client(record):
         raise UsageError(f"{journal} is the journal of a certification, for which nothing comes late")
-    settings = as_recorded(record, options, journal.parent)
+    settings = as_recorded(record, options, journal.parent, is_sent=False)
     del record  # or its file would stay open for reading while it is written to
     with terminated_as_interrupted(), output.progress() as progress:
         stayed = stay(journal, settings, progress, for_s)
