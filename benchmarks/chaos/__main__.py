@@ -6,6 +6,7 @@ outages     the way back is cut for a while, and works again before the run ends
 capped      gateways that accept too much, behind a storm
 killed      `kill -9`, and going on
 junk        a flood of junk to the receiver
+signalled   SIGINT and SIGTERM at random moments of five commands
 secrets     every command, and a gateway that says all secrets back
 """
 
@@ -20,10 +21,11 @@ from pathlib import Path
 # What the tests are made of, runs are made of here, too.
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-from benchmarks.chaos import junk, killing, network, secrets
+from benchmarks.chaos import junk, killing, network, secrets, signalling
 from benchmarks.chaos.figures import Figures
 
 POINTS = 8
+SIGNALS = 50
 PARTS: Mapping[str, Callable[[Figures, int], None]] = {
     "lossy": network.lossy,
     "storms": network.storms,
@@ -31,6 +33,7 @@ PARTS: Mapping[str, Callable[[Figures, int], None]] = {
     "capped": network.capped,
     "killed": lambda figures, seeds: killing.killed(figures, POINTS * seeds),
     "junk": junk.junk,
+    "signalled": lambda figures, seeds: signalling.signalled(figures, SIGNALS * seeds),
     "secrets": secrets.planted_everywhere,
 }
 

@@ -30,6 +30,12 @@ ROWS = (
     ("kill -9 points survived", False),
     ("kill -9 points not survived", True),
     ("requests sent twice", True),
+    ("signals", False),
+    ("signals that came too late", False),
+    ("signals not obeyed in time", True),
+    ("requests sent after a signal", True),
+    ("wrong exit codes after a signal", True),
+    ("files half written, or of two runs", True),
 )
 
 

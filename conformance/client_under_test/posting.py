@@ -26,6 +26,7 @@ import httpx
 
 from conformance.exchange.connection import Unanswered
 from conformance.exchange.failures import CONNECT_TIMEOUT_S, cannot_connect
+from conformance.interruption import wished
 from conformance.traffic import Request, Response, header
 
 CONTINUE_WITHIN_S = 1.0
@@ -81,6 +82,8 @@ class Posting:
 
     def connect(self) -> None:
         """Make the connection."""
+        if wished():
+            raise Unanswered("interrupted before it was sent", never_left=True)
         self._socket = connected(self._url, self._connect_within_s)
         if self._url.scheme == "https":
             try:

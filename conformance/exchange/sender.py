@@ -34,6 +34,7 @@ from conformance.exchange.connection import Connection, KeepAlive, Unanswered
 from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.exchange.pacing import MAX_PAUSE_S, Pace, retry_after_s
 from conformance.exchange.trust import trusting
+from conformance.interruption import wished
 from conformance.journal import Journal
 from conformance.traffic import CLOSED_ON_REUSE, Case, Exchange, Kind, Response
 
@@ -270,6 +271,8 @@ class Sender:
     def _attempt(
         self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None = None
     ) -> _Attempt:
+        if wished():
+            raise KeyboardInterrupt
         at, wall = time.monotonic(), time.time()
         number = self._journal.sent(case.id, attempt, case.request, at, wall)
         if self._manners.recorded_first:

@@ -19,6 +19,8 @@ from typing import Any
 import httpcore
 import httpx
 
+from conformance.interruption import wished
+
 
 def opened(
     origin: httpcore.Origin, proxy: str | None, tls: ssl.SSLContext, idle_s: float
@@ -90,6 +92,8 @@ class OnePiece(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
     def _send(self) -> None:
+        if wished():
+            raise httpcore.ConnectError("interrupted before it was sent")
         together = b"".join(self._written)
         self._written.clear()
         self.answering = False
