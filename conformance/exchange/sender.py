@@ -145,7 +145,14 @@ class Sender:
         secure = any(_is_https(case) for group in groups for case in group)
         tls = trusting(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         manners = self._manners
-        connected = partial(Connection, manners.timeout_s, self._keep_alive, tls, manners.connect_timeout_s)
+        connected = partial(
+            Connection,
+            manners.timeout_s,
+            self._keep_alive,
+            tls,
+            manners.connect_timeout_s,
+            on_beyond=self._journal.sent_beyond,
+        )
 
         def work(done: threading.Event) -> None:
             try:
@@ -279,7 +286,7 @@ class Sender:
             self._journal.flush()
         response, failure, never_left = None, None, False
         try:
-            answer = connection.ask(case.request, None if start is None else lambda: _await(start))
+            answer = connection.ask(case.request, None if start is None else lambda: _await(start), number)
         except Unanswered as unanswered:
             answered_at = time.monotonic()
             failure, never_left = str(unanswered), unanswered.never_left

@@ -345,7 +345,7 @@ def _way_back(settings: Settings, rig: Rig, doubted: Collection[str]) -> Mapping
         return {"lost": {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}}
     products = [product for product in settings.products if product in doubted]
     counted = over_network(settings, rig, products)
-    return {"canaries": {product: (canaries.sent, canaries.lost) for product, canaries in counted}}
+    return {"canaries": {product: (flown.sent, flown.lost) for product, flown in counted}}
 
 
 def _described(settled: Settled) -> Mapping[str, Any]:

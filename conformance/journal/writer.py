@@ -27,7 +27,7 @@ from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError,
 from conformance.journal.earlier import take_away_results
 from conformance.journal.lock import JournalLock
 from conformance.journal.reader import read_journal
-from conformance.journal.record import UNDECODABLE
+from conformance.journal.record import BEYOND, UNDECODABLE
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import Row, Rows
 from conformance.journal.tables import CREATE, INSERT, VERSION
@@ -38,6 +38,9 @@ MAX_BATCH = 1000
 
 BUSY_TIMEOUT_S = 5.0
 """How long a commit waits for somebody who looks at the journal with a tool that locks it."""
+
+MOST_BEYOND = 512
+"""Bytes of what follows an answer that are kept: whose they are shows at once."""
 
 _Told = tuple[Callable[..., Row], tuple[Any, ...]]
 
@@ -138,6 +141,10 @@ class Journal:
         self._tell(self._rows.answered, number, response, self.time_of(at))
         if response.undecodable is not None:
             self.note(UNDECODABLE, {"exchange": number, "remark": response.undecodable})
+
+    def sent_beyond(self, number: int, beyond: bytes) -> None:
+        """Records that a server sent on after its answer to exchange `number`, and how that begins."""
+        self.note(BEYOND, {"exchange": number, "sent": beyond[:MOST_BEYOND].decode("latin-1")})
 
     def failed(self, number: int, failure: str, at: float) -> None:
         """Records in words why exchange `number` has no answer."""
