@@ -7,6 +7,9 @@ capped      gateways that accept too much, behind a storm
 killed      `kill -9`, and going on
 junk        a flood of junk to the receiver
 secrets     every command, and a gateway that says all secrets back
+crowded     1,000 connections of strangers to a process that may open 256 files
+posted      junk to the callbacks themselves, at an address that anybody may know
+noisy       a driver that floods its standard error and leaves a process behind
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from pathlib import Path
 # What the tests are made of, runs are made of here, too.
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-from benchmarks.chaos import junk, killing, network, secrets
+from benchmarks.chaos import junk, killing, network, secrets, strangers_at_the_door
 from benchmarks.chaos.figures import Figures
 
 POINTS = 8
@@ -32,6 +35,9 @@ PARTS: Mapping[str, Callable[[Figures, int], None]] = {
     "killed": lambda figures, seeds: killing.killed(figures, POINTS * seeds),
     "junk": junk.junk,
     "secrets": secrets.planted_everywhere,
+    "crowded": strangers_at_the_door.crowded,
+    "posted": strangers_at_the_door.posted,
+    "noisy": strangers_at_the_door.noisy,
 }
 
 
