@@ -8,6 +8,9 @@ killed      `kill -9`, and going on
 junk        a flood of junk to the receiver
 signalled   SIGINT and SIGTERM at random moments of five commands
 secrets     every command, and a gateway that says all secrets back
+crowded     1,000 connections of strangers to a process that may open 256 files
+posted      junk to the callbacks themselves, at an address that anybody may know
+noisy       a driver that floods its standard error and leaves a process behind
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from pathlib import Path
 # What the tests are made of, runs are made of here, too.
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-from benchmarks.chaos import junk, killing, network, secrets, signalling
+from benchmarks.chaos import junk, killing, network, secrets, signalling, strangers_at_the_door
 from benchmarks.chaos.figures import Figures
 
 POINTS = 8
@@ -35,6 +38,9 @@ PARTS: Mapping[str, Callable[[Figures, int], None]] = {
     "junk": junk.junk,
     "signalled": lambda figures, seeds: signalling.signalled(figures, SIGNALS * seeds),
     "secrets": secrets.planted_everywhere,
+    "crowded": strangers_at_the_door.crowded,
+    "posted": strangers_at_the_door.posted,
+    "noisy": strangers_at_the_door.noisy,
 }
 
 

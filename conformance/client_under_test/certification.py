@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from conformance.client_under_test.calling import Caller, call_everything, call_
 from conformance.client_under_test.driver import Death, Driver, How
 from conformance.client_under_test.examiner import examine, trusted
 from conformance.client_under_test.heard import Heard, tokens_in
+from conformance.client_under_test.left_behind import can_look
 from conformance.client_under_test.patience import OutOfTime, Patience
 from conformance.client_under_test.plan import Call, Cases, Credential
 from conformance.client_under_test.preflight import proxies_in, reachable
@@ -43,6 +44,12 @@ JOURNAL = "journal.sqlite"
 
 MOST_DEATHS = 3
 """So many deaths in a row end the run (interfaces, "Driver protocol")."""
+
+LEFT_BEHIND = "left-behind"
+"""The kind of the note on processes that outlived the driver; `processes` is null where they cannot be looked for."""
+
+# One for each call is told by a few.
+MOST_LEFT_TOLD = 20
 
 # A driver that is asked for what it knows already has it at hand.
 RESULT_WITHIN_S = 10.0
@@ -254,6 +261,7 @@ def certify(settings: Settings, progress: Progress | None = None) -> Path:
             finally:
                 if greeted.driver is not None:
                     greeted.driver.kill()  # before the journal is closed, for its last words belong there
+                    note_left_behind(journal, greeted.driver)
             journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
     return settings.report_dir / JOURNAL
 
@@ -299,6 +307,15 @@ class _Greeted:
         """There is a receiver alone, known by its URL."""
         hello = Hello(f"the receiver at {(settings.callback_url or '').partition('?')[0]}")
         return cls(None, Heard(), hello, Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello)))
+
+
+def note_left_behind(journal: Journal, driver: Driver) -> None:
+    """Which processes outlived the driver that had started them, or that nobody could look for them."""
+    if not can_look():
+        journal.note(LEFT_BEHIND, {"processes": None})
+    elif driver.left_behind:
+        left = [asdict(each) for each in driver.left_behind[:MOST_LEFT_TOLD]]
+        journal.note(LEFT_BEHIND, {"processes": left, "count": len(driver.left_behind)})
 
 
 def _without(values: Iterable[str], message: str, hint: str, lines: Iterable[str]) -> EnvironmentFailure:

@@ -108,7 +108,7 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
 def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
     """Notes how it ended, whatever cuts it off, and what came to the receiver that is no request."""
     begun = time.monotonic()
-    rig.note_unread_in(journal)
+    rig.note_in(journal)
     try:
         with let_through():
             yield
@@ -197,7 +197,7 @@ def _listening(
         if settings.gateway is not None and (doubted := _doubted(settings, hearing.ledger)):
             journal.note("way-back", _way_back(settings, rig, doubted))
         if hearing.strays.left_out:
-            journal.note("strays", {"left_out": hearing.strays.left_out})
+            journal.note("strays", hearing.strays.described())
         rig.receiver.tell_unfinished()
         journal.note("settled", {"at": journal.time_of(time.monotonic()), **_described(settled)})
         if budget and not early.was_well:

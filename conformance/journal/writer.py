@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -156,10 +157,13 @@ class Journal:
         number = self._tell_numbered(self._notifications, self._rows.notified, *told)
         return Notification(number, product, request, at, wall)
 
-    def said(self, case_id: str | None, direction: Direction, line: str) -> None:
-        """Records a line to or from the driver of a client, now; `case_id` is that of the case at hand, if any."""
+    def said(self, case_id: str | None, direction: Direction, line: str, *, cut: bool = False) -> None:
+        """Records a line to or from the driver of a client, now; `case_id` is that of the case at hand, if any.
+
+        `cut`: it is the beginning of one that was longer than `LONGEST_STDERR` bytes.
+        """
         at, wall = time.monotonic(), time.time()
-        self._tell_numbered(self._messages, self._rows.said, case_id, direction, line, at, wall)
+        self._tell_numbered(self._messages, partial(self._rows.said, cut=cut), case_id, direction, line, at, wall)
 
     def note(self, kind: str, detail: Mapping[str, Any]) -> None:
         """Records something else that happened now; SuiteError if JSON cannot say `detail`."""
