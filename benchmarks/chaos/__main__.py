@@ -11,6 +11,7 @@ secrets     every command, and a gateway that says all secrets back
 crowded     1,000 connections of strangers to a process that may open 256 files
 posted      junk to the callbacks themselves, at an address that anybody may know
 noisy       a driver that floods its standard error and leaves a process behind
+by-turns    a gateway that is hostile in every way, one after the other
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 # What the tests are made of, runs are made of here, too.
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-from benchmarks.chaos import junk, killing, network, secrets, signalling, strangers_at_the_door
+from benchmarks.chaos import by_turns, junk, killing, network, secrets, signalling, strangers_at_the_door
 from benchmarks.chaos.figures import Figures
 
 POINTS = 8
@@ -41,6 +42,7 @@ PARTS: Mapping[str, Callable[[Figures, int], None]] = {
     "crowded": strangers_at_the_door.crowded,
     "posted": strangers_at_the_door.posted,
     "noisy": strangers_at_the_door.noisy,
+    "by-turns": by_turns.by_turns,
 }
 
 

@@ -41,6 +41,9 @@ ROWS = (
     ("requests sent after a signal", True),
     ("wrong exit codes after a signal", True),
     ("files half written, or of two runs", True),
+    ("attacks by a hostile gateway", False),
+    ("runs beyond their bound", True),
+    ("runs of more than 300 MB", True),
 )
 
 
