@@ -25,6 +25,8 @@ ROWS = (
     ("artefacts searched", False),
     ("requests over the cap", True),
     ("shillings over the limit", True),
+    ("plans read", False),
+    ("strangers found in plans", True),
     ("junk requests survived", False),
     ("junk requests not survived", True),
     ("strangers' connections", False),

@@ -33,6 +33,7 @@ from conformance.gateway_under_test.samples import check_samples
 from conformance.gateway_under_test.sending import send_anew, sending
 from conformance.gateway_under_test.settings import Settings
 from conformance.gateway_under_test.shrinking import Search, is_called_for
+from conformance.gateway_under_test.successes import Successes
 from conformance.interruption import held_back, let_through
 from conformance.journal import RESUMED, Journal, Record, Redaction, read_journal
 from conformance.journal.redaction import tokens_of
@@ -180,13 +181,13 @@ def _rest_of_campaign(stage: _Stage, rest: Rest, examined: Sequence[Probe]) -> N
 
 @contextmanager
 def _listening(
-    stage: _Stage, count: Callable[[Allowance], None] | None = None
+    stage: _Stage, count: Callable[[Allowance, Successes], None] | None = None
 ) -> Iterator[tuple[Listening, Sender, dict[str, int]]]:
     """Takes notifications while the cases are sent, then those that are owed; then looks into what failed."""
     settings, rig, journal = stage.settings, stage.rig, stage.journal
     hearing = Listening(settings, journal, stage.progress)
     not_planned: dict[str, int] = {}
-    with sending(settings, journal, hearing, not_planned, count) as sender:
+    with sending(settings, rig.gateway, journal, hearing, not_planned, count) as sender:
         rig.intake.hand_to(hearing.on_arrival)
         with watched(settings, rig, journal, hearing.ledger):
             yield hearing, sender, not_planned
