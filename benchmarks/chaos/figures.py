@@ -29,9 +29,23 @@ ROWS = (
     ("strangers found in plans", True),
     ("junk requests survived", False),
     ("junk requests not survived", True),
+    ("strangers' connections", False),
+    ("strangers' requests", False),
+    ("false failures beside strangers", True),
+    ("journal bytes over the bound", True),
+    ("processes of drivers left", True),
     ("kill -9 points survived", False),
     ("kill -9 points not survived", True),
     ("requests sent twice", True),
+    ("signals", False),
+    ("signals that came too late", False),
+    ("signals not obeyed in time", True),
+    ("requests sent after a signal", True),
+    ("wrong exit codes after a signal", True),
+    ("files half written, or of two runs", True),
+    ("attacks by a hostile gateway", False),
+    ("runs beyond their bound", True),
+    ("runs of more than 300 MB", True),
 )
 
 

@@ -13,7 +13,6 @@ from click.shell_completion import CompletionItem
 from conformance.cli.as_recorded import as_recorded
 from conformance.cli.command import ConformanceCommand, beginning, option
 from conformance.cli.complaints import Complaints
-from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.limits import limit_options
 from conformance.cli.options import (
     DEFAULT_REPORT_DIR,
@@ -103,7 +102,7 @@ def replay(case_id: str, **options: Any) -> int:
     complaints = click.get_current_context().find_object(Complaints) or Complaints()
     if window is not None and window.ago_s is not None:
         complaints.warn(window.told)
-    with terminated_as_interrupted(), output.progress() as progress:
+    with output.progress() as progress:
         campaign.run(settings, progress, planned=lambda its, base_url: _plan(cases, record, its, base_url))
         progress.phase("judge")
     now = read_journal(again)

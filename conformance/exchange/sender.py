@@ -35,6 +35,7 @@ from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.exchange.pacing import MAX_PAUSE_S, Pace, retry_after_s
 from conformance.exchange.trust import trusting
 from conformance.generation.addressees import GIVEN_BY, Addressees
+from conformance.interruption import wished
 from conformance.journal import Journal
 from conformance.traffic import CLOSED_ON_REUSE, Case, Exchange, Kind, Response
 
@@ -147,7 +148,14 @@ class Sender:
         secure = any(_is_https(case) for group in groups for case in group)
         tls = trusting(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         manners = self._manners
-        connected = partial(Connection, manners.timeout_s, self._keep_alive, tls, manners.connect_timeout_s)
+        connected = partial(
+            Connection,
+            manners.timeout_s,
+            self._keep_alive,
+            tls,
+            manners.connect_timeout_s,
+            on_beyond=self._journal.sent_beyond,
+        )
 
         def work(done: threading.Event) -> None:
             try:
@@ -281,13 +289,15 @@ class Sender:
     def _attempt(
         self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None = None
     ) -> _Attempt:
+        if wished():
+            raise KeyboardInterrupt
         at, wall = time.monotonic(), time.time()
         number = self._journal.sent(case.id, attempt, case.request, at, wall)
         if self._manners.recorded_first:
             self._journal.flush()
         response, failure, never_left = None, None, False
         try:
-            answer = connection.ask(case.request, None if start is None else lambda: _await(start))
+            answer = connection.ask(case.request, None if start is None else lambda: _await(start), number)
         except Unanswered as unanswered:
             answered_at = time.monotonic()
             failure, never_left = str(unanswered), unanswered.never_left

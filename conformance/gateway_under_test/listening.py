@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 
 from conformance.callbacks.ledger import Ledger
-from conformance.callbacks.strays import Strays
+from conformance.callbacks.strays import Strays, Taken
 from conformance.checks.evidence import Answer
 from conformance.checks.missing import NETWORK_HOLDS_S
 from conformance.checks.reading import as_over_a_network, told_id
@@ -78,6 +78,9 @@ class Listening:
     def on_exchange(self, case: Case, exchange: Exchange) -> None:
         """An attempt has its answer; called by the sender's workers."""
         answer = Answer.of(case, as_over_a_network(exchange) if self._over_network else exchange)
+        if answer.request_id is not None:
+            for taken in self.strays.given(answer.request_id):
+                self._keep(taken.product, taken.request, answer.request_id, taken.at, taken.wall)
         if answer.owes_notification and exchange.answered_at is not None:
             self.ledger.owe(answer.product or "", answer.request_id or "", exchange.answered_at)
         if self.successes is not None:
@@ -116,11 +119,14 @@ class Listening:
         """A notification has come; called by the receiver's threads."""
         if self.successes is not None:
             self.successes.notified(request)
-        kept = self.strays.kept(request) if product is None else request
-        if kept is None:
-            return
-        self._journal.notified(product, kept, at, wall)
-        self.ledger.arrived(product, told_id(request), at)
+        request_id = told_id(request)
+        kept = self.strays.kept(Taken(product, request, at, wall), request_id)
+        if kept is not None:
+            self._keep(product, kept, request_id, at, wall)
+
+    def _keep(self, product: str | None, request: Request, request_id: str | None, at: float, wall: float) -> None:
+        self._journal.notified(product, request, at, wall)
+        self.ledger.arrived(product, request_id, at)
         with self._lock:
             self._arrived += 1
             self.progress.notified(self._arrived, self.ledger.outstanding)
