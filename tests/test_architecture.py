@@ -25,6 +25,7 @@ ORDER = (
     "errors",
     "traffic",
     "progress",
+    "given_files",
     "contract",
     "generation",
     "journal",
