@@ -1,6 +1,7 @@
 """The embedded callback receiver, and the wait for the notifications that are owed.
 
     address         where a server listens, and the socket that claims it
+    accepting       connections taken off that socket, with few files or many
     asgi_thread     an ASGI application served by uvicorn in a thread
     receiver        the interface of a receiver: the paths per product, what it hands over and answers
     asgi            the engine that `run` and `certify` use

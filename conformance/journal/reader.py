@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from conformance.errors import UsageError
 from conformance.journal.opening import HINT, check_whole, opened
-from conformance.journal.record import UNDECODABLE, Attempt, Record
+from conformance.journal.record import BEYOND, UNDECODABLE, Attempt, Record
 from conformance.journal.rows import (
     Note,
     attempt_of,
@@ -231,11 +231,12 @@ def _settings(snapshot: _Snapshot, *, whole: bool) -> dict[str, Any]:
 def _restoring(notes: Sequence[Note]) -> Callable[[Exchange], Exchange]:
     """Gives an exchange back what the notes tell of its answer."""
     remarks = {note.detail["exchange"]: note.detail["remark"] for note in notes if note.kind == UNDECODABLE}
+    beyond = {note.detail["exchange"]: note.detail["sent"] for note in notes if note.kind == BEYOND}
 
     def restored(exchange: Exchange) -> Exchange:
-        remark = remarks.get(exchange.number)
-        if remark is None or exchange.response is None:
+        remark, more = remarks.get(exchange.number), beyond.get(exchange.number)
+        if exchange.response is None or (remark is None and more is None):
             return exchange
-        return replace(exchange, response=replace(exchange.response, undecodable=remark))
+        return replace(exchange, response=replace(exchange.response, undecodable=remark, beyond=more))
 
     return restored

@@ -36,6 +36,13 @@ HEAD_SHOWN = 200
 """Characters of it that are shown: the request line, and the headers that matter."""
 
 
+LONGEST_STDERR = 16 * 1024
+"""Bytes of a line of a driver that are taken in, where it is no message: a longer one was cut there."""
+
+CUT_AGAIN = 1024
+"""Of a line that was cut, so many characters go once it is redacted: what is left of a secret at its end is shorter."""
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """Something that happened beside the traffic (a phase, the preflight, the end of the run)."""
@@ -97,16 +104,17 @@ class Rows:
         return self.note(number, UNREADABLE, {**detail, "head": shown}, at, wall)
 
     def said(  # noqa: PLR0913, PLR0917 - the columns of the row
-        self, number: int, case_id: str | None, direction: Direction, line: str, at: float, wall: float
+        self, number: int, case_id: str | None, direction: Direction, line: str, at: float, wall: float, *, cut: bool
     ) -> Row:
-        """A line to or from a driver."""
-        return "messages", (number, case_id, direction.value, self._text(line), at, wall)
+        """A line to or from a driver; one that was `cut` loses some more of its end, which may be part of a secret."""
+        text = self._text(line)
+        return "messages", (number, case_id, direction.value, f"{text[:-CUT_AGAIN]}…" if cut else text, at, wall)
 
     def _request(self, request: Request) -> tuple[str, str, str, bytes]:
         body = self._redact.data(request.body)
         return (
             self._text(request.method),
-            self._stored(self._redact.url(request.url)),
+            self._text(request.url),
             self._headers(request.headers),
             body,
         )
