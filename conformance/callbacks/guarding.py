@@ -14,9 +14,10 @@ import itertools
 import select
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 from conformance.callbacks.accepting import OnRefused, Refused, nobody_told, raise_limit
+from conformance.callbacks.asgi_thread import KEEP_ALIVE_S
 from conformance.callbacks.reading_protocol import OnUnreadable, ReadingProtocol, protocol_of
 from conformance.callbacks.request_reader import LONGEST_HEAD, MOST_HEADERS
 
@@ -47,6 +48,11 @@ class Limits:
     head_bytes: int = LONGEST_HEAD
     headers: int = MOST_HEADERS
     connections: int = field(default_factory=_affordable_connections)
+
+    @classmethod
+    def of_clients(cls) -> Self:
+        """For clients, which may make connections ahead: silent for as long as they are kept open between requests."""
+        return cls(request_within_s=KEEP_ALIVE_S)
 
 
 class Guarded(ReadingProtocol):
