@@ -324,7 +324,7 @@ def test_numbers_that_were_drawn_are_not_called_on_a_real_gateway(capsys: Capsys
 
     assert [2, 2, 3] == [unnamed.code, another.code, named.code]
     assert "--phone-number is missing" in unnamed.only_line
-    assert "names the phone number 254712345678, which is none of --phone-number" in another.only_line
+    assert "find the phone number 254712345678 in it, which is none of --phone-number" in another.only_line
 
 
 def test_a_gateway_that_is_gone_is_one_line_and_exit_3(capsys: Capsys) -> None:

@@ -25,6 +25,8 @@ ROWS = (
     ("artefacts searched", False),
     ("requests over the cap", True),
     ("shillings over the limit", True),
+    ("plans read", False),
+    ("strangers found in plans", True),
     ("junk requests survived", False),
     ("junk requests not survived", True),
     ("strangers' connections", False),
@@ -35,6 +37,15 @@ ROWS = (
     ("kill -9 points survived", False),
     ("kill -9 points not survived", True),
     ("requests sent twice", True),
+    ("signals", False),
+    ("signals that came too late", False),
+    ("signals not obeyed in time", True),
+    ("requests sent after a signal", True),
+    ("wrong exit codes after a signal", True),
+    ("files half written, or of two runs", True),
+    ("attacks by a hostile gateway", False),
+    ("runs beyond their bound", True),
+    ("runs of more than 300 MB", True),
 )
 
 

@@ -13,7 +13,6 @@ from conformance.certificate.subject import files_of_command
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.complaints import Complaints
-from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.options import (
     CAMPAIGN,
     CLIENT,
@@ -35,6 +34,7 @@ from conformance.client_under_test.observing import observe
 from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, Settings
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
+from conformance.interruption import held_back
 from conformance.mock_gateway.account import Account
 from conformance.reporting.console import print_line, remarks, results
 
@@ -72,7 +72,7 @@ def certify(**options: Any) -> int:
     certification = certification_from(options, files_of_command(settings.driver or ""))
     # Whoever runs the client has to know the address, also where standard output is for something else.
     introduce = partial(_introduce, remarks() if output.quiet or output.as_json else results())
-    with terminated_as_interrupted():
+    with held_back():
         with output.progress() as progress:
             journal = hold(settings, progress) if settings.observe is None else observe(settings, introduce, progress)
             progress.phase("judge")

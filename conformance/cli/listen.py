@@ -9,7 +9,6 @@ import click
 
 from conformance.cli.as_recorded import as_recorded
 from conformance.cli.command import ConformanceCommand, option
-from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.options import NOTIFICATIONS, REPORTS, gateway_options, receiver_options
 from conformance.cli.output import Output, quiet_option
 from conformance.errors import UsageError
@@ -55,7 +54,7 @@ def listen(journal: Path, for_s: float | None, **options: Any) -> int:
         raise UsageError(f"{journal} is the journal of a certification, for which nothing comes late")
     settings = as_recorded(record, options, journal.parent)
     del record  # or its file would stay open for reading while it is written to
-    with terminated_as_interrupted(), output.progress() as progress:
+    with output.progress() as progress:
         stayed = stay(journal, settings, progress, for_s)
     line = f"{stayed.arrived:,} came; of {stayed.missing:,} accepted requests the notification is missing"
     print_line(results(), f"{line}; `statum-conformance judge {journal}` takes them in")

@@ -12,7 +12,6 @@ from conformance.cli.as_recorded import as_recorded
 from conformance.cli.certificates import SECTION as CERTIFICATE
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, option
-from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.limits import limit_options
 from conformance.cli.options import (
     account_options,
@@ -33,6 +32,7 @@ from conformance.errors import UsageError
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
+from conformance.interruption import held_back
 from conformance.journal import read_journal
 from conformance.reporting.console import print_json, results
 from conformance.reporting.planned import plan_document, show_plan
@@ -112,7 +112,7 @@ def run(**options: Any) -> int:
     if options["plan"]:
         return _planned(settings, output)
     certification = certification_from(options)
-    with terminated_as_interrupted():
+    with held_back():
         with output.progress() as progress:
             journal = campaign.run(settings, progress)
             progress.phase("judge")
@@ -141,7 +141,7 @@ def _resumed(path: Path, options: dict[str, Any], output: Output) -> int:
     if settings.consumer_key != key:
         raise UsageError(f"the run of {path} was that of consumer key {key}, not of {settings.consumer_key}")
     certification = certification_from(options)
-    with terminated_as_interrupted():
+    with held_back():
         with output.progress() as progress:
             campaign.resume(path, settings, progress)
             progress.phase("judge")

@@ -31,8 +31,9 @@ from conformance.client_under_test.settings import Settings, program_of
 from conformance.client_under_test.staging import Setting
 from conformance.client_under_test.witness import STRAY, Stage, Witness, wait_for_resends
 from conformance.contract.commands import COMMANDS
-from conformance.errors import EnvironmentFailure, SuiteError, UsageError
+from conformance.errors import EnvironmentFailure, SuiteError, UsageError, lack_of
 from conformance.exchange.trust import trusting
+from conformance.interruption import held_back, let_through, wished
 from conformance.journal import Journal, Redaction
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.gateway import BASE_PATH, Answer, Gateway
@@ -196,6 +197,8 @@ class Bench:
 
     def _asked(self, message: dict[str, Any], case_id: str, within_s: float) -> dict[str, Any]:
         """The driver's answer. Raises Death, which is noted, GivenUp and OutOfTime."""
+        if wished():
+            raise KeyboardInterrupt
         if self.driver is None:
             raise SuiteError("there is no driver to ask")
         left_s = self.patience.left_s
@@ -250,15 +253,16 @@ def certify(settings: Settings, progress: Progress | None = None) -> Path:
     if settings.callback_url is not None:
         reachable(settings.callback_url, trusting(settings.ca_file))
     begun = time.monotonic()
-    greeted = _Greeted.by(settings) if settings.driver is not None else _Greeted.nobody(settings)
-    with greeted.journal as journal:
-        try:
-            _held(settings, greeted, progress, begun)
-        finally:
-            if greeted.driver is not None:
-                greeted.driver.kill()  # before the journal is closed, for its last words belong there
-                note_left_behind(journal, greeted.driver)
-        journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
+    with held_back():
+        greeted = _Greeted.by(settings) if settings.driver is not None else _Greeted.nobody(settings)
+        with greeted.journal as journal:
+            try:
+                _held(settings, greeted, progress, begun)
+            finally:
+                if greeted.driver is not None:
+                    greeted.driver.kill()  # before the journal is closed, for its last words belong there
+                    note_left_behind(journal, greeted.driver)
+            journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
     return settings.report_dir / JOURNAL
 
 
@@ -277,7 +281,11 @@ class _Greeted:
         heard = Heard()
         driver = Driver(program_of(settings.driver or ""), heard.said)
         try:
-            hello = driver.start()
+            with let_through():
+                hello = driver.start()
+        except KeyboardInterrupt:
+            driver.kill()
+            raise
         except Death as death:
             raise _without(
                 [*settings.protected, *heard.tokens],
@@ -346,18 +354,22 @@ def _held(settings: Settings, greeted: _Greeted, progress: Progress, begun: floa
         )
         journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
         try:
-            try:
-                for part in PARTS:
-                    part(bench)
-            except OutOfTime as out_of_time:
-                bench.note_out_of_time(out_of_time)
-            watch(bench)
-            bench.close()
+            with let_through():
+                try:
+                    for part in PARTS:
+                        part(bench)
+                except OutOfTime as out_of_time:
+                    bench.note_out_of_time(out_of_time)
+                watch(bench)
+                bench.close()
         except KeyboardInterrupt:
             journal.note("interrupted", {})
         except GivenUp as given_up:
             journal.note("gave-up", {"deaths": MOST_DEATHS, "detail": str(given_up.__cause__)})
-        except EnvironmentFailure as failure:
+        except Exception as error:
+            failure = error if isinstance(error, EnvironmentFailure) else lack_of(error)
+            if failure is None:
+                raise
             journal.note("obstacle", {"message": failure.message, "hint": failure.hint})
 
 

@@ -31,6 +31,7 @@ from conformance.client_under_test.witness import STRAY, Visit, Witness, wait_fo
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import resolved
 from conformance.errors import SuiteError, UsageError
+from conformance.interruption import granted, held_back, let_through
 from conformance.journal import Journal, Redaction
 from conformance.journal.redaction import without_credentials
 from conformance.mock_gateway.account import Account, scenario_for
@@ -183,9 +184,12 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
     progress.phase("prepare")
     account = Account.sample()
     begun = time.monotonic()
-    with Journal.create(
-        settings.report_dir / JOURNAL, _recorded(settings, account), Redaction.of_values(*settings.protected)
-    ) as journal:
+    with (
+        held_back(),
+        Journal.create(
+            settings.report_dir / JOURNAL, _recorded(settings, account), Redaction.of_values(*settings.protected)
+        ) as journal,
+    ):
         with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
             journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
             introduce(witness.base, account)
@@ -193,10 +197,11 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
             if settings.observe_for_s is not None:
                 progress.until(time.monotonic() + settings.observe_for_s)
             try:
-                witness.wait(settings.observe_for_s, settings.observe_idle_s)
-                wait_for_resends(witness, settings.advised_delay_s, progress)
+                with let_through():
+                    witness.wait(settings.observe_for_s, settings.observe_idle_s)
+                    wait_for_resends(witness, settings.advised_delay_s, progress)
             except KeyboardInterrupt:
-                pass  # that is how it is meant to end
+                granted()  # that is how it is meant to end
             witness.tell_unfinished()
             witness.note_left_out()
             journal.note("settled", {"at": time.monotonic(), "waited_s": None})

@@ -16,6 +16,7 @@ from conformance.errors import EnvironmentFailure
 from conformance.exchange.sender import in_words
 from conformance.gateway_under_test.progress import Progress
 from conformance.gateway_under_test.settings import Settings
+from conformance.gateway_under_test.successes import Successes
 from conformance.journal import Journal
 from conformance.traffic import CLOSED_ON_REUSE, Case, Exchange, Request
 
@@ -55,6 +56,8 @@ class Listening:
         self.unanswered: set[str] = set()
         self._silent_in_a_row = 0
         self._over_network = settings.network_there
+        # What counts against the limits of the run, where it has any.
+        self.successes: Successes | None = None
 
     @property
     def arrived(self) -> int:
@@ -80,6 +83,8 @@ class Listening:
                 self._keep(taken.product, taken.request, answer.request_id, taken.at, taken.wall)
         if answer.owes_notification and exchange.answered_at is not None:
             self.ledger.owe(answer.product or "", answer.request_id or "", exchange.answered_at)
+        if self.successes is not None:
+            self.successes.answered(exchange)
         with self._lock:
             self._done += exchange.attempt == 1
             if answer.status is not None:
@@ -98,12 +103,22 @@ class Listening:
                 "is the network up, and the gateway running?",
             )
 
+    def on_proof(self, request_id: str) -> None:
+        """A notification of success has come for a request that was refused."""
+        self._journal.note("refusals-distrusted", {"request_id": request_id})
+        self.progress.remark(
+            f"request {request_id} was refused, and a notification says that it succeeded: from here on each refusal "
+            "counts as accepted"
+        )
+
     def on_pause(self, status: int, seconds: float) -> None:
         """Nothing goes out for a while; called by the sender's workers."""
         self.progress.remark(f"the gateway answered {status}: nothing is sent for {in_words(seconds)}")
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """A notification has come; called by the receiver's threads."""
+        if self.successes is not None:
+            self.successes.notified(request)
         request_id = told_id(request)
         kept = self.strays.kept(Taken(product, request, at, wall), request_id)
         if kept is not None:

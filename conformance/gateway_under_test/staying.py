@@ -21,6 +21,7 @@ from conformance.gateway_under_test.progress import Progress
 from conformance.gateway_under_test.resuming import check_targets, last_sign
 from conformance.gateway_under_test.rig import rigged
 from conformance.gateway_under_test.settings import Settings
+from conformance.interruption import granted, held_back, let_through
 from conformance.journal import LISTENED, Journal, Record, read_journal
 from conformance.traffic import Request
 
@@ -56,7 +57,7 @@ def stay(path: Path, settings: Settings, progress: Progress, for_s: float | None
     del record  # or its file would stay open for reading while it is written to
     arrived, over = 0, threading.Event()
     counting = threading.Lock()
-    with rigged(settings) as rig:
+    with held_back(), rigged(settings) as rig:
         redaction = redaction_of(settings, rig)
         check_targets(targets, {p: redaction.text(rig.paths.target(p)) for p in settings.products})
         with Journal.reopened(path, redaction) as journal:
@@ -78,10 +79,11 @@ def stay(path: Path, settings: Settings, progress: Progress, for_s: float | None
             if until is not None:
                 progress.until(until)
             try:
-                while until is None or time.monotonic() < until:
-                    over.wait(LOOK_S)
+                with let_through():
+                    while until is None or time.monotonic() < until:
+                        over.wait(LOOK_S)
             except KeyboardInterrupt:
-                pass
+                granted()
             # Before the journal is: what comes after the end would find it closed.
             rig.receiver.close()
             if strays.left_out:

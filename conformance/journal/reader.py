@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar, overload
 from urllib.parse import quote
 
 from conformance.errors import UsageError
-from conformance.journal.record import UNDECODABLE, Attempt, Record
+from conformance.journal.record import BEYOND, UNDECODABLE, Attempt, Record
 from conformance.journal.rows import Note, attempt_of, case_of, exchange_of, message_of, note_of, notification_of
 from conformance.journal.tables import APPLICATION_ID, READABLE, VERSION
 from conformance.traffic import Case, Exchange
@@ -204,12 +204,13 @@ def read_journal(path: Path, after: Held = _ALL, beside: Collection[str] = ()) -
 def _restoring(notes: Sequence[Note]) -> Callable[[Exchange], Exchange]:
     """Gives an exchange back what the notes tell of its answer."""
     remarks = {note.detail["exchange"]: note.detail["remark"] for note in notes if note.kind == UNDECODABLE}
+    beyond = {note.detail["exchange"]: note.detail["sent"] for note in notes if note.kind == BEYOND}
 
     def restored(exchange: Exchange) -> Exchange:
-        remark = remarks.get(exchange.number)
-        if remark is None or exchange.response is None:
+        remark, more = remarks.get(exchange.number), beyond.get(exchange.number)
+        if exchange.response is None or (remark is None and more is None):
             return exchange
-        return replace(exchange, response=replace(exchange.response, undecodable=remark))
+        return replace(exchange, response=replace(exchange.response, undecodable=remark, beyond=more))
 
     return restored
 

@@ -111,7 +111,7 @@ class Rows:
         body = self._redact.data(request.body)
         return (
             self._text(request.method),
-            self._stored(self._redact.url(request.url)),
+            self._text(request.url),
             self._headers(request.headers),
             body,
         )
