@@ -106,7 +106,7 @@ class Guarded(ReadingProtocol):
         Unless it is `short_of_files`, the process has room while there are no more than the limit. What is closed
         although it was in use is told: whoever used it could not know.
         """
-        all_others = (cast("Guarded", other) for other in self.connections if other is not self)
+        all_others = (cast("Guarded", other) for other in self.connections if short_of_files or other is not self)
         others = [other for other in all_others if not other.transport.is_closing()]
         if not short_of_files and len(others) < self.limits.connections:
             return
@@ -115,7 +115,9 @@ class Guarded(ReadingProtocol):
         for other in others[: max(1, int(self.limits.connections * ROOM))]:
             if other.in_use(waiting):
                 other.tell_unfinished("it was cut off to make room for other connections")
-                type(self).on_refused(Refused(f"of {len(others) + 1} connections one in use was closed to make room"))
+                type(self).on_refused(
+                    Refused(f"of {len(self.connections)} connections one in use was closed to make room")
+                )
             other.transport.abort()
 
     def worth(self, waiting: Collection[int]) -> tuple[bool, bool, float, int]:

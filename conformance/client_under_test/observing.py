@@ -99,7 +99,7 @@ class ObservingWitness(Witness):
             return
         case_id = self._case_of(request)
         number = self._arrived(case_id, self._shown(request))
-        if case_id != STRAY:  # whoever only looks whether there is something here does not end the observation
+        if case_id != STRAY or self._has_own_credential(request):  # who only looks around does not end the observation
             with self._lasting:
                 self._count += 1
                 self._last_at = time.monotonic()
@@ -108,9 +108,12 @@ class ObservingWitness(Witness):
 
     def _is_too_much(self, request: Request) -> bool:
         """Whether there was too much already of what does not carry the account's credential: it may be anybody's."""
-        if any(self._own in value for name, value in request.headers if name.lower() == "authorization"):
+        if self._has_own_credential(request):
             return False
         return self._strays.kept(Taken(None, request, time.monotonic(), time.time()), None) is None
+
+    def _has_own_credential(self, request: Request) -> bool:
+        return any(self._own in value for name, value in request.headers if name.lower() == "authorization")
 
     def _case_of(self, request: Request) -> str:
         """The id of the call that a request belongs to: a new one, or that of an equal request to a chosen number."""
