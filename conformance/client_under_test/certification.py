@@ -138,14 +138,14 @@ class Bench:
             "timeout_s": self.patience.timeout_s(call),
             "params": dict(call.params),
         }
-        elsewhere, begun = self.witness.arrivals(STRAY), time.monotonic()
+        elsewhere, begun = self.witness.astray, time.monotonic()
         try:
             answer = self._asked(message, call.case.id, self.patience.allows_s(call))
         except Death as death:
             if death.how is How.HANG:
                 self.patience.hung(call)
             answer = None
-        if self.witness.arrivals(call.case.id) or self.witness.arrivals(STRAY) > elsewhere:
+        if self.witness.arrivals(call.case.id) or self.witness.astray > elsewhere:
             self._sent.add(call.case.id)
         if answer is not None:
             self.patience.took(call, time.monotonic() - begun, sent=self.sent(call))
@@ -388,6 +388,7 @@ def watch(bench: Bench) -> None:
     """
     since = wait_for_resends(bench.witness, bench.settings.resend_window_s, bench.progress)
     bench.witness.tell_unfinished()
+    bench.witness.note_left_out()
     at = time.monotonic()
     bench.journal.note("settled", {"at": at, "waited_s": None if since is None else round(at - since, 3)})
 
