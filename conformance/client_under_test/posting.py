@@ -26,6 +26,7 @@ from conformance.exchange.connection import Unanswered
 from conformance.exchange.failures import CONNECT_TIMEOUT_S, cannot_connect
 from conformance.exchange.proxies import Route
 from conformance.exchange.wire import Deadline, Stream, connected
+from conformance.interruption import wished
 from conformance.traffic import Request, Response, header
 
 CONTINUE_WITHIN_S = 1.0
@@ -84,6 +85,8 @@ class Posting:
 
     def connect(self) -> None:
         """Make the connection."""
+        if wished():
+            raise Unanswered("interrupted before it was sent", never_left=True)
         self._stream = _connected(self._url, self._tls, self._connect_within_s)
 
     def begin(self, request: Request, form: Form = PLAIN) -> None:

@@ -30,6 +30,7 @@ from conformance.exchange.coding import MAX_DECODED, CutShort, Undecodable, deco
 from conformance.exchange.failures import CONNECT_TIMEOUT_S, cannot_connect, incomplete, no_answer, no_http
 from conformance.exchange.proxies import Route
 from conformance.exchange.wire import Deadline, Stream
+from conformance.interruption import wished
 from conformance.traffic import CLOSED_ON_REUSE, Headers, Request, Response, header
 
 IDLE_S = 1.0
@@ -173,6 +174,9 @@ class Connection:
         standing = self._to(address.route)
         if ready is not None:
             ready()
+        if wished():
+            self.close()
+            raise Unanswered("interrupted before it was sent", never_left=True)
         deadline = Deadline(self._timeout_s)
         taken = standing.stream.send(written, deadline)
         if not taken and standing.tag is not None:
