@@ -102,13 +102,6 @@ UNPROMISED = {
 
 # What no walk through names can find: what stands in these files.
 UNSEEN = {
-    "httpcore": Unpromised(
-        "minor",
-        {
-            "exchange/wire.py: .create_connection(": "a pool lends a connection to whoever asks; a sender has its own",
-            "exchange/failures.py: Server disconnected": "a closed connection and broken HTTP are one error",
-        },
-    ),
     "h11": Unpromised(
         "minor",
         {
@@ -123,7 +116,7 @@ UNSEEN = {
 }
 
 # What these libraries tell people to inherit from and to override.
-MADE_TO_BE_EXTENDED = {"click": "types, commands, groups", "httpcore": "network backends", "rich": "on_broken_pipe"}
+MADE_TO_BE_EXTENDED = {"click": "types, commands, groups", "rich": "on_broken_pipe"}
 
 # Documented, though it begins with an underscore.
 PUBLIC = {"_replace"}

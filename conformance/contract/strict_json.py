@@ -70,7 +70,7 @@ def _parsed(data: bytes, decoder: json.JSONDecoder) -> Any:
 
 def _check_size(data: bytes) -> None:
     """Raises ValueError for what is too much to be read, before that is done. Most texts are cleared by two counts."""
-    if data.count(b",") <= MOST_VALUES and data.count(b"[") + data.count(b"{") <= DEEPEST:
+    if data.count(b",") < MOST_VALUES and data.count(b"[") + data.count(b"{") <= DEEPEST:
         return
     bare = _STRING.sub(b"", data)
     if bare.count(b",") >= MOST_VALUES:

@@ -1,5 +1,8 @@
 """Sending requests: concurrently, at a pace that the gateway bears, exactly the bytes of the plan.
 
+    wire        bytes over a socket, within one deadline; close_all ends every connection
+    proxies     the way to a host
+    coding      what a body was encoded in
     failures    why there is no answer, in words
     connection  one request out, one answer in
     allowance   Allowance: how many may be accepted, and for how much

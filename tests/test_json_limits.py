@@ -1,0 +1,70 @@
+"""JSON that is too much is not read, and what is read costs in proportion to its length."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from conformance.checks.reading import Content
+from conformance.contract.strict_json import DEEPEST, MOST_VALUES, parse_with_repeats
+from conformance.reporting.page.markup import LONGEST_BODY, body_markup
+
+# What a busy machine may take for what costs a second; what is quadratic takes minutes.
+SOON_S = 20.0
+MANY = 400_000
+
+TEXTS = {
+    "one member again and again": b'{"a": 1' + b', "a": 1' * MANY + b"}",
+    "the request_id again and again": b'{"request_id": "x"' + b', "request_id": "x"' * MANY + b"}",
+    "as many members": b"{" + b", ".join(b'"a%d": 1' % number for number in range(MANY)) + b"}",
+    "as many objects": b"[{}" + b", {}" * MANY + b"]",
+    "a number of a million digits": b'{"status_code": ' + b"9" * 1_000_000 + b"}",
+    "a fraction of a million digits": b'{"status_code": 0.' + b"9" * 1_000_000 + b"}",
+    "as many escapes": b'{"description": "' + b"\\u0041" * MANY + b'"}',
+    "as many brackets in a text": b'{"description": "' + b"[{," * MANY + b'"}',
+    "a text without its end": b'{"description": "' + b"\\\\" * MANY,
+    "brackets without their end": b"[" * MANY,
+    "brackets and quotes": b"[" * (DEEPEST + 1) + b'"' * MANY + b"x",
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_whatever_it_holds_it_is_read_in_linear_time(text: bytes) -> None:
+    """Or refused; by a check, and for the page."""
+    began = time.process_time()
+    Content.with_repeats(text)
+    body_markup(text, frozenset({"/request_id"}))
+    assert time.process_time() - began < SOON_S
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a": '])
+def test_what_is_nested_too_deeply_is_told(opening: bytes) -> None:
+    """At one depth, wherever it is read: how deep Python itself can go depends on where it is called."""
+    closing = b"]" if opening == b"[" else b"}"
+    parse_with_repeats(opening * DEEPEST + b"1" + closing * DEEPEST)
+    with pytest.raises(ValueError, match="nested too deeply to be read, more than 100 deep"):
+        parse_with_repeats(opening * (DEEPEST + 1) + b"1" + closing * (DEEPEST + 1))
+
+
+def test_brackets_in_texts_nest_nothing() -> None:
+    """Nor do those that stand side by side."""
+    text = b'{"description": "' + b"[{" * MANY + b'\\"", "list": [' + b"[], " * MANY + b"[]]}"
+    value, _ = parse_with_repeats(text)
+    assert MANY + 1 == len(value["list"])
+
+
+def test_more_values_than_anybody_reads_are_told() -> None:
+    """Commas in texts are none."""
+    assert MOST_VALUES == len(parse_with_repeats(b"[1" + b",1" * (MOST_VALUES - 1) + b"]")[0])
+    parse_with_repeats(b'["' + b"," * (2 * MOST_VALUES) + b'"]')
+    with pytest.raises(ValueError, match="it holds more than 500,000 values, and is not read"):
+        parse_with_repeats(b"[1" + b",1" * MOST_VALUES + b"]")
+
+
+def test_the_page_shows_the_beginning_of_a_long_body() -> None:
+    """As it came, with how much is left out."""
+    body = b'{"a": [' + b"1, " * LONGEST_BODY + b"1]}"
+    shown = body_markup(body)
+    assert shown.startswith("{&#34;a&#34;: [1, 1, ")
+    assert shown.endswith(f"… {len(body) - LONGEST_BODY} bytes more")
