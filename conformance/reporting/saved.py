@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import violations
-from conformance.errors import UsageError
+from conformance.errors import UsageError, did_you_mean
 from conformance.journal import Record, read_journal
 from conformance.reporting.masking import Masking
 from conformance.reporting.result import SCHEMA_VERSION, Saved
@@ -49,6 +50,13 @@ def read_document(path: Path) -> Document:
     wrong = violations("report", document)
     if wrong:
         raise UsageError(f"{file} is no report of statum-conformance: {wrong[0].message} at {wrong[0].pointer or '/'}")
+    for entry in (*document["requirements"], *document.get("coverage", ())):
+        if entry["command"] not in {None, *COMMANDS}:
+            raise UsageError(
+                f"{file} tells of a command {entry['command']!r:.80}, which this version does not know; expected one of "
+                f"{', '.join(COMMANDS)}",
+                hint=did_you_mean(entry["command"], COMMANDS),
+            )
     found: Document = document
     return found
 
