@@ -266,8 +266,8 @@ def browsers_of(tmp_path: Path, *there: str, user: int) -> tuple[str, int]:
         (("chromium", "apt-get", "npm"), 0, ""),
         (("google-chrome", "npm"), 1000, ""),
         (("apt-get", "npm"), 0, "apt-get update\napt-get install -y --no-install-recommends chromium\n"),
-        (("apt-get", "npm"), 1000, "npm ci --no-audit --no-fund\nplaywright-core install chromium\n"),
-        (("npm",), 0, "npm ci --no-audit --no-fund\nplaywright-core install chromium\n"),
+        (("apt-get", "npm"), 1000, "npm ci --ignore-scripts --no-audit --no-fund\nplaywright-core install chromium\n"),
+        (("npm",), 0, "npm ci --ignore-scripts --no-audit --no-fund\nplaywright-core install chromium\n"),
     ],
 )
 def test_a_browser_is_installed_where_there_is_none(

@@ -25,8 +25,15 @@ ROWS = (
     ("artefacts searched", False),
     ("requests over the cap", True),
     ("shillings over the limit", True),
+    ("plans read", False),
+    ("strangers found in plans", True),
     ("junk requests survived", False),
     ("junk requests not survived", True),
+    ("strangers' connections", False),
+    ("strangers' requests", False),
+    ("false failures beside strangers", True),
+    ("journal bytes over the bound", True),
+    ("processes of drivers left", True),
     ("kill -9 points survived", False),
     ("kill -9 points not survived", True),
     ("requests sent twice", True),
@@ -36,6 +43,9 @@ ROWS = (
     ("requests sent after a signal", True),
     ("wrong exit codes after a signal", True),
     ("files half written, or of two runs", True),
+    ("attacks by a hostile gateway", False),
+    ("runs beyond their bound", True),
+    ("runs of more than 300 MB", True),
 )
 
 

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +28,7 @@ from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError,
 from conformance.journal.earlier import take_away_results
 from conformance.journal.lock import JournalLock
 from conformance.journal.reader import read_journal
-from conformance.journal.record import UNDECODABLE
+from conformance.journal.record import BEYOND, UNDECODABLE
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import Row, Rows
 from conformance.journal.tables import CREATE, INSERT, VERSION
@@ -38,6 +39,9 @@ MAX_BATCH = 1000
 
 BUSY_TIMEOUT_S = 5.0
 """How long a commit waits for somebody who looks at the journal with a tool that locks it."""
+
+MOST_BEYOND = 512
+"""Bytes of what follows an answer that are kept: whose they are shows at once."""
 
 _Told = tuple[Callable[..., Row], tuple[Any, ...]]
 
@@ -139,6 +143,10 @@ class Journal:
         if response.undecodable is not None:
             self.note(UNDECODABLE, {"exchange": number, "remark": response.undecodable})
 
+    def sent_beyond(self, number: int, beyond: bytes) -> None:
+        """Records that a server sent on after its answer to exchange `number`, and how that begins."""
+        self.note(BEYOND, {"exchange": number, "sent": beyond[:MOST_BEYOND].decode("latin-1")})
+
     def failed(self, number: int, failure: str, at: float) -> None:
         """Records in words why exchange `number` has no answer."""
         self._tell(self._rows.failed, number, failure, self.time_of(at))
@@ -149,10 +157,13 @@ class Journal:
         number = self._tell_numbered(self._notifications, self._rows.notified, *told)
         return Notification(number, product, request, at, wall)
 
-    def said(self, case_id: str | None, direction: Direction, line: str) -> None:
-        """Records a line to or from the driver of a client, now; `case_id` is that of the case at hand, if any."""
+    def said(self, case_id: str | None, direction: Direction, line: str, *, cut: bool = False) -> None:
+        """Records a line to or from the driver of a client, now; `case_id` is that of the case at hand, if any.
+
+        `cut`: it is the beginning of one that was longer than `LONGEST_STDERR` bytes.
+        """
         at, wall = time.monotonic(), time.time()
-        self._tell_numbered(self._messages, self._rows.said, case_id, direction, line, at, wall)
+        self._tell_numbered(self._messages, partial(self._rows.said, cut=cut), case_id, direction, line, at, wall)
 
     def note(self, kind: str, detail: Mapping[str, Any]) -> None:
         """Records something else that happened now; SuiteError if JSON cannot say `detail`."""
