@@ -13,7 +13,7 @@ from conformance.cli.options import NOTIFICATIONS, REPORTS, gateway_options, rec
 from conformance.cli.output import Output, quiet_option
 from conformance.errors import UsageError
 from conformance.gateway_under_test.staying import stay
-from conformance.journal import read_journal
+from conformance.journal import read_evidence
 from conformance.reporting.console import print_line, results
 from conformance.verdicts import is_client
 
@@ -49,10 +49,10 @@ def listen(journal: Path, for_s: float | None, **options: Any) -> int:
     output = Output.of(options)
     if for_s is not None and not for_s > 0:
         raise UsageError(f"--for is {for_s:g}; expected more than 0 seconds")
-    record = read_journal(journal)
+    record = read_evidence(journal)
     if is_client(record):
         raise UsageError(f"{journal} is the journal of a certification, for which nothing comes late")
-    settings = as_recorded(record, options, journal.parent)
+    settings = as_recorded(record, options, journal.parent, is_sent=False)
     del record  # or its file would stay open for reading while it is written to
     with output.progress() as progress:
         stayed = stay(journal, settings, progress, for_s)

@@ -43,6 +43,9 @@ MOST_LINE = 1 << 20
 # Lines that were written without being asked for; that there is one is enough to know, more must not fill the memory.
 MOST_WAITING = 64
 
+# What begins so in the environment is for the suite: a gateway's credential, the passphrase of a signing key.
+OPTIONS = "STATUM_CONFORMANCE_"
+
 # What a process has written before its end is read by then.
 READ_WITHIN_S = 0.5
 
@@ -125,7 +128,7 @@ class Driver:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
-                env={**os.environ, MARK: self._mark},
+                env={**_without_options(os.environ), MARK: self._mark},
             )
         except OSError as error:
             raise UsageError(
@@ -320,3 +323,8 @@ def _in_words(code: int) -> str:
         return f"signal {signal.Signals(-code).name}"
     except ValueError:
         return f"signal {-code}"
+
+
+def _without_options(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment, without what would have the client under test hold secrets that are none of its own."""
+    return {name: value for name, value in environment.items() if not name.startswith(OPTIONS)}
