@@ -49,7 +49,8 @@ class Request:
 class Response:
     """An HTTP response; `body` is decoded (gzip, chunks), `headers` are as they came.
 
-    `undecodable` says why `body` could not be decoded, and is as it came instead.
+    `undecodable` says why `body` could not be decoded, and is as it came instead. `beyond`: what the server sent on
+    after the answer was complete, the beginning of it.
     """
 
     status: int
@@ -57,6 +58,7 @@ class Response:
     body: bytes = b""
     http_version: str = "HTTP/1.1"
     undecodable: str | None = None
+    beyond: str | None = None
 
 
 class Kind(StrEnum):

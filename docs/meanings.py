@@ -98,6 +98,7 @@ NOTES: Mapping[str, str] = {
     "planned": "which groups of cases go out alone, and which last; so that a run that was cut off can go on",
     "left-out": "a case that was not planned, such as a case file with a phone number that was not given, and why",
     "allowance": "the limits of the run, and what may have been accepted and spent at most",
+    "refusals-distrusted": "a refused request has a notification of success: from there on refusals count as accepted",
     "planned-anew": "over a network: which case stands for one whose answer was lost",
     "undecodable": "an answer whose body could not be decoded as its headers say",
     "unreadable": "what reached the receiver, or the witness of a client, and is no request: why, and its first bytes",

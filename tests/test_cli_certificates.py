@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from made_certificate import VENDOR
 from made_result import result_of
 
-from conformance.certificate.issuing import Certification
-from conformance.certificate.keys import make_key_pair
+from conformance.certificate.envelope import Envelope
+from conformance.certificate.issuing import Certification, countersign
+from conformance.certificate.keys import make_key_pair, read_private_key
 from conformance.cli import outcome
 from conformance.cli.certificates import Notary
 from conformance.cli.configuration import PREFIX
@@ -65,6 +66,7 @@ def here(tmp_path: Path, certified: Path, monkeypatch: Monkeypatch) -> Path:
 
 CERTIFICATE = "reports/certificate.json"
 EVIDENCE = ("--evidence", "reports/journal.sqlite")
+KNOWN = ("--key=vendor.key.pub", *EVIDENCE)
 
 
 # --- From a run to a verified certificate
@@ -83,12 +85,29 @@ def test_a_conformant_run_leaves_a_certificate_that_is_accepted(capsys: Capsys, 
     assert {*REPORTS, "journal.sqlite", "certificate.json"} == {path.name for path in (here / "reports").iterdir()}
 
 
-def test_without_a_key_it_is_said_that_the_signer_is_unknown(capsys: Capsys) -> None:
-    """Still valid: that nothing was changed can be told."""
-    called = call(capsys, "verify", CERTIFICATE)
+def test_without_a_key_nothing_is_valid(capsys: Capsys, here: Path) -> None:
+    """Whoever signed, a stranger too: all that can be told is that nothing was changed since."""
+    own = call(capsys, "verify", CERTIFICATE, *EVIDENCE)
+    make_key_pair(Path("stranger.key"))
+    envelope = Envelope.parse((here / CERTIFICATE).read_bytes())
+    stranger = read_private_key(Path("stranger.key"))
+    (here / "forged.json").write_bytes(countersign(Envelope(envelope.payload), stranger).to_bytes())
+    forged = call(capsys, "verify", "forged.json", *EVIDENCE)
 
-    assert 0 == called.code
-    assert called.only_line.startswith("warning: without --key it is not known who signed")
+    for called in (own, forged):
+        assert 3 == called.code
+        assert "valid: " not in called.out
+        last = called.out.splitlines()[-1]
+        assert last.startswith("inconclusive: nothing was changed since it was signed, but whose key that is, is not")
+        assert "--key" in last
+    assert 1 == call(capsys, "verify", "forged.json", "--key=vendor.key.pub").code
+
+
+def test_the_keys_that_count_can_stand_in_the_configuration(capsys: Capsys, here: Path) -> None:
+    """So that nobody has to give them each time."""
+    (here / "statum-conformance.toml").write_text('key = ["vendor.key.pub"]\n', encoding="utf-8")
+
+    assert 0 == call(capsys, "verify", CERTIFICATE).code
 
 
 def test_a_tampered_certificate_is_refused(capsys: Capsys, here: Path) -> None:
@@ -178,7 +197,7 @@ def test_signing_elsewhere_leaves_the_original(capsys: Capsys, here: Path) -> No
     """With --output."""
     before = (here / CERTIFICATE).read_bytes()
 
-    call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", "--output=both.json")
+    call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", "--output=both.json", *KNOWN)
 
     assert before == (here / CERTIFICATE).read_bytes()
     assert 2 == len(json.loads((here / "both.json").read_bytes())["signatures"])
@@ -190,10 +209,30 @@ def test_what_would_be_refused_is_not_signed(capsys: Capsys, here: Path) -> None
     path.write_bytes(path.read_bytes().replace(b'"payload": "ey', b'"payload": "ez'))
     before = path.read_bytes()
 
-    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key")
+    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", *KNOWN)
 
     assert "error: signature 1: it does not fit the payload; one of the two was changed" == called.only_line
     assert (1, "", before) == (called.code, called.out, path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--key=vendor.key.pub"], 2, "--evidence is missing; what is signed for is derived from the journal first"),
+        ([*EVIDENCE], 3, "nothing was changed since it was signed, but whose key that is, is not known"),
+        ([*KNOWN, "--vouch-for=subject.nam"], 2, "--vouch-for names 'subject.nam', for which nobody has to vouch"),
+    ],
+)
+def test_nothing_is_signed_that_was_not_derived(
+    capsys: Capsys, here: Path, options: list[str], code: int, words: str
+) -> None:
+    """Neither without evidence nor for a stranger."""
+    before = (here / CERTIFICATE).read_bytes()
+
+    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", *options)
+
+    assert (code, "", before) == (called.code, called.out, (here / CERTIFICATE).read_bytes())
+    assert called.only_line.startswith(f"error: {words}")
 
 
 def test_the_same_key_does_not_sign_twice(capsys: Capsys) -> None:
@@ -238,7 +277,7 @@ def test_a_key_with_a_passphrase_signs_with_it_only(capsys: Capsys, monkeypatch:
     """The passphrase comes from the environment, and is in no message."""
     monkeypatch.setenv(f"{PREFIX}KEY_PASSPHRASE", "correct horse")
     call(capsys, "keygen", "new.key")
-    signed = call(capsys, "sign", CERTIFICATE, "--sign-key=new.key", "--output=both.json")
+    signed = call(capsys, "sign", CERTIFICATE, "--sign-key=new.key", "--output=both.json", *KNOWN)
     monkeypatch.setenv(f"{PREFIX}KEY_PASSPHRASE", "wrong horse")
     wrong = call(capsys, "sign", CERTIFICATE, "--sign-key=new.key", "--output=both.json")
     monkeypatch.delenv(f"{PREFIX}KEY_PASSPHRASE")
@@ -252,7 +291,7 @@ def test_a_key_with_a_passphrase_signs_with_it_only(capsys: Capsys, monkeypatch:
 
 def test_a_passphrase_on_the_command_line_is_warned_of(capsys: Capsys) -> None:
     """Other processes see it."""
-    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", "--key-passphrase=x", "--output=both.json")
+    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", "--key-passphrase=x", *KNOWN)
 
     assert 0 == called.code
     assert called.only_line.startswith("warning: --key-passphrase is visible to other processes")
@@ -262,7 +301,7 @@ def test_a_key_that_others_can_read_is_warned_of(capsys: Capsys, here: Path) -> 
     """It can be used all the same."""
     (here / "certifier.key").chmod(0o644)
 
-    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key")
+    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", *KNOWN)
 
     assert 0 == called.code
     assert "warning: certifier.key can be read by others; a private key should have mode 600" == called.only_line
@@ -384,13 +423,22 @@ def test_wrong_usage_is_one_line_and_exit_2(capsys: Capsys, arguments: list[str]
 def test_a_badge_of_a_certificate_says_certified(capsys: Capsys) -> None:
     """For shields.io, and drawn; the same certificate gives the same bytes."""
     endpoint = call(capsys, "badge", CERTIFICATE, "--key=vendor.key.pub", "--endpoint")
-    first, second = call(capsys, "badge", CERTIFICATE), call(capsys, "badge", CERTIFICATE)
+    first, second = (call(capsys, "badge", CERTIFICATE, "--key=vendor.key.pub") for _ in range(2))
 
     document = json.loads(endpoint.out)
     assert {"schemaVersion", "label", "message", "color"} == set(document)
     assert document["message"].startswith("conformant: sms, account-details, notifications · certified until ")
     assert document["message"] in "".join(ET.fromstring(first.out).itertext())  # noqa: S314 - our own
     assert (0, first.out) == (second.code, second.out)
+
+
+def test_a_badge_of_a_certificate_that_nobody_known_signed_says_that_alone(capsys: Capsys) -> None:
+    """Whatever stands in it: nothing of that is claimed, and nothing is green."""
+    called = call(capsys, "badge", CERTIFICATE, "--endpoint")
+
+    document = json.loads(called.out)
+    assert (0, "signer unknown", "lightgrey") == (called.code, document["message"], document["color"])
+    assert called.only_line.startswith("warning: without --key nobody knows who signed it")
 
 
 def test_a_badge_of_a_report_says_its_verdict(capsys: Capsys, here: Path) -> None:

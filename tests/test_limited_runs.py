@@ -16,6 +16,7 @@ from conformance.exchange.allowance import ACCEPTED, SPEND
 from conformance.gateway_under_test import campaign, listening
 from conformance.gateway_under_test.limits import DEFAULT_MAX_ACCEPTED, Limits
 from conformance.gateway_under_test.settings import Settings
+from conformance.generation.addressees import GIVEN_BY
 from conformance.journal import read_journal
 from conformance.reporting.result import Result
 from conformance.verdicts import Conclusion, judge
@@ -72,7 +73,7 @@ def test_the_default_cap_exercises_most_of_all_products(tmp_path: Path) -> None:
     assert passed > 0.9 * len(result.judged.verdicts)
     assert result.judged.accepted <= DEFAULT_MAX_ACCEPTED
     assert result.document["limits"]["spent_at_most"] <= 500
-    assert {ACCEPTED, SPEND} == set(result.document["limits"]["not_planned"])
+    assert {ACCEPTED, SPEND, GIVEN_BY} == set(result.document["limits"]["not_planned"])
     assert {} == result.document["limits"]["withheld"]
 
 

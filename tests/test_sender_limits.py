@@ -189,7 +189,7 @@ class Scripted:
     def __exit__(self, *_: object) -> None:
         """Nothing to close."""
 
-    def ask(self, request: Request, _ready: Callable[[], object] | None = None) -> Answer:
+    def ask(self, request: Request, _ready: Callable[[], object] | None = None, _tag: int = 0) -> Answer:
         """The next outcome."""
         self.asked.append(request)
         outcome = self._outcomes.pop(0)

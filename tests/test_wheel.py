@@ -120,7 +120,7 @@ def test_the_wheel_registers_the_command_and_the_plugin(members: dict[str, bytes
     entry_points = ConfigParser()
     entry_points.read_string(members[f"statum_conformance-{__version__}.dist-info/entry_points.txt"].decode())
 
-    assert {"statum-conformance": "conformance.cli:main"} == dict(entry_points["console_scripts"])
+    assert {"statum-conformance": "conformance.__main__:main"} == dict(entry_points["console_scripts"])
     assert {"conformance.pytest_plugin": "conformance.pytest_plugin"} == dict(entry_points["pytest11"])
 
 

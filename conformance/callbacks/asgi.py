@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
+from conformance.callbacks.accepting import OnRefused, nobody_told
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send, Tls
 from conformance.callbacks.guarding import Limits, guarded
@@ -34,16 +35,18 @@ class AsgiReceiver(Receiver):
         tls: Tls | None = None,
         limits: Limits | None = None,
         on_unread: OnUnread = ignored,
+        on_refused: OnRefused = nobody_told,
     ) -> None:
         super().__init__(products, on_arrival, prefix, query, token, on_unread)
         self._server = AsgiThread(
             self._app,
             listen,
-            http=guarded(limits or Limits(), self.intake.refused),
+            http=guarded(limits or Limits(), self.intake.refused, on_refused),
             name="callback-receiver",
             purpose="callback",
             tls=tls,
             on_no_tls=lambda words: self.intake.refused(Unreadable(words, b"")),
+            on_refused=on_refused,
         )
 
     @property

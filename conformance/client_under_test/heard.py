@@ -12,12 +12,16 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 
-from conformance.contract.words import is_of_contract
 from conformance.journal import Journal
+from conformance.journal.redactable import is_own_word
 from conformance.journal.redaction import tokens_of
+from conformance.journal.spellings import unescaped
 from conformance.traffic import Direction, last_lines
 
 _URL = re.compile(r"https?://[^\s\"'<>\\]+")
+# As in --api-token=… or PASSWORD=…, and with a space in place of the sign of equality behind a dash.
+_NAME = r"(?:token|secret|passw(?:or)?d|passphrase|api[-_.]?key|credentials?)"
+_NAMED = re.compile(rf"(?:^|[\s'\"])(?:-[\w.-]*{_NAME}[= ]|\w*{_NAME}=)([^\s-]\S*)", re.IGNORECASE)
 
 
 class Heard:
@@ -25,16 +29,17 @@ class Heard:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: list[tuple[str | None, Direction, str]] | None = []
+        self._held: list[tuple[str | None, Direction, str, bool]] | None = []
         self._journal: Journal | None = None
 
-    def said(self, case_id: str | None, direction: Direction, line: str) -> None:
-        """A line; `case_id` is that of the case at hand, if any."""
+    def said(self, case_id: str | None, direction: Direction, line: str, *, cut: bool = False) -> None:
+        """A line, or if `cut` its beginning; `case_id` is that of the case at hand, if any."""
         with self._lock:
             if self._held is not None or self._journal is None:
-                self._held = [*(self._held or ()), (case_id, direction, line)]
+                self._held = self._held or []
+                self._held.append((case_id, direction, line, cut))
             else:
-                self._journal.said(case_id, direction, line)
+                self._journal.said(case_id, direction, line, cut=cut)
 
     def hold(self) -> None:
         """From here on lines are held back: the driver is about to say hello."""
@@ -45,24 +50,36 @@ class Heard:
     def tokens(self) -> Sequence[str]:
         """What is secret in the lines that are held back."""
         with self._lock:
-            return list(tokens_in(*(line for _, _, line in self._held or ())))
+            return list(tokens_in(*(line for _, _, line, _ in self._held or ())))
 
     @property
     def last_lines(self) -> Sequence[str]:
         """Of those lines the last ones on standard error: they mostly say why."""
         with self._lock:
-            return last_lines(line for _, direction, line in self._held or () if direction is Direction.STDERR)
+            return last_lines(line for _, direction, line, _ in self._held or () if direction is Direction.STDERR)
 
     def tell(self, journal: Journal) -> None:
         """Into the journal with what was held back, but for the tokens in it; what follows goes there at once."""
         journal.protect(*self.tokens)
         with self._lock:
-            for line in self._held or ():
-                journal.said(*line)
+            for case_id, direction, line, cut in self._held or ():
+                journal.said(case_id, direction, line, cut=cut)
             self._held, self._journal = None, journal
 
 
 def tokens_in(*texts: str) -> Iterator[str]:
-    """What may be secret in the URLs that stand in these texts: the values in their queries."""
+    """What may be secret in the URLs that stand in these texts: passwords, and the values in their queries.
+
+    URLs are found however the text is escaped, as in the JSON of some writers.
+    """
     for text in texts:
-        yield from (token for token in tokens_of(*_URL.findall(text)) if not is_of_contract(token))
+        for read in unescaped(text.encode(errors="surrogatepass")):
+            urls = _URL.findall(read.decode(errors="replace"))
+            yield from (token for token in tokens_of(*urls) if not is_own_word(token))
+
+
+def secrets_of(command_line: str) -> Iterator[str]:
+    """What may be secret in the command line of a driver: tokens in URLs, and values of options that are named so."""
+    yield from tokens_in(command_line)
+    named = (found[1].strip("'\"") for found in _NAMED.finditer(command_line))
+    yield from (value for value in named if not is_own_word(value))

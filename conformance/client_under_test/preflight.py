@@ -18,8 +18,8 @@ from conformance.client_under_test.driver import Death, Driver
 from conformance.client_under_test.heard import Heard
 from conformance.client_under_test.settings import program_of
 from conformance.errors import EnvironmentFailure
-from conformance.exchange.connection import proxy_for
 from conformance.exchange.failures import CONNECT_TIMEOUT_S
+from conformance.exchange.proxies import proxy_for
 from conformance.journal import Redaction
 
 PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy")

@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.callbacks.address import Address
-from conformance.client_under_test.heard import tokens_in
+from conformance.client_under_test.heard import secrets_of, tokens_in
 from conformance.contract.commands import PRODUCTS, commands_of
 from conformance.errors import UsageError
 from conformance.expectations import Expectations
-from conformance.journal.redactable import check_redactable
+from conformance.journal.redactable import check_readable, check_redactable, check_uncommon
 
 SEED_BITS = 32
 
@@ -97,6 +97,8 @@ class Settings:
         if unknown or not self.products:
             raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")
         check_redactable(self.redact)
+        check_uncommon(self.redact)
+        check_readable(self.redact, self.recorded(), self.callback_url)
         if self.max_examples < 0:
             raise UsageError(f"--max-examples is {self.max_examples}; expected 0 or more")
         if self.seed < 0:
@@ -118,7 +120,7 @@ class Settings:
     @property
     def protected(self) -> tuple[str, ...]:
         """What must not be seen anywhere: what was named, and what stands in URLs that were given."""
-        return (*self.redact, *tokens_in(self.driver or "", self.callback_url or ""))
+        return (*self.redact, *secrets_of(self.driver or ""), *tokens_in(self.callback_url or ""))
 
     def recorded(self) -> Mapping[str, Any]:
         """The settings as the journal keeps them."""

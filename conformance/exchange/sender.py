@@ -34,6 +34,8 @@ from conformance.exchange.connection import Connection, KeepAlive, Unanswered
 from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.exchange.pacing import MAX_PAUSE_S, Pace, retry_after_s
 from conformance.exchange.trust import trusting
+from conformance.generation.addressees import GIVEN_BY, Addressees
+from conformance.interruption import wished
 from conformance.journal import Journal
 from conformance.traffic import CLOSED_ON_REUSE, Case, Exchange, Kind, Response
 
@@ -104,8 +106,8 @@ class Sender:
 
     `ca_file`: certificates to trust beside the usual ones. `on_exchange` is called after every attempt, by the thread
     that made it; what it is given is not redacted. `on_pause` is told of each long pause: the status that
-    it was asked for with, and its seconds. A case that `allowance` has no room for is left out, and so are
-    those of its group that build on it.
+    it was asked for with, and its seconds. A case that `allowance` has no room for is left out, and so is one in which
+    somebody is found who is not among the `addressees`; and with them those of their group that build on them.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -120,6 +122,7 @@ class Sender:
         ca_file: Path | None = None,
         allowance: Allowance | None = None,
         manners: Manners | None = None,
+        addressees: Addressees | None = None,
     ) -> None:
         self._journal = journal
         self._pace = pace
@@ -128,6 +131,7 @@ class Sender:
         self._on_exchange = on_exchange
         self._on_pause = on_pause
         self._allowance = allowance or Allowance()
+        self._addressees = addressees
         self._keep_alive = KeepAlive(
             trusted=self._manners.keep_alive
         )  # what one sending has learned of the gateway holds for the next
@@ -144,7 +148,14 @@ class Sender:
         secure = any(_is_https(case) for group in groups for case in group)
         tls = trusting(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         manners = self._manners
-        connected = partial(Connection, manners.timeout_s, self._keep_alive, tls, manners.connect_timeout_s)
+        connected = partial(
+            Connection,
+            manners.timeout_s,
+            self._keep_alive,
+            tls,
+            manners.connect_timeout_s,
+            on_beyond=self._journal.sent_beyond,
+        )
 
         def work(done: threading.Event) -> None:
             try:
@@ -248,35 +259,45 @@ class Sender:
     def _let_out(self, *cases: Case) -> _Outcome:
         """Waits for room under the limits, and then for the turn of each of these requests."""
         requests = [case.request for case in cases]
+        if self._addressees is not None and any(map(self._addressees.stranger_in, requests)):
+            # The plan has none: whatever has let this one through must not have anybody called.
+            self._allowance.withhold(GIVEN_BY, len(cases))
+            return _Outcome.WITHHELD
         if not self._allowance.reserve(*requests):
             return _Outcome.WITHHELD
         if all(self._pace.await_turn() for _ in cases):
             return _Outcome.SENT
         for request in requests:
-            self._allowance.settle(request, refused=True)
+            self._allowance.give_back(request)
         return _Outcome.STOPPED
 
     def _settled(self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None) -> _Attempt:
         """One attempt, counted by what became of it."""
-        nothing_came_of_it = False
+        refused = never_left = False
         try:
             attempted = self._attempt(case, attempt, connection, start)
             response = attempted.exchange.response
-            nothing_came_of_it = attempted.never_left if response is None else is_refused(response)
+            never_left = attempted.never_left
+            refused = response is not None and is_refused(response)
         finally:
-            self._allowance.settle(case.request, refused=nothing_came_of_it)
+            if never_left:
+                self._allowance.give_back(case.request)
+            else:
+                self._allowance.settle(case.request, refused=refused)
         return attempted
 
     def _attempt(
         self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None = None
     ) -> _Attempt:
+        if wished():
+            raise KeyboardInterrupt
         at, wall = time.monotonic(), time.time()
         number = self._journal.sent(case.id, attempt, case.request, at, wall)
         if self._manners.recorded_first:
             self._journal.flush()
         response, failure, never_left = None, None, False
         try:
-            answer = connection.ask(case.request, None if start is None else lambda: _await(start))
+            answer = connection.ask(case.request, None if start is None else lambda: _await(start), number)
         except Unanswered as unanswered:
             answered_at = time.monotonic()
             failure, never_left = str(unanswered), unanswered.never_left

@@ -20,7 +20,7 @@ from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import resolved
 from conformance.errors import UsageError
 from conformance.exchange import Allowance, Manners, Pace
-from conformance.exchange.allowance import AMOUNT, check_limits
+from conformance.exchange.allowance import AMOUNT, PROBATION_S, check_limits
 from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.exchange.sender import CONCURRENCY
 
@@ -86,7 +86,7 @@ class Limits:
 
     def allowance(self) -> Allowance:
         """What all that a run sends has to stay within."""
-        return Allowance(self.max_accepted, self.max_spend)
+        return Allowance(self.max_accepted, self.max_spend, PROBATION_S)
 
     def pace(self, seed: int, held_until: Callable[[], float]) -> Pace:
         """At which a run sends; the same seed gives the same jitter. `held_until`: as `Pace` has it."""

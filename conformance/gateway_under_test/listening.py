@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 
 from conformance.callbacks.ledger import Ledger
-from conformance.callbacks.strays import Strays
+from conformance.callbacks.strays import Strays, Taken
 from conformance.checks.evidence import Answer
 from conformance.checks.missing import NETWORK_HOLDS_S
 from conformance.checks.reading import as_over_a_network, told_id
@@ -16,6 +16,7 @@ from conformance.errors import EnvironmentFailure
 from conformance.exchange.sender import in_words
 from conformance.gateway_under_test.progress import Progress
 from conformance.gateway_under_test.settings import Settings
+from conformance.gateway_under_test.successes import Successes
 from conformance.journal import Journal
 from conformance.traffic import CLOSED_ON_REUSE, Case, Exchange, Request
 
@@ -55,6 +56,8 @@ class Listening:
         self.unanswered: set[str] = set()
         self._silent_in_a_row = 0
         self._over_network = settings.network_there
+        # What counts against the limits of the run, where it has any.
+        self.successes: Successes | None = None
 
     @property
     def arrived(self) -> int:
@@ -75,8 +78,13 @@ class Listening:
     def on_exchange(self, case: Case, exchange: Exchange) -> None:
         """An attempt has its answer; called by the sender's workers."""
         answer = Answer.of(case, as_over_a_network(exchange) if self._over_network else exchange)
+        if answer.request_id is not None:
+            for taken in self.strays.given(answer.request_id):
+                self._keep(taken.product, taken.request, answer.request_id, taken.at, taken.wall)
         if answer.owes_notification and exchange.answered_at is not None:
             self.ledger.owe(answer.product or "", answer.request_id or "", exchange.answered_at)
+        if self.successes is not None:
+            self.successes.answered(exchange)
         with self._lock:
             self._done += exchange.attempt == 1
             if answer.status is not None:
@@ -95,17 +103,30 @@ class Listening:
                 "is the network up, and the gateway running?",
             )
 
+    def on_proof(self, request_id: str) -> None:
+        """A notification of success has come for a request that was refused."""
+        self._journal.note("refusals-distrusted", {"request_id": request_id})
+        self.progress.remark(
+            f"request {request_id} was refused, and a notification says that it succeeded: from here on each refusal "
+            "counts as accepted"
+        )
+
     def on_pause(self, status: int, seconds: float) -> None:
         """Nothing goes out for a while; called by the sender's workers."""
         self.progress.remark(f"the gateway answered {status}: nothing is sent for {in_words(seconds)}")
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """A notification has come; called by the receiver's threads."""
-        kept = self.strays.kept(request) if product is None else request
-        if kept is None:
-            return
-        self._journal.notified(product, kept, at, wall)
-        self.ledger.arrived(product, told_id(request), at)
+        if self.successes is not None:
+            self.successes.notified(request)
+        request_id = told_id(request)
+        kept = self.strays.kept(Taken(product, request, at, wall), request_id)
+        if kept is not None:
+            self._keep(product, kept, request_id, at, wall)
+
+    def _keep(self, product: str | None, request: Request, request_id: str | None, at: float, wall: float) -> None:
+        self._journal.notified(product, request, at, wall)
+        self.ledger.arrived(product, request_id, at)
         with self._lock:
             self._arrived += 1
             self.progress.notified(self._arrived, self.ledger.outstanding)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from conformance.expectations import Expectations
 from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.gateway_under_test.limits import Limits, is_loopback
 from conformance.generation.payloads import Constraints
-from conformance.journal.redactable import check_redactable
+from conformance.journal.redactable import check_readable, check_redactable, check_uncommon
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
 # A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
@@ -114,7 +114,7 @@ class Settings:
                 "A-Z a-z 0-9 . _ ~ -",
                 hint='such as the output of: python -c "import secrets; print(secrets.token_urlsafe())"',
             )
-        _check_protected(self.consumer_key, self.consumer_secret, self.redact)
+        self._check_protected()
         counts = {"max-examples": self.max_examples, "shrink-requests": self.shrink_requests or 0, "seed": self.seed}
         for name, value in counts.items():
             if value < 0:
@@ -140,6 +140,26 @@ class Settings:
                 hint="name the numbers that may be called, as in --phone-number 254712345678",
             )
         self.limits.check_sufficient(self.gateway, self.commands)
+
+    def _check_protected(self) -> None:
+        """UsageError for values that cannot be kept out of the evidence without taking it apart."""
+        secret = self.consumer_secret
+        if self.consumer_key == secret:
+            raise UsageError(
+                "--consumer-key and --consumer-secret are the same, and the key is no secret",
+                hint="is one of the two given in place of the other?",
+            )
+        # A credential probe sends the secret without its last character, so that is redacted, too.
+        protected = {
+            "--consumer-secret": ((secret, secret[:-1]), "have the gateway issue another secret"),
+            "--callback-token": (filter(None, [self.callback_token]), "take another one"),
+            "--redact": (self.redact, "leave it out: it tells nobody anything"),
+        }
+        for option, (values, hint) in protected.items():
+            check_redactable(values := tuple(values), option, hint)
+            if option != "--consumer-secret":  # it is the gateway's, and refused where a person gives it
+                check_uncommon(values, option, hint)
+            check_readable(values, self.recorded(), self.gateway, self.callback_url, option=option)
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -238,18 +258,6 @@ class Settings:
             "expectations": self.expectations.recorded() if self.expectations else None,
             "strict": self.strict,
         }
-
-
-def _check_protected(key: str, secret: str, redact: Sequence[str]) -> None:
-    """UsageError for values that cannot be kept out of the evidence without taking it apart."""
-    if key == secret:
-        raise UsageError(
-            "--consumer-key and --consumer-secret are the same, and the key is no secret",
-            hint="is one of the two given in place of the other?",
-        )
-    # A credential probe sends the secret without its last character, so that is redacted, too.
-    check_redactable((secret, secret[:-1]), "--consumer-secret", "have the gateway issue another secret")
-    check_redactable(redact)
 
 
 def check_gateway_url(url: str) -> None:

@@ -1,29 +1,39 @@
-"""Keeping secrets out of what is written down: by value, in each way that a value is commonly spelled.
+"""Keeping secrets out of what is written down: by value, however the value is written.
 
     Redaction.of(...)   knows the account's secret and whatever else must not be seen (a callback token)
     .text  .data        text and bytes with every protected value replaced by a mark
     .headers            the same for headers; credentials become a number, so that different ones stay apart
     .value              the same for anything that JSON can say
-    .url                the same for a URL, in which any character may be escaped
     .head               the same for the first bytes of a request that cannot be read as one
-    tokens_of           what may be secret in the query of a URL
+    tokens_of           what may be secret in a URL
 
-What is guaranteed: no spelling that `spellings` and `within_base64` make of a protected value is left in what comes
-out, and doing it twice changes nothing more. What is not: a value that somebody enciphers or turns round.
+Values are looked for in every reading that `conformance.journal.spellings` has of a text, in either case, and what the
+value was read from is replaced. So no escape of JSON, URLs, HTML, quoted-printable, base64 or gzip hides one, nor do
+several on top of each other; and doing it twice changes nothing more. What is not found is a value that somebody
+enciphers or turns round.
 """
 
 from __future__ import annotations
 
 import base64
-import html
-import json
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote_plus
+from urllib.parse import unquote, unquote_plus
 
-from conformance.traffic import Headers, plainly_escaped
+from conformance.journal.spellings import (
+    FEWEST,
+    Decoded,
+    Gaps,
+    Inflated,
+    Sought,
+    readings,
+    says_more,
+    unescaped,
+)
+from conformance.traffic import Headers
 
 MINIMUM_LENGTH = 4
 """Shorter values are not searched for: every text would be full of them and the evidence shredded, while three
@@ -40,65 +50,44 @@ SCHEMES = frozenset({"basic", "bearer", "digest", "token", "negotiate", "hmac", 
 MARKS = ("[REDACTED]", "<REDACTED>", "(REDACTED)", "{hidden}", "[*]", "<*>", "…REDACTED…")
 """The first one that no protected value overlaps is used: else a value could be seen anew across the mark's edge."""
 
+SHORT, REMEMBERED = 256, 1024
+"""Texts of so many characters are remembered with what became of them, so many of them."""
+
+LEAST_NUMBER = 10**7
+"""Smaller numbers count or measure something, and stand in every record."""
+
+MOST_ROUNDS = 4
+"""How often a text is searched anew after something in it was replaced; once more than what was replaced can change."""
+
 _CASES: tuple[Callable[[str], str], ...] = (str, str.swapcase, str.upper, str.lower)
+
+IN_TEXT = (Gaps.ZERO, Gaps.LINE_BREAK)
+IN_HEADERS = (*IN_TEXT, Gaps.SPACE)
+"""What a value may have within it; whoever reads a folded header leaves a space there."""
+
+Span = tuple[int, int]
 
 
 def _utf8(value: str) -> bytes:
     return value.encode(errors="surrogatepass")
 
 
-def _percent_encoded(value: str) -> str:
-    return quote(_utf8(value), safe="")
-
-
-_WRITINGS: tuple[Callable[[str], str], ...] = (
-    str,
-    lambda value: _utf8(value).decode("latin-1"),  # how HTTP headers show it when it is not ASCII
-    lambda value: json.dumps(value)[1:-1],
-    lambda value: json.dumps(value, ensure_ascii=False)[1:-1],
-    lambda value: json.dumps(value)[1:-1].replace("/", "\\/"),  # as PHP writes JSON
-    _percent_encoded,
-    lambda value: re.sub("%..", lambda escape: escape[0].lower(), _percent_encoded(value)),
-    lambda value: quote(_utf8(value)),
-    lambda value: quote_plus(_utf8(value)),
-    html.escape,
-)
-
-
-def spellings(value: str) -> Iterator[str]:
-    """`value` plain and escaped in the ways of JSON, URLs and HTML; also in the other case, which tells as much."""
-    for change in _CASES:
-        for write in _WRITINGS:
-            yield write(change(value))
-
-
-def within_base64(value: str) -> Iterator[str]:
-    """What base64 of any text that has `value` in it must contain, whichever place in a group of bytes it begins at.
-
-    Only the characters that `value` determines alone; the ones beside them hold up to four bits of it.
-    """
-    for change in _CASES:
-        plain = _utf8(change(value))
-        for before in range(3):
-            first = -(-before * 8 // 6)
-            last = (before + len(plain)) * 8 // 6
-            yield from _base64_alphabets(base64.b64encode(b"\0" * before + plain + b"\0\0").decode()[first:last])
-
-
-def _base64_alphabets(text: str) -> Iterator[str]:
-    """`text` in the usual alphabet, in the one for URLs, and in the usual one with its signs percent-encoded."""
-    yield text
-    yield text.translate({ord("+"): "-", ord("/"): "_"})
-    yield quote(text, safe="")
-
-
 def tokens_of(*urls: str) -> Iterator[str]:
-    """What may be secret in the queries of these URLs: values, and what stands there without a name."""
+    """What may be secret in these URLs: the password, and of query and fragment values and what has no name."""
     for url in urls:
-        for part in url.partition("?")[2].partition("#")[0].split("&"):
-            name, equals, value = part.partition("=")
-            token = value if equals else name
-            yield from dict.fromkeys((token, unquote_plus(token)))
+        yield from dict.fromkeys(
+            each for token in _tokens_of(url) for each in (token, unquote(token), unquote_plus(token))
+        )
+
+
+def _tokens_of(url: str) -> Iterator[str]:
+    user, at, _ = url.partition("//")[2].partition("/")[0].rpartition("@")
+    if at:
+        name, _, password = user.partition(":")
+        yield password or name
+    for part in re.split("[&;#]", url.partition("?")[2] or url.partition("#")[2]):
+        name, equals, value = part.partition("=")
+        yield value if equals else name
 
 
 class Redaction:
@@ -112,19 +101,23 @@ class Redaction:
         self._shows_credentials = shows_credentials
         self._credential_headers = frozenset[str]() if shows_credentials else CREDENTIAL_HEADERS
         self._protected = protected = tuple(protected)
-        values = [value for value in protected if len(value) >= MINIMUM_LENGTH]
-        forms = {form for value in values for form in spellings(value)}
-        cores = {core for value in values for core in within_base64(value)}
-        if len(unpadded := credential.rstrip("=")) >= MINIMUM_LENGTH:
-            whole = (credential, unpadded)
-            forms |= {form for text in whole for cased in (text, text.swapcase()) for form in _base64_alphabets(cased)}
         self._credential = credential
-        self._mark = next((mark for mark in MARKS if not _overlaps(mark, forms | cores)), MARKS[-1])
-        self._text_needles = _minimal(forms | cores)
-        self._data_needles = tuple(_utf8(needle) for needle in self._text_needles)
-        pattern = _pattern(forms, cores)
-        self._in_text = re.compile(pattern)
-        self._in_data = re.compile(_utf8(pattern))
+        values = [value for value in protected if len(value) >= MINIMUM_LENGTH]
+        needles = {needle for value in values for needle in _needles(value)}
+        unpadded = credential.rstrip("=")
+        forms = {unpadded, unpadded.translate(_FOR_URLS)} if len(unpadded) >= MINIMUM_LENGTH else ()
+        credentials = {_utf8(form.lower()) for form in forms}
+        self._pattern = re.compile(b"|".join(filter(None, (_any_of(credentials, b"={0,2}"), _any_of(needles)))))
+        # In base64 that somebody has cut, of the first and the last byte some bits are left.
+        cores = {needle[1:-1] for needle in needles if len(needle) >= FEWEST + 2}
+        self._cores = _minimal(cores)
+        self._core_pattern = re.compile(_any_of(cores))
+        needles |= credentials
+        self._mark = next((mark for mark in MARKS if not _overlaps(_utf8(mark.lower()), needles)), MARKS[-1])
+        self._needles = _minimal(needles)
+        self._sought = Sought.of(needles or {b""})
+        # What is short comes again: methods, URLs.
+        self._short_text = lru_cache(REMEMBERED)(self._redacted)
         self._numbers: dict[str, int] = {}
         self._numbering = threading.Lock()
 
@@ -134,7 +127,7 @@ class Redaction:
 
         Also the secret without its last character, which a credential probe sends and a gateway may echo.
         """
-        return cls((secret, secret[:-1], *extra), base64.b64encode(_utf8(f"{consumer_key}:{secret}")).decode())
+        return cls((secret, secret[:-1], *extra), credential_text(consumer_key, secret))
 
     @classmethod
     def of_values(cls, *values: str) -> Redaction:
@@ -153,17 +146,11 @@ class Redaction:
 
     def text(self, text: str) -> str:
         """`text` with a mark in place of every protected value."""
-        for needle in self._text_needles:
-            if needle in text:
-                return self._in_text.sub(lambda _: self._mark, text)
-        return text
+        return (self._short_text if len(text) <= SHORT else self._redacted)(text, IN_TEXT)
 
     def data(self, data: bytes) -> bytes:
         """`data` with a mark in place of every protected value."""
-        for needle in self._data_needles:
-            if needle in data:
-                return self._in_data.sub(lambda _: _utf8(self._mark), data)
-        return data
+        return self._data(data, IN_TEXT)
 
     def headers(self, headers: Headers) -> Headers:
         """`headers` in the same order; of a credential only the scheme and a number are left.
@@ -175,22 +162,14 @@ class Redaction:
             if name.lower() in self._credential_headers:
                 changed.append((self.text(name), self._without_credential(value)))
             else:
-                changed.append((self.text(name), self.text(value)))
+                # Whoever reads a header that is folded leaves a space there.
+                changed.append((self.text(name), self._redacted(value, IN_HEADERS)))
         return tuple(changed)
 
     def head(self, data: bytes) -> str:
         """The first bytes of what is no request, as Latin-1; where they name a credential, without it."""
-        text = data.decode("latin-1")
-        return self.url(text if self._shows_credentials else without_credentials(text))
-
-    def url(self, url: str) -> str:
-        """`url` redacted as text is; where characters that need no escape are escaped, it is spelled without these."""
-        shown = self.text(url)
-        if "%" not in shown:
-            return shown
-        plain = plainly_escaped(shown)
-        hidden = self.text(plain)
-        return shown if hidden == plain else hidden
+        text = self.data(data).decode("latin-1")
+        return text if self._shows_credentials else without_credentials(text)
 
     def value(self, value: Any) -> Any:
         """`value`, made of mappings, sequences, text and plain values, with each of its texts redacted."""
@@ -200,7 +179,55 @@ class Redaction:
             return {self.text(str(key)): self.value(member) for key, member in value.items()}
         if isinstance(value, (list, tuple, set, frozenset)):
             return [self.value(element) for element in value]
+        if isinstance(value, int) and abs(value) >= LEAST_NUMBER and self.text(str(value)) != str(value):
+            return self.text(str(value))
         return value
+
+    def _redacted(self, text: str, gaps: Collection[Gaps]) -> str:
+        data = _utf8(text)
+        hidden = self._data(data, gaps)
+        if hidden is data:
+            return text
+        try:
+            return hidden.decode(errors="surrogatepass")
+        except UnicodeDecodeError:  # the value ended within a character, as one in Latin-1 may
+            return hidden.decode(errors="replace")
+
+    def _data(self, data: bytes, gaps: Collection[Gaps]) -> bytes:
+        if not self._needles:
+            return data
+        for _ in range(MOST_ROUNDS):
+            spans = self._spans(data, gaps)
+            if not spans:
+                break
+            data = _replaced(data, spans, _utf8(self._mark))
+        return data
+
+    def _spans(self, data: bytes, gaps: Collection[Gaps]) -> list[Span]:
+        """Where protected values stand in `data`; the spans may overlap."""
+        if not says_more(data, self._sought, gaps=gaps):
+            return self._found(data)
+        spans: set[Span] = set()
+        for reading in readings(data, self._sought, gaps=gaps):
+            if isinstance(reading, Inflated) and reading.bomb:
+                spans.add(reading.span(0, 1))
+            spans.update(reading.span(*found) for found in self._found(reading.data))
+            if isinstance(reading, Decoded):
+                spans.update(self._found_cores(reading))
+        return sorted(spans)
+
+    def _found_cores(self, reading: Decoded) -> Iterator[Span]:
+        lower = reading.data.lower()
+        if any(core in lower for core in self._cores):
+            for found in self._core_pattern.finditer(lower):
+                yield reading.around(*found.span())
+
+    def _found(self, data: bytes) -> list[Span]:
+        lower = data.lower()
+        for needle in self._needles:
+            if needle in lower:
+                return [found.span() for found in self._pattern.finditer(lower)]
+        return []
 
     def _without_credential(self, value: str) -> str:
         scheme, space, credential = value.partition(" ")
@@ -224,6 +251,11 @@ class Redaction:
         return credential.startswith(begin) and credential.endswith(end) and credential[len(begin) : -1].isdecimal()
 
 
+def credential_text(consumer_key: str, secret: str) -> str:
+    """What stands in `Authorization` behind the scheme."""
+    return base64.b64encode(_utf8(f"{consumer_key}:{secret}")).decode()
+
+
 def without_credentials(head: str) -> str:
     """The text of a head, of whose credential headers only the names are left, however they are folded or broken."""
     return _CREDENTIAL_LINES.sub(rf"\1: {MARKS[0]}", head)
@@ -236,26 +268,56 @@ _CREDENTIAL_LINES = re.compile(
 )
 
 
-def _overlaps(mark: str, forms: Iterable[str]) -> bool:
-    """Whether a form could be seen in a text because of the `mark` put into it: within the mark or across its edge."""
-    return any(form in mark or mark[0] in form or mark[-1] in form for form in forms)
+def _needles(value: str) -> Iterator[bytes]:
+    """What is looked for in readings, in lower case: `value` in each case and in the encodings that are in use.
+
+    Also as it is read by somebody who takes its own characters for escapes.
+    """
+    for change in _CASES:
+        cased = change(value)
+        utf8 = _utf8(cased)
+        yield from (utf8.lower(), cased.replace(" ", "+").encode(errors="surrogatepass").lower())
+        yield _utf8(utf8.decode("latin-1")).lower()  # how HTTP headers show it
+        if not cased.isascii():
+            # Zeros are left out of readings.
+            yield from (cased.encode(form, "surrogatepass").replace(b"\0", b"").lower() for form in _TWO_BYTES)
+            yield cased.encode("latin-1", "ignore").lower() if _is_latin_1(cased) else utf8.lower()
+    yield from (read.lower() for read in unescaped(_utf8(value)) if len(read) >= MINIMUM_LENGTH)
 
 
-def _minimal(forms: Iterable[str]) -> tuple[str, ...]:
-    """The forms that contain no other: a text with none of these has none at all."""
-    kept: list[str] = []
-    for form in sorted(forms, key=lambda form: (len(form), form)):
-        if not any(shorter in form for shorter in kept):
-            kept.append(form)
+def _any_of(needles: Iterable[bytes], then: bytes = b"") -> bytes:
+    """An expression for every one of them, the longest first."""
+    longest_first = map(re.escape, sorted(needles, key=len, reverse=True))
+    return b"|".join(needle + then for needle in longest_first)
+
+
+_FOR_URLS = str.maketrans("+/", "-_")
+_TWO_BYTES = ("utf-16-le", "utf-16-be")
+
+
+def _is_latin_1(text: str) -> bool:
+    return text.encode("latin-1", "ignore").decode("latin-1") == text
+
+
+def _overlaps(mark: bytes, needles: Iterable[bytes]) -> bool:
+    """Whether a value could be seen in a text because of the `mark` put into it: within the mark or across its edge."""
+    return any(needle in mark or mark[:1] in needle or mark[-1:] in needle for needle in needles)
+
+
+def _minimal(needles: Iterable[bytes]) -> tuple[bytes, ...]:
+    """The needles that contain no other: a text with none of these has none at all."""
+    kept: list[bytes] = []
+    for needle in sorted(needles, key=lambda needle: (len(needle), needle)):
+        if not any(shorter in needle for shorter in kept):
+            kept.append(needle)
     return tuple(kept)
 
 
-def _pattern(forms: Iterable[str], cores: Iterable[str]) -> str:
-    """An expression for every form (the longest first), and every core together with the characters beside it."""
-    whole, within = _any_of(forms), _any_of(cores)
-    beside = "[A-Za-z0-9+/_-]?"
-    return "|".join(filter(None, (whole, f"{beside}(?:{within}){beside}" if within else ""))) or "(?!)"
-
-
-def _any_of(texts: Iterable[str]) -> str:
-    return "|".join(re.escape(text) for text in sorted(texts, key=lambda text: (-len(text), text)))
+def _replaced(data: bytes, spans: Iterable[Span], mark: bytes) -> bytes:
+    pieces: list[bytes] = []
+    at = 0
+    for begin, end in spans:
+        if begin >= at:
+            pieces += (data[at:begin], mark)
+        at = max(at, end)
+    return b"".join((*pieces, data[at:]))

@@ -161,7 +161,7 @@ def _again(document: Document) -> Iterator[str]:
     failing = [found.finding for found in shortfalls(document) if found.verdict is Verdict.FAIL and found.finding]
     cases = [finding["case"] for finding in failing if finding["case"]]
     if cases and document["subject"]["kind"] == "gateway":  # a client cannot be told to send a case again
-        lines.append(replay_command(cases[0], JOURNAL))
+        lines.append(replay_command(cases[0], JOURNAL, document["settings"]))
     yield fenced("\n".join(map(for_terminal, lines)), "sh")
 
 

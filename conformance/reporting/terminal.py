@@ -88,10 +88,10 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
         print_line(console, line)
     print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")
     if journal is not None and was_cut_off(result.record):
-        print_line(console, f"go on with: {resume_command(journal)}")
+        print_line(console, f"go on with: {resume_command(journal, result.document['settings'])}")
     if journal is not None and not is_client(result.record):  # a client cannot be told to send a case again
         for case_id in _failing_cases(fell_short)[:SHOWN_REPLAYS]:
-            print_line(console, f"replay with: {replay_command(case_id, journal)}")
+            print_line(console, f"replay with: {replay_command(case_id, journal, result.document['settings'])}")
     show_verdict(result, console, report)
 
 

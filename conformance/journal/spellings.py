@@ -1,0 +1,432 @@
+"""Every way to read some bytes: as they are, and with escapes, gaps and codings undone.
+
+    Reading     some bytes as they can be read, and which of the original bytes each part of them was read from
+    readings    all readings of some bytes, the bytes themselves first
+    says_more   whether there may be more than one
+    Sought      what is looked for, as far as it decides what is read
+
+Writers nest escapes and mix them: base64 of JSON in a query, say. So each reading is read again, until nothing is left
+to undo. All kinds of escapes are undone at once. Where what is looked for has a character by which escapes of a kind
+begin, they are also left as they are, for a writer of another kind leaves that character plain.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from abc import ABC, abstractmethod
+from binascii import a2b_base64, a2b_hex
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache, lru_cache
+from html.entities import html5
+from itertools import accumulate, combinations, islice
+
+MOST_LEVELS = 10
+"""How often something is undone: five writers one after the other, some of which escape twice."""
+
+MOST_ENCODED = 4
+"""How often base64, hexadecimal digits and gzip are undone."""
+
+MOST_READ = 4 * 2**20
+"""Bytes that all readings of a text may have together, or three times its own. A body of some kB stays far below."""
+
+MOST_INFLATED = 16 * 2**20
+"""Bytes of a compressed stream that are read; a longer one is a bomb, and taken to hold what is looked for."""
+
+MOST_STREAMS = 16
+"""Compressed streams in one body that are read; a body is one as a rule."""
+
+
+FEWEST = 4
+"""Bytes by which a text is known of which the first and the last were cut off, as a part of base64 has them."""
+
+
+class Escapes(StrEnum):
+    """A kind of escapes; its value is the character with which they begin."""
+
+    BACKSLASH = "\\"
+    PERCENT = "%"
+    ENTITY = "&"
+    QUOTED_PRINTABLE = "="
+
+
+class Gaps(StrEnum):
+    """What may stand between the characters of a text that was broken into lines, or is of two bytes a character.
+
+    Spaces are left where a folded header was unfolded; anywhere else they part words.
+    """
+
+    LINE_BREAK = "\r\n"
+    ZERO = "\0"
+    SPACE = " "
+
+
+# The alternatives begin with a literal each, so that a search skips what begins none. Neither after a backslash nor in
+# place of a semicolon is there a sign by which another escape begins: that one is undone first.
+_WRITTEN: dict[Escapes | Gaps, bytes] = {
+    Escapes.BACKSLASH: (
+        rb"\\[uU][dD][89abAB][0-9a-fA-F]{2}\\[uU][dD][c-fC-F][0-9a-fA-F]{2}"
+        rb"|\\u[0-9a-fA-F]{4}|\\[uU]\{[0-9a-fA-F]{1,8}\}|\\U[0-9a-fA-F]{8}|\\U[0-9a-fA-F]{4}|\\[xX][0-9a-fA-F]{2}"
+        rb"|\\[0-3][0-7]{2}|\\[abfnrtv]|\\\r\n|\\[^A-Za-z0-9%=&\0\r]|\\&(?!#?[A-Za-z0-9]{1,32};)"
+    ),
+    Escapes.PERCENT: rb"%[0-9a-fA-F]{2}|%[uU][0-9a-fA-F]{4}",
+    Escapes.ENTITY: (
+        rb"&#[0-9]{1,32}(?:;|(?![0-9%=&\\]))|&#[xX][0-9a-fA-F]{1,32}(?:;|(?![0-9a-fA-F%=&\\]))"
+        rb"|&[A-Za-z][A-Za-z0-9]{1,31};?"
+    ),
+    Escapes.QUOTED_PRINTABLE: rb"=[0-9a-fA-F]{2}|=\r?\n",
+    Gaps.LINE_BREAK: rb"\r\n?[ \t]*|\n[ \t]*",
+    Gaps.ZERO: rb"\0",
+    Gaps.SPACE: rb" ",
+}
+
+# By these no escape begins, and no compressed stream.
+_OF_PLAIN_TEXT = bytes(set(range(256)) - {*b"\\%&=\r\n\0\x1f"})
+
+_CONTROLS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+
+_LAST_CHARACTER = 0x10FFFF
+
+_USUAL_ALPHABET = bytes.maketrans(b"-_", b"+/")
+_PRINTABLE = bytes((*b"\t\n\r", *range(0x20, 0x7F)))
+_NO_ASCII = bytes(range(0x80, 0x100))
+
+# A gzip member (RFC 1952), and a zlib stream (RFC 1950) where a body begins.
+_GZIP = b"\x1f\x8b\x08"
+_ZLIB = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
+_TEXT_BEGINS_WITH = frozenset(_PRINTABLE) | frozenset(range(0xC2, 0xF5))
+_BY_GZIP, _BY_ZLIB, _BY_DEFLATE = 31, 15, -15
+
+# Inflated piece by piece, so that of a stream that breaks off everything before is read.
+_PIECE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(ABC):
+    """`data` as they can be read; `of` is the reading that they were read from, None for the original bytes."""
+
+    data: bytes
+    of: Reading | None = field(repr=False)
+
+    def span(self, begin: int, end: int) -> tuple[int, int]:
+        """Where in the original bytes that was read of which `data[begin:end]` was made."""
+        first, last = self._from(begin)[0], self._from(end - 1)[1]
+        return self.of.span(first, last) if self.of is not None else (first, last)
+
+    @abstractmethod
+    def _from(self, index: int) -> tuple[int, int]:
+        """From where to where the byte at `index` was read."""
+
+
+class Original(Reading):
+    """The bytes themselves."""
+
+    def _from(self, index: int) -> tuple[int, int]:
+        return index, index + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Unescaped(Reading):
+    """Without the escapes; of each of them where it begins and ends, and the same of what it was read as."""
+
+    begins: list[int]
+    ends: list[int]
+    read_from: list[int]
+    read_to: list[int]
+
+    def _from(self, index: int) -> tuple[int, int]:
+        at = bisect_right(self.begins, index) - 1
+        if at < 0:
+            return index, index + 1
+        if index < self.ends[at]:
+            return self.read_from[at], self.read_to[at]
+        plain = self.read_to[at] + index - self.ends[at]
+        return plain, plain + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded(Reading):
+    """What runs of base64 or of hexadecimal digits hold: where each begins in `data`, and where in the text.
+
+    `bits`: how many a character has, of the eight of a byte. `filled`: characters that were put before each run, so
+    that what of a byte is left where somebody cut it off is read, too, by guess.
+    """
+
+    begins: list[int]
+    read_from: list[int]
+    read_to: list[int]
+    filled: list[int]
+    bits: int
+
+    def around(self, begin: int, end: int) -> tuple[int, int]:
+        """The span of `data[begin:end]` and of the bytes beside it, as far as they are of the same run."""
+        at = bisect_right(self.begins, begin) - 1
+        return self.span(max(begin - 1, self.begins[at]), end + 1)
+
+    def _from(self, index: int) -> tuple[int, int]:
+        at = bisect_right(self.begins, index) - 1
+        begin, of_run, filled = self.read_from[at], index - self.begins[at], self.filled[at]
+        first = of_run * 8 // self.bits - filled
+        last = -(-(of_run + 1) * 8 // self.bits) - filled
+        return begin + max(first, 0), min(begin + max(last, 0), self.read_to[at])
+
+
+@dataclass(frozen=True, slots=True)
+class Inflated(Reading):
+    """What a compressed stream holds, each byte of which is read from all of it; `bomb`: it holds more."""
+
+    begin: int
+    end: int
+    bomb: bool
+
+    def _from(self, index: int) -> tuple[int, int]:  # noqa: ARG002 - it is the same for all
+        return self.begin, self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What is looked for, as far as it decides what is read.
+
+    `escapes`: sets of escapes to undo, all of them first. `base64`, `hexadecimal`: runs that may hold it, which are as
+    long as the shortest of it would be; `in_a_row`: so many of its bytes and of those that text is made of. So nearly
+    nothing is decoded that has only the letters of base64.
+    """
+
+    escapes: tuple[frozenset[Escapes], ...]
+    base64: re.Pattern[bytes] = field(repr=False)
+    hexadecimal: re.Pattern[bytes] = field(repr=False)
+    in_a_row: re.Pattern[bytes] = field(repr=False)
+
+    @classmethod
+    def of(cls, texts: Collection[bytes]) -> Sought:
+        """For these texts, none of which is empty."""
+        shortest = min(map(len, texts))
+        whole = max(shortest - 2, min(shortest, FEWEST))
+        # Zeros, for they are between the characters of UTF-16.
+        among = {0, *_PRINTABLE, *(byte for text in texts for byte in text)}
+        if any(not text.isascii() for text in texts):
+            among |= set(_NO_ASCII)  # whichever of the other case
+        base64 = rb"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{%d,}" % (whole * 8 // 6)
+        hexadecimal = rb"(?<![0-9a-fA-F])[0-9a-fA-F]{%d,}" % (whole * 2)
+        in_a_row = b"[%b]{%d,}" % (re.escape(bytes(sorted(among))), whole)
+        return cls(_readable(texts), *map(re.compile, (base64, hexadecimal, in_a_row)))
+
+    def may_be_in(self, data: bytes) -> bool:
+        """Whether `data` may hold it, or a compressed stream."""
+        return self.in_a_row.search(data) is not None or _GZIP in data
+
+
+def _readable(texts: Collection[bytes]) -> tuple[frozenset[Escapes], ...]:
+    """All kinds of escapes, and each set of them without some that begin within a text; the largest first."""
+    begun = [kind for kind in Escapes if any(kind.value.encode() in text for text in texts)]
+    left_out = (left for count in range(len(begun) + 1) for left in combinations(begun, count))
+    return tuple(frozenset(Escapes) - frozenset(left) for left in left_out)[: 2 ** len(begun)]
+
+
+def readings(
+    data: bytes, sought: Sought, *, gaps: Collection[Gaps] = (Gaps.ZERO, Gaps.LINE_BREAK)
+) -> Iterator[Reading]:
+    """`data`, and what they say to whoever undoes escapes, leaves `gaps` out and decodes, level by level.
+
+    No two of them have the same bytes.
+    """
+    seen: set[bytes] = set()
+    read = 0
+    level: list[tuple[Reading, int]] = [(Original(data, None), 0)]
+    for _ in range(MOST_LEVELS):
+        following: list[tuple[Reading, int]] = []
+        for reading, encoded in level:
+            if reading.data in seen:
+                continue
+            yield reading
+            seen.add(reading.data)
+            read += len(reading.data)
+            if read > max(MOST_READ, 3 * len(data)):
+                return
+            following += [(undone, encoded) for undone in _undone(reading, sought, gaps)]
+            if encoded < MOST_ENCODED:
+                following += [(decoded, encoded + 1) for decoded in _decoded(reading, sought)]
+        level = following
+
+
+def unescaped(data: bytes) -> Iterator[bytes]:
+    """`data`, and what they say to whoever undoes all escapes once, twice and so on."""
+    reading: Reading | None = Original(data, None)
+    for _ in range(MOST_LEVELS):
+        if reading is None:
+            break
+        yield reading.data
+        reading = _without(reading, _pattern(frozenset(Escapes)))
+
+
+def says_more(data: bytes, sought: Sought, *, gaps: Collection[Gaps] = (Gaps.ZERO, Gaps.LINE_BREAK)) -> bool:
+    """Whether there may be another reading than `data` themselves."""
+    if not data:
+        return False
+    if Gaps.SPACE in gaps and b" " in data:
+        return True
+    if data.translate(None, _OF_PLAIN_TEXT) or data[0] not in _TEXT_BEGINS_WITH:
+        return True
+    return sought.base64.search(data) is not None or sought.hexadecimal.search(data) is not None
+
+
+@cache
+def _pattern(kinds: frozenset[Escapes | Gaps]) -> re.Pattern[bytes]:
+    return re.compile(b"|".join(written for kind, written in _WRITTEN.items() if kind in kinds))
+
+
+_OF_GAPS = {kind: _pattern(frozenset({kind})) for kind in Gaps}
+
+
+def _undone(reading: Reading, sought: Sought, gaps: Collection[Gaps]) -> Iterator[Reading]:
+    for kinds in sought.escapes:
+        if (undone := _without(reading, _pattern(kinds))) is not None:
+            yield undone
+    for gap in gaps:
+        if (undone := _without(reading, _OF_GAPS[gap])) is not None:
+            yield undone
+
+
+def _without(reading: Reading, escapes: re.Pattern[bytes]) -> Reading | None:
+    """The reading with these escapes undone; None if it has none."""
+    data = reading.data
+    pieces: list[bytes] = []
+    begins, ends, read_from, read_to = [], [], [], []
+    at = length = 0
+    for found in escapes.finditer(data):
+        read = _read(found[0])
+        if read is None:
+            continue
+        begin, end = found.span()
+        pieces += (data[at:begin], read)
+        length += begin - at
+        begins.append(length)
+        length += len(read)
+        ends.append(length)
+        read_from.append(begin)
+        read_to.append(end)
+        at = end
+    if not pieces:
+        return None
+    return Unescaped(b"".join((*pieces, data[at:])), reading, begins, ends, read_from, read_to)
+
+
+@lru_cache(4096)
+def _read(escape: bytes) -> bytes | None:
+    """What an escape stands for, characters in UTF-8; None if it is none after all."""
+    sign, rest = escape[:1], escape[1:]
+    if sign == b"\\":
+        return _after_backslash(rest)
+    if sign == b"%":
+        return _character(rest[1:]) if rest[:1] in b"uU" else bytes.fromhex(rest.decode())
+    if sign == b"=":
+        return b"" if rest[:1] in b"\r\n" else bytes.fromhex(rest.decode())
+    if sign == b"&":
+        return _entity(rest)
+    return b""
+
+
+def _after_backslash(rest: bytes) -> bytes | None:
+    kind, digits = rest[:1], rest[1:]
+    if not digits:
+        return b"" if kind in b"\r\n" else _CONTROLS.get(kind, kind)
+    if kind == b"\r":
+        return b""
+    if kind in b"xX":
+        return bytes.fromhex(digits.decode())
+    if kind in b"0123":
+        return bytes([int(rest, 8)])
+    high, backslash, low = digits.partition(b"\\")
+    if backslash:
+        return _utf8(0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low[1:], 16) & 0x3FF))
+    return _character(digits.strip(b"{}"))
+
+
+def _entity(rest: bytes) -> bytes | None:
+    if rest[:1] != b"#":
+        character = html5.get(rest.decode())
+        return None if character is None else character.encode()
+    digits = rest[1:].rstrip(b";")
+    return _character(digits[1:]) if digits[:1] in b"xX" else _utf8(int(digits))
+
+
+def _character(digits: bytes) -> bytes | None:
+    return _utf8(int(digits, 16))
+
+
+def _utf8(number: int) -> bytes | None:
+    return chr(number).encode(errors="surrogatepass") if number <= _LAST_CHARACTER else None
+
+
+def _decoded(reading: Reading, sought: Sought) -> Iterator[Reading]:
+    """What the reading holds in base64, and what its compressed streams hold."""
+    for decode in (_from_base64, _from_hexadecimal):
+        if (decoded := decode(reading, sought)) is not None:
+            yield decoded
+    data = reading.data
+    streams = [(found.start(), _BY_GZIP) for found in islice(re.finditer(_GZIP, data), MOST_STREAMS)]
+    if _ZLIB.match(data):
+        streams.append((0, _BY_ZLIB))
+    elif data and not streams and data[0] not in _TEXT_BEGINS_WITH:
+        streams.append((0, _BY_DEFLATE))
+    end = 0
+    for begin, window_bits in streams:
+        if begin >= end and (inflated := _inflated(reading, begin, window_bits)) is not None:
+            yield inflated
+            end = inflated.end
+
+
+def _from_base64(reading: Reading, sought: Sought) -> Reading | None:
+    """Each run at each place in a group of four, for what stands before it may look like a part of it."""
+    pieces: list[tuple[int, int, int, bytes]] = []
+    for found in sought.base64.finditer(reading.data):
+        run = found[0].translate(_USUAL_ALPHABET)
+        for fill in range(4):
+            piece = a2b_base64(b"AAA"[:fill] + run + b"AAA"[: -(fill + len(run)) % 4])
+            if sought.may_be_in(piece):
+                pieces.append((*found.span(), fill, piece))
+    return _joined(reading, pieces, 6)
+
+
+def _from_hexadecimal(reading: Reading, sought: Sought) -> Reading | None:
+    pieces: list[tuple[int, int, int, bytes]] = []
+    for found in sought.hexadecimal.finditer(reading.data):
+        for fill in range(2):
+            piece = a2b_hex(b"0"[:fill] + found[0] + b"0"[: -(fill + len(found[0])) % 2])
+            if sought.may_be_in(piece):
+                pieces.append((*found.span(), fill, piece))
+    return _joined(reading, pieces, 4)
+
+
+def _joined(reading: Reading, pieces: Sequence[tuple[int, int, int, bytes]], bits: int) -> Reading | None:
+    if not pieces:
+        return None
+    read_from, read_to, filled, decoded = map(list, zip(*pieces, strict=True))
+    begins = [0, *accumulate(len(piece) + len(_BETWEEN) for piece in decoded)]
+    return Decoded(_BETWEEN.join(decoded), reading, begins[:-1], read_from, read_to, filled, bits)
+
+
+# Holds apart what is read of different runs.
+_BETWEEN = b"\x1a\xff\x1a"
+
+
+def _inflated(reading: Reading, begin: int, window_bits: int) -> Inflated | None:
+    stream = zlib.decompressobj(window_bits)
+    pieces: list[bytes] = []
+    length, at = 0, begin
+    while at < len(reading.data) and not stream.eof and length <= MOST_INFLATED:
+        try:
+            piece = stream.decompress(reading.data[at : at + _PIECE], MOST_INFLATED + 1 - length)
+        except zlib.error:
+            break
+        pieces.append(piece)
+        length += len(piece)
+        at += _PIECE
+    if not length:
+        return None
+    # What follows a stream is no part of it; where it breaks off, nobody can tell.
+    end = min(at, len(reading.data)) - len(stream.unused_data) if stream.eof else len(reading.data)
+    return Inflated(b"".join(pieces), reading, begin, end, bomb=length > MOST_INFLATED)

@@ -1,0 +1,210 @@
+"""How programs write a text into another: every way that a secret which is echoed may be spelled.
+
+WRITERS     by name; each takes a text, and a random number generator for what it does by halves
+nested      one after the other
+found_in    whether a secret can be read in some bytes, by decoders that are not the suite's
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import json
+import quopri
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from html.entities import codepoint2name
+from random import Random
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
+
+Writer = Callable[[str, Random], str]
+
+
+def _json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _units(character: str) -> Iterator[int]:
+    data = character.encode("utf-16-be", "surrogatepass")
+    yield from (int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
+
+
+def _escaping(signs: str, form: str = "\\u{:04x}") -> Writer:
+    """A JSON writer that escapes these signs too."""
+
+    def write(text: str, _: Random) -> str:
+        return "".join(
+            "".join(form.format(unit) for unit in _units(character)) if character in signs else _json(character)
+            for character in text
+        )
+
+    return write
+
+
+def _by_halves(form: Callable[[str, Random], str]) -> Writer:
+    def write(text: str, random: Random) -> str:
+        return "".join(form(character, random) if random.random() < 0.5 else character for character in text)
+
+    return write
+
+
+def _u(character: str, random: Random) -> str:
+    return "".join(random.choice(("\\u{:04x}", "\\u{:04X}")).format(unit) for unit in _units(character))
+
+
+def _percent(character: str, random: Random) -> str:
+    form = random.choice(("%{:02x}", "%{:02X}"))
+    return "".join(form.format(byte) for byte in character.encode(errors="surrogatepass"))
+
+
+def _entity(character: str, random: Random) -> str:
+    number, zeros = ord(character), "0" * random.choice((0, 0, 1, 5))
+    forms = [f"&#{zeros}{number};", f"&#x{zeros}{number:x};", f"&#X{zeros}{number:X};"]
+    if number in codepoint2name:
+        forms.append(f"&{codepoint2name[number]};")
+    return random.choice(forms)
+
+
+def _any(character: str, random: Random) -> str:
+    return random.choice((_u, _percent, _entity))(character, random)
+
+
+def _each(form: Callable[[str, Random], str]) -> Writer:
+    return lambda text, random: "".join(form(character, random) for character in text)
+
+
+def _base64(text: str, random: Random) -> str:
+    around = "{" + "x" * random.randrange(3)
+    return base64.b64encode(f"{around}{text}yz".encode(errors="surrogatepass")).decode()
+
+
+def _hex_escapes(text: str, _: Random) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in text.encode(errors="surrogatepass"))
+
+
+WRITERS: dict[str, Writer] = {
+    "plain": lambda text, _: text,
+    "other case": lambda text, _: text.swapcase(),
+    "JSON": lambda text, _: _json(text),
+    "JSON of Python": lambda text, _: json.dumps(text)[1:-1],
+    "JSON of Go": _escaping("&<>\u2028\u2029"),
+    "JSON of Gson": _escaping("&<>='\u2028\u2029"),
+    "JSON of .NET": lambda text, _: "".join(
+        c
+        if c.isascii() and (c.isalnum() or c in " !#$%()*,-./:;=?@[]^_{|}~")
+        else _u(c, Random(0)).upper().replace("U", "u")
+        for c in text
+    ),
+    "JSON of PHP": lambda text, _: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "JSON of PHP, hexadecimal": _escaping("&<>'\"", "\\u{:04X}"),
+    "JSON, each escaped": _each(_u),
+    "JSON, some escaped": lambda text, random: "".join(
+        _u(c, random) if random.random() < 0.5 else _json(c) for c in text
+    ),
+    "URL": lambda text, _: quote(text.encode(errors="surrogatepass"), safe=""),
+    "URL, lower case": lambda text, _: re.sub(
+        "%..", lambda found: found[0].lower(), quote(text.encode(errors="surrogatepass"), safe="")
+    ),
+    "URL path": lambda text, _: quote(text.encode(errors="surrogatepass")),
+    "form": lambda text, _: quote_plus(text.encode(errors="surrogatepass")),
+    "URL, each escaped": _each(_percent),
+    "URL, some escaped": lambda text, random: "".join(
+        _percent(c, random) if c == "%" or random.random() < 0.5 else c for c in text
+    ),
+    "URL twice": lambda text, _: quote(quote(text.encode(errors="surrogatepass"), safe=""), safe=""),
+    "HTML": lambda text, _: html.escape(text),
+    "HTML, each escaped": _each(_entity),
+    "HTML, some escaped": lambda text, random: "".join(
+        _entity(c, random) if c == "&" or random.random() < 0.5 else c for c in text
+    ),
+    "quoted-printable": lambda text, _: quopri.encodestring(text.encode(errors="surrogatepass")).decode(),
+    "quoted-printable in lines": lambda text, _: "=\r\n".join(
+        text[at : at + 3].replace("=", "=3D") for at in range(0, len(text), 3)
+    ),
+    "base64": _base64,
+    "base64 for URLs": lambda text, random: _base64(text, random).translate({43: "-", 47: "_", 61: None}),
+    "base64 in lines": lambda text, random: "\r\n".join(re.findall(".{1,76}", "QUJD" * 18 + _base64(text, random))),
+    "base64 of base64": lambda text, random: base64.b64encode(_base64(text, random).encode()).decode(),
+    "base64 of JSON": lambda text, random: _base64(json.dumps({"a": "".join(_u(c, random) for c in text)}), random),
+    "base64 of UTF-16": lambda text, _: base64.b64encode(text.encode("utf-16-le", "surrogatepass")).decode(),
+    "base64 of gzip": lambda text, _: base64.b64encode(gzip.compress(text.encode(errors="surrogatepass"))).decode(),
+    "base64 behind a word": lambda text, random: f"token{_base64(text, random)}",
+    "hexadecimal": lambda text, _: text.encode(errors="surrogatepass").hex(),
+    "hexadecimal escapes": _hex_escapes,
+    "folded": lambda text, random: f"{text[: (at := random.randrange(1, len(text)))]}\r\n {text[at:]}",
+    "each in its own way": _each(_any),
+}
+
+
+def nested(names: Sequence[str], text: str, random: Random) -> str:
+    """What these writers make of it, one after the other."""
+    for name in names:
+        text = WRITERS[name](text, random)
+    return text
+
+
+# What raw bytes are made of it, where a body is no UTF-8.
+CODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "as it is": bytes,
+    "UTF-16-LE": lambda data: data.decode(errors="replace").encode("utf-16-le"),
+    "UTF-16-BE": lambda data: data.decode(errors="replace").encode("utf-16"),
+    "gzip": gzip.compress,
+    "gzip, cut short": lambda data: gzip.compress(data)[:-6],
+    "zlib": zlib.compress,
+}
+
+
+def found_in(data: bytes, secret: str) -> bool:
+    """Whether `secret` can be read in it by these decoders, level by level, in whatever order."""
+    wanted = secret.encode(errors="surrogatepass").lower()
+    seen: set[bytes] = set()
+    level = [data]
+    for _ in range(4):
+        following = []
+        for each in level:
+            if each in seen:
+                continue
+            seen.add(each)
+            if wanted in each.lower():
+                return True
+            following += [decode(each) for decode in _DECODERS]
+        level = following
+    return False
+
+
+def _unescaped(data: bytes) -> bytes:
+    text = data.decode("latin-1")
+    text = re.sub(
+        r"\\u(d[89ab]..)\\u(d[c-f]..)",
+        lambda f: bytes.fromhex(f[1] + f[2]).decode("utf-16-be", "replace").encode().decode("latin-1"),
+        text,
+        flags=re.IGNORECASE,
+    )
+    text = re.sub(
+        r"\\u([0-9a-fA-F]{4})", lambda f: chr(int(f[1], 16)).encode(errors="surrogatepass").decode("latin-1"), text
+    )
+    return re.sub(r'\\(["\\/])', r"\1", text).encode("latin-1")
+
+
+def _runs_decoded(data: bytes) -> bytes:
+    runs = [found[0] for found in re.finditer(rb"[A-Za-z0-9+/_-]{5,}", data.replace(b"\r\n", b""))]
+    plain = [run.translate(bytes.maketrans(b"-_", b"+/")) for run in runs]
+    cut = [run[offset:] for run in plain for offset in range(4)]
+    return b"\n".join(base64.b64decode(run[: len(run) // 4 * 4]) for run in cut)
+
+
+def _latin(decode: Callable[[str], str]) -> Callable[[bytes], bytes]:
+    return lambda data: decode(data.decode("latin-1")).encode("utf-8", "surrogatepass")
+
+
+_DECODERS: tuple[Callable[[bytes], bytes], ...] = (
+    _unescaped,
+    lambda data: unquote(data.decode("latin-1"), "latin-1").encode("latin-1"),
+    lambda data: unquote_plus(data.decode("latin-1"), "latin-1").encode("latin-1"),
+    lambda data: html.unescape(data.decode(errors="surrogateescape")).encode(errors="surrogatepass"),
+    quopri.decodestring,
+    lambda data: re.sub(rb"\r\n[ \t]*", b"", data),
+    _runs_decoded,
+)
