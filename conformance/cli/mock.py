@@ -191,12 +191,11 @@ def _introduce(server: MockServer, options: dict[str, Any], console: Console) ->
     print_line(console, f"sender ids {', '.join(account.sender_ids)}; short codes {', '.join(account.short_codes)}")
     for product in PRODUCTS:
         url = account.callbacks.get(product)
-        # A token is needed to look whether it is the right one; a password is not.
-        registered = (
-            shown_url(url)
-            if url and has_userinfo(url)
-            else url or f"no callback (register one with --callback {product}=URL)"
-        )
+        if url is None:
+            registered = f"no callback (register one with --callback {product}=URL)"
+        else:
+            # A token is shown, for it may be the wrong one; a password is not.
+            registered = shown_url(url) if has_userinfo(url) else url
         print_line(console, f"  {product}: {registered}")
     for what in ("variant", "fault"):
         if options[what]:
