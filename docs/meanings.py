@@ -102,6 +102,7 @@ NOTES: Mapping[str, str] = {
     "planned-anew": "over a network: which case stands for one whose answer was lost",
     "undecodable": "an answer whose body could not be decoded as its headers say",
     "beyond-answer": "a gateway sent on after its answer: after which one, and how that begins",
+    "unsent": "not a byte of a request was sent after all: which one",
     "unreadable": "what reached the receiver, or the witness of a client, and is no request: why, and its first bytes",
     "heartbeat": "a canary that was sent while the run went on, and whether it came back",
     "way-back": "canaries that were sent because notifications are missing: how many, and how many came back",

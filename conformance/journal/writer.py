@@ -28,7 +28,7 @@ from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError,
 from conformance.journal.earlier import take_away_results
 from conformance.journal.lock import JournalLock
 from conformance.journal.reader import read_journal
-from conformance.journal.record import BEYOND, UNDECODABLE
+from conformance.journal.record import BEYOND, UNDECODABLE, UNSENT
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import Row, Rows
 from conformance.journal.tables import CREATE, INSERT, VERSION
@@ -147,9 +147,11 @@ class Journal:
         """Records that a server sent on after its answer to exchange `number`, and how that begins."""
         self.note(BEYOND, {"exchange": number, "sent": beyond[:MOST_BEYOND].decode("latin-1")})
 
-    def failed(self, number: int, failure: str, at: float) -> None:
-        """Records in words why exchange `number` has no answer."""
+    def failed(self, number: int, failure: str, at: float, *, unsent: bool = False) -> None:
+        """Records in words why exchange `number` has no answer; `unsent`: its request was not sent after all."""
         self._tell(self._rows.failed, number, failure, self.time_of(at))
+        if unsent:
+            self.note(UNSENT, {"exchange": number})
 
     def notified(self, product: str | None, request: Request, at: float, wall: float) -> Notification:
         """Records what reached the receiver. What is returned is as it came, not redacted: it is for the run alone."""
