@@ -198,6 +198,11 @@ class Journal:
         self._written.wait()
         self._lock.release()
         self._check()
+        if not self.path.exists():
+            raise EnvironmentFailure(
+                f"the journal {self.path} is gone: it was removed while the run went on",
+                "name a directory that nobody tidies up with --report-dir",
+            )
 
     def __enter__(self) -> Self:
         return self
