@@ -18,6 +18,7 @@ from conformance.contract.commands import PRODUCTS, commands_of
 from conformance.errors import UsageError
 from conformance.expectations import Expectations
 from conformance.journal.redactable import check_readable, check_redactable, check_uncommon
+from conformance.traffic import has_userinfo, shown_url
 
 SEED_BITS = 32
 
@@ -159,13 +160,22 @@ class Settings:
 
 
 def check_callback_url(url: str) -> None:
-    """UsageError if `url` is no http or https URL with a host; its query is not shown, for it may hold a token."""
-    shown = url.partition("?")[0]
+    """UsageError if `url` is no http or https URL with a host, or has a password, which is not sent to a receiver.
+
+    Neither that is shown, nor the query, for it may hold a token.
+    """
+    shown = shown_url(url)
+    if has_userinfo(url):
+        raise UsageError(
+            f"callback URL {shown!r} holds a password, and notifications carry none",
+            hint="have the receiver take a token in the query",
+        )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"callback URL {shown!r} is no URL: {error}") from error
+    except ValueError:
+        # The words of the error show what stands there.
+        raise UsageError(f"callback URL {shown!r} is no URL: there is something wrong with its host or port") from None
     if any(character.isspace() or not character.isprintable() for character in url):
         raise UsageError("the callback URL has white space or a control character in it")
     if parts.scheme not in {"http", "https"} or not host:

@@ -19,6 +19,7 @@ from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.gateway_under_test.limits import Limits, is_loopback
 from conformance.generation.payloads import Constraints
 from conformance.journal.redactable import check_readable, check_redactable, check_uncommon
+from conformance.traffic import has_userinfo, shown_url
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
 # A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
@@ -272,28 +273,30 @@ class Settings:
 
 def check_gateway_url(url: str) -> None:
     """UsageError if `url` is no http or https URL with a host, or holds what commands cannot be put behind."""
-    if "@" in url.partition("://")[2].partition("/")[0]:
+    if has_userinfo(url):
         # What stands before it may be the secret, so the URL is not shown.
         raise UsageError(
             "the gateway URL holds a credential",
             hint="give it as --consumer-key and --consumer-secret",
         )
+    shown = shown_url(url)
     if any(character.isspace() or not character.isprintable() for character in url):
-        raise UsageError(f"gateway {url!r} is no URL: there is white space or a control character in it")
+        raise UsageError(f"gateway {shown!r} is no URL: there is white space or a control character in it")
     if "?" in url or "#" in url:
         raise UsageError(
-            f"gateway {url!r} has a query or fragment; expected the base URL that commands are put behind",
+            f"gateway {shown!r} has a query or fragment; expected the base URL that commands are put behind",
             hint="such as https://api.statum.co.ke/api/v2",
         )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"gateway {url!r} is no URL: {error}") from error
+    except ValueError:
+        # The words of the error show what stands there.
+        raise UsageError(f"gateway {shown!r} is no URL: there is something wrong with its host or port") from None
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError(
-            f"gateway {url!r} is no URL; expected http:// or https://, a host and a path",
-            hint=f"try https://{url.removeprefix('//')}"
+            f"gateway {shown!r} is no URL; expected http:// or https://, a host and a path",
+            hint=f"try https://{shown.removeprefix('//')}"
             if "://" not in url
             else "such as https://api.statum.co.ke/api/v2",
         )
