@@ -100,6 +100,11 @@ def test_too_few_files_are_told(tmp_path: Path) -> None:
     assert "this process may have 16 files and connections open; expected" in called.only_line
 
 
+def test_a_shell_that_is_unknown_is_wrong_usage(tmp_path: Path) -> None:
+    """Whatever the exit code that the library for command lines has for it: 1 would be a gateway at fault."""
+    assert 2 == shell(tmp_path, '_STATUM_CONFORMANCE_COMPLETE=elsewhere_source "$@"').code
+
+
 # --- What is raised in the middle
 
 
