@@ -25,8 +25,9 @@ EXIT_CODES: Mapping[int, str] = {
     "expectations file is stale.",
     UsageError.exit_code: "Wrong usage or configuration: one line says what was given and what is expected.",
     Conclusion.INCONCLUSIVE.exit_code: "Inconclusive: a MUST could not be exercised. Also whatever kept the run from "
-    "being made: a gateway that is not reached, a credential that is refused, an address that is taken, Ctrl-C.",
-    SuiteError.exit_code: "The suite itself failed; please report it.",
+    "being made: a gateway that is not reached, a credential that is refused, an address that is taken, a machine that "
+    "lacks memory, threads, files or room, Ctrl-C.",
+    SuiteError.exit_code: "The suite itself failed; please report it. Or its installation is broken, and says so.",
 }
 
 VERDICTS: Mapping[Verdict, str] = {
