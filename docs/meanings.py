@@ -101,6 +101,7 @@ NOTES: Mapping[str, str] = {
     "refusals-distrusted": "a refused request has a notification of success: from there on refusals count as accepted",
     "planned-anew": "over a network: which case stands for one whose answer was lost",
     "undecodable": "an answer whose body could not be decoded as its headers say",
+    "beyond-answer": "a gateway sent on after its answer: after which one, and how that begins",
     "unreadable": "what reached the receiver, or the witness of a client, and is no request: why, and its first bytes",
     "heartbeat": "a canary that was sent while the run went on, and whether it came back",
     "way-back": "canaries that were sent because notifications are missing: how many, and how many came back",

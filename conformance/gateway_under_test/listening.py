@@ -33,6 +33,9 @@ MOST_AWAITED = 500
 LARGE = 64 * 1024
 # Over a network so many in a row without an answer are no chance any more, and each may take as long as --read-timeout.
 MOST_SILENT = 32
+# On this machine no answer is a failure, and so many in a row show enough where each takes as long as --read-timeout.
+MOST_HANGING = 64
+HANGING_S = 1.0
 
 
 def id_at_a_glance(request: Request) -> str | None:
@@ -105,13 +108,15 @@ class Listening:
             elif self._over_network or exchange.failure == CLOSED_ON_REUSE:
                 self.unanswered.add(case.id)
             self._silent_in_a_row = 0 if answer.status is not None else self._silent_in_a_row + 1
-            silent = self._over_network and self._silent_in_a_row >= MOST_SILENT
+            hung = (exchange.answered_at or exchange.sent_at) - exchange.sent_at > HANGING_S
+            most = MOST_SILENT if self._over_network else MOST_HANGING
+            silent = self._silent_in_a_row >= most and (self._over_network or hung)
             if answer.owes_notification:
                 self.progress.notified(self._arrived, self.ledger.outstanding)
             self.progress.exchanged(self._done, self._planned)
         if silent:
             raise EnvironmentFailure(
-                f"the gateway answers no more: {MOST_SILENT} requests in a row are without an answer, the last one: "
+                f"the gateway answers no more: {most} requests in a row are without an answer, the last one: "
                 f"{exchange.failure}",
                 "is the network up, and the gateway running?",
             )
