@@ -30,7 +30,7 @@ Ways = tuple[Callable[[str], str], ...]
 def dialled(request: Request, base_url: str) -> set[str]:
     """Everybody whom some reader of the request would call."""
     found = set()
-    for text in _looked_at(request, base_url):
+    for text in set(_looked_at(request, base_url)):
         for digits in (_ascii_digits(text), *map(_ascii_digits, re.split("[A-Za-z;,|#]+", text)), _counted(text)):
             for way in WAYS:
                 number = re.sub("^0*(254)?0*", "", way(digits))
@@ -56,6 +56,8 @@ WAYS: Ways = (
 
 
 def _ascii_digits(text: str) -> str:
+    if text.isascii():
+        return re.sub("[^0-9]+", "", text)
     return "".join(str(unicodedata.digit(each)) for each in text if each.isdigit())
 
 

@@ -32,6 +32,20 @@ def test_answers_are_handed_back_and_every_line_is_told(started: Start, heard: l
     assert '{"cmd":"stop"}' == heard[-1][2]
 
 
+def test_a_driver_is_given_none_of_the_secrets_of_the_suite(started: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway's credential, or a signing key's passphrase, is nothing to the client; the rest it needs to start."""
+    for name in ("CONSUMER_SECRET", "CALLBACK_TOKEN", "KEY_PASSPHRASE"):
+        monkeypatch.setenv(f"STATUM_CONFORMANCE_{name}", "canary-5ecret")
+    monkeypatch.setenv("OF_THE_CLIENT", "its-own")
+    driver = started(
+        """say(json.dumps({"id": ID, "outcome": "accepted", "description": json.dumps(dict(os.environ))}))"""
+    )
+    told = driver.ask(invoke(1), "case-1", PATIENCE_S)["description"]
+
+    assert "its-own" in told
+    assert "canary-5ecret" not in told
+
+
 @pytest.mark.parametrize(
     ("how", "does", "words"),
     [

@@ -18,7 +18,7 @@ from conformance.exchange import Allowance
 from conformance.exchange.allowance import ACCEPTED
 from conformance.gateway_under_test import listening
 from conformance.gateway_under_test.limits import Limits
-from conformance.gateway_under_test.successes import Successes
+from conformance.gateway_under_test.successes import Successes, is_success
 from conformance.journal import read_journal
 from conformance.traffic import Exchange, Request, Response
 
@@ -125,6 +125,37 @@ def test_a_success_that_a_lost_answer_explains_counts_once(counting: Counting) -
     successes.notified(notification("y"))
 
     assert 2 == allowance.taken
+
+
+def test_on_an_account_of_its_own_every_success_is_one_of_the_run() -> None:
+    """An id that is altered on its way hides nothing."""
+    allowance = Allowance(MOST, 10_000)
+    successes = Successes(allowance, alone=True)
+    for amount in (10, 90):
+        sent(allowance, successes, exchange({"status_code": 422, "request_id": f"a{amount}"}, 422, amount))
+    successes.notified(notification("A10"))
+
+    assert (1, 90) == (allowance.taken, allowance.spent)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'\xef\xbb\xbf{"result_code": "200", "request_id": "a"}',
+        b'{"result_code": "500", "result_code": "200", "request_id": "a"}',
+        b'{"result_code": "200", "result_code": "500", "request_id": "a"}',
+    ],
+    ids=repr,
+)
+def test_a_success_is_read_as_kindly_as_can_be(counting: Counting, body: bytes) -> None:
+    """What may have been carried out counts."""
+    allowance, successes, proven = counting
+    sent(allowance, successes, exchange({"status_code": 422, "request_id": "a"}))
+    successes.notified(Request("POST", "/callbacks/airtime", (), body))
+    by_query = Request("GET", "/callbacks/airtime?request_id=a&result_code=200")
+
+    assert (["a"], 1) == (proven, allowance.taken)
+    assert is_success(by_query)
 
 
 def test_an_answer_that_comes_after_its_notification_takes_it_back(counting: Counting) -> None:

@@ -34,6 +34,10 @@ from conformance.expectations import Expectations, read_expectations
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+# Under which name the context of a command has what is configured for its options, and where that stands.
+CONFIGURED = "configured"
+
+
 class SectionedOption(click.Option):
     """An option that stands under the heading `section` in the help."""
 
@@ -91,6 +95,7 @@ class ConformanceCommand(click.Command):
         if not ctx.resilient_parsing and not set(args) & set(ctx.help_option_names):
             ctx.meta[ENV] = self._env_among(ctx, args)
             found = configured(self.params, self.known, os.environ, Path.cwd(), ctx.meta[ENV])
+            ctx.meta[CONFIGURED] = found
             ctx.default_map = {name: each.value for name, each in found.items()}
             if complaints := ctx.find_object(Complaints):
                 complaints.protect("", "", *_secrets_in(found))  # an argument that cannot be used may be one, misplaced

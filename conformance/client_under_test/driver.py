@@ -26,7 +26,7 @@ from typing import IO, Any, Protocol
 from conformance.client_under_test.left_behind import MARK, Left, end_all, family_of
 from conformance.client_under_test.protocol import PROTOCOL, SHOWN, Breach, Hello, check_protocol, told, understood
 from conformance.client_under_test.stderr import Stderr
-from conformance.errors import ConformanceError, EnvironmentFailure, UsageError
+from conformance.errors import LACKS, ConformanceError, EnvironmentFailure, UsageError, lack_of
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.traffic import Direction
 
@@ -42,6 +42,9 @@ MOST_LINE = 1 << 20
 
 # Lines that were written without being asked for; that there is one is enough to know, more must not fill the memory.
 MOST_WAITING = 64
+
+# What begins so in the environment is for the suite: a gateway's credential, the passphrase of a signing key.
+OPTIONS = "STATUM_CONFORMANCE_"
 
 # What a process has written before its end is read by then.
 READ_WITHIN_S = 0.5
@@ -125,9 +128,11 @@ class Driver:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
-                env={**os.environ, MARK: self._mark},
+                env={**_without_options(os.environ), MARK: self._mark},
             )
         except OSError as error:
+            if error.errno in LACKS:
+                raise lack_of(error) or error from error
             raise UsageError(
                 f"driver {self._arguments[0]} cannot be started: {error.strerror or error}",
                 hint="is it a program for this machine, with #! in its first line if it is a script?",
@@ -209,6 +214,13 @@ class Driver:
                 process.stdin.close()
         for reader in self._readers:
             reader.join(TERMINATE_WITHIN_S)
+
+    def end_at_once(self) -> None:
+        """End the process and its session without waiting for anything; `kill` has yet to be called."""
+        process = self._process
+        if process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
 
     def _exchange(self, message: Mapping[str, Any], within_s: float) -> bytes:
         until = time.monotonic() + within_s
@@ -320,3 +332,8 @@ def _in_words(code: int) -> str:
         return f"signal {signal.Signals(-code).name}"
     except ValueError:
         return f"signal {-code}"
+
+
+def _without_options(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment, without what would have the client under test hold secrets that are none of its own."""
+    return {name: value for name, value in environment.items() if not name.startswith(OPTIONS)}

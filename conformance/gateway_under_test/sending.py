@@ -39,7 +39,7 @@ def sending(  # noqa: PLR0913, PLR0917 - all that a sending needs
     bounds = settings.bounds
     allowance = bounds.allowance()
     if bounds.any:
-        hearing.successes = Successes(allowance, hearing.on_proof)
+        hearing.successes = Successes(allowance, hearing.on_proof, alone=settings.exclusive_account)
         if count is not None:
             count(allowance, hearing.successes)
     try:

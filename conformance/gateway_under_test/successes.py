@@ -5,12 +5,13 @@
 
 A refusal makes room for another request. One whose notification then tells of a success was carried out all the same,
 and what this gateway says of the others is worth no more: from there on each refusal counts as accepted. A success
-under an id that no answer told may be that of a refusal without an id, so it counts as one of those; whatever is left
-over is somebody else's, for an account may have other users.
+under an id that no answer told may be that of a refusal without an id, so it counts as one of those. Whatever is left
+over is somebody else's, where an account has other users; where it has none, it counts as a refusal all the same.
 """
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,7 +22,7 @@ from conformance.exchange import Allowance
 from conformance.exchange.allowance import amount_of, is_refused
 from conformance.traffic import Exchange, Request, Response
 
-SUCCESS = "200"
+RESULT_CODE, SUCCESS = "result_code", "200"
 
 # Ids that no answer told so far. Whoever finds the receiver may send it any number of them.
 MOST_UNKNOWN = 10_000
@@ -32,18 +33,22 @@ LONGEST_ID = 1_000
 class Successes:
     """Tells `allowance` what may have been accepted against the answer. Thread-safe.
 
-    `on_proof` is called once, with the request_id of the first refusal that was none.
+    `on_proof` is called once, with the request_id of the first refusal that was none. `alone`: nobody else uses the
+    account.
     """
 
-    def __init__(self, allowance: Allowance, on_proof: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, allowance: Allowance, on_proof: Callable[[str], None] = lambda _: None, *, alone: bool = False
+    ) -> None:
         self._allowance = allowance
         self._on_proof = on_proof
+        self._alone = alone
         self._lock = threading.Lock()
         self._accepted: set[str] = set()
         self._refused: set[str] = set()
         # Successes whose id no answer told: the answer may still be on its way.
         self._unknown: dict[str, None] = {}
-        # Amounts of the refusals that told no id, and how many others have none and count as accepted already.
+        # Amounts of the refusals whose successes may have such an id, and how many requests without one count already.
         self._nameless: list[int] = []
         self._counted_nameless = 0
 
@@ -52,15 +57,12 @@ class Successes:
         request_id = _id_in(exchange.response)
         refused = exchange.response is not None and is_refused(exchange.response)
         with self._lock:
+            if refused and (request_id is None or self._alone):
+                self._nameless.append(amount_of(exchange.request))
             if request_id is None:
-                if refused:
-                    self._nameless.append(amount_of(exchange.request))
-                else:
-                    self._counted_nameless += 1
-            elif not refused:
-                self._accepted.add(request_id)
+                self._counted_nameless += not refused
             else:
-                self._refused.add(request_id)
+                (self._refused if refused else self._accepted).add(request_id)
             proven = request_id is not None and request_id in self._unknown and refused
             self._unknown.pop(request_id or "", None)
             self._count_nameless()
@@ -95,12 +97,19 @@ class Successes:
 
 
 def is_success(request: Request) -> bool:
-    """Whether it tells of a success, read as kindly as can be; of a code that is there twice the last counts."""
-    content = Content.of_notification(request)
-    code = (content.members or {}).get("result_code") if content is not None else None
-    if isinstance(code, float):
-        return code == float(SUCCESS)
-    return str(code).strip() == SUCCESS
+    """Whether it tells of a success, read as kindly as can be; of a code that is there twice either counts."""
+    codes: list[Any] = []
+
+    def noted(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        codes.extend(value for name, value in pairs if name == RESULT_CODE)
+        return dict(pairs)
+
+    try:
+        json.loads(request.body, strict=False, object_pairs_hook=noted)
+    except (ValueError, RecursionError):
+        content = Content.of_notification(request)
+        codes.append((content.members or {}).get(RESULT_CODE) if content is not None else None)
+    return any(code == float(SUCCESS) if isinstance(code, float) else str(code).strip() == SUCCESS for code in codes)
 
 
 def _id_in(response: Response | None) -> str | None:

@@ -42,7 +42,7 @@ ZEROS = "0" * 13
 # A header that is a credential, in which digits stand for nothing.
 CREDENTIAL = "authorization"
 
-_DIGIT = re.compile(r"\d")
+_DIGIT, _OTHERS = re.compile(r"\d"), re.compile(r"\D+")
 _RUN = re.compile(r"\d+")
 # An extension, a second number and whatever else stands behind the first.
 _PARTING = re.compile(r"[^\W\d_]+|[;,|#&]+")
@@ -200,7 +200,8 @@ def _in_ascii(text: str) -> str:
 
 
 def _digits(text: str) -> str:
-    return re.sub(r"\D", "", _in_ascii(text))
+    text = _in_ascii(text)
+    return _OTHERS.sub("", text) if _DIGIT.search(text) else ""
 
 
 def _texts(values: Iterable[Any]) -> Iterator[str]:

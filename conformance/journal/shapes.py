@@ -260,7 +260,7 @@ NOTES: Mapping[str, Mapping[str, Shape]] = {
         "exchange": _maybe(_or_null(_whole)),
     },
     "hello": {
-        "implementation": _maybe(_or_null(_object(name=_text, version=_text, language=_text))),
+        "implementation": _maybe(_or_null(_object(name=_text, version=_optional_text, language=_optional_text))),
         **dict.fromkeys(("commands", "features", "lacks"), _maybe(_list(_text))),
         "callback_urls": _maybe(_map(_text)),
     },
