@@ -27,6 +27,7 @@ ORDER = (
     "errors",
     "traffic",
     "progress",
+    "given_files",
     "contract",
     "generation",
     "journal",

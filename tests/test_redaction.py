@@ -170,6 +170,14 @@ def test_no_writer_hides_a_secret(secret: str, first: str, later: list[str]) -> 
     assert spelled.encode(errors="surrogatepass") not in hidden
 
 
+@given(secret=SECRETS, names=st.lists(st.sampled_from(LATER), max_size=6))
+def test_what_stands_beside_a_secret_stays(secret: str, names: list[str]) -> None:
+    """A JSON body is one still: the ends of its texts are no part of what was spelled in them."""
+    spelled = {str(number): nested([name], secret, Random(number)) for number, name in enumerate(names)}
+    hidden = Redaction.of(secret, "key").data(json.dumps({**spelled, "last": ["~~~~"]}).encode())
+    assert ["~~~~"] == json.loads(hidden)["last"]
+
+
 @settings(max_examples=40)
 @given(secret=SECRETS, names=st.lists(st.sampled_from(sorted(WRITERS)), min_size=1, max_size=3))
 def test_nothing_changes_the_second_time(secret: str, names: list[str]) -> None:

@@ -8,7 +8,9 @@
     httpserver      the engine behind the `callback_server` fixture, on pytest-httpserver
     request_reader  requests read off a connection, in every form that HTTP allows
     reading_protocol  the same as a protocol of uvicorn
+    uvicorn_protocol  the class of uvicorn that this is built on, looked at first
     guarding        what a receiver on the open internet must withstand
+    strays          what is kept of that which carries no id of the run
     callback_server what that fixture gives: a receiver that keeps what arrives and waits for it
     ledger          which notifications are owed, and the one wait for them
 

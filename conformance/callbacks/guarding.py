@@ -14,9 +14,10 @@ import itertools
 import select
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 from conformance.callbacks.accepting import OnRefused, Refused, nobody_told, raise_limit
+from conformance.callbacks.asgi_thread import KEEP_ALIVE_S
 from conformance.callbacks.reading_protocol import OnUnreadable, ReadingProtocol, protocol_of
 from conformance.callbacks.request_reader import LONGEST_HEAD, MOST_HEADERS
 
@@ -47,6 +48,11 @@ class Limits:
     head_bytes: int = LONGEST_HEAD
     headers: int = MOST_HEADERS
     connections: int = field(default_factory=_affordable_connections)
+
+    @classmethod
+    def of_clients(cls) -> Self:
+        """For clients, which may make connections ahead: silent for as long as they are kept open between requests."""
+        return cls(request_within_s=KEEP_ALIVE_S)
 
 
 class Guarded(ReadingProtocol):
@@ -100,7 +106,7 @@ class Guarded(ReadingProtocol):
         Unless it is `short_of_files`, the process has room while there are no more than the limit. What is closed
         although it was in use is told: whoever used it could not know.
         """
-        all_others = (cast("Guarded", other) for other in self.connections if other is not self)
+        all_others = (cast("Guarded", other) for other in self.connections if short_of_files or other is not self)
         others = [other for other in all_others if not other.transport.is_closing()]
         if not short_of_files and len(others) < self.limits.connections:
             return
@@ -109,7 +115,7 @@ class Guarded(ReadingProtocol):
         for other in others[: max(1, int(self.limits.connections * ROOM))]:
             if other.in_use(waiting):
                 other.tell_unfinished("it was cut off to make room for other connections")
-                type(self).on_refused(Refused(f"of {len(others) + 1} connections one in use was closed to make room"))
+                type(self).on_refused(Refused("a connection in use was closed to make room for others"))
             other.transport.abort()
 
     def worth(self, waiting: Collection[int]) -> tuple[bool, bool, float, int]:

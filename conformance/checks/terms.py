@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Self
 
+from conformance.callbacks.receiver import TOKEN
 from conformance.checks.outages import Watch
 from conformance.contract.commands import COMMANDS
 from conformance.journal import LISTENED, RESUMED, UNREADABLE, Record
@@ -140,8 +141,9 @@ class Terms:
 
 def _has_a_secret(target: str) -> bool:
     path, _, query = target.partition("?")
-    parts = [*path.split("/")[:-2], *(part.rpartition("=")[2] for part in query.split("&"))]
-    return any(len(part) >= SHORTEST_SECRET for part in parts)
+    named = [part.partition("=") for part in query.split("&")]
+    parts = [*path.split("/")[:-2], *(value or name for name, _, value in named)]
+    return any(name == TOKEN and value for name, _, value in named) or max(map(len, parts)) >= SHORTEST_SECRET
 
 
 def _stand_ins(record: Record) -> Mapping[str, Sequence[str]]:

@@ -42,7 +42,8 @@ from conformance.cli.run import run
 from conformance.cli.sign import sign
 from conformance.cli.verify import verify
 from conformance.errors import EnvironmentFailure
-from conformance.interruption import heeded, wished
+from conformance.exchange.wire import close_all
+from conformance.interruption import Closing, heeded, wished
 
 PROGRAM = "statum-conformance"
 
@@ -87,7 +88,7 @@ for command in COMMANDS:
 def outcome(arguments: Sequence[str] | None = None) -> int:
     """Do what the `arguments` say (those of the process, if None); the exit code."""
     complaints = Complaints(debug=bool(os.environ.get(variable("debug"))))
-    with heeded():
+    with heeded(), Closing(close_all):
         try:
             code = cli.main(
                 args=None if arguments is None else list(arguments),

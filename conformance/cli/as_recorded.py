@@ -34,6 +34,8 @@ def as_recorded(
     recorded = record.settings
     # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
     was_given = recorded["subject_name"] == recorded["gateway"]
+    if "callback_listen" not in recorded:
+        raise UsageError("the journal does not tell where notifications were taken", "begin a new run")
     wanted: Mapping[str, Any] = {
         "gateway": options["gateway"] or (recorded["gateway"] if was_given else None),
         "consumer_key": options["consumer_key"] or recorded["consumer_key"],

@@ -28,7 +28,7 @@ from conformance.cli.output import Output, catalogue_option, output_options
 from conformance.cli.tls import trusted
 from conformance.cli.verdict import Ending, strict_option
 from conformance.client_under_test.certification import certify as hold
-from conformance.client_under_test.heard import tokens_in
+from conformance.client_under_test.heard import secrets_of, tokens_in
 from conformance.client_under_test.observing import observe
 from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, DEFAULT_TIMEOUT_S, Settings
 from conformance.contract.commands import PRODUCTS
@@ -101,7 +101,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
     """The settings of a certification, from the command's options. Raises UsageError for what cannot be used."""
     seeded = {} if options["seed"] is None else {"seed": options["seed"]}
     complaints = click.get_current_context().find_object(Complaints) or Complaints()
-    secrets = tokens_in(options["driver"] or "", options["callback_url"] or "")
+    secrets = (*secrets_of(options["driver"] or ""), *tokens_in(options["callback_url"] or ""))
     complaints.protect("", "", *options["redact"], *secrets)
     if options["callback_url"] is not None and not options["product"]:
         raise UsageError(

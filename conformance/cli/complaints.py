@@ -18,6 +18,8 @@ import conformance
 from conformance.contract.schemas import ROOT
 from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError, did_you_mean, lack_of
 from conformance.journal import Redaction
+from conformance.journal.redactable import is_own_word
+from conformance.journal.redaction import credential_text
 from conformance.reporting.console import print_line, print_prose, remarks
 
 
@@ -30,8 +32,13 @@ class Complaints:
         self._quiet = False
 
     def protect(self, secret: str, consumer_key: str, *more: str) -> None:
-        """From here on the secret is not printed, nor are the values in `more`."""
-        self._redaction = Redaction.of(secret, consumer_key, *more)
+        """From here on the secret is not printed, nor are the values in `more`.
+
+        But for what is a word of the suite's own, by which all that is said would be taken apart: it is refused.
+        """
+        credential = credential_text(consumer_key, secret)
+        values = (value for value in (secret, secret[:-1], *more) if not is_own_word(value))
+        self._redaction = Redaction(values, credential)
 
     def quieten(self) -> None:
         """From here on errors alone are told."""
@@ -72,7 +79,8 @@ def in_words(error: BaseException) -> ConformanceError:
         told = in_one_line(error)
     elif _is_of_installation(error):
         told = SuiteError(
-            f"the installation is broken: {error}", "install it anew: pip install --force-reinstall statum-conformance"
+            f"the installation is broken: {error}",
+            "install it anew, from where you have it: pip install --force-reinstall SOURCE",
         )
     else:
         told = lack_of(error) or SuiteError(

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from conformance.errors import UsageError
+from conformance.journal.redactable import check_uncommon
 
 OTHERS = stat.S_IRGRP | stat.S_IROTH
 
@@ -49,7 +50,8 @@ def is_found_by_host(given: Given) -> bool:
 def credential_of(given: Given) -> tuple[str | None, str | None]:
     """Key and secret, None for what was given nowhere.
 
-    Raises UsageError for a secret that is given twice, a file that cannot be read and one that is not of its form.
+    Raises UsageError for a secret that is given twice or is a common word, a file that cannot be read and one that is
+    not of its form.
     """
     if given.secret and given.secret_file is not None:
         raise UsageError("--consumer-secret and --consumer-secret-file are both given; give one of the two")
@@ -64,6 +66,8 @@ def credential_of(given: Given) -> tuple[str | None, str | None]:
                 hint="leave --consumer-key out, or give the secret of that key",
             )
         key, secret = login, secret or password
+    if secret:
+        check_uncommon((secret, secret[:-1]), "--consumer-secret", "have the gateway issue another secret")
     return key, secret
 
 

@@ -33,7 +33,7 @@ from conformance.gateway_under_test.recorded import history, sent_again
 from conformance.gateway_under_test.replaying import judged_alone, window_of
 from conformance.gateway_under_test.settings import Settings
 from conformance.generation.addressees import GIVEN_BY, Addressees
-from conformance.journal import Record, read_journal
+from conformance.journal import Record, read_evidence, read_journal
 from conformance.reporting.console import print_json
 from conformance.reporting.replayed import Replayed, show_conclusion, show_replayed
 from conformance.traffic import Case
@@ -83,7 +83,7 @@ def replay(case_id: str, **options: Any) -> int:
     """
     output = Output.of(options)
     path: Path = options.pop("journal") or options["report_dir"] / campaign.JOURNAL
-    record = read_journal(path)
+    record = read_evidence(path)
     if is_client(record):
         raise UsageError(
             f"{path} is the journal of a certification; a client cannot be told to send a case again",

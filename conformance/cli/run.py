@@ -33,7 +33,7 @@ from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
 from conformance.interruption import held_back
-from conformance.journal import read_journal
+from conformance.journal import read_evidence
 from conformance.reporting.console import print_json, results
 from conformance.reporting.planned import plan_document, show_plan
 from conformance.verdicts import is_client
@@ -132,7 +132,7 @@ def _resumed(path: Path, options: dict[str, Any], output: Output) -> int:
             f"--{other[0].replace('_', '-')} is given with --resume, by which a run goes on with what it was told",
             hint="leave it out, or begin a new run",
         )
-    record = read_journal(path)
+    record = read_evidence(path)
     if is_client(record):
         raise UsageError(f"{path} is the journal of a certification, which cannot be resumed", hint="begin a new one")
     # What stands in the environment or in a file is for new runs.

@@ -12,12 +12,16 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 
-from conformance.contract.words import is_of_contract
 from conformance.journal import Journal
+from conformance.journal.redactable import is_own_word
 from conformance.journal.redaction import tokens_of
+from conformance.journal.spellings import unescaped
 from conformance.traffic import Direction, last_lines
 
 _URL = re.compile(r"https?://[^\s\"'<>\\]+")
+# As in --api-token=… or PASSWORD=…, and with a space in place of the sign of equality behind a dash.
+_NAME = r"(?:token|secret|passw(?:or)?d|passphrase|api[-_.]?key|credentials?)"
+_NAMED = re.compile(rf"(?:^|[\s'\"])(?:-[\w.-]*{_NAME}[= ]|\w*{_NAME}=)([^\s-]\S*)", re.IGNORECASE)
 
 
 class Heard:
@@ -64,6 +68,18 @@ class Heard:
 
 
 def tokens_in(*texts: str) -> Iterator[str]:
-    """What may be secret in the URLs that stand in these texts: the values in their queries."""
+    """What may be secret in the URLs that stand in these texts: passwords, and the values in their queries.
+
+    URLs are found however the text is escaped, as in the JSON of some writers.
+    """
     for text in texts:
-        yield from (token for token in tokens_of(*_URL.findall(text)) if not is_of_contract(token))
+        for read in unescaped(text.encode(errors="surrogatepass")):
+            urls = _URL.findall(read.decode(errors="replace"))
+            yield from (token for token in tokens_of(*urls) if not is_own_word(token))
+
+
+def secrets_of(command_line: str) -> Iterator[str]:
+    """What may be secret in the command line of a driver: tokens in URLs, and values of options that are named so."""
+    yield from tokens_in(command_line)
+    named = (found[1].strip("'\"") for found in _NAMED.finditer(command_line))
+    yield from (value for value in named if not is_own_word(value))

@@ -143,7 +143,7 @@ class Connection:
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         *,
         on_beyond: Callable[[int, bytes], object] = _ignore,
-        idle_s: float = IDLE_S,
+        idle_s: float | None = None,
     ) -> None:
         """Each answer may take `timeout_s`, from the first byte sent to the last one read.
 
@@ -156,7 +156,7 @@ class Connection:
         self._keep_alive = keep_alive
         self._tls = tls
         self._on_beyond = on_beyond
-        self._idle_s = idle_s
+        self._idle_s = IDLE_S if idle_s is None else idle_s
         self._standing: _Standing | None = None
         self._address = lru_cache(maxsize=256)(_Address.of)
 

@@ -51,6 +51,12 @@ MAX_ATTEMPTS = 8
 MAX_LOST = 3
 """Attempts at one case that got lost on the network: with the pauses between them seconds, as long as a flaw lasts."""
 
+MOST_KEPT = 32 << 20
+"""Bytes of all answers of a run beyond those of usual ones: a journal holds them all, and many rules read each."""
+
+USUAL_ANSWER = 4096
+"""Bytes of an answer with its headers; the contract's have some hundred."""
+
 TOO_MANY_REQUESTS = 429
 UNAVAILABLE = 503
 
@@ -136,6 +142,8 @@ class Sender:
             trusted=self._manners.keep_alive
         )  # what one sending has learned of the gateway holds for the next
         self._error: BaseException | None = None
+        self._weighing = threading.Lock()
+        self._answers = self._weight = 0
 
     def send(self, groups: Sequence[Sequence[Case]]) -> None:
         """Sends all cases, groups begun in the order given; returns when each has its answer or was given up.
@@ -306,6 +314,7 @@ class Sender:
             answered_at = time.monotonic()
             response = answer.response
             self._journal.answered(number, response, answered_at)
+            self._weigh(response)
         exchange = Exchange(number, case.id, attempt, case.request, at, wall, response, failure, answered_at)
         return _Attempt(exchange, never_left)
 
@@ -319,6 +328,7 @@ class Sender:
         if not self._manners.over_network or not (attempted.never_left or _only_reads(case)):
             return False
         self._pace.lost(exchange.answered_at or exchange.sent_at, exchange.sent_at)
+        self._check_patience(exchange.failure or "")
         if self._pace.lost_in_a_row >= MAX_ATTEMPTS:
             raise EnvironmentFailure(
                 f"the gateway cannot be reached any more: {exchange.failure}, {MAX_ATTEMPTS} times in a row, "
@@ -326,6 +336,26 @@ class Sender:
                 "is the network up, and the gateway running?",
             )
         return exchange.attempt < MAX_LOST
+
+    def _check_patience(self, last: str) -> None:
+        """Raises EnvironmentFailure if the gateway was waited for long enough."""
+        if (why := self._pace.in_vain) is not None:
+            raise EnvironmentFailure(
+                f"the gateway is not waited for any longer: {why}; the last one: {last}",
+                "is it overloaded, or the account's quota small? --rate N sends more slowly from the start",
+            )
+
+    def _weigh(self, response: Response) -> None:
+        """Raises EnvironmentFailure if the answers of a run are too large to be kept, all together."""
+        with self._weighing:
+            self._answers += 1
+            self._weight += _size(response)
+            too_much = self._weight > MOST_KEPT + self._answers * USUAL_ANSWER
+        if too_much:
+            raise EnvironmentFailure(
+                f"the gateway's answers are too large to be kept: {self._weight:,} bytes in {self._answers:,} answers",
+                "the contract's have some hundred bytes each; the journal has what came until then",
+            )
 
     def _told_to_wait(self, response: Response, exchange: Exchange) -> bool:
         now = exchange.answered_at or exchange.sent_at
@@ -343,9 +373,15 @@ class Sender:
                         "however long it was left alone",
                         "is the account's quota used up?",
                     )
+                self._check_patience(str(response.status))
                 return True
         self._pace.went_through(now)
         return False
+
+
+def _size(response: Response) -> int:
+    """Bytes of an answer, about."""
+    return len(response.body) + sum(len(name) + len(value) for name, value in response.headers)
 
 
 def asked_to_stay_away(status: int, seconds: float) -> EnvironmentFailure:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from conformance.callbacks.ledger import Ledger, Settled
-from conformance.contract.words import is_of_contract
 from conformance.errors import EnvironmentFailure, UsageError, lack_of
 from conformance.exchange import Allowance, Sender
 from conformance.gateway_under_test.corpus import Group
@@ -36,6 +35,7 @@ from conformance.gateway_under_test.shrinking import Search, is_called_for
 from conformance.gateway_under_test.successes import Successes
 from conformance.interruption import held_back, let_through
 from conformance.journal import RESUMED, Journal, Record, Redaction, read_journal
+from conformance.journal.redactable import is_own_word
 from conformance.journal.redaction import tokens_of
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.variants import BUILT_IN
@@ -127,7 +127,7 @@ def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
 
 def redaction_of(settings: Settings, rig: Rig) -> Redaction:
     """What keeps the secrets of a run out of its journal."""
-    tokens = (token for token in tokens_of(*rig.callback_urls.values()) if not is_of_contract(token))
+    tokens = (token for token in tokens_of(*rig.callback_urls.values()) if not is_own_word(token))
     return Redaction.of(settings.consumer_secret, settings.consumer_key, *tokens, *settings.redact)
 
 

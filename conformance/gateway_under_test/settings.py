@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,14 @@ from conformance.expectations import Expectations
 from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.gateway_under_test.limits import Limits, is_loopback
 from conformance.generation.payloads import Constraints
-from conformance.journal.redactable import check_redactable
+from conformance.journal.redactable import check_readable, check_redactable, check_uncommon
+from conformance.traffic import has_userinfo, shown_url
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
 # A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
-MOST_NOTIFY_WITHIN_S = 86_400.0
+LEAST_NOTIFY_WITHIN_S, MOST_NOTIFY_WITHIN_S = 0.001, 86_400.0
+# Payloads in memory: a hundred thousand of them take minutes to plan, and no gateway is judged better by more.
+MOST_OF: Mapping[str, int] = {"max-examples": 100_000}
 # Valid payloads drawn at random for each command, on top of the systematic ones. With four products a default run
 # has some 250 notifications: what goes wrong with one in twenty is missed by one run in several hundred thousand.
 DEFAULT_MAX_EXAMPLES = 40
@@ -114,13 +117,21 @@ class Settings:
                 "A-Z a-z 0-9 . _ ~ -",
                 hint='such as the output of: python -c "import secrets; print(secrets.token_urlsafe())"',
             )
-        _check_protected(self.consumer_key, self.consumer_secret, self.redact)
+        self._check_protected()
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        """UsageError for what is less or more than anybody can mean."""
         counts = {"max-examples": self.max_examples, "shrink-requests": self.shrink_requests or 0, "seed": self.seed}
         for name, value in counts.items():
             if value < 0:
                 raise UsageError(f"--{name} is {value}; expected 0 or more")
+            if value > MOST_OF.get(name, value):
+                raise UsageError(f"--{name} is {value}; expected at most {MOST_OF[name]:,}")
         if not self.notify_within_s > 0:
             raise UsageError(f"--notify-within is {self.notify_within_s}; expected more than 0 seconds")
+        if self.notify_within_s < LEAST_NOTIFY_WITHIN_S:
+            raise UsageError(f"--notify-within is {self.notify_within_s:g}; expected a millisecond (0.001) or more")
         if self.notify_within_s > MOST_NOTIFY_WITHIN_S:
             raise UsageError(f"--notify-within is {self.notify_within_s:g}; expected at most a day (86400 seconds)")
 
@@ -140,6 +151,26 @@ class Settings:
                 hint="name the numbers that may be called, as in --phone-number 254712345678",
             )
         self.limits.check_sufficient(self.gateway, self.commands)
+
+    def _check_protected(self) -> None:
+        """UsageError for values that cannot be kept out of the evidence without taking it apart."""
+        secret = self.consumer_secret
+        if self.consumer_key == secret:
+            raise UsageError(
+                "--consumer-key and --consumer-secret are the same, and the key is no secret",
+                hint="is one of the two given in place of the other?",
+            )
+        # A credential probe sends the secret without its last character, so that is redacted, too.
+        protected = {
+            "--consumer-secret": ((secret, secret[:-1]), "have the gateway issue another secret"),
+            "--callback-token": (filter(None, [self.callback_token]), "take another one"),
+            "--redact": (self.redact, "leave it out: it tells nobody anything"),
+        }
+        for option, (values, hint) in protected.items():
+            check_redactable(values := tuple(values), option, hint)
+            if option != "--consumer-secret":  # it is the gateway's, and refused where a person gives it
+                check_uncommon(values, option, hint)
+            check_readable(values, self.recorded(), self.gateway, self.callback_url, option=option)
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -240,42 +271,32 @@ class Settings:
         }
 
 
-def _check_protected(key: str, secret: str, redact: Sequence[str]) -> None:
-    """UsageError for values that cannot be kept out of the evidence without taking it apart."""
-    if key == secret:
-        raise UsageError(
-            "--consumer-key and --consumer-secret are the same, and the key is no secret",
-            hint="is one of the two given in place of the other?",
-        )
-    # A credential probe sends the secret without its last character, so that is redacted, too.
-    check_redactable((secret, secret[:-1]), "--consumer-secret", "have the gateway issue another secret")
-    check_redactable(redact)
-
-
 def check_gateway_url(url: str) -> None:
     """UsageError if `url` is no http or https URL with a host, or holds what commands cannot be put behind."""
-    if "@" in url.partition("://")[2].partition("/")[0]:
+    if has_userinfo(url):
         # What stands before it may be the secret, so the URL is not shown.
         raise UsageError(
             "the gateway URL holds a credential",
             hint="give it as --consumer-key and --consumer-secret",
         )
+    shown = shown_url(url)
     if any(character.isspace() or not character.isprintable() for character in url):
-        raise UsageError(f"gateway {url!r} is no URL: there is white space or a control character in it")
+        raise UsageError(f"gateway {shown!r} is no URL: there is white space or a control character in it")
     if "?" in url or "#" in url:
         raise UsageError(
-            f"gateway {url!r} has a query or fragment; expected the base URL that commands are put behind",
+            f"gateway {shown!r} has a query or fragment; expected the base URL that commands are put behind",
             hint="such as https://api.statum.co.ke/api/v2",
         )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"gateway {url!r} is no URL: {error}") from error
+    except ValueError:
+        # The words of the error show what stands there.
+        raise UsageError(f"gateway {shown!r} is no URL: there is something wrong with its host or port") from None
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError(
-            f"gateway {url!r} is no URL; expected http:// or https://, a host and a path",
-            hint=f"try https://{url.removeprefix('//')}"
+            f"gateway {shown!r} is no URL; expected http:// or https://, a host and a path",
+            hint=f"try https://{shown.removeprefix('//')}"
             if "://" not in url
             else "such as https://api.statum.co.ke/api/v2",
         )

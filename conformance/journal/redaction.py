@@ -23,7 +23,16 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
-from conformance.journal.spellings import Gaps, Inflated, Sought, readings, says_more, unescaped
+from conformance.journal.spellings import (
+    FEWEST,
+    Decoded,
+    Gaps,
+    Inflated,
+    Sought,
+    readings,
+    says_more,
+    unescaped,
+)
 from conformance.traffic import Headers
 
 MINIMUM_LENGTH = 4
@@ -43,6 +52,9 @@ MARKS = ("[REDACTED]", "<REDACTED>", "(REDACTED)", "{hidden}", "[*]", "<*>", "â€
 
 SHORT, REMEMBERED = 256, 1024
 """Texts of so many characters are remembered with what became of them, so many of them."""
+
+LEAST_NUMBER = 10**7
+"""Smaller numbers count or measure something, and stand in every record."""
 
 MOST_ROUNDS = 4
 """How often a text is searched anew after something in it was replaced; once more than what was replaced can change."""
@@ -69,7 +81,7 @@ def tokens_of(*urls: str) -> Iterator[str]:
 
 
 def _tokens_of(url: str) -> Iterator[str]:
-    user, at, _ = url.partition("//")[2].partition("/")[0].rpartition("@")
+    user, at, _ = re.split("[/?#]", url.partition("//")[2] or url, maxsplit=1)[0].rpartition("@")
     if at:
         name, _, password = user.partition(":")
         yield password or name
@@ -96,6 +108,10 @@ class Redaction:
         forms = {unpadded, unpadded.translate(_FOR_URLS)} if len(unpadded) >= MINIMUM_LENGTH else ()
         credentials = {_utf8(form.lower()) for form in forms}
         self._pattern = re.compile(b"|".join(filter(None, (_any_of(credentials, b"={0,2}"), _any_of(needles)))))
+        # In base64 that somebody has cut, of the first and the last byte some bits are left.
+        cores = {needle[1:-1] for needle in needles if len(needle) >= FEWEST + 2}
+        self._cores = _minimal(cores)
+        self._core_pattern = re.compile(_any_of(cores))
         needles |= credentials
         self._mark = next((mark for mark in MARKS if not _overlaps(_utf8(mark.lower()), needles)), MARKS[-1])
         self._needles = _minimal(needles)
@@ -111,7 +127,7 @@ class Redaction:
 
         Also the secret without its last character, which a credential probe sends and a gateway may echo.
         """
-        return cls((secret, secret[:-1], *extra), base64.b64encode(_utf8(f"{consumer_key}:{secret}")).decode())
+        return cls((secret, secret[:-1], *extra), credential_text(consumer_key, secret))
 
     @classmethod
     def of_values(cls, *values: str) -> Redaction:
@@ -163,9 +179,8 @@ class Redaction:
             return {self.text(str(key)): self.value(member) for key, member in value.items()}
         if isinstance(value, (list, tuple, set, frozenset)):
             return [self.value(element) for element in value]
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            hidden = self.text(str(value))
-            return value if hidden == str(value) else hidden
+        if isinstance(value, int) and abs(value) >= LEAST_NUMBER and self.text(str(value)) != str(value):
+            return self.text(str(value))
         return value
 
     def _redacted(self, text: str, gaps: Collection[Gaps]) -> str:
@@ -197,7 +212,15 @@ class Redaction:
             if isinstance(reading, Inflated) and reading.bomb:
                 spans.add(reading.span(0, 1))
             spans.update(reading.span(*found) for found in self._found(reading.data))
+            if isinstance(reading, Decoded):
+                spans.update(self._found_cores(reading))
         return sorted(spans)
+
+    def _found_cores(self, reading: Decoded) -> Iterator[Span]:
+        lower = reading.data.lower()
+        if any(core in lower for core in self._cores):
+            for found in self._core_pattern.finditer(lower):
+                yield reading.around(*found.span())
 
     def _found(self, data: bytes) -> list[Span]:
         lower = data.lower()
@@ -226,6 +249,11 @@ class Redaction:
     def _is_stand_in(self, credential: str) -> bool:
         begin, end = self._mark[:-1] + " ", self._mark[-1]
         return credential.startswith(begin) and credential.endswith(end) and credential[len(begin) : -1].isdecimal()
+
+
+def credential_text(consumer_key: str, secret: str) -> str:
+    """What stands in `Authorization` behind the scheme."""
+    return base64.b64encode(_utf8(f"{consumer_key}:{secret}")).decode()
 
 
 def without_credentials(head: str) -> str:

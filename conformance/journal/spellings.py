@@ -40,6 +40,10 @@ MOST_STREAMS = 16
 """Compressed streams in one body that are read; a body is one as a rule."""
 
 
+FEWEST = 4
+"""Bytes by which a text is known of which the first and the last were cut off, as a part of base64 has them."""
+
+
 class Escapes(StrEnum):
     """A kind of escapes; its value is the character with which they begin."""
 
@@ -112,6 +116,11 @@ class Reading(ABC):
         first, last = self._from(begin)[0], self._from(end - 1)[1]
         return self.of.span(first, last) if self.of is not None else (first, last)
 
+    @property
+    def coded(self) -> bool:
+        """Whether a character of it was read from parts of several."""
+        return self.of is not None and self.of.coded
+
     @abstractmethod
     def _from(self, index: int) -> tuple[int, int]:
         """From where to where the byte at `index` was read."""
@@ -145,19 +154,34 @@ class Unescaped(Reading):
 
 @dataclass(frozen=True, slots=True)
 class Decoded(Reading):
-    """What runs of base64 or of hexadecimal digits hold: where each begins in `data`, where in the text.
+    """What runs of base64 or of hexadecimal digits hold: where each begins in `data`, and where in the text.
 
-    `bits`: how many a character has, of the eight of a byte.
+    `bits`: how many a character has, of the eight of a byte. `filled`: characters that were put before each run, so
+    that what of a byte is left where somebody cut it off is read, too, by guess.
     """
 
     begins: list[int]
     read_from: list[int]
+    read_to: list[int]
+    filled: list[int]
     bits: int
+
+    @property
+    def coded(self) -> bool:
+        """See there."""
+        return True
+
+    def around(self, begin: int, end: int) -> tuple[int, int]:
+        """The span of `data[begin:end]` and of the bytes beside it, as far as they are of the same run."""
+        at = bisect_right(self.begins, begin) - 1
+        return self.span(max(begin - 1, self.begins[at]), end + 1)
 
     def _from(self, index: int) -> tuple[int, int]:
         at = bisect_right(self.begins, index) - 1
-        begin, of_run = self.read_from[at], index - self.begins[at]
-        return begin + of_run * 8 // self.bits, begin - (-(of_run + 1) * 8 // self.bits)
+        begin, of_run, filled = self.read_from[at], index - self.begins[at], self.filled[at]
+        first = of_run * 8 // self.bits - filled
+        last = -(-(of_run + 1) * 8 // self.bits) - filled
+        return begin + max(first, 0), min(begin + max(last, 0), self.read_to[at])
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +191,11 @@ class Inflated(Reading):
     begin: int
     end: int
     bomb: bool
+
+    @property
+    def coded(self) -> bool:
+        """See there."""
+        return True
 
     def _from(self, index: int) -> tuple[int, int]:  # noqa: ARG002 - it is the same for all
         return self.begin, self.end
@@ -190,13 +219,14 @@ class Sought:
     def of(cls, texts: Collection[bytes]) -> Sought:
         """For these texts, none of which is empty."""
         shortest = min(map(len, texts))
+        whole = max(shortest - 2, min(shortest, FEWEST))
         # Zeros, for they are between the characters of UTF-16.
         among = {0, *_PRINTABLE, *(byte for text in texts for byte in text)}
         if any(not text.isascii() for text in texts):
             among |= set(_NO_ASCII)  # whichever of the other case
-        base64 = rb"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{%d,}" % -(-shortest * 8 // 6)
-        hexadecimal = rb"(?<![0-9a-fA-F])[0-9a-fA-F]{%d,}" % (shortest * 2)
-        in_a_row = b"[%b]{%d,}" % (re.escape(bytes(sorted(among))), shortest)
+        base64 = rb"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{%d,}" % (whole * 8 // 6)
+        hexadecimal = rb"(?<![0-9a-fA-F])[0-9a-fA-F]{%d,}" % (whole * 2)
+        in_a_row = b"[%b]{%d,}" % (re.escape(bytes(sorted(among))), whole)
         return cls(_readable(texts), *map(re.compile, (base64, hexadecimal, in_a_row)))
 
     def may_be_in(self, data: bytes) -> bool:
@@ -366,32 +396,32 @@ def _decoded(reading: Reading, sought: Sought) -> Iterator[Reading]:
 
 def _from_base64(reading: Reading, sought: Sought) -> Reading | None:
     """Each run at each place in a group of four, for what stands before it may look like a part of it."""
-    pieces: list[tuple[int, bytes]] = []
+    pieces: list[tuple[int, int, int, bytes]] = []
     for found in sought.base64.finditer(reading.data):
         run = found[0].translate(_USUAL_ALPHABET)
-        for offset in range(4):
-            # A group that is cut short holds a byte less than it has characters.
-            piece = a2b_base64(run[offset:] + b"AAA"[: (offset - len(run)) % 4])
+        for fill in range(4):
+            piece = a2b_base64(b"AAA"[:fill] + run + b"AAA"[: -(fill + len(run)) % 4])
             if sought.may_be_in(piece):
-                pieces.append((found.start() + offset, piece))
+                pieces.append((*found.span(), fill, piece))
     return _joined(reading, pieces, 6)
 
 
 def _from_hexadecimal(reading: Reading, sought: Sought) -> Reading | None:
-    pieces: list[tuple[int, bytes]] = []
+    pieces: list[tuple[int, int, int, bytes]] = []
     for found in sought.hexadecimal.finditer(reading.data):
-        for offset in range(2):
-            piece = a2b_hex(found[0][offset : offset + (len(found[0]) - offset) // 2 * 2])
+        for fill in range(2):
+            piece = a2b_hex(b"0"[:fill] + found[0] + b"0"[: -(fill + len(found[0])) % 2])
             if sought.may_be_in(piece):
-                pieces.append((found.start() + offset, piece))
+                pieces.append((*found.span(), fill, piece))
     return _joined(reading, pieces, 4)
 
 
-def _joined(reading: Reading, pieces: Sequence[tuple[int, bytes]], bits: int) -> Reading | None:
-    lengths = (len(piece) + len(_BETWEEN) for _, piece in pieces)
-    begins = [0, *accumulate(lengths)]
-    data = _BETWEEN.join(piece for _, piece in pieces)
-    return Decoded(data, reading, begins[:-1], [begin for begin, _ in pieces], bits) if pieces else None
+def _joined(reading: Reading, pieces: Sequence[tuple[int, int, int, bytes]], bits: int) -> Reading | None:
+    if not pieces:
+        return None
+    read_from, read_to, filled, decoded = map(list, zip(*pieces, strict=True))
+    begins = [0, *accumulate(len(piece) + len(_BETWEEN) for piece in decoded)]
+    return Decoded(_BETWEEN.join(decoded), reading, begins[:-1], read_from, read_to, filled, bits)
 
 
 # Holds apart what is read of different runs.
