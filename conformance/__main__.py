@@ -18,7 +18,7 @@ BROKEN = 4
 
 AT_LEAST = (3, 11)
 
-ANEW = "install it anew: pip install --force-reinstall statum-conformance"
+ANEW = "install it anew, from where you have it: pip install --force-reinstall SOURCE"
 
 
 def main() -> None:

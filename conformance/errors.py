@@ -68,7 +68,7 @@ _PROCESSES = "raise the limit on processes and threads: `ulimit -u` shows it, in
 _MEMORY = "raise the limit (`ulimit -v`, or that of the container), or ask for less with --max-examples"
 
 # What an operating system says where it has no more of something, and what helps.
-_HINTS: Mapping[int, str] = {
+LACKS: Mapping[int, str] = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EFBIG: "raise the limit on the size of files: `ulimit -f` shows it",
@@ -97,5 +97,7 @@ def lack_of(error: BaseException) -> EnvironmentFailure | None:
         where = "" if error.filename is None else f": {error.filename}"
         told = f"the system does not let it go on: {error.strerror or error or type(error).__name__}{where}"
         hint = "is a disk full, or what reads the output gone?"
-        return EnvironmentFailure(told, _HINTS.get(error.errno or 0, hint))
+        if error.errno == errno.ENOSPC and error.filename is None:  # a stream, as like as not
+            return EnvironmentFailure(told, hint)
+        return EnvironmentFailure(told, LACKS.get(error.errno or 0, hint))
     return None

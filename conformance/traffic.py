@@ -7,6 +7,7 @@
     Notification            one HTTP request that reached the callback receiver
     Invocation              a case, its attempts and the notifications that carry its request_id
     normalized              one spelling for all request targets that name the same; `origin_form`, `plainly_escaped`
+    shown_url               a URL without what may be a password or a token
 
 Times: `*_at` are seconds of the suite's monotonic clock (only differences mean anything),
 `*_wall` are seconds since the Unix epoch.
@@ -197,6 +198,21 @@ def origin_form(target: str) -> str:
         return target
     rest = target[found.end() :]
     return rest if rest.startswith("/") else f"/{rest}"
+
+
+def shown_url(url: str) -> str:
+    """`url`, also one that is none, as it may be shown: a password may stand before an `@`, a token behind the path."""
+    if "@" in url:
+        return f"{url.partition('://')[0]}://…" if "://" in url else "…"
+    return _BEHIND_THE_PATH.sub(r"\1…", url, count=1)
+
+
+def has_userinfo(url: str) -> bool:
+    """Whether there may be a user's name or password in `url`: something before an `@`, in front of path and query."""
+    return "@" in re.split("[/?#]", url.partition("://")[2] or url.lstrip("/"), maxsplit=1)[0]
+
+
+_BEHIND_THE_PATH = re.compile(r"([?#]).+", re.DOTALL)
 
 
 def plainly_escaped(text: str) -> str:

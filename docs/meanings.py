@@ -25,8 +25,9 @@ EXIT_CODES: Mapping[int, str] = {
     "expectations file is stale.",
     UsageError.exit_code: "Wrong usage or configuration: one line says what was given and what is expected.",
     Conclusion.INCONCLUSIVE.exit_code: "Inconclusive: a MUST could not be exercised. Also whatever kept the run from "
-    "being made: a gateway that is not reached, a credential that is refused, an address that is taken, Ctrl-C.",
-    SuiteError.exit_code: "The suite itself failed; please report it.",
+    "being made: a gateway that is not reached, a credential that is refused, an address that is taken, a machine that "
+    "lacks memory, threads, files or room, Ctrl-C.",
+    SuiteError.exit_code: "The suite itself failed; please report it. Or its installation is broken, and says so.",
 }
 
 VERDICTS: Mapping[Verdict, str] = {
@@ -106,7 +107,9 @@ NOTES: Mapping[str, str] = {
     "unreadable": "what reached the receiver, or the witness of a client, and is no request: why, and its first bytes",
     "heartbeat": "a canary that was sent while the run went on, and whether it came back",
     "way-back": "canaries that were sent because notifications are missing: how many, and how many came back",
-    "strays": "how many requests to the receiver that are nobody's notification were not kept",
+    "strays": "how many requests without an id of the run were not kept, for there were too many",
+    "refused-here": "the suite's own server could not take what came: why, and whether that was for good",
+    "left-behind": "processes that outlived the driver that had started them; null where the system does not tell",
     "settled": "when nothing more was owed or waited for; of a client also how long was watched",
     "shrink-begins": "how far the journal went when failures began to be looked into",
     "cause": "on what a failure depends, and its simplest request",

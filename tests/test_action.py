@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from command_line import CHECKOUT, CONSOLE_SCRIPT
-from pipelines import ACTION, TEMPLATE, read, shell, step
+from pipelines import ACTION, TEMPLATE, executable, read, shell, step, the_command
 
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.gateway_under_test.campaign import JOURNAL
@@ -21,19 +20,6 @@ JOB = read(TEMPLATE.read_text(encoding="utf-8"))[".statum-conformance"]
 
 EVIDENCE = {JOURNAL, f"{JOURNAL}-wal", TRAFFIC_HAR}
 QUICK = "--product=sms\n--max-examples=0\n\n--seed=7\n"
-
-
-def executable(path: Path, script: str) -> Path:
-    """A shell script at `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-    path.chmod(0o755)
-    return path
-
-
-def the_command(path: Path) -> Path:
-    """The command of this checkout at `path`."""
-    return executable(path, f"PYTHONPATH='{CHECKOUT}' exec '{sys.executable}' -c '{CONSOLE_SCRIPT}' \"$@\"")
 
 
 @dataclass

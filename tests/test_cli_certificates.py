@@ -14,16 +14,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from campaigns import registered
+from certified_run import CERTIFICATE, EVIDENCE, KNOWN, QUICK, certified_in
 from command_line import CHECKOUT, call
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from made_certificate import VENDOR
 from made_result import result_of
 
-from conformance.certificate.envelope import Envelope
-from conformance.certificate.issuing import Certification, countersign
-from conformance.certificate.keys import make_key_pair, read_private_key
-from conformance.cli import outcome
+from conformance.certificate.issuing import Certification
 from conformance.cli.certificates import Notary
 from conformance.cli.configuration import PREFIX
 from conformance.mock_gateway.account import Account
@@ -39,19 +37,11 @@ Monkeypatch = pytest.MonkeyPatch
 # One worker makes the run that all of these look at.
 pytestmark = pytest.mark.xdist_group("certificates")
 
-QUICK = ("--product=sms", "--max-examples=0", "--seed=7")
-
 
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with keys, and the reports of a run that was certified with the vendor's."""
-    folder = tmp_path_factory.mktemp("certified")
-    with Monkeypatch.context() as there:
-        there.chdir(folder)
-        for key in ("vendor.key", "certifier.key"):
-            make_key_pair(Path(key))
-        assert 0 == outcome(["run", *QUICK, "--sign-key=vendor.key"])
-    return folder
+    return certified_in(tmp_path_factory.mktemp("certified"))
 
 
 @pytest.fixture(autouse=True)
@@ -62,11 +52,6 @@ def here(tmp_path: Path, certified: Path, monkeypatch: Monkeypatch) -> Path:
     monkeypatch.chdir(folder)
     monkeypatch.delenv(f"{PREFIX}KEY_PASSPHRASE", raising=False)
     return folder
-
-
-CERTIFICATE = "reports/certificate.json"
-EVIDENCE = ("--evidence", "reports/journal.sqlite")
-KNOWN = ("--key=vendor.key.pub", *EVIDENCE)
 
 
 # --- From a run to a verified certificate
@@ -83,31 +68,6 @@ def test_a_conformant_run_leaves_a_certificate_that_is_accepted(capsys: Capsys, 
     ]
     assert told[-1].startswith("valid: built-in mock gateway (gateway) · ")
     assert {*REPORTS, "journal.sqlite", "certificate.json"} == {path.name for path in (here / "reports").iterdir()}
-
-
-def test_without_a_key_nothing_is_valid(capsys: Capsys, here: Path) -> None:
-    """Whoever signed, a stranger too: all that can be told is that nothing was changed since."""
-    own = call(capsys, "verify", CERTIFICATE, *EVIDENCE)
-    make_key_pair(Path("stranger.key"))
-    envelope = Envelope.parse((here / CERTIFICATE).read_bytes())
-    stranger = read_private_key(Path("stranger.key"))
-    (here / "forged.json").write_bytes(countersign(Envelope(envelope.payload), stranger).to_bytes())
-    forged = call(capsys, "verify", "forged.json", *EVIDENCE)
-
-    for called in (own, forged):
-        assert 3 == called.code
-        assert "valid: " not in called.out
-        last = called.out.splitlines()[-1]
-        assert last.startswith("inconclusive: nothing was changed since it was signed, but whose key that is, is not")
-        assert "--key" in last
-    assert 1 == call(capsys, "verify", "forged.json", "--key=vendor.key.pub").code
-
-
-def test_the_keys_that_count_can_stand_in_the_configuration(capsys: Capsys, here: Path) -> None:
-    """So that nobody has to give them each time."""
-    (here / "statum-conformance.toml").write_text('key = ["vendor.key.pub"]\n', encoding="utf-8")
-
-    assert 0 == call(capsys, "verify", CERTIFICATE).code
 
 
 def test_a_tampered_certificate_is_refused(capsys: Capsys, here: Path) -> None:
@@ -213,26 +173,6 @@ def test_what_would_be_refused_is_not_signed(capsys: Capsys, here: Path) -> None
 
     assert "error: signature 1: it does not fit the payload; one of the two was changed" == called.only_line
     assert (1, "", before) == (called.code, called.out, path.read_bytes())
-
-
-@pytest.mark.parametrize(
-    ("options", "code", "words"),
-    [
-        (["--key=vendor.key.pub"], 2, "--evidence is missing; what is signed for is derived from the journal first"),
-        ([*EVIDENCE], 3, "nothing was changed since it was signed, but whose key that is, is not known"),
-        ([*KNOWN, "--vouch-for=subject.nam"], 2, "--vouch-for names 'subject.nam', for which nobody has to vouch"),
-    ],
-)
-def test_nothing_is_signed_that_was_not_derived(
-    capsys: Capsys, here: Path, options: list[str], code: int, words: str
-) -> None:
-    """Neither without evidence nor for a stranger."""
-    before = (here / CERTIFICATE).read_bytes()
-
-    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", *options)
-
-    assert (code, "", before) == (called.code, called.out, (here / CERTIFICATE).read_bytes())
-    assert called.only_line.startswith(f"error: {words}")
 
 
 def test_the_same_key_does_not_sign_twice(capsys: Capsys) -> None:

@@ -139,45 +139,6 @@ def test_a_request_to_another_address_counts_against_the_path() -> None:
     assert "call-2" == found.findings[0].case
 
 
-@pytest.mark.parametrize(
-    ("target", "headers", "body"),
-    [
-        ("/api/v2", HEADERS, b"{}"),
-        ("/messages", (), json.dumps(PARAMS).encode()),
-        ("/sms", (), b"{}"),
-        ("/n/00000000000000ff", (), b""),
-        ("/?number=254712345678", (), b""),
-    ],
-    ids=["its credential", "its values", "a command", "a base URL", "a value in the query"],
-)
-def test_what_evidently_came_of_a_call_counts_wherever_it_went(target: str, headers: Headers, body: bytes) -> None:
-    """However little of it is right."""
-    certification = beside_a_lawful_call()
-    certification.call(said=refused(404))
-    certification.stray(target, headers, body)
-
-    assert "SND-03" in fell_short(certification)
-
-
-@pytest.mark.parametrize(
-    ("target", "headers", "body"),
-    [
-        ("/", (), b""),
-        ("/wp-login.php", (("Authorization", "Basic YWRtaW46YWRtaW4="),), b"log=admin"),
-        ("/api/v2/cmdb/system/admin", (), b"{}"),
-        ("*", (), b""),
-        ("/.env", (("User-Agent", "zgrab/0.x"),), b""),
-    ],
-)
-def test_a_scanner_is_not_held_against_the_client(target: str, headers: Headers, body: bytes) -> None:
-    """Whatever it asks for while a call is at hand."""
-    certification = beside_a_lawful_call()
-    certification.call(Sent())
-    certification.stray(target, headers, body)
-
-    assert set() == fell_short(certification)
-
-
 def test_a_second_request_after_an_accepted_one_is_found() -> None:
     """The client may hand back the id of either."""
     certification = Certification()

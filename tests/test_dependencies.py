@@ -10,6 +10,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
@@ -73,6 +74,7 @@ UNPROMISED = {
             },
             "uvicorn.server.Server.main_loop": _SERVER,
             "uvicorn.server.Server.shutdown": _SERVER,
+            "uvicorn.server.Server.startup": "asyncio's server says nothing of a connection that it cannot take",
         },
     ),
     "pytest-httpserver": Unpromised(
@@ -119,7 +121,7 @@ UNSEEN = {
 MADE_TO_BE_EXTENDED = {"click": "types, commands, groups", "rich": "on_broken_pipe"}
 
 # Documented, though it begins with an underscore.
-PUBLIC = {"_replace"}
+PUBLIC = {"_exit", "_replace"}
 
 
 # --- What is used
@@ -217,6 +219,16 @@ def test_what_is_imported_is_declared() -> None:
     assert set() == {distribution(name) for name in imports()} - DECLARED.keys()
 
 
+def test_what_is_declared_is_imported() -> None:
+    """Or has a reason to be there."""
+    others = {
+        "allure-pytest": "has people's own tests write results beside ours, of the same version",
+        "uvloop": "uvicorn takes it where it is there",
+    }
+
+    assert others.keys() == DECLARED.keys() - {distribution(name) for name in imports()}
+
+
 def test_each_use_of_what_is_not_promised_has_its_reason() -> None:
     """Private modules and attributes, and what is overridden though nobody is told to; no reason outlives its use."""
     of_backends = "hypothesis.internal.conjecture.providers.PrimitiveProvider."  # all of them: it is there for that
@@ -275,3 +287,17 @@ def test_without_upper_bounds_the_lower_ones_remain() -> None:
 
     assert {">="} == {bound.operator for each in map(Requirement, said) for bound in each.specifier}
     assert len(DECLARED) == len(said)
+
+
+def test_nobody_is_told_to_install_a_name_that_is_not_ours() -> None:
+    """It is not on PyPI: whoever claims it there would be installed. From a URL, a wheel or a folder it is."""
+    told = [
+        f"{path.relative_to(CHECKOUT)}: {line.strip()}"
+        for folder, kind in (("conformance", "*.py"), ("docs", "*.md"), ("ci", "*.yml"), (".", "*.md"), (".", "*.yml"))
+        for path in (CHECKOUT / folder).glob(kind if folder == "." else f"**/{kind}")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"\b(?:install|add|uvx|pipx run)\b[^`]*[ \"']statum-conformance(?! @|/)\b", line)
+        and re.search(r"\b(?:pip|pipx|uv|uvx|poetry)\b", line)
+    ]
+
+    assert [] == told

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from campaigns import held
+from hostile_writers import CODINGS, found_in
 from hypothesis import given
 from hypothesis import strategies as st
+from made_result import CASE, SETTINGS, result_of
 from rich.console import Console
 
-from conformance.journal import read_journal
+from conformance.journal import Record, read_journal
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.faults import fault
+from conformance.reporting.har import har
 from conformance.reporting.masking import Masking
 from conformance.reporting.result import Result
 from conformance.reporting.terminal import show
 from conformance.reporting.writing import write_reports
+from conformance.traffic import Exchange, Request, Response
 
 NUMBER = "254712345678"
 SMALL: dict[str, Any] = {"products": ("sms",), "phone_numbers": (NUMBER,), "seed": 7, "notify_within_s": 1.0}
@@ -37,6 +43,54 @@ SMALL: dict[str, Any] = {"products": ("sms",), "phone_numbers": (NUMBER,), "seed
 def test_a_number_is_masked_however_it_begins(spelled: str, expected: str) -> None:
     """By the digits of the subscriber, as the gateway's own notifications mask them; others are left alone."""
     assert expected == Masking([NUMBER]).text(spelled)
+
+
+SPOKEN_AS = {
+    "JSON, each escaped": "".join(f"\\u00{ord(digit):02x}" for digit in NUMBER),
+    "URL, each escaped": "".join(f"%{ord(digit):02x}" for digit in NUMBER),
+    "HTML, each escaped": "".join(f"&#{ord(digit)};" for digit in NUMBER),
+    "spaced": "+254 712 345 678",
+    "hyphened": "0712-345-678",
+    "bracketed": "(0712) 345.678",
+    "spaced in a URL": "254%20712%20345%20678",
+    "base64": base64.b64encode(f"to {NUMBER}".encode()).decode(),
+    "base64 of UTF-16": base64.b64encode(NUMBER.encode("utf-16")).decode(),
+    "hexadecimal": NUMBER.encode().hex(),
+}
+
+
+@pytest.mark.parametrize("name", SPOKEN_AS)
+def test_a_number_is_masked_however_it_is_written(name: str) -> None:
+    """By programs and by people; what stands beside it stays, and nothing changes the second time."""
+    masking = Masking([NUMBER])
+    masked = masking.text(f"before {SPOKEN_AS[name]} after")
+    assert ("before ", " after") == (masked[:7], masked[-6:])
+    assert "*****" in re.sub("%20|[ .)-]", "", masked)
+    assert masked == masking.text(masked)
+    assert not found_in(re.sub("%20|[ .)-]", "", masked).encode(), NUMBER[3:])
+
+
+def test_a_number_is_masked_where_it_is_no_text() -> None:
+    """As JSON may have it, and as a name."""
+    assert {"2547*****678": ["2547*****678", 7]} == Masking([NUMBER]).value({NUMBER: [int(NUMBER), 7]})
+
+
+def test_a_number_that_was_redacted_masks_nothing() -> None:
+    """Its mark is left as it is."""
+    assert "[REDACTED] 123" == Masking(["[REDACTED]", "12"]).text("[REDACTED] 123")
+
+
+@pytest.mark.parametrize("coding", ["UTF-16-LE", "UTF-16-BE", "gzip", "gzip, cut short"])
+def test_a_body_that_is_no_text_is_masked_before_it_is_encoded(coding: str) -> None:
+    """As an archive has it in base64."""
+    body = CODINGS[coding](f'{{"phone_number": "{NUMBER}"}}'.encode()) + b"\xff"
+    request = Request("POST", "http://x/", (), body)
+    answer = Response(200, (("Location", f"/of/{NUMBER}"),), body)
+    exchanges = (Exchange(1, CASE.id, 1, request, 1.0, 10.0, answer, None, 1.25),)
+    record = Record({**SETTINGS, "phone_numbers": [NUMBER]}, (CASE,), exchanges)
+    written = b"".join(har(result_of(record=record)))
+    assert not found_in(written, NUMBER[3:])
+    assert b"/of/2547*****678" in written
 
 
 SCALARS = st.text(max_size=8) | st.integers() | st.none()

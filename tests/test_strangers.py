@@ -25,7 +25,7 @@ from mock_rig import eventually
 from raw_http import PATIENCE_S, connection, post, status
 from runs import Run
 
-from conformance.callbacks import httpserver
+from conformance.callbacks import asgi, httpserver
 from conformance.callbacks.accepting import Refused
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi import AsgiReceiver
@@ -36,12 +36,14 @@ from conformance.checks.terms import REFUSED_HERE, Terms
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import EnvironmentFailure
 from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test.listening import id_at_a_glance
 from conformance.gateway_under_test.rig import MOST_REFUSALS, Intake
 from conformance.journal import Note, Record, read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment
 from conformance.mock_gateway.serving import serve_mock
 from conformance.mock_gateway.variants import BUILT_IN
+from conformance.traffic import Request
 from conformance.verdicts import Conclusion, Verdict, judge
 
 ANY = Address("127.0.0.1", 0)
@@ -148,7 +150,22 @@ def test_closing_one_in_use_is_told() -> None:
             client.sendall(post(NOTIFICATION))
             assert 200 == status(client)
         assert eventually(lambda: len(refused) > 0, PATIENCE_S)
-    assert ("of 5 connections one in use was closed to make room", False) == (refused[0].why, refused[0].lasting)
+    assert Refused("a connection in use was closed to make room for others") == refused[0]
+
+
+def test_bodies_that_do_not_end_take_so_much_memory_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are at once; those of notifications are small."""
+    monkeypatch.setattr(asgi, "MOST_HELD", 1 << 20)
+    refused: list[Refused] = []
+    with AsgiReceiver(ANY, PRODUCTS, ignored, on_refused=refused.append) as receiver, ExitStack() as until:
+        for _ in range(20):
+            large = until.enter_context(connection(receiver.address))
+            large.sendall(post(b"x" * 300_000)[:-100_000])
+        assert eventually(lambda: len(refused) > 0, PATIENCE_S)
+        with connection(receiver.address) as gateway:
+            gateway.sendall(post(NOTIFICATION))
+            assert 200 == status(gateway)
+    assert Refused("more than 1 MiB of unfinished requests came at once") == refused[0]
 
 
 def test_a_receiver_that_has_died_is_told_and_refuses_whoever_comes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,6 +365,35 @@ def run_beside(directory: Path, meanwhile: Callable[[Address], object], behaviou
         return read_journal(path)
     finally:
         servers[0].stop()
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (Request("POST", "/", (), b'{"request_id": "R-1"}'), "R-1"),
+        (Request("POST", "/", (), b'{"request_id": 7}'), "7"),
+        (Request("POST", "/", (), b'{"request\\u005fid": "R-1"}'), "R-1"),
+        (Request("POST", "/", (), '{"request_id": "R-1"}'.encode("utf-16")), "R-1"),
+        (Request("GET", "/?request_id=R-1"), "R-1"),
+        (Request("POST", "/", (), b'{"x": "' + b"x" * 100_000 + b'", "request_id": "R-1"}'), "R-1"),
+        (Request("POST", "/", (), b'{"a": 1}'), None),
+    ],
+)
+def test_an_id_is_found_at_a_glance(request_: Request, expected: str | None) -> None:
+    """In each form in which a notification may tell one."""
+    assert expected == id_at_a_glance(request_)
+
+
+def test_what_holds_no_id_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else junk that is slow to read would hold up notifications."""
+
+    def slow(_: object) -> None:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr("conformance.gateway_under_test.listening.told_id", slow)
+    monkeypatch.setattr("conformance.gateway_under_test.listening.request_id_of", lambda _: None)
+    assert id_at_a_glance(Request("POST", "/", (), b'{"a":1,' * 140_000)) is None
+    assert id_at_a_glance(Request("POST", "/", (), b'{"a":1,' * 140_000 + b'"request_id"')) is None
 
 
 def test_two_mebibytes_of_junk_do_not_make_a_gateway_fail(tmp_path: Path) -> None:

@@ -45,6 +45,9 @@ ORDERLY_S = 20.0
 # What a second one leaves, on a busy machine.
 AT_ONCE_S = GRACE_S + 2.0
 
+# A command that nobody interrupts, on a busy machine.
+LONGEST_S = 240.0
+
 FEW = ("--product=sms", "--max-examples=2", "--seed=5")
 DRIVER = f"{sys.executable} {CHECKOUT / 'examples' / 'drivers' / 'python_httpx.py'}"
 
@@ -118,7 +121,7 @@ def _timed(home: Path, arguments: Sequence[str]) -> Command:
 
 def _ended(home: Path, *arguments: str) -> None:
     running = process(home, *arguments)
-    said = running.communicate(timeout=PATIENCE_S)
+    said = running.communicate(timeout=LONGEST_S)
     if running.returncode != 0:
         raise RuntimeError(f"{arguments[0]} ended with {running.returncode}: {said}")
 
@@ -158,7 +161,7 @@ def _signal_once(figures: Figures, home: Path, command: Command, chance: Random,
 
 def _wrong_code(code: int, out: str, took_s: float) -> bool:
     """Whether the exit code is none that a signal leads to: 3, or that of a command that was done by then."""
-    was_done = out.endswith("\n") and took_s < ON_ITS_WAY_S
+    was_done = out.endswith("\n") and took_s < AT_ONCE_S
     return code != EXIT_CODE and not (code == 0 and was_done)
 
 

@@ -53,7 +53,7 @@ JUNK = (
 )
 
 # What a journal may hold of strangers, and beside it the run itself.
-MOST_JOURNAL = 160 << 20
+MOST_JOURNAL = 112 << 20
 
 STDERR_LINES = 2_000
 STDERR_LINE = 1 << 20
@@ -156,7 +156,7 @@ def _limited(directory: Path, arguments: list[str], files: int = FILES) -> Itera
     """The command in a process that may open so many files, and no more if it asks for them."""
     shell = ["sh", "-c", f'ulimit -n {files} && exec "$@"', "sh", sys.executable, "-c", CONSOLE_SCRIPT, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "HOME": str(directory)}
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - the command itself
         shell, cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         try:

@@ -91,7 +91,7 @@ class Acceptor:
         self._make_room = make_room
         self._on_refused = on_refused
         self._loop = asyncio.get_running_loop()
-        self._opening: dict[asyncio.Task[None], None] = {}
+        self._opening: dict[asyncio.Task[None], socket] = {}
         self._retry: asyncio.TimerHandle | None = None
         listener.settimeout(0.0)
 
@@ -119,24 +119,24 @@ class Acceptor:
             if len(self._opening) >= MOST_OPENING:
                 next(iter(self._opening)).cancel()
             opening = self._loop.create_task(self._open(connection))
-            self._opening[opening] = None
+            self._opening[opening] = connection
             opening.add_done_callback(self._opened)
 
     async def _open(self, connection: socket) -> None:
         connection.settimeout(0.0)
-        try:
-            await self._loop.connect_accepted_socket(
-                self._make,
-                connection,
-                ssl=self._context,
-                ssl_handshake_timeout=OPENED_WITHIN_S if self._context else None,
-            )
-        except OSError:  # no TLS, or none in time: told by the one that spoke it
-            connection.close()
+        await self._loop.connect_accepted_socket(
+            self._make,
+            connection,
+            ssl=self._context,
+            ssl_handshake_timeout=OPENED_WITHIN_S if self._context else None,
+        )
 
     def _opened(self, opening: asyncio.Task[None]) -> None:
-        self._opening.pop(opening, None)
-        if not opening.cancelled() and (error := opening.exception()) is not None:
+        connection = self._opening.pop(opening)
+        error = None if opening.cancelled() else opening.exception()
+        if opening.cancelled() or error is not None:
+            connection.close()
+        if error is not None and not isinstance(error, OSError):  # no TLS, or none in time: told by who speaks it
             self._on_refused(Refused(f"a connection could not be served: {error!r}"))
 
     def _wait_for_room(self, error: OSError) -> None:

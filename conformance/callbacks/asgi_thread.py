@@ -23,9 +23,9 @@ from typing import Any, Self
 
 import uvicorn
 
-from conformance.callbacks.accepting import Acceptor, OnRefused, Refused, nobody_told
+from conformance.callbacks.accepting import Acceptor, OnRefused, Refused, nobody_told, raise_limit
 from conformance.callbacks.address import BACKLOG, Address, listening_socket
-from conformance.errors import SuiteError, UsageError
+from conformance.errors import EnvironmentFailure, SuiteError, UsageError, lack_of
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -38,6 +38,9 @@ GRACE_S = 0.5
 
 # How often, while stopping, it is looked whether the last connection is gone: uvicorn has no event for that.
 _CLOSING_STEP_S = 0.005
+
+# What a run has open at once beside connections, and room for a handful of these.
+LEAST_FILES = 64
 
 # A client may think for a while between two requests on a connection; a new connection each time would cost it more.
 KEEP_ALIVE_S = 75
@@ -202,11 +205,21 @@ class AsgiThread:
         return (*self._errors, *([self._failure] if isinstance(self._failure, Exception) else []))
 
     def start(self) -> None:
-        """Serves from here on; returns when requests are being taken. Raises SuiteError if that does not succeed."""
+        """Serves from here on; returns when requests are being taken.
+
+        Raises SuiteError if that does not succeed, EnvironmentFailure if it is this machine that does not allow it.
+        """
+        if (files := raise_limit()) < LEAST_FILES:  # with a handful uvloop ends the process
+            raise EnvironmentFailure(
+                f"this process may have {files} files and connections open; expected {LEAST_FILES} or more",
+                "raise the limit: `ulimit -n` shows it",
+            )
         self._thread.start()
         self._begun.wait()
         if self._failure is not None:
             self.stop()
+            if (lack := lack_of(self._failure)) is not None:
+                raise lack from self._failure
             raise SuiteError(f"the server on {self.address} did not start: {self._failure!r}") from self._failure
 
     def look(self, at: Callable[[asyncio.Protocol], None]) -> None:

@@ -115,9 +115,7 @@ class Guarded(ReadingProtocol):
         for other in others[: max(1, int(self.limits.connections * ROOM))]:
             if other.in_use(waiting):
                 other.tell_unfinished("it was cut off to make room for other connections")
-                type(self).on_refused(
-                    Refused(f"of {len(self.connections)} connections one in use was closed to make room")
-                )
+                type(self).on_refused(Refused("a connection in use was closed to make room for others"))
             other.transport.abort()
 
     def worth(self, waiting: Collection[int]) -> tuple[bool, bool, float, int]:

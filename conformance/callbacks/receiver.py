@@ -26,7 +26,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from conformance.callbacks.address import Address
 from conformance.callbacks.request_reader import Head, Unreadable
 from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
-from conformance.traffic import Request, origin_form
+from conformance.traffic import Request, has_userinfo, origin_form, shown_url
 
 __all__ = [
     "MAX_BODY",
@@ -120,7 +120,12 @@ class CallbackPaths:
         """
         if callback_url is None:
             return cls("", "", tuple(products), token)
-        shown = _without_secrets(callback_url)
+        shown = shown_url(callback_url)
+        if has_userinfo(callback_url):
+            raise UsageError(
+                f"callback URL {shown!r} holds a password, which would stand in every record of the gateway",
+                hint="put a token into the query",
+            )
         if not _is_http_url(callback_url):
             raise UsageError(
                 f"callback URL {shown!r} is not an http or https URL with a host",
@@ -163,14 +168,6 @@ class CallbackPaths:
         """The URL to register for each product: the target of the product at the scheme and host of `base_url`."""
         parts = urlsplit(base_url)
         return {product: f"{parts.scheme}://{parts.netloc}{self.target(product)}" for product in self.products}
-
-
-def _without_secrets(url: str) -> str:
-    """`url` as it may be shown: behind its path may be a token."""
-    return _BEHIND_THE_PATH.sub(r"\1…", url, count=1)
-
-
-_BEHIND_THE_PATH = re.compile(r"([?#]).+", re.DOTALL)
 
 
 def _is_http_url(url: str) -> bool:

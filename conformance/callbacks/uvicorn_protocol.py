@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from conformance.errors import EnvironmentFailure
 
-HINT = "install the versions that statum-conformance asks for: pip install --force-reinstall statum-conformance"
+HINT = "install the versions that the suite asks for, from where you have it: pip install --force-reinstall SOURCE"
 
 # Called by it, or called on it.
 USED = (

@@ -269,7 +269,10 @@ def _judged_again(certificate: Certificate, evidence: Path) -> tuple[str, tuple[
                 f"evidence: {evidence} is not the journal that was certified: its {its}, "
                 f"certified is {certified['digest'].get('sha256')}"
             )
-        result = Result.of(read_evidence(copy.path))
+        try:
+            result = Result.of(read_evidence(copy.path))
+        except UsageError as error:  # it names the copy, which is gone when this is read
+            raise UsageError(error.message.replace(str(copy.path), str(evidence)), error.hint) from error
         must = Tally.of(result.judged.verdicts, Level.MUST)
         if not must.complete or result.conclusion is not Conclusion.CONFORMANT:
             raise Refused(

@@ -79,7 +79,8 @@ def in_words(error: BaseException) -> ConformanceError:
         told = in_one_line(error)
     elif _is_of_installation(error):
         told = SuiteError(
-            f"the installation is broken: {error}", "install it anew: pip install --force-reinstall statum-conformance"
+            f"the installation is broken: {error}",
+            "install it anew, from where you have it: pip install --force-reinstall SOURCE",
         )
     else:
         told = lack_of(error) or SuiteError(

@@ -17,6 +17,9 @@ from conformance.journal import read_evidence
 from conformance.reporting.console import print_line, results
 from conformance.verdicts import is_client
 
+# Who wants to listen for longer leaves the option out.
+MOST_LISTENED_S = 365 * 86_400.0
+
 
 @click.command("listen", cls=ConformanceCommand, short_help="Take notifications that come after a run.")
 @option(
@@ -49,6 +52,8 @@ def listen(journal: Path, for_s: float | None, **options: Any) -> int:
     output = Output.of(options)
     if for_s is not None and not for_s > 0:
         raise UsageError(f"--for is {for_s:g}; expected more than 0 seconds")
+    if for_s is not None and for_s > MOST_LISTENED_S:
+        raise UsageError(f"--for is {for_s:g}; expected at most {MOST_LISTENED_S:g} seconds, a year")
     record = read_evidence(journal)
     if is_client(record):
         raise UsageError(f"{journal} is the journal of a certification, for which nothing comes late")

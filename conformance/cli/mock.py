@@ -24,6 +24,7 @@ from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
 from conformance.reporting.console import print_line, results
+from conformance.traffic import has_userinfo, shown_url
 
 SERVING, MISBEHAVIOUR = "Serving", "Behaviour"
 
@@ -190,7 +191,12 @@ def _introduce(server: MockServer, options: dict[str, Any], console: Console) ->
         print_line(console, f"consumer key {account.consumer_key}, and its secret as given")
     print_line(console, f"sender ids {', '.join(account.sender_ids)}; short codes {', '.join(account.short_codes)}")
     for product in PRODUCTS:
-        registered = account.callbacks.get(product, f"no callback (register one with --callback {product}=URL)")
+        url = account.callbacks.get(product)
+        if url is None:
+            registered = f"no callback (register one with --callback {product}=URL)"
+        else:
+            # A token is shown, for it may be the wrong one; a password is not.
+            registered = shown_url(url) if has_userinfo(url) else url
         print_line(console, f"  {product}: {registered}")
     for what in ("variant", "fault"):
         if options[what]:
@@ -203,7 +209,9 @@ def _sum_up(server: MockServer, console: Console) -> None:
     notifications = f"{server.delivered:,} notifications taken, {server.failed:,} not taken"
     print_line(console, f"{server.requests:,} requests answered, {notifications}")
     # Each way to fail once: a callback that is down fails for every notification alike. A query may hold a token.
-    for product, url, reason in dict.fromkeys((f.product, f.url.partition("?")[0], f.reason) for f in server.failures):
+    for product, url, reason in dict.fromkeys(
+        (f.product, shown_url(f.url.partition("?")[0]), f.reason) for f in server.failures
+    ):
         print_line(console, f"  not taken: {product} at {url}: {reason}")
     for error in dict.fromkeys(unreadable.error for unreadable in server.unreadable):
         print_line(console, f"  could not be read as a request: {error}")

@@ -354,7 +354,7 @@ def credential_from(options: dict[str, Any], *, is_sent: bool = True) -> tuple[s
     )
     context = click.get_current_context()
     complaints = context.find_object(Complaints) or Complaints()
-    tokens = (options.get("callback_token") or "", *tokens_of(options.get("callback_url") or ""))
+    tokens = (options.get("callback_token") or "", *tokens_of(options.get("callback_url") or "", gateway or ""))
     complaints.protect(given.secret or "", given.key or "", *options.get("redact", ()), *tokens)
     key, secret = credential_of(given)
     complaints.protect(secret or "", key or "", *options.get("redact", ()), *tokens)

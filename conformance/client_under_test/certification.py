@@ -33,7 +33,7 @@ from conformance.client_under_test.witness import STRAY, Stage, Witness, wait_fo
 from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError, lack_of
 from conformance.exchange.trust import trusting
-from conformance.interruption import held_back, let_through, wished
+from conformance.interruption import Closing, held_back, let_through, wished
 from conformance.journal import Journal, Redaction
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.gateway import BASE_PATH, Answer, Gateway
@@ -251,13 +251,15 @@ def certify(settings: Settings, progress: Progress | None = None) -> Path:
     if settings.driver is None and settings.callback_url is None:
         raise UsageError("nothing is given to certify; expected --driver 'CMD ARGS', --callback-url URL or --observe")
     if settings.callback_url is not None:
-        reachable(settings.callback_url, trusting(settings.ca_file))
+        with let_through():
+            reachable(settings.callback_url, trusting(settings.ca_file))
     begun = time.monotonic()
     with held_back():
         greeted = _Greeted.by(settings) if settings.driver is not None else _Greeted.nobody(settings)
         with greeted.journal as journal:
             try:
-                _held(settings, greeted, progress, begun)
+                with Closing(greeted.end_at_once):
+                    _held(settings, greeted, progress, begun)
             finally:
                 if greeted.driver is not None:
                     greeted.driver.kill()  # before the journal is closed, for its last words belong there
@@ -281,11 +283,8 @@ class _Greeted:
         heard = Heard()
         driver = Driver(program_of(settings.driver or ""), heard.said)
         try:
-            with let_through():
+            with let_through(), Closing(driver.end_at_once):
                 hello = driver.start()
-        except KeyboardInterrupt:
-            driver.kill()
-            raise
         except Death as death:
             raise _without(
                 [*settings.protected, *heard.tokens],
@@ -293,6 +292,9 @@ class _Greeted:
                 "docs/driver-protocol.md has what is expected",
                 heard.last_lines,
             ) from None
+        except BaseException:
+            driver.kill()
+            raise
         try:
             journal = Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello))
         except BaseException:
@@ -307,6 +309,11 @@ class _Greeted:
         """There is a receiver alone, known by its URL."""
         hello = Hello(f"the receiver at {(settings.callback_url or '').partition('?')[0]}")
         return cls(None, Heard(), hello, Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello)))
+
+    def end_at_once(self) -> None:
+        """End the driver for somebody who does not wait."""
+        if self.driver is not None:
+            self.driver.end_at_once()
 
 
 def note_left_behind(journal: Journal, driver: Driver) -> None:

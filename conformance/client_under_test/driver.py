@@ -26,7 +26,7 @@ from typing import IO, Any, Protocol
 from conformance.client_under_test.left_behind import MARK, Left, end_all, family_of
 from conformance.client_under_test.protocol import PROTOCOL, SHOWN, Breach, Hello, check_protocol, told, understood
 from conformance.client_under_test.stderr import Stderr
-from conformance.errors import ConformanceError, EnvironmentFailure, UsageError
+from conformance.errors import LACKS, ConformanceError, EnvironmentFailure, UsageError, lack_of
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.traffic import Direction
 
@@ -131,6 +131,8 @@ class Driver:
                 env={**_without_options(os.environ), MARK: self._mark},
             )
         except OSError as error:
+            if error.errno in LACKS:
+                raise lack_of(error) or error from error
             raise UsageError(
                 f"driver {self._arguments[0]} cannot be started: {error.strerror or error}",
                 hint="is it a program for this machine, with #! in its first line if it is a script?",
@@ -212,6 +214,13 @@ class Driver:
                 process.stdin.close()
         for reader in self._readers:
             reader.join(TERMINATE_WITHIN_S)
+
+    def end_at_once(self) -> None:
+        """End the process and its session without waiting for anything; `kill` has yet to be called."""
+        process = self._process
+        if process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
 
     def _exchange(self, message: Mapping[str, Any], within_s: float) -> bytes:
         until = time.monotonic() + within_s

@@ -21,6 +21,7 @@ from conformance.errors import EnvironmentFailure
 from conformance.exchange.failures import CONNECT_TIMEOUT_S
 from conformance.exchange.proxies import proxy_for
 from conformance.journal import Redaction
+from conformance.traffic import shown_url
 
 PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy")
 """The variables by which HTTP clients take a proxy from the environment."""
@@ -58,6 +59,8 @@ def examine_driver(command_line: str) -> Iterator[tuple[str, str]]:
             yield "proxies in its environment", f"{', '.join(proxies)}; NO_PROXY does not name 127.0.0.1"
         driver.stop()
         yield "driver stops", "exit code 0"
+        for left in driver.left_behind:
+            yield "it has left a process behind", f"{left.command} (pid {left.pid}), {left.fate}"
     except Death as death:
         redaction = Redaction.of_values(*heard.tokens)
         raise EnvironmentFailure(
@@ -77,7 +80,7 @@ def reachable(url: str, tls: ssl.SSLContext | None = None) -> None:
     where = httpx.URL(url)
     if proxy_for(where) is not None:
         return  # what lies behind a proxy shows when it is asked
-    shown = url.partition("?")[0]
+    shown = shown_url(url)
     port = where.port or (443 if where.scheme == "https" else 80)
     try:
         made = socket.create_connection((where.host, port), CONNECT_TIMEOUT_S)

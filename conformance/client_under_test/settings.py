@@ -18,6 +18,7 @@ from conformance.contract.commands import PRODUCTS, commands_of
 from conformance.errors import UsageError
 from conformance.expectations import Expectations
 from conformance.journal.redactable import check_readable, check_redactable, check_uncommon
+from conformance.traffic import has_userinfo, shown_url
 
 SEED_BITS = 32
 
@@ -26,6 +27,11 @@ DEFAULT_MAX_EXAMPLES = 8
 
 # Long enough for a client on a busy machine, short enough to be waited for once for each command.
 DEFAULT_TIMEOUT_S = 2.0
+LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 0.001, 3600.0
+# More calls than anybody waits for.
+MOST_EXAMPLES = 100_000
+# Who wants to observe for longer than a year leaves the option out.
+MOST_OBSERVED_S = 365 * 86_400.0
 
 # A request that is sent again within this time of a 500 or a lost answer was sent again at once: people are told to
 # wait 5 to 10 seconds, and nobody can have looked into it in less than two.
@@ -88,6 +94,8 @@ class Settings:
         for option, seconds in (("--observe-for", self.observe_for_s), ("--observe-idle", self.observe_idle_s)):
             if seconds is not None and not seconds > 0:
                 raise UsageError(f"{option} is {seconds:g}; expected more than 0 seconds")
+            if seconds is not None and seconds > MOST_OBSERVED_S:
+                raise UsageError(f"{option} is {seconds:g}; expected at most {MOST_OBSERVED_S:g} seconds, a year")
         if self.observe is not None and (self.driver is not None or self.callback_url is not None):
             raise UsageError(
                 "--observe watches a client that is run by hand; give it without --driver and --callback-url",
@@ -99,12 +107,19 @@ class Settings:
         check_redactable(self.redact)
         check_uncommon(self.redact)
         check_readable(self.redact, self.recorded(), self.callback_url)
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
         if self.max_examples < 0:
             raise UsageError(f"--max-examples is {self.max_examples}; expected 0 or more")
+        if self.max_examples > MOST_EXAMPLES:
+            raise UsageError(f"--max-examples is {self.max_examples}; expected at most {MOST_EXAMPLES:,}")
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}; expected 0 or more")
         if not self.timeout_s > 0:
             raise UsageError(f"--timeout is {self.timeout_s:g}; expected more than 0 seconds")
+        if not LEAST_TIMEOUT_S <= self.timeout_s <= MOST_TIMEOUT_S:
+            raise UsageError(f"--timeout is {self.timeout_s:g}; expected from 0.001 to 3600 seconds")
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -145,13 +160,22 @@ class Settings:
 
 
 def check_callback_url(url: str) -> None:
-    """UsageError if `url` is no http or https URL with a host; its query is not shown, for it may hold a token."""
-    shown = url.partition("?")[0]
+    """UsageError if `url` is no http or https URL with a host, or has a password, which is not sent to a receiver.
+
+    Neither that is shown, nor the query, for it may hold a token.
+    """
+    shown = shown_url(url)
+    if has_userinfo(url):
+        raise UsageError(
+            f"callback URL {shown!r} holds a password, and notifications carry none",
+            hint="have the receiver take a token in the query",
+        )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"callback URL {shown!r} is no URL: {error}") from error
+    except ValueError:
+        # The words of the error show what stands there.
+        raise UsageError(f"callback URL {shown!r} is no URL: there is something wrong with its host or port") from None
     if any(character.isspace() or not character.isprintable() for character in url):
         raise UsageError("the callback URL has white space or a control character in it")
     if parts.scheme not in {"http", "https"} or not host:

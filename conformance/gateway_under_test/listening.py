@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 
-from conformance.callbacks.ledger import Ledger
+from conformance.callbacks.ledger import Ledger, request_id_of
 from conformance.callbacks.strays import Strays, Taken
 from conformance.checks.evidence import Answer
 from conformance.checks.missing import NETWORK_HOLDS_S
-from conformance.checks.reading import as_over_a_network, told_id
+from conformance.checks.reading import REQUEST_ID, as_over_a_network, told_id
 from conformance.errors import EnvironmentFailure
 from conformance.exchange.sender import in_words
 from conformance.gateway_under_test.progress import Progress
@@ -29,11 +29,24 @@ LATE_S = 2.0
 MOST_AWAITED_PER_S = 100
 # Whatever the time: more than a default run has (300), which is to wait once, when everything was sent.
 MOST_AWAITED = 500
+# No notification is as large: of one that is, an id in an unusual form is looked for when it is judged.
+LARGE = 64 * 1024
 # Over a network so many in a row without an answer are no chance any more, and each may take as long as --read-timeout.
 MOST_SILENT = 32
 # On this machine no answer is a failure, and so many in a row show enough where each takes as long as --read-timeout.
 MOST_HANGING = 64
 HANGING_S = 1.0
+
+
+def id_at_a_glance(request: Request) -> str | None:
+    """The request_id that a request tells, by which it is known what it is; in time, whatever anybody sends.
+
+    What cannot hold one is not read: neither by its name, nor with an escape or a zero byte that might hide it.
+    """
+    named = b"request_id" in request.body or b"\\u" in request.body or b"\0" in request.body
+    if not named and REQUEST_ID not in request.url:
+        return None
+    return told_id(request) if len(request.body) <= LARGE else request_id_of(request.body)
 
 
 class Listening:
@@ -124,7 +137,7 @@ class Listening:
         """A notification has come; called by the receiver's threads."""
         if self.successes is not None:
             self.successes.notified(request)
-        request_id = told_id(request)
+        request_id = id_at_a_glance(request)
         kept = self.strays.kept(Taken(product, request, at, wall), request_id)
         if kept is not None:
             self._keep(product, kept, request_id, at, wall)

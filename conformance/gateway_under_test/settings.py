@@ -19,10 +19,13 @@ from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.gateway_under_test.limits import Limits, is_loopback
 from conformance.generation.payloads import Constraints
 from conformance.journal.redactable import check_readable, check_redactable, check_uncommon
+from conformance.traffic import has_userinfo, shown_url
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
 # A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
-MOST_NOTIFY_WITHIN_S = 86_400.0
+LEAST_NOTIFY_WITHIN_S, MOST_NOTIFY_WITHIN_S = 0.001, 86_400.0
+# Payloads in memory: a hundred thousand of them take minutes to plan, and no gateway is judged better by more.
+MOST_OF: Mapping[str, int] = {"max-examples": 100_000}
 # Valid payloads drawn at random for each command, on top of the systematic ones. With four products a default run
 # has some 250 notifications: what goes wrong with one in twenty is missed by one run in several hundred thousand.
 DEFAULT_MAX_EXAMPLES = 40
@@ -115,12 +118,20 @@ class Settings:
                 hint='such as the output of: python -c "import secrets; print(secrets.token_urlsafe())"',
             )
         self._check_protected()
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        """UsageError for what is less or more than anybody can mean."""
         counts = {"max-examples": self.max_examples, "shrink-requests": self.shrink_requests or 0, "seed": self.seed}
         for name, value in counts.items():
             if value < 0:
                 raise UsageError(f"--{name} is {value}; expected 0 or more")
+            if value > MOST_OF.get(name, value):
+                raise UsageError(f"--{name} is {value}; expected at most {MOST_OF[name]:,}")
         if not self.notify_within_s > 0:
             raise UsageError(f"--notify-within is {self.notify_within_s}; expected more than 0 seconds")
+        if self.notify_within_s < LEAST_NOTIFY_WITHIN_S:
+            raise UsageError(f"--notify-within is {self.notify_within_s:g}; expected a millisecond (0.001) or more")
         if self.notify_within_s > MOST_NOTIFY_WITHIN_S:
             raise UsageError(f"--notify-within is {self.notify_within_s:g}; expected at most a day (86400 seconds)")
 
@@ -262,28 +273,30 @@ class Settings:
 
 def check_gateway_url(url: str) -> None:
     """UsageError if `url` is no http or https URL with a host, or holds what commands cannot be put behind."""
-    if "@" in url.partition("://")[2].partition("/")[0]:
+    if has_userinfo(url):
         # What stands before it may be the secret, so the URL is not shown.
         raise UsageError(
             "the gateway URL holds a credential",
             hint="give it as --consumer-key and --consumer-secret",
         )
+    shown = shown_url(url)
     if any(character.isspace() or not character.isprintable() for character in url):
-        raise UsageError(f"gateway {url!r} is no URL: there is white space or a control character in it")
+        raise UsageError(f"gateway {shown!r} is no URL: there is white space or a control character in it")
     if "?" in url or "#" in url:
         raise UsageError(
-            f"gateway {url!r} has a query or fragment; expected the base URL that commands are put behind",
+            f"gateway {shown!r} has a query or fragment; expected the base URL that commands are put behind",
             hint="such as https://api.statum.co.ke/api/v2",
         )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"gateway {url!r} is no URL: {error}") from error
+    except ValueError:
+        # The words of the error show what stands there.
+        raise UsageError(f"gateway {shown!r} is no URL: there is something wrong with its host or port") from None
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError(
-            f"gateway {url!r} is no URL; expected http:// or https://, a host and a path",
-            hint=f"try https://{url.removeprefix('//')}"
+            f"gateway {shown!r} is no URL; expected http:// or https://, a host and a path",
+            hint=f"try https://{shown.removeprefix('//')}"
             if "://" not in url
             else "such as https://api.statum.co.ke/api/v2",
         )

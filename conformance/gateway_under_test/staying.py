@@ -14,9 +14,9 @@ from pathlib import Path
 from conformance.callbacks.ledger import request_id_of
 from conformance.callbacks.strays import Strays, Taken
 from conformance.checks.evidence import Evidence
-from conformance.checks.reading import told_id
 from conformance.errors import UsageError
 from conformance.gateway_under_test.campaign import redaction_of
+from conformance.gateway_under_test.listening import id_at_a_glance
 from conformance.gateway_under_test.progress import Progress
 from conformance.gateway_under_test.resuming import check_targets, last_sign
 from conformance.gateway_under_test.rig import rigged
@@ -64,7 +64,7 @@ def stay(path: Path, settings: Settings, progress: Progress, for_s: float | None
 
             def on_arrival(product: str | None, request: Request, at: float, wall: float) -> None:
                 nonlocal arrived
-                kept = strays.kept(Taken(product, request, at, wall), told_id(request))
+                kept = strays.kept(Taken(product, request, at, wall), id_at_a_glance(request))
                 if kept is not None:
                     journal.notified(product, kept, at, wall)
                     with counting:

@@ -81,7 +81,7 @@ def tokens_of(*urls: str) -> Iterator[str]:
 
 
 def _tokens_of(url: str) -> Iterator[str]:
-    user, at, _ = url.partition("//")[2].partition("/")[0].rpartition("@")
+    user, at, _ = re.split("[/?#]", url.partition("//")[2] or url, maxsplit=1)[0].rpartition("@")
     if at:
         name, _, password = user.partition(":")
         yield password or name

@@ -244,6 +244,7 @@ NOTES: Mapping[str, Mapping[str, Shape]] = {
     "beyond-answer": {"exchange": _whole, "sent": _text},
     "unsent": {"exchange": _whole},
     "refused-here": {"why": _text, "lasting": _flag},
+    "left-behind": {"processes": _or_null(_list(_object(pid=_whole, command=_text, ended=_flag)))},
     "strays": {"with_id": _maybe(_whole), "without_id": _maybe(_map(_whole))},
     "shrink-begins": dict.fromkeys(("cases", "exchanges", "notifications"), _whole),
     "shrink": {
@@ -260,7 +261,7 @@ NOTES: Mapping[str, Mapping[str, Shape]] = {
         "exchange": _maybe(_or_null(_whole)),
     },
     "hello": {
-        "implementation": _maybe(_or_null(_object(name=_text, version=_text, language=_text))),
+        "implementation": _maybe(_or_null(_object(name=_text, version=_optional_text, language=_optional_text))),
         **dict.fromkeys(("commands", "features", "lacks"), _maybe(_list(_text))),
         "callback_urls": _maybe(_map(_text)),
     },

@@ -116,6 +116,11 @@ class Reading(ABC):
         first, last = self._from(begin)[0], self._from(end - 1)[1]
         return self.of.span(first, last) if self.of is not None else (first, last)
 
+    @property
+    def coded(self) -> bool:
+        """Whether a character of it was read from parts of several."""
+        return self.of is not None and self.of.coded
+
     @abstractmethod
     def _from(self, index: int) -> tuple[int, int]:
         """From where to where the byte at `index` was read."""
@@ -161,6 +166,11 @@ class Decoded(Reading):
     filled: list[int]
     bits: int
 
+    @property
+    def coded(self) -> bool:
+        """See there."""
+        return True
+
     def around(self, begin: int, end: int) -> tuple[int, int]:
         """The span of `data[begin:end]` and of the bytes beside it, as far as they are of the same run."""
         at = bisect_right(self.begins, begin) - 1
@@ -181,6 +191,11 @@ class Inflated(Reading):
     begin: int
     end: int
     bomb: bool
+
+    @property
+    def coded(self) -> bool:
+        """See there."""
+        return True
 
     def _from(self, index: int) -> tuple[int, int]:  # noqa: ARG002 - it is the same for all
         return self.begin, self.end

@@ -1,7 +1,7 @@
 """Writing the journal while the run goes on: callers hand things over, one thread commits them.
 
     Journal.create      a new journal in place of the one of an earlier run, whose results are taken away first
-    Journal.reopened    an earlier journal, to which is added; its results are taken away, too
+    Journal.reopened    an earlier journal, to which is added
     .plan .sent .answered .failed .notified .said .note .unreadable    what happened, in the order in which it is told
     .protect            from here on, without these values either
     .flush .close       wait until it is in the file
@@ -111,7 +111,6 @@ class Journal:
                 connection.close()
                 lock.release()
                 raise UsageError(f"{path} is a journal of version {version}, to which this version cannot add")
-            take_away_results(path.parent)
             return cls(path, connection, lock, Rows(redaction), _shift(connection))
         except (sqlite3.Error, OSError) as error:
             lock.release()
@@ -200,6 +199,11 @@ class Journal:
         self._written.wait()
         self._lock.release()
         self._check()
+        if not self.path.exists():
+            raise EnvironmentFailure(
+                f"the journal {self.path} is gone: it was removed while the run went on",
+                "name a directory that nobody tidies up with --report-dir",
+            )
 
     def __enter__(self) -> Self:
         return self

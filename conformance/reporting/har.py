@@ -3,10 +3,10 @@
     har     the file, piece by piece: a run may have hundreds of thousands of exchanges
 
 Every exchange and every notification is an entry, in the order in which they began; what was redacted in the journal
-is redacted here. HAR wants whole addresses: of a request that was received, the target is completed by its Host. Beyond
-HAR, an entry names its `_case` or `_notification`. A request body that is no UTF-8 stands in base64, for which HAR has
-a word (`_encoding` here) only for responses. There is no date before which a request was built, so `blocked`, `dns`,
-`connect` and `ssl` are -1: not known.
+is redacted here, and phone numbers that were given are masked. HAR wants whole addresses: of a request that was
+received, the target is completed by its Host. Beyond HAR, an entry names its `_case` or `_notification`. A request body
+that is no UTF-8 stands in base64, for which HAR has a word (`_encoding` here) only for responses. There is no date
+before which a request was built, so `blocked`, `dns`, `connect` and `ssl` are -1: not known.
 """
 
 from __future__ import annotations
@@ -63,12 +63,13 @@ def _pieces(record: Record, masking: Masking, creator: Mapping[str, str]) -> Ite
 
 def _exchanges(record: Record, masking: Masking) -> Iterator[Entry]:
     for exchange in record.exchanges:
-        entry = _entry(_whole(exchange.request), exchange.sent_wall, _duration_ms(exchange), masking)
+        request = masking.request(_whole(exchange.request))
+        entry = _entry(request, exchange.sent_wall, _duration_ms(exchange))
         if exchange.response is None:
             # As browsers have it for a request that was not answered.
-            entry["response"] = {**_response(Response(0), masking), "_error": exchange.failure or "cut off"}
+            entry["response"] = {**_response(Response(0)), "_error": masking.text(exchange.failure or "cut off")}
         else:
-            entry["response"] = _response(exchange.response, masking)
+            entry["response"] = _response(masking.response(exchange.response))
         yield exchange.sent_wall, {**entry, "_case": exchange.case_id}
 
 
@@ -76,8 +77,8 @@ def _notifications(record: Record, masking: Masking) -> Iterator[Entry]:
     scheme = "https" if record.settings.get("callback_tls") else "http"
     for notification in record.notifications:
         answered = Response(STRAY if notification.product is None else TAKEN)
-        entry = _entry(_whole(notification.request, scheme), notification.received_wall, 0.0, masking)
-        entry["response"] = _response(answered, masking)
+        entry = _entry(masking.request(_whole(notification.request, scheme)), notification.received_wall, 0.0)
+        entry["response"] = _response(answered)
         yield notification.received_wall, {**entry, "_notification": notification.number}
 
 
@@ -95,11 +96,11 @@ def _duration_ms(exchange: Exchange) -> float:
     return round((ended - exchange.sent_at) * 1000, 3)
 
 
-def _entry(request: Request, wall: float, duration_ms: float, masking: Masking) -> dict[str, Any]:
+def _entry(request: Request, wall: float, duration_ms: float) -> dict[str, Any]:
     return {
         "startedDateTime": datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds"),
         "time": duration_ms,
-        "request": _request(request, masking),
+        "request": _request(request),
         "response": {},
         "cache": {},
         "timings": {
@@ -114,20 +115,19 @@ def _entry(request: Request, wall: float, duration_ms: float, masking: Masking) 
     }
 
 
-def _request(request: Request, masking: Masking) -> dict[str, Any]:
-    url = masking.text(request.url)
+def _request(request: Request) -> dict[str, Any]:
     described = {
         "method": request.method,
-        "url": url,
+        "url": request.url,
         "httpVersion": "HTTP/1.1",
         "cookies": [],
-        "headers": _headers(request.headers, masking),
-        "queryString": [{"name": name, "value": value} for name, value in _query(url)],
+        "headers": _headers(request.headers),
+        "queryString": [{"name": name, "value": value} for name, value in _query(request.url)],
         "headersSize": UNKNOWN,
         "bodySize": len(request.body),
     }
     if request.body:
-        described["postData"] = {"mimeType": header(request.headers, "Content-Type") or "", **_posted(request, masking)}
+        described["postData"] = {"mimeType": header(request.headers, "Content-Type") or "", **_posted(request)}
     return described
 
 
@@ -138,34 +138,34 @@ def _query(url: str) -> list[tuple[str, str]]:
         return []  # anybody may send a receiver anything
 
 
-def _posted(request: Request, masking: Masking) -> dict[str, Any]:
+def _posted(request: Request) -> dict[str, Any]:
     try:
-        return {"params": [], "text": masking.text(request.body.decode())}
+        return {"params": [], "text": request.body.decode()}
     except UnicodeDecodeError:
         return {"params": [], "text": base64.b64encode(request.body).decode(), "_encoding": "base64"}
 
 
-def _response(response: Response, masking: Masking) -> dict[str, Any]:
+def _response(response: Response) -> dict[str, Any]:
     return {
         "status": response.status,
         "statusText": _PHRASES.get(response.status, ""),
         "httpVersion": response.http_version,
         "cookies": [],
-        "headers": _headers(response.headers, masking),
-        "content": _content(response, masking),
+        "headers": _headers(response.headers),
+        "content": _content(response),
         "redirectURL": header(response.headers, "Location") or "",
         "headersSize": UNKNOWN,
         "bodySize": UNKNOWN,
     }
 
 
-def _content(response: Response, masking: Masking) -> dict[str, Any]:
+def _content(response: Response) -> dict[str, Any]:
     described = {"size": len(response.body), "mimeType": header(response.headers, "Content-Type") or ""}
     try:
-        return {**described, "text": masking.text(response.body.decode())}
+        return {**described, "text": response.body.decode()}
     except UnicodeDecodeError:
         return {**described, "text": base64.b64encode(response.body).decode(), "encoding": "base64"}
 
 
-def _headers(headers: Headers, masking: Masking) -> list[dict[str, str]]:
-    return [{"name": name, "value": masking.text(value)} for name, value in headers]
+def _headers(headers: Headers) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in headers]

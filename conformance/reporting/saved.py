@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import parse_json, violation
-from conformance.errors import UsageError
+from conformance.errors import UsageError, did_you_mean
 from conformance.given_files import TooLong, given_bytes
 from conformance.journal import Record, read_evidence
 from conformance.reporting.masking import Masking
@@ -54,6 +55,13 @@ def read_document(path: Path) -> Document:
     wrong = violation("report", document)
     if wrong is not None:
         raise UsageError(f"{file} is no report of statum-conformance: {wrong.message} at {wrong.pointer or '/'}")
+    for entry in (*document["requirements"], *document.get("coverage", ())):
+        if entry["command"] not in {None, *COMMANDS}:
+            raise UsageError(
+                f"{file} tells of a command {entry['command']!r:.80}, which this version does not know; expected one "
+                f"of {', '.join(COMMANDS)}",
+                hint=did_you_mean(entry["command"], COMMANDS),
+            )
     found: Document = document
     return found
 

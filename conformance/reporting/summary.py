@@ -26,6 +26,7 @@ from conformance.reporting.limits import limit_lines
 from conformance.reporting.page.matrix import SIGNS, Row, columns_of, counts_of, rows_of
 from conformance.reporting.repeat import repeat_command, replay_command
 from conformance.reporting.shortfalls import Shortfall, cut, hinders, named, shortfalls
+from conformance.reporting.strangers import stranger_lines
 from conformance.verdicts import Conclusion, Verdict
 
 MARKS: Mapping[str, str] = {
@@ -60,7 +61,7 @@ def _verdict(document: Document) -> Iterator[str]:
         f"Exchanges: {counts['exchanges']:,} · notifications: {counts['notifications']:,} · "
         f"seed: {document['seed']} · took {document['duration_s']:.1f} s · began {document['started_at']}"
     )
-    yield from map(for_markdown, limit_lines(document))
+    yield from map(for_markdown, (*limit_lines(document), *stranger_lines(document)))
     for line in told_stale(document):
         yield f"**stale expectation:** {for_markdown(line)}"
 

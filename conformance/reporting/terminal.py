@@ -33,6 +33,7 @@ from conformance.reporting.limits import limit_lines
 from conformance.reporting.repeat import repeat_command, replay_command, resume_command, was_cut_off
 from conformance.reporting.result import Result
 from conformance.reporting.shortfalls import Shortfall, cut, named, shortfalls
+from conformance.reporting.strangers import stranger_lines
 from conformance.verdicts import Conclusion, Verdict, day_of, is_client
 
 STYLES: Mapping[str, str] = {
@@ -81,7 +82,9 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
         print_prose(console, line)
     print_prose(console, _counts(result))
     to_paste = entries_to_paste(result.judged, day_of(result.record))
-    left_out = chain(_not_looked_into(result), _left_out(result), limit_lines(result.document))
+    left_out = chain(
+        _not_looked_into(result), _left_out(result), limit_lines(result.document), stranger_lines(result.document)
+    )
     for line in chain(about_client(result.document), left_out):
         print_prose(console, line)
     for line in to_paste:

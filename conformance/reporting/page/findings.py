@@ -113,7 +113,7 @@ class Evidence:
             "breaks": made_to_break(case),
             "rule": broken_rule(finding, command, exchange, self.by_number.get(finding["notification"] or 0)),
             "response": self._response(exchange, NOTHING if in_notification else pointer, differs),
-            "failure": exchange and exchange.failure,
+            "failure": exchange and exchange.failure and self.masking.text(exchange.failure),
             "notifications": [
                 {
                     "number": notification.number,
@@ -151,10 +151,9 @@ class Evidence:
     def _message(
         self, headers: Headers, body: bytes, pointers: frozenset[str], differs: frozenset[str]
     ) -> Mapping[str, Any]:
-        masked = self.masking.text(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         return {
-            "headers": [(name, self.masking.text(value)) for name, value in headers],
-            "body": body_markup(masked, pointers, differs) if body else None,
+            "headers": self.masking.headers(headers),
+            "body": body_markup(self.masking.data(body), pointers, differs) if body else None,
         }
 
 

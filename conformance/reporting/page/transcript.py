@@ -211,14 +211,8 @@ def _exchanged(exchange: Exchange, case: Case, masking: Masking) -> Iterator[Lin
 
 def _line(at: float, speaker: tuple[str, str], what: str, content: tuple[Headers, bytes], masking: Masking) -> Line:
     headers, body = content
-    masked = masking.text(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-    return Line(
-        at,
-        *speaker,
-        masking.text(what),
-        tuple((name, masking.text(value)) for name, value in headers),
-        body_markup(masked) if body else None,
-    )
+    shown = body_markup(masking.data(body)) if body else None
+    return Line(at, *speaker, masking.text(what), masking.headers(headers), shown)
 
 
 def _said(message: Message, masking: Masking) -> Line:
