@@ -411,7 +411,6 @@ def test_two_mebibytes_of_junk_do_not_make_a_gateway_fail(tmp_path: Path) -> Non
 
 def test_what_comes_to_the_callbacks_of_the_built_in_gateway_without_its_token_is_nobodys(tmp_path: Path) -> None:
     """Its address has one that nobody was told."""
-
     junk = [b"junk", b"{}", b"[]"]
 
     def beside(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
