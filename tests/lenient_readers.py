@@ -74,8 +74,8 @@ def _looked_at(request: Request, base_url: str) -> Iterator[str]:
     yield from (*unquote(parts.path).split("/"), *(value for _, value in parse_qsl(parts.query)))
     for decoded in {request.body.decode(encoding, "ignore") for encoding in ("utf-8", "utf-16-be", "utf-16-le")}:
         # First, last and joined, of members that are there twice.
-        for hook in (dict, lambda pairs: dict(reversed(pairs)), _joined):
-            yield from _in_json(decoded.lstrip("\ufeff"), hook)
+        for hook, number in HOOKS if len(decoded) < LARGE else HOOKS[:1]:
+            yield from _in_json(decoded.lstrip("\ufeff"), hook, number)
         if "=" in decoded and "{" not in decoded:
             yield from (value for name, value in parse_qsl(decoded) if name not in ELSEWHERE)
         elif parsed_object(request.body) is None:
@@ -83,9 +83,15 @@ def _looked_at(request: Request, base_url: str) -> Iterator[str]:
             yield from (found[1] for found in _MEMBER.finditer(decoded))
 
 
-def _in_json(text: str, hook: Callable[[list[tuple[str, Any]]], Any]) -> Iterator[str]:
+def _as_a_double(digits: str) -> str:
+    """As Gson hands over any number: 2.54712345678E11."""
+    mantissa, _, exponent = f"{float(digits):.17E}".partition("E")
+    return f"{float(mantissa)}E{int(exponent)}"
+
+
+def _in_json(text: str, hook: Callable[[list[tuple[str, Any]]], Any], number: Callable[[str], str]) -> Iterator[str]:
     try:
-        value = json.loads(text, object_pairs_hook=hook, strict=False, parse_int=str, parse_float=str)
+        value = json.loads(text, object_pairs_hook=hook, strict=False, parse_int=number, parse_float=number)
     except (ValueError, RecursionError):
         return
     if isinstance(value, list) and len(value) == 1:
@@ -94,6 +100,10 @@ def _in_json(text: str, hook: Callable[[list[tuple[str, Any]]], Any]) -> Iterato
     for name, member in members.items():
         if name not in ELSEWHERE:
             yield from _written(member)
+
+
+def _reversed(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(reversed(pairs))
 
 
 def _joined(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -117,3 +127,10 @@ def _written(value: Any) -> Iterator[str]:
     if len(set(texts)) > 1:
         yield "".join(texts)
         yield "".join(reversed(texts))
+
+
+HOOKS = tuple((hook, number) for hook in (dict, _reversed, _joined) for number in (str, _as_a_double))
+"""How members of one name are read, and numbers."""
+
+LARGE = 100_000
+"""What is there for its size is read in one way."""

@@ -17,6 +17,7 @@ from conformance.exchange.allowance import ACCEPTED
 from conformance.gateway_under_test.limits import Limits
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
+from conformance.generation import anatomy
 from conformance.generation.addressees import GIVEN_BY, Addressees
 from conformance.generation.payloads import Constraints
 from conformance.journal import Journal, Redaction, read_journal
@@ -48,7 +49,6 @@ HARMLESS = [
     f"{NUMBER}x",
     "254712x345678",
     f"0000000000000{NUMBER}",
-    int(NUMBER),
     [NUMBER],
     {"value": NUMBER},
     [NUMBER, NUMBER],
@@ -93,6 +93,8 @@ STRANGERS = [
     "0xabcdef12345",
     "911",
     1e11,
+    int(NUMBER),
+    [int(NUMBER)],
     254799999999,
     [NUMBER, 123456],
     {"a": NUMBER, "b": "5"},
@@ -203,6 +205,14 @@ def test_given_numbers_are_broken_in_every_way_that_has_nobody_else_called() -> 
         assert wanted in values
     assert [NUMBER] in values
     assert {"value": NUMBER} in values
+
+
+def test_what_is_left_out_leaves_no_way_of_being_no_json_untried() -> None:
+    """Each is made of given numbers, or of so few digits that they are nobody's."""
+    told = Settings("key", "secret-3P0R4q", BASE, phone_numbers=(NUMBER,), limits=UNLIMITED, seed=1)
+    tried = {case.keyword for case in Plan.of(told, BASE).cases if case.kind in (Kind.MALFORMED, Kind.OPEN)}
+
+    assert {*anatomy.REFUSED, *anatomy.OPEN} <= tried
 
 
 @pytest.mark.parametrize("name", ["accepts-any-form", "accepts-any-type", "accepts-empty-fields", "accepts-null"])

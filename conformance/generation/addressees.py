@@ -4,10 +4,10 @@
     GIVEN_BY        the option by which the numbers are given
 
 A gateway may read a number in ways that the contract does not speak of: the last nine digits, the first twelve, digits
-of any script, letters left out or dialled as on a keypad, a list joined, a member that has another name. So a request
-is harmless only if each text in it, signs and letters left out, has fewer digits than the shortest number that
-somebody has, or is a given number and nothing else. The planner leaves out what is not harmless, and the sender
-refuses to send it.
+of any script, letters left out or dialled as on a keypad, a number written as a double, a list joined, a member that
+has another name. So a request is harmless only if each text in it, signs and letters left out, has fewer digits than
+the shortest number that somebody has, or is a given number and nothing else. The planner leaves out what is not
+harmless, and the sender refuses to send it.
 
 Texts for people and amounts are no destinations, whatever digits they hold. Nor is a registered name as it was given.
 """
@@ -21,6 +21,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any, Self
 from urllib.parse import unquote_plus
@@ -33,9 +34,14 @@ from conformance.traffic import Case, Request
 COUNTRY = "254"
 GIVEN_BY = "--phone-number"
 DESTINATION = "phone_number"
-# Digits of the shortest number that somebody has: of a line in a town, without code and zero; of a service (112, 999),
-# which only where a number belongs is taken for one.
-SUBSCRIBER, SERVICE = 7, 3
+# How much of a text has to be digits for somebody to be reached: all of it together, and each part that is taken alone.
+# Where a number belongs, a service has three (112, 999) and a line in a town seven; anywhere else it is a whole number
+# that might be taken for one, with nine behind country code and zero.
+Fewest = tuple[int, int]
+WHERE_IT_BELONGS: Fewest = (3, 7)
+ELSEWHERE: Fewest = (9, 9)
+# Of a stranger's digits so many are shown.
+SHOWN = 20
 # So many zeros before a number leave next to nothing of it in each of the usual column widths (12, 15, 16).
 ZEROS = "0" * 13
 
@@ -80,7 +86,8 @@ class Addressees:
         """Digits of the request in which a gateway might find somebody who was not given; None if there are none."""
         if not self.spellings:
             return None
-        return next(self._strangers(request), None)
+        found = next(self._strangers(request), None)
+        return found if found is None or len(found) <= SHOWN else f"{found[:SHOWN]}…"
 
     def harms_nobody(self, body: bytes) -> bool:
         """Whether no stranger is found in a body."""
@@ -111,7 +118,7 @@ class Addressees:
             # As lenient as widespread readers are; numbers as they are written, and each member of a name that is
             # there twice.
             value = json.loads(
-                body, strict=False, object_pairs_hook=_Pairs, parse_int=str, parse_float=str, parse_constant=str
+                body, strict=False, object_pairs_hook=_Pairs, parse_int=_Number, parse_float=_Number, parse_constant=str
             )
         except (ValueError, RecursionError):
             yield from self._in_text(body.replace(b"\0", b"").decode("utf-8", "replace"))
@@ -120,50 +127,67 @@ class Addressees:
             if isinstance(each, _Pairs):
                 yield from self._in_members(each)
             else:
-                yield from self._in_values([each], SUBSCRIBER)
+                yield from self._in_values([each], ELSEWHERE)
 
     def _in_members(self, members: _Pairs) -> Iterator[str]:
         """In each member, those of one name taken together, as some readers join them."""
         by_name: dict[str, list[Any]] = defaultdict(list)
         for name, value in members:
-            yield from self._in_written(name, SUBSCRIBER)
+            yield from self._in_written(name, ELSEWHERE)
             by_name[_plain(name)].append(value)
         for name, values in by_name.items():
             if name not in _no_destinations():
                 registered = self.registered.get(name, frozenset())
                 unregistered = [v for v in values if not (isinstance(v, str) and v in registered)]
-                yield from self._in_values(unregistered, SERVICE if name == DESTINATION else SUBSCRIBER)
+                yield from self._in_values(unregistered, WHERE_IT_BELONGS if name == DESTINATION else ELSEWHERE)
 
-    def _in_values(self, values: list[Any], fewest: int) -> Iterator[str]:
-        """In each text among the values, and in all of them joined; `fewest` digits are a number."""
+    def _in_values(self, values: list[Any], fewest: Fewest) -> Iterator[str]:
+        """In each text among the values, and in all of them joined."""
         texts = list(_texts(values))
         for text in texts:
             yield from self._in_written(text, fewest)
         joined = "".join(map(_digits, texts))
-        if len(joined) >= fewest and not all(_digits(text) in {"", *self.spellings} for text in texts):
+        if len(joined) >= fewest[0] and not all(_digits(text) in {"", *self.spellings} for text in texts):
             yield joined
 
     # --- Texts
 
     def _in_text(self, text: str) -> Iterator[str]:
         """In what is no JSON: whatever stands in quotes, or between signs that separate values."""
-        if text.isascii() and len(_digits(text)) < SUBSCRIBER:
+        if text.isascii() and len(_digits(text)) < min(ELSEWHERE):
             return  # escapes of digits are made of digits
-        text = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
-        for spelt in dict.fromkeys((text, unquote_plus(text))):
-            rest = _valued().sub(" ", spelt)
-            for quoted in _QUOTED.finditer(rest):
-                yield from self._in_written(quoted[1] or quoted[2] or "", SUBSCRIBER)
-            for part in _BETWEEN.split(_QUOTED.sub("=", rest)):
-                yield from self._in_written(part, SUBSCRIBER)
+        text = _valued().sub(" ", _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text))
+        for spelt in dict.fromkeys((text, _valued().sub(" ", unquote_plus(text)))):
+            for quoted in _QUOTED.finditer(spelt):
+                yield from self._in_written(quoted[1] or quoted[2] or "", ELSEWHERE)
+            for part in _BETWEEN.split(_QUOTED.sub("=", spelt)):
+                yield from self._in_written(part, ELSEWHERE)
 
-    def _in_written(self, text: str, fewest: int) -> Iterator[str]:
+    def _in_written(self, text: str, fewest: Fewest) -> Iterator[str]:
         """In one text, however it is read."""
         if text.isascii() and not _DIGIT.search(text):
             return  # nearly all are, and one of them has a mebibyte
+        doubles = text.as_doubles_are_written if isinstance(text, _Number) else ()
         text = _in_ascii(text)
-        readings = [(digits, fewest) for digits in _whole(text)] + [(digits, SUBSCRIBER) for digits in _parts(text)]
+        vanity = map(_dialled, [text] if fewest == WHERE_IT_BELONGS else [])
+        readings = [(digits, fewest[0]) for digits in (*_whole(text), *map(_digits, doubles), *vanity)]
+        readings += [(digits, fewest[1]) for digits in _parts(text)]
         yield from (digits for digits, least in readings if len(digits) >= least and digits not in self.spellings)
+
+
+class _Number(str):
+    """A number of JSON, as it is written."""
+
+    __slots__ = ()
+
+    @property
+    def as_doubles_are_written(self) -> tuple[str, ...]:
+        """As Java, Go and others write it that take every number for a double: 12.0, 2.54712345678E11."""
+        try:
+            mantissa, _, exponent = f"{Decimal(repr(float(self))):E}".partition("E")
+        except (OverflowError, InvalidOperation):  # beyond a double
+            return ()
+        return f"{self}.0", f"{mantissa.rstrip('0')}E{exponent.lstrip('+')}"
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -179,11 +203,14 @@ def _spellings(number: str) -> Iterator[str]:
 def _whole(text: str) -> Iterator[str]:
     """Every row of digits that a reader may take a text in ASCII for, all of it."""
     yield _digits(text)
-    if _VANITY.match(text):
-        yield _digits(text.lower().translate(_KEYPAD))
     if _NUMBER.fullmatch(text):
         with suppress(ValueError, OverflowError):
             yield str(abs(int(text, 0) if "x" in text.lower() else int(float(text))))
+
+
+def _dialled(text: str) -> str:
+    """The digits of a text in ASCII whose letters are dialled as on a keypad, if they are meant to be."""
+    return _digits(text.lower().translate(_KEYPAD)) if _VANITY.match(text) else ""
 
 
 def _parts(text: str) -> Iterator[str]:

@@ -226,7 +226,9 @@ def _other_texts_with_all_of_it(subject: Subject) -> Iterator[str]:
     """Texts that are wrong, and in which nobody finds another number than the valid one: for accounts that are real."""
     if subject.is_patterned and not subject.is_amount:
         valid = subject.valid
-        yield from (f"{valid}x", f"x{valid}", valid[-SUBSCRIBER_DIGITS:], f"{ZEROS}{valid}", valid[:2])
+        yield from (f"{valid}x", f"x{valid}", valid[:2])
+        if len(valid) > SUBSCRIBER_DIGITS and valid.isdigit():
+            yield from (valid[-SUBSCRIBER_DIGITS:], f"{ZEROS}{valid}")
 
 
 def _other_numbers(subject: Subject) -> Iterator[int | float]:
