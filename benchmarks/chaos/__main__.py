@@ -7,6 +7,7 @@ capped      gateways that accept too much, behind a storm
 killed      `kill -9`, and going on
 junk        a flood of junk to the receiver
 secrets     every command, and a gateway that says all secrets back
+writers     secrets of any characters, spelled by every kind of program, one within the other
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from benchmarks.chaos import junk, killing, network, secrets
 from benchmarks.chaos.figures import Figures
 
 POINTS = 8
+SPELLED = 10_000
 PARTS: Mapping[str, Callable[[Figures, int], None]] = {
     "lossy": network.lossy,
     "storms": network.storms,
@@ -32,6 +34,7 @@ PARTS: Mapping[str, Callable[[Figures, int], None]] = {
     "killed": lambda figures, seeds: killing.killed(figures, POINTS * seeds),
     "junk": junk.junk,
     "secrets": secrets.planted_everywhere,
+    "writers": lambda figures, seeds: secrets.spelled(figures, SPELLED * seeds),
 }
 
 
