@@ -16,6 +16,9 @@ READY := $(VENV)/.ready
 SCHEMATHESIS := .venv-schemathesis/.ready
 PACKAGE := .venv-package/.ready
 SITE := .venv-site/.ready
+CONSTRAINTS := .venv-constraints/.ready
+LOWEST := .venv-lowest/.ready
+BEYOND := .venv-beyond/.ready
 PRISM := .ci/prism/node_modules/.ready
 FORMATS := .ci/formats/node_modules/.ready
 BROWSER := .ci/browser/node_modules/.ready
@@ -25,8 +28,13 @@ RECENT_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 # Without bytecode every start of pytest rewrites the assertions of hypothesis again, which costs a second each.
 unexport PYTHONDONTWRITEBYTECODE
 
+IN_LOWEST := .venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --retries 10
+IN_BEYOND := .venv-beyond/bin/python -m pip install --quiet --disable-pip-version-check --retries 10
+COMPILE := .venv-constraints/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command 'make constraints'
+
 .DEFAULT_GOAL := help
-.PHONY: run test test-kill test-docs lint bench chaos test-schemathesis test-prism test-formats test-allure test-package test-browser test-ordinary picture site clean help
+.PHONY: run test test-kill test-docs test-lowest test-beyond lint bench chaos test-schemathesis test-prism test-formats test-allure test-package test-browser test-ordinary constraints sbom picture site clean help
 
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
@@ -49,6 +57,18 @@ test-kill: $(READY)  ## judge the suite: each seeded fault, each flawed client, 
 
 test-docs: $(READY)  ## run the commands of README.md and docs/, and compare their output
 	$(BIN)/python -m pytest -n $(WORKERS) $(SESSIONS) $(ARGS)
+
+# What tells whether the suite gets on with other versions of its libraries: whole runs, certificates, every report, and
+# all that rests on what a library does not promise to keep.
+TELLING := $(addprefix tests/test_,allure_results.py behind_a_proxy.py callback_server.py certification.py \
+	cli_certificates.py cli_errors.py cli_run.py connection.py draws.py har.py mock_serving.py posting.py \
+	pytest_plugin.py receiver_guard.py receivers.py reporting_live.py schema_loader.py verification.py)
+
+test-lowest: $(READY) $(LOWEST)  ## run telling tests with the lowest versions of the libraries that pyproject.toml allows
+	.venv-lowest/bin/python -m pytest -n $(WORKERS) -p no:cacheprovider $(TELLING) $(ARGS)
+
+test-beyond: $(READY) $(BEYOND)  ## run them with the newest versions, those beyond the upper bounds of pyproject.toml too
+	.venv-beyond/bin/python -m pytest -n $(WORKERS) -p no:cacheprovider $(TELLING) $(ARGS)
 
 lint: $(READY)  ## check style, formatting and types
 	$(BIN)/ruff check
@@ -82,6 +102,16 @@ test-browser: $(READY) $(BROWSER)  ## use the HTML report, and open the traffic,
 test-ordinary: $(READY) $(ORDINARY)  ## judge clients and gateways as a tutorial would write them: Flask, Express, Go, JDK, PHP, curl (needs Node 20; skips what else is missing)
 	$(BIN)/python -m pytest -rs tests/test_ordinary.py $(ARGS)
 
+# For every Python from 3.11 on and every system at once, with the digests of what PyPI has of each version.
+constraints: $(READY) $(CONSTRAINTS)  ## name the newest version of each library, with digests, in ci/constraints.txt and ci/build-constraints.txt
+	$(COMPILE) --output-file ci/constraints.txt pyproject.toml
+	$(COMPILE) --output-file ci/build-constraints.txt --constraint ci/constraints.txt --group build
+
+sbom: $(READY) $(PACKAGE)  ## build the package, and list what an install of it consists of (CycloneDX), in dist/
+	rm -rf dist
+	.venv-package/bin/python -m build --quiet --outdir dist
+	.ci/sbom dist/*.whl dist $(ARGS)
+
 picture: $(READY) $(BROWSER)  ## take the picture of the report that README.md shows (needs Node 20 and Chromium)
 	$(BIN)/python docs/picture.py $(ARGS)
 
@@ -89,7 +119,7 @@ site: $(SITE)  ## build the documentation as a site, in build/site; fails for an
 	.venv-site/bin/mkdocs --quiet build --strict --clean $(ARGS)
 
 clean:  ## remove .venv, caches, builds and generated reports
-	rm -rf $(VENV) .venv-schemathesis .venv-package .venv-site .venv-ordinary .ci/prism/node_modules .ci/formats/node_modules .ci/browser/node_modules .ci/ordinary/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .venv-* .ci/prism/node_modules .ci/formats/node_modules .ci/browser/node_modules .ci/ordinary/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find reports -mindepth 1 -maxdepth 1 ! -name README.md ! -name sample -exec rm -rf {} +
 
@@ -112,20 +142,37 @@ $(READY): pyproject.toml
 	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --retries 10 --group $*
 	@touch $@
 
+# The suite with what it is built on, each at its lowest version; what that is built on is the newest.
+$(LOWEST): pyproject.toml .ci/bounds.py | $(READY)
+	@$(BIN)/python -m venv --clear .venv-lowest
+	$(BIN)/python .ci/bounds.py lowest >.venv-lowest/constraints.txt
+	$(IN_LOWEST) --upgrade 'pip>=25.1'
+	$(IN_LOWEST) --constraint .venv-lowest/constraints.txt --editable . --group trying
+	@touch $@
+
+# And each at its newest, whatever upper bound it has: pip would not have that, so the suite is installed without them.
+$(BEYOND): pyproject.toml .ci/bounds.py | $(READY)
+	@$(BIN)/python -m venv --clear .venv-beyond
+	$(BIN)/python .ci/bounds.py open >.venv-beyond/requirements.txt
+	$(IN_BEYOND) --upgrade 'pip>=25.1'
+	$(IN_BEYOND) --requirement .venv-beyond/requirements.txt --group trying --group build editables
+	$(IN_BEYOND) --no-deps --no-build-isolation --editable .
+	@touch $@
+
 $(PRISM): .ci/prism/package.json .ci/prism/package-lock.json
-	npm ci --prefix .ci/prism --no-audit --no-fund
+	npm ci --prefix .ci/prism --ignore-scripts --no-audit --no-fund
 	@touch $(PRISM)
 
-# npm leaves out what a package does after its install, which for the multitool is to make it executable.
+# No script of a package is run by its install; that of the multitool would make it executable.
 $(FORMATS): .ci/formats/package.json .ci/formats/package-lock.json
-	npm ci --prefix .ci/formats --no-audit --no-fund
+	npm ci --prefix .ci/formats --ignore-scripts --no-audit --no-fund
 	chmod u+x .ci/formats/node_modules/@microsoft/sarif-multitool-*/Sarif.Multitool
 	@touch $(FORMATS)
 
 $(BROWSER): .ci/browser/package.json .ci/browser/package-lock.json
-	npm ci --prefix .ci/browser --no-audit --no-fund
+	npm ci --prefix .ci/browser --ignore-scripts --no-audit --no-fund
 	@touch $(BROWSER)
 
 .ci/ordinary/node_modules/.ready: .ci/ordinary/package.json .ci/ordinary/package-lock.json
-	npm ci --prefix .ci/ordinary --no-audit --no-fund
+	npm ci --prefix .ci/ordinary --ignore-scripts --no-audit --no-fund
 	@touch $@

@@ -7,11 +7,14 @@ ConformanceError                    says what was given, what is expected, and a
     └── UnknownKeyword              a schema keyword that generation does not know
 
 did_you_mean                        a hint at the name that was mistyped
+lack_of                             what this machine is short of, where that is what an exception says
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import errno
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 
@@ -57,3 +60,44 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """A hint at what of `known` may have been meant; None if nothing is near."""
     near = get_close_matches(name, list(dict.fromkeys(known)), n=2)
     return f"did you mean {' or '.join(near)}?" if near else None
+
+
+_FULL = "make room, or name another directory with --report-dir"
+_FILES = "raise the limit: `ulimit -n` shows it"
+_PROCESSES = "raise the limit on processes and threads: `ulimit -u` shows it, in a container its pids limit"
+_MEMORY = "raise the limit (`ulimit -v`, or that of the container), or ask for less with --max-examples"
+
+# What an operating system says where it has no more of something, and what helps.
+LACKS: Mapping[int, str] = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: "raise the limit on the size of files: `ulimit -f` shows it",
+    errno.EROFS: "name another directory with --report-dir",
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
+    errno.EAGAIN: _PROCESSES,
+    errno.ENOMEM: _MEMORY,
+}
+
+
+def lack_of(error: BaseException) -> EnvironmentFailure | None:
+    """What this machine is short of or does not allow, if that is what `error` says; None for anything else.
+
+    Memory, threads, files, room on a disk, a stream or directory that is gone.
+    """
+    if isinstance(error, MemoryError):
+        return EnvironmentFailure("there is not enough memory", _MEMORY)
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return EnvironmentFailure("no more threads can be started", _PROCESSES)
+    if isinstance(error, sqlite3.OperationalError):
+        return EnvironmentFailure(
+            f"a journal cannot be used: {error}", "is the disk full, or a limit on files reached?"
+        )
+    if isinstance(error, OSError):
+        where = "" if error.filename is None else f": {error.filename}"
+        told = f"the system does not let it go on: {error.strerror or error or type(error).__name__}{where}"
+        hint = "is a disk full, or what reads the output gone?"
+        if error.errno == errno.ENOSPC and error.filename is None:  # a stream, as like as not
+            return EnvironmentFailure(told, hint)
+        return EnvironmentFailure(told, LACKS.get(error.errno or 0, hint))
+    return None

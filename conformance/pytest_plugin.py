@@ -56,6 +56,7 @@ OPTIONS = (
     Option("--consumer-secret-file", "FILE"),
     Option("--ca-file", "FILE"),
     Option("--netrc", "FILE"),
+    Option("--credential-for", "URL", several=True),
     Option("--redact", "VALUE", several=True),
     Option("--sender-id", "ID", several=True),
     Option("--short-code", "CODE", several=True),

@@ -50,7 +50,8 @@ class Request:
 class Response:
     """An HTTP response; `body` is decoded (gzip, chunks), `headers` are as they came.
 
-    `undecodable` says why `body` could not be decoded, and is as it came instead.
+    `undecodable` says why `body` could not be decoded, and is as it came instead. `beyond`: what the server sent on
+    after the answer was complete, the beginning of it.
     """
 
     status: int
@@ -58,6 +59,7 @@ class Response:
     body: bytes = b""
     http_version: str = "HTTP/1.1"
     undecodable: str | None = None
+    beyond: str | None = None
 
 
 class Kind(StrEnum):
@@ -104,7 +106,8 @@ class Case:
 class Exchange:
     """One attempt at a case. Exactly one of `response` and `failure` is set, or neither when the run was cut off.
 
-    `failure` says in words why there is no answer (connection refused, read timeout, not HTTP …).
+    `failure` says in words why there is no answer (connection refused, read timeout, not HTTP …). `unsent`: there was
+    no connection, or it took nothing, so that not a byte of the request was sent.
     """
 
     number: int
@@ -116,6 +119,7 @@ class Exchange:
     response: Response | None = None
     failure: str | None = None
     answered_at: float | None = None
+    unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ class Judged:
 
     `expectations` are those that it was judged by, `stale` those of them that do not hold any more. `gave_up`: the
     driver of a client could not be kept alive. `strict`: a broken SHOULD counts as a failure. `one_causes`: those
-    that break several requirements.
+    that break several requirements. `of_anybody`: how many requests to the callbacks were judged by nothing.
     """
 
     verdicts: tuple[RequirementVerdict, ...]
@@ -131,6 +131,7 @@ class Judged:
     gave_up: bool = False
     strict: bool = False
     one_causes: tuple[OneCause, ...] = ()
+    of_anybody: int = 0
 
     def by(self, verdict: Verdict) -> list[RequirementVerdict]:
         """Those with a given verdict, in the catalogue's order."""
@@ -217,6 +218,7 @@ def judge(  # noqa: PLR0913 - a record is judged by all of them
         heard.gave_up,
         strict,
         causes_in_common(broken),
+        heard.of_anybody,
     )
 
 
@@ -258,6 +260,7 @@ class _Heard:
     coverage: tuple[Covered, ...] = ()
     gave_up: bool = False
     found: Found = field(default_factory=dict)
+    of_anybody: int = 0
 
 
 def _hear(record: Record, checks: Mapping[str, Check], standard: _Standard, *, measured: bool) -> _Heard:
@@ -279,7 +282,8 @@ def _hear(record: Record, checks: Mapping[str, Check], standard: _Standard, *, m
         for (requirement, command), tally in zip(pairs, tallies, strict=True)
     )
     accepted = sum(outcome.accepted for outcome in hearing.evidence.final.values())
-    return _Heard(terms, verdicts, tallies, accepted, coverage.of(terms.commands) if measured else ())
+    classes = coverage.of(terms.commands) if measured else ()
+    return _Heard(terms, verdicts, tallies, accepted, classes, of_anybody=hearing.evidence.of_anybody.total())
 
 
 def _hear_client(record: Record, standard: _Standard) -> _Heard:

@@ -25,8 +25,9 @@ EXIT_CODES: Mapping[int, str] = {
     "expectations file is stale.",
     UsageError.exit_code: "Wrong usage or configuration: one line says what was given and what is expected.",
     Conclusion.INCONCLUSIVE.exit_code: "Inconclusive: a MUST could not be exercised. Also whatever kept the run from "
-    "being made: a gateway that is not reached, a credential that is refused, an address that is taken, Ctrl-C.",
-    SuiteError.exit_code: "The suite itself failed; please report it.",
+    "being made: a gateway that is not reached, a credential that is refused, an address that is taken, a machine that "
+    "lacks memory, threads, files or room, Ctrl-C.",
+    SuiteError.exit_code: "The suite itself failed; please report it. Or its installation is broken, and says so.",
 }
 
 VERDICTS: Mapping[Verdict, str] = {
@@ -98,12 +99,17 @@ NOTES: Mapping[str, str] = {
     "planned": "which groups of cases go out alone, and which last; so that a run that was cut off can go on",
     "left-out": "a case that was not planned, such as a case file with a phone number that was not given, and why",
     "allowance": "the limits of the run, and what may have been accepted and spent at most",
+    "refusals-distrusted": "a refused request has a notification of success: from there on refusals count as accepted",
     "planned-anew": "over a network: which case stands for one whose answer was lost",
     "undecodable": "an answer whose body could not be decoded as its headers say",
+    "beyond-answer": "a gateway sent on after its answer: after which one, and how that begins",
+    "unsent": "not a byte of a request was sent after all: which one",
     "unreadable": "what reached the receiver, or the witness of a client, and is no request: why, and its first bytes",
     "heartbeat": "a canary that was sent while the run went on, and whether it came back",
     "way-back": "canaries that were sent because notifications are missing: how many, and how many came back",
-    "strays": "how many requests to the receiver that are nobody's notification were not kept",
+    "strays": "how many requests without an id of the run were not kept, for there were too many",
+    "refused-here": "the suite's own server could not take what came: why, and whether that was for good",
+    "left-behind": "processes that outlived the driver that had started them; null where the system does not tell",
     "settled": "when nothing more was owed or waited for; of a client also how long was watched",
     "shrink-begins": "how far the journal went when failures began to be looked into",
     "cause": "on what a failure depends, and its simplest request",

@@ -137,10 +137,10 @@ class Certification:
             self.notes.append(Note(number, "death", detail, ended, ended))
         return case
 
-    def stray(self, target: str) -> None:
+    def stray(self, target: str, headers: Headers = HEADERS, body: bytes = b"{}") -> None:
         """A request to no base URL, while the last call is at hand."""
         at = 100.0 * (len(self.cases) - 1) + 0.5
-        self._exchange(self.cases[0], 1, Sent(target=target, status=404), at, target, b"{}")
+        self._exchange(self.cases[0], 1, Sent(target=target, status=404, headers=headers), at, target, body)
 
     def unreadable(self, head: str, error: str) -> None:
         """Something that is no HTTP, while the last call is at hand."""

@@ -18,7 +18,7 @@ import pytest
 from conformance.cli import outcome
 
 CHECKOUT = Path(__file__).parents[1]
-CONSOLE_SCRIPT = "from conformance.cli import main; main()"
+CONSOLE_SCRIPT = "from conformance.__main__ import main; main()"
 
 # Longer than any command takes on a busy machine; one that hangs must not hang the build.
 PATIENCE_S = 60.0

@@ -99,14 +99,14 @@ class FailingNetwork:
     def _serve(self, connection: socket.socket) -> None:
         connection.settimeout(PATIENCE_S)
         with contextlib.suppress(OSError), connection:
-            while self._serve_one(connection):
+            while self.serve_one(connection):
                 pass
         with self._lock:
             self._open.discard(connection)
 
-    def _serve_one(self, connection: socket.socket) -> bool:
+    def serve_one(self, connection: socket.socket) -> bool:
         """One request and its answer; False if the connection is over."""
-        request = b"".join(_message(connection, has_body=None))
+        request = b"".join(message(connection, has_body=None))
         if not request:
             return False
         fate, delayed, repeated, reset = self._drawn(request)
@@ -114,7 +114,7 @@ class FailingNetwork:
             time.sleep(self.weather.delay_s)
         answer = self._answer(request, fate)
         if repeated:
-            self._passed_on(request)
+            self.passed_on(request)
         connection.sendall(answer)
         if fate not in ("well", "bad_gateway") and reset:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
@@ -130,7 +130,7 @@ class FailingNetwork:
                 behind.sendall(request[: len(request) // 2])
         if fate in ("dropped", "cut_request"):
             return b""
-        answer = self._passed_on(request)
+        answer = self.passed_on(request)
         return b"" if fate == "unanswered" else answer[: len(answer) // 2] if fate == "cut" else answer
 
     def _drawn(self, request: bytes) -> tuple[str, bool, bool, bool]:
@@ -154,15 +154,15 @@ class FailingNetwork:
     def _connected(self) -> socket.socket:
         return socket.create_connection((self._behind.host, self._behind.port), timeout=PATIENCE_S)
 
-    def _passed_on(self, request: bytes) -> bytes:
+    def passed_on(self, request: bytes) -> bytes:
         """The answer, whole or as far as it went."""
         with contextlib.suppress(OSError), self._connected() as behind:
             behind.sendall(request)
-            return b"".join(_message(behind, has_body=not request.startswith(b"HEAD ")))
+            return b"".join(message(behind, has_body=not request.startswith(b"HEAD ")))
         return b""
 
 
-def _message(connection: socket.socket, *, has_body: bool | None) -> Iterator[bytes]:
+def message(connection: socket.socket, *, has_body: bool | None) -> Iterator[bytes]:
     """The pieces of one HTTP message; `has_body` is None for a request, which has none unless it says so."""
     head = b""
     while b"\r\n\r\n" not in head and (piece := connection.recv(65536)):

@@ -3,17 +3,20 @@
 WORKFLOWS, ACTION, TEMPLATE     the files
 shown_workflows, shown_pipelines    those that docs/ci.md and README.md show, to be copied
 shell                           runs a step as GitHub's runner does
+executable, the_command         programs for it to find
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from command_line import CONSOLE_SCRIPT
 from markdown_pages import CHECKOUT, Block, blocks
 
 WORKFLOWS = tuple(sorted((CHECKOUT / ".github" / "workflows").glob("*.yml")))
@@ -65,3 +68,16 @@ def shell(script: str, directory: Path, **environment: str) -> subprocess.Comple
         timeout=PATIENCE_S,
         check=False,
     )
+
+
+def executable(path: Path, script: str) -> Path:
+    """A shell script at `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def the_command(path: Path) -> Path:
+    """The command of this checkout at `path`."""
+    return executable(path, f"PYTHONPATH='{CHECKOUT}' exec '{sys.executable}' -c '{CONSOLE_SCRIPT}' \"$@\"")

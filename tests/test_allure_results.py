@@ -19,7 +19,7 @@ from conformance.checks.judgement import Finding
 from conformance.expectations import Expectation
 from conformance.reporting.allure_results import PREFIX, allure_results
 from conformance.reporting.result import Result
-from conformance.reporting.writing import replace_files
+from conformance.reporting.writing import replace_file
 from conformance.traffic import Notification, Request
 from conformance.verdicts import Verdict
 
@@ -181,10 +181,10 @@ def test_words_of_a_gateway_are_text(text: str) -> None:
 def test_files_of_others_stay(tmp_path: Path) -> None:
     """Those of an earlier run are gone, those that somebody else's tests left are not."""
     folder = tmp_path / "allure-results"
-    replace_files(folder, {f"{PREFIX}old-result.json": b"{}"})
+    replace_file(folder, {f"{PREFIX}old-result.json": b"{}"})
     (folder / "theirs-result.json").write_bytes(b"{}")
 
-    replace_files(folder, {f"{PREFIX}new-result.json": b"{}"})
+    replace_file(folder, {f"{PREFIX}new-result.json": b"{}"})
 
     assert {f"{PREFIX}new-result.json", "theirs-result.json"} == {path.name for path in folder.iterdir()}
 
@@ -194,4 +194,4 @@ def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "allure-results").write_bytes(b"")
 
     with pytest.raises(OSError, match="allure-results"):
-        replace_files(tmp_path / "allure-results", {})
+        replace_file(tmp_path / "allure-results", {})

@@ -22,9 +22,12 @@ CHECKOUT = Path(__file__).parents[1]
 
 # A part imports only from itself and from the parts before it.
 ORDER = (
+    "interruption",
+    "streams",
     "errors",
     "traffic",
     "progress",
+    "given_files",
     "contract",
     "generation",
     "journal",
@@ -41,6 +44,7 @@ ORDER = (
     "cli",
     "pytest_plugin",
     "suite",
+    "__main__",
 )
 
 # What is judged by the one and by the other.
@@ -98,6 +102,8 @@ DYNAMIC_IMPORTS = {"__import__", "import_module"}
 LATE = {
     # securesystemslib and cryptography: of use to those who sign or verify
     ("conformance/certificate/keys.py", "conformance.certificate.ed25519"),
+    # all that an installation may lack, which is told in one line
+    ("conformance/__main__.py", "conformance.cli.outcome"),
 }
 
 

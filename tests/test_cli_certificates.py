@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from campaigns import registered
+from certified_run import CERTIFICATE, EVIDENCE, KNOWN, QUICK, certified_in
 from command_line import CHECKOUT, call
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -21,8 +22,6 @@ from made_certificate import VENDOR
 from made_result import result_of
 
 from conformance.certificate.issuing import Certification
-from conformance.certificate.keys import make_key_pair
-from conformance.cli import outcome
 from conformance.cli.certificates import Notary
 from conformance.cli.configuration import PREFIX
 from conformance.mock_gateway.account import Account
@@ -38,19 +37,11 @@ Monkeypatch = pytest.MonkeyPatch
 # One worker makes the run that all of these look at.
 pytestmark = pytest.mark.xdist_group("certificates")
 
-QUICK = ("--product=sms", "--max-examples=0", "--seed=7")
-
 
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with keys, and the reports of a run that was certified with the vendor's."""
-    folder = tmp_path_factory.mktemp("certified")
-    with Monkeypatch.context() as there:
-        there.chdir(folder)
-        for key in ("vendor.key", "certifier.key"):
-            make_key_pair(Path(key))
-        assert 0 == outcome(["run", *QUICK, "--sign-key=vendor.key"])
-    return folder
+    return certified_in(tmp_path_factory.mktemp("certified"))
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +52,6 @@ def here(tmp_path: Path, certified: Path, monkeypatch: Monkeypatch) -> Path:
     monkeypatch.chdir(folder)
     monkeypatch.delenv(f"{PREFIX}KEY_PASSPHRASE", raising=False)
     return folder
-
-
-CERTIFICATE = "reports/certificate.json"
-EVIDENCE = ("--evidence", "reports/journal.sqlite")
 
 
 # --- From a run to a verified certificate
@@ -81,14 +68,6 @@ def test_a_conformant_run_leaves_a_certificate_that_is_accepted(capsys: Capsys, 
     ]
     assert told[-1].startswith("valid: built-in mock gateway (gateway) · ")
     assert {*REPORTS, "journal.sqlite", "certificate.json"} == {path.name for path in (here / "reports").iterdir()}
-
-
-def test_without_a_key_it_is_said_that_the_signer_is_unknown(capsys: Capsys) -> None:
-    """Still valid: that nothing was changed can be told."""
-    called = call(capsys, "verify", CERTIFICATE)
-
-    assert 0 == called.code
-    assert called.only_line.startswith("warning: without --key it is not known who signed")
 
 
 def test_a_tampered_certificate_is_refused(capsys: Capsys, here: Path) -> None:
@@ -178,7 +157,7 @@ def test_signing_elsewhere_leaves_the_original(capsys: Capsys, here: Path) -> No
     """With --output."""
     before = (here / CERTIFICATE).read_bytes()
 
-    call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", "--output=both.json")
+    call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", "--output=both.json", *KNOWN)
 
     assert before == (here / CERTIFICATE).read_bytes()
     assert 2 == len(json.loads((here / "both.json").read_bytes())["signatures"])
@@ -190,7 +169,7 @@ def test_what_would_be_refused_is_not_signed(capsys: Capsys, here: Path) -> None
     path.write_bytes(path.read_bytes().replace(b'"payload": "ey', b'"payload": "ez'))
     before = path.read_bytes()
 
-    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key")
+    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", *KNOWN)
 
     assert "error: signature 1: it does not fit the payload; one of the two was changed" == called.only_line
     assert (1, "", before) == (called.code, called.out, path.read_bytes())
@@ -238,7 +217,7 @@ def test_a_key_with_a_passphrase_signs_with_it_only(capsys: Capsys, monkeypatch:
     """The passphrase comes from the environment, and is in no message."""
     monkeypatch.setenv(f"{PREFIX}KEY_PASSPHRASE", "correct horse")
     call(capsys, "keygen", "new.key")
-    signed = call(capsys, "sign", CERTIFICATE, "--sign-key=new.key", "--output=both.json")
+    signed = call(capsys, "sign", CERTIFICATE, "--sign-key=new.key", "--output=both.json", *KNOWN)
     monkeypatch.setenv(f"{PREFIX}KEY_PASSPHRASE", "wrong horse")
     wrong = call(capsys, "sign", CERTIFICATE, "--sign-key=new.key", "--output=both.json")
     monkeypatch.delenv(f"{PREFIX}KEY_PASSPHRASE")
@@ -252,7 +231,7 @@ def test_a_key_with_a_passphrase_signs_with_it_only(capsys: Capsys, monkeypatch:
 
 def test_a_passphrase_on_the_command_line_is_warned_of(capsys: Capsys) -> None:
     """Other processes see it."""
-    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", "--key-passphrase=x", "--output=both.json")
+    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", "--key-passphrase=x", *KNOWN)
 
     assert 0 == called.code
     assert called.only_line.startswith("warning: --key-passphrase is visible to other processes")
@@ -262,7 +241,7 @@ def test_a_key_that_others_can_read_is_warned_of(capsys: Capsys, here: Path) -> 
     """It can be used all the same."""
     (here / "certifier.key").chmod(0o644)
 
-    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key")
+    called = call(capsys, "sign", CERTIFICATE, "--sign-key=certifier.key", *KNOWN)
 
     assert 0 == called.code
     assert "warning: certifier.key can be read by others; a private key should have mode 600" == called.only_line
@@ -384,13 +363,22 @@ def test_wrong_usage_is_one_line_and_exit_2(capsys: Capsys, arguments: list[str]
 def test_a_badge_of_a_certificate_says_certified(capsys: Capsys) -> None:
     """For shields.io, and drawn; the same certificate gives the same bytes."""
     endpoint = call(capsys, "badge", CERTIFICATE, "--key=vendor.key.pub", "--endpoint")
-    first, second = call(capsys, "badge", CERTIFICATE), call(capsys, "badge", CERTIFICATE)
+    first, second = (call(capsys, "badge", CERTIFICATE, "--key=vendor.key.pub") for _ in range(2))
 
     document = json.loads(endpoint.out)
     assert {"schemaVersion", "label", "message", "color"} == set(document)
     assert document["message"].startswith("conformant: sms, account-details, notifications · certified until ")
     assert document["message"] in "".join(ET.fromstring(first.out).itertext())  # noqa: S314 - our own
     assert (0, first.out) == (second.code, second.out)
+
+
+def test_a_badge_of_a_certificate_that_nobody_known_signed_says_that_alone(capsys: Capsys) -> None:
+    """Whatever stands in it: nothing of that is claimed, and nothing is green."""
+    called = call(capsys, "badge", CERTIFICATE, "--endpoint")
+
+    document = json.loads(called.out)
+    assert (0, "signer unknown", "lightgrey") == (called.code, document["message"], document["color"])
+    assert called.only_line.startswith("warning: without --key nobody knows who signed it")
 
 
 def test_a_badge_of_a_report_says_its_verdict(capsys: Capsys, here: Path) -> None:

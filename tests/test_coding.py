@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import time
 import tracemalloc
 import zlib
+from collections.abc import Callable
 
 import pytest
 
-from conformance.exchange import coding
 from conformance.exchange.coding import CutShort, Undecodable, decoded
 
 TEXT = b'{"status_code": 200, "description": "Karibu"}'
@@ -39,12 +40,12 @@ def raw_deflate(data: bytes) -> bytes:
         ("identity", TEXT),
         ("", TEXT),
         (" , ", TEXT),
-        ("deflate, gzip", zipped(zlib.compress(TEXT))),
-        ("gzip, identity ,gzip", zipped(zipped(TEXT))),
+        (", ".join(["identity"] * 5), TEXT),
+        ("identity ,gzip", zipped(TEXT)),
     ],
 )
 def test_a_body_is_read_in_each_coding(codings: str, body: bytes) -> None:
-    """One member or several, one coding or more, by the names of RFC 9110, 8.4.1."""
+    """One member or several, by the names of RFC 9110, 8.4.1."""
     assert decoded(body, codings) == TEXT
 
 
@@ -56,9 +57,9 @@ def test_a_body_is_read_in_each_coding(codings: str, body: bytes) -> None:
         ("gzip", zipped(TEXT)[:-8] + b"\1" * 8, "incorrect data check"),
         ("deflate", TEXT, "invalid"),
         ("br", TEXT, "unknown"),
-        ("gzip, zstd", TEXT, "unknown"),
         ("utf-8", TEXT, "unknown"),
-        (", ".join(["identity"] * 5), TEXT, "5 times"),
+        ("deflate, gzip", zipped(zlib.compress(TEXT)), "encoded 2 times"),
+        ("gzip, identity ,gzip", zipped(zipped(TEXT)), "encoded 2 times"),
     ],
 )
 def test_a_body_that_is_not_what_is_declared_is_told(codings: str, body: bytes, why: str) -> None:
@@ -75,16 +76,31 @@ def test_a_body_without_its_end_is_told_apart(codings: str) -> None:
         decoded(body[:-3], codings)
 
 
-@pytest.mark.parametrize("members", [1, 40])
-def test_a_bomb_is_not_unpacked(members: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def deflated(data: bytes) -> bytes:
+    """By zlib, or without its frame."""
+    return zlib.compress(data)
+
+
+@pytest.mark.parametrize(
+    ("codings", "encode", "members"),
+    [("gzip", zipped, 1), ("gzip", zipped, 40), ("deflate", deflated, 1), ("deflate", raw_deflate, 1)],
+)
+def test_a_bomb_is_not_unpacked(codings: str, encode: Callable[[bytes], bytes], members: int) -> None:
     """Neither in one member nor in many that are small by themselves."""
-    monkeypatch.setattr(coding, "MAX_DECODED", 1 << 20)
-    bomb = zipped(bytes((64 << 20) // members)) * members
+    bomb = encode(bytes((64 << 20) // members)) * members
     tracemalloc.start()
     try:
         with pytest.raises(Undecodable, match="more than 1048576 bytes"):
-            decoded(bomb, "gzip")
+            decoded(bomb, codings)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert most < 16 << 20
+
+
+def test_a_body_of_many_small_members_is_read_once() -> None:
+    """Each of them is looked at with what stands near it, not with all that follows."""
+    members = 50_000  # of 21 bytes
+    began = time.process_time()
+    assert decoded(zipped(b"x") * members, "gzip") == b"x" * members
+    assert time.process_time() - began < 10.0  # copying all that follows takes minutes

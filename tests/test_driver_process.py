@@ -2,89 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tiny_drivers import ACCEPTED, PATIENCE_S, SHORT_S, Line, Start, heard, invoke, is_gone, started
 
 from conformance.client_under_test.driver import Death, Driver, How
 from conformance.client_under_test.preflight import examine_driver
 from conformance.client_under_test.settings import Settings, program_of
 from conformance.errors import EnvironmentFailure, UsageError
+from conformance.journal.rows import LONGEST_STDERR
 from conformance.traffic import Direction
 
-Line = tuple[str | None, Direction, str]
-Start = Callable[..., Driver]
-
-# Longer than any step takes on a busy machine; what shall hang hangs for longer.
-PATIENCE_S = 20.0
-SHORT_S = 0.3
-
-HELLO = '{"protocol":1,"implementation":{"name":"tiny"},"commands":["sms"]}'
-
-# A driver whose answers are lists of lines, by the message; {id} is that of the message.
-LOOP = """
-import json, os, signal, sys, subprocess, time
-for number, line in enumerate(sys.stdin):
-    message = json.loads(line)
-    cmd = message["cmd"]
-    ID = message.get("id", "")
-    def say(*lines):
-        sys.stdout.write("".join(text + "\\n" for text in lines)); sys.stdout.flush()
-    if cmd == "hello":
-        say('HELLO')
-    elif cmd == "invoke":
-        INVOKE
-    elif cmd == "stop":
-        STOP
-"""
-
-ACCEPTED = 'say(json.dumps({"id": ID, "outcome": "accepted"}))'
-
-
-@pytest.fixture
-def heard() -> list[Line]:
-    """What the driver's lines are told to."""
-    return []
-
-
-@pytest.fixture
-def started(tmp_path: Path, heard: list[Line]) -> Iterator[Start]:
-    """Makes and starts a driver from the parts of LOOP; it is ended after the test."""
-    drivers: list[Driver] = []
-
-    def start(invoke: str = ACCEPTED, stop: str = "break", hello: str = HELLO) -> Driver:
-        file = tmp_path / "driver.py"
-        file.write_text(LOOP.replace("HELLO", hello).replace("INVOKE", invoke).replace("STOP", stop))
-        driver = Driver(
-            (sys.executable, "-S", "-E", str(file)), lambda *line: heard.append(line), start_within_s=PATIENCE_S
-        )
-        drivers.append(driver)
-        driver.start()
-        return driver
-
-    yield start
-    for driver in drivers:
-        driver.kill()
-
-
-def invoke(number: int) -> dict[str, object]:
-    """A message that asks for a call."""
-    return {
-        "cmd": "invoke",
-        "id": f"m{number}",
-        "command": "sms",
-        "base_url": "http://127.0.0.1:9/api/v2",
-        "consumer_key": "k",
-        "consumer_secret": "s",
-        "timeout_s": 1,
-        "params": {},
-    }
+__all__ = ["heard", "started"]  # fixtures
 
 
 def test_answers_are_handed_back_and_every_line_is_told(started: Start, heard: list[Line]) -> None:
@@ -98,6 +30,20 @@ def test_answers_are_handed_back_and_every_line_is_told(started: Start, heard: l
         line[:2] for line in heard[:4]
     ]
     assert '{"cmd":"stop"}' == heard[-1][2]
+
+
+def test_a_driver_is_given_none_of_the_secrets_of_the_suite(started: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway's credential, or a signing key's passphrase, is nothing to the client; the rest it needs to start."""
+    for name in ("CONSUMER_SECRET", "CALLBACK_TOKEN", "KEY_PASSPHRASE"):
+        monkeypatch.setenv(f"STATUM_CONFORMANCE_{name}", "canary-5ecret")
+    monkeypatch.setenv("OF_THE_CLIENT", "its-own")
+    driver = started(
+        """say(json.dumps({"id": ID, "outcome": "accepted", "description": json.dumps(dict(os.environ))}))"""
+    )
+    told = driver.ask(invoke(1), "case-1", PATIENCE_S)["description"]
+
+    assert "its-own" in told
+    assert "canary-5ecret" not in told
 
 
 @pytest.mark.parametrize(
@@ -191,18 +137,6 @@ def test_what_it_has_started_is_ended_with_it(started: Start, tmp_path: Path) ->
     assert is_gone(pid)
 
 
-def is_gone(pid: int) -> bool:
-    """Whether the process ends within PATIENCE_S; one that is dead and waits for its parent counts as gone."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        with suppress(FileNotFoundError):
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                os.sched_yield()
-                continue
-        return True
-    return False
-
-
 def test_standard_error_is_told_and_never_in_the_way(started: Start, heard: list[Line]) -> None:
     """However much it is, and whatever bytes."""
     noise = "sys.stderr.buffer.write(b'x' * 200000 + b'\\n' + b'\\xff\\n'); sys.stderr.flush()"
@@ -211,7 +145,9 @@ def test_standard_error_is_told_and_never_in_the_way(started: Start, heard: list
     driver.ask(invoke(1), "case-1", PATIENCE_S)
     driver.stop(PATIENCE_S)
 
-    assert ["x" * 200000, "\\xff"] == [line for _, direction, line in heard if direction is Direction.STDERR]
+    lines = [line for _, direction, line in heard if direction is Direction.STDERR]
+    left_out = "[0 lines and 183,617 bytes were too many, and are left out here]"
+    assert ["x" * LONGEST_STDERR + "…", "\\xff", left_out] == lines
 
 
 @pytest.mark.parametrize(
@@ -248,7 +184,7 @@ def test_a_program_of_another_kind_is_told_apart(tmp_path: Path) -> None:
     file.chmod(0o755)
 
     with pytest.raises(UsageError, match="cannot be started"):
-        Driver(program_of(str(file)), lambda *_: None).start()
+        Driver(program_of(str(file)), lambda *_, **__: None).start()
 
 
 def test_doctor_greets_a_driver_and_stops_it(started: Start, tmp_path: Path) -> None:

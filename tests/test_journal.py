@@ -407,7 +407,7 @@ def _cut_short(path: Path) -> None:
         pytest.param(lambda path: path.write_text("{}" * 999), "file is not a database", id="text"),
         pytest.param(_foreign, "no journal of statum-conformance", id="foreign"),
         pytest.param(_other_version, "version 99", id="other-version"),
-        pytest.param(_without_settings, "no such table: meta", id="table-missing"),
+        pytest.param(_without_settings, "it lacks the trigger 'meta_keeps_UPDATE'", id="table-missing"),
         pytest.param(_cut_short, "malformed", id="cut-short"),
     ],
 )

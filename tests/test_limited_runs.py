@@ -16,6 +16,7 @@ from conformance.exchange.allowance import ACCEPTED, SPEND
 from conformance.gateway_under_test import campaign, listening
 from conformance.gateway_under_test.limits import DEFAULT_MAX_ACCEPTED, Limits
 from conformance.gateway_under_test.settings import Settings
+from conformance.generation.addressees import GIVEN_BY
 from conformance.journal import read_journal
 from conformance.reporting.result import Result
 from conformance.verdicts import Conclusion, judge
@@ -72,7 +73,7 @@ def test_the_default_cap_exercises_most_of_all_products(tmp_path: Path) -> None:
     assert passed > 0.9 * len(result.judged.verdicts)
     assert result.judged.accepted <= DEFAULT_MAX_ACCEPTED
     assert result.document["limits"]["spent_at_most"] <= 500
-    assert {ACCEPTED, SPEND} == set(result.document["limits"]["not_planned"])
+    assert {ACCEPTED, SPEND, GIVEN_BY} == set(result.document["limits"]["not_planned"])
     assert {} == result.document["limits"]["withheld"]
 
 
@@ -86,6 +87,10 @@ def test_the_default_cap_exercises_most_of_all_products(tmp_path: Path) -> None:
         ({"max_spend": -1}, "--max-spend is -1"),
         ({"rate_per_s": 0.0}, "--rate is 0"),
         ({"rate_per_s": float("nan")}, "--rate is nan"),
+        ({"rate_per_s": 1e-300}, "--rate is 1e-300; expected from 0.001 to 100,000 requests per second"),
+        ({"rate_per_s": float("inf")}, "--rate is inf; expected from 0.001 to 100,000"),
+        ({"rate_per_s": 1e300}, "--rate is 1e+300; expected from 0.001"),
+        ({"connect_timeout_s": 1e-300}, "--connect-timeout is 1e-300; expected a millisecond (0.001) or more"),
         ({"concurrency": 0}, "--concurrency is 0; expected 1 to 256"),
         ({"concurrency": 257}, "--concurrency is 257"),
         ({"connect_timeout_s": 0.0}, "--connect-timeout is 0"),

@@ -18,6 +18,8 @@ from conformance.exchange.pacing import (
     JITTER,
     LONGEST_S,
     MAX_PAUSE_S,
+    MAX_PAUSED_S,
+    MAX_REFUSED,
     MIN_RATE,
     Pace,
     retry_after_s,
@@ -347,3 +349,51 @@ def test_lost_requests_make_everybody_pause_longer_each_time_until_one_goes_thro
     assert 4 == pace.lost_in_a_row
     pace.went_through(clock.now)
     assert (0, 1000.0) == (pace.lost_in_a_row, pace.rate_per_s)
+
+
+# --- Waiting has an end
+
+
+def test_a_gateway_that_asks_for_one_pause_after_the_other_is_not_waited_for_without_end(clock: Clock) -> None:
+    """Each of them is lawful, and a request goes through in between."""
+    pace = _pace(clock)
+    began = clock.now
+    while pace.in_vain is None:
+        assert pace.await_turn()
+        pace.told_to_slow_down(MAX_PAUSE_S, clock.now, clock.now)
+        assert pace.await_turn()
+        pace.went_through(clock.now)
+    assert "the run had to wait for more than 10 minutes in all" == pace.in_vain
+    assert clock.now - began <= MAX_PAUSED_S + MAX_PAUSE_S + 11 / MIN_RATE
+
+
+def test_a_gateway_that_refuses_whatever_the_pace_is_given_up(clock: Clock) -> None:
+    """Three requests in five are too many, with a Retry-After of nothing: no pause, and a crawl."""
+    pace = _pace(clock)
+    for number in count():
+        if pace.in_vain is not None:
+            break
+        assert pace.await_turn()
+        clock.now += 0.02
+        if number % 5 < 3:
+            pace.told_to_slow_down(0.0, clock.now, clock.now - 0.02)
+        else:
+            pace.went_through(clock.now)
+    assert "more than half of the requests were refused, however slowly they went out" == pace.in_vain
+    assert number <= 5 * (MAX_REFUSED + 2)
+
+
+def test_a_gateway_that_limits_its_rate_is_waited_for(clock: Clock) -> None:
+    """However many requests there are: few of them are refused once the limit is known."""
+    pace = _pace(clock)
+    taken: list[float] = []
+    for _ in range(3000):
+        assert pace.await_turn()
+        taken = [at for at in taken if at > clock.now - 1.0]
+        if len(taken) < 5:
+            taken.append(clock.now)
+            pace.went_through(clock.now)
+        else:
+            pace.told_to_slow_down(0.0, clock.now, clock.now)
+        clock.now += 0.001
+    assert pace.in_vain is None

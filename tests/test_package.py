@@ -1,5 +1,7 @@
 """The package as people get it: built in isolation, looked over by twine, installed by pipx, used from nowhere near.
 
+And as the action has it, with the versions and digests of ci/*.txt; an SBOM tells what such an install consists of.
+
 `make test-package` installs these tools and reaches for PyPI; without them these tests are skipped. What is in a wheel
 is for tests/test_wheel.py, which needs no network.
 """
@@ -10,16 +12,21 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from pins import BUILD_CONSTRAINTS, CHECKOUT, CONSTRAINTS, pins
+from pipelines import ACTION, read, step
 
 from conformance import __version__
 from conformance.gateway_under_test.campaign import JOURNAL
 from conformance.reporting.writing import REPORTS
 
-CHECKOUT = Path(__file__).parents[1]
 TOOLS = CHECKOUT / ".venv-package"
 
 pytestmark = pytest.mark.skipif(not (TOOLS / ".ready").exists(), reason="no tools (hint: make test-package)")
@@ -117,3 +124,88 @@ def test_the_installed_command_prints_the_contract(installed: Command, tmp_path:
 def test_the_installed_command_tells_its_version(installed: Command, tmp_path: Path) -> None:
     """That of the code."""
     assert __version__ in installed(tmp_path, "--version")
+
+
+# --- With the versions and digests of ci/*.txt
+
+
+@pytest.fixture(scope="module")
+def sbom(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+    """What `make sbom` writes of the wheel."""
+    folder = tmp_path_factory.mktemp("sbom")
+    (wheel,) = built.glob("*.whl")
+    run(CHECKOUT / ".ci" / "sbom", wheel, folder, cwd=folder)
+    document = json.loads((folder / f"statum_conformance-{__version__}.cdx.json").read_bytes())
+    assert isinstance(document, dict)
+    return document
+
+
+def test_the_sbom_is_of_this_package(sbom: Mapping[str, Any]) -> None:
+    """Its name, version and licence; the tool has checked the document by CycloneDX's own schema."""
+    package = sbom["metadata"]["component"]
+
+    assert ("CycloneDX", "statum-conformance", __version__) == (sbom["bomFormat"], package["name"], package["version"])
+    assert ["MIT"] == [each["license"]["id"] for each in package["licenses"]]
+
+
+def test_the_sbom_lists_what_an_install_consists_of(sbom: Mapping[str, Any]) -> None:
+    """What ci/constraints.txt names for this system, and nothing of ours or of the tool's; each by its licence."""
+    components = {canonicalize_name(each["name"]): each for each in sbom["components"]}
+    named = {
+        name: str(pin.version)
+        for name, pin in pins(CONSTRAINTS).items()
+        if pin.requirement.marker is None or pin.requirement.marker.evaluate()
+    }
+
+    assert named == {name: each["version"] for name, each in components.items()}
+    assert [] == [name for name, each in components.items() if not each.get("licenses")]
+    assert [] == [name for name, each in components.items() if each["purl"] != f"pkg:pypi/{name}@{named[name]}"]
+
+
+def test_the_sbom_tells_what_the_package_rests_on(sbom: Mapping[str, Any]) -> None:
+    """As the wheel's metadata does."""
+    root = sbom["metadata"]["component"]["bom-ref"]
+    (direct,) = [each["dependsOn"] for each in sbom["dependencies"] if each["ref"] == root]
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert {canonicalize_name(Requirement(each).name) for each in project["dependencies"]} == {
+        canonicalize_name(each.partition("==")[0]) for each in direct
+    }
+
+
+def install(source: Path, temp: Path) -> None:
+    """Run the step of the action that installs, from `source`."""
+    script = step(read(ACTION.read_text(encoding="utf-8"))["runs"]["steps"], "install")["run"]
+    executables = temp / "bin"
+    executables.mkdir()
+    (executables / "python").symlink_to(sys.executable)
+    path = f"{executables}:/usr/bin:/bin"
+    run("bash", "-e", "-o", "pipefail", "-c", script, cwd=temp, PATH=path, RUNNER_TEMP=str(temp), SOURCE=str(source))
+
+
+def test_the_action_installs_what_was_tried(tmp_path: Path) -> None:
+    """Those versions and no others, whatever has come out since; and then it runs."""
+    (tmp_path / "pip.py").write_text("raise SystemExit('a module of the workspace was run')", encoding="utf-8")
+    install(CHECKOUT, tmp_path)
+
+    environment = tmp_path / "statum-conformance" / "bin"
+    said = json.loads(run(environment / "python", "-m", "pip", "list", "--format=json", cwd=CHECKOUT / "ci"))
+    installed = {canonicalize_name(each["name"]): each["version"] for each in said}
+    wanted = {name: str(pin.version) for path in (CONSTRAINTS, BUILD_CONSTRAINTS) for name, pin in pins(path).items()}
+    assert {} == {
+        name: version
+        for name, version in installed.items()
+        if wanted.get(name) != version and name not in {"pip", "setuptools", "statum-conformance"}
+    }
+    assert __version__ in run(environment / "statum-conformance", "--version", cwd=tmp_path)
+
+
+def test_the_action_refuses_a_file_with_another_digest(tmp_path: Path) -> None:
+    """Whoever serves it."""
+    ci = tmp_path / "source" / "ci"
+    ci.mkdir(parents=True)
+    (ci / "build-constraints.txt").write_text("", encoding="utf-8")
+    (ci / "constraints.txt").write_text(f"mdurl==0.1.2 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
+
+    with pytest.raises(AssertionError, match="DO NOT MATCH THE HASHES"):
+        install(ci.parent, tmp_path)

@@ -5,37 +5,38 @@ Whether actionlint has something to say of the workflows is for `make test-forma
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from campaigns import free_address
-from command_line import CHECKOUT, CONSOLE_SCRIPT
-from pipelines import ACTION, TEMPLATE, WORKFLOWS, read, shell, shown_pipelines, shown_workflows, step
+from pipelines import (
+    ACTION,
+    CHECKOUT,
+    TEMPLATE,
+    WORKFLOWS,
+    executable,
+    read,
+    shell,
+    shown_pipelines,
+    shown_workflows,
+    step,
+    the_command,
+)
 
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import PREFIX
 
 STEPS = read(ACTION.read_text(encoding="utf-8"))["runs"]["steps"]
-PIN = "OWNER/statum-conformance@v0.1.0"
+PINNED = "OWNER/statum-conformance@COMMIT"
 UNREACHABLE = "Tell an unreachable sandbox from a broken one"
-
-
-def executable(path: Path, script: str) -> Path:
-    """A shell script at `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-    path.chmod(0o755)
-    return path
-
-
-def the_command(path: Path) -> Path:
-    """The command of this checkout at `path`."""
-    return executable(path, f"PYTHONPATH='{CHECKOUT}' exec '{sys.executable}' -c '{CONSOLE_SCRIPT}' \"$@\"")
 
 
 # --- Valid
@@ -70,7 +71,7 @@ def test_the_examples_give_the_action_what_it_takes() -> None:
         for text in shown_workflows().values()
         for job in read(text)["jobs"].values()
         for each in job["steps"]
-        if each.get("uses") == PIN
+        if each.get("uses") == PINNED
     ]
 
     assert 3 == len(uses)
@@ -93,73 +94,99 @@ def test_variables_are_those_of_options() -> None:
     assert set() == {name for name in named if name.startswith(PREFIX)} - options
 
 
-# --- The steps of the action
+# --- Whom they trust
 
 
-def judge(directory: Path, **environment: str) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
-    """Run the step that judges, in `directory`; how it went, and its outputs."""
-    the_command(directory / "runner" / "statum-conformance" / "bin" / "statum-conformance")
-    output = directory / "output"
-    output.touch()
-    done = shell(
-        step(STEPS, "judge")["run"],
-        directory,
-        RUNNER_TEMP=str(directory / "runner"),
-        GITHUB_OUTPUT=str(output),
-        STATUM_CONFORMANCE_REPORT_DIR="reports",
-        **environment,
-    )
-    return done, dict(line.split("=", 1) for line in output.read_text(encoding="utf-8").splitlines())
+def every_use() -> list[tuple[str, str, str]]:
+    """File, action and comment of whatever is used, in the files and on the pages that people copy from."""
+    pages = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+    found = []
+    for path in (*WORKFLOWS, ACTION, *pages):
+        for used, comment in re.findall(r"^[ -]*uses: +(\S+)(?: +# (\S+))?$", path.read_text("utf-8"), re.MULTILINE):
+            found.append((path.name, used, comment))
+    return found
 
 
-def test_the_action_judges(tmp_path: Path) -> None:
-    """The arguments go one a line, empty inputs count as none, and the outputs tell how it went."""
-    done, outputs = judge(
-        tmp_path,
-        COMMAND="run",
-        ARGUMENTS="--product=sms\n--max-examples=0\n\n--seed=7\n",
-        STATUM_CONFORMANCE_GATEWAY="",
-    )
+def test_every_action_is_pinned_by_its_commit() -> None:
+    """With the version beside it; what lies in this repository, and a placeholder for it, need none."""
+    loose = [
+        (path, used)
+        for path, used, comment in every_use()
+        if not used.startswith("./")
+        and (used, comment) != (PINNED, "v0.1.0")
+        and not (re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", used) and re.fullmatch(r"v\d+\.\d+\.\d+", comment))
+    ]
 
-    assert 0 == done.returncode, done.stderr
-    assert {"exit-code": "0", "verdict": "conformant"} == outputs
-    assert (tmp_path / "reports" / "report.sarif").is_file()
-
-
-def test_the_action_fails_as_the_run_does(tmp_path: Path) -> None:
-    """An argument is one, whatever is in it; a report of an earlier run tells no verdict of this one."""
-    (tmp_path / "reports").mkdir()
-    (tmp_path / "reports" / "report.json").write_text('{\n  "verdict": "conformant",\n}', encoding="utf-8")
-
-    done, outputs = judge(tmp_path, COMMAND="run", ARGUMENTS="--product=a b; touch evil $(touch evil)")
-
-    assert (2, {"exit-code": "2"}) == (done.returncode, outputs)
-    assert "a b; touch evil $(touch evil)" in done.stderr
-    assert not (tmp_path / "evil").exists()
+    assert len(every_use()) > 15
+    assert [] == loose
 
 
-def test_the_action_installs_into_an_environment_of_its_own(tmp_path: Path) -> None:
-    """From where the action is."""
-    executable(tmp_path / "bin" / "python", 'mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; echo "$@" >>calls')
+def test_an_action_has_one_version_everywhere() -> None:
+    """What was looked at once counts for all."""
+    versions: dict[str, set[tuple[str, str]]] = {}
+    for _, used, comment in every_use():
+        versions.setdefault(used.partition("@")[0], set()).add((used, comment))
 
-    done = shell(
-        step(STEPS, "install")["run"],
-        tmp_path,
-        PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}",
-        RUNNER_TEMP=str(tmp_path / "runner temp"),
-        SOURCE="/actions/statum conformance",
-    )
-
-    assert 0 == done.returncode, done.stderr
-    venv, pip = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
-    assert f"-m venv {tmp_path}/runner temp/statum-conformance" == venv
-    assert pip.startswith("-m pip install ")
-    assert pip.endswith(" /actions/statum conformance")
+    assert {} == {action: found for action, found in versions.items() if len(found) > 1}
 
 
-def test_inputs_are_never_part_of_a_script() -> None:
-    """An expression in a script would be run by the shell."""
-    assert [] == [each["id"] for each in STEPS if "${{" in each.get("run", "")]
+def workflows() -> dict[str, Any]:
+    """Those of this repository and those that are shown."""
+    own = {path.name: read(path.read_text(encoding="utf-8")) for path in WORKFLOWS}
+    return own | {name: read(text) for name, text in shown_workflows().items()}
+
+
+@pytest.mark.parametrize("workflow", workflows().values(), ids=workflows())
+def test_a_workflow_may_do_no_more_than_it_must(workflow: dict[str, Any]) -> None:
+    """It says what it may do, and a job that writes says so; it hands no token to what a stranger sends."""
+    triggers = workflow["on"]
+    steps = [each for job in workflow["jobs"].values() for each in job.get("steps", [])]
+
+    assert set() == {"pull_request_target", "workflow_run", "issue_comment"} & {
+        *([triggers] if isinstance(triggers, str) else triggers)
+    }
+    assert "permissions" in workflow
+    assert [] == [each for each in steps if "${{" in each.get("run", "")]
+    assert [] == [
+        each
+        for each in steps
+        if each.get("uses", "").startswith("actions/checkout@") and each["with"]["persist-credentials"] != "false"
+    ]
+
+
+def test_no_secret_is_put_where_everybody_reads() -> None:
+    """Secrets come from those of the repository; what is written out is of the mock gateway or a test."""
+    written = {
+        value
+        for text in shown_workflows().values()
+        for name, value in re.findall(r"(consumer-secret|CONSUMER_SECRET|TOKEN|KEY): (.+)", text)
+        if "${{" not in value
+    }
+
+    assert {"test-secret", "Sample2be989703d6dKey", "Sample3P0R4qSecret"} == written
+
+
+@pytest.mark.parametrize(
+    "path", sorted((CHECKOUT / ".ci").glob("*/package-lock.json")), ids=lambda path: path.parent.name
+)
+def test_packages_of_npm_have_digests(path: Path) -> None:
+    """`npm ci` refuses a file with another one."""
+    packages = {name: each for name, each in json.loads(path.read_bytes())["packages"].items() if name}
+
+    assert packages
+    assert [] == [name for name, each in packages.items() if not each.get("integrity", "").startswith("sha512-")]
+
+
+def test_no_package_of_npm_runs_anything_by_its_install() -> None:
+    """What is run of it is what a test calls."""
+    scripts = [
+        CHECKOUT / "Makefile",
+        *(path for path in (CHECKOUT / ".ci").rglob("*") if path.name in {"run", "install"}),
+    ]
+    installs = [line for path in scripts for line in path.read_text("utf-8").splitlines() if "npm ci " in line]
+
+    assert installs
+    assert [] == [line for line in installs if "--ignore-scripts" not in line]
 
 
 # --- The steps of the examples
@@ -168,20 +195,33 @@ def test_inputs_are_never_part_of_a_script() -> None:
 # Scripts that no test here runs, and why.
 NOT_RUN = {
     ".ci/run": "tests/test_project.py runs it",
-    f'python -m pip install "statum-conformance @ git+https://github.com/{PIN}"': "OWNER is a placeholder",
+    "make sbom": "tests/test_package.py runs what it does",
+    "make test-beyond": "it installs anew; newest.yml is for it",
+    "cp ci/constraints.txt ci/build-constraints.txt dist/": "it is a copy",
+    'gh release create "$GITHUB_REF_NAME" --repo "$GITHUB_REPOSITORY" --verify-tag --generate-notes -- dist/*': (
+        "it would publish"
+    ),
     "make test": "the reader's own",
     "make serve CALLBACKS=http://127.0.0.1:9100/callbacks &": "the reader's own",
     "make driver": "the reader's own",
     'gh release create "$GITHUB_REF_NAME" reports/certificate.json reports/report.html': "it would publish",
 }
-RUN = {"install", "judge", "Start the mock gateway", "Put the key in a file", UNREACHABLE}
+RUN = {
+    "install",
+    "judge",
+    "collect",
+    "Install the suite",
+    "Start the mock gateway",
+    "Put the key in a file",
+    UNREACHABLE,
+}
 
 
 def test_every_script_is_run_or_cannot_be() -> None:
     """What a workflow or the action has a shell do is tried out here, or listed with the reason."""
     texts = [path.read_text(encoding="utf-8") for path in WORKFLOWS] + [*shown_workflows().values()]
     jobs = [job for text in texts for job in read(text)["jobs"].values()]
-    steps = [each for each in (*STEPS, *(each for job in jobs for each in job["steps"])) if "run" in each]
+    steps = [each for each in (*STEPS, *(each for job in jobs for each in job.get("steps", []))) if "run" in each]
     untried = {each["run"].strip() for each in steps if RUN.isdisjoint({each.get("id"), each.get("name")})}
 
     assert NOT_RUN.keys() == untried
@@ -194,11 +234,28 @@ def test_an_unreachable_sandbox_is_noticed(tmp_path: Path) -> None:
     assert (0, "::notice::") == (done.returncode, done.stdout[:10])
 
 
+def test_the_suite_of_an_example_is_installed_with_digests(tmp_path: Path) -> None:
+    """As the action does it."""
+    step_ = step(read(shown_workflows()["tests"])["jobs"]["test"]["steps"], "Install the suite")
+    executable(tmp_path / "bin" / "python", 'echo "$@"')
+
+    done = shell(step_["run"], tmp_path, **{**step_["env"], "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"})
+
+    libraries, suite = done.stdout.splitlines()
+    ci = "https://raw.githubusercontent.com/OWNER/statum-conformance/COMMIT/ci"
+    assert (
+        f"-m pip install --require-hashes --only-binary :all: -r {ci}/constraints.txt -r {ci}/build-constraints.txt"
+        == (libraries)
+    )
+    assert f"-m pip install --no-deps --no-build-isolation git+https://github.com/{PINNED}" == suite
+
+
 def scripts_with_a_mock_gateway() -> Mapping[str, str]:
     """What starts it in the examples, for GitHub and for GitLab, whose runner gives all lines to one shell."""
     (pipeline,) = shown_pipelines().values()
-    install, *lines, last = read(pipeline)["test"]["script"]
-    assert ('python -m pip install "$CONFORMANCE_SOURCE"', "make test") == (install, last)
+    libraries, suite, *lines, last = read(pipeline)["test"]["script"]
+    assert "make test" == last
+    assert all(each.startswith("python -m pip install --") for each in (libraries, suite))
     steps = read(shown_workflows()["tests"])["jobs"]["test"]["steps"]
     return {"GitHub": step(steps, "Start the mock gateway")["run"], "GitLab": "\n".join(lines)}
 
@@ -228,25 +285,6 @@ def test_a_mock_gateway_that_does_not_start_fails_its_step(tmp_path: Path) -> No
     done = shell(script.replace("timeout 30", "timeout 0.5"), tmp_path, PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
 
     assert (1, "no such port\n") == (done.returncode, done.stdout)
-
-
-def test_the_job_of_the_template_judges(tmp_path: Path) -> None:
-    """It installs from the source that it is told, and what it keeps is there in the end."""
-    the_command(tmp_path / "bin" / "statum-conformance")
-    executable(tmp_path / "bin" / "python", 'echo "$@"')
-    job = read(TEMPLATE.read_text(encoding="utf-8"))[".statum-conformance"]
-    variables = {**job["variables"], "CONFORMANCE_COMMAND": "run --product sms --max-examples 0 --seed 7"}
-
-    done = shell(
-        "\n".join(job["before_script"] + job["script"]),
-        tmp_path,
-        PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}",
-        **variables,
-    )
-
-    assert 0 == done.returncode, done.stderr
-    assert done.stdout.splitlines()[0].endswith(" statum-conformance")
-    assert (tmp_path / job["artifacts"]["reports"]["junit"]).is_file()
 
 
 def test_the_key_of_a_release_is_for_nobody_else(tmp_path: Path) -> None:

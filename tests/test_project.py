@@ -20,6 +20,8 @@ TARGETS = {
     "test",
     "test-kill",
     "test-docs",
+    "test-lowest",
+    "test-beyond",
     "lint",
     "bench",
     "chaos",
@@ -30,6 +32,8 @@ TARGETS = {
     "test-package",
     "test-browser",
     "test-ordinary",
+    "constraints",
+    "sbom",
     "picture",
     "site",
     "clean",
@@ -151,6 +155,7 @@ def test_ci_lints_then_tests_with_the_first_python_that_is_new_enough(tmp_path: 
 
     assert [
         "make PYTHON=python3.12 lint, bytecode written",
+        "make PYTHON=python3.12 test-lowest, bytecode written",
         "make PYTHON=python3.12 test-schemathesis, bytecode written",
         "make PYTHON=python3.12 test-package, bytecode written",
         "make PYTHON=python3.12 site, bytecode written",
@@ -171,7 +176,16 @@ def test_ci_says_what_it_leaves_out_without_node(tmp_path: Path) -> None:
     done = run(str(ci_of(tmp_path)), PATH=str(tmp_path / "bin"))
 
     targets = [line.split()[2] for line in done.stdout.splitlines()]
-    assert ["lint,", "test-schemathesis,", "test-package,", "site,", "test-kill,", "test-docs,", "test,"] == targets
+    assert [
+        "lint,",
+        "test-lowest,",
+        "test-schemathesis,",
+        "test-package,",
+        "site,",
+        "test-kill,",
+        "test-docs,",
+        "test,",
+    ] == targets
     skipped = "test-prism, test-formats, test-allure, test-ordinary, test-browser"
     assert (0, f".ci/run: skipped {skipped}: there is no node and npm\n") == (done.returncode, done.stderr)
 
@@ -266,8 +280,8 @@ def browsers_of(tmp_path: Path, *there: str, user: int) -> tuple[str, int]:
         (("chromium", "apt-get", "npm"), 0, ""),
         (("google-chrome", "npm"), 1000, ""),
         (("apt-get", "npm"), 0, "apt-get update\napt-get install -y --no-install-recommends chromium\n"),
-        (("apt-get", "npm"), 1000, "npm ci --no-audit --no-fund\nplaywright-core install chromium\n"),
-        (("npm",), 0, "npm ci --no-audit --no-fund\nplaywright-core install chromium\n"),
+        (("apt-get", "npm"), 1000, "npm ci --ignore-scripts --no-audit --no-fund\nplaywright-core install chromium\n"),
+        (("npm",), 0, "npm ci --ignore-scripts --no-audit --no-fund\nplaywright-core install chromium\n"),
     ],
 )
 def test_a_browser_is_installed_where_there_is_none(

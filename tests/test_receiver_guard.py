@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_http import PATIENCE_S, connection, post, status
 
+from conformance.callbacks import strays as strays_module
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi import AsgiReceiver
 from conformance.callbacks.guarding import Limits
 from conformance.callbacks.receiver import CallbackPaths
-from conformance.callbacks.strays import KEPT_BODY, MOST_WITHOUT_ID, Strays
+from conformance.callbacks.strays import KEPT_BODY, MOST_BYTES_WITHOUT_ID, MOST_WITHOUT_ID, Strays, Taken
 from conformance.contract.commands import PRODUCTS
 from conformance.traffic import Request
 
@@ -31,7 +32,7 @@ NOTIFICATION = b'{"result_code": "200", "result_desc": "Success", "request_id": 
 SHORT = Limits(request_within_s=0.2, head_bytes=8 * 1024, headers=20, connections=8)
 
 
-class Taken:
+class HandedOver:
     """What a receiver has handed over."""
 
     def __init__(self) -> None:
@@ -43,9 +44,9 @@ class Taken:
 
 
 @contextmanager
-def receiving(limits: Limits | None = None, token: str | None = None) -> Iterator[tuple[AsgiReceiver, Taken]]:
+def receiving(limits: Limits | None = None, token: str | None = None) -> Iterator[tuple[AsgiReceiver, HandedOver]]:
     """A running receiver, and what it hands over."""
-    taken = Taken()
+    taken = HandedOver()
     with AsgiReceiver(ANY, PRODUCTS, taken, token=token, limits=limits) as receiver:
         yield receiver, taken
 
@@ -194,20 +195,59 @@ def test_the_token_is_in_the_urls_to_register() -> None:
 # --- Strays
 
 
-def test_strays_are_kept_up_to_a_number() -> None:
-    """And counted beyond it; one that names a request is kept all the same, for it may be a notification."""
+def taken(request: Request, product: str | None = None) -> Taken:
+    """A request as the receiver hands it over."""
+    return Taken(product, request, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("product", [None, "sms"])
+def test_what_names_no_id_is_kept_up_to_a_number(product: str | None) -> None:
+    """And counted beyond it, to whatever address it came."""
     strays = Strays()
-    junk = [strays.kept(Request("GET", "/admin")) for _ in range(MOST_WITHOUT_ID + 5)]
+    junk = [strays.kept(taken(Request("POST", "/x", (), b"{"), product), None) for _ in range(MOST_WITHOUT_ID + 5)]
     assert (MOST_WITHOUT_ID, 5) == (sum(kept is not None for kept in junk), strays.left_out)
-    astray = Request("POST", "/elsewhere", (), NOTIFICATION)
-    assert astray == strays.kept(astray)
+    assert {"left_out": 5, "with_id": 0, "without_id": {product: 5} if product else {}} == strays.described()
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        Request("POST", "/x", (), b"x" * (1 << 20)),
+        Request("GET", "/x", (("X-Large", "x" * 60_000),)),
+        Request("GET", "/" + "x" * 60_000),
+    ],
+    ids=["body", "headers", "target"],
+)
+def test_its_bytes_have_a_bound_too(large: Request) -> None:
+    """Wherever they are."""
+    strays = Strays()
+    kept = [strays.kept(taken(large, "sms"), None) for _ in range(MOST_WITHOUT_ID)]
+    size = sum(
+        len(each.body) + len(each.url) + sum(map(len, each.headers[0])) for each in kept if each and each.headers
+    )
+    assert size <= MOST_BYTES_WITHOUT_ID
+    assert strays.left_out > 0
+
+
+def test_what_carries_an_id_of_the_run_is_always_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After any number of others; one that came before its answer is handed back when that gives its id."""
+    monkeypatch.setattr(strays_module, "MOST_WITH_ID", 3)
+    strays = Strays()
+    others = [strays.kept(taken(Request("POST", "/x"), "sms"), f"R-{number}") for number in range(5)]
+    early = taken(Request("POST", "/callbacks/sms", (), NOTIFICATION), "sms")
+    assert strays.kept(early, "R-early") is None
+    assert [3, 3] == [sum(kept is not None for kept in others), strays.described()["with_id"]]
+
+    assert [early] == list(strays.given("R-early"))
+    assert early.request == strays.kept(early, "R-early")
+    assert 2 == strays.described()["with_id"]
 
 
 def test_of_a_large_stray_only_the_beginning_is_kept() -> None:
-    """Enough to see what it is."""
-    kept = Strays().kept(Request("POST", "/x", (), b"x" * (KEPT_BODY + 1)))
-    assert kept is not None
-    assert KEPT_BODY == len(kept.body)
+    """Enough to see what it is; of what came to a callback all, for it is judged."""
+    large = Request("POST", "/x", (), b"x" * (KEPT_BODY + 1))
+    kept = [Strays().kept(taken(large, product), None) for product in (None, "sms")]
+    assert [KEPT_BODY, KEPT_BODY + 1] == [len(each.body) for each in kept if each is not None]
 
 
 # --- Fuzz and flood

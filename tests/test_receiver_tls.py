@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import ssl
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 import trustme
 from mock_rig import eventually
+from raw_http import connection
 
+from conformance.callbacks import accepting
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi import AsgiReceiver
 from conformance.callbacks.asgi_thread import Tls
@@ -97,3 +100,17 @@ def test_a_certificate_that_is_not_there_is_told(tmp_path: Path) -> None:
     """By its name."""
     with pytest.raises(UsageError, match="there is no file"):
         Tls.of(tmp_path / "absent.pem", tmp_path / "absent.key")
+
+
+def test_a_crowd_that_does_not_shake_hands_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of connections on which TLS is still to be agreed on, the oldest go."""
+    monkeypatch.setattr(accepting, "MOST_OPENING", 4)
+    authority = trustme.CA()
+    ca_file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    tls = Tls.of(*files(tmp_path, authority))
+    with AsgiReceiver(Address("127.0.0.1", 0), PRODUCTS, ignored, tls=tls) as receiver, ExitStack() as until:
+        silent = [until.enter_context(connection(receiver.address)) for _ in range(20)]
+        assert 200 == httpx.post(receiver.urls["sms"], content=b"{}", verify=trusting(ca_file)).status_code
+        with suppress(ConnectionError):
+            assert b"" == silent[0].recv(1)

@@ -24,7 +24,7 @@ from conformance.callbacks.asgi import AsgiReceiver
 from conformance.callbacks.httpserver import HttpServerReceiver
 from conformance.callbacks.receiver import MAX_BODY, Arrival, Receiver
 from conformance.contract.commands import PRODUCTS
-from conformance.errors import EnvironmentFailure, SuiteError
+from conformance.errors import EnvironmentFailure
 from conformance.traffic import Request, header
 
 ANY = Address("127.0.0.1", 0)
@@ -230,7 +230,7 @@ def test_what_fails_to_be_recorded_is_not_lost_silently(engine: Engine) -> None:
     receiver.start()
     assert [500, 200] == [httpx.post(receiver.urls["sms"]).status_code for _ in range(2)]
     assert ["OSError('disk full')"] == [repr(e) for e in receiver.errors]
-    with pytest.raises(SuiteError, match="1 of what arrived; first: OSError: disk full"):
+    with pytest.raises(EnvironmentFailure, match="1 of what arrived; first: OSError: disk full"):
         receiver.close()
 
 

@@ -324,7 +324,21 @@ def test_numbers_that_were_drawn_are_not_called_on_a_real_gateway(capsys: Capsys
 
     assert [2, 2, 3] == [unnamed.code, another.code, named.code]
     assert "--phone-number is missing" in unnamed.only_line
-    assert "names the phone number 254712345678, which is none of --phone-number" in another.only_line
+    assert "find the phone number 254712345678 in it, which is none of --phone-number" in another.only_line
+
+
+def test_where_numbers_are_given_no_recorded_stranger_is_called(capsys: Capsys) -> None:
+    """Neither a valid number nor a broken one, on this machine either; a broken one made of the given one is sent."""
+    call(capsys, "run", *SMS)
+    another = ("--phone-number", "254712000001")
+    valid = replayed(capsys, "sms/valid/sample/1", *another)
+    broken = replayed(capsys, "sms/broken/pattern/5", *another)
+    recorded = {case.id: case for case in read_journal(Path("reports/journal.sqlite")).cases}
+
+    assert "phone_number" == recorded["sms/broken/pattern/5"].member
+    assert [2, 2] == [valid.code, broken.code]
+    assert "find the phone number 254712345678 in it, which is none of --phone-number" in valid.only_line
+    assert "find the phone number" in broken.only_line
 
 
 def test_a_gateway_that_is_gone_is_one_line_and_exit_3(capsys: Capsys) -> None:

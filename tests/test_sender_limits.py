@@ -179,7 +179,7 @@ class Scripted:
         self._outcomes = list(outcomes)
         self.asked: list[Request] = []
 
-    def __call__(self, *_: object) -> Scripted:
+    def __call__(self, *_: object, **__: object) -> Scripted:
         """Itself, whatever it is made with."""
         return self
 
@@ -189,7 +189,7 @@ class Scripted:
     def __exit__(self, *_: object) -> None:
         """Nothing to close."""
 
-    def ask(self, request: Request, _ready: Callable[[], object] | None = None) -> Answer:
+    def ask(self, request: Request, _ready: Callable[[], object] | None = None, _tag: int = 0) -> Answer:
         """The next outcome."""
         self.asked.append(request)
         outcome = self._outcomes.pop(0)
@@ -253,3 +253,16 @@ def test_a_gateway_that_cannot_be_reached_any_more_ends_the_run(
     with pytest.raises(EnvironmentFailure, match="cannot be reached any more: connection refused, 8 times in a row"):
         sent(journal, [[case] for case in cases("http://gateway.example", 20)], Allowance(), over_network=True)
     assert 8 <= len(script.asked) <= 8 + sender.CONCURRENCY
+
+
+def test_answers_that_are_too_large_together_end_the_run(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal keeps them all, and each of them is within what one answer may have."""
+    monkeypatch.setattr(sender, "MOST_KEPT", 100_000)
+    body = b'{"status_code": 200, "description": "%b"}' % (b"x" * 30_000)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with (
+        RawServer(lambda *_: answer) as server,
+        pytest.raises(EnvironmentFailure, match=r"answers are too large to be kept: 120,\d+ bytes in 4 answers"),
+    ):
+        sent(journal, [[case] for case in cases(server.url, 20)], Allowance(), concurrency=1)
+    assert 4 == len(server.requests)

@@ -17,6 +17,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from packaging.requirements import Requirement
 
 from conformance import __version__
 from conformance.certificate.digests import suite_digest
@@ -119,14 +120,15 @@ def test_the_wheel_registers_the_command_and_the_plugin(members: dict[str, bytes
     entry_points = ConfigParser()
     entry_points.read_string(members[f"statum_conformance-{__version__}.dist-info/entry_points.txt"].decode())
 
-    assert {"statum-conformance": "conformance.cli:main"} == dict(entry_points["console_scripts"])
+    assert {"statum-conformance": "conformance.__main__:main"} == dict(entry_points["console_scripts"])
     assert {"conformance.pytest_plugin": "conformance.pytest_plugin"} == dict(entry_points["pytest11"])
 
 
 def test_the_wheel_says_what_it_needs(members: dict[str, bytes]) -> None:
     """Python 3.11, the licence, and at least the libraries that the suite is built on."""
     metadata = BytesParser().parsebytes(members[f"statum_conformance-{__version__}.dist-info/METADATA"])
-    required = {line.split(">")[0] for line in metadata.get_all("Requires-Dist") or () if "extra ==" not in line}
+    named = [Requirement(line) for line in metadata.get_all("Requires-Dist") or () if "extra ==" not in line]
+    required = {requirement.name for requirement in named}
 
     assert ">=3.11" == metadata["Requires-Python"]
     assert "MIT" == metadata["License-Expression"]

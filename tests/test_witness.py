@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from conformance.client_under_test.scenarios import SCENARIOS, Scenario
@@ -103,6 +104,23 @@ def test_the_scenario_is_played_whatever_is_sent(watched: Watched, method: str, 
     response, content = watched.send(f"{watched.witness.base_url(NONCE)}/{path}", method, body)
 
     assert (402, 402) == (response.status, json.loads(content)["status_code"])
+
+
+def test_of_what_is_nobodys_call_so_much_is_kept(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the rest counted; what evidently is of the client is kept, and counted apart."""
+    monkeypatch.setattr("conformance.callbacks.strays.KEPT_BODY", 100)
+    watched.stage()
+    watched.witness._strays._without_id.requests = 3  # noqa: SLF001 - as after nearly a thousand
+
+    statuses = [httpx.post(f"{watched.witness.url}/junk", content=b"x" * 1000).status_code for _ in range(5)]
+    watched.send(f"{watched.witness.url}/fax", body=b"x" * 1000)
+    watched.witness.note_left_out()
+
+    record = watched.record()
+    assert [404] * 5 == statuses
+    assert [100] * 3 + [1000] == [len(each.request.body) for each in record.exchanges]
+    assert [2] == [note.detail["left_out"] for note in record.notes if note.kind == "strays"]
+    assert 1 == watched.witness.astray
 
 
 @pytest.mark.parametrize("path", ["/api/v2/sms", "/n/ffff/api/v2/sms", f"/n/{NONCE}", "/"])

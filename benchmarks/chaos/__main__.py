@@ -6,8 +6,15 @@ outages     the way back is cut for a while, and works again before the run ends
 capped      gateways that accept too much, behind a storm
 killed      `kill -9`, and going on
 junk        a flood of junk to the receiver
+signalled   SIGINT and SIGTERM at random moments of five commands
+strangers   plans with given phone numbers, in which nobody else is found; 10,000 take an hour: --seeds 100
 secrets     every command, and a gateway that says all secrets back
 writers     secrets of any characters, spelled by every kind of program, one within the other
+crowded     1,000 connections of strangers to a process that may open 256 files
+posted      junk to the callbacks themselves, at an address that anybody may know
+noisy       a driver that floods its standard error and leaves a process behind
+forged      journals and certificates that somebody changed, or made to keep a reader busy
+by-turns    a gateway that is hostile in every way, one after the other
 """
 
 from __future__ import annotations
@@ -21,11 +28,23 @@ from pathlib import Path
 # What the tests are made of, runs are made of here, too.
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-from benchmarks.chaos import junk, killing, network, secrets
+from benchmarks.chaos import (
+    by_turns,
+    forging,
+    junk,
+    killing,
+    network,
+    secrets,
+    signalling,
+    strangers,
+    strangers_at_the_door,
+)
 from benchmarks.chaos.figures import Figures
 
 POINTS = 8
 SPELLED = 10_000
+PLANS = 100
+SIGNALS = 50
 PARTS: Mapping[str, Callable[[Figures, int], None]] = {
     "lossy": network.lossy,
     "storms": network.storms,
@@ -33,8 +52,15 @@ PARTS: Mapping[str, Callable[[Figures, int], None]] = {
     "capped": network.capped,
     "killed": lambda figures, seeds: killing.killed(figures, POINTS * seeds),
     "junk": junk.junk,
+    "signalled": lambda figures, seeds: signalling.signalled(figures, SIGNALS * seeds),
+    "strangers": lambda figures, seeds: strangers.strangers(figures, PLANS * seeds),
     "secrets": secrets.planted_everywhere,
     "writers": lambda figures, seeds: secrets.spelled(figures, SPELLED * seeds),
+    "crowded": strangers_at_the_door.crowded,
+    "posted": strangers_at_the_door.posted,
+    "noisy": strangers_at_the_door.noisy,
+    "forged": forging.forged,
+    "by-turns": by_turns.by_turns,
 }
 
 

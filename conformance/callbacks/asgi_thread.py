@@ -4,12 +4,14 @@
     Tls             certificate and key, for one that is reached by https
 
 uvicorn's own server looks ten times a second whether it should stop and sleeps on its way out. A campaign starts and
-stops several servers, so `_Server` waits on events instead, and cuts off what a client keeps open.
+stops several servers, so `_Server` waits on events instead, and cuts off what a client keeps open. It accepts by an
+`Acceptor`, so that a process without files is not without a receiver.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -21,8 +23,9 @@ from typing import Any, Self
 
 import uvicorn
 
+from conformance.callbacks.accepting import Acceptor, OnRefused, Refused, nobody_told, raise_limit
 from conformance.callbacks.address import BACKLOG, Address, listening_socket
-from conformance.errors import SuiteError, UsageError
+from conformance.errors import EnvironmentFailure, SuiteError, UsageError, lack_of
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -35,6 +38,9 @@ GRACE_S = 0.5
 
 # How often, while stopping, it is looked whether the last connection is gone: uvicorn has no event for that.
 _CLOSING_STEP_S = 0.005
+
+# What a run has open at once beside connections, and room for a handful of these.
+LEAST_FILES = 64
 
 # A client may think for a while between two requests on a connection; a new connection each time would cost it more.
 KEEP_ALIVE_S = 75
@@ -72,11 +78,35 @@ def _no_password() -> str:
 class _Server(uvicorn.Server):
     """uvicorn's server, which tells when it listens and stops as soon as it is told to."""
 
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None], on_refused: OnRefused) -> None:
         super().__init__(config)
         self._tell_listening = listening
+        self._on_refused = on_refused
+        self._acceptors: list[Acceptor] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        if os.name != "posix":  # the loop of Windows has no readiness of sockets to wait for
+            await super().startup(sockets)
+            return
+        self.servers = []
+        self._acceptors = [
+            Acceptor(each, self._protocol, self.config.ssl, self._make_room, self._on_refused) for each in sockets or ()
+        ]
+        for acceptor in self._acceptors:
+            acceptor.begin()
+        self.started = True
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+    def _make_room(self) -> None:
+        if connection := next(iter(self.server_state.connections), None):
+            getattr(connection, "make_room", connection.shutdown)()
 
     async def main_loop(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -103,6 +133,8 @@ class _Server(uvicorn.Server):
             looked.wait(GRACE_S)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:  # noqa: ARG002
+        for acceptor in self._acceptors:
+            acceptor.close()
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
@@ -133,7 +165,7 @@ class AsgiThread:
     The address is claimed on construction (`address` then has the port that it really got); clients that connect before
     `start()` wait in the kernel's queue. `http` is uvicorn's: "auto", "httptools", "h11" or a protocol class. `purpose`
     names the address in errors ("callback address …"), `name` names the thread; `on_no_tls` is told in words why a
-    TLS handshake failed.
+    TLS handshake failed, `on_refused` that a client was turned away through no fault of its own.
 
     What the application raises is answered with 500 and kept in `errors`; `stop()` does not raise it, its owner looks.
     Raises EnvironmentFailure on construction if the address cannot be had.
@@ -149,15 +181,17 @@ class AsgiThread:
         purpose: str = "listen",
         tls: Tls | None = None,
         on_no_tls: Callable[[str], None] | None = None,
+        on_refused: OnRefused = nobody_told,
     ) -> None:
         self._app = app
+        self._on_refused = on_refused
         self._errors: list[Exception] = []
         self._failure: BaseException | None = None
         self._begun = threading.Event()
         self._stopped = False
         self._socket, self.address = listening_socket(address, purpose)
         self._scheme = "https" if tls else "http"
-        self._server = _Server(_config(self._guarded, http, tls, on_no_tls), self._begun.set)
+        self._server = _Server(_config(self._guarded, http, tls, on_no_tls), self._begun.set, on_refused)
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
 
     @property
@@ -167,15 +201,25 @@ class AsgiThread:
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """What the application has raised so far, oldest first."""
-        return tuple(self._errors)
+        """What the application has raised so far, oldest first; in the end what the server itself has ended with."""
+        return (*self._errors, *([self._failure] if isinstance(self._failure, Exception) else []))
 
     def start(self) -> None:
-        """Serves from here on; returns when requests are being taken. Raises SuiteError if that does not succeed."""
+        """Serves from here on; returns when requests are being taken.
+
+        Raises SuiteError if that does not succeed, EnvironmentFailure if it is this machine that does not allow it.
+        """
+        if (files := raise_limit()) < LEAST_FILES:  # with a handful uvloop ends the process
+            raise EnvironmentFailure(
+                f"this process may have {files} files and connections open; expected {LEAST_FILES} or more",
+                "raise the limit: `ulimit -n` shows it",
+            )
         self._thread.start()
         self._begun.wait()
         if self._failure is not None:
             self.stop()
+            if (lack := lack_of(self._failure)) is not None:
+                raise lack from self._failure
             raise SuiteError(f"the server on {self.address} did not start: {self._failure!r}") from self._failure
 
     def look(self, at: Callable[[asyncio.Protocol], None]) -> None:
@@ -204,6 +248,9 @@ class AsgiThread:
             self._server.run(sockets=[self._socket])
         except BaseException as error:  # noqa: BLE001 - SystemExit is uvicorn's way to say that it cannot start
             self._failure = error
+            if self._begun.is_set() and not self._stopped:
+                self._socket.close()  # who connects now is refused, and not left waiting
+                self._on_refused(Refused(f"the server has ended: {error!r}", lasting=True))
         finally:
             self._begun.set()
 

@@ -27,6 +27,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
 from conformance.callbacks.address import BACKLOG, Address, listening_socket
+from conformance.callbacks.asgi_thread import KEEP_ALIVE_S
 from conformance.callbacks.receiver import MAX_BODY, Intake, OnArrival, OnUnread, Receiver, ignored, request_of
 from conformance.callbacks.request_reader import Event, Head, RequestReader, Unreadable
 
@@ -35,6 +36,9 @@ _ACCEPT_POLL_S = 0.02
 
 # How long a request at hand may take to finish when the receiver stops; then its connection is cut.
 GRACE_S = 0.5
+
+# From the first byte of a request, or from the opening of its connection, to its last byte.
+REQUEST_WITHIN_S = 30.0
 
 # How long a thread whose connection was cut has to notice; one that hangs in somebody's expectation is left behind.
 _CUT_OFF_S = 0.1
@@ -61,6 +65,7 @@ class _Handler(WSGIRequestHandler):
     def setup(self) -> None:
         super().setup()
         self._reader = RequestReader()
+        self._until = time.monotonic() + REQUEST_WITHIN_S
 
     def finish(self) -> None:
         # Closing flushes, which fails where the client has gone away; the rest is closed all the same.
@@ -90,21 +95,36 @@ class _Handler(WSGIRequestHandler):
                 """What is beyond the limit goes by; then the next request can be read."""
         except Unreadable:
             self.close_connection = True
+        self._until = time.monotonic() + KEEP_ALIVE_S
 
     def _next_event(self) -> Event | None:
         """What comes next; None at the end of the connection. Raises Unreadable, also for what is broken off."""
         while (event := self._reader.next_event()) is None:
+            waited_for = self._reader.in_request
             try:
-                data = self.connection.recv(_RECEIVED_AT_ONCE)
+                data = self._received()
             except OSError:
                 data = b""
             if data:
+                self._until = self._until if waited_for else time.monotonic() + REQUEST_WITHIN_S
                 self._reader.receive(data)
             elif (broken_off := self._reader.broken_off()) is not None:
                 raise broken_off
             else:
                 return None
         return event
+
+    def _received(self) -> bytes:
+        """What comes next. Raises OSError, also if a request is not there in full in time, or none comes for long."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.connection.settimeout(left)
+        try:
+            data: bytes = self.connection.recv(_RECEIVED_AT_ONCE)
+            return data
+        finally:
+            self.connection.settimeout(REQUEST_WITHIN_S)  # for who does not take the answer
 
     def _begin(self, head: Head) -> None:
         """Puts the head where the base classes look for it."""

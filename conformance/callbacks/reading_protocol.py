@@ -15,8 +15,6 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from conformance.callbacks.request_reader import (
     END,
     LONGEST_HEAD,
@@ -25,6 +23,7 @@ from conformance.callbacks.request_reader import (
     RequestReader,
     Unreadable,
 )
+from conformance.callbacks.uvicorn_protocol import HttpToolsProtocol
 
 # An answer takes milliseconds; an answer that never comes must not keep the connection of a client that gave up.
 HALF_CLOSED_S = 1.0

@@ -25,7 +25,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from conformance.callbacks.address import Address
 from conformance.callbacks.request_reader import Head, Unreadable
-from conformance.errors import SuiteError, UsageError
+from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.traffic import Request, has_userinfo, origin_form, shown_url
 
 __all__ = [
@@ -298,14 +298,18 @@ class Receiver(ABC):
         """Stops serving, whatever clients do, and frees the port. After it, nothing more is handed over."""
 
     def close(self) -> None:
-        """Stops; raises SuiteError if something that arrived could not be handed over."""
+        """Stops; raises SuiteError if something that arrived could not be handed over.
+
+        EnvironmentFailure if that was for something that the suite has no hand in, such as a disk that is full.
+        """
         self.stop()
         if self.errors:
             raise self._lost() from self.errors[0]
 
-    def _lost(self) -> SuiteError:
+    def _lost(self) -> ConformanceError:
         first = self.errors[0]
-        return SuiteError(
+        kind = EnvironmentFailure if isinstance(first, EnvironmentFailure | OSError | MemoryError) else SuiteError
+        return kind(
             f"the callback receiver could not record {len(self.errors)} of what arrived; first: "
             f"{type(first).__name__}: {first}"
         )

@@ -4,7 +4,7 @@
     .endpoint, .svg                             as bytes; the same badge gives the same bytes
 
 It claims what was exercised and no more. A certificate says until when it is `certified`; a report, which anybody can
-write, does not.
+write, does not; nor does a certificate of which nobody said whose signature counts.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 
 from conformance.certificate.coverage import Coverage
 from conformance.certificate.verification import Certificate
+from conformance.reporting.escaping import for_terminal
 from conformance.verdicts import Conclusion
 
 LABEL = "statum conformance"
@@ -43,11 +44,19 @@ class Badge:
     colour: str
 
     @classmethod
-    def of_certificate(cls, certificate: Certificate) -> Self:
-        """Of one that was verified: what it covers, and until when it is certified."""
+    def of_certificate(cls, certificate: Certificate, *, known: bool) -> Self:
+        """Of one that was verified: what it covers, and until when it is certified.
+
+        `known`: whether it was asked for whose signatures those are; else anybody may have signed what it says.
+        """
+        if not known:
+            return cls("signer unknown", _OF_VERDICT[Conclusion.INCONCLUSIVE])
         coverage = certificate.coverage
         covered = "conformant, coverage unknown" if coverage is None else _claimed(coverage)
-        return cls(f"{covered} · certified until {certificate.expires:%Y-%m-%d}", _OF_VERDICT[Conclusion.CONFORMANT])
+        return cls(
+            for_terminal(f"{covered} · certified until {certificate.expires:%Y-%m-%d}"),
+            _OF_VERDICT[Conclusion.CONFORMANT],
+        )
 
     @classmethod
     def of_report(cls, document: Mapping[str, Any]) -> Self:

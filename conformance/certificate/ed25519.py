@@ -36,6 +36,19 @@ def _named(key: object) -> str:
     return name.removesuffix("PrivateKey").removesuffix("PublicKey")
 
 
+# The prime of the field, and the coordinate of a point of order 8. The curve has eight points of an order that divides
+# 8, with these y; for such a key a signature fits any message (as libsodium refuses them).
+_PRIME = 2**255 - 19
+_Y_OF_ORDER_8 = 0x5FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDERS = frozenset({0, 1, _PRIME - 1, _Y_OF_ORDER_8, _PRIME - _Y_OF_ORDER_8})
+
+
+def _is_weak(raw: bytes) -> bool:
+    """Whether the 32 bytes of a key are a point of small order, or another spelling of a point than its own."""
+    y = int.from_bytes(raw, "little") & (2**255 - 1)
+    return y >= _PRIME or y in _SMALL_ORDERS
+
+
 @dataclass(frozen=True, slots=True)
 class PublicKey:
     """What signatures are verified with; `der` as SubjectPublicKeyInfo."""
@@ -48,6 +61,8 @@ class PublicKey:
     def _of(cls, key: object) -> Self:
         if not isinstance(key, Ed25519PublicKey):
             raise ValueError(f"is of the kind {_named(key)}; expected Ed25519")  # noqa: TRY004 - one kind of error for all that is in a file
+        if _is_weak(key.public_bytes(Encoding.Raw, PublicFormat.Raw)):
+            raise ValueError("is of small order: anybody can sign for it")
         known = SSlibKey.from_crypto(key)
         return cls(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), known.keyid, known)
 

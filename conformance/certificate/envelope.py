@@ -17,9 +17,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from conformance.certificate.refusal import Refused
-from conformance.contract.schemas import parse_json, violations
+from conformance.contract.schemas import parse_json, violation
+from conformance.errors import UsageError
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
+
+LONGEST_CERTIFICATE = 1 << 20
+"""Bytes of a certificate, which has some twenty thousand; no more than this is read of what may be anything."""
+
+MOST_SIGNATURES = 32
+"""A vendor's, a certifier's, and those of whoever relies on both."""
+
+_MOST_MEMBERS = 3 + 3 * MOST_SIGNATURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +51,18 @@ class Envelope:
     @classmethod
     def parse(cls, data: bytes) -> Self:
         """The envelope that a file holds, nothing verified yet. Raises Refused if it is none."""
+        if len(data) > LONGEST_CERTIFICATE:
+            raise Refused(f"envelope: it is longer than {LONGEST_CERTIFICATE:,} bytes, so it is no certificate")
+        if data.count(b":") > _MOST_MEMBERS:
+            # A colon stands behind the name of a member, and nowhere else: neither in base64 nor in an id.
+            raise Refused(f"envelope: it has more than {MOST_SIGNATURES} signatures, or is no certificate")
         try:
             document = parse_json(data)
         except ValueError as error:
             raise Refused(f"envelope: the file is no certificate: {error}") from error
-        for violation in violations("certificate", document)[:1]:
-            where = violation.pointer or "the whole file"
-            raise Refused(f"envelope: {where} is not as in a certificate ({violation.keyword})")
+        if (wrong := violation("certificate", document)) is not None:
+            where = wrong.pointer or "the whole file"
+            raise Refused(f"envelope: {where} is not as in a certificate ({wrong.keyword})")
         signatures = tuple(
             Signature(
                 entry["keyid"],
@@ -72,7 +86,9 @@ class Envelope:
         return f"{json.dumps(document, indent=2)}\n".encode()
 
     def signed_also(self, signature: Signature) -> Self:
-        """The same with one more signature."""
+        """The same with one more signature. Raises UsageError if there are MOST_SIGNATURES already."""
+        if len(self.signatures) >= MOST_SIGNATURES:
+            raise UsageError(f"the certificate has {len(self.signatures)} signatures already, which is the most")
         return replace(self, signatures=(*self.signatures, signature))
 
 

@@ -54,20 +54,43 @@ class JournalFile:
 
 
 @contextmanager
-def exact_copy(journal: Path) -> Iterator[JournalFile]:
+def exact_copy(journal: Path, most: int | None = None) -> Iterator[JournalFile | None]:
     """A private copy of `journal` whose digest is that of the copied bytes: what is judged is what was certified.
 
-    Nothing that lies beside the original can add to it. Raises UsageError if it cannot be read.
+    Nothing that lies beside the original can add to it. None for a file of more than `most` bytes, which is not copied.
+    Raises UsageError if it cannot be read, EnvironmentFailure if there is no room for the copy.
     """
-    digest, size = hashlib.sha256(), 0
     with TemporaryDirectory(prefix="statum-conformance-evidence-") as folder:
         copy = Path(folder) / "journal.sqlite"
-        try:
-            with journal.open("rb") as source, copy.open("xb") as target:
-                while chunk := source.read(_CHUNK):
-                    digest.update(chunk)
-                    size += len(chunk)
-                    target.write(chunk)
-        except OSError as error:
-            raise UsageError(f"the evidence {journal} cannot be read: {error.strerror or error}") from error
-        yield JournalFile(copy, Digest("sha256", digest.hexdigest()), size)
+        digest, size = hashlib.sha256(), 0
+        for chunk in _chunks_of(journal):
+            digest.update(chunk)
+            size += len(chunk)
+            if most is not None and size > most:
+                break
+            _append(copy, chunk)
+        else:
+            copy.touch()
+            yield JournalFile(copy, Digest("sha256", digest.hexdigest()), size)
+            return
+        yield None
+
+
+def _chunks_of(journal: Path) -> Iterator[bytes]:
+    try:
+        with journal.open("rb") as source:
+            while chunk := source.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise UsageError(f"the evidence {journal} cannot be read: {error.strerror or error}") from error
+
+
+def _append(copy: Path, chunk: bytes) -> None:
+    try:
+        with copy.open("ab") as target:
+            target.write(chunk)
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"the evidence cannot be copied to {copy.parent}: {error.strerror or error}",
+            hint="TMPDIR names a folder with more room",
+        ) from error

@@ -16,7 +16,7 @@ from conformance.certificate.digests import Digest
 from conformance.certificate.envelope import Envelope, Signature
 from conformance.certificate.evidence_file import JournalFile
 from conformance.certificate.refusal import Refused
-from conformance.certificate.statement import Tally, applies, ids_of, statement, statement_bytes
+from conformance.certificate.statement import Tally, applies, expectations_of, ids_of, statement, statement_bytes
 from conformance.certificate.subject import Subject
 from conformance.contract.requirements import Level
 from conformance.errors import UsageError
@@ -69,7 +69,7 @@ def issue(result: Result, journal: JournalFile, certification: Certification, no
     )
     issued = (now or datetime.now(UTC)).replace(microsecond=0)
     expires = issued + timedelta(days=certification.valid_days)
-    document = statement(result, subject, journal, _expectations(result), (issued, expires))
+    document = statement(result, subject, journal, expectations_of(result), (issued, expires))
     return countersign(Envelope(statement_bytes(document)), certification.key)
 
 
@@ -105,11 +105,3 @@ def _strictly(result: Result) -> str:
     """The broken SHOULDs that fail a strict run."""
     broken = ids_of(v.requirement.id for v in result.judged.verdicts if v.verdict in (Verdict.FAIL, Verdict.KNOWN))
     return f", judged strictly: the SHOULD {', '.join(broken)} is broken" if broken else ""
-
-
-def _expectations(result: Result) -> tuple[str, Digest] | None:
-    """Name and digest of the file that the run was judged by, if there was one; it made no failure good."""
-    listed = result.judged.expectations
-    if listed.file is None or listed.digest is None:
-        return None
-    return Path(listed.file).name, Digest.parse(listed.digest)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
+from conformance.given_files import TooLong, given_bytes
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -133,13 +134,11 @@ def _content(path: Path, what: str) -> bytes:
     if not path.exists():
         raise UsageError(f"there is no key file {path}", hint=_KEYGEN)
     try:
-        with path.open("rb") as opened:
-            data = opened.read(_LONGEST_KEY_FILE + 1)
+        return given_bytes(path, _LONGEST_KEY_FILE)
+    except TooLong as error:
+        raise UsageError(f"{path} is too long for a key; expected {what} in PEM") from error
     except OSError as error:
         raise UsageError(f"key file {path} cannot be read: {error.strerror or error}") from error
-    if len(data) > _LONGEST_KEY_FILE:
-        raise UsageError(f"{path} is too long for a key; expected {what} in PEM")
-    return data
 
 
 def _label(path: Path, data: bytes) -> str:

@@ -2,6 +2,7 @@
 
     Tally               how many requirements × commands of a level applied, and how many of those passed
     configuration       what was judged by
+    expectations_of     the list of known failures that a run was judged by
     recounted           what follows from the journal alone
     statement           a result and what goes with it → the document that is signed
     statement_bytes     that document as the bytes that are signed
@@ -16,6 +17,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Self
 
 from conformance import __version__
@@ -140,6 +142,14 @@ def configuration(expectations: tuple[str, Digest] | None = None) -> Iterator[di
     if expectations is not None:
         name, its = expectations
         yield {"name": "expectations", "digest": its.entry, "annotations": {"file": name}}
+
+
+def expectations_of(result: Result) -> tuple[str, Digest] | None:
+    """Name and digest of the file that a run was judged by, if there was one; it made no failure good."""
+    listed = result.judged.expectations
+    if listed.file is None or listed.digest is None:
+        return None
+    return Path(listed.file).name, Digest.parse(listed.digest)
 
 
 def ids_of(tests: Iterable[str]) -> list[str]:

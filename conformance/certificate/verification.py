@@ -11,44 +11,44 @@ Signatures come first and are over the exact bytes of the payload; nothing in th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from conformance.certificate.borne_out import CLOCK_DRIFT, is_of_this_edition, unsupported
 from conformance.certificate.coverage import Coverage, products_of
 from conformance.certificate.envelope import Envelope, Signature
 from conformance.certificate.evidence_file import exact_copy
+from conformance.certificate.issuing import MOST_VALID_DAYS
 from conformance.certificate.keys import public_key
 from conformance.certificate.policy import Policy
-from conformance.certificate.refusal import Refused
-from conformance.certificate.statement import EXTENSION, Tally, configuration, ids_of, recounted
+from conformance.certificate.refusal import Refused, UnknownSigner
+from conformance.certificate.statement import EXTENSION, Tally, ids_of
 from conformance.contract.requirements import Level, catalogue
-from conformance.contract.schemas import parse_json, violations
+from conformance.contract.schemas import parse_json, violation
 from conformance.errors import UsageError
-from conformance.journal import read_journal
+from conformance.journal import read_evidence
 from conformance.reporting.result import Result
 from conformance.verdicts import Conclusion
 
 if TYPE_CHECKING:
     from conformance.certificate.ed25519 import PublicKey
 
-# How far the clocks of issuer and verifier may be apart.
-CLOCK_DRIFT = timedelta(minutes=5)
-
-# A certificate has some twenty kilobytes; no more than this is read of what may be anything.
-LONGEST_CERTIFICATE = 4 << 20
-
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whose signatures are asked for: `threshold` of the `keys`; with no keys, whoever's they are."""
+    """Whose signatures are asked for: `threshold` of the `keys`.
+
+    With no keys it is only looked at whether anything was changed since somebody signed it: a certificate carries the
+    keys that it was signed with, and so does one that a stranger signs.
+    """
 
     keys: tuple[PublicKey, ...] = ()
     threshold: int = 0
 
     @classmethod
-    def of(cls, keys: Sequence[PublicKey], threshold: int | None = None) -> Trust:
+    def of(cls, keys: Sequence[PublicKey], threshold: int | None = None) -> Self:
         """Of each key a signature, or of `threshold` of them. Raises UsageError for a number that cannot be."""
         several = {key.keyid: key for key in keys}
         if threshold is not None and not 1 <= threshold <= len(several):
@@ -59,6 +59,15 @@ class Trust:
             )
         return cls(tuple(several.values()), len(several) if threshold is None else threshold)
 
+    def check_known(self, signatures: Sequence[Signature]) -> None:
+        """Raise UnknownSigner where nobody said whose signatures count."""
+        if not self.keys:
+            signers = ", ".join(each.keyid for each in signatures)
+            raise UnknownSigner(
+                f"nothing was changed since it was signed, but whose key that is, is not known: {signers}",
+                hint="give the signer's public key with --key, or as key in statum-conformance.toml",
+            )
+
 
 ANYBODY = Trust()
 ANY = Policy()
@@ -66,10 +75,14 @@ ANY = Policy()
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate whose signatures hold; `statement` is its payload."""
+    """A certificate whose signatures hold; `statement` is its payload.
+
+    `unsupported`: the members of it that the evidence does not bear out; None where none was looked at.
+    """
 
     envelope: Envelope
     statement: Mapping[str, Any]
+    unsupported: tuple[str, ...] | None = None
 
     @property
     def said(self) -> Mapping[str, Any]:
@@ -142,7 +155,9 @@ def proved(
     policy.check(certificate.coverage, certificate.warned)
     yield Step("policy", f"{certificate.must.passed:,} of {certificate.must.applicable:,} MUST passed")
     if evidence is not None:
-        yield Step("evidence", _judged_again(certificate, evidence))
+        told, missing = _judged_again(certificate, evidence)
+        yield Step("evidence", told)
+        certificate = replace(certificate, unsupported=missing)
     yield certificate
 
 
@@ -160,9 +175,9 @@ def verified(data: bytes, trust: Trust = ANYBODY) -> Certificate:
         statement = parse_json(envelope.payload)
     except ValueError as error:
         raise Refused(f"payload: it is signed, but no statement: {error}") from error
-    for violation in violations("certificate#statement", statement)[:1]:
-        where = violation.pointer or "the whole"
-        raise Refused(f"payload: it is signed, but no test result of this suite: {where} ({violation.keyword})")
+    if (wrong := violation("certificate#statement", statement)) is not None:
+        where = wrong.pointer or "the whole"
+        raise Refused(f"payload: it is signed, but no test result of this suite: {where} ({wrong.keyword})")
     certificate = Certificate(envelope, statement)
     try:
         _ = (certificate.issued, certificate.expires)
@@ -209,6 +224,8 @@ def _check_time(certificate: Certificate, now: datetime) -> None:
         raise Refused(f"expiry: it expires on {certificate.said['expires']}, before it was issued")
     if now >= certificate.expires:
         raise Refused(f"expiry: it expired on {certificate.said['expires']}")
+    if certificate.expires - certificate.issued > timedelta(days=MOST_VALID_DAYS):
+        raise Refused(f"expiry: it is valid for more than {MOST_VALID_DAYS:,} days, which none is issued for")
     if now + CLOCK_DRIFT < certificate.issued:
         raise Refused(f"expiry: it was issued on {certificate.said['issued']}, which is yet to come")
 
@@ -240,50 +257,32 @@ def _check_claims(certificate: Certificate) -> None:
             raise Refused(f"policy: it says that it covers {coverage.in_words}, and its passed tests do not")
 
 
-def _judged_again(certificate: Certificate, evidence: Path) -> str:
-    """The journal is the certified one, and judged now it bears the certificate out; in words."""
+def _judged_again(certificate: Certificate, evidence: Path) -> tuple[str, tuple[str, ...]]:
+    """The journal is the certified one, and judged now it bears the certificate out: in words, and all but what."""
     if not evidence.is_file():
         raise UsageError(f"there is no evidence {evidence}; expected the journal.sqlite of the certified run")
-    with exact_copy(evidence) as copy:
-        certified = certificate.said["journal"]["digest"]
-        if copy.digest.entry != certified:
+    certified = certificate.said["journal"]
+    with exact_copy(evidence, most=certified["size"]) as copy:
+        if copy is None or copy.digest.entry != certified["digest"]:
+            its = f"has more than {certified['size']:,} bytes" if copy is None else f"sha256 is {copy.digest.value}"
             raise Refused(
-                f"evidence: {evidence} is not the journal that was certified: its sha256 is {copy.digest.value}, "
-                f"certified is {certified.get('sha256')}"
+                f"evidence: {evidence} is not the journal that was certified: its {its}, "
+                f"certified is {certified['digest'].get('sha256')}"
             )
-        result = Result.of(read_journal(copy.path))
-    _check_result(certificate, result)
-    by = "the same edition" if _is_of_this_edition(certificate) else f"another edition, catalogue {catalogue().digest}"
-    return f"the certified journal, judged again by {by}: {result.conclusion.value}"
-
-
-def _check_result(certificate: Certificate, result: Result) -> None:
-    now = recounted(result)
-    must = Tally.of(result.judged.verdicts, Level.MUST)
-    if not must.complete or result.conclusion is not Conclusion.CONFORMANT:
-        raise Refused(
-            f"evidence: judged again, the journal is {result.conclusion.value}: {must.passed:,} of "
-            f"{must.applicable:,} MUST passed"
-        )
-    if _is_of_this_edition(certificate):
-        # Another edition may know more requirements, or count otherwise; this one has to come to the very same.
-        for name in now:
-            if now[name] != certificate.said.get(name):
-                raise Refused(
-                    f"evidence: judged again, {name} is {now[name]}; the certificate says {certificate.said.get(name)}"
-                )
-    claimed, found = certificate.coverage, Coverage.of(result.document)
-    if claimed is not None and not found.includes(claimed):
-        raise Refused(
-            f"evidence: judged again, the journal covers {found.in_words}; the certificate says {claimed.in_words}"
-        )
-    if result.document["subject"]["kind"] != certificate.said["subject"]["kind"]:
-        raise Refused(f"evidence: the journal is of a {result.document['subject']['kind']}")
-
-
-def _is_of_this_edition(certificate: Certificate) -> bool:
-    entries = {entry["name"]: entry for entry in certificate.statement["predicate"]["configuration"]}
-    return all(entries.get(entry["name"]) == entry for entry in configuration())
+        try:
+            result = Result.of(read_evidence(copy.path))
+        except UsageError as error:  # it names the copy, which is gone when this is read
+            raise UsageError(error.message.replace(str(copy.path), str(evidence)), error.hint) from error
+        must = Tally.of(result.judged.verdicts, Level.MUST)
+        if not must.complete or result.conclusion is not Conclusion.CONFORMANT:
+            raise Refused(
+                f"evidence: judged again, the journal is {result.conclusion.value}: {must.passed:,} of "
+                f"{must.applicable:,} MUST passed"
+            )
+        missing = unsupported(certificate.statement, result, replace(copy, path=evidence))
+    same = is_of_this_edition(certificate.statement)
+    by = "the same edition" if same else f"another edition, catalogue {catalogue().digest}"
+    return f"the certified journal, judged again by {by}: {result.conclusion.value}", missing
 
 
 def _counted(number: int, noun: str) -> str:

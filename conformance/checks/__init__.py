@@ -2,6 +2,7 @@
 
     terms           the settings that verdicts depend on
     reading         an answer as the contract reads it
+    notice          a notification as the contract reads it
     remembered      what is remembered of it, and of each notification
     evidence        what happened, correlated
     payers          what requests ask of the account

@@ -13,7 +13,13 @@ RECOGNISABLE = 12
 CUT = 4
 
 
+# What is longer is looked for as it is: ids in use have some thirty characters.
+LONGEST = 1_000
+
+
 def _bare(request_id: str) -> str:
+    if len(request_id) > LONGEST:
+        return request_id
     return "".join(character for character in request_id.casefold() if character.isalnum())
 
 
@@ -44,6 +50,6 @@ class AlteredIds:
 
 def _cuts(bare: str) -> Iterator[str]:
     for length in range(1, CUT + 1):
-        if len(bare) - length >= RECOGNISABLE:
+        if RECOGNISABLE <= len(bare) - length < LONGEST:
             yield bare[:-length]
             yield bare[length:]

@@ -132,6 +132,18 @@ def names_members_once(answer: Answer) -> Iterator[Finding]:
         )
 
 
+def answered(answer: Answer) -> bool:
+    """Any answer at all, also to a command or method that does not exist."""
+    return answer.exchange.response is not None
+
+
+def nothing_beyond(answer: Answer) -> Iterator[Finding]:
+    """ENC-06: an answer is the last that its request brings (RFC 9112, section 6.3)."""
+    if answer.response is not None and answer.response.beyond is not None:
+        sent = answer.response.beyond
+        yield Finding.in_answer(answer, "the gateway sent on after the answer, on the same connection", value=sent)
+
+
 def is_object(answer: Answer) -> Iterator[Finding]:
     """The JSON text is an object."""
     if answer.content.members is None:
@@ -241,6 +253,7 @@ CHECKS: dict[str, Check] = {
     "ENC-03": answers_where(*SUCCESS, rule=declared_as_json),
     "ENC-04": answers_where(*ERROR, rule=declared_as_json),
     "ENC-05": answers_where(any_answer, _json, rule=names_members_once),
+    "ENC-06": answers_where(answered, rule=nothing_beyond),
     "RSP-01": answers_where(*SUCCESS, _json, rule=is_object),
     "RSP-02": answers_where(*ERROR, _json, rule=is_object),
     "RSP-03": answers_where(any_answer, _having("status_code"), rule=status_code_is_number),

@@ -1,6 +1,5 @@
 """What happened in a run, correlated once, for all checks.
 
-    Notice      a notification read by the contract, and the answer whose request_id it carries
     Evidence    all outcomes and arrivals of a run, indexed by command, kind and request_id
 
 A run may have hundreds of thousands of exchanges, so their bodies are gone through once and dropped (`answers`,
@@ -13,7 +12,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from heapq import merge
@@ -23,6 +21,7 @@ from typing import Any, Self
 
 from conformance.checks.altered_ids import AlteredIds
 from conformance.checks.details import Details, Echo, comparable, contradiction, details_of, telling_of
+from conformance.checks.notice import Notice
 from conformance.checks.payers import Asked, Payer
 from conformance.checks.reading import (
     OK,
@@ -36,7 +35,7 @@ from conformance.checks.reading import (
 )
 from conformance.checks.remembered import ABSENT, SOONEST, Arrival, Contradiction, Outcome, Purpose, Shared
 from conformance.checks.terms import Terms
-from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.contract.commands import PRODUCTS
 from conformance.journal import Record
 from conformance.traffic import Kind, Notification, Request
 
@@ -54,59 +53,13 @@ PAYS_IN = "mpesa/online"
 BALANCE = "balance"
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A notification as the contract reads it.
-
-    `answer`: the one that it belongs to, None for an orphan: the first whose request_id it carries exactly, or if
-    `altered` the one whose request_id it evidently means.
-    """
-
-    notification: Notification
-    content: Content
-    request_id: str | None
-    result_code: str | None
-    answer: Outcome | None
-    altered: bool
-
-    @property
-    def number(self) -> int:
-        """Its number in the journal."""
-        return self.notification.number
-
-    @property
-    def product(self) -> str | None:
-        """The product at whose callback it arrived."""
-        return self.notification.product
-
-    @property
-    def command(self) -> str | None:
-        """The command that it is judged under: its request's, or the one whose callback it came to.
-
-        The latter also where requests of several commands got one request_id: that breaks RID-01, and nothing of NTF.
-        """
-        if self.answer is None or self.product in self.owners:
-            return COMMAND_OF.get(self.product)
-        return self.answer.command
-
-    @property
-    def owners(self) -> Collection[str | None]:
-        """The products of all answers that it may belong to."""
-        if self.answer is None:
-            return ()
-        shared = None if self.altered else self.answer.shared
-        return shared.products if shared else (self.answer.product,)
-
-
-COMMAND_OF: Mapping[str | None, str] = {c.product: c.name for c in COMMANDS.values() if c.product}
-
-
 class Evidence:
     """A run, correlated. `outcomes` are those of all attempts, in the order in which they were sent.
 
     `final`: for each case the outcome that counts. `unreadable_answers`: for each product, how many requests may have
     been accepted under an id that the suite could not read. `unreadable_notices`: how many notifications came to its
-    callback that cannot be attributed to any request; `without_content`: how many requests came there that are none.
+    callback that cannot be attributed to any request; `without_content`: how many requests came there that are none;
+    `of_anybody`: how many that carry no id of the run, to an address that anybody may know.
     `said_of_success`: the descriptions that accepted requests got.
     `contradictions`: by case, where notifications of its request tell of different transactions.
     `payers`: for each command of which any was accepted, what its accepted requests asked of the account; `paid_in`:
@@ -123,6 +76,7 @@ class Evidence:
         self.unreadable_answers: Counter[str | None] = Counter()
         self.unreadable_notices: Counter[str | None] = Counter()
         self.without_content: Counter[str | None] = Counter()
+        self.of_anybody: Counter[str | None] = Counter()
         self.said_of_success: set[str] = set()
         self.contradictions: dict[str, Contradiction] = {}
         self.payers: dict[str | None, Payer] = {}
@@ -160,10 +114,12 @@ class Evidence:
 
         Those with an id that nobody was given come last: whether that is an altered one can only be said when it is
         known which ids were told as they are. So do POSTs without a body: where nothing else comes to a callback, they
-        are what its notifications have come to.
+        are what its notifications have come to. So does what carries no id, where anybody may have sent it: that is
+        known when it is known what is missing.
         """
         unknown: dict[int, str] = {}
         empty: dict[int, str] = {}
+        of_anybody: set[int] = set()
         told: set[str | None] = set()
         for notification in record.notifications:
             content = Content.of_notification(notification.request)
@@ -172,17 +128,56 @@ class Evidence:
                 if notification.request.method == "POST" and notification.product is not None:
                     empty[notification.number] = notification.product
                 continue
-            told.add(notification.product)
             carried = carried_id(content, notification.request.body)
             answer = None if carried is None else self.by_request_id.get(carried)
+            if carried is None and self._is_of_anybody(notification):
+                of_anybody.add(notification.number)
+                continue
+            told.add(notification.product)
             if carried is None or answer is not None:
                 yield self._noticed(notification, content, carried, answer)
             else:
                 unknown[notification.number] = carried
-        yield from self._noticed_late(
-            record, unknown, {n: product for n, product in empty.items() if product not in told}
-        )
+        only = {n for n, product in empty.items() if product not in told}
+        yield from self._noticed_late(record, unknown, only)
+        if of_anybody:
+            yield from self._instead_of_missing(record, of_anybody)
+        self.arrivals.sort(key=attrgetter("number"))
         self._contradict(record)
+
+    def _is_of_anybody(self, notification: Notification) -> bool:
+        """Whether it may have been sent by somebody who was never told the address."""
+        product = notification.product
+        return product is not None and not self.terms.is_known_only_to_the_gateway(product, notification.request.url)
+
+    def _instead_of_missing(self, record: Record, of_anybody: Collection[int]) -> Iterator[Notice]:
+        """Of what anybody may have sent, as many as notifications are missing: these are what became of them.
+
+        Where a network lies between, it may have lost them, and anybody may be there, unless the run has the account to
+        itself.
+        """
+        missing: Counter[str | None] = Counter()
+        if self.terms.settled_at is not None and (self.terms.alone or not self.terms.network_back):
+            owed = (answer for command in self.terms.commands for answer in self.owed(command))
+            missing.update(answer.product for answer in owed if self._is_missing(answer))
+        for notification in record.notifications:
+            if notification.number not in of_anybody:
+                continue
+            product = notification.product
+            content = Content.of_notification(notification.request)
+            if content is None or missing[product] < 1:
+                self.of_anybody[product] += 1
+            else:
+                missing[product] -= 1
+                yield self._noticed(notification, content, None, None)
+
+    def _is_missing(self, answer: Outcome) -> bool:
+        """Whether its notification was listened for until its time was over, and did not come."""
+        since, settled = answer.answered_at, self.terms.settled_at
+        if since is None or settled is None or self.first_about(answer) is not None:
+            return False
+        due = since + self.terms.notify_within_s
+        return due <= settled and self.terms.listened_between(since, due) and self.terms.refusal(since, due) is None
 
     def _noticed_late(self, record: Record, unknown: Mapping[int, str], empty: Collection[int]) -> Iterator[Notice]:
         if not unknown and not empty:
@@ -195,7 +190,6 @@ class Evidence:
             if (carried := unknown.get(notification.number)) is not None:
                 content = Content.of_notification(notification.request) or Content()
                 yield self._noticed(notification, content, carried, altered.meant_by(carried), altered=True)
-        self.arrivals.sort(key=attrgetter("number"))
 
     def _contradict(self, record: Record) -> None:
         """Find the requests of which different transactions are told; what is not equal is read again for that."""

@@ -29,6 +29,8 @@ from conformance.checks.remembered import Arrival, Outcome
 
 # How much of an offending value a finding shows; more would drown the message, the journal has it whole.
 SHOWN = 120
+# As much of a request_id is told: longer than any that is in use.
+SHOWN_ID = 200
 
 
 class Reason(StrEnum):
@@ -105,7 +107,7 @@ class Finding:
             message,
             case=answer.case_id,
             exchange=answer.number,
-            request_id=answer.request_id,
+            request_id=_shortened(answer.request_id),
             pointer=pointer,
             value=None if pointer is None and value is None else shown(value),
         )
@@ -121,10 +123,14 @@ class Finding:
             case=answer.case_id if answer else None,
             exchange=answer.number if answer else None,
             notification=notice.number,
-            request_id=notice.request_id,
+            request_id=_shortened(notice.request_id),
             pointer=pointer,
             value=None if pointer is None and value is None else shown(value),
         )
+
+
+def _shortened(request_id: str | None) -> str | None:
+    return request_id if request_id is None or len(request_id) <= SHOWN_ID else f"{request_id[:SHOWN_ID]}…"
 
 
 Judgement = Kept | Finding | Unobserved

@@ -4,9 +4,12 @@ lost_on_its_way     the network between may have lost as many as are missing
 sent_once_more      the network may have lost the first of as many as came late
 in_an_outage        the way back was cut
 in_a_gap            nobody listened
+refused_here        the suite's own receiver did not take it, or did not keep it
 not_listened_out    nobody listened for long enough
 
-refused_on_arrival  what came to the receiver in a form that it could not read
+obstacle_to, held_up    any of these that came between, for what did not come and for what came late
+
+what_came_instead   what is known of a callback to which something did not come
 """
 
 from __future__ import annotations
@@ -95,6 +98,24 @@ def in_a_gap(evidence: Evidence, answer: Outcome) -> Unobserved | None:
     )
 
 
+def refused_here(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+    """Why its notification may have been refused by the suite; None if everything was taken while it was due.
+
+    It may have been sent a while before the answer was read.
+    """
+    terms, since = evidence.terms, answer.answered_at
+    if terms.left_out_with_id:
+        detail = f"{terms.left_out_with_id:,} requests with ids that nobody had given yet were too many to be kept"
+        return Unobserved(Reason.ENVIRONMENT, detail, answer.number)
+    if since is None:
+        return None
+    refusal = terms.refusal(since - NETWORK_HOLDS_S, since + terms.notify_within_s + NETWORK_HOLDS_S)
+    if refusal is None:
+        return None
+    detail = f"the suite's own receiver did not take everything while a notification was due: {refusal.why}"
+    return Unobserved(Reason.ENVIRONMENT, detail, answer.number)
+
+
 def not_listened_out(evidence: Evidence, answer: Outcome) -> Unobserved | None:
     """Why it may still have come; None if its time was over."""
     settled, since = evidence.terms.settled_at, answer.answered_at
@@ -105,11 +126,35 @@ def not_listened_out(evidence: Evidence, answer: Outcome) -> Unobserved | None:
     return None
 
 
+def obstacle_to(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+    """Why nobody can tell whether its notification was sent, wherever the fault lies; but for what networks lose."""
+    return not_listened_out(evidence, answer) or in_a_gap(evidence, answer) or refused_here(evidence, answer)
+
+
+def held_up(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+    """Why a notification that was late may have been sent in time; but for what networks hold up by chance."""
+    terms = evidence.terms
+    return in_a_gap(evidence, answer) or in_an_outage(terms, answer) or refused_here(evidence, answer)
+
+
+def what_came_instead(evidence: Evidence, product: str) -> str:
+    """What else is known of the callback: whether anything came there, and what is no notification."""
+    if (refused := _refused_on_arrival(evidence.terms, product)) is not None:
+        return f"; {refused}"
+    others, of_anybody = evidence.without_content[product], evidence.of_anybody[product]
+    told = f"; {others} requests without a body came to its callback, which are no notifications" if others else ""
+    if of_anybody:
+        told += f"; {of_anybody} came there that carry no id and may be anybody's, for its address has no token"
+    elif not others and not any(arrival.product == product for arrival in evidence.arrivals):
+        told = f"; none at all came to the callback of {product}: is it registered?"
+    return told
+
+
 # Of the different reasons for which the receiver read nothing so many are told: usually there is one.
 MOST_REASONS = 3
 
 
-def refused_on_arrival(terms: Terms, product: str) -> str | None:
+def _refused_on_arrival(terms: Terms, product: str) -> str | None:
     """In words, what came to the receiver and could not be read, for this product or for any; None if nothing did."""
     reasons = Counter(error for meant_for, error in terms.unread if meant_for in (product, None))
     if not reasons:

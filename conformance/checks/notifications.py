@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from conformance.callbacks.receiver import MAX_BODY
 from conformance.checks.envelope import JSON_MEDIA_TYPE
 from conformance.checks.evidence import PRODUCTS, Arrival, Evidence, Notice, Outcome, Terms, is_number
 from conformance.checks.judgement import (
@@ -32,12 +33,12 @@ from conformance.checks.judgement import (
 from conformance.checks.missing import (
     CUT_OFF,
     NETWORK_HOLDS_S,
-    in_a_gap,
+    held_up,
     in_an_outage,
     lost_on_its_way,
-    not_listened_out,
-    refused_on_arrival,
+    obstacle_to,
     sent_once_more,
+    what_came_instead,
 )
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import schema
@@ -63,7 +64,7 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
             yield replace(CUT_OFF, exchange=answer.number)
         elif evidence.first_about(answer) is not None:
             kept.append(answer)
-        elif (obstacle := not_listened_out(evidence, answer) or in_a_gap(evidence, answer)) is not None:
+        elif (obstacle := obstacle_to(evidence, answer)) is not None:
             yield obstacle
         else:
             missing.append(answer)
@@ -75,6 +76,8 @@ def _of_missing(
 ) -> Iterator[Judgement]:
     """What those say whose notification was waited for in vain, beside those that were `kept`."""
     terms, explained = evidence.terms, evidence.unreadable_notices[product or None]
+    if explained:
+        explained += terms.left_out.get(product, 0)  # of these no more were kept
     meanwhile = [] if product in terms.ways_lost else list(filter(None, (in_an_outage(terms, a) for a in missing)))
     of_outages = {obstacle.exchange for obstacle in meanwhile}
     left = [answer for answer in missing if answer.number not in of_outages]
@@ -88,7 +91,7 @@ def _of_missing(
     if gone:
         # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.
         said = f"no notification within {terms.notify_within_s:g} s of the accepted request"
-        said += _what_came_instead(evidence, product)
+        said += what_came_instead(evidence, product)
         for answer in left[explained:]:
             yield Finding.in_answer(answer, said)
     for answer in left[:explained]:
@@ -97,17 +100,6 @@ def _of_missing(
             "a notification came that cannot be attributed; see NTF-04, NTF-06, NTF-14",
             answer.number,
         )
-
-
-def _what_came_instead(evidence: Evidence, product: str) -> str:
-    """What else is known of the callback: whether anything came there, and what is no notification."""
-    if (refused := refused_on_arrival(evidence.terms, product)) is not None:
-        return f"; {refused}"
-    others = evidence.without_content[product]
-    told = f"; {others} requests without a body came to its callback, which are no notifications" if others else ""
-    if not others and not any(arrival.product == product for arrival in evidence.arrivals):
-        told = f"; none at all came to the callback of {product}: is it registered?"
-    return told
 
 
 def _outside_of_outages(terms: Terms, answers: Sequence[Outcome]) -> int:
@@ -131,7 +123,7 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
         if took <= within + LATENESS_GRACE_S:
             in_time += 1
             yield Kept(answer.number)
-        elif (obstacle := in_a_gap(evidence, answer) or in_an_outage(evidence.terms, answer)) is not None:
+        elif (obstacle := held_up(evidence, answer)) is not None:
             yield obstacle
         elif evidence.terms.network_back and took <= within + NETWORK_HOLDS_S:
             detail = f"a notification came {took:.2f} s after the answer, allowed are {within:g} s; networks hold up"
@@ -156,9 +148,12 @@ def is_post(notice: Notice) -> Iterator[Finding]:
         yield Finding.in_notice(notice, f"the notification is a {method}, not a POST")
 
 
-def is_json(notice: Notice) -> Iterator[Finding]:
-    """NTF-04."""
-    if notice.content.error is not None:
+def is_json(notice: Notice) -> Iterator[Finding | Unobserved]:
+    """NTF-04. Of what is longer than the receiver reads the rest may be as JSON has it."""
+    if notice.content.error is not None and len(notice.notification.request.body) >= MAX_BODY:
+        words = f"it is longer than {MAX_BODY:,} bytes, of which the receiver reads no more"
+        yield Unobserved(Reason.ENVIRONMENT, words, notice.answer.number if notice.answer else None)
+    elif notice.content.error is not None:
         yield Finding.in_notice(
             notice,
             f"the body is unreadable: {notice.content.error}",

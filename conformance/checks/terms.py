@@ -5,11 +5,32 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Self
 
+from conformance.callbacks.receiver import TOKEN
 from conformance.checks.outages import Watch
 from conformance.contract.commands import COMMANDS
 from conformance.journal import LISTENED, RESUMED, UNREADABLE, Record
+from conformance.traffic import normalized
+
+REFUSED_HERE = "refused-here"
+"""The kind of a note that the suite's own receiver could not take what came: `why`, and whether that was `lasting`."""
+
+# One that the receiver could not take is noted a second, so a note stands for those around it.
+AROUND_S = 1.5
+
+# A part of a callback URL that is shorter can be guessed, or is a name.
+SHORTEST_SECRET = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedHere:
+    """From when until when the suite's own receiver did not take everything, and `why`."""
+
+    since: float
+    until: float
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +48,9 @@ class Terms:
     `stand_ins`: the id of a case whose answer got lost → the ids of those that were planned anew for it. `gaps`: from
     when until when nobody listened, where the run was cut off and gone on with. `unread`: what came to the receiver and
     could not be read as a request, each with the product that it names, if any, and what is wrong with it.
+    `refused_here`: when the receiver could not take what came, for want of files or because it had ended. `left_out`:
+    product → how many requests to its callback without an id were not kept, for there were too many;
+    `left_out_with_id`: how many with an id that nobody had given by then.
     `inquiring`: what is judged are follow-ups to refusals that nothing in the run excused.
     """
 
@@ -47,6 +71,9 @@ class Terms:
     stand_ins: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gaps: tuple[tuple[float, float], ...] = ()
     unread: tuple[tuple[str | None, str], ...] = ()
+    refused_here: tuple[RefusedHere, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out_with_id: int = 0
     inquiring: bool = False
 
     @classmethod
@@ -81,12 +108,42 @@ class Terms:
                 for note in record.notes
                 if note.kind == UNREADABLE and note.detail["where"] == "receiver"
             ),
+            refused_here=tuple(
+                RefusedHere(
+                    note.noted_at - AROUND_S,
+                    inf if note.detail["lasting"] else note.noted_at + AROUND_S,
+                    note.detail["why"],
+                )
+                for note in record.notes
+                if note.kind == REFUSED_HERE
+            ),
+            left_out=dict(notes.get("strays", {}).get("without_id", {})),
+            left_out_with_id=int(notes.get("strays", {}).get("with_id", 0)),
             inquiring=bool(settings.get("inquiring")),
         )
+
+    def refusal(self, begin: float, end: float) -> RefusedHere | None:
+        """The first time between these at which the suite's own receiver did not take everything; None if it did."""
+        return next((each for each in self.refused_here if each.since < end and begin < each.until), None)
+
+    def is_known_only_to_the_gateway(self, product: str, target: str) -> bool:
+        """Whether whoever sent to `target` knew a callback URL that a stranger cannot guess.
+
+        That is one with a token in its query or a long name in its path, and all of it was kept.
+        """
+        registered = self.targets.get(product)
+        return registered is not None and _has_a_secret(registered) and normalized(registered) == normalized(target)
 
     def listened_between(self, begin: float, end: float) -> bool:
         """Whether somebody listened all the time, as far as it is known."""
         return not any(since < end and begin < until for since, until in self.gaps)
+
+
+def _has_a_secret(target: str) -> bool:
+    path, _, query = target.partition("?")
+    named = [part.partition("=") for part in query.split("&")]
+    parts = [*path.split("/")[:-2], *(value or name for name, _, value in named)]
+    return any(name == TOKEN and value for name, _, value in named) or max(map(len, parts)) >= SHORTEST_SECRET
 
 
 def _stand_ins(record: Record) -> Mapping[str, Sequence[str]]:

@@ -1,7 +1,6 @@
 """The command line: a thin face over everything else.
 
-    main        what the console script calls
-    outcome     the same as a function: arguments → exit code
+    outcome     arguments → exit code, as `conformance.__main__` calls it
 
 Results go to standard output; progress, warnings and errors to standard error, an error as exactly one line.
 
@@ -18,9 +17,7 @@ Results go to standard output; progress, warnings and errors to standard error, 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
-from io import TextIOWrapper
 
 import click
 
@@ -28,7 +25,7 @@ from conformance import __version__
 from conformance.cli.badge import badge
 from conformance.cli.certify import certify
 from conformance.cli.command import ConformanceCommand, ConformanceGroup
-from conformance.cli.complaints import Complaints, in_one_line
+from conformance.cli.complaints import Complaints, in_words
 from conformance.cli.completion import completion
 from conformance.cli.config import config
 from conformance.cli.configuration import variable
@@ -44,7 +41,9 @@ from conformance.cli.requirements import requirements
 from conformance.cli.run import run
 from conformance.cli.sign import sign
 from conformance.cli.verify import verify
-from conformance.errors import ConformanceError, EnvironmentFailure
+from conformance.errors import EnvironmentFailure, UsageError
+from conformance.exchange.wire import close_all
+from conformance.interruption import Closing, heeded, wished
 
 PROGRAM = "statum-conformance"
 
@@ -89,29 +88,18 @@ for command in COMMANDS:
 def outcome(arguments: Sequence[str] | None = None) -> int:
     """Do what the `arguments` say (those of the process, if None); the exit code."""
     complaints = Complaints(debug=bool(os.environ.get(variable("debug"))))
-    try:
-        code = cli.main(
-            args=None if arguments is None else list(arguments),
-            prog_name=PROGRAM,
-            obj=complaints,
-            standalone_mode=False,
-        )
-    except click.ClickException as error:
-        return complaints.error(in_one_line(error))
-    except ConformanceError as error:
-        return complaints.error(error)
-    except OSError as error:  # what it writes to is full or gone
-        told = f"the system does not let it go on: {error.strerror or error}"
-        return complaints.error(EnvironmentFailure(told, "is a disk full, or what reads the output gone?"))
-    except Exception as error:  # noqa: BLE001 - a bug of the suite's ends in one line as well
-        return complaints.unexpected(error)
+    with heeded(), Closing(close_all):
+        try:
+            code = cli.main(
+                args=None if arguments is None else list(arguments),
+                prog_name=PROGRAM,
+                obj=complaints,
+                standalone_mode=False,
+            )
+        except SystemExit as ended:  # click's way to say whether it has completed a command line
+            return UsageError.exit_code if ended.code else 0
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a bug of the suite's ends in one line as well
+            return complaints.error(in_words(error))
+        if not code and wished():
+            return complaints.error(EnvironmentFailure("interrupted at its end; whatever is written by now is whole"))
     return int(code or 0)
-
-
-def main() -> None:
-    """The console script."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            # What the terminal's encoding lacks is shown as an escape, instead of ending the run.
-            stream.reconfigure(errors="backslashreplace")
-    sys.exit(outcome())

@@ -17,15 +17,25 @@ from conformance.journal import Record
 from conformance.journal.redaction import MARKS
 
 
-def as_recorded(record: Record, options: Mapping[str, Any], report_dir: Path, products: Sequence[str] = ()) -> Settings:
+def as_recorded(
+    record: Record,
+    options: Mapping[str, Any],
+    report_dir: Path,
+    products: Sequence[str] = (),
+    *,
+    is_sent: bool = True,
+) -> Settings:
     """Settings for the gateway of a recorded run; of all its products, unless some are named.
 
-    The journal holds no secret, so that is one of the `options`. Raises UsageError for what cannot be used, and for a
-    callback URL whose token the journal keeps redacted.
+    The journal holds no secret, so that is one of the `options`; `is_sent`: to that gateway. Raises UsageError for what
+    cannot be used, for a gateway that the secret is not known to be meant for, and for a callback URL whose token the
+    journal keeps redacted.
     """
     recorded = record.settings
     # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
     was_given = recorded["subject_name"] == recorded["gateway"]
+    if "callback_listen" not in recorded:
+        raise UsageError("the journal does not tell where notifications were taken", "begin a new run")
     wanted: Mapping[str, Any] = {
         "gateway": options["gateway"] or (recorded["gateway"] if was_given else None),
         "consumer_key": options["consumer_key"] or recorded["consumer_key"],
@@ -56,7 +66,7 @@ def as_recorded(record: Record, options: Mapping[str, Any], report_dir: Path, pr
             f"--callback-url is missing; the journal keeps the token of {url} redacted",
             hint="give the URL as it is registered with the gateway",
         )
-    return settings_from(chosen)
+    return settings_from(chosen, is_sent=is_sent)
 
 
 def _by_default(name: str) -> bool:

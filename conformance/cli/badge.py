@@ -12,9 +12,11 @@ from conformance.certificate.badge import Badge
 from conformance.certificate.verification import Certificate, proved
 from conformance.cli.certificates import certificate_bytes, write_file
 from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.complaints import Complaints
 from conformance.cli.verify import threshold_option, trust_of, trusted_keys
-from conformance.contract.schemas import parse_json, violations
+from conformance.contract.schemas import parse_json, violation
 from conformance.errors import UsageError
+from conformance.reporting.saved import LONGEST_REPORT
 
 
 @click.command("badge", cls=ConformanceCommand, short_help="Make a badge of a certificate or a report.")
@@ -37,13 +39,18 @@ from conformance.errors import UsageError
 def badge(source: Path, endpoint: bool, output: Path | None, key: tuple[Path, ...], threshold: int | None) -> int:  # noqa: FBT001 - click gives each option
     """Make a badge of SOURCE: a certificate, which is verified first, or a report.json.
 
-    The same source gives the same badge. Of a certificate that is refused none is made (exit code 1).
+    The same source gives the same badge. Of a certificate that is refused none is made (exit code 1). One that nobody
+    known has signed (--key) is not certified: its badge says so.
     """
     trust = trust_of(key, threshold)
-    data = certificate_bytes(source)
+    data = certificate_bytes(source, LONGEST_REPORT)
     report = _report(data)
     if report is None:
-        made = next(Badge.of_certificate(step) for step in proved(data, trust) if isinstance(step, Certificate))
+        found = next(step for step in proved(data, trust) if isinstance(step, Certificate))
+        if not trust.keys:
+            complaints = click.get_current_context().find_object(Complaints) or Complaints()
+            complaints.warn("without --key nobody knows who signed it, and the badge says no more than that")
+        made = Badge.of_certificate(found, known=bool(trust.keys))
     elif click.get_current_context().get_parameter_source("key") is ParameterSource.COMMANDLINE:
         raise UsageError(f"{source} is a report, which nobody signs; --key is for a certificate")
     else:
@@ -62,4 +69,4 @@ def _report(data: bytes) -> dict[str, Any] | None:
         document = parse_json(data)
     except ValueError:
         return None
-    return document if isinstance(document, dict) and not violations("report", document) else None
+    return document if isinstance(document, dict) and violation("report", document) is None else None

@@ -19,6 +19,7 @@ import click
 from click.core import ParameterSource
 
 from conformance.certificate.digests import Digest
+from conformance.certificate.envelope import LONGEST_CERTIFICATE
 from conformance.certificate.evidence_file import JournalFile
 from conformance.certificate.issuing import (
     CERTIFICATE,
@@ -27,11 +28,11 @@ from conformance.certificate.issuing import (
     issue,
 )
 from conformance.certificate.keys import is_open_to_others, read_private_key
-from conformance.certificate.verification import LONGEST_CERTIFICATE
 from conformance.cli.command import option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
 from conformance.errors import ConformanceError, EnvironmentFailure, UsageError
+from conformance.given_files import TooLong, given_bytes
 from conformance.reporting.console import print_line, remarks
 from conformance.reporting.result import Result
 from conformance.reporting.writing import replace_file
@@ -163,17 +164,15 @@ def write_file(path: Path, content: bytes) -> None:
         raise EnvironmentFailure(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def certificate_bytes(path: Path) -> bytes:
-    """What is in the file. Raises UsageError if there is none, or it cannot be read."""
+def certificate_bytes(path: Path, most: int = LONGEST_CERTIFICATE) -> bytes:
+    """What is in the file, at most so many bytes. Raises UsageError if there is none, or it cannot be read."""
     if path.is_dir():
         raise UsageError(f"{path} is a directory; expected a certificate", hint=f"such as {path / CERTIFICATE}")
     if not path.exists():
         raise UsageError(f"there is no certificate {path}", hint="`run` and `certify` leave one with --sign-key")
     try:
-        with path.open("rb") as opened:
-            data = opened.read(LONGEST_CERTIFICATE + 1)
+        return given_bytes(path, most)
+    except TooLong as error:
+        raise UsageError(f"{path} is too long for a certificate; expected at most {most:,} bytes") from error
     except OSError as error:
         raise UsageError(f"certificate {path} cannot be read: {error.strerror or error}") from error
-    if len(data) > LONGEST_CERTIFICATE:
-        raise UsageError(f"{path} is too long for a certificate; expected at most {LONGEST_CERTIFICATE:,} bytes")
-    return data

@@ -13,7 +13,6 @@ from conformance.certificate.subject import files_of_command
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, option
 from conformance.cli.complaints import Complaints
-from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.options import (
     CAMPAIGN,
     CLIENT,
@@ -24,7 +23,6 @@ from conformance.cli.options import (
     product_options,
     redact_option,
     report_options,
-    timeout_options,
 )
 from conformance.cli.output import Output, catalogue_option, output_options
 from conformance.cli.tls import trusted
@@ -32,9 +30,10 @@ from conformance.cli.verdict import Ending, strict_option
 from conformance.client_under_test.certification import certify as hold
 from conformance.client_under_test.heard import secrets_of, tokens_in
 from conformance.client_under_test.observing import observe
-from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, Settings
+from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, DEFAULT_TIMEOUT_S, Settings
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
+from conformance.interruption import held_back
 from conformance.mock_gateway.account import Account
 from conformance.reporting.console import print_line, remarks, results
 
@@ -43,7 +42,15 @@ from conformance.reporting.console import print_line, remarks, results
 @driver_options
 @examined_options
 @observing_options
-@timeout_options
+@option(
+    CLIENT,
+    "--timeout",
+    type=float,
+    metavar="SECONDS",
+    default=DEFAULT_TIMEOUT_S,
+    show_default=True,
+    help="Time-out that the client is given with each call.",
+)
 @redact_option(CLIENT)
 @product_options
 @option(
@@ -72,7 +79,7 @@ def certify(**options: Any) -> int:
     certification = certification_from(options, files_of_command(settings.driver or ""))
     # Whoever runs the client has to know the address, also where standard output is for something else.
     introduce = partial(_introduce, remarks() if output.quiet or output.as_json else results())
-    with terminated_as_interrupted():
+    with held_back():
         with output.progress() as progress:
             journal = hold(settings, progress) if settings.observe is None else observe(settings, introduce, progress)
             progress.phase("judge")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from conformance.callbacks.address import Address
-from conformance.cli.complaints import Complaints
+from conformance.cli.complaints import Complaints, in_words
 from conformance.cli.configuration import (
     ENV,
     FILE,
@@ -27,10 +28,14 @@ from conformance.cli.configuration import (
     environment_names,
     switches,
 )
-from conformance.errors import EnvironmentFailure, UsageError, did_you_mean
+from conformance.errors import UsageError, did_you_mean
 from conformance.expectations import Expectations, read_expectations
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+# Under which name the context of a command has what is configured for its options, and where that stands.
+CONFIGURED = "configured"
 
 
 class SectionedOption(click.Option):
@@ -90,6 +95,7 @@ class ConformanceCommand(click.Command):
         if not ctx.resilient_parsing and not set(args) & set(ctx.help_option_names):
             ctx.meta[ENV] = self._env_among(ctx, args)
             found = configured(self.params, self.known, os.environ, Path.cwd(), ctx.meta[ENV])
+            ctx.meta[CONFIGURED] = found
             ctx.default_map = {name: each.value for name, each in found.items()}
             if complaints := ctx.find_object(Complaints):
                 complaints.protect("", "", *_secrets_in(found))  # an argument that cannot be used may be one, misplaced
@@ -102,13 +108,6 @@ class ConformanceCommand(click.Command):
         except click.UsageError:
             return None  # is told when the arguments are parsed in earnest
         return given.get(ENV)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Do it. Raises EnvironmentFailure if interrupted, which click would answer with an empty line of its own."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            raise EnvironmentFailure("interrupted before anything could be judged") from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Each section of options under its heading, in the order in which the sections first appear."""
@@ -131,7 +130,21 @@ def _secrets_in(found: Mapping[str, Configured]) -> Iterator[str]:
 
 
 class ConformanceGroup(click.Group):
-    """The group of all commands."""
+    """The group of all commands.
+
+    What click would end the process for by itself, with an exit code that means something else here, is raised as an
+    error of the suite's own: KeyboardInterrupt, and a stream that is gone.
+    """
+
+    def make_context(self, *arguments: Any, **attributes: Any) -> click.Context:
+        """Parse, which prints where only help is asked for. Raises EnvironmentFailure."""
+        with _in_own_words():
+            return super().make_context(*arguments, **attributes)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do it. Raises EnvironmentFailure."""
+        with _in_own_words():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The commands in the order in which one comes to need them."""
@@ -147,6 +160,14 @@ class ConformanceGroup(click.Group):
                 f"there is no command {args[0]!r}; expected {', '.join(names)}", hint=did_you_mean(args[0], names)
             )
         return super().resolve_command(ctx, args)
+
+
+@contextmanager
+def _in_own_words() -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, OSError) as error:
+        raise in_words(error) from error
 
 
 class Named(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on

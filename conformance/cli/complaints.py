@@ -3,16 +3,20 @@
 Below it stands what another program has said of it: the last lines of a driver that died.
 
 Complaints      says errors and warnings, without the secret once that is known
+in_words        any exception as an error of the suite's own
 in_one_line     an error of click's, in the words of the suite
 """
 
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 
 import click
 
-from conformance.errors import ConformanceError, SuiteError, UsageError, did_you_mean
+import conformance
+from conformance.contract.schemas import ROOT
+from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError, did_you_mean, lack_of
 from conformance.journal import Redaction
 from conformance.journal.redactable import is_own_word
 from conformance.journal.redaction import credential_text
@@ -54,21 +58,44 @@ class Complaints:
             print_line(remarks(), f"  | {self.redacted(line)}")
         return error.exit_code
 
-    def unexpected(self, error: Exception) -> int:
-        """Say that the suite itself failed; the exit code to end with."""
-        wrapped = SuiteError(
-            f"the suite failed: {type(error).__name__}: {error}; please report it",
-            hint="STATUM_CONFORMANCE_DEBUG=1 shows where",
-        )
-        wrapped.__cause__ = error
-        return self.error(wrapped)
-
     def redacted(self, text: str) -> str:
         """`text` without the secret."""
         return self._redaction.text(text)
 
     def _say(self, line: str, style: str) -> None:
         print_prose(remarks(), self.redacted(line), style)
+
+
+INSTALLED = (str(Path(conformance.__file__).parent), str(ROOT))
+
+
+def in_words(error: BaseException) -> ConformanceError:
+    """What an exception that ended a command comes to: what the user gave, what the machine lacks, or a bug."""
+    if isinstance(error, ConformanceError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        told: ConformanceError = EnvironmentFailure("interrupted before anything could be judged")
+    elif isinstance(error, click.ClickException):
+        told = in_one_line(error)
+    elif _is_of_installation(error):
+        told = SuiteError(
+            f"the installation is broken: {error}",
+            "install it anew, from where you have it: pip install --force-reinstall SOURCE",
+        )
+    else:
+        told = lack_of(error) or SuiteError(
+            " ".join(f"the suite failed: {type(error).__name__}: {error}; please report it".split()),
+            "STATUM_CONFORMANCE_DEBUG=1 shows where",
+        )
+    told.__cause__ = error
+    return told
+
+
+def _is_of_installation(error: BaseException) -> bool:
+    """Whether a module or a file that belongs to the suite is missing or cannot be read."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return str(error.filename).startswith(INSTALLED)
+    return isinstance(error, ImportError)
 
 
 def in_one_line(error: click.ClickException) -> UsageError:

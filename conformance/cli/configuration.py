@@ -70,10 +70,11 @@ def switches(options: Sequence[click.Parameter]) -> Iterator[Switch]:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """The value of an option, and where it stands."""
+    """The value of an option, and where it stands; `in_file`: that is the file of the current directory."""
 
     value: Any
     origin: str
+    in_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def configured(
         for switch in switches(options):
             if switch.name in layer.given:
                 value = _from_file(switch, layer.given[switch.name], layer.where)
-                values[switch.option.name or ""] = Configured(value, layer.where)
+                values[switch.option.name or ""] = Configured(value, layer.where, in_file=True)
     for switch in switches(options):
         if text := environment.get(variable(switch.name)):
             values[switch.option.name or ""] = Configured(_from_environment(switch, text), variable(switch.name))

@@ -2,6 +2,7 @@
 
     Given               what was given, and where
     credential_of       key and secret, as far as they were given
+    is_found_by_host    whether a `.netrc` has the secret for the gateway's host
 
 What stands in an option or in the environment beats the files; the file with the secret beats the `.netrc`.
 """
@@ -37,6 +38,13 @@ class Given:
         for path in (self.secret_file, self.netrc_file):
             if path is not None and os.name == "posix" and path.is_file() and path.stat().st_mode & OTHERS:
                 yield path
+
+
+def is_found_by_host(given: Given) -> bool:
+    """Whether the secret is that which the `.netrc` has for the gateway's host, and not for any."""
+    if given.netrc_file is None or given.secret or given.secret_file is not None:
+        return False
+    return urlsplit(given.gateway or "").hostname in netrc.netrc(given.netrc_file).hosts
 
 
 def credential_of(given: Given) -> tuple[str | None, str | None]:

@@ -9,14 +9,16 @@ import click
 
 from conformance.cli.as_recorded import as_recorded
 from conformance.cli.command import ConformanceCommand, option
-from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.options import NOTIFICATIONS, REPORTS, gateway_options, receiver_options
 from conformance.cli.output import Output, quiet_option
 from conformance.errors import UsageError
 from conformance.gateway_under_test.staying import stay
-from conformance.journal import read_journal
+from conformance.journal import read_evidence
 from conformance.reporting.console import print_line, results
 from conformance.verdicts import is_client
+
+# Who wants to listen for longer leaves the option out.
+MOST_LISTENED_S = 365 * 86_400.0
 
 
 @click.command("listen", cls=ConformanceCommand, short_help="Take notifications that come after a run.")
@@ -50,12 +52,14 @@ def listen(journal: Path, for_s: float | None, **options: Any) -> int:
     output = Output.of(options)
     if for_s is not None and not for_s > 0:
         raise UsageError(f"--for is {for_s:g}; expected more than 0 seconds")
-    record = read_journal(journal)
+    if for_s is not None and for_s > MOST_LISTENED_S:
+        raise UsageError(f"--for is {for_s:g}; expected at most {MOST_LISTENED_S:g} seconds, a year")
+    record = read_evidence(journal)
     if is_client(record):
         raise UsageError(f"{journal} is the journal of a certification, for which nothing comes late")
-    settings = as_recorded(record, options, journal.parent)
+    settings = as_recorded(record, options, journal.parent, is_sent=False)
     del record  # or its file would stay open for reading while it is written to
-    with terminated_as_interrupted(), output.progress() as progress:
+    with output.progress() as progress:
         stayed = stay(journal, settings, progress, for_s)
     line = f"{stayed.arrived:,} came; of {stayed.missing:,} accepted requests the notification is missing"
     print_line(results(), f"{line}; `statum-conformance judge {journal}` takes them in")

@@ -17,6 +17,7 @@ from conformance.cli.options import account_options, credential_from, credential
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
 from conformance.gateway_under_test.settings import fresh_seed
+from conformance.interruption import to_be_heeded
 from conformance.mock_gateway.account import OPENING_BALANCE, SCENARIOS, Account
 from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
 from conformance.mock_gateway.faults import FAULTS
@@ -220,10 +221,9 @@ def _sum_up(server: MockServer, console: Console) -> None:
 def _told_to_stop() -> Iterator[threading.Event]:
     """Set by Ctrl-C or SIGTERM; in place before anybody is told that the server is ready."""
     told = threading.Event()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: told.set()) for number in signals]
+    before = {number: signal.signal(number, lambda *_: told.set()) for number in to_be_heeded()}
     try:
         yield told
     finally:
-        for number, handler in zip(signals, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)

@@ -16,10 +16,10 @@ from click.core import ParameterSource
 from conformance.cli.command import ExpectationsFile, Listen, Named, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
+from conformance.cli.credential_for import check_meant_for, credential_for_option
 from conformance.cli.credentials import Given, credential_of
 from conformance.cli.limits import limits_from
 from conformance.cli.tls import tls_from, trusted
-from conformance.client_under_test.settings import DEFAULT_TIMEOUT_S
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
 from conformance.gateway_under_test.casefiles import CaseFolder
@@ -111,6 +111,7 @@ gateway_options = _together(
         metavar="FILE",
         help="File of the form of ~/.netrc: key and secret are login and password for the gateway's host.",
     ),
+    credential_for_option(GATEWAY),
     redact_option(GATEWAY),
 )
 
@@ -250,16 +251,6 @@ observing_options = _together(
     ),
 )
 
-timeout_options = option(
-    CLIENT,
-    "--timeout",
-    type=float,
-    metavar="SECONDS",
-    default=DEFAULT_TIMEOUT_S,
-    show_default=True,
-    help="Time-out that the client is given with each call.",
-)
-
 product_options = option(
     CAMPAIGN,
     "--product",
@@ -347,10 +338,11 @@ report_options = _together(
 )
 
 
-def credential_from(options: dict[str, Any]) -> tuple[str, str]:
+def credential_from(options: dict[str, Any], *, is_sent: bool = True) -> tuple[str, str]:
     """Consumer key and secret: as given, or those of the built-in mock gateway where no other is named.
 
-    From here on the secret is kept out of whatever is printed. Raises UsageError if one of them is missing.
+    From here on the secret is kept out of whatever is printed. Raises UsageError if one of them is missing, and if it
+    `is_sent` and not known to be meant for the gateway.
     """
     gateway = options.get("gateway")
     given = Given(
@@ -375,16 +367,19 @@ def credential_from(options: dict[str, Any]) -> tuple[str, str]:
         for name, value in (("--consumer-key", key), ("--consumer-secret", secret)):
             if not value:
                 raise UsageError(f"{name} is missing; --gateway needs a credential", f"set {variable(name[2:])}")
+        if is_sent:
+            check_meant_for(gateway, given)
     sample = Account.sample()
     return key or sample.consumer_key, secret or sample.consumer_secret
 
 
-def settings_from(options: dict[str, Any], *, looks_only: bool = False) -> Settings:
+def settings_from(options: dict[str, Any], *, looks_only: bool = False, is_sent: bool = True) -> Settings:
     """The settings of a run, from the options that the command has; those that it lacks have their defaults.
 
-    `looks_only`: the command sends nothing but account-details. Raises UsageError for what cannot be used.
+    `looks_only`: the command sends nothing but account-details. `is_sent`: whether it sends the credential at all.
+    Raises UsageError for what cannot be used.
     """
-    key, secret = credential_from(options)
+    key, secret = credential_from(options, is_sent=is_sent)
     seed = options.get("seed")
     return Settings(
         consumer_key=key,

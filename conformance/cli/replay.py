@@ -13,7 +13,6 @@ from click.shell_completion import CompletionItem
 from conformance.cli.as_recorded import as_recorded
 from conformance.cli.command import ConformanceCommand, beginning, option
 from conformance.cli.complaints import Complaints
-from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.limits import limit_options
 from conformance.cli.options import (
     DEFAULT_REPORT_DIR,
@@ -29,12 +28,12 @@ from conformance.cli.verdict import obstacle_in
 from conformance.contract.commands import COMMANDS
 from conformance.errors import UsageError, did_you_mean
 from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.corpus import numbers_named
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.recorded import history, sent_again
 from conformance.gateway_under_test.replaying import judged_alone, window_of
 from conformance.gateway_under_test.settings import Settings
-from conformance.journal import Record, read_journal
+from conformance.generation.addressees import GIVEN_BY, Addressees
+from conformance.journal import Record, read_evidence, read_journal
 from conformance.reporting.console import print_json
 from conformance.reporting.replayed import Replayed, show_conclusion, show_replayed
 from conformance.traffic import Case
@@ -84,7 +83,7 @@ def replay(case_id: str, **options: Any) -> int:
     """
     output = Output.of(options)
     path: Path = options.pop("journal") or options["report_dir"] / campaign.JOURNAL
-    record = read_journal(path)
+    record = read_evidence(path)
     if is_client(record):
         raise UsageError(
             f"{path} is the journal of a certification; a client cannot be told to send a case again",
@@ -98,12 +97,12 @@ def replay(case_id: str, **options: Any) -> int:
     again = settings.report_dir / campaign.JOURNAL
     if again.resolve() == path.resolve():
         raise UsageError(f"{path} would be replaced by its own replay", hint="choose another --report-dir")
-    _check_numbers(cases, settings)
+    _check_numbers(cases, record, settings)
     window = None if settings.gateway is None else window_of(case, cases, _records(record, again))
     complaints = click.get_current_context().find_object(Complaints) or Complaints()
     if window is not None and window.ago_s is not None:
         complaints.warn(window.told)
-    with terminated_as_interrupted(), output.progress() as progress:
+    with output.progress() as progress:
         campaign.run(settings, progress, planned=lambda its, base_url: _plan(cases, record, its, base_url))
         progress.phase("judge")
     now = read_journal(again)
@@ -133,18 +132,17 @@ def _recorded(record: Record, case_id: str, path: Path) -> Case:
     return found
 
 
-def _check_numbers(cases: tuple[Case, ...], settings: Settings) -> None:
-    """Beyond this machine nobody is called who was not named, in the run or now."""
-    if not settings.beyond:
-        return
+def _check_numbers(cases: tuple[Case, ...], record: Record, settings: Settings) -> None:
+    """Where numbers are given nobody else is called; beyond this machine they have to be, in the run or now."""
+    addressees = Addressees.of(settings.constraints, record.settings["gateway"])
     for case in cases:
-        for number in numbers_named(case.request.body, case.member):
-            if number not in settings.phone_numbers:
-                raise UsageError(
-                    f"case {case.id} names the phone number {number}, which is none of --phone-number; "
-                    f"{settings.gateway} is not on this machine, so it may be somebody's",
-                    hint=f"add --phone-number {number} if it may be called",
-                )
+        number = addressees.stranger_in(case.request)
+        if number is not None:
+            raise UsageError(
+                f"case {case.id} cannot be sent again: a gateway may find the phone number {number} in it, "
+                f"which is none of {GIVEN_BY}",
+                hint=f"give the number as {GIVEN_BY} if it may be called, or repeat the run with its seed instead",
+            )
 
 
 def _plan(cases: tuple[Case, ...], record: Record, settings: Settings, base_url: str) -> Plan:

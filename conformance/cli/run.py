@@ -12,7 +12,6 @@ from conformance.cli.as_recorded import as_recorded
 from conformance.cli.certificates import SECTION as CERTIFICATE
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, option
-from conformance.cli.interrupting import terminated_as_interrupted
 from conformance.cli.limits import limit_options
 from conformance.cli.options import (
     account_options,
@@ -33,7 +32,8 @@ from conformance.errors import UsageError
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
-from conformance.journal import read_journal
+from conformance.interruption import held_back
+from conformance.journal import read_evidence
 from conformance.reporting.console import print_json, results
 from conformance.reporting.planned import plan_document, show_plan
 from conformance.verdicts import is_client
@@ -68,6 +68,7 @@ OF_A_RESUMED_RUN = frozenset(
         "netrc",
         "ca_file",
         "redact",
+        "credential_for",
         "callback_url",
         "callback_token",
         "callback_tls_cert",
@@ -108,11 +109,11 @@ def run(**options: Any) -> int:
     output = Output.of(options)
     if options["resume"] is not None:
         return _resumed(options["resume"], options, output)
-    settings = settings_from(options)
+    settings = settings_from(options, is_sent=not options["plan"])
     if options["plan"]:
         return _planned(settings, output)
     certification = certification_from(options)
-    with terminated_as_interrupted():
+    with held_back():
         with output.progress() as progress:
             journal = campaign.run(settings, progress)
             progress.phase("judge")
@@ -126,22 +127,26 @@ def _resumed(path: Path, options: dict[str, Any], output: Output) -> int:
     signing = {str(each.name) for each in context.command.params if getattr(each, "section", None) == CERTIFICATE}
     allowed = OF_A_RESUMED_RUN | signing
     given = {name for name in options if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
-    if other := sorted(given - allowed):
+    if other := sorted(given - allowed - {"gateway"}):
         raise UsageError(
             f"--{other[0].replace('_', '-')} is given with --resume, by which a run goes on with what it was told",
             hint="leave it out, or begin a new run",
         )
-    record = read_journal(path)
+    record = read_evidence(path)
     if is_client(record):
         raise UsageError(f"{path} is the journal of a certification, which cannot be resumed", hint="begin a new one")
     # What stands in the environment or in a file is for new runs.
     kept = {name: value if name in allowed else None for name, value in options.items() if name not in CASES}
+    if "gateway" in given and options["gateway"] != record.settings["gateway"]:
+        raise UsageError(
+            f"--gateway is {options['gateway']}, and the run of {path} was one against {record.settings['gateway']}"
+        )
     settings, key = as_recorded(record, kept, path.parent), record.settings["consumer_key"]
     del record  # or its file would stay open for reading while it is written to
     if settings.consumer_key != key:
         raise UsageError(f"the run of {path} was that of consumer key {key}, not of {settings.consumer_key}")
     certification = certification_from(options)
-    with terminated_as_interrupted():
+    with held_back():
         with output.progress() as progress:
             campaign.resume(path, settings, progress)
             progress.phase("judge")

@@ -22,7 +22,7 @@ from conformance.cli.output import Output
 from conformance.errors import EnvironmentFailure
 from conformance.expectations import Expectations
 from conformance.gateway_under_test.keeping import keep
-from conformance.journal import Record, read_journal
+from conformance.journal import Record, read_evidence
 from conformance.reporting.console import print_document, print_line, remarks
 from conformance.reporting.json_report import json_report
 from conformance.reporting.observed import show_observed
@@ -67,7 +67,7 @@ class Ending:
         """
         # Before it is read, so that what is certified is what was judged.
         notary = None if certification is None else Notary(journal, certification)
-        result = Result.of(read_journal(journal), expectations, show_phone_numbers=show_phone_numbers, strict=strict)
+        result = Result.of(read_evidence(journal), expectations, show_phone_numbers=show_phone_numbers, strict=strict)
         written = {path.name: path for path in write_reports(result, report_dir)}
         report = written.get(REPORT_HTML, report_dir / REPORT_JSON)
         return cls(result, journal, report_dir, report, notary)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,17 @@ import click
 from conformance.certificate.coverage import NOTIFICATIONS
 from conformance.certificate.keys import read_public_key
 from conformance.certificate.policy import Policy
-from conformance.certificate.refusal import Refused
+from conformance.certificate.refusal import Refused, UnknownSigner
 from conformance.certificate.verification import Certificate, Trust, proved
 from conformance.cli.certificates import SECTION, certificate_bytes
 from conformance.cli.command import ConformanceCommand, option
-from conformance.cli.complaints import Complaints
 from conformance.reporting.clients import in_ranges
 from conformance.reporting.console import print_line, results
 
 UNKNOWN = "unknown"
+
+# Of the members that the evidence does not bear out: all that a certificate of the suite can have.
+MOST_NAMED, LONGEST_NAME = 40, 60
 
 trusted_keys = option(
     SECTION,
@@ -27,7 +29,7 @@ trusted_keys = option(
     type=click.Path(path_type=Path),
     multiple=True,
     metavar="PUB",
-    help="Public key (Ed25519, PEM) that has to have signed. Repeatable.",
+    help="Public key (Ed25519, PEM) that has to have signed. Repeatable; without one no signature counts.",
 )
 threshold_option = option(
     SECTION,
@@ -63,10 +65,13 @@ def verify(certificate: Path, **options: Any) -> int:
 
     What it covers is shown: a certificate says nothing of a command that was not exercised.
 
-    Without --key it is shown that nothing was changed since it was signed, and by which key; whose that is cannot be
-    told from the certificate itself.
+    Anybody can sign a certificate, so it is valid only if keys that you give have signed it: --key, or key = [...] in
+    statum-conformance.toml. Without them you learn whether anything was changed, and which key signed.
 
-    Exit code: 0 valid, 1 refused, with the reason, 2 wrong usage.
+    With --evidence each statement of the certificate is derived from the journal once more; what does not follow from
+    it is named in the last line.
+
+    Exit code: 0 valid, 1 refused, with the reason, 2 wrong usage, 3 inconclusive: nobody said whose signature counts.
     """
     trust = trust_of(options["key"], options["threshold"])
     policy = Policy.of(options["require"], strict=options["strict"])
@@ -77,15 +82,16 @@ def verify(certificate: Path, **options: Any) -> int:
             if isinstance(step, Certificate):
                 for line in _told(step):
                     print_line(console, line)
+                trust.check_known(step.envelope.signatures)
                 print_line(console, _in_one_line(step), "bold green")
             else:
                 print_line(console, f"ok      {step.name}: {step.detail}")
     except Refused as refusal:
         print_line(console, f"refused: {refusal.message}", "bold red")
         return refusal.exit_code
-    if not trust.keys:
-        complaints = click.get_current_context().find_object(Complaints) or Complaints()
-        complaints.warn("without --key it is not known who signed; compare the key id, or give the public key")
+    except UnknownSigner as unknown:
+        print_line(console, f"inconclusive: {unknown}", "bold yellow")
+        return unknown.exit_code
     return 0
 
 
@@ -146,10 +152,21 @@ def _digests(entry: Mapping[str, Any]) -> str:
 
 
 def _in_one_line(certificate: Certificate) -> str:
+    """That it is valid, what it says, and which of that is no more than the word of its signers."""
     must, should, said = certificate.must, certificate.should, certificate.said
     covered = f"coverage {UNKNOWN}" if certificate.coverage is None else certificate.coverage.in_words
     return (
         f"valid: {said['subject']['name']} ({said['subject']['kind']}) · {must.passed:,} of {must.applicable:,} MUST, "
         f"{should.passed:,} of {should.applicable:,} SHOULD passed · {covered} · "
-        f"until {certificate.expires:%Y-%m-%d}"
+        f"until {certificate.expires:%Y-%m-%d} · {supported(certificate.unsupported)}"
     )
+
+
+def supported(missing: Sequence[str] | None) -> str:
+    """How far the evidence bears it out, by the names of the members that it does not; None: it was not looked at."""
+    if missing is None:
+        return "on the word of its signers: no evidence was given"
+    if not missing:
+        return "borne out by the evidence"
+    more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+    return f"not borne out by the evidence: {', '.join(name[:LONGEST_NAME] for name in missing[:MOST_NAMED])}{more}"

@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from conformance.client_under_test.calling import Caller, call_everything, call_
 from conformance.client_under_test.driver import Death, Driver, How
 from conformance.client_under_test.examiner import examine, trusted
 from conformance.client_under_test.heard import Heard, tokens_in
+from conformance.client_under_test.left_behind import can_look
 from conformance.client_under_test.patience import OutOfTime, Patience
 from conformance.client_under_test.plan import Call, Cases, Credential
 from conformance.client_under_test.preflight import proxies_in, reachable
@@ -30,8 +31,9 @@ from conformance.client_under_test.settings import Settings, program_of
 from conformance.client_under_test.staging import Setting
 from conformance.client_under_test.witness import STRAY, Stage, Witness, wait_for_resends
 from conformance.contract.commands import COMMANDS
-from conformance.errors import EnvironmentFailure, SuiteError, UsageError
+from conformance.errors import EnvironmentFailure, SuiteError, UsageError, lack_of
 from conformance.exchange.trust import trusting
+from conformance.interruption import Closing, held_back, let_through, wished
 from conformance.journal import Journal, Redaction
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.gateway import BASE_PATH, Answer, Gateway
@@ -42,6 +44,12 @@ JOURNAL = "journal.sqlite"
 
 MOST_DEATHS = 3
 """So many deaths in a row end the run (interfaces, "Driver protocol")."""
+
+LEFT_BEHIND = "left-behind"
+"""The kind of the note on processes that outlived the driver; `processes` is null where they cannot be looked for."""
+
+# One for each call is told by a few.
+MOST_LEFT_TOLD = 20
 
 # A driver that is asked for what it knows already has it at hand.
 RESULT_WITHIN_S = 10.0
@@ -130,14 +138,14 @@ class Bench:
             "timeout_s": self.patience.timeout_s(call),
             "params": dict(call.params),
         }
-        elsewhere, begun = self.witness.arrivals(STRAY), time.monotonic()
+        elsewhere, begun = self.witness.astray, time.monotonic()
         try:
             answer = self._asked(message, call.case.id, self.patience.allows_s(call))
         except Death as death:
             if death.how is How.HANG:
                 self.patience.hung(call)
             answer = None
-        if self.witness.arrivals(call.case.id) or self.witness.arrivals(STRAY) > elsewhere:
+        if self.witness.arrivals(call.case.id) or self.witness.astray > elsewhere:
             self._sent.add(call.case.id)
         if answer is not None:
             self.patience.took(call, time.monotonic() - begun, sent=self.sent(call))
@@ -189,6 +197,8 @@ class Bench:
 
     def _asked(self, message: dict[str, Any], case_id: str, within_s: float) -> dict[str, Any]:
         """The driver's answer. Raises Death, which is noted, GivenUp and OutOfTime."""
+        if wished():
+            raise KeyboardInterrupt
         if self.driver is None:
             raise SuiteError("there is no driver to ask")
         left_s = self.patience.left_s
@@ -241,16 +251,20 @@ def certify(settings: Settings, progress: Progress | None = None) -> Path:
     if settings.driver is None and settings.callback_url is None:
         raise UsageError("nothing is given to certify; expected --driver 'CMD ARGS', --callback-url URL or --observe")
     if settings.callback_url is not None:
-        reachable(settings.callback_url, trusting(settings.ca_file))
+        with let_through():
+            reachable(settings.callback_url, trusting(settings.ca_file))
     begun = time.monotonic()
-    greeted = _Greeted.by(settings) if settings.driver is not None else _Greeted.nobody(settings)
-    with greeted.journal as journal:
-        try:
-            _held(settings, greeted, progress, begun)
-        finally:
-            if greeted.driver is not None:
-                greeted.driver.kill()  # before the journal is closed, for its last words belong there
-        journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
+    with held_back():
+        greeted = _Greeted.by(settings) if settings.driver is not None else _Greeted.nobody(settings)
+        with greeted.journal as journal:
+            try:
+                with Closing(greeted.end_at_once):
+                    _held(settings, greeted, progress, begun)
+            finally:
+                if greeted.driver is not None:
+                    greeted.driver.kill()  # before the journal is closed, for its last words belong there
+                    note_left_behind(journal, greeted.driver)
+            journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
     return settings.report_dir / JOURNAL
 
 
@@ -269,7 +283,8 @@ class _Greeted:
         heard = Heard()
         driver = Driver(program_of(settings.driver or ""), heard.said)
         try:
-            hello = driver.start()
+            with let_through(), Closing(driver.end_at_once):
+                hello = driver.start()
         except Death as death:
             raise _without(
                 [*settings.protected, *heard.tokens],
@@ -277,6 +292,9 @@ class _Greeted:
                 "docs/driver-protocol.md has what is expected",
                 heard.last_lines,
             ) from None
+        except BaseException:
+            driver.kill()
+            raise
         try:
             journal = Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello))
         except BaseException:
@@ -291,6 +309,20 @@ class _Greeted:
         """There is a receiver alone, known by its URL."""
         hello = Hello(f"the receiver at {(settings.callback_url or '').partition('?')[0]}")
         return cls(None, Heard(), hello, Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello)))
+
+    def end_at_once(self) -> None:
+        """End the driver for somebody who does not wait."""
+        if self.driver is not None:
+            self.driver.end_at_once()
+
+
+def note_left_behind(journal: Journal, driver: Driver) -> None:
+    """Which processes outlived the driver that had started them, or that nobody could look for them."""
+    if not can_look():
+        journal.note(LEFT_BEHIND, {"processes": None})
+    elif driver.left_behind:
+        left = [asdict(each) for each in driver.left_behind[:MOST_LEFT_TOLD]]
+        journal.note(LEFT_BEHIND, {"processes": left, "count": len(driver.left_behind)})
 
 
 def _without(values: Iterable[str], message: str, hint: str, lines: Iterable[str]) -> EnvironmentFailure:
@@ -329,18 +361,22 @@ def _held(settings: Settings, greeted: _Greeted, progress: Progress, begun: floa
         )
         journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
         try:
-            try:
-                for part in PARTS:
-                    part(bench)
-            except OutOfTime as out_of_time:
-                bench.note_out_of_time(out_of_time)
-            watch(bench)
-            bench.close()
+            with let_through():
+                try:
+                    for part in PARTS:
+                        part(bench)
+                except OutOfTime as out_of_time:
+                    bench.note_out_of_time(out_of_time)
+                watch(bench)
+                bench.close()
         except KeyboardInterrupt:
             journal.note("interrupted", {})
         except GivenUp as given_up:
             journal.note("gave-up", {"deaths": MOST_DEATHS, "detail": str(given_up.__cause__)})
-        except EnvironmentFailure as failure:
+        except Exception as error:
+            failure = error if isinstance(error, EnvironmentFailure) else lack_of(error)
+            if failure is None:
+                raise
             journal.note("obstacle", {"message": failure.message, "hint": failure.hint})
 
 
@@ -359,6 +395,7 @@ def watch(bench: Bench) -> None:
     """
     since = wait_for_resends(bench.witness, bench.settings.resend_window_s, bench.progress)
     bench.witness.tell_unfinished()
+    bench.witness.note_left_out()
     at = time.monotonic()
     bench.journal.note("settled", {"at": at, "waited_s": None if since is None else round(at - since, 3)})
 

@@ -3,25 +3,31 @@
     Driver      started, asked, restarted, stopped; every line goes into the journal
     Death       what it did instead of answering
 
-It runs in a session of its own, so that it can be ended with all that it has started. Its standard output is read by
-one thread and its standard error by another; nobody polls.
+It runs in a session of its own, so that it can be ended with all that it has started; what leaves the session is found
+by a mark in its environment. Its standard output is read by one thread, its standard error by another, and a third
+waits for its end: something that it has left behind may keep both open.
 """
 
 from __future__ import annotations
 
 import os
 import queue
+import selectors
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from typing import IO, Any
+from secrets import token_hex
+from typing import IO, Any, Protocol
 
-from conformance.client_under_test.protocol import PROTOCOL, Breach, Hello, check_protocol, told, understood
-from conformance.errors import ConformanceError, EnvironmentFailure, UsageError
+from conformance.client_under_test.left_behind import MARK, Left, end_all, family_of
+from conformance.client_under_test.protocol import PROTOCOL, SHOWN, Breach, Hello, check_protocol, told, understood
+from conformance.client_under_test.stderr import Stderr
+from conformance.errors import LACKS, ConformanceError, EnvironmentFailure, UsageError, lack_of
+from conformance.journal.rows import LONGEST_STDERR
 from conformance.traffic import Direction
 
 # A virtual machine and its class path take a while to come up, on a busy machine a long one.
@@ -34,10 +40,21 @@ TERMINATE_WITHIN_S = 2.0
 # Longer lines are no message of the protocol; a driver that writes without end must not fill the memory.
 MOST_LINE = 1 << 20
 
-# Lines of standard error that one process may have in the journal: a driver in a loop must not fill the disk.
-MOST_STDERR = 2000
+# Lines that were written without being asked for; that there is one is enough to know, more must not fill the memory.
+MOST_WAITING = 64
 
-Said = Callable[[str | None, Direction, str], None]
+# What begins so in the environment is for the suite: a gateway's credential, the passphrase of a signing key.
+OPTIONS = "STATUM_CONFORMANCE_"
+
+# What a process has written before its end is read by then.
+READ_WITHIN_S = 0.5
+
+
+class Said(Protocol):
+    """Told of every line, with the case at hand; `cut`: of a longer one that is no message this is the beginning."""
+
+    def __call__(self, case_id: str | None, direction: Direction, line: str, *, cut: bool = ...) -> None:
+        """Take it in."""
 
 
 class How(StrEnum):
@@ -74,6 +91,9 @@ class Driver:
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._readers: tuple[threading.Thread, ...] = ()
+        self._stderr = Stderr()
+        self._mark = ""
+        self._left: list[Left] = []
         self._case_id: str | None = None
         self._last: tuple[str, str | None] | None = None
 
@@ -87,6 +107,11 @@ class Driver:
         """Whether the process has ended, by itself or by `kill`."""
         return self._process is None or self._process.poll() is not None
 
+    @property
+    def left_behind(self) -> Sequence[Left]:
+        """The processes that outlived its own, in sessions of theirs."""
+        return tuple(self._left)
+
     def start(self, within_s: float | None = None) -> Hello:
         """Start the process and greet it; it has `within_s` to say hello, if that is less than usual.
 
@@ -95,6 +120,7 @@ class Driver:
         self._case_id = self._last = None
         lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._lines = lines
+        self._mark = token_hex(16)
         try:
             process = subprocess.Popen(  # noqa: S603 - what the user gave, without a shell
                 self._arguments,
@@ -102,8 +128,11 @@ class Driver:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                env={**_without_options(os.environ), MARK: self._mark},
             )
         except OSError as error:
+            if error.errno in LACKS:
+                raise lack_of(error) or error from error
             raise UsageError(
                 f"driver {self._arguments[0]} cannot be started: {error.strerror or error}",
                 hint="is it a program for this machine, with #! in its first line if it is a script?",
@@ -117,25 +146,23 @@ class Driver:
         )
         for reader in self._readers:
             reader.start()
+        if hasattr(os, "waitid"):  # not on every system; there it shows when its output ends, or time is over
+            waiting = (process.pid, self._readers[0], lines)
+            threading.Thread(target=_await_end, args=waiting, name="driver-end", daemon=True).start()
         start_within_s = self._start_within_s if within_s is None else min(self._start_within_s, within_s)
         line = self._exchange({"cmd": "hello", "protocol": PROTOCOL}, start_within_s)
         try:
             check_protocol(line)
-            return Hello.of(understood("hello", line))
-        except Breach as breach:
-            raise self._died(How.GARBAGE, str(breach)) from breach
+            return Hello.of(self._understood("hello", line))
         except UsageError:
+            self._hear(line)
             self.kill()
             raise
 
     def ask(self, message: Mapping[str, Any], case_id: str | None, within_s: float) -> dict[str, Any]:
         """Have it answer an `invoke` or a `result`. Raises Death if it does anything else, and it is no more then."""
         self._case_id = case_id
-        line = self._exchange(message, within_s)
-        try:
-            answer = understood(message["cmd"], line)
-        except Breach as breach:
-            raise self._died(How.GARBAGE, str(breach)) from breach
+        answer = self._understood(message["cmd"], self._exchange(message, within_s))
         if self._last and answer["id"] == self._last[0] != message["id"]:
             self._case_id = self._last[1]  # it is the earlier case that fails
             raise self._died(How.TWICE, "it answered the same message twice")
@@ -152,16 +179,17 @@ class Driver:
         self._case_id = self._last[1] if self._last else None
         try:
             try:
-                self._tell({"cmd": "stop"})
+                self._tell({"cmd": "stop"}, within_s)
                 code = process.wait(within_s)
             except subprocess.TimeoutExpired:
                 raise self._died(How.STOP, f"it did not end within {within_s:g} s of stop") from None
+            self._left += end_all(self._mark, (), process.pid)  # or its output would go on
             for reader in self._readers:
                 reader.join(TERMINATE_WITHIN_S)
             with suppress(queue.Empty):
                 while (line := self._lines.get_nowait()) is not None:
-                    self._said(self._case_id, Direction.FROM, _text(line))
-                    raise self._died(How.TWICE, f"it wrote {_text(line)!r} although nothing was asked")
+                    self._hear(line)
+                    raise self._died(How.TWICE, f"it wrote {_text(line[:SHOWN])!r} although nothing was asked")
             if code != 0:
                 raise self._died(How.STOP, f"it ended with {_in_words(code)} on stop, not with exit code 0")
         finally:
@@ -172,6 +200,7 @@ class Driver:
         process, self._process = self._process, None
         if process is None:
             return
+        family = family_of(process.pid)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -179,32 +208,60 @@ class Driver:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)  # also what its process has left behind
         process.wait()
+        self._left += end_all(self._mark, family, process.pid)
         with suppress(OSError):
             if process.stdin:
                 process.stdin.close()
         for reader in self._readers:
             reader.join(TERMINATE_WITHIN_S)
 
+    def end_at_once(self) -> None:
+        """End the process and its session without waiting for anything; `kill` has yet to be called."""
+        process = self._process
+        if process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+
     def _exchange(self, message: Mapping[str, Any], within_s: float) -> bytes:
-        self._tell(message)
+        until = time.monotonic() + within_s
+        self._tell(message, within_s)
         try:
-            line = self._lines.get(timeout=within_s)
+            line = self._lines.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
             raise self._died(How.HANG, f"it did not answer {message['cmd']} within {within_s:g} s") from None
         if line is None:
             raise self._died(How.CRASH, f"it ended {self._end()} instead of answering {message['cmd']}")
-        self._said(self._case_id, Direction.FROM, _text(line))
         return line
 
-    def _tell(self, message: Mapping[str, Any]) -> None:
+    def _understood(self, cmd: str, line: bytes) -> dict[str, Any]:
+        """The answer that a line is, once it has been told. Raises Death for anything else."""
+        try:
+            answer = understood(cmd, line)
+        except Breach as breach:
+            self._hear(line)
+            raise self._died(How.GARBAGE, str(breach)) from breach
+        self._said(self._case_id, Direction.FROM, _text(line))
+        return answer
+
+    def _hear(self, line: bytes) -> None:
+        """Tell of a line that is no answer, as far as it shows what it is."""
+        if len(line) > LONGEST_STDERR:
+            self._said(self._case_id, Direction.FROM, _text(line[:LONGEST_STDERR]), cut=True)
+        else:
+            self._said(self._case_id, Direction.FROM, _text(line))
+
+    def _tell(self, message: Mapping[str, Any], within_s: float) -> None:
         line = told(message)
         self._said(self._case_id, Direction.TO, line)
         process = self._process
         if process is None or process.stdin is None:
             raise self._died(How.CRASH, "it is not running")
-        with suppress(BrokenPipeError):  # it is gone; that shows when its output ends
-            process.stdin.write(line.encode() + b"\n")
-            process.stdin.flush()
+        try:
+            written = _written(process.stdin, line.encode() + b"\n", within_s)
+        except OSError:  # it is gone; that shows when its output ends
+            return
+        if not written:
+            raise self._died(How.HANG, f"it did not read {message['cmd']} within {within_s:g} s")
 
     def _end(self) -> str:
         process = self._process
@@ -220,18 +277,48 @@ class Driver:
         return Death(how, detail, self._case_id, at)
 
     def _read_stderr(self, stream: IO[bytes]) -> None:
+        def tell(line: bytes) -> None:
+            with suppress(ConformanceError):  # something that it has left behind still writes after the end
+                if len(line) >= LONGEST_STDERR:
+                    self._said(self._case_id, Direction.STDERR, _text(line), cut=True)
+                else:
+                    self._said(self._case_id, Direction.STDERR, _text(line))
+
         with stream:
-            for number, line in enumerate(iter(lambda: stream.readline(MOST_LINE), b"")):
-                if number < MOST_STDERR:
-                    with suppress(ConformanceError):  # something that it has left behind still writes after the end
-                        self._said(self._case_id, Direction.STDERR, _text(line))
+            self._stderr.read(stream, tell)
 
 
 def _read_lines(stream: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
     with stream:
         while line := stream.readline(MOST_LINE):
-            lines.put(line)
+            if lines.qsize() < MOST_WAITING:
+                lines.put(line)
     lines.put(None)
+
+
+def _await_end(pid: int, reader: threading.Thread, lines: queue.SimpleQueue[bytes | None]) -> None:
+    """Tell of the end of a process also where its output goes on, for something that it has started has that, too.
+
+    It is only looked at: who ends the driver still has to find its number in use.
+    """
+    with suppress(ChildProcessError):  # somebody has just ended it
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    reader.join(READ_WITHIN_S)
+    lines.put(None)
+
+
+def _written(stream: IO[bytes], data: bytes, within_s: float) -> bool:
+    """Whether a pipe took it all in time: its buffer may be full, and nobody there who reads. Raises OSError."""
+    number, until = stream.fileno(), time.monotonic() + within_s
+    os.set_blocking(number, False)
+    with selectors.DefaultSelector() as ready:
+        ready.register(number, selectors.EVENT_WRITE)
+        while data:
+            if not ready.select(max(0.0, until - time.monotonic())):
+                return False
+            with suppress(BlockingIOError):
+                data = data[os.write(number, data) :]
+    return True
 
 
 def _text(line: bytes) -> str:
@@ -245,3 +332,8 @@ def _in_words(code: int) -> str:
         return f"signal {signal.Signals(-code).name}"
     except ValueError:
         return f"signal {-code}"
+
+
+def _without_options(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment, without what would have the client under test hold secrets that are none of its own."""
+    return {name: value for name, value in environment.items() if not name.startswith(OPTIONS)}

@@ -30,7 +30,8 @@ from conformance.client_under_test.posting import Posting, Reset, listening
 from conformance.client_under_test.scenarios import SENDING, Scenario
 from conformance.client_under_test.staging import LENIENT
 from conformance.client_under_test.subject import Known, Outgoing, Subject
-from conformance.exchange.connection import Connection, KeepAlive, Unanswered, proxy_for
+from conformance.exchange.connection import Connection, KeepAlive, Unanswered
+from conformance.exchange.proxies import proxy_for
 from conformance.generation.payloads import Constraints, fresh_payloads
 from conformance.mock_gateway.gateway import Answer
 from conformance.traffic import Case, Response
@@ -220,9 +221,8 @@ class Examination:
     def _again(self, sent: Sent) -> Sent:
         url = self.subjects[sent.case.command or ""].url
         each = Outgoing(replace(sent.case, request=replace(sent.case.request, url=url)))
-        numbers, at = self._noted([each], attempt=2)
         with Posting(url, self.tls) as posting:
-            return self._asked(numbers, at, each, posting)
+            return self._asked(*self._noted([each], attempt=2), each, posting)
 
     def _together(self, outgoing: Sequence[Outgoing], within_s: float) -> list[Sent]:
         """As `_at_once`; one thread releases the last bytes of all that have got a connection in time."""
@@ -297,7 +297,7 @@ class Examination:
         return Sent(each.case, response, answered_at - at)
 
     def _failed(self, number: int, each: Outgoing, unanswered: Unanswered) -> Sent:
-        self.bench.journal.failed(number, str(unanswered), time.monotonic())
+        self.bench.journal.failed(number, str(unanswered), time.monotonic(), unsent=unanswered.never_left)
         lost = "within" not in str(unanswered)
         reset = isinstance(unanswered, Reset)
         return Sent(each.case, None, None, lost=lost, reset=reset, reached=not unanswered.never_left)

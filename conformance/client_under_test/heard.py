@@ -29,16 +29,17 @@ class Heard:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: list[tuple[str | None, Direction, str]] | None = []
+        self._held: list[tuple[str | None, Direction, str, bool]] | None = []
         self._journal: Journal | None = None
 
-    def said(self, case_id: str | None, direction: Direction, line: str) -> None:
-        """A line; `case_id` is that of the case at hand, if any."""
+    def said(self, case_id: str | None, direction: Direction, line: str, *, cut: bool = False) -> None:
+        """A line, or if `cut` its beginning; `case_id` is that of the case at hand, if any."""
         with self._lock:
             if self._held is not None or self._journal is None:
-                self._held = [*(self._held or ()), (case_id, direction, line)]
+                self._held = self._held or []
+                self._held.append((case_id, direction, line, cut))
             else:
-                self._journal.said(case_id, direction, line)
+                self._journal.said(case_id, direction, line, cut=cut)
 
     def hold(self) -> None:
         """From here on lines are held back: the driver is about to say hello."""
@@ -49,20 +50,20 @@ class Heard:
     def tokens(self) -> Sequence[str]:
         """What is secret in the lines that are held back."""
         with self._lock:
-            return list(tokens_in(*(line for _, _, line in self._held or ())))
+            return list(tokens_in(*(line for _, _, line, _ in self._held or ())))
 
     @property
     def last_lines(self) -> Sequence[str]:
         """Of those lines the last ones on standard error: they mostly say why."""
         with self._lock:
-            return last_lines(line for _, direction, line in self._held or () if direction is Direction.STDERR)
+            return last_lines(line for _, direction, line, _ in self._held or () if direction is Direction.STDERR)
 
     def tell(self, journal: Journal) -> None:
         """Into the journal with what was held back, but for the tokens in it; what follows goes there at once."""
         journal.protect(*self.tokens)
         with self._lock:
-            for line in self._held or ():
-                journal.said(*line)
+            for case_id, direction, line, cut in self._held or ():
+                journal.said(case_id, direction, line, cut=cut)
             self._held, self._journal = None, journal
 
 

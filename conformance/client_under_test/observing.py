@@ -23,6 +23,7 @@ from urllib.parse import unquote
 
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import Receive, Send
+from conformance.callbacks.strays import Taken
 from conformance.checks.client.sending import as_text
 from conformance.checks.reading import Content
 from conformance.client_under_test.settings import Settings
@@ -30,10 +31,11 @@ from conformance.client_under_test.witness import STRAY, Visit, Witness, wait_fo
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import resolved
 from conformance.errors import SuiteError, UsageError
+from conformance.interruption import granted, held_back, let_through
 from conformance.journal import Journal, Redaction
 from conformance.journal.redaction import without_credentials
 from conformance.mock_gateway.account import Account, scenario_for
-from conformance.mock_gateway.answering import Channel, received
+from conformance.mock_gateway.answering import Channel, put, received
 from conformance.mock_gateway.behaviour import Wire
 from conformance.mock_gateway.gateway import BASE_PATH, Gateway
 from conformance.progress import Progress, Silent
@@ -56,7 +58,8 @@ class ObservingWitness(Witness):
         """Claim the address. Raises EnvironmentFailure if it cannot be had."""
         super().__init__(journal, listen)
         self._gateway = Gateway(account, seed=seed)
-        self._account = account
+        pair = f"{account.consumer_key}:{account.consumer_secret}"
+        self._own = b64encode(pair.encode()).decode()
         self._calls: dict[tuple[str, bytes], str] = {}
         self._count = 0
         self._lasting = threading.Condition()
@@ -69,7 +72,7 @@ class ObservingWitness(Witness):
 
     @property
     def count(self) -> int:
-        """How many requests there were."""
+        """How many requests to a command there were."""
         return self._count
 
     def wait(self, for_s: float | None, idle_s: float | None) -> None:
@@ -91,12 +94,26 @@ class ObservingWitness(Witness):
         if request is None:
             return
         answer = self._gateway.answer(request, time.monotonic())
-        number = self._arrived(self._case_of(request), self._shown(request))
-        with self._lasting:
-            self._count += 1
-            self._last_at = time.monotonic()
-            self._lasting.notify_all()
+        if self._is_too_much(request):
+            await put(answer.reply, Wire(), request, channel)
+            return
+        case_id = self._case_of(request)
+        number = self._arrived(case_id, self._shown(request))
+        if case_id != STRAY or self._has_own_credential(request):  # who only looks around does not end the observation
+            with self._lasting:
+                self._count += 1
+                self._last_at = time.monotonic()
+                self._lasting.notify_all()
         await self._reply(Visit(number, request, channel), answer.reply, Wire())
+
+    def _is_too_much(self, request: Request) -> bool:
+        """Whether there was too much already of what does not carry the account's credential: it may be anybody's."""
+        if self._has_own_credential(request):
+            return False
+        return self._strays.kept(Taken(None, request, time.monotonic(), time.time()), None) is None
+
+    def _has_own_credential(self, request: Request) -> bool:
+        return any(self._own in value for name, value in request.headers if name.lower() == "authorization")
 
     def _case_of(self, request: Request) -> str:
         """The id of the call that a request belongs to: a new one, or that of an equal request to a chosen number."""
@@ -114,9 +131,7 @@ class ObservingWitness(Witness):
 
     def _shown(self, request: Request) -> Request:
         """The request as the journal may have it."""
-        pair = f"{self._account.consumer_key}:{self._account.consumer_secret}"
-        own = b64encode(pair.encode()).decode()
-        headers = tuple((name, _without_stranger(name, value, own)) for name, value in request.headers)
+        headers = tuple((name, _without_stranger(name, value, self._own)) for name, value in request.headers)
         return Request(request.method, request.url, headers, request.body)
 
     def _shown_head(self, head: bytes) -> bytes:
@@ -172,9 +187,12 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
     progress.phase("prepare")
     account = Account.sample()
     begun = time.monotonic()
-    with Journal.create(
-        settings.report_dir / JOURNAL, _recorded(settings, account), Redaction.of_values(*settings.protected)
-    ) as journal:
+    with (
+        held_back(),
+        Journal.create(
+            settings.report_dir / JOURNAL, _recorded(settings, account), Redaction.of_values(*settings.protected)
+        ) as journal,
+    ):
         with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
             journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
             introduce(witness.base, account)
@@ -182,11 +200,13 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
             if settings.observe_for_s is not None:
                 progress.until(time.monotonic() + settings.observe_for_s)
             try:
-                witness.wait(settings.observe_for_s, settings.observe_idle_s)
-                wait_for_resends(witness, settings.advised_delay_s, progress)
+                with let_through():
+                    witness.wait(settings.observe_for_s, settings.observe_idle_s)
+                    wait_for_resends(witness, settings.advised_delay_s, progress)
             except KeyboardInterrupt:
-                pass  # that is how it is meant to end
+                granted()  # that is how it is meant to end
             witness.tell_unfinished()
+            witness.note_left_out()
             journal.note("settled", {"at": time.monotonic(), "waited_s": None})
         if witness.errors:
             raise SuiteError(f"the witness failed: {witness.errors[0]!r}") from witness.errors[0]

@@ -13,10 +13,8 @@ that module all the same.
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -26,6 +24,9 @@ import httpx
 
 from conformance.exchange.connection import Unanswered
 from conformance.exchange.failures import CONNECT_TIMEOUT_S, cannot_connect
+from conformance.exchange.proxies import Route
+from conformance.exchange.wire import Deadline, Stream, connected
+from conformance.interruption import wished
 from conformance.traffic import Request, Response, header
 
 CONTINUE_WITHIN_S = 1.0
@@ -39,7 +40,6 @@ MOST_ANSWER = 256 << 10
 
 SWITCHING = 101
 
-READ = 64 << 10
 CHUNK = 64
 
 
@@ -63,7 +63,7 @@ class Posting:
         self._url = httpx.URL(url)
         self._tls = tls
         self._connect_within_s = connect_within_s
-        self._socket: socket.socket | None = None
+        self._stream: Stream | None = None
         self._held_back = b""
         self._parser = h11.Connection(h11.CLIENT)
         self._early: Response | None = None
@@ -76,18 +76,18 @@ class Posting:
 
     @property
     def reusable(self) -> bool:
-        """Whether the last answer was read to its end and left the connection open."""
-        return self._socket is not None and self._parser.their_state is h11.DONE and not self._parser.trailing_data[0]
+        """Whether the last answer was read to its end and left the connection open, and nothing came after it."""
+        if self._parser.their_state is not h11.DONE or self._parser.trailing_data[0]:
+            return False
+        if self._stream is not None and self._stream.at_hand() is not None:
+            self.close()
+        return self._stream is not None
 
     def connect(self) -> None:
         """Make the connection."""
-        self._socket = connected(self._url, self._connect_within_s)
-        if self._url.scheme == "https":
-            try:
-                self._socket = self._tls.wrap_socket(self._socket, server_hostname=self._url.raw_host.decode("ascii"))
-            except OSError as error:
-                self.close()
-                raise Unanswered(cannot_connect(error), never_left=True) from error
+        if wished():
+            raise Unanswered("interrupted before it was sent", never_left=True)
+        self._stream = _connected(self._url, self._tls, self._connect_within_s)
 
     def begin(self, request: Request, form: Form = PLAIN) -> None:
         """Send all of a request but its last byte."""
@@ -115,7 +115,7 @@ class Posting:
         """Read the answer to the request that was released."""
         if self._early is not None:
             return self._early
-        deadline = time.monotonic() + within_s
+        deadline = Deadline(within_s)
         head: h11.Response | None = None
         body = bytearray()
         while True:
@@ -134,9 +134,9 @@ class Posting:
 
     def close(self) -> None:
         """Close it."""
-        if self._socket is not None:
-            self._socket.close()
-        self._socket = None
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = None
 
     def _head(self, request: Request, form: Form) -> bytes:
         lines = [("Host", self._url.netloc.decode("ascii")), *request.headers]
@@ -151,7 +151,7 @@ class Posting:
     def _continued(self) -> bool:
         """Whether the body may be sent: a 100 came, or nothing within a second. Any other answer is the final one."""
         try:
-            event = self._next_event(time.monotonic() + CONTINUE_WITHIN_S, CONTINUE_WITHIN_S, None, 0)
+            event = self._next_event(Deadline(CONTINUE_WITHIN_S), CONTINUE_WITHIN_S, None, 0)
         except _Late:
             return True
         if isinstance(event, h11.InformationalResponse):
@@ -162,12 +162,10 @@ class Posting:
 
     def _send(self, data: bytes) -> None:
         # That a receiver does not take all of it is no error: it may have answered all the same.
-        if self._socket is not None and data:
-            with suppress(OSError):
-                self._socket.settimeout(self._connect_within_s)
-                self._socket.sendall(data)
+        if self._stream is not None and data:
+            self._stream.send(data, Deadline(self._connect_within_s))
 
-    def _next_event(self, deadline: float, within_s: float, head: h11.Response | None, length: int) -> object:
+    def _next_event(self, deadline: Deadline, within_s: float, head: h11.Response | None, length: int) -> object:
         seen = f", after the head of a {head.status_code} and {length} bytes of its body" if head else ""
         while True:
             try:
@@ -177,7 +175,7 @@ class Posting:
             if event is not h11.NEED_DATA:
                 return event
             try:
-                data = self._received(deadline)
+                data = b"" if self._stream is None else self._stream.receive(deadline)
             except TimeoutError as error:
                 words = f"no complete answer within {within_s:g} s, only{seen[7:]}" if head else None
                 raise _Late(words or f"no answer within {within_s:g} s") from error
@@ -190,15 +188,6 @@ class Posting:
                 raise Unanswered(f"connection closed{where}")
             self._parser.receive_data(data)
 
-    def _received(self, deadline: float) -> bytes:
-        if self._socket is None:
-            return b""
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._socket.settimeout(left)
-        return self._socket.recv(READ)
-
 
 class Reset(Unanswered):
     """The connection was reset before an answer: perhaps by an operating system whose queue for it was full."""
@@ -208,24 +197,20 @@ class _Late(Unanswered):
     """The answer did not come in time."""
 
 
-def connected(url: httpx.URL, within_s: float) -> socket.socket:
-    """A TCP connection, on which small writes go out at once."""
-    address = (url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80))
+def _connected(url: httpx.URL, tls: ssl.SSLContext, within_s: float) -> Stream:
+    route = Route.straight(url)
     try:
-        made = socket.create_connection(address, within_s)
-    except TimeoutError as error:
-        raise Unanswered(f"no connection within {within_s:g} s", never_left=True) from error
-    except OSError as error:
-        raise Unanswered(cannot_connect(error), never_left=True) from error
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return made
+        return route.opened(tls, Deadline(within_s))
+    except (OSError, UnicodeError) as error:
+        raise Unanswered(cannot_connect(error, within_s), never_left=True) from error
 
 
 def listening(url: str, within_s: float = CONNECT_TIMEOUT_S) -> bool:
     """Whether something accepts connections where a URL leads."""
+    route = Route.straight(httpx.URL(url))
     try:
-        connected(httpx.URL(url), within_s).close()
-    except Unanswered:
+        connected(route.host, route.port, Deadline(within_s)).close()
+    except (OSError, UnicodeError):
         return False
     return True
 

@@ -18,8 +18,8 @@ from conformance.client_under_test.driver import Death, Driver
 from conformance.client_under_test.heard import Heard
 from conformance.client_under_test.settings import program_of
 from conformance.errors import EnvironmentFailure
-from conformance.exchange.connection import proxy_for
 from conformance.exchange.failures import CONNECT_TIMEOUT_S
+from conformance.exchange.proxies import proxy_for
 from conformance.journal import Redaction
 from conformance.traffic import shown_url
 
@@ -59,6 +59,8 @@ def examine_driver(command_line: str) -> Iterator[tuple[str, str]]:
             yield "proxies in its environment", f"{', '.join(proxies)}; NO_PROXY does not name 127.0.0.1"
         driver.stop()
         yield "driver stops", "exit code 0"
+        for left in driver.left_behind:
+            yield "it has left a process behind", f"{left.command} (pid {left.pid}), {left.fate}"
     except Death as death:
         redaction = Redaction.of_values(*heard.tokens)
         raise EnvironmentFailure(

@@ -25,6 +25,9 @@ PROTOCOL = 1
 # How much of a line that is no answer is shown.
 SHOWN = 200
 
+# No answer has a tenth of it, and to compare the elements of an array with each other takes the square of their number.
+MOST_ELEMENTS = 1_000
+
 
 class Breach(Exception):
     """A line that is no lawful answer to the message at hand; the words say why."""
@@ -47,10 +50,17 @@ def understood(cmd: str, line: bytes) -> dict[str, Any]:
         raise Breach(f"it wrote {shown!r}, which is no JSON: {error}") from error
     if not isinstance(answer, dict):
         raise Breach(f"it wrote {shown!r}, which is no JSON object")
+    if any(isinstance(each, list | dict) and len(each) > MOST_ELEMENTS for each in (answer, *answer.values())):
+        raise Breach(f"it wrote {shown!r}, which has more than {MOST_ELEMENTS:,} elements in one place")
     if broken := violations(f"driver/{cmd}.answer", answer):
         where = broken[0].pointer or "the answer"
-        raise Breach(f"it wrote {shown!r}, which is no answer to {cmd}: {where}: {broken[0].message}")
+        raise Breach(f"it wrote {shown!r}, which is no answer to {cmd}: {where}: {_short(broken[0].message)}")
     return answer
+
+
+def _short(message: str) -> str:
+    """What is wrong stands at the end of a message, behind the value that it is about."""
+    return message if len(message) <= SHOWN else f"{message[: SHOWN // 2]}…{message[-SHOWN // 2 :]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,11 @@ DEFAULT_MAX_EXAMPLES = 8
 
 # Long enough for a client on a busy machine, short enough to be waited for once for each command.
 DEFAULT_TIMEOUT_S = 2.0
+LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 0.001, 3600.0
+# More calls than anybody waits for.
+MOST_EXAMPLES = 100_000
+# Who wants to observe for longer than a year leaves the option out.
+MOST_OBSERVED_S = 365 * 86_400.0
 
 # A request that is sent again within this time of a 500 or a lost answer was sent again at once: people are told to
 # wait 5 to 10 seconds, and nobody can have looked into it in less than two.
@@ -89,6 +94,8 @@ class Settings:
         for option, seconds in (("--observe-for", self.observe_for_s), ("--observe-idle", self.observe_idle_s)):
             if seconds is not None and not seconds > 0:
                 raise UsageError(f"{option} is {seconds:g}; expected more than 0 seconds")
+            if seconds is not None and seconds > MOST_OBSERVED_S:
+                raise UsageError(f"{option} is {seconds:g}; expected at most {MOST_OBSERVED_S:g} seconds, a year")
         if self.observe is not None and (self.driver is not None or self.callback_url is not None):
             raise UsageError(
                 "--observe watches a client that is run by hand; give it without --driver and --callback-url",
@@ -100,12 +107,19 @@ class Settings:
         check_redactable(self.redact)
         check_uncommon(self.redact)
         check_readable(self.redact, self.recorded(), self.callback_url)
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
         if self.max_examples < 0:
             raise UsageError(f"--max-examples is {self.max_examples}; expected 0 or more")
+        if self.max_examples > MOST_EXAMPLES:
+            raise UsageError(f"--max-examples is {self.max_examples}; expected at most {MOST_EXAMPLES:,}")
         if self.seed < 0:
             raise UsageError(f"--seed is {self.seed}; expected 0 or more")
         if not self.timeout_s > 0:
             raise UsageError(f"--timeout is {self.timeout_s:g}; expected more than 0 seconds")
+        if not LEAST_TIMEOUT_S <= self.timeout_s <= MOST_TIMEOUT_S:
+            raise UsageError(f"--timeout is {self.timeout_s:g}; expected from 0.001 to 3600 seconds")
 
     @property
     def commands(self) -> tuple[str, ...]:

@@ -4,8 +4,8 @@
     Witness     serves all stages, and the elsewhere that redirects lead to
 
 A base URL is `http://127.0.0.1:PORT/n/NONCE/api/v2`; neither nonce nor address tells what is expected. Whatever arrives
-is in the journal before it is answered: under the case of its nonce, or under the case STRAY. A stage goes on being
-watched until the end of the run.
+is in the journal before it is answered: under the case of its nonce, or under the case STRAY, of which so much is kept.
+A stage goes on being watched until the end of the run.
 """
 
 from __future__ import annotations
@@ -16,16 +16,22 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from conformance.callbacks.accepting import Refused
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send
-from conformance.callbacks.reading_protocol import protocol_of, tell_unfinished
+from conformance.callbacks.guarding import Limits, guarded
+from conformance.callbacks.reading_protocol import tell_unfinished
 from conformance.callbacks.receiver import MOST_UNREAD
 from conformance.callbacks.request_reader import Unreadable
+from conformance.callbacks.strays import Strays, Taken
+from conformance.checks.client.belonging import speaks_of_a_call
+from conformance.checks.terms import REFUSED_HERE
 from conformance.journal import Journal
+from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.answering import AnswerProtocol, Channel, put, received, was_used
 from conformance.mock_gateway.behaviour import Behaviour, Ending, Reply, Wire
 from conformance.mock_gateway.gateway import BASE_PATH, JSON_HEADER, Answer, Gateway
@@ -97,8 +103,14 @@ class Witness:
         self._watch_until = 0.0
         self._kept_open: set[str] = set()
         self._unread = 0
-        http = protocol_of(AnswerProtocol, self._not_read)
-        self._here = AsgiThread(self._serve_here, listen, http=http, name="witness", purpose="witness")
+        self._strays = Strays()
+        self._astray = 0
+        self._refused_told = False
+        self._account: Account | None = None
+        http = guarded(Limits.of_clients(), self._not_read, self._refused, AnswerProtocol)
+        self._here = AsgiThread(
+            self._serve_here, listen, http=http, name="witness", purpose="witness", on_refused=self._refused
+        )
         self._elsewhere = AsgiThread(self._serve_elsewhere, ANY_ADDRESS, http=http, name="elsewhere", purpose="witness")
 
     @property
@@ -136,12 +148,24 @@ class Witness:
 
     def open(self, nonce: str, stage: Stage) -> None:
         """From here on the stage is met under the nonce's base URL."""
+        self._account = stage.gateway.account
         self._stages[nonce] = stage
 
     def arrivals(self, case_id: str) -> int:
         """How many requests of a case have arrived."""
         with self._lock:
             return self._attempts[case_id]
+
+    @property
+    def astray(self) -> int:
+        """How many requests have arrived under no base URL that evidently are of the client."""
+        with self._lock:
+            return self._astray
+
+    def note_left_out(self) -> None:
+        """Note how much of what is nobody's call was not kept."""
+        if self._strays.left_out:
+            self._journal.note("strays", self._strays.described())
 
     def tell_unfinished(self) -> None:
         """Note now which requests have begun and are not there in full."""
@@ -172,10 +196,10 @@ class Witness:
             return
         found = _TARGET.fullmatch(request.url)
         stage = self._stages.get(found["nonce"]) if found else None
-        number = self._arrived(stage.case_id if stage else STRAY, request)
         if stage is None or found is None:
-            await self._reply(Visit(number, request, channel), _NOWHERE, Wire())
+            await self._turn_away(request, request, channel, _NOWHERE)
             return
+        number = self._arrived(stage.case_id, request)
         inner = Request(request.method, found["rest"], request.headers, request.body)
         answer = stage.gateway.answer(inner, time.monotonic())
         if stage.before_answer is not None:
@@ -194,8 +218,31 @@ class Witness:
         found = _TARGET.fullmatch(request.url)
         stage = self._stages.get(found["nonce"]) if found else None
         whole = Request(request.method, self.elsewhere + request.url, request.headers, request.body)
-        number = self._arrived(stage.case_id if stage else STRAY, whole)
-        await self._reply(Visit(number, request, channel), _STRANGER, Wire())
+        if stage is None:
+            await self._turn_away(whole, request, channel, _STRANGER)
+        else:
+            await self._reply(Visit(self._arrived(stage.case_id, whole), request, channel), _STRANGER, Wire())
+
+    async def _turn_away(self, whole: Request, request: Request, channel: Channel, reply: Reply) -> None:
+        """Answer what belongs to no stage; what is not evidently the client's is kept within bounds."""
+        account = self._account
+        kept: Request | None = whole
+        if account is not None and speaks_of_a_call(whole, account.consumer_key, account.consumer_secret):
+            with self._lock:
+                self._astray += 1
+        else:
+            kept = self._strays.kept(Taken(None, whole, time.monotonic(), time.time()), None)
+        if kept is None:
+            await put(reply, Wire(), request, channel)
+        else:
+            await self._reply(Visit(self._arrived(STRAY, kept), request, channel), reply, Wire())
+
+    def _refused(self, refused: Refused) -> None:
+        """Note that a client was turned away; one such note tells of all."""
+        with self._lock:
+            told, self._refused_told = self._refused_told, True
+        if not told:
+            self._journal.note(REFUSED_HERE, asdict(refused))
 
     def _not_read(self, unreadable: Unreadable) -> None:
         """Note what is no request, as far as there is not too much of it."""

@@ -4,7 +4,7 @@
     schema(name)                one schema as it is written
     resolved(name)              the same with every reference replaced by what it refers to
     validator(name)             a validator of it, built once
-    violations(name, instance)  where and by what keyword a value breaks it
+    violations(name, instance)  where and by what keyword a value breaks it; violation(…) the first of them
     parse_json(data)            bytes to a value, without the leniencies of `json.loads`
     parse_with_repeats(data)    the same of a text that may name a member twice, and whether it does
     schemas_digest()            names this edition of the schemas
@@ -50,6 +50,7 @@ __all__ = [
     "schema_names",
     "schemas_digest",
     "validator",
+    "violation",
     "violations",
 ]
 
@@ -235,10 +236,17 @@ def validator(name: str) -> Validator:
 
 def violations(name: str, instance: Any) -> list[Violation]:
     """Every violation of the schema `name` by `instance`, in the order of the schema; empty if it is valid."""
-    return [
-        Violation(_pointer(error), str(error.validator), _shortened(error.message))
-        for error in validator(name).iter_errors(instance)
-    ]
+    return list(_violations(name, instance))
+
+
+def violation(name: str, instance: Any) -> Violation | None:
+    """The first violation; None if it is valid. What breaks a schema a million times is looked at no further."""
+    return next(_violations(name, instance), None)
+
+
+def _violations(name: str, instance: Any) -> Iterator[Violation]:
+    for error in validator(name).iter_errors(instance):
+        yield Violation(_pointer(error), str(error.validator), _shortened(error.message))
 
 
 def _pointer(error: ValidationError) -> str:

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from typing import Any, NoReturn
+
+DEEPEST = 100
+"""Of what is nested deeper nothing is read: messages of the contract nest three deep, and how far Python reads depends
+on where it is asked from."""
+
+MOST_VALUES = 500_000
+"""Of what holds more nothing is read: a message is read by many rules, and those of the contract hold some ten."""
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[{\]}]")
 
 
 class RepeatedMember(ValueError):
@@ -20,8 +31,9 @@ class RepeatedMember(ValueError):
 def parse_json(data: bytes) -> Any:
     """The value that `data` holds as JSON (RFC 8259): UTF-8 without a byte order mark, each member named once.
 
-    Raises ValueError that says in words what is wrong, also for NaN and the infinities, and for nesting that is too
-    deep to be read. A number beyond the range of a double is kept as the greatest double of its sign.
+    Raises ValueError that says in words what is wrong, also for NaN and the infinities, and for what is nested deeper
+    than DEEPEST or holds more than MOST_VALUES. A number beyond the range of a double is kept as the greatest double of
+    its sign.
     """
     return _parsed(data, _DECODER)
 
@@ -47,12 +59,27 @@ def _parsed(data: bytes, decoder: json.JSONDecoder) -> Any:
         raise ValueError(f"it is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}") from error
     if not text.strip(" \t\n\r"):
         raise ValueError("it is empty")
+    _check_size(data)
     try:
         return decoder.decode(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply to be read") from error
+
+
+def _check_size(data: bytes) -> None:
+    """Raises ValueError for what is too much to be read, before that is done. Most texts are cleared by two counts."""
+    if data.count(b",") <= MOST_VALUES and data.count(b"[") + data.count(b"{") <= DEEPEST:
+        return
+    bare = _STRING.sub(b"", data)
+    if bare.count(b",") >= MOST_VALUES:
+        raise ValueError(f"it holds more than {MOST_VALUES:,} values, and is not read")
+    depth = 0
+    for bracket in _BRACKET.finditer(bare):
+        depth += 1 if bracket[0] in b"[{" else -1
+        if depth > DEEPEST:
+            raise ValueError(f"it is nested too deeply to be read, more than {DEEPEST} deep")
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -1,12 +1,13 @@
 """How much may be accepted: requests and shillings, whatever the gateway does, however many go out side by side.
 
-    Allowance       .reserve before sending, .settle when it is known what became of it
+    Allowance       .reserve before sending, .settle when it is known what became of it, .give_back if it never left
     amount_of       what a request would move if it were accepted, in KES
     is_refused      whether an answer says that nothing was accepted
 
 Every request may be accepted: one that has to be refused, too, by a gateway at fault. So each is counted before it goes
 out, and taken off again only when its answer says that it was refused, or when it surely never left. What is not known
-(no answer, a 5xx, an answer that cannot be read) counts as accepted.
+(no answer, a 5xx, an answer that cannot be read) counts as accepted. So does a refusal, once a notification has shown
+that this gateway carries out what it refuses; until one that is sent at once would be here, refusals keep their room.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import math
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -34,6 +36,9 @@ _NUMBER = re.compile(r"[0-9][0-9,]*(?:\.[0-9]*)?(?:e\+?[0-9]{1,3})?", re.IGNOREC
 
 _REFUSED = range(400, 500)
 
+# A gateway that notifies at once is heard within so many seconds, on a busy machine and over a slow network.
+PROBATION_S = 0.5
+
 # More than any limit that is given.
 BEYOND_ALL = 10**30
 
@@ -42,9 +47,10 @@ class Allowance:
     """What may be accepted of a run, all its sendings together: `requests` and `spend` (KES); None: without limit.
 
     Thread-safe. A request that is under way holds its place, so that at no time more can come to be accepted than may.
+    So do refusals until `probation_s` seconds after the first.
     """
 
-    def __init__(self, requests: int | None = None, spend: int | None = None) -> None:
+    def __init__(self, requests: int | None = None, spend: int | None = None, probation_s: float = 0.0) -> None:
         self.requests = requests
         self.spend = spend
         self._changed = threading.Condition()
@@ -52,6 +58,12 @@ class Allowance:
         self._spent = 0
         self._under_way = 0
         self._at_risk = 0
+        self._refused = 0
+        self._refused_spend = 0
+        self._refusals_count = False
+        self._beside = (0, 0)
+        self._probation_s = probation_s
+        self._trusted_from: float | None = None
         self._withheld: Counter[str] = Counter()
         self._stopped = False
 
@@ -62,7 +74,7 @@ class Allowance:
         """
         with self._changed:
             while (room := self.take(*requests)) is None:
-                self._changed.wait()
+                self._changed.wait(self._probation_left() or None)
             return room
 
     def take(self, *requests: Request) -> bool | None:
@@ -73,15 +85,22 @@ class Allowance:
         with self._changed:
             if self._stopped:
                 return False
-            reason = self._exceeded(self._taken + count, self._spent + amount)
+            taken, spent = self._counted()
+            reason = self._exceeded(taken + count, spent + amount)
             if reason is not None:
                 self._withheld[reason] += count
                 return False
-            if self._exceeded(self._taken + self._under_way + count, self._spent + self._at_risk + amount):
+            held = (self._refused, self._refused_spend) if self._probation_left() else (0, 0)
+            if self._exceeded(taken + self._under_way + held[0] + count, spent + self._at_risk + held[1] + amount):
                 return None
             self._under_way += count
             self._at_risk += amount
             return True
+
+    def withhold(self, reason: str, count: int) -> None:
+        """So many requests are not let out for another reason: the option that keeps them from it."""
+        with self._changed:
+            self._withheld[reason] += count
 
     def stop(self) -> None:
         """Ends all waiting: nothing more may be sent."""
@@ -90,35 +109,76 @@ class Allowance:
             self._changed.notify_all()
 
     def settle(self, request: Request, *, refused: bool) -> None:
-        """A request that was reserved for is answered, or given up; `refused`: surely nothing came of it."""
+        """A request that was reserved for is answered, or given up; `refused`: its answer says that it was."""
         if self.requests is None and self.spend is None:
             return
-        amount = amount_of(request)
+        with self._changed:
+            self._count(amount_of(request), refused=refused)
+            self.give_back(request)
+
+    def give_back(self, request: Request) -> None:
+        """A request that was reserved for surely never left."""
+        if self.requests is None and self.spend is None:
+            return
         with self._changed:
             self._under_way -= 1
-            self._at_risk -= amount
-            if not refused:
-                self._taken += 1
-                self._spent += amount
+            self._at_risk -= amount_of(request)
+            self._changed.notify_all()
+
+    def count(self, request: Request, *, refused: bool) -> None:
+        """What was sent before, by a run that this one goes on with."""
+        with self._changed:
+            self._count(amount_of(request), refused=refused)
+
+    def distrust_refusals(self) -> bool:
+        """From now on a refusal counts as accepted, as do those that were; False if they do so already."""
+        with self._changed:
+            first, self._refusals_count = not self._refusals_count, True
+            self._changed.notify_all()
+            return first
+
+    def count_beside(self, requests: int, spend: int) -> None:
+        """So many of those that were refused may have been accepted, and moved so much."""
+        with self._changed:
+            self._beside = (requests, spend)
             self._changed.notify_all()
 
     @property
     def taken(self) -> int:
         """How many requests were accepted, or may have been."""
         with self._changed:
-            return self._taken + self._under_way
+            return self._counted()[0] + self._under_way
 
     @property
     def spent(self) -> int:
         """The amounts of these, in KES."""
         with self._changed:
-            return self._spent + self._at_risk
+            return self._counted()[1] + self._at_risk
 
     @property
     def withheld(self) -> Mapping[str, int]:
         """How many requests were not let out, by the option that limits them."""
         with self._changed:
             return dict(self._withheld)
+
+    def _count(self, amount: int, *, refused: bool) -> None:
+        if not refused:
+            self._taken += 1
+            self._spent += amount
+            return
+        self._refused += 1
+        self._refused_spend += amount
+        if self._trusted_from is None:
+            self._trusted_from = time.monotonic() + self._probation_s
+
+    def _counted(self) -> tuple[int, int]:
+        """Requests and shillings that count as accepted, those under way aside."""
+        beside = (self._refused, self._refused_spend) if self._refusals_count else self._beside
+        return self._taken + beside[0], self._spent + beside[1]
+
+    def _probation_left(self) -> float:
+        """For how many seconds more refusals keep their room."""
+        return 0.0 if self._trusted_from is None else max(0.0, self._trusted_from - time.monotonic())
 
     def _exceeded(self, requests: int, spend: int) -> str | None:
         if self.requests is not None and requests > self.requests:

@@ -2,7 +2,7 @@
 
 decoded     the body behind a Content-Encoding
 Undecodable its text says why there is no such body
-CutShort    the same, for a body that ends before its coding does
+CutShort    the same, for a body that ends before its coding does; TooMuch, for one that holds more than is read
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 
-MAX_DECODED = 16 * 2**20
+MAX_DECODED = 1 << 20
 """Bytes that a body may be decoded to. The contract's answers have some hundred, and a few kB may hold gigabytes."""
 
-MOST_CODINGS = 4
-"""Each one costs as much memory as a body; more than two are not seen in the field."""
+PIECE = 4096
+"""Bytes that are decoded at once: what lies behind the end of a stream is copied, and there may be many streams."""
 
 _GZIP, _ZLIB, _RAW_DEFLATE = 31, 15, -15
 """Window bits by which zlib tells the formats apart."""
@@ -28,63 +28,69 @@ class CutShort(Undecodable):
     """A body that is what its Content-Encoding says, and lacks the end."""
 
 
-def decoded(body: bytes, codings: str) -> bytes:
-    """`body` without the `codings` that a Content-Encoding names, which were applied in that order.
+class TooMuch(Undecodable):
+    """A body that holds more than is read."""
 
-    Raises Undecodable, also for a coding that nobody asked for and we do not know, and for more than MAX_DECODED bytes.
+
+def decoded(body: bytes, codings: str) -> bytes:
+    """`body` without the coding that a Content-Encoding names.
+
+    Raises Undecodable, also for a coding that nobody asked for and we do not know, for several of them (each could hold
+    as much again; nobody encodes twice), and for more than MAX_DECODED bytes.
     """
-    names = [name.strip().lower() for name in codings.split(",") if name.strip()]
-    if len(names) > MOST_CODINGS:
-        raise Undecodable(f"it was encoded {len(names)} times")
-    for name in reversed(names):
-        decode = _DECODERS.get(name)
-        if decode is None:
-            raise Undecodable("the coding is unknown")
-        body = decode(body)
-    return body
+    names = [name for each in codings.split(",") if (name := each.strip().lower()) and name != "identity"]
+    if len(names) > 1:
+        raise Undecodable(f"it was encoded {len(names)} times, and is not read")
+    if not names:
+        return body
+    decode = _DECODERS.get(names[0])
+    if decode is None:
+        raise Undecodable("the coding is unknown")
+    return decode(body)
 
 
 def _gunzipped(body: bytes) -> bytes:
     """The members of a gzip file, one after the other (RFC 1952, 2.2); zeros behind them are padding."""
     whole = bytearray()
-    rest = body
-    while rest.strip(b"\0"):
-        member, rest = _inflated(rest, _GZIP, MAX_DECODED - len(whole))
-        whole += member
+    at, end = 0, len(body.rstrip(b"\0"))
+    while at < end:
+        at = _inflated(body, at, _GZIP, whole)
     return bytes(whole)
 
 
 def _undeflated(body: bytes) -> bytes:
     """The zlib format, or the bare one that some servers send by the same name."""
+    whole = bytearray()
     try:
-        return _inflated(body, _ZLIB, MAX_DECODED)[0]
-    except CutShort:
+        _inflated(body, 0, _ZLIB, whole)
+    except (CutShort, TooMuch):
         raise
     except Undecodable:
-        return _inflated(body, _RAW_DEFLATE, MAX_DECODED)[0]
+        whole.clear()
+        _inflated(body, 0, _RAW_DEFLATE, whole)
+    return bytes(whole)
 
 
-def _inflated(body: bytes, window_bits: int, most: int) -> tuple[bytes, bytes]:
-    """What one compressed stream holds, and what follows it; a bomb is not unpacked beyond `most` bytes."""
+def _inflated(body: bytes, at: int, window_bits: int, whole: bytearray) -> int:
+    """Add to `whole` what the compressed stream holds that begins `at`, piece by piece; where it ends."""
     stream = zlib.decompressobj(window_bits)
-    try:
-        inflated = stream.decompress(body, most + 1)
-    except zlib.error as error:
-        raise Undecodable(str(error)) from error
-    if len(inflated) > most:
-        raise Undecodable(f"it holds more than {MAX_DECODED} bytes")
-    if not stream.eof:
-        raise CutShort("its end is missing")
-    return inflated, stream.unused_data
-
-
-def _as_it_is(body: bytes) -> bytes:
-    return body
+    while not stream.eof:
+        if not (piece := stream.unconsumed_tail):
+            piece = body[at : at + PIECE]
+            at += len(piece)
+        if not piece:
+            raise CutShort("its end is missing")
+        try:
+            whole += stream.decompress(piece, MAX_DECODED + 1 - len(whole))
+        except zlib.error as error:
+            raise Undecodable(str(error)) from error
+        if len(whole) > MAX_DECODED:
+            raise TooMuch(f"it holds more than {MAX_DECODED} bytes")
+    return at - len(stream.unused_data)
 
 
 _DECODERS: Mapping[str, Callable[[bytes], bytes]] = {
     "gzip": _gunzipped,
     "x-gzip": _gunzipped,
     "deflate": _undeflated,
-    "identity": _as_it_is,
 }

@@ -59,6 +59,12 @@ FIRST_PAUSE_S = 0.5
 MAX_PAUSE_S = 60.0
 """No pause is longer, whatever Retry-After says: a typing error there must not hold a run for a day."""
 
+MAX_PAUSED_S = 600.0
+"""All pauses of a run together; a gateway that asks for more is not up to a run."""
+
+MAX_REFUSED = 100
+"""Refusals beyond the requests that went through: where more than half are refused, slowing down is no help."""
+
 JITTER = 0.25
 """The part of a pause by which it varies, so that several runs against one gateway do not come back together."""
 
@@ -110,6 +116,8 @@ class Pace:
         self._refused_in_a_row = 0
         self._lost_in_a_row = 0
         self._lost_at = float("-inf")
+        self._paused_s = 0.0
+        self._refusals_ahead = 0
 
     def await_turn(self) -> bool:
         """Waits until a request may go out. False if there will be no more turns because of `stop`."""
@@ -139,6 +147,7 @@ class Pace:
         """The gateway took a request, whatever it answered."""
         with self._changed:
             self._refused_in_a_row = self._lost_in_a_row = 0
+            self._refusals_ahead -= 1
             self._passed.append(now)
             self._forget(now)
 
@@ -151,6 +160,7 @@ class Pace:
         The seconds of a new pause; None where there is none.
         """
         with self._changed:
+            self._refusals_ahead += 1
             if now < self._paused_until or (sent_at is not None and sent_at < self._learned_at):
                 self._pause(now, retry_after_s or 0.0)
                 return None
@@ -183,6 +193,16 @@ class Pace:
         """How often everybody had to pause for lost requests since one last went through."""
         with self._changed:
             return self._lost_in_a_row
+
+    @property
+    def in_vain(self) -> str | None:
+        """In words, why the gateway is not waited for any longer; None as long as it is."""
+        with self._changed:
+            if self._paused_s > MAX_PAUSED_S:
+                return f"the run had to wait for more than {MAX_PAUSED_S / 60:g} minutes in all"
+            if self._refusals_ahead > MAX_REFUSED:
+                return "more than half of the requests were refused, however slowly they went out"
+        return None
 
     @property
     def rate_per_s(self) -> float | None:
@@ -222,7 +242,9 @@ class Pace:
         return max(lower, MIN_RATE)
 
     def _pause(self, now: float, pause_s: float) -> None:
-        self._paused_until = max(self._paused_until, now + min(max(pause_s, 0.0), MAX_PAUSE_S))
+        until = max(self._paused_until, now + min(max(pause_s, 0.0), MAX_PAUSE_S))
+        self._paused_s += until - max(self._paused_until, now) if until > now else 0.0
+        self._paused_until = until
         self._next_turn = self._resumed_at = self._paused_until
 
     def _forget(self, now: float) -> None:

@@ -34,6 +34,8 @@ from conformance.exchange.connection import Connection, KeepAlive, Unanswered
 from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.exchange.pacing import MAX_PAUSE_S, Pace, retry_after_s
 from conformance.exchange.trust import trusting
+from conformance.generation.addressees import GIVEN_BY, Addressees
+from conformance.interruption import wished
 from conformance.journal import Journal
 from conformance.traffic import CLOSED_ON_REUSE, Case, Exchange, Kind, Response
 
@@ -48,6 +50,12 @@ MAX_ATTEMPTS = 8
 
 MAX_LOST = 3
 """Attempts at one case that got lost on the network: with the pauses between them seconds, as long as a flaw lasts."""
+
+MOST_KEPT = 32 << 20
+"""Bytes of all answers of a run beyond those of usual ones: a journal holds them all, and many rules read each."""
+
+USUAL_ANSWER = 4096
+"""Bytes of an answer with its headers; the contract's have some hundred."""
 
 TOO_MANY_REQUESTS = 429
 UNAVAILABLE = 503
@@ -83,14 +91,6 @@ class Manners:
     keep_alive: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """What became of one attempt; `never_left`: surely nobody received it."""
-
-    exchange: Exchange
-    never_left: bool = False
-
-
 class _Outcome(Enum):
     """What became of a case."""
 
@@ -104,8 +104,8 @@ class Sender:
 
     `ca_file`: certificates to trust beside the usual ones. `on_exchange` is called after every attempt, by the thread
     that made it; what it is given is not redacted. `on_pause` is told of each long pause: the status that
-    it was asked for with, and its seconds. A case that `allowance` has no room for is left out, and so are
-    those of its group that build on it.
+    it was asked for with, and its seconds. A case that `allowance` has no room for is left out, and so is one in which
+    somebody is found who is not among the `addressees`; and with them those of their group that build on them.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -120,6 +120,7 @@ class Sender:
         ca_file: Path | None = None,
         allowance: Allowance | None = None,
         manners: Manners | None = None,
+        addressees: Addressees | None = None,
     ) -> None:
         self._journal = journal
         self._pace = pace
@@ -128,10 +129,13 @@ class Sender:
         self._on_exchange = on_exchange
         self._on_pause = on_pause
         self._allowance = allowance or Allowance()
+        self._addressees = addressees
         self._keep_alive = KeepAlive(
             trusted=self._manners.keep_alive
         )  # what one sending has learned of the gateway holds for the next
         self._error: BaseException | None = None
+        self._weighing = threading.Lock()
+        self._answers = self._weight = 0
 
     def send(self, groups: Sequence[Sequence[Case]]) -> None:
         """Sends all cases, groups begun in the order given; returns when each has its answer or was given up.
@@ -144,7 +148,14 @@ class Sender:
         secure = any(_is_https(case) for group in groups for case in group)
         tls = trusting(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         manners = self._manners
-        connected = partial(Connection, manners.timeout_s, self._keep_alive, tls, manners.connect_timeout_s)
+        connected = partial(
+            Connection,
+            manners.timeout_s,
+            self._keep_alive,
+            tls,
+            manners.connect_timeout_s,
+            on_beyond=self._journal.sent_beyond,
+        )
 
         def work(done: threading.Event) -> None:
             try:
@@ -240,7 +251,7 @@ class Sender:
                 # One that was told to wait, and for which there is no room any more, was sent.
                 return _Outcome.SENT if attempt > 1 and outcome is _Outcome.WITHHELD else outcome
             attempted = self._settled(case, attempt, connection, together)
-            self._on_exchange(case, attempted.exchange)
+            self._on_exchange(case, attempted)
             if not self._once_more(case, attempted):
                 break
         return _Outcome.SENT
@@ -248,56 +259,66 @@ class Sender:
     def _let_out(self, *cases: Case) -> _Outcome:
         """Waits for room under the limits, and then for the turn of each of these requests."""
         requests = [case.request for case in cases]
+        if self._addressees is not None and any(map(self._addressees.stranger_in, requests)):
+            # The plan has none: whatever has let this one through must not have anybody called.
+            self._allowance.withhold(GIVEN_BY, len(cases))
+            return _Outcome.WITHHELD
         if not self._allowance.reserve(*requests):
             return _Outcome.WITHHELD
         if all(self._pace.await_turn() for _ in cases):
             return _Outcome.SENT
         for request in requests:
-            self._allowance.settle(request, refused=True)
+            self._allowance.give_back(request)
         return _Outcome.STOPPED
 
-    def _settled(self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None) -> _Attempt:
+    def _settled(self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None) -> Exchange:
         """One attempt, counted by what became of it."""
-        nothing_came_of_it = False
+        refused = never_left = False
         try:
             attempted = self._attempt(case, attempt, connection, start)
-            response = attempted.exchange.response
-            nothing_came_of_it = attempted.never_left if response is None else is_refused(response)
+            response = attempted.response
+            never_left = attempted.unsent
+            refused = response is not None and is_refused(response)
         finally:
-            self._allowance.settle(case.request, refused=nothing_came_of_it)
+            if never_left:
+                self._allowance.give_back(case.request)
+            else:
+                self._allowance.settle(case.request, refused=refused)
         return attempted
 
     def _attempt(
         self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None = None
-    ) -> _Attempt:
+    ) -> Exchange:
+        if wished():
+            raise KeyboardInterrupt
         at, wall = time.monotonic(), time.time()
         number = self._journal.sent(case.id, attempt, case.request, at, wall)
         if self._manners.recorded_first:
             self._journal.flush()
         response, failure, never_left = None, None, False
         try:
-            answer = connection.ask(case.request, None if start is None else lambda: _await(start))
+            answer = connection.ask(case.request, None if start is None else lambda: _await(start), number)
         except Unanswered as unanswered:
             answered_at = time.monotonic()
             failure, never_left = str(unanswered), unanswered.never_left
-            self._journal.failed(number, failure, answered_at)
+            self._journal.failed(number, failure, answered_at, unsent=never_left)
         else:
             answered_at = time.monotonic()
             response = answer.response
             self._journal.answered(number, response, answered_at)
-        exchange = Exchange(number, case.id, attempt, case.request, at, wall, response, failure, answered_at)
-        return _Attempt(exchange, never_left)
+            self._weigh(response)
+        return Exchange(number, case.id, attempt, case.request, at, wall, response, failure, answered_at, never_left)
 
-    def _once_more(self, case: Case, attempted: _Attempt) -> bool:
+    def _once_more(self, case: Case, exchange: Exchange) -> bool:
         """Whether the case is sent again, after a pause that the pace knows of."""
-        exchange = attempted.exchange
         if exchange.response is not None:
             return self._told_to_wait(exchange.response, exchange)
         if exchange.failure == CLOSED_ON_REUSE and _only_reads(case):
             return exchange.attempt < MAX_LOST
-        if not self._manners.over_network or not (attempted.never_left or _only_reads(case)):
+        if not self._manners.over_network or not (exchange.unsent or _only_reads(case)):
             return False
         self._pace.lost(exchange.answered_at or exchange.sent_at, exchange.sent_at)
+        self._check_patience(exchange.failure or "")
         if self._pace.lost_in_a_row >= MAX_ATTEMPTS:
             raise EnvironmentFailure(
                 f"the gateway cannot be reached any more: {exchange.failure}, {MAX_ATTEMPTS} times in a row, "
@@ -305,6 +326,26 @@ class Sender:
                 "is the network up, and the gateway running?",
             )
         return exchange.attempt < MAX_LOST
+
+    def _check_patience(self, last: str) -> None:
+        """Raises EnvironmentFailure if the gateway was waited for long enough."""
+        if (why := self._pace.in_vain) is not None:
+            raise EnvironmentFailure(
+                f"the gateway is not waited for any longer: {why}; the last one: {last}",
+                "is it overloaded, or the account's quota small? --rate N sends more slowly from the start",
+            )
+
+    def _weigh(self, response: Response) -> None:
+        """Raises EnvironmentFailure if the answers of a run are too large to be kept, all together."""
+        with self._weighing:
+            self._answers += 1
+            self._weight += _size(response)
+            too_much = self._weight > MOST_KEPT + self._answers * USUAL_ANSWER
+        if too_much:
+            raise EnvironmentFailure(
+                f"the gateway's answers are too large to be kept: {self._weight:,} bytes in {self._answers:,} answers",
+                "the contract's have some hundred bytes each; the journal has what came until then",
+            )
 
     def _told_to_wait(self, response: Response, exchange: Exchange) -> bool:
         now = exchange.answered_at or exchange.sent_at
@@ -322,9 +363,15 @@ class Sender:
                         "however long it was left alone",
                         "is the account's quota used up?",
                     )
+                self._check_patience(str(response.status))
                 return True
         self._pace.went_through(now)
         return False
+
+
+def _size(response: Response) -> int:
+    """Bytes of an answer, about."""
+    return len(response.body) + sum(len(name) + len(value) for name, value in response.headers)
 
 
 def asked_to_stay_away(status: int, seconds: float) -> EnvironmentFailure:

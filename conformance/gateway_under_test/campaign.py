@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.callbacks.ledger import Ledger, Settled
-from conformance.errors import EnvironmentFailure, UsageError
+from conformance.errors import EnvironmentFailure, UsageError, lack_of
 from conformance.exchange import Allowance, Sender
 from conformance.gateway_under_test.corpus import Group
 from conformance.gateway_under_test.heartbeat import watched
@@ -32,6 +32,8 @@ from conformance.gateway_under_test.samples import check_samples
 from conformance.gateway_under_test.sending import send_anew, sending
 from conformance.gateway_under_test.settings import Settings
 from conformance.gateway_under_test.shrinking import Search, is_called_for
+from conformance.gateway_under_test.successes import Successes
+from conformance.interruption import held_back, let_through
 from conformance.journal import RESUMED, Journal, Record, Redaction, read_journal
 from conformance.journal.redactable import is_own_word
 from conformance.journal.redaction import tokens_of
@@ -59,7 +61,7 @@ def run(
     progress = progress or Silent()
     progress.phase("prepare")
     path = settings.report_dir / JOURNAL
-    with rigged(settings, behaviour) as rig:
+    with held_back(), rigged(settings, behaviour) as rig:
         examined = _examined(settings, rig, progress)
         if (obstacle := _obstacle(examined)) is not None and _holds_a_run(path):
             kept = f"the results in {settings.report_dir} are those of an earlier run"
@@ -85,7 +87,7 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
     del record  # or its file would stay open for reading while it is written to
     # Started again, the mock gateway shall not give the ids that it gave before.
     seeded = replace(settings, seed=seed_for(settings.seed, RESUMED, str(sessions)))
-    with rigged(seeded, behaviour) as rig:
+    with held_back(), rigged(seeded, behaviour) as rig:
         redaction = redaction_of(settings, rig)
         check_targets(
             targets,
@@ -107,12 +109,16 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
 def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
     """Notes how it ended, whatever cuts it off, and what came to the receiver that is no request."""
     begun = time.monotonic()
-    rig.note_unread_in(journal)
+    rig.note_in(journal)
     try:
-        yield
+        with let_through():
+            yield
     except KeyboardInterrupt:
         journal.note("interrupted", {})
-    except EnvironmentFailure as failure:
+    except Exception as error:
+        failure = error if isinstance(error, EnvironmentFailure) else lack_of(error)
+        if failure is None:
+            raise
         journal.note("obstacle", {"message": failure.message, "hint": failure.hint})
     # Before the journal is: what comes after the end would find it closed.
     rig.receiver.close()
@@ -175,13 +181,13 @@ def _rest_of_campaign(stage: _Stage, rest: Rest, examined: Sequence[Probe]) -> N
 
 @contextmanager
 def _listening(
-    stage: _Stage, count: Callable[[Allowance], None] | None = None
+    stage: _Stage, count: Callable[[Allowance, Successes], None] | None = None
 ) -> Iterator[tuple[Listening, Sender, dict[str, int]]]:
     """Takes notifications while the cases are sent, then those that are owed; then looks into what failed."""
     settings, rig, journal = stage.settings, stage.rig, stage.journal
     hearing = Listening(settings, journal, stage.progress)
     not_planned: dict[str, int] = {}
-    with sending(settings, journal, hearing, not_planned, count) as sender:
+    with sending(settings, rig.gateway, journal, hearing, not_planned, count) as sender:
         rig.intake.hand_to(hearing.on_arrival)
         with watched(settings, rig, journal, hearing.ledger):
             yield hearing, sender, not_planned
@@ -192,7 +198,7 @@ def _listening(
         if settings.gateway is not None and (doubted := _doubted(settings, hearing.ledger)):
             journal.note("way-back", _way_back(settings, rig, doubted))
         if hearing.strays.left_out:
-            journal.note("strays", {"left_out": hearing.strays.left_out})
+            journal.note("strays", hearing.strays.described())
         rig.receiver.tell_unfinished()
         journal.note("settled", {"at": journal.time_of(time.monotonic()), **_described(settled)})
         if budget and not early.was_well:
@@ -292,10 +298,11 @@ def _examined(settings: Settings, rig: Rig, progress: Progress) -> Sequence[Prob
     """The probes of the set-up; the last one failed, if any did."""
     progress.phase("preflight", rig.gateway)
     probes = []
-    for probe in examine(settings, rig):
-        probes.append(probe)
-        if probe.name == ASKED_TO_WAIT:
-            progress.remark(probe.detail)
+    with let_through():
+        for probe in examine(settings, rig):
+            probes.append(probe)
+            if probe.name == ASKED_TO_WAIT:
+                progress.remark(probe.detail)
     return tuple(probes)
 
 
@@ -339,7 +346,7 @@ def _way_back(settings: Settings, rig: Rig, doubted: Collection[str]) -> Mapping
         return {"lost": {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}}
     products = [product for product in settings.products if product in doubted]
     counted = over_network(settings, rig, products)
-    return {"canaries": {product: (canaries.sent, canaries.lost) for product, canaries in counted}}
+    return {"canaries": {product: (flown.sent, flown.lost) for product, flown in counted}}
 
 
 def _described(settled: Settled) -> Mapping[str, Any]:

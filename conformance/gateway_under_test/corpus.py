@@ -10,7 +10,6 @@ this run may not use is left out, and so is one for which a window leaves no pho
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -21,6 +20,7 @@ from conformance.contract.schemas import parse_json, violations
 from conformance.gateway_under_test.casefiles import CaseFile
 from conformance.gateway_under_test.credentials import credential_value, with_credential
 from conformance.gateway_under_test.steps import MARKER, Step
+from conformance.generation.addressees import GIVEN_BY, Addressees
 from conformance.generation.payloads import WINDOW_MEMBERS, Constraints
 from conformance.traffic import Case, Headers, Kind, Request
 
@@ -42,20 +42,19 @@ NEGATIVE = frozenset({Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL, Kind.METHOD,
 # Repeats that say nothing unless a request of their command is accepted beside them.
 BESIDE_TWIN = frozenset({"after-refusal", "after-rejection", "other-product"})
 
-PHONE_NUMBER = "phone_number"
-
 # Draws of phone numbers tried before it is said that none is free: with one left among two hundred, still found.
 MOST_TRIES = 1_000
-
-# What might be taken for a phone number, as people and gateways write them (contract: 10 to 15 digits).
-NUMBER = re.compile(r"(?<![0-9])[0-9](?:[ ()./-]?[0-9]){9,14}(?![0-9])")
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """`headers`: those of an ordinary request. `twin`: makes a positive twin for a command (None: for any)."""
+    """`addressees`: whom it may reach. `headers`: those of an ordinary request.
+
+    `twin`: makes a positive twin for a command (None: for any).
+    """
 
     constraints: Constraints
+    addressees: Addressees
     consumer_key: str
     consumer_secret: str
     base_url: str
@@ -98,7 +97,8 @@ def placed(files: Sequence[CaseFile], prefix: str, ground: Ground, planned: Iter
 def _group(file: CaseFile, name: str, ground: Ground, taken: set[Pair]) -> Group:
     steps = _fitted(file, ground, taken)
     for step in steps:
-        _check_allowed(step, ground.constraints)
+        _check_names(step, ground.constraints)
+        _check_numbers(step, ground)
     taken.update(_pairs_of_steps(steps))
     needs_twin = any(_wants_twin(step) for step in steps)
     twins = [ground.twin(file.step.command)] if needs_twin else []
@@ -203,32 +203,23 @@ def _members(body: bytes) -> dict[str, Any]:
 # --- What may be sent
 
 
-def _check_allowed(step: Step, constraints: Constraints) -> None:
+def _check_names(step: Step, constraints: Constraints) -> None:
     """Raises _LeftOut if the step names what this run was not told of."""
     members = _members(step.body)
     for name, given in (("sender_id", constraints.sender_ids), ("short_code", constraints.short_codes)):
         value = members.get(name)
         if given and name != step.member and value is not None and value not in given and _could_be(step, name, value):
             raise _LeftOut(f"it names the {name} {value!r}, which is none of --{name.replace('_', '-')}")
-    if constraints.phone_numbers:
-        for number in numbers_named(step.body, step.member):
-            if number not in constraints.phone_numbers:
-                raise _LeftOut(f"it names the phone number {number}, which is none of --phone-number")
+
+
+def _check_numbers(step: Step, ground: Ground) -> None:
+    """Raises _LeftOut if somebody is found in the step who was not given."""
+    request = Request(step.method, f"{ground.base_url}/{step.path}", step.headers or (), step.body)
+    if (number := ground.addressees.stranger_in(request)) is not None:
+        raise _LeftOut(f"a gateway may find the phone number {number} in it, which is none of {GIVEN_BY}")
 
 
 def _could_be(step: Step, member: str, value: object) -> bool:
     """Whether the value is one that an account may have, so that not being registered is what is wrong with it."""
     folder = COMMANDS[step.command].folder if step.command else "sms"
     return not any(fault.pointer == f"/{member}" for fault in violations(f"{folder}/request", {member: value}))
-
-
-def numbers_named(body: bytes, broken: str | None = None) -> Iterator[str]:
-    """Whatever in a body somebody might call: the phone number, or else every run of digits that could be one.
-
-    None if it is the phone number that is `broken`: that is refused everywhere, so nobody is reached.
-    """
-    if broken == PHONE_NUMBER:
-        return
-    members = _members(body)
-    text = str(members[PHONE_NUMBER]) if PHONE_NUMBER in members else body.decode("utf-8", "replace")
-    yield from (re.sub("[^0-9]", "", found[0]) for found in NUMBER.finditer(text))

@@ -15,13 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import cycle
 
-import httpx
-
 from conformance.callbacks.ledger import Ledger
 from conformance.checks.outages import HEARTBEAT
 from conformance.errors import ConformanceError, SuiteError
-from conformance.gateway_under_test.preflight import client_of
-from conformance.gateway_under_test.rig import CANARY_HEADER, Rig
+from conformance.exchange.connection import Connection, Unanswered
+from conformance.gateway_under_test.preflight import TAKEN, Canaries, send_canary
+from conformance.gateway_under_test.rig import Rig
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Journal
 
@@ -76,12 +75,12 @@ class _Heartbeat:
 
     def _beat(self) -> None:
         try:
-            with client_of(self._settings, self._rig) as client:
+            with Canaries.of(self._settings, self._rig).connection(LOST_AFTER_S) as connection:
                 for product in cycle(self._settings.products):
                     while not self._is_owed():
                         if self._over.wait(self._pause_s):
                             return
-                    self._send(client, product)
+                    self._send(connection, product)
                     if self._over.wait(self._pause_s):
                         return
         except ConformanceError:
@@ -95,12 +94,11 @@ class _Heartbeat:
         self._owed = owed
         return owed > before or self._ledger.outstanding > 0
 
-    def _send(self, client: httpx.Client, product: str) -> None:
+    def _send(self, connection: Connection, product: str) -> None:
         token, sent_at = self._rig.intake.new_canary(), time.monotonic()
         taken = False
-        with suppress(httpx.HTTPError):  # it may have arrived all the same
-            url, headers = self._rig.callback_urls[product], {CANARY_HEADER: token}
-            taken = client.post(url, headers=headers, json={"canary": product}, timeout=LOST_AFTER_S).is_success
+        with suppress(Unanswered):  # it may have arrived all the same
+            taken = send_canary(connection, self._rig.callback_urls[product], token, product).status in TAKEN
         found = self._rig.intake.canary(token, LOST_AFTER_S if taken else 0.0)
         arrived = found is not None and found[0] == product
         self._journal.note(

@@ -21,6 +21,7 @@ from conformance.checks.watching import Observation
 from conformance.contract.commands import COMMANDS, Command
 from conformance.gateway_under_test.comparison import Comparison, Tally
 from conformance.gateway_under_test.suspects import Attribution, Found, Outcomes, Specimen, mended
+from conformance.generation.addressees import Addressees
 from conformance.generation.apart import Apart
 from conformance.generation.labels import Label, Members, members_of
 from conformance.generation.payloads import WINDOW_MEMBERS, Constraints, encoded
@@ -75,6 +76,7 @@ class Inquiry:
     well: tuple[Case, ...]
     observations: tuple[Observation, ...]
     constraints: Constraints
+    addressees: Addressees
     apart: Apart
     learned: Learned
     needs_notifications: bool = False
@@ -323,14 +325,15 @@ class Inquiry:
     def _case(self, suspect: Specimen, members: Members, kept: Iterable[str]) -> Case | None:
         """A case like the suspect's with other members, kept apart from all before.
 
-        None if there is no room for it, or if the bytes to be sent do not prove the suspect's label.
+        None if there is no room for it, if the bytes to be sent do not prove the suspect's label, and if somebody is
+        found in them who was not given.
         """
         kept = frozenset(kept)
         placed = self.apart.placed(members, kept) or self.apart.placed(members, kept - {WINDOW_MEMBERS[0]})
         body = encoded(placed or {}, ascii_only=suspect.case.request.body.isascii())
-        if placed is None or not suspect.label.holds(body):
+        request = replace(suspect.case.request, body=body)
+        if placed is None or not suspect.label.holds(body) or self.addressees.stranger_in(request) is not None:
             return None
         self._count += 1
         case_id = follow_up_id(self._command.folder, self.requirement, self._count)
-        request = replace(suspect.case.request, body=body)
         return replace(suspect.case, id=case_id, group=case_id, request=request)

@@ -23,10 +23,10 @@ from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test.casefiles import SUFFIX, CaseFile, CaseFolder, Find, case_file, file_bytes
 from conformance.gateway_under_test.corpus import CASES, CORPUS
 from conformance.gateway_under_test.credentials import AUTHORIZATION, credential_label
-from conformance.gateway_under_test.plan import aspect_of, ordinary_headers
+from conformance.gateway_under_test.plan import ordinary_headers
 from conformance.gateway_under_test.recorded import is_redacted
 from conformance.gateway_under_test.steps import MARKER, Step
-from conformance.generation.labels import members_of
+from conformance.generation.labels import aspect_of, members_of
 from conformance.journal import Record
 from conformance.traffic import Case, Headers, Kind
 from conformance.verdicts import Judged, Verdict

@@ -20,7 +20,7 @@ from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import resolved
 from conformance.errors import UsageError
 from conformance.exchange import Allowance, Manners, Pace
-from conformance.exchange.allowance import AMOUNT, check_limits
+from conformance.exchange.allowance import AMOUNT, PROBATION_S, check_limits
 from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.exchange.sender import CONCURRENCY
 
@@ -30,8 +30,10 @@ DEFAULT_MAX_ACCEPTED = 25
 DEFAULT_RATE_PER_S = 5.0
 # More would be a load test, which this is not; each is a thread with a connection of its own.
 MOST_CONCURRENCY = 256
-# An hour: whatever takes longer is not waited for by anybody.
-MOST_TIMEOUT_S = 3600.0
+# A request in a quarter of an hour, and more than any machine sends: what lies beyond either is a typing error.
+LEAST_RATE, MOST_RATE = 0.001, 100_000.0
+# A millisecond, and an hour: whatever takes longer is not waited for by anybody.
+LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 0.001, 3600.0
 
 # Airtime and a payment to a wallet are paid by the account; an M-Pesa online request has a subscriber asked to pay, and
 # whoever confirms it has paid. A message costs something as well, but the API does not say how much: --max-accepted
@@ -57,9 +59,15 @@ class Limits:
         check_limits(self.max_accepted, self.max_spend)
         if self.rate_per_s is not None and not self.rate_per_s > 0:
             raise UsageError(f"--rate is {self.rate_per_s:g}; expected more than 0 requests per second")
+        if self.rate_per_s is not None and not LEAST_RATE <= self.rate_per_s <= MOST_RATE:
+            raise UsageError(
+                f"--rate is {self.rate_per_s:g}; expected from {LEAST_RATE:g} to {MOST_RATE:,.0f} requests per second"
+            )
         if not 1 <= self.concurrency <= MOST_CONCURRENCY:
             raise UsageError(f"--concurrency is {self.concurrency}; expected 1 to {MOST_CONCURRENCY}")
         for name, seconds in (("--connect-timeout", self.connect_timeout_s), ("--read-timeout", self.read_timeout_s)):
+            if 0 < seconds < LEAST_TIMEOUT_S:
+                raise UsageError(f"{name} is {seconds:g}; expected a millisecond (0.001) or more")
             if not 0 < seconds <= MOST_TIMEOUT_S:
                 raise UsageError(f"{name} is {seconds:g}; expected more than 0 and at most an hour (3600 seconds)")
 
@@ -86,7 +94,7 @@ class Limits:
 
     def allowance(self) -> Allowance:
         """What all that a run sends has to stay within."""
-        return Allowance(self.max_accepted, self.max_spend)
+        return Allowance(self.max_accepted, self.max_spend, PROBATION_S)
 
     def pace(self, seed: int, held_until: Callable[[], float]) -> Pace:
         """At which a run sends; the same seed gives the same jitter. `held_until`: as `Pace` has it."""

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import threading
 
-from conformance.callbacks.ledger import Ledger
-from conformance.callbacks.strays import Strays
+from conformance.callbacks.ledger import Ledger, request_id_of
+from conformance.callbacks.strays import Strays, Taken
 from conformance.checks.evidence import Answer
 from conformance.checks.missing import NETWORK_HOLDS_S
-from conformance.checks.reading import as_over_a_network, told_id
+from conformance.checks.reading import REQUEST_ID, as_over_a_network, told_id
 from conformance.errors import EnvironmentFailure
 from conformance.exchange.sender import in_words
 from conformance.gateway_under_test.progress import Progress
 from conformance.gateway_under_test.settings import Settings
+from conformance.gateway_under_test.successes import Successes
 from conformance.journal import Journal
 from conformance.traffic import CLOSED_ON_REUSE, Case, Exchange, Request
 
@@ -28,8 +29,24 @@ LATE_S = 2.0
 MOST_AWAITED_PER_S = 100
 # Whatever the time: more than a default run has (300), which is to wait once, when everything was sent.
 MOST_AWAITED = 500
+# No notification is as large: of one that is, an id in an unusual form is looked for when it is judged.
+LARGE = 64 * 1024
 # Over a network so many in a row without an answer are no chance any more, and each may take as long as --read-timeout.
 MOST_SILENT = 32
+# On this machine no answer is a failure, and so many in a row show enough where each takes as long as --read-timeout.
+MOST_HANGING = 64
+HANGING_S = 1.0
+
+
+def id_at_a_glance(request: Request) -> str | None:
+    """The request_id that a request tells, by which it is known what it is; in time, whatever anybody sends.
+
+    What cannot hold one is not read: neither by its name, nor with an escape or a zero byte that might hide it.
+    """
+    named = b"request_id" in request.body or b"\\u" in request.body or b"\0" in request.body
+    if not named and REQUEST_ID not in request.url:
+        return None
+    return told_id(request) if len(request.body) <= LARGE else request_id_of(request.body)
 
 
 class Listening:
@@ -55,6 +72,8 @@ class Listening:
         self.unanswered: set[str] = set()
         self._silent_in_a_row = 0
         self._over_network = settings.network_there
+        # What counts against the limits of the run, where it has any.
+        self.successes: Successes | None = None
 
     @property
     def arrived(self) -> int:
@@ -75,8 +94,13 @@ class Listening:
     def on_exchange(self, case: Case, exchange: Exchange) -> None:
         """An attempt has its answer; called by the sender's workers."""
         answer = Answer.of(case, as_over_a_network(exchange) if self._over_network else exchange)
+        if answer.request_id is not None:
+            for taken in self.strays.given(answer.request_id):
+                self._keep(taken.product, taken.request, answer.request_id, taken.at, taken.wall)
         if answer.owes_notification and exchange.answered_at is not None:
             self.ledger.owe(answer.product or "", answer.request_id or "", exchange.answered_at)
+        if self.successes is not None:
+            self.successes.answered(exchange)
         with self._lock:
             self._done += exchange.attempt == 1
             if answer.status is not None:
@@ -84,16 +108,26 @@ class Listening:
             elif self._over_network or exchange.failure == CLOSED_ON_REUSE:
                 self.unanswered.add(case.id)
             self._silent_in_a_row = 0 if answer.status is not None else self._silent_in_a_row + 1
-            silent = self._over_network and self._silent_in_a_row >= MOST_SILENT
+            hung = (exchange.answered_at or exchange.sent_at) - exchange.sent_at > HANGING_S
+            most = MOST_SILENT if self._over_network else MOST_HANGING
+            silent = self._silent_in_a_row >= most and (self._over_network or hung)
             if answer.owes_notification:
                 self.progress.notified(self._arrived, self.ledger.outstanding)
             self.progress.exchanged(self._done, self._planned)
         if silent:
             raise EnvironmentFailure(
-                f"the gateway answers no more: {MOST_SILENT} requests in a row are without an answer, the last one: "
+                f"the gateway answers no more: {most} requests in a row are without an answer, the last one: "
                 f"{exchange.failure}",
                 "is the network up, and the gateway running?",
             )
+
+    def on_proof(self, request_id: str) -> None:
+        """A notification of success has come for a request that was refused."""
+        self._journal.note("refusals-distrusted", {"request_id": request_id})
+        self.progress.remark(
+            f"request {request_id} was refused, and a notification says that it succeeded: from here on each refusal "
+            "counts as accepted"
+        )
 
     def on_pause(self, status: int, seconds: float) -> None:
         """Nothing goes out for a while; called by the sender's workers."""
@@ -101,11 +135,16 @@ class Listening:
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
         """A notification has come; called by the receiver's threads."""
-        kept = self.strays.kept(request) if product is None else request
-        if kept is None:
-            return
-        self._journal.notified(product, kept, at, wall)
-        self.ledger.arrived(product, told_id(request), at)
+        if self.successes is not None:
+            self.successes.notified(request)
+        request_id = id_at_a_glance(request)
+        kept = self.strays.kept(Taken(product, request, at, wall), request_id)
+        if kept is not None:
+            self._keep(product, kept, request_id, at, wall)
+
+    def _keep(self, product: str | None, request: Request, request_id: str | None, at: float, wall: float) -> None:
+        self._journal.notified(product, request, at, wall)
+        self.ledger.arrived(product, request_id, at)
         with self._lock:
             self._arrived += 1
             self.progress.notified(self._arrived, self.ledger.outstanding)

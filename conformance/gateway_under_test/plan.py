@@ -14,20 +14,20 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import chain, zip_longest
 from typing import Any
 
 from conformance import __version__
 from conformance.contract.commands import COMMANDS, Command
-from conformance.contract.schemas import resolved
 from conformance.errors import UsageError
 from conformance.gateway_under_test.corpus import CASES, CORPUS, Ground, Group, in_order, placed
 from conformance.gateway_under_test.selection import GROUP_SIZE, selected
 from conformance.gateway_under_test.sequences import AMOUNT, AMOUNTS, CHEAPEST, across, balance, sequences
 from conformance.gateway_under_test.settings import Settings
+from conformance.generation.addressees import GIVEN_BY, Addressees
 from conformance.generation.bodies import malformed_bodies, open_bodies
 from conformance.generation.breakage import broken_payloads, open_payloads
+from conformance.generation.labels import PLAIN, aspect_of
 from conformance.generation.payloads import (
     WINDOW_MEMBERS,
     ValidPayload,
@@ -47,10 +47,6 @@ from conformance.traffic import Case, Headers, Kind, Request
 
 JSON = "application/json"
 USER_AGENT = f"statum-conformance/{__version__}"
-# The aspect of a valid payload with nothing unusual in it.
-PLAIN = "random"
-# What fits into one SMS; anything longer is a long message.
-SINGLE_SMS = 160
 
 
 # Phone number and amount of a request.
@@ -62,7 +58,8 @@ class Plan:
     """The groups of a run: cases of a group are sent in order, groups side by side, after those that are sent `alone`.
 
     `last` are those that are sent when all others are answered. `left_out`: the case files that are not sent, by what
-    would be their case's id, and why. `beyond_limits`: how many cases are not, by the option that keeps them out.
+    would be their case's id, and why. `beyond_limits`: how many cases are not, by the option that keeps them out; of
+    given phone numbers, where a gateway might find another one in them.
     """
 
     groups: tuple[Group, ...]
@@ -81,6 +78,7 @@ class Plan:
         """
         # Nearly all cases have the same headers, which are there once.
         headers: dict[Headers, Headers] = {}
+        addressees = Addressees.of(settings.constraints, base_url)
         plans = [CommandPlan(COMMANDS[name], settings, base_url, headers, taken) for name in settings.commands]
         if settings.cases is not None:
             only = placed(settings.cases.files, CASES, _ground(settings, plans), ())
@@ -89,21 +87,29 @@ class Plan:
                 raise UsageError(f"--cases {settings.cases.path} holds no case that this run can send ({why})")
             # In which words a gateway refuses a repeat tells a lawful refusal of these cases, sent again too soon.
             windowed = [p for p in plans if p.command.window_s is not None and _has_valid(only.groups, p.command)]
-            return cls._within(settings, (), (*only.groups, *(repeated(plan) for plan in windowed)), only.left_out)
+            return cls._within(settings, addressees, (), (*only.groups, *map(repeated, windowed)), only.left_out)
         generated = cls._generated(plans)
         # On an account that others use as well, a balance says nothing.
         alone = tuple(balance(plans)) if settings.exclusive_account or settings.gateway is None else ()
         # Drawn last, sent first: what is generated is the same with a corpus and without.
         corpus = settings.corpus.files if settings.corpus is not None else ()
         first = placed(corpus, CORPUS, _ground(settings, plans), chain.from_iterable((*alone, *generated)))
-        return cls._within(settings, alone, (*first.groups, *generated), first.left_out)
+        return cls._within(settings, addressees, alone, (*first.groups, *generated), first.left_out)
 
     @classmethod
     def _within(
-        cls, settings: Settings, alone: Sequence[Group], groups: Sequence[Group], left_out: Mapping[str, str]
+        cls,
+        settings: Settings,
+        addressees: Addressees,
+        alone: Sequence[Group],
+        groups: Sequence[Group],
+        left_out: Mapping[str, str],
     ) -> Plan:
-        chosen = selected(alone, groups, settings.bounds)
-        return cls(chosen.groups, left_out, chosen.alone, chosen.last, chosen.left_out)
+        first, others = (tuple(filter(None, map(addressees.harmless, part))) for part in (alone, groups))
+        chosen = selected(first, others, settings.bounds)
+        strangers = sum(map(len, (*alone, *groups))) - sum(map(len, (*first, *others)))
+        beyond = {**chosen.left_out, **({GIVEN_BY: strangers} if strangers else {})}
+        return cls(chosen.groups, left_out, chosen.alone, chosen.last, beyond)
 
     @staticmethod
     def _generated(plans: Sequence[CommandPlan]) -> tuple[Group, ...]:
@@ -125,6 +131,7 @@ def _ground(settings: Settings, plans: Sequence[CommandPlan]) -> Ground:
     by_command = {plan.command.name: plan for plan in plans}
     return Ground(
         settings.constraints,
+        plans[0].addressees,
         settings.consumer_key,
         settings.consumer_secret,
         plans[0].base_url,
@@ -156,41 +163,6 @@ def seed_for(seed: int, *purpose: str) -> int:
     return int.from_bytes(digest[:8])
 
 
-def aspect_of(command: Command, members: Mapping[str, Any]) -> str:
-    """What a payload shows in particular, read off its members: PLAIN if nothing.
-
-    So a gateway that cannot do with, say, emoji is found out under that requirement, whatever case they turn up in.
-    """
-    if not members:
-        return PLAIN
-    for name, member in _properties(command.folder).items():
-        if name not in members:
-            return "optional"
-        aspect = _aspect_of_member(member, members[name])
-        if aspect is not None:
-            return aspect
-    return PLAIN
-
-
-@cache
-def _properties(folder: str) -> Mapping[str, Mapping[str, Any]]:
-    properties: Mapping[str, Mapping[str, Any]] = resolved(f"{folder}/request")["properties"]
-    return properties
-
-
-def _aspect_of_member(schema: Mapping[str, Any], value: str) -> str | None:
-    if "x-characters" in schema:
-        if any(character in value for character in "\n\r\t"):
-            return "line-breaks"
-        if len(value) > SINGLE_SMS:
-            return "long"
-        return None if value.isascii() else "unicode"
-    integer = schema.get("x-integer", {})
-    if integer.get("x-documented") and int(value) in (integer["minimum"], integer["maximum"]):
-        return "boundary"
-    return None
-
-
 class CommandPlan:
     """Plans the cases of one command; `headers` are those that the plan has so far, each once; `taken` as in `Plan`."""
 
@@ -209,6 +181,7 @@ class CommandPlan:
         self._right = authorization(settings.consumer_key, settings.consumer_secret)
         self._numbers: Counter[str] = Counter()
         self._headers = headers
+        self.addressees = Addressees.of(settings.constraints, base_url)
         self._cheap = 0
         self.valid = valid_payloads(command, settings.constraints, settings.max_examples, self.seed("valid"))
         self._stock = self._restocked()
@@ -242,7 +215,8 @@ class CommandPlan:
 
         What is judged by something else than its payload shall not fail for its payload.
         """
-        return next(map(self._cheaper, (payload for payload in self._stock if self.claim(payload.members))))
+        harmless = (payload for payload in self._stock if self.addressees.harms_nobody(payload.body))
+        return next(map(self._cheaper, (payload for payload in harmless if self.claim(payload.members))))
 
     def _cheaper(self, payload: ValidPayload) -> ValidPayload:
         """The payload with next to nothing for an amount, where it was said how much may be spent."""
@@ -406,11 +380,12 @@ def broken(plan: CommandPlan) -> Iterator[Group]:
     base = plan.fresh()
     twin = plan.case(Kind.VALID, PLAIN, base.body)
     extra = plan.settings.max_examples // 2
+    harmless = plan.addressees.harms_nobody if plan.settings.phone_numbers else None
     cases = [
         plan.case(
             Kind.BROKEN, payload.aspect, payload.body, member=payload.member, keyword=payload.keyword, twin=twin.id
         )
-        for payload in broken_payloads(plan.command, base.members, extra, plan.seed("broken"))
+        for payload in broken_payloads(plan.command, base.members, extra, plan.seed("broken"), harmless)
     ]
     yield from _in_parts(twin, *cases)
 

@@ -4,26 +4,31 @@
     way_back    the callback paths once more, after the run: where notifications are missing, somebody lost them
     over_network  how often a network loses what goes to the callbacks
     to_register what has to stand on the gateway's dashboard
-    client_of   the HTTP client that canaries are sent with
+    Canaries    connections to send them on
+    send_canary sends one
 
 What is asked of the gateway moves no money and sends no message.
 """
 
 from __future__ import annotations
 
+import json
+import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Self
 from urllib.parse import urlsplit
 
 import httpx
 
 from conformance.checks.reading import ANSWERED_BETWEEN
-from conformance.errors import EnvironmentFailure
+from conformance.errors import EnvironmentFailure, SuiteError
+from conformance.exchange.connection import Connection, KeepAlive, Unanswered
+from conformance.exchange.proxies import Route
 from conformance.exchange.trust import trusting
-from conformance.gateway_under_test.limits import is_loopback
 from conformance.gateway_under_test.reaching import (
     ANSWER_TIMEOUT_S,
     OWN_AUTHORITY,
@@ -34,7 +39,7 @@ from conformance.gateway_under_test.reaching import (
 )
 from conformance.gateway_under_test.rig import CANARY_HEADER, Rig
 from conformance.gateway_under_test.settings import Settings
-from conformance.traffic import normalized
+from conformance.traffic import Request, Response, normalized
 
 # How long a canary may take to come back through tunnels and proxies. Generous: here a false alarm costs a whole run.
 CANARY_TIMEOUT_S = 10.0
@@ -46,7 +51,10 @@ CANARIES_OVER_NETWORK = 200
 CANARIES_AT_ONCE = 16
 # What has not gone out by then does not: fewer canaries say less, and nothing wrong.
 CANARIES_WITHIN_S = 60.0
-DEFAULT_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+# Between two canaries on one connection: less than the receiver, or what stands before it, keeps an idle one open.
+KEPT_S = 3.0
+# So a canary that came back is answered.
+TAKEN = range(200, 300)
 
 
 # Everything else would work, and every notification would seem to be missing.
@@ -60,55 +68,63 @@ NOWHERE_TO_NOTIFY = Probe(
 
 def examine(settings: Settings, rig: Rig) -> Iterator[Probe]:
     """Probe after probe; the next one is made only if the one before it went well."""
-    with client_of(settings, rig) as client:
-        for probe in reached(settings, rig.gateway):
-            yield probe
-            if not probe.ok:
-                return
-        if settings.gateway is not None and settings.callback_url is None and settings.callback_listen.port == 0:
-            yield NOWHERE_TO_NOTIFY
+    canaries = Canaries.of(settings, rig)  # a proxy that cannot be spoken to is told before anything is sent
+    for probe in reached(settings, rig.gateway):
+        yield probe
+        if not probe.ok:
             return
+    if settings.gateway is not None and settings.callback_url is None and settings.callback_listen.port == 0:
+        yield NOWHERE_TO_NOTIFY
+        return
+    with canaries.connection() as connection:
         for product in settings.products:
-            probe = _found_by_trying(settings, product, rig, client)
+            probe = _found_by_trying(settings, product, rig, connection)
             yield probe
             if not probe.ok:
                 return
 
 
-def _found_by_trying(settings: Settings, product: str, rig: Rig, client: httpx.Client) -> Probe:
+def _found_by_trying(settings: Settings, product: str, rig: Rig, connection: Connection) -> Probe:
     """A canary; another, where a network may have lost it. What is found to lead elsewhere is not tried again."""
-    probe = _callback(product, rig, client)
+    probe = _callback(product, rig, connection)
     for _ in range(TRIES_OVER_NETWORK - 1 if settings.network_back else 0):
         if probe.ok or not probe.may_be_chance:
             break
-        probe = _callback(product, rig, client)
+        probe = _callback(product, rig, connection)
     return probe
 
 
-def client_of(settings: Settings, rig: Rig, limits: httpx.Limits = DEFAULT_LIMITS) -> httpx.Client:
-    """One that asks as the run does: whom it trusts, and which proxy it takes where.
+@dataclass(frozen=True, slots=True)
+class Canaries:
+    """Connections to send canaries on: whom they trust, and which proxy they take, is as it is for the run."""
 
-    Raises EnvironmentFailure for a proxy that cannot be spoken to.
-    """
-    trusted = trusting(settings.ca_file) if settings.ca_file else True
-    urls = (rig.gateway, *rig.callback_urls.values())
-    # No proxy of the environment knows the way to this machine. Where there is nothing else, none is looked at.
-    mounts = {f"all://{urlsplit(url).netloc.rpartition('@')[2]}": None for url in urls if is_loopback(url)}
-    elsewhere = any(not is_loopback(url) or url.startswith("https:") for url in urls)
-    try:
-        return httpx.Client(
-            timeout=ANSWER_TIMEOUT_S,
-            follow_redirects=False,
-            mounts=mounts,
-            verify=trusted,
-            limits=limits,
-            trust_env=elsewhere,
-        )
-    except (ImportError, ValueError) as error:  # SOCKS needs a package more; other schemes nobody speaks
-        raise EnvironmentFailure(
-            f"the proxy that the environment names cannot be used: {error}",
-            hint="http:// and https:// will do in HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY names exceptions",
-        ) from error
+    tls: ssl.SSLContext
+
+    @classmethod
+    def of(cls, settings: Settings, rig: Rig) -> Self:
+        """For a run. EnvironmentFailure for a proxy of the environment that cannot be spoken to."""
+        urls = [httpx.URL(url) for url in (rig.gateway, *rig.callback_urls.values())]
+        try:
+            for url in urls:
+                Route.to(url)
+        except (ValueError, httpx.InvalidURL) as error:
+            raise EnvironmentFailure(
+                f"the proxy that the environment names cannot be used: {error}",
+                hint="http://, https:// and socks5:// will do in HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; "
+                "NO_PROXY names exceptions",
+            ) from error
+        secure = any(url.scheme == "https" for url in urls)
+        return cls(trusting(settings.ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+    def connection(self, within_s: float = ANSWER_TIMEOUT_S, *, keep: bool = True) -> Connection:
+        """A connection that takes one after the other, each answered `within_s`; or one alone."""
+        return Connection(within_s, KeepAlive(trusted=keep), self.tls, idle_s=KEPT_S)
+
+
+def send_canary(connection: Connection, url: str, token: str, tells: object) -> Response:
+    """Send one, and read its answer. Raises Unanswered, and SuiteError for what is no URL."""
+    headers = (("Content-Type", "application/json"), (CANARY_HEADER, token))
+    return connection.ask(Request("POST", url, headers, json.dumps({"canary": tells}).encode())).response
 
 
 def to_register(rig: Rig, products: Sequence[str], *, whole: bool = False) -> Mapping[str, str]:
@@ -131,9 +147,9 @@ def way_back(settings: Settings, rig: Rig) -> Iterator[tuple[str, Probe]]:
 
     Where one is lost, notifications that are missing may have been lost on the same way, and are held against nobody.
     """
-    with client_of(settings, rig) as client:
+    with Canaries.of(settings, rig).connection() as connection:
         for product in settings.products:
-            tries = (_callback(product, rig, client) for _ in range(CANARIES_AFTER))
+            tries = (_callback(product, rig, connection) for _ in range(CANARIES_AFTER))
             last = next(tries)
             for probe in tries:
                 if not last.ok:
@@ -143,51 +159,46 @@ def way_back(settings: Settings, rig: Rig) -> Iterator[tuple[str, Probe]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Canaries:
+class Flown:
     """So many went to the callback of a product after the run, and so many of them did not arrive."""
 
     sent: int
     lost: int
 
 
-def over_network(settings: Settings, rig: Rig, products: Sequence[str]) -> Iterator[tuple[str, Canaries]]:
+def over_network(settings: Settings, rig: Rig, products: Sequence[str]) -> Iterator[tuple[str, Flown]]:
     """Many canaries to the callback paths of these products, each on a connection of its own: how many get lost."""
     deadline = time.monotonic() + CANARIES_WITHIN_S
-    limits = httpx.Limits(max_connections=CANARIES_AT_ONCE, max_keepalive_connections=0)
-    with client_of(settings, rig, limits) as client, ThreadPoolExecutor(CANARIES_AT_ONCE) as workers:
+    canaries = Canaries.of(settings, rig)
+    with ThreadPoolExecutor(CANARIES_AT_ONCE) as workers:
         for product in products:
             tokens = [rig.intake.new_canary() for _ in range(CANARIES_OVER_NETWORK)]
 
             def flown(token: str, url: str = rig.callback_urls[product]) -> str | None:
                 if time.monotonic() > deadline:
                     return None
-                with suppress(httpx.HTTPError):  # it may have arrived all the same
-                    client.post(url, headers={CANARY_HEADER: token}, json={"canary": True})
+                # What got no answer may have arrived all the same.
+                with suppress(Unanswered), canaries.connection(keep=False) as connection:
+                    send_canary(connection, url, token, tells=True)
                 return token
 
             sent = [token for token in workers.map(flown, tokens) if token is not None]
             until = time.monotonic() + CANARY_TIMEOUT_S
             arrived = [rig.intake.canary(token, max(0.0, until - time.monotonic())) for token in sent]
-            yield product, Canaries(len(sent), sum(found is None or found[0] != product for found in arrived))
+            yield product, Flown(len(sent), sum(found is None or found[0] != product for found in arrived))
 
 
-def _in_words(error: Exception) -> str:
-    if isinstance(error, httpx.TimeoutException):
-        return f"no answer within {ANSWER_TIMEOUT_S:g} s"
-    return str(error) or type(error).__name__
-
-
-def _callback(product: str, rig: Rig, client: httpx.Client) -> Probe:
+def _callback(product: str, rig: Rig, connection: Connection) -> Probe:
     """POST a one-time token to the product's public callback URL and see it arrive here."""
     url, name = rig.callback_urls[product], f"callback path of {product}"
     shown = _without_query(url)
     token = rig.intake.new_canary()
     listening = f"the suite listens on {rig.receiver.address}"
     try:
-        answer = client.post(url, headers={CANARY_HEADER: token}, json={"canary": product})
-        said = f"answered {answer.status_code}"
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        why = _in_words(error)
+        answer = send_canary(connection, url, token, tells=product)
+        said = f"answered {answer.status}"
+    except (Unanswered, SuiteError) as error:
+        why = str(error)
         return Probe(
             name,
             ok=False,
@@ -195,14 +206,14 @@ def _callback(product: str, rig: Rig, client: httpx.Client) -> Probe:
             hint=OWN_AUTHORITY if UNTRUSTED in why else f"{listening}; does the tunnel or proxy forward to it?",
             may_be_chance=True,
         )
-    arrived = rig.intake.canary(token, CANARY_TIMEOUT_S if answer.is_success else 0.0)
+    arrived = rig.intake.canary(token, CANARY_TIMEOUT_S if answer.status in TAKEN else 0.0)
     if arrived is None:
         return Probe(
             name,
             ok=False,
             detail=f"callback URL {shown} does not lead back here: it {said}, and {_nothing_arrived(rig)}",
             hint=f"{listening}; does the tunnel or proxy forward to it?",
-            may_be_chance=answer.status_code in ANSWERED_BETWEEN,
+            may_be_chance=answer.status in ANSWERED_BETWEEN,
         )
     found, target = arrived
     if found != product:

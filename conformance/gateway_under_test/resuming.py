@@ -24,8 +24,9 @@ from conformance.gateway_under_test.corpus import Group
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.recorded import sent_again
 from conformance.gateway_under_test.settings import Settings
+from conformance.gateway_under_test.successes import Successes
 from conformance.journal import Record
-from conformance.traffic import CLOSED_ON_REUSE, Case, Exchange
+from conformance.traffic import CLOSED_ON_REUSE, Case, Exchange, Request
 
 # The kind of the note that says how a plan is sent.
 PLANNED = "planned"
@@ -36,7 +37,7 @@ class Rest:
     """`plan`: what is left to send. `groups`: all that was planned. `cut_off`: of these, what shows nothing any more.
 
     `replaced`: the ids of cases that others stand for; `rounds`: how often it was planned anew. `exchanges`: all that
-    was sent.
+    was sent, `notified` what has reached the callbacks.
     """
 
     plan: Plan
@@ -45,6 +46,7 @@ class Rest:
     replaced: frozenset[str]
     rounds: int
     exchanges: tuple[Exchange, ...]
+    notified: tuple[Request, ...]
 
     @classmethod
     def of(cls, record: Record, settings: Settings, base_url: str) -> Rest:
@@ -80,14 +82,17 @@ class Rest:
             frozenset(chain.from_iterable(stands_for.values() for stands_for in rounds)),
             len(rounds),
             exchanges,
+            tuple(notification.request for notification in record.notifications),
         )
 
-    def count_against(self, allowance: Allowance) -> None:
+    def count_against(self, allowance: Allowance, successes: Successes) -> None:
         """Take off what was sent so far from what may be accepted; what has no answer counts as accepted."""
         for exchange in self.exchanges:
-            if allowance.reserve(exchange.request):
-                refused = exchange.response is not None and is_refused(exchange.response)
-                allowance.settle(exchange.request, refused=refused)
+            refused = exchange.response is not None and is_refused(exchange.response)
+            allowance.count(exchange.request, refused=refused)
+            successes.answered(exchange)
+        for request in self.notified:
+            successes.notified(request)
 
 
 def _ready(record: Record, settings: Settings, base_url: str) -> Iterable[Case]:

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import inf
 
+from conformance.callbacks.accepting import OnRefused, Refused
 from conformance.callbacks.asgi import AsgiReceiver
 from conformance.callbacks.receiver import CallbackPaths, OnArrival, OnUnread, Unread
+from conformance.callbacks.strays import size_of
+from conformance.checks.terms import REFUSED_HERE
 from conformance.contract.commands import PRODUCTS
 from conformance.errors import SuiteError
 from conformance.gateway_under_test.settings import Settings
@@ -26,8 +31,12 @@ from conformance.traffic import Request, header
 
 # Marks a request of the suite's own to its own callback URL, by which the way back is proven.
 CANARY_HEADER = "X-Statum-Conformance-Canary"
-# What comes before the run is ready is kept up to so many bytes: the receiver is open to anybody by then.
+# What comes before the run is ready is kept up to so many bytes and requests: the receiver is open to anybody by then.
 MOST_EARLY = 32 * 1024 * 1024
+MOST_EARLY_REQUESTS = 10_000
+# Of the times at which the receiver could not take what came, so many are noted, and one in so many seconds.
+MOST_REFUSALS = 1_000
+REFUSAL_EACH_S = 1.0
 
 
 class Intake:
@@ -44,6 +53,10 @@ class Intake:
         self._early_bytes = 0
         self._note: OnUnread | None = None
         self._early_unread: list[Unread] = []
+        self._note_refused: OnRefused | None = None
+        self._early_refused: list[Refused] = []
+        self._refused = 0
+        self._refused_at = -inf
         self._reasons: dict[str, None] = {}
 
     def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
@@ -56,8 +69,8 @@ class Intake:
                     self._changed.notify_all()
                 return
             if self._take is None:
-                self._early_bytes += len(request.body) + len(request.url)
-                if self._early_bytes <= MOST_EARLY:
+                self._early_bytes += size_of(request)
+                if self._early_bytes <= MOST_EARLY and len(self._early) < MOST_EARLY_REQUESTS:
                     self._early.append((product, request, at, wall))
                 return
         self._take(product, request, at, wall)
@@ -71,6 +84,18 @@ class Intake:
                 return
         self._note(unread)
 
+    def on_refused(self, refused: Refused) -> None:
+        """What the receiver calls when it could not take something; of many in a row one in each second counts."""
+        with self._changed:
+            now = time.monotonic()
+            if not refused.lasting and (self._refused >= MOST_REFUSALS or now < self._refused_at + REFUSAL_EACH_S):
+                return
+            self._refused, self._refused_at = self._refused + 1, now
+            if self._note_refused is None:
+                self._early_refused.append(refused)
+                return
+        self._note_refused(refused)
+
     @property
     def unread(self) -> tuple[str, ...]:
         """Why what came so far could not be read, each reason once."""
@@ -83,6 +108,13 @@ class Intake:
             early, self._early_unread, self._note = self._early_unread, [], note
         for unread in early:
             note(unread)
+
+    def note_refused(self, note: OnRefused) -> None:
+        """From now on have `note` tell what the receiver could not take, beginning with what came before."""
+        with self._changed:
+            early, self._early_refused, self._note_refused = self._early_refused, [], note
+        for refused in early:
+            note(refused)
 
     def hand_to(self, take: OnArrival) -> None:
         """From now on hand notifications to `take`, those that came before first."""
@@ -119,8 +151,9 @@ class Rig:
     callback_urls: dict[str, str]
     intake: Intake
 
-    def note_unread_in(self, journal: Journal) -> None:
-        """From now on have the journal tell what reaches the receiver and is no request."""
+    def note_in(self, journal: Journal) -> None:
+        """From now on have the journal tell what reaches the receiver and is no request, and what it could not take."""
+        self.intake.note_refused(lambda refused: journal.note(REFUSED_HERE, asdict(refused)))
         self.intake.note_unread(
             lambda unread: journal.unreadable("receiver", unread.product, unread.error, unread.head)
         )
@@ -150,6 +183,7 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
         token=paths.token,
         tls=settings.callback_tls,
         on_unread=intake.on_unread,
+        on_refused=intake.on_refused,
     )
     with receiver:
         urls = paths.callback_urls(public) if public else dict(receiver.urls)

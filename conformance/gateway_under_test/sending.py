@@ -18,25 +18,30 @@ from conformance.gateway_under_test.limits import Limits
 from conformance.gateway_under_test.listening import Listening
 from conformance.gateway_under_test.plan import Plan, seed_for
 from conformance.gateway_under_test.settings import Settings
+from conformance.gateway_under_test.successes import Successes
+from conformance.generation.addressees import Addressees
 from conformance.journal import Journal
 
 
 @contextmanager
-def sending(
+def sending(  # noqa: PLR0913, PLR0917 - all that a sending needs
     settings: Settings,
+    gateway: str,
     journal: Journal,
     hearing: Listening,
     not_planned: Mapping[str, int],
-    count: Callable[[Allowance], None] | None = None,
+    count: Callable[[Allowance, Successes], None] | None = None,
 ) -> Iterator[Sender]:
-    """Sends whatever the run sends, within its limits; in the end it is noted what may have been accepted.
+    """Sends whatever the run sends to `gateway`, within its limits; in the end it is noted what may have been accepted.
 
     `count` takes off what was sent before.
     """
     bounds = settings.bounds
     allowance = bounds.allowance()
-    if count is not None:
-        count(allowance)
+    if bounds.any:
+        hearing.successes = Successes(allowance, hearing.on_proof, alone=settings.exclusive_account)
+        if count is not None:
+            count(allowance, hearing.successes)
     try:
         yield Sender(
             journal,
@@ -51,9 +56,10 @@ def sending(
                 recorded_first=settings.gateway is not None,
                 keep_alive=settings.replaceable or settings.network_there,
             ),
+            addressees=Addressees.of(settings.constraints, gateway),
         )
     finally:
-        if bounds.any:
+        if bounds.any or allowance.withheld:
             journal.note("allowance", _within_limits(bounds, allowance, not_planned))
 
 

@@ -23,7 +23,9 @@ from conformance.traffic import has_userinfo, shown_url
 
 DEFAULT_NOTIFY_WITHIN_S = 10.0
 # A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
-MOST_NOTIFY_WITHIN_S = 86_400.0
+LEAST_NOTIFY_WITHIN_S, MOST_NOTIFY_WITHIN_S = 0.001, 86_400.0
+# Payloads in memory: a hundred thousand of them take minutes to plan, and no gateway is judged better by more.
+MOST_OF: Mapping[str, int] = {"max-examples": 100_000}
 # Valid payloads drawn at random for each command, on top of the systematic ones. With four products a default run
 # has some 250 notifications: what goes wrong with one in twenty is missed by one run in several hundred thousand.
 DEFAULT_MAX_EXAMPLES = 40
@@ -116,12 +118,20 @@ class Settings:
                 hint='such as the output of: python -c "import secrets; print(secrets.token_urlsafe())"',
             )
         self._check_protected()
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        """UsageError for what is less or more than anybody can mean."""
         counts = {"max-examples": self.max_examples, "shrink-requests": self.shrink_requests or 0, "seed": self.seed}
         for name, value in counts.items():
             if value < 0:
                 raise UsageError(f"--{name} is {value}; expected 0 or more")
+            if value > MOST_OF.get(name, value):
+                raise UsageError(f"--{name} is {value}; expected at most {MOST_OF[name]:,}")
         if not self.notify_within_s > 0:
             raise UsageError(f"--notify-within is {self.notify_within_s}; expected more than 0 seconds")
+        if self.notify_within_s < LEAST_NOTIFY_WITHIN_S:
+            raise UsageError(f"--notify-within is {self.notify_within_s:g}; expected a millisecond (0.001) or more")
         if self.notify_within_s > MOST_NOTIFY_WITHIN_S:
             raise UsageError(f"--notify-within is {self.notify_within_s:g}; expected at most a day (86400 seconds)")
 

@@ -29,6 +29,7 @@ from conformance.gateway_under_test.inquiry import Batch, Inquiry, Learned
 from conformance.gateway_under_test.recorded import sent_again
 from conformance.gateway_under_test.settings import Settings
 from conformance.gateway_under_test.suspects import Outcomes
+from conformance.generation.addressees import Addressees
 from conformance.generation.apart import ROOM, Apart
 from conformance.generation.labels import Label
 from conformance.generation.payloads import Constraints
@@ -269,6 +270,7 @@ class _Ground:
     compared: Sequence[_Compared]
     cases: Mapping[str, Case]
     constraints: Constraints
+    addressees: Addressees
     rooms: Mapping[str, Apart]
     learned: Learned
 
@@ -289,7 +291,8 @@ class _Ground:
         wanted = {case_id for each in compared for case_id in (*each.ill, *each.well)}
         again = (_again(case, settings, record) for case in record.cases if case.id in wanted)
         cases = {case.id: case for case in again if case is not None}
-        return cls(compared, cases, settings.constraints, rooms, Learned())
+        addressees = Addressees.of(settings.constraints, record.settings["gateway"])
+        return cls(compared, cases, settings.constraints, addressees, rooms, Learned())
 
     def inquiry(self, compared: _Compared) -> Inquiry | None:
         """The inquiry into what fell short; None if nothing could be asked."""
@@ -305,6 +308,7 @@ class _Ground:
             self._cases(compared.well),
             compared.observations,
             self.constraints,
+            self.addressees,
             self.rooms[command],
             self.learned,
             needs_notifications=id_ in ABOUT_NOTIFICATIONS or id_ in ALSO_ABOUT_NOTIFICATIONS,

@@ -11,14 +11,17 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.callbacks.strays import Strays
+from conformance.callbacks.ledger import request_id_of
+from conformance.callbacks.strays import Strays, Taken
 from conformance.checks.evidence import Evidence
 from conformance.errors import UsageError
 from conformance.gateway_under_test.campaign import redaction_of
+from conformance.gateway_under_test.listening import id_at_a_glance
 from conformance.gateway_under_test.progress import Progress
 from conformance.gateway_under_test.resuming import check_targets, last_sign
 from conformance.gateway_under_test.rig import rigged
 from conformance.gateway_under_test.settings import Settings
+from conformance.interruption import granted, held_back, let_through
 from conformance.journal import LISTENED, Journal, Record, read_journal
 from conformance.traffic import Request
 
@@ -47,17 +50,21 @@ def stay(path: Path, settings: Settings, progress: Progress, for_s: float | None
             f"{path} is of a run against the built-in mock gateway, which ended with it; nothing can come late"
         )
     targets, since = record.settings["callback_targets"], last_sign(record)
+    strays = Strays()
+    for exchange in record.exchanges:
+        if exchange.response is not None and (request_id := request_id_of(exchange.response.body)) is not None:
+            strays.given(request_id)
     del record  # or its file would stay open for reading while it is written to
     arrived, over = 0, threading.Event()
-    counting, strays = threading.Lock(), Strays()
-    with rigged(settings) as rig:
+    counting = threading.Lock()
+    with held_back(), rigged(settings) as rig:
         redaction = redaction_of(settings, rig)
         check_targets(targets, {p: redaction.text(rig.paths.target(p)) for p in settings.products})
         with Journal.reopened(path, redaction) as journal:
 
             def on_arrival(product: str | None, request: Request, at: float, wall: float) -> None:
                 nonlocal arrived
-                kept = strays.kept(request) if product is None else request
+                kept = strays.kept(Taken(product, request, at, wall), id_at_a_glance(request))
                 if kept is not None:
                     journal.notified(product, kept, at, wall)
                     with counting:
@@ -66,18 +73,21 @@ def stay(path: Path, settings: Settings, progress: Progress, for_s: float | None
 
             journal.note(LISTENED, {"silent_since": since, "until": journal.time_of(time.monotonic())})
             rig.intake.hand_to(on_arrival)
-            rig.note_unread_in(journal)
+            rig.note_in(journal)
             progress.phase("listen", "until Ctrl-C" if for_s is None else f"for {for_s:g} s")
             until = None if for_s is None else time.monotonic() + for_s
             if until is not None:
                 progress.until(until)
             try:
-                while until is None or time.monotonic() < until:
-                    over.wait(LOOK_S)
+                with let_through():
+                    while until is None or time.monotonic() < until:
+                        over.wait(LOOK_S)
             except KeyboardInterrupt:
-                pass
+                granted()
             # Before the journal is: what comes after the end would find it closed.
             rig.receiver.close()
+            if strays.left_out:
+                journal.note("strays", strays.described())
     return Stayed(arrived, _missing(read_journal(path)))
 
 

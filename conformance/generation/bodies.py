@@ -175,7 +175,8 @@ def open_bodies(command: Command, next_members: Callable[[], Members], *, carefu
     """Bodies that a lenient reader takes, each made from another valid payload that `next_members` gives.
 
     The mebibyte is a message where there is one; `careful` has it in an unknown member, for on a real account it might
-    be sent and paid for by the segment. A GET has none. Raises SuiteError if a body is not broken in the way that it
+    be sent and paid for by the segment, and has bodies beside those that such an account may have to go without. A GET
+    has none. Raises SuiteError if a body is not broken in the way that it
     says.
     """
     if command.method == "GET":
@@ -183,7 +184,7 @@ def open_bodies(command: Command, next_members: Callable[[], Members], *, carefu
     members = resolved(f"{command.folder}/request")["properties"]
     texts = [name for name, rule in members.items() if "x-characters" in rule]
     huge = [*map(_huge_text, texts)] if texts and not careful else [("open", "mebibyte", _filled)]
-    for aspect, breakage, made in (*OPEN_BODIES, *huge):
+    for aspect, breakage, made in (*OPEN_BODIES, *(CAREFUL_BODIES if careful else ()), *huge):
         body = made(json.dumps(dict(next_members())).encode("ascii"))
         if breakage not in anatomy(body):
             raise SuiteError(f"the open body of {command.name} is not one with {breakage}: {body[:80]!r}")
@@ -241,3 +242,6 @@ OPEN_BODIES: tuple[tuple[str, str, MadeOpen], ...] = (
     ("open", "line break that is not escaped", _beside(b'"one line\nand another"')),
 )
 """Aspect, the breakage as `conformance.generation.anatomy` finds it, and how it is made of a valid body in ASCII."""
+
+CAREFUL_BODIES: tuple[tuple[str, str, MadeOpen], ...] = (("open", "number beyond a double", _beside(b"1e400")),)
+"""The same where no more than a few digits may stand together, lest somebody takes them for a phone number."""

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from conformance.contract.commands import Command
 from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.errors import SuiteError
+from conformance.generation.addressees import ZEROS
 from conformance.generation.alphabets import ALPHABETS, UNIT, spell
 from conformance.generation.payloads import documented_range, encoded
 
@@ -36,6 +37,9 @@ KEYWORDS: dict[str, frozenset[str]] = {
 
 # Lengths looked through for those that a schema refuses: more than any of its members allows.
 LENGTHS = range(1, 41)
+
+# Of a phone number these alone are the subscriber's, and so too few.
+SUBSCRIBER_DIGITS = 9
 
 # Random candidates tried for each payload wanted, before it is said that there are none.
 MOST_TRIES = 200
@@ -120,17 +124,26 @@ class _Absent:
 ABSENT = _Absent()
 
 
-def broken_payloads(command: Command, base: Members, random_count: int, seed: int) -> list[BrokenPayload]:
+def broken_payloads(
+    command: Command,
+    base: Members,
+    random_count: int,
+    seed: int,
+    harmless: Callable[[bytes], bool] | None = None,
+) -> list[BrokenPayload]:
     """Every required member broken in every way, then `random_count` more; the same for the same seed.
 
-    `base` is the valid payload that is broken. A GET has no payload, so none are broken. Raises SuiteError if `base`
-    is not valid, if a member cannot be broken in a way that it should be, and if there are too few random ones.
+    `base` is the valid payload that is broken. With `harmless`, which says of a body whether it may be sent on a real
+    account, random ones all are, and for systematic ones that are not there are others beside them. A GET has no
+    payload, so none are broken. Raises SuiteError if `base` is not valid, if a member cannot be broken in a way that it
+    should be, and if there are too few random ones.
     """
     if command.method == "GET":
         return []
     chance = Random(f"{command.name} broken {seed}")
     required = resolved(f"{command.folder}/request.tolerated")["required"]
-    breaker = _Breaker(command, base, [each for each in _subjects(command, base) if each.name in required], chance)
+    subjects = [each for each in _subjects(command, base) if each.name in required]
+    breaker = _Breaker(command, base, subjects, chance, harmless)
     systematic = list(breaker.systematic())
     return [*systematic, *islice(breaker.at_random({each.body for each in systematic}), random_count)]
 
@@ -141,11 +154,14 @@ class _Breaker:
     base: Members
     subjects: list[Subject]
     chance: Random
+    harmless: Callable[[bytes], bool] | None
 
     def systematic(self) -> Iterator[BrokenPayload]:
         for subject in self.subjects:
             for aspect, candidates in SYSTEMATIC.items():
                 values = list(candidates(subject))
+                if self.harmless is not None and aspect == "pattern":
+                    values += _other_texts_with_all_of_it(subject)
                 broken = [self._broken(aspect, subject, value) for value in values]
                 if values and not any(broken):
                     raise SuiteError(f"no {aspect} {subject.name} of {self.command.name} is refused: {values!r}")
@@ -158,7 +174,7 @@ class _Breaker:
             for _ in range(MOST_TRIES):
                 aspect, subject = self.chance.choice(ways)
                 broken = self._broken(aspect, subject, AT_RANDOM[aspect](subject, self.chance))
-                if broken and broken.body not in taken:
+                if broken and broken.body not in taken and (self.harmless is None or self.harmless(broken.body)):
                     taken.add(broken.body)
                     yield broken
                     break
@@ -204,6 +220,15 @@ def _other_texts(subject: Subject) -> Iterator[str]:
     yield valid[:-1] + "é"
     yield f"-{valid}"
     yield f"{valid}.5"
+
+
+def _other_texts_with_all_of_it(subject: Subject) -> Iterator[str]:
+    """Texts that are wrong, and in which nobody finds another number than the valid one: for accounts that are real."""
+    if subject.is_patterned and not subject.is_amount:
+        valid = subject.valid
+        yield from (f"{valid}x", f"x{valid}", valid[:2])
+        if len(valid) > SUBSCRIBER_DIGITS and valid.isdigit():
+            yield from (valid[-SUBSCRIBER_DIGITS:], f"{ZEROS}{valid}")
 
 
 def _other_numbers(subject: Subject) -> Iterator[int | float]:

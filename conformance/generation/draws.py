@@ -20,15 +20,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import ceil, inf, nan
 from random import Random
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 from hypothesis import HealthCheck, Phase, Verbosity, currently_in_test_context, given, settings
 from hypothesis import seed as engine_seed
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument, Unsatisfiable
 from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, PrimitiveProvider
-from hypothesis.internal.floats import make_float_clamper
-from hypothesis.internal.intervalsets import IntervalSet
 from hypothesis.strategies import SearchStrategy
 
 from conformance.errors import SuiteError
@@ -52,6 +50,16 @@ END_RATE = 0.15
 OPEN_END = 10**6
 OPEN_LENGTH = 64
 OPEN_BITS = 64
+
+
+class CodePoints(Protocol):
+    """The alphabet of a string, in order."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, index: int, /) -> int:
+        """One of them."""
 
 
 @dataclass(slots=True)
@@ -148,12 +156,14 @@ class SeededProvider(PrimitiveProvider):
         if chance < END_RATE:
             return min_value if chance < END_RATE / 2 else max_value
         low, high = max(min_value, -(2.0**OPEN_BITS)), min(max_value, 2.0**OPEN_BITS)
-        clamp = make_float_clamper(
-            min_value, max_value, smallest_nonzero_magnitude=smallest_nonzero_magnitude, allow_nan=allow_nan
-        )
-        return clamp(low + (high - low) * self._random())
+        value = min(max(low + (high - low) * self._random(), min_value), max_value)
+        if 0 < abs(value) < smallest_nonzero_magnitude:
+            return (
+                smallest_nonzero_magnitude if smallest_nonzero_magnitude <= max_value else -smallest_nonzero_magnitude
+            )
+        return value
 
-    def draw_string(self, intervals: IntervalSet, *, min_size: int = 0, max_size: int = 10**10) -> str:
+    def draw_string(self, intervals: CodePoints, *, min_size: int = 0, max_size: int = 10**10) -> str:
         """A string of code points from `intervals`, each as likely as any other."""
         if not len(intervals):
             return ""

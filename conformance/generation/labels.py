@@ -2,6 +2,7 @@
 
     Label       .of(case): valid, broken in one member by one keyword, or left open by the contract
                 .holds(body): whether those bytes count as the same
+    aspect_of   what a valid payload shows in particular
 
 Only the kinds in `PROOFS` are about the payload; of a case of another kind there is no label.
 """
@@ -10,14 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from conformance.contract.commands import COMMANDS, Command
-from conformance.contract.schemas import parse_json, violations
+from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.generation.breakage import KEYWORDS
 from conformance.traffic import Case, Kind
 
 Members = Mapping[str, Any]
+
+# The aspect of a valid payload with nothing unusual in it.
+PLAIN = "random"
+# What fits into one SMS; anything longer is a long message.
+SINGLE_SMS = 160
 
 # Bytes: four times what the longest message of the contract takes with each character escaped.
 LARGEST = 4 * 459 * len("\\ud83d\\udc4b")
@@ -94,3 +101,41 @@ PROOFS: Mapping[Kind, Callable[[Label, Members], bool]] = {
     Kind.BROKEN: _broken,
     Kind.OPEN: _open,
 }
+
+
+# --- Valid ones
+
+
+def aspect_of(command: Command, members: Mapping[str, Any]) -> str:
+    """What a payload shows in particular, read off its members: PLAIN if nothing.
+
+    So a gateway that cannot do with, say, emoji is found out under that requirement, whatever case they turn up in.
+    """
+    if not members:
+        return PLAIN
+    for name, member in _properties(command.folder).items():
+        if name not in members:
+            return "optional"
+        aspect = _aspect_of_member(member, members[name])
+        if aspect is not None:
+            return aspect
+    return PLAIN
+
+
+@cache
+def _properties(folder: str) -> Mapping[str, Mapping[str, Any]]:
+    properties: Mapping[str, Mapping[str, Any]] = resolved(f"{folder}/request")["properties"]
+    return properties
+
+
+def _aspect_of_member(schema: Mapping[str, Any], value: str) -> str | None:
+    if "x-characters" in schema:
+        if any(character in value for character in "\n\r\t"):
+            return "line-breaks"
+        if len(value) > SINGLE_SMS:
+            return "long"
+        return None if value.isascii() else "unicode"
+    integer = schema.get("x-integer", {})
+    if integer.get("x-documented") and int(value) in (integer["minimum"], integer["maximum"]):
+        return "boundary"
+    return None

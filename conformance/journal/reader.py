@@ -1,33 +1,40 @@
 """Reading a journal back: while its run goes on, after it, or after it was killed.
 
 read_journal    the file as a Record, whose rows stay in the file until somebody goes through them
+read_evidence   the same of a file that anybody may have made
 Stored          one kind of rows as a sequence
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
-import tempfile
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
-from urllib.parse import quote
 
 from conformance.errors import UsageError
-from conformance.journal.record import UNDECODABLE, Attempt, Record
-from conformance.journal.rows import Note, attempt_of, case_of, exchange_of, message_of, note_of, notification_of
-from conformance.journal.tables import APPLICATION_ID, READABLE, VERSION
+from conformance.journal.opening import HINT, check_whole, opened
+from conformance.journal.record import BEYOND, UNDECODABLE, UNSENT, Attempt, Record
+from conformance.journal.rows import (
+    Note,
+    attempt_of,
+    case_of,
+    exchange_of,
+    message_of,
+    note_of,
+    notification_of,
+    value_of,
+)
+from conformance.journal.shapes import ROW_OF, check_settings
 from conformance.traffic import Case, Exchange
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-_HINT = "name the journal.sqlite in the report directory of a run"
 _EXCHANGES = "sent LEFT JOIN answered USING (number)"
 # Columns as `attempt_of` reads them.
 _ATTEMPTS = """
@@ -55,15 +62,16 @@ _ALL = Held()
 class _Snapshot:
     """A journal as it was at one moment, read without being changed; closed when nobody refers to it any more."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, whole: bool) -> None:
         self._path = path
         until = ExitStack()
         self._close = weakref.finalize(self, until.close)
         try:
             with self.readable():
-                self._connection = _opened(path, until)
-                self.version = _check_kind(self._connection, path)
-                self._connection.execute("BEGIN")  # one moment for all tables, also while a run is writing
+                journal = opened(path, until)
+                self._connection, self.version = journal.connection, journal.version
+                if whole:
+                    check_whole(self._connection, path)
         except BaseException:
             self._close()
             raise
@@ -79,11 +87,11 @@ class _Snapshot:
         try:
             yield
         except sqlite3.Error as error:
-            raise UsageError(f"{self._path} cannot be read as a journal: {error}", _HINT) from error
+            raise UsageError(f"{self._path} cannot be read as a journal: {error}", HINT) from error
         except (ValueError, TypeError) as error:
-            raise UsageError(f"the journal {self._path} is damaged: {error}", _HINT) from error
+            raise UsageError(f"the journal {self._path} is damaged: {error}", HINT) from error
         except OSError as error:
-            raise UsageError(f"the journal {self._path} cannot be read: {error.strerror}", _HINT) from error
+            raise UsageError(f"the journal {self._path} cannot be read: {error.strerror}", HINT) from error
 
 
 class Stored(Sequence[T], Generic[T]):
@@ -171,18 +179,27 @@ def read_journal(path: Path, after: Held = _ALL, beside: Collection[str] = ()) -
     not show. UsageError, with what is there instead, if it is no journal that this version can read; also from going
     through rows that prove to be damaged.
     """
-    if path.is_dir():
-        raise UsageError(f"{path} is a directory, expected a journal", _HINT)
-    if not path.is_file():
-        raise UsageError(f"there is no journal {path}", _HINT)
-    snapshot = _Snapshot(path)
-    ((settings,),) = snapshot.rows("SELECT value FROM meta WHERE key = 'settings'")
+    return _recorded(path, after, beside)
+
+
+def read_evidence(path: Path) -> Record:
+    """As `read_journal`, of a file that somebody else may have made: UsageError, too, for what a run never leaves.
+
+    Each page of the file is looked at once, so that its rows are no more than it has room for; and the settings are all
+    there that judging rests on.
+    """
+    return _recorded(path, _ALL, (), whole=True)
+
+
+def _recorded(path: Path, after: Held, beside: Collection[str], *, whole: bool = False) -> Record:
+    snapshot = _Snapshot(path, whole=whole)
     ids = json.dumps(list(beside))
     with snapshot.readable():
+        settings = _settings(snapshot, whole=whole)
         notes = tuple(Stored(snapshot, "notes", note_of, "true"))
         restored = _restoring(notes)
         return _StoredRecord(
-            settings=json.loads(settings),
+            settings=settings,
             cases=Stored(snapshot, "cases", case_of, _WHICH.format(case="id"), after.cases, ids),
             exchanges=Stored(
                 snapshot,
@@ -201,57 +218,28 @@ def read_journal(path: Path, after: Held = _ALL, beside: Collection[str] = ()) -
         )
 
 
+def _settings(snapshot: _Snapshot, *, whole: bool) -> dict[str, Any]:
+    rows = list(snapshot.rows("SELECT key, value FROM meta WHERE key = 'settings' LIMIT 2"))
+    if len(rows) != 1:
+        raise ValueError(f"it has the settings of {len(rows)} runs")
+    ROW_OF["setting"].check(rows[0])
+    settings: dict[str, Any] = value_of(rows[0][1])
+    check_settings(settings, whole=whole)
+    return settings
+
+
 def _restoring(notes: Sequence[Note]) -> Callable[[Exchange], Exchange]:
-    """Gives an exchange back what the notes tell of its answer."""
+    """Gives an exchange back what the notes tell of it."""
     remarks = {note.detail["exchange"]: note.detail["remark"] for note in notes if note.kind == UNDECODABLE}
+    beyond = {note.detail["exchange"]: note.detail["sent"] for note in notes if note.kind == BEYOND}
+    unsent = {note.detail["exchange"] for note in notes if note.kind == UNSENT}
 
     def restored(exchange: Exchange) -> Exchange:
-        remark = remarks.get(exchange.number)
-        if remark is None or exchange.response is None:
+        if exchange.number in unsent:
+            return replace(exchange, unsent=True)
+        remark, more = remarks.get(exchange.number), beyond.get(exchange.number)
+        if exchange.response is None or (remark is None and more is None):
             return exchange
-        return replace(exchange, response=replace(exchange.response, undecodable=remark))
+        return replace(exchange, response=replace(exchange.response, undecodable=remark, beyond=more))
 
     return restored
-
-
-def _opened(path: Path, until: ExitStack) -> sqlite3.Connection:
-    """A connection to the file or to a copy of it, that `until` closes.
-
-    Beside a journal that was left open by a killed run SQLite needs a file of its own, which it cannot make in a
-    read-only directory.
-    """
-    connection = until.enter_context(closing(_connected(path)))
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except sqlite3.OperationalError:
-        connection.close()
-        return _copied(path, until)
-    return connection
-
-
-def _copied(path: Path, until: ExitStack) -> sqlite3.Connection:
-    copy = Path(until.enter_context(tempfile.TemporaryDirectory()), path.name)
-    for suffix in ("", "-wal"):
-        beside = path.with_name(path.name + suffix)
-        if beside.exists():
-            shutil.copyfile(beside, copy.with_name(copy.name + suffix))
-    return until.enter_context(closing(_connected(copy)))
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    # Whichever thread drops the last reference closes it.
-    return sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, check_same_thread=False)
-
-
-def _check_kind(connection: sqlite3.Connection, path: Path) -> int:
-    """The journal's version; UsageError if it is none that can be read."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION_ID:
-        raise UsageError(f"{path} is an SQLite file, but no journal of statum-conformance", _HINT)
-    if version not in READABLE:
-        raise UsageError(
-            f"{path} is a journal of version {version}, this version of statum-conformance reads version {VERSION}",
-            "judge it with the version that wrote it",
-        )
-    return int(version)

@@ -2,8 +2,9 @@
 
     Rows            values of the suite → (table, row)
     case_of …       rows → values; `attempt_of` the two that belong together
+    value_of        a text of the file as the JSON value that it has to be
 
-Both keep to the order of the columns in `conformance.journal.tables`.
+Both keep to the order of the columns in `conformance.journal.tables`. A row that no run has written is a ValueError.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
+from conformance.contract.commands import COMMANDS
 from conformance.journal.redaction import Redaction
+from conformance.journal.shapes import ROW_OF, check_note
 from conformance.traffic import Case, Direction, Exchange, Headers, Kind, Message, Notification, Request, Response
 
 Row = tuple[str, tuple[Any, ...]]
@@ -31,6 +34,13 @@ UNREADABLE = "unreadable"
 
 HEAD_SHOWN = 200
 """Characters of it that are shown: the request line, and the headers that matter."""
+
+
+LONGEST_STDERR = 16 * 1024
+"""Bytes of a line of a driver that are taken in, where it is no message: a longer one was cut there."""
+
+CUT_AGAIN = 1024
+"""Of a line that was cut, so many characters go once it is redacted: what is left of a secret at its end is shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +104,11 @@ class Rows:
         return self.note(number, UNREADABLE, {**detail, "head": shown}, at, wall)
 
     def said(  # noqa: PLR0913, PLR0917 - the columns of the row
-        self, number: int, case_id: str | None, direction: Direction, line: str, at: float, wall: float
+        self, number: int, case_id: str | None, direction: Direction, line: str, at: float, wall: float, *, cut: bool
     ) -> Row:
-        """A line to or from a driver."""
-        return "messages", (number, case_id, direction.value, self._text(line), at, wall)
+        """A line to or from a driver; one that was `cut` loses some more of its end, which may be part of a secret."""
+        text = self._text(line)
+        return "messages", (number, case_id, direction.value, f"{text[:-CUT_AGAIN]}…" if cut else text, at, wall)
 
     def _request(self, request: Request) -> tuple[str, str, str, bytes]:
         body = self._redact.data(request.body)
@@ -130,15 +141,71 @@ def _kind_of(text: str) -> Kind:
     return Kind(text)
 
 
+def value_of(text: str) -> Any:
+    """The JSON value that a text of a journal holds. Raises ValueError for what the suite does not write."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise ValueError("JSON in it is nested too deeply") from error
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"JSON in it has {name}, which is no number")
+
+
 def case_of(row: tuple[Any, ...]) -> Case:
     """A row of `cases`."""
-    _, case_id, command, kind, aspect, group, method, url, headers, body, member, keyword, twin, earlier = row
-    request = _request_of(method, url, headers, body)
-    return Case(case_id, command, _kind_of(kind), aspect, group, request, member, keyword, twin, earlier)
+    ROW_OF["case"].check(row)
+    return _case(row, _request_of(*row[6:10]))
 
 
 def exchange_of(row: tuple[Any, ...]) -> Exchange:
     """A row of `sent` joined to that of `answered`, whose columns are NULL if there is none."""
+    ROW_OF["exchange"].check(row)
+    return _exchange(row)
+
+
+def attempt_of(row: tuple[Any, ...]) -> tuple[Exchange, Case | None]:
+    """A row of `sent` joined to those of `answered` and of `cases`; the request is one value if it went as planned."""
+    ROW_OF["attempt"].check(row)
+    exchange, case = _exchange(row[:_OF_EXCHANGE]), row[_OF_EXCHANGE:]
+    if case[0] is None:
+        return exchange, None
+    request = case[6:10]
+    return exchange, _case(case, exchange.request if request == row[3:7] else _request_of(*request))
+
+
+def notification_of(row: tuple[Any, ...]) -> Notification:
+    """A row of `notifications`."""
+    ROW_OF["notification"].check(row)
+    number, product, method, url, headers, body, at, wall = row
+    return Notification(number, product, _request_of(method, url, headers, body), at, wall)
+
+
+def note_of(row: tuple[Any, ...]) -> Note:
+    """A row of `notes`."""
+    ROW_OF["note"].check(row)
+    number, kind, detail, at, wall = row
+    value = value_of(detail)
+    check_note(kind, value)
+    return Note(number, kind, value, at, wall)
+
+
+def message_of(row: tuple[Any, ...]) -> Message:
+    """A row of `messages`."""
+    ROW_OF["message"].check(row)
+    number, case_id, direction, line, at, wall = row
+    return Message(number, case_id, Direction(direction), line, at, wall)
+
+
+def _case(row: tuple[Any, ...], request: Request) -> Case:
+    _, case_id, command, kind, aspect, group, _, _, _, _, member, keyword, twin, earlier = row
+    if command is not None and command not in COMMANDS:
+        raise ValueError(f"the case {case_id!r:.80} is of the command {command!r:.40}, which there is not")
+    return Case(case_id, command, _kind_of(kind), aspect, group, request, member, keyword, twin, earlier)
+
+
+def _exchange(row: tuple[Any, ...]) -> Exchange:
     number, case_id, attempt, method, url, headers, body, at, wall, *ended = row
     status, http_version, answer_headers, answer_body, failure, answered_at = ended
     response = None
@@ -148,38 +215,13 @@ def exchange_of(row: tuple[Any, ...]) -> Exchange:
     return Exchange(number, case_id, attempt, request, at, wall, response, failure, answered_at)
 
 
-def attempt_of(row: tuple[Any, ...]) -> tuple[Exchange, Case | None]:
-    """A row of `sent` joined to those of `answered` and of `cases`; the request is one value if it went as planned."""
-    exchange, case = exchange_of(row[:_OF_EXCHANGE]), row[_OF_EXCHANGE:]
-    if case[0] is None:
-        return exchange, None
-    _, case_id, command, kind, aspect, group, *request, member, keyword, twin, earlier = case
-    sent = exchange.request if request == [*row[3:7]] else _request_of(*request)
-    return exchange, Case(case_id, command, _kind_of(kind), aspect, group, sent, member, keyword, twin, earlier)
-
-
-def notification_of(row: tuple[Any, ...]) -> Notification:
-    """A row of `notifications`."""
-    number, product, method, url, headers, body, at, wall = row
-    return Notification(number, product, _request_of(method, url, headers, body), at, wall)
-
-
-def note_of(row: tuple[Any, ...]) -> Note:
-    """A row of `notes`."""
-    number, kind, detail, at, wall = row
-    return Note(number, kind, json.loads(detail), at, wall)
-
-
-def message_of(row: tuple[Any, ...]) -> Message:
-    """A row of `messages`."""
-    number, case_id, direction, line, at, wall = row
-    return Message(number, case_id, Direction(direction), line, at, wall)
-
-
 def _request_of(method: str, url: str, headers: str, body: bytes) -> Request:
     return Request(method, url, _headers_of(headers), body)
 
 
 @lru_cache(REMEMBERED_HEADERS)
 def _headers_of(text: str) -> Headers:
-    return tuple((name, value) for name, value in json.loads(text))
+    headers = tuple((name, value) for name, value in value_of(text))
+    if not all(isinstance(each, str) for pair in headers for each in pair):
+        raise ValueError("it has headers that are no texts")
+    return headers

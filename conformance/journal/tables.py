@@ -13,6 +13,8 @@ Rows are only ever added; triggers make the file itself refuse anything else.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 APPLICATION_ID = int.from_bytes(b"StCo", "big")
 """SQLite's mark for whose file it is; any number that nobody else has registered will do."""
 
@@ -74,16 +76,44 @@ _TABLES: dict[str, tuple[str, ...]] = {
     ),
 }
 
+# The tables that a journal has only from some version on; all others were always as they are.
+_SINCE = {"messages": 2}
+
+
+def _tables_of(version: int) -> dict[str, str]:
+    """The statements that make the tables of a version."""
+    return {
+        table: f"CREATE TABLE {table} ({', '.join(columns)})"
+        for table, columns in _TABLES.items()
+        if _SINCE.get(table, 0) <= version
+    }
+
+
+def _triggers_of(version: int) -> dict[str, tuple[str, str]]:
+    """Its triggers: the table of each, and the statement that makes it."""
+    refusal = "BEGIN SELECT RAISE(ABORT, 'a journal is only ever added to'); END"
+    return {
+        (name := f"{table}_keeps_{verb}"): (table, f"CREATE TRIGGER {name} BEFORE {verb} ON {table} {refusal}")
+        for table in _tables_of(version)
+        for verb in ("UPDATE", "DELETE")
+    }
+
+
+def layout(version: int) -> Iterator[tuple[str, str, str, str | None]]:
+    """What SQLite lists of a journal of a version: kind, name, table and statement.
+
+    The indexes are those that it makes by itself where a column has to be unique.
+    """
+    yield from (("table", table, table, sql) for table, sql in _tables_of(version).items())
+    yield from (("trigger", name, table, sql) for name, (table, sql) in _triggers_of(version).items())
+    yield from (("index", f"sqlite_autoindex_{table}_1", table, None) for table in ("meta", "cases"))
+
+
 CREATE: tuple[str, ...] = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {VERSION}",
-    *(f"CREATE TABLE {table} ({', '.join(columns)})" for table, columns in _TABLES.items()),
-    *(
-        f"CREATE TRIGGER {table}_keeps_{verb} BEFORE {verb} ON {table} "
-        "BEGIN SELECT RAISE(ABORT, 'a journal is only ever added to'); END"
-        for table in _TABLES
-        for verb in ("UPDATE", "DELETE")
-    ),
+    *_tables_of(VERSION).values(),
+    *(sql for _, sql in _triggers_of(VERSION).values()),
 )
 
 INSERT: dict[str, str] = {

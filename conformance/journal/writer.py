@@ -1,6 +1,6 @@
 """Writing the journal while the run goes on: callers hand things over, one thread commits them.
 
-    Journal.create      a new journal in place of the one of an earlier run
+    Journal.create      a new journal in place of the one of an earlier run, whose results are taken away first
     Journal.reopened    an earlier journal, to which is added
     .plan .sent .answered .failed .notified .said .note .unreadable    what happened, in the order in which it is told
     .protect            from here on, without these values either
@@ -19,14 +19,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
+from conformance.journal.earlier import take_away_results
 from conformance.journal.lock import JournalLock
 from conformance.journal.reader import read_journal
-from conformance.journal.record import UNDECODABLE
+from conformance.journal.record import BEYOND, UNDECODABLE, UNSENT
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import Row, Rows
 from conformance.journal.tables import CREATE, INSERT, VERSION
@@ -37,6 +39,9 @@ MAX_BATCH = 1000
 
 BUSY_TIMEOUT_S = 5.0
 """How long a commit waits for somebody who looks at the journal with a tool that locks it."""
+
+MOST_BEYOND = 512
+"""Bytes of what follows an answer that are kept: whose they are shows at once."""
 
 _Told = tuple[Callable[..., Row], tuple[Any, ...]]
 
@@ -70,6 +75,7 @@ class Journal:
     def create(cls, path: Path, settings: Mapping[str, Any], redaction: Redaction) -> Self:
         """A new journal at `path`, its directory made if need be; the journal of an earlier run is replaced.
 
+        What cannot be made leaves that one, and what was made of it, as they are.
         EnvironmentFailure if the directory cannot be written to or another run is writing to this journal;
         SuiteError if JSON cannot say the `settings`.
         """
@@ -83,6 +89,9 @@ class Journal:
             raise EnvironmentFailure(
                 f"the journal {path} cannot be made: {error}", "name another directory with --report-dir"
             ) from error
+        except BaseException:
+            lock.release()
+            raise
 
     @classmethod
     def reopened(cls, path: Path, redaction: Redaction) -> Self:
@@ -133,9 +142,15 @@ class Journal:
         if response.undecodable is not None:
             self.note(UNDECODABLE, {"exchange": number, "remark": response.undecodable})
 
-    def failed(self, number: int, failure: str, at: float) -> None:
-        """Records in words why exchange `number` has no answer."""
+    def sent_beyond(self, number: int, beyond: bytes) -> None:
+        """Records that a server sent on after its answer to exchange `number`, and how that begins."""
+        self.note(BEYOND, {"exchange": number, "sent": beyond[:MOST_BEYOND].decode("latin-1")})
+
+    def failed(self, number: int, failure: str, at: float, *, unsent: bool = False) -> None:
+        """Records in words why exchange `number` has no answer; `unsent`: its request was not sent after all."""
         self._tell(self._rows.failed, number, failure, self.time_of(at))
+        if unsent:
+            self.note(UNSENT, {"exchange": number})
 
     def notified(self, product: str | None, request: Request, at: float, wall: float) -> Notification:
         """Records what reached the receiver. What is returned is as it came, not redacted: it is for the run alone."""
@@ -143,10 +158,13 @@ class Journal:
         number = self._tell_numbered(self._notifications, self._rows.notified, *told)
         return Notification(number, product, request, at, wall)
 
-    def said(self, case_id: str | None, direction: Direction, line: str) -> None:
-        """Records a line to or from the driver of a client, now; `case_id` is that of the case at hand, if any."""
+    def said(self, case_id: str | None, direction: Direction, line: str, *, cut: bool = False) -> None:
+        """Records a line to or from the driver of a client, now; `case_id` is that of the case at hand, if any.
+
+        `cut`: it is the beginning of one that was longer than `LONGEST_STDERR` bytes.
+        """
         at, wall = time.monotonic(), time.time()
-        self._tell_numbered(self._messages, self._rows.said, case_id, direction, line, at, wall)
+        self._tell_numbered(self._messages, partial(self._rows.said, cut=cut), case_id, direction, line, at, wall)
 
     def note(self, kind: str, detail: Mapping[str, Any]) -> None:
         """Records something else that happened now; SuiteError if JSON cannot say `detail`."""
@@ -181,6 +199,11 @@ class Journal:
         self._written.wait()
         self._lock.release()
         self._check()
+        if not self.path.exists():
+            raise EnvironmentFailure(
+                f"the journal {self.path} is gone: it was removed while the run went on",
+                "name a directory that nobody tidies up with --report-dir",
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -281,20 +304,24 @@ def _new_database(path: Path, settings: Row) -> sqlite3.Connection:
     a process that is killed loses nothing that it committed; a machine that loses power may lose the last commits,
     but never gets a broken file.
     """
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    connection = _connected(path)
+    made = path.with_name(f"{path.name}-new")
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in CREATE:
-            connection.execute(statement)
-        table, row = settings
-        connection.execute(INSERT[table], row)
-        connection.commit()
+        made.unlink(missing_ok=True)
+        with closing(sqlite3.connect(made, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in CREATE:
+                connection.execute(statement)
+            table, row = settings
+            connection.execute(INSERT[table], row)
+            connection.execute("COMMIT")
+        take_away_results(path.parent)
+        for suffix in ("-wal", "-shm", "-journal"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        made.replace(path)
     except BaseException:
-        connection.close()
+        made.unlink(missing_ok=True)
         raise
-    return connection
+    return _connected(path)
 
 
 def _connected(path: Path) -> sqlite3.Connection:

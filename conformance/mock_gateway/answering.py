@@ -39,7 +39,7 @@ class _WholeAnswers:
 
     uvicorn writes them apart: two system calls, two wake-ups of the client. `version` is that of the status line,
     whatever uvicorn has there. `answers` counts the whole ones on this connection. `held`: nothing more is written to
-    it, and when its client leaves is worth knowing.
+    it, and when its client leaves is worth knowing. `before` and `beyond` go out with the next answer, around it.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -47,6 +47,7 @@ class _WholeAnswers:
         self.version = b"HTTP/1.1"
         self.answers = 0
         self.held = False
+        self.before = self.beyond = b""
         self._held = b""
 
     def __getattr__(self, name: str) -> Any:
@@ -56,8 +57,8 @@ class _WholeAnswers:
         if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100"):
             self._held += self.version + data[len(b"HTTP/1.1") :]
         else:
-            self._transport.write(self._held + data)
-            self._held = b""
+            self._transport.write(self.before + self._held + data + self.beyond)
+            self._held = self.before = self.beyond = b""
 
     def flush(self) -> None:
         if self._held:
@@ -152,7 +153,11 @@ async def put(
         connection.version = b"HTTP/1.0" if wire.http_1_0 else b"HTTP/1.1"
         connection.answers += 1
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        connection.before = _EARLY_HINTS if wire.early_hints else b""
+        connection.beyond = reply.beyond + _beyond(wire)
         await send({"type": "http.response.body", "body": content})
+        if wire.closes_untold or wire.closes_with_408:
+            connection.close()
         return None
     if ending in _BEGUN:
         headers, content = _BEGUN[ending](*rendered(reply, wire, None))
@@ -170,6 +175,11 @@ async def put(
     finally:
         gone.cancel()
     return at if ending.stays_open and not left else None
+
+
+def _beyond(wire: Wire) -> bytes:
+    """What lawfully follows an answer, though nobody asked for it."""
+    return b"\r\n" * wire.line_break + _TIMED_OUT * wire.closes_with_408
 
 
 async def _gone(receive: Receive) -> None:
@@ -212,6 +222,9 @@ def _beginning(headers: RawHeaders, _body: bytes) -> tuple[RawHeaders, bytes]:
 
 
 _DROP = b" "
+
+_EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 _BEGUN = {
     Ending.MIDDLE: _cut,

@@ -67,6 +67,7 @@ class Reply:
 
     `dropped`: there is no answer, the connection closes. `ending`: the same, and the other ways to lose an answer;
     where it drips, a byte comes each `drip_every_s`. `after_s`: seconds that it takes beyond what every answer takes.
+    `beyond`: bytes that follow it on its connection, and belong to no request.
     """
 
     status: int
@@ -77,6 +78,7 @@ class Reply:
     ending: Ending = Ending.WHOLE
     drip_every_s: float = DRIP_EVERY_S
     after_s: float = 0.0
+    beyond: bytes = b""
 
 
 class Form(StrEnum):
@@ -121,6 +123,10 @@ class Wire:
     http_1_0: bool = False
     close: bool = False
     upgrade: bool = False  # offers another protocol (RFC 9110, 7.8), which a client need not take up
+    early_hints: bool = False  # an interim answer before each (RFC 9110, 15.2)
+    line_break: bool = False  # one more behind each body, as old servers wrote it (RFC 9112, 2.2)
+    closes_untold: bool = False
+    closes_with_408: bool = False  # tells an idle client that its time is up (RFC 9110, 15.5.9)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from conformance.mock_gateway.behaviour import Moment, Reply
 from conformance.mock_gateway.fault_admission import over_long
 from conformance.mock_gateway.fault_changes import ReplyChange, Which
 from conformance.mock_gateway.fault_messages import changing, declaring, without_header
+from conformance.mock_gateway.rendering import json_bytes
 
 CREDENTIAL = frozenset(
     {
@@ -106,6 +107,13 @@ def html_page(reply: Reply, moment: Moment) -> Reply:
 def dropped(reply: Reply, moment: Moment) -> Reply:
     """No answer: the connection closes."""
     return replace(reply, dropped=True)
+
+
+def followed_by_another(reply: Reply, moment: Moment) -> Reply:
+    """A second answer comes behind it on the same connection, whole and right, to nobody's request."""
+    body = json_bytes({"status_code": 200, "description": "Request processed", "request_id": f"second-{moment.count}"})
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    return replace(reply, beyond=head + body)
 
 
 def without_challenge(reply: Reply, moment: Moment) -> Reply:

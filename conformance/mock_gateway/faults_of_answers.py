@@ -15,6 +15,7 @@ from conformance.mock_gateway.fault_answers import (
     both,
     dropped,
     error,
+    followed_by_another,
     from_request,
     html_page,
     http_status,
@@ -101,6 +102,12 @@ ENCODING = (
         "An undocumented member of every answer is there twice",
         ("ENC-05",),
         answers(any_answer, naming_twice("trace", "ke-1", "ke-2")),
+    ),
+    Fault(
+        "answers-twice",
+        "Every third answer is followed by a second one on the same connection",
+        ("ENC-06",),
+        answers(any_answer, followed_by_another, every=3),
     ),
     Fault(
         "one-success-in-ten-cut-short",

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send
-from conformance.callbacks.reading_protocol import protocol_of
+from conformance.callbacks.guarding import Limits, guarded
 from conformance.callbacks.receiver import MOST_UNREAD
 from conformance.callbacks.request_reader import Unreadable
 from conformance.mock_gateway.account import Account
@@ -51,7 +51,7 @@ class MockServer:
         self._thread = AsgiThread(
             self._application,
             listen if isinstance(listen, Address) else Address(*listen),
-            http=protocol_of(AnswerProtocol, self._unreadable.append),
+            http=guarded(Limits.of_clients(), self._unreadable.append, base=AnswerProtocol),
             name="mock-gateway",
             purpose="mock gateway",
         )

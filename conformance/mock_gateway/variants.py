@@ -356,6 +356,18 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 _set(lenient_phone_numbers=True),
             ),
             Variant("connection-close", "every answer closes its connection", _wire(close=True)),
+            Variant(
+                "closes-untold",
+                "the connection is closed after each answer, which does not say so",
+                _wire(closes_untold=True),
+            ),
+            Variant(
+                "closes-with-408",
+                "each answer is followed by a 408 that nobody asked for, and the connection is closed",
+                _wire(closes_with_408=True),
+            ),
+            Variant("line-break-after", "a line break follows the body of each answer", _wire(line_break=True)),
+            Variant("early-hints", "a 103 comes before each answer", _wire(early_hints=True)),
             Variant("http-1.0", "answers are HTTP/1.0", _wire(http_1_0=True)),
             Variant("chunked", "answers come in chunks, without a Content-Length", _wire(chunked=True)),
             Variant("gzip", "answers are compressed for clients that take it", _wire(gzip=True)),

@@ -41,6 +41,7 @@ def client_of(record: Record) -> Mapping[str, Any]:
         },
         "waited_s": notes.get("settled", {}).get("waited_s"),
         "stderr": stderr[-SHOWN_STDERR:],
+        **({"left_behind": notes["left-behind"]["processes"]} if "left-behind" in notes else {}),
     }
 
 
@@ -69,11 +70,23 @@ def about_client(document: Mapping[str, Any]) -> Iterator[str]:
         yield for_terminal(f"the driver failed over {death['case'] or 'no case'}: {death['detail']}")
         lines = death.get("stderr", ()) if number < SHOWN_DEATHS else ()
         yield from (for_terminal(f"  | {line}") for line in lines)
+    yield from map(for_terminal, _left_behind(client))
     connections = client.get("connections", {"reused": 0, "new": 0})
     if connections["new"] and not connections["reused"]:
         yield f"{NO_CONNECTION_KEPT}: what it does when a kept-alive connection dies was not seen"
     if client["waited_s"] is not None:
         yield f"watched for {client['waited_s']:.1f} s after the last error or lost answer for what is sent again"
+
+
+def _left_behind(client: Mapping[str, Any]) -> Iterator[str]:
+    if "left_behind" not in client:
+        return
+    if client["left_behind"] is None:
+        yield "whether the driver has left processes behind was not looked at: this system does not tell"
+        return
+    for left in client["left_behind"]:
+        fate = "it was ended" if left["ended"] else "it could not be ended, and goes on"
+        yield f"the driver has left a process behind: {left['command']} (pid {left['pid']}); {fate}"
 
 
 def not_applicable(document: Mapping[str, Any]) -> Iterator[str]:

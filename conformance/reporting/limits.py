@@ -7,6 +7,8 @@ from typing import Any
 
 # Option → what a run was held to by it, as the document has it.
 _GIVEN = {"--max-accepted": "max_accepted", "--max-spend": "max_spend"}
+# What is kept back for these may be read as somebody else's.
+_NUMBERS = "--phone-number"
 
 
 def limit_lines(document: Mapping[str, Any]) -> Iterator[str]:
@@ -20,6 +22,8 @@ def limit_lines(document: Mapping[str, Any]) -> Iterator[str]:
         kept = limits["not_planned"].get(option, 0) + limits["withheld"].get(option, 0)
         if kept:
             told += f" · {kept:,} not sent for {option} {limits[given]}"
+    if kept := limits["not_planned"].get(_NUMBERS, 0) + limits["withheld"].get(_NUMBERS, 0):
+        told += f" · {kept:,} not sent, for others than {_NUMBERS} might be found in them"
     yield told
 
 

@@ -12,6 +12,7 @@ from conformance.client_under_test.settings import DEFAULT_TIMEOUT_S
 from conformance.contract.commands import PRODUCTS
 from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.exchange.sender import CONCURRENCY
+from conformance.gateway_under_test.limits import is_loopback
 from conformance.gateway_under_test.settings import (
     DEFAULT_CORPUS,
     DEFAULT_MAX_EXAMPLES,
@@ -34,9 +35,15 @@ def repeat_command(settings: Mapping[str, Any]) -> str:
     return shlex.join(["statum-conformance", "run", *_options(settings)])
 
 
-def replay_command(case_id: str, journal: Path) -> str:
+def replay_command(case_id: str, journal: Path, settings: Mapping[str, Any]) -> str:
     """A line for a shell that sends one recorded case again, to the same gateway."""
-    return shlex.join(["statum-conformance", "replay", case_id, "--journal", str(journal)])
+    return shlex.join(["statum-conformance", "replay", case_id, "--journal", str(journal), *_named(settings)])
+
+
+def _named(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The gateway, where it has to be named for a credential to be sent to it: not on this machine."""
+    if settings["subject_name"] == settings["gateway"] and not is_loopback(settings["gateway"]):
+        yield from ("--gateway", settings["gateway"])
 
 
 def _options_of_certify(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -57,9 +64,9 @@ def _options_of_certify(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from ("--seed", str(settings["seed"]))
 
 
-def resume_command(journal: Path) -> str:
+def resume_command(journal: Path, settings: Mapping[str, Any]) -> str:
     """A line for a shell that goes on with a run that was cut off."""
-    return shlex.join(["statum-conformance", "run", "--resume", str(journal)])
+    return shlex.join(["statum-conformance", "run", "--resume", str(journal), *_named(settings)])
 
 
 def was_cut_off(record: Record) -> bool:

@@ -24,6 +24,7 @@ from conformance.reporting.clients import client_of
 from conformance.reporting.figures import Figures
 from conformance.reporting.masking import Masking
 from conformance.reporting.reproduce import curl
+from conformance.reporting.strangers import strangers_of
 from conformance.traffic import Case, Exchange, Kind
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, is_client, judge
 
@@ -125,6 +126,7 @@ def _document(record: Record, judged: Judged, *, shown: bool | None) -> dict[str
         },
         "shrinking": _search(record),
         **({"limits": dict(notes["allowance"])} if "allowance" in notes else {}),
+        **({"strangers": strangers} if (strangers := strangers_of(record, judged.of_anybody)) else {}),
         "requirements": [_entry(verdict, requests) for verdict in judged.verdicts],
         "one_causes": [
             {"requirements": list(cause.requirements), "exchanges": cause.exchanges} for cause in judged.one_causes

@@ -8,19 +8,23 @@ Nothing is judged anew: the verdicts are those of the document, whatever version
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conformance.contract.schemas import violations
-from conformance.errors import UsageError
-from conformance.journal import Record, read_journal
+from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import parse_json, violation
+from conformance.errors import UsageError, did_you_mean
+from conformance.given_files import TooLong, given_bytes
+from conformance.journal import Record, read_evidence
 from conformance.reporting.masking import Masking
 from conformance.reporting.result import SCHEMA_VERSION, Saved
 from conformance.reporting.writing import REPORT_JSON
 
 Document = Mapping[str, Any]
+
+# A report has some hundred kilobytes: it does not grow with the size of a body.
+LONGEST_REPORT = 16 << 20
 
 # What tells a run from another: both stand in the journal and in the document.
 _OF_THE_RUN = ("started_at", "seed")
@@ -33,12 +37,14 @@ def read_document(path: Path) -> Document:
     """
     file = path / REPORT_JSON if path.is_dir() else path
     try:
-        document = json.loads(file.read_bytes())
+        document = parse_json(given_bytes(file, LONGEST_REPORT))
+    except TooLong as error:
+        raise UsageError(f"{file} is too long for a report; expected at most {LONGEST_REPORT:,} bytes") from error
     except OSError as error:
         raise UsageError(
             f"{file} cannot be read: {error.strerror}", hint=f"name a {REPORT_JSON}, or the directory that it is in"
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(f"{file} is no JSON: {error}") from error
     version = document.get("schema_version", SCHEMA_VERSION) if isinstance(document, dict) else SCHEMA_VERSION
     if version != SCHEMA_VERSION:
@@ -46,9 +52,16 @@ def read_document(path: Path) -> Document:
             f"{file} has schema_version {version}; this version reads {SCHEMA_VERSION}",
             hint="`statum-conformance judge` makes reports of its journal, if that is still there",
         )
-    wrong = violations("report", document)
-    if wrong:
-        raise UsageError(f"{file} is no report of statum-conformance: {wrong[0].message} at {wrong[0].pointer or '/'}")
+    wrong = violation("report", document)
+    if wrong is not None:
+        raise UsageError(f"{file} is no report of statum-conformance: {wrong.message} at {wrong.pointer or '/'}")
+    for entry in (*document["requirements"], *document.get("coverage", ())):
+        if entry["command"] not in {None, *COMMANDS}:
+            raise UsageError(
+                f"{file} tells of a command {entry['command']!r:.80}, which this version does not know; expected one "
+                f"of {', '.join(COMMANDS)}",
+                hint=did_you_mean(entry["command"], COMMANDS),
+            )
     found: Document = document
     return found
 
@@ -61,7 +74,7 @@ def read_saved(directory: Path, journal: Path, *, required: bool = False) -> Sav
     document = read_document(directory)
     if not required and not journal.is_file():
         return Saved(document)
-    record = read_journal(journal)
+    record = read_evidence(journal)
     if any(record.settings.get(name) != document[name] for name in _OF_THE_RUN):
         raise UsageError(
             f"{journal} is of another run: {_told(record.settings)}, the report's {_told(document)}",

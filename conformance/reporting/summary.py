@@ -26,6 +26,7 @@ from conformance.reporting.limits import limit_lines
 from conformance.reporting.page.matrix import SIGNS, Row, columns_of, counts_of, rows_of
 from conformance.reporting.repeat import repeat_command, replay_command
 from conformance.reporting.shortfalls import Shortfall, cut, hinders, named, shortfalls
+from conformance.reporting.strangers import stranger_lines
 from conformance.verdicts import Conclusion, Verdict
 
 MARKS: Mapping[str, str] = {
@@ -60,7 +61,7 @@ def _verdict(document: Document) -> Iterator[str]:
         f"Exchanges: {counts['exchanges']:,} · notifications: {counts['notifications']:,} · "
         f"seed: {document['seed']} · took {document['duration_s']:.1f} s · began {document['started_at']}"
     )
-    yield from map(for_markdown, limit_lines(document))
+    yield from map(for_markdown, (*limit_lines(document), *stranger_lines(document)))
     for line in told_stale(document):
         yield f"**stale expectation:** {for_markdown(line)}"
 
@@ -161,7 +162,7 @@ def _again(document: Document) -> Iterator[str]:
     failing = [found.finding for found in shortfalls(document) if found.verdict is Verdict.FAIL and found.finding]
     cases = [finding["case"] for finding in failing if finding["case"]]
     if cases and document["subject"]["kind"] == "gateway":  # a client cannot be told to send a case again
-        lines.append(replay_command(cases[0], JOURNAL))
+        lines.append(replay_command(cases[0], JOURNAL, document["settings"]))
     yield fenced("\n".join(map(for_terminal, lines)), "sh")
 
 

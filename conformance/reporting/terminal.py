@@ -33,6 +33,7 @@ from conformance.reporting.limits import limit_lines
 from conformance.reporting.repeat import repeat_command, replay_command, resume_command, was_cut_off
 from conformance.reporting.result import Result
 from conformance.reporting.shortfalls import Shortfall, cut, named, shortfalls
+from conformance.reporting.strangers import stranger_lines
 from conformance.verdicts import Conclusion, Verdict, day_of, is_client
 
 STYLES: Mapping[str, str] = {
@@ -81,17 +82,19 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
         print_prose(console, line)
     print_prose(console, _counts(result))
     to_paste = entries_to_paste(result.judged, day_of(result.record))
-    left_out = chain(_not_looked_into(result), _left_out(result), limit_lines(result.document))
+    left_out = chain(
+        _not_looked_into(result), _left_out(result), limit_lines(result.document), stranger_lines(result.document)
+    )
     for line in chain(about_client(result.document), left_out):
         print_prose(console, line)
     for line in to_paste:
         print_line(console, line)
     print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")
     if journal is not None and was_cut_off(result.record):
-        print_line(console, f"go on with: {resume_command(journal)}")
+        print_line(console, f"go on with: {resume_command(journal, result.document['settings'])}")
     if journal is not None and not is_client(result.record):  # a client cannot be told to send a case again
         for case_id in _failing_cases(fell_short)[:SHOWN_REPLAYS]:
-            print_line(console, f"replay with: {replay_command(case_id, journal)}")
+            print_line(console, f"replay with: {replay_command(case_id, journal, result.document['settings'])}")
     show_verdict(result, console, report)
 
 

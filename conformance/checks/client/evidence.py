@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from conformance.checks.client.belonging import speaks_of_a_call
 from conformance.checks.client.terms import ClientTerms
 from conformance.checks.judgement import shown
 from conformance.checks.reading import Answer, Content, is_number
@@ -246,7 +247,7 @@ class Delivery:
 
 @dataclass(slots=True)
 class ClientEvidence:
-    """A certification, correlated. `calls` in the order of the plan; `strays` with the call that was at hand.
+    """A certification, correlated. `calls` in the order of the plan; `strays` with the call that they evidently are of.
 
     `malformed`: by call, what arrived while it was at hand and could not be read. `memo` is for what checks have worked
     out of it and use again.
@@ -280,7 +281,9 @@ class ClientEvidence:
                 exchanges = tuple(each.exchange for each in seen[case.id])
                 evidence.deliveries.append(Delivery(case, exchanges, tuple(talk.results[case.id])))
         by_id = {call.case.id: call for call in evidence.calls}
-        evidence.strays = [(each, by_id.get(talk.at_hand(each.exchange.sent_at) or "")) for each in seen[STRAY]]
+        for each in seen[STRAY]:
+            call = by_id.get(talk.at_hand(each.exchange.sent_at) or "")
+            evidence.strays.append((each, call if call is not None and _is_of(call, each, terms) else None))
         evidence.malformed = talk.malformed(record.notes)
         return evidence
 
@@ -315,6 +318,11 @@ class ClientEvidence:
     def deliveries_of(self, command: str | None) -> Iterator[Delivery]:
         """What was sent to the receiver of a command's notifications."""
         return (each for each in self.deliveries if each.case.command == command)
+
+
+def _is_of(call: Call, seen: Seen, terms: ClientTerms) -> bool:
+    """Whether what came to no base URL while a call was at hand came of it."""
+    return speaks_of_a_call(seen.exchange.request, terms.key, terms.secret, map(str, call.params.values()))
 
 
 def _sharing(cases: Iterable[Case]) -> dict[str, list[Case]]:

@@ -30,6 +30,8 @@ def body_markup(body: bytes, pointers: frozenset[str] = frozenset(), differing: 
 
     The latter have the class `differs`; what is both is marked as the former.
     """
+    if len(body) > LONGEST_BODY:  # as HTML it is longer still
+        return _raw(body)
     marks = {**dict.fromkeys(differing, DIFFERS), **dict.fromkeys(pointers, FOUND)}
     try:
         value = json.loads(body)

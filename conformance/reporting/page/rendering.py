@@ -30,6 +30,7 @@ from conformance.reporting.page.plots import Bar, bar_chart, in_words, latency_p
 from conformance.reporting.page.transcript import Transcript
 from conformance.reporting.repeat import repeat_command
 from conformance.reporting.shortfalls import cut, shortfalls
+from conformance.reporting.strangers import stranger_lines
 from conformance.traffic import Kind
 from conformance.verdicts import Conclusion, Verdict, is_client
 
@@ -229,6 +230,7 @@ def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
     yield from about_client(document)
     yield from not_applicable(document)
     yield from limit_lines(document)
+    yield from stranger_lines(document)
     yield from told_stale(document)
 
 

@@ -1,0 +1,66 @@
+"""The console script, and `python -m conformance`.
+
+    main        before anything is imported, streams are settled and signals heeded
+
+It imports nothing of the suite that needs anything but Python itself, so that an installation that lacks something is
+told in one line as well.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from conformance.interruption import heeded, held_back
+from conformance.streams import flushed, settled
+
+INCONCLUSIVE = 3
+BROKEN = 4
+
+AT_LEAST = (3, 11)
+
+ANEW = "install it anew, from where you have it: pip install --force-reinstall SOURCE"
+
+
+def main() -> None:
+    """Do what the command line says, and end the process with its exit code."""
+    has_output = settled()
+    with heeded(for_good=True):
+        try:
+            code = _called() if has_output else _ended("standard output is closed, so results have nowhere to go")
+        except KeyboardInterrupt:
+            code = _ended("interrupted before anything was done")
+        with held_back():
+            try:
+                flushed()
+            except BrokenPipeError:
+                pass  # who reads it had enough
+            except OSError as error:
+                code = _ended(f"standard output cannot be written to: {error.strerror}")
+    sys.exit(code)
+
+
+def _called() -> int:
+    """The exit code of the command."""
+    if sys.version_info < AT_LEAST:
+        wanted = ".".join(map(str, AT_LEAST))
+        return _ended(f"this is Python {sys.version.split()[0]}; expected {wanted} or later", BROKEN)
+    try:
+        from conformance.cli import outcome  # noqa: PLC0415 - what is missing is told in one line
+    except MemoryError:
+        return _ended("there is not enough memory to begin with")
+    except OSError as error:
+        told = f"it cannot begin: {error.strerror or error}: {error.filename}"
+        return _ended(told, BROKEN if isinstance(error, FileNotFoundError) else INCONCLUSIVE)
+    except Exception as error:  # noqa: BLE001 - a module that is missing, half there or of another version
+        return _ended(f"the installation is broken: {error} (hint: {ANEW})", BROKEN)
+    return outcome()
+
+
+def _ended(why: str, code: int = INCONCLUSIVE) -> int:
+    """Say in one line why it ends; the exit code."""
+    sys.stderr.write(f"error: {' '.join(why.split())}\n")
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""A notification as the checks read it.
+
+Notice      a notification read by the contract, and the answer whose request_id it carries
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from conformance.checks.reading import Content
+from conformance.checks.remembered import Outcome
+from conformance.contract.commands import COMMANDS
+from conformance.traffic import Notification
+
+COMMAND_OF: Mapping[str | None, str] = {c.product: c.name for c in COMMANDS.values() if c.product}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notification as the contract reads it.
+
+    `answer`: the one that it belongs to, None for an orphan: the first whose request_id it carries exactly, or if
+    `altered` the one whose request_id it evidently means.
+    """
+
+    notification: Notification
+    content: Content
+    request_id: str | None
+    result_code: str | None
+    answer: Outcome | None
+    altered: bool
+
+    @property
+    def number(self) -> int:
+        """Its number in the journal."""
+        return self.notification.number
+
+    @property
+    def product(self) -> str | None:
+        """The product at whose callback it arrived."""
+        return self.notification.product
+
+    @property
+    def command(self) -> str | None:
+        """The command that it is judged under: its request's, or the one whose callback it came to.
+
+        The latter also where requests of several commands got one request_id: that breaks RID-01, and nothing of NTF.
+        """
+        if self.answer is None or self.product in self.owners:
+            return COMMAND_OF.get(self.product)
+        return self.answer.command
+
+    @property
+    def owners(self) -> Collection[str | None]:
+        """The products of all answers that it may belong to."""
+        if self.answer is None:
+            return ()
+        shared = None if self.altered else self.answer.shared
+        return shared.products if shared else (self.answer.product,)

@@ -1,0 +1,146 @@
+"""Processes that a driver has started and left behind, in whatever session: they are found and ended.
+
+    MARK            the variable that a driver and all that it starts have in their environment
+    family_of       the processes that a driver has started and that have started each other, while it lives
+    end_all         ends these, and all that bear the mark
+    Left            what was found
+
+A process leaves its session with `setsid`, and its parents by the death of the one in between; its environment it
+keeps, unless somebody takes care to change that. Read off /proc, so only on Linux.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MARK = "STATUM_DRIVER_OF"
+
+# What is being ended may start another meanwhile.
+ROUNDS = 5
+# Between a SIGKILL and the end of a process that does not wait for a disk.
+ENDS_WITHIN_S = 1.0
+POLL_S = 0.005
+
+# Of a command line so much tells what it is.
+SHOWN_ARGUMENTS = 3
+LONGEST_SHOWN = 200
+
+_PROC = Path("/proc")
+_ZOMBIE = "Z"
+# Behind the name, which may hold anything: state, parent, process group, …, and when it began as the twentieth.
+_STATE, _PARENT, _GROUP, _BEGAN = 0, 1, 2, 19
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A process that outlived the driver that had started it; `ended`: it does so no more."""
+
+    pid: int
+    command: str
+    ended: bool
+
+    @property
+    def fate(self) -> str:
+        """What became of it, in words."""
+        return "which was ended" if self.ended else "which could not be ended, and goes on"
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """A process of this machine: a number is given again, but not with the same beginning."""
+
+    pid: int
+    began: str
+    parent: int = field(compare=False)
+    group: int = field(compare=False)
+
+
+def can_look() -> bool:
+    """Whether this system tells of its processes."""
+    return (_PROC / "self" / "environ").exists()
+
+
+def family_of(pid: int) -> frozenset[_Process]:
+    """All that a process has started, and those in turn, as far as none in between has ended."""
+    children: dict[int, list[_Process]] = {}
+    for process in _processes():
+        children.setdefault(process.parent, []).append(process)
+    found: list[_Process] = []
+    parents = [pid]
+    while parents:
+        born = children.pop(parents.pop(), [])
+        found += born
+        parents += [process.pid for process in born]
+    return frozenset(found)
+
+
+def end_all(mark: str, family: Collection[_Process], group: int) -> tuple[Left, ...]:
+    """End what is left of a family, and what has `mark` in its environment.
+
+    What was found; without what is of the process `group` of the driver, which has been ended with it.
+    """
+    told: dict[_Process, str] = {}
+    for _ in range(ROUNDS):
+        left = [process for process in _processes() if process in family or _bears(process.pid, mark)]
+        for process in left:
+            told.setdefault(process, _command_of(process.pid))
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process.pid, signal.SIGKILL)
+        if not left or not _gone(left):
+            break
+    there = set(_processes()) if told else set()
+    return tuple(Left(each.pid, command, each not in there) for each, command in told.items() if each.group != group)
+
+
+def _gone(processes: Collection[_Process]) -> bool:
+    """Whether these have ended within a short time; nobody is told of the end of a process that is not its child."""
+    until = time.monotonic() + ENDS_WITHIN_S
+    while not set(processes).isdisjoint(_processes()):
+        if time.monotonic() > until:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def _processes() -> Iterator[_Process]:
+    """The others of this machine that have not ended."""
+    own = os.getpid()
+    if not can_look():
+        return
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit() and int(entry.name) != own and (process := _read(int(entry.name))) is not None:
+            yield process
+
+
+def _read(pid: int) -> _Process | None:
+    try:
+        stat = (_PROC / str(pid) / "stat").read_bytes().decode("latin-1")
+    except OSError:
+        return None
+    told = stat.rpartition(")")[2].split()
+    if len(told) <= _BEGAN or told[_STATE] == _ZOMBIE:
+        return None
+    return _Process(pid, told[_BEGAN], int(told[_PARENT]), int(told[_GROUP]))
+
+
+def _bears(pid: int, mark: str) -> bool:
+    try:
+        environment = (_PROC / str(pid) / "environ").read_bytes()
+    except OSError:  # it has ended, or is somebody else's
+        return False
+    return f"{MARK}={mark}".encode() in environment.split(b"\0")
+
+
+def _command_of(pid: int) -> str:
+    try:
+        arguments = (_PROC / str(pid) / "cmdline").read_bytes().decode("utf-8", "backslashreplace").split("\0")
+    except OSError:
+        return "?"
+    told = " ".join(arguments[:SHOWN_ARGUMENTS]).strip() or "?"
+    return told if len(told) <= LONGEST_SHOWN else arguments[0][:LONGEST_SHOWN]

@@ -1,0 +1,324 @@
+"""What may stand in the rows of a journal that somebody else made, checked before anything is concluded from it.
+
+    ROW_OF          kind of rows → Columns, which check the types of a row, and that its times are times
+    check_settings  the settings of a run
+    check_note      the detail of a note, by its kind
+
+SQLite lets a column hold anything, whatever was declared for it. Members that are not named here are another release's
+affair: nothing of this one reads them. All of these raise ValueError in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import product
+from math import isfinite
+from typing import Any
+
+from conformance.contract.commands import COMMANDS
+
+# --- Rows
+
+_NULL = type(None)
+_TEXT, _BYTES, _WHOLE, _REAL = (str,), (bytes,), (int,), (float,)
+_TEXT_OR_NULL = (str, _NULL)
+_REQUEST = (_TEXT, _TEXT, _TEXT, _BYTES)
+_Types = tuple[tuple[type, ...], ...]
+
+_CASE: _Types = (
+    _WHOLE,
+    _TEXT,
+    _TEXT_OR_NULL,
+    _TEXT,
+    _TEXT,
+    _TEXT,
+    *_REQUEST,
+    _TEXT_OR_NULL,
+    _TEXT_OR_NULL,
+    _TEXT_OR_NULL,
+    _TEXT_OR_NULL,
+)
+_SENT: _Types = (_WHOLE, _TEXT, _WHOLE, *_REQUEST, _REAL, _REAL)
+_ANSWER: _Types = (_WHOLE, _TEXT, _TEXT, _BYTES, (_NULL,), _REAL)
+_FAILURE: _Types = ((_NULL,), (_NULL,), _TEXT, _BYTES, _TEXT, _REAL)
+_NO_END: _Types = ((_NULL,),) * len(_ANSWER)
+_NO_CASE: _Types = ((_NULL,),) * len(_CASE)
+
+LATEST_S = 1e11
+"""Seconds beyond which no clock of a run has shown: the year 5138, or an uptime of three thousand years."""
+
+LONGEST_SHOWN = 60
+"""Characters of a value that are shown."""
+
+HIGHEST_STATUS = 999
+"""A status code has three digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What a row of one kind may hold; `times` are the places of its times.
+
+    The types of a row are looked up, all at once: whoever goes through a million rows pays for little more than that.
+    """
+
+    combinations: frozenset[tuple[type, ...]]
+    times: tuple[int, ...] = ()
+    status: int | None = None
+
+    @classmethod
+    def of(cls, *alternatives: _Types, times: tuple[int, ...] = (), status: int | None = None) -> Columns:
+        """Of rows that are like one of the `alternatives`: for each column the types that it may have."""
+        return cls(frozenset(each for types in alternatives for each in product(*types)), times, status)
+
+    def check(self, row: tuple[Any, ...]) -> None:
+        """ValueError for a row that holds what no run writes."""
+        if (types := tuple(map(type, row))) not in self.combinations:
+            told = ", ".join("NULL" if each is _NULL else each.__name__ for each in types)
+            raise ValueError(f"row {row[0]!r:.40} holds {told}, which no run writes")
+        for place in self.times:
+            at = row[place]
+            if at is not None and not -LATEST_S < at < LATEST_S:
+                raise ValueError(f"row {row[0]!r:.40} has the time {at!r}")
+        if self.status is not None and not 0 <= (row[self.status] or 0) <= HIGHEST_STATUS:
+            raise ValueError(f"row {row[0]!r:.40} has the status {row[self.status]!r}")
+
+
+ROW_OF: Mapping[str, Columns] = {
+    "case": Columns.of(_CASE),
+    "exchange": Columns.of(
+        *((*_SENT, *end) for end in (_ANSWER, _FAILURE, _NO_END)), times=(7, 8, 14), status=len(_SENT)
+    ),
+    "attempt": Columns.of(
+        *((*_SENT, *end, *case) for end in (_ANSWER, _FAILURE, _NO_END) for case in (_CASE, _NO_CASE)),
+        times=(7, 8, 14),
+        status=len(_SENT),
+    ),
+    "notification": Columns.of((_WHOLE, _TEXT_OR_NULL, *_REQUEST, _REAL, _REAL), times=(6, 7)),
+    "note": Columns.of((_WHOLE, _TEXT, _TEXT, _REAL, _REAL), times=(3, 4)),
+    "message": Columns.of((_WHOLE, _TEXT_OR_NULL, _TEXT, _TEXT, _REAL, _REAL), times=(4, 5)),
+    "setting": Columns.of((_TEXT, _TEXT)),
+}
+
+
+# --- Settings and notes
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a value may be: `words` for people, and whether one is it. An optional one may be missing."""
+
+    words: str
+    fits: Callable[[Any], bool]
+    optional: bool = False
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value) and 0 <= value < LATEST_S
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
+
+
+def _parses(parse: Callable[[str], object]) -> Callable[[Any], bool]:
+    def fits(value: Any) -> bool:
+        try:
+            parse(value)
+        except (TypeError, ValueError):
+            return False
+        return True
+
+    return fits
+
+
+def _or_null(shape: Shape) -> Shape:
+    return Shape(f"{shape.words} or null", lambda value: value is None or shape.fits(value))
+
+
+def _list(of: Shape) -> Shape:
+    return Shape(f"a list of each {of.words}", lambda value: isinstance(value, list) and all(map(of.fits, value)))
+
+
+def _map(to: Shape) -> Shape:
+    return Shape(
+        f"an object of each {to.words}", lambda value: isinstance(value, dict) and all(map(to.fits, value.values()))
+    )
+
+
+def _object(**members: Shape) -> Shape:
+    return Shape(
+        f"an object of {', '.join(members)}", lambda value: isinstance(value, dict) and _fault(value, members) is None
+    )
+
+
+def _maybe(shape: Shape) -> Shape:
+    return Shape(shape.words, shape.fits, optional=True)
+
+
+_text = Shape("text", lambda value: isinstance(value, str))
+_instant = Shape("moment in seconds", lambda value: _is_number(abs(value) if isinstance(value, float) else value))
+_flag = Shape("true or false", lambda value: isinstance(value, bool))
+_number = Shape("number of 0 or more", _is_number)
+_whole = Shape("whole number of 0 or more", _is_whole)
+_moment = Shape("moment in ISO 8601", _parses(lambda text: datetime.fromisoformat(text).astimezone()))
+_day = Shape("day in ISO 8601", _parses(date.fromisoformat))
+_command = Shape("command", lambda value: isinstance(value, str) and value in COMMANDS)
+_anything = Shape("anything", lambda _: True)
+_optional_text = _or_null(_text)
+
+_ENTRY = _object(
+    requirement=_text,
+    verdict=Shape("FAIL, WARN or INCONCLUSIVE", lambda value: value in ("FAIL", "WARN", "INCONCLUSIVE")),
+    issue=_text,
+    owner=_text,
+    expires=_day,
+    command=_maybe(_text),
+    message=_maybe(_text),
+)
+
+_OF_EVERY_RUN: Mapping[str, Shape] = {
+    "subject_name": _text,
+    "started_at": _moment,
+    "seed": _whole,
+    "products": _list(_text),
+    "commands": _list(_command),
+    "phone_numbers": _list(_text),
+    "max_examples": _whole,
+    "expectations": _maybe(_or_null(_object(file=_text, digest=_text, entries=_list(_ENTRY)))),
+    "strict": _maybe(_flag),
+    "catalogue_url": _maybe(_optional_text),
+    "callback_url": _maybe(_optional_text),
+    "shrink_requests": _maybe(_whole),
+    "show_phone_numbers": _maybe(_flag),
+}
+_OF_A_GATEWAY: Mapping[str, Shape] = {
+    "gateway": _text,
+    "consumer_key": _text,
+    "callback_listen": _maybe(_text),
+    "callback_tls": _maybe(_flag),
+    "sender_ids": _list(_text),
+    "short_codes": _list(_text),
+    "notify_within_s": _number,
+    "exclusive_account": _flag,
+    "loopback": _flag,
+    "callback_targets": _map(_text),
+    "own_gateway": _maybe(_flag),
+    "network_back": _maybe(_flag),
+    "over_network": _maybe(_or_null(_flag)),
+    **dict.fromkeys(("corpus", "cases"), _maybe(_optional_text)),
+    **dict.fromkeys(("max_accepted", "max_spend", "concurrency"), _maybe(_or_null(_whole))),
+    **dict.fromkeys(("rate_per_s", "connect_timeout_s", "read_timeout_s"), _maybe(_or_null(_number))),
+}
+_OF_A_CLIENT: Mapping[str, Shape] = {
+    "driver": _maybe(_optional_text),
+    "observe": _maybe(_optional_text),
+    "credential": _maybe(_object(key=_maybe(_text), secret=_maybe(_text))),
+    "timeout_s": _number,
+    **dict.fromkeys(("resend_window_s", "advised_delay_s", "patience_s"), _maybe(_number)),
+}
+_KINDS_OF_SUBJECT = Shape("gateway or client", lambda value: value in ("gateway", "client"))
+
+_SILENCE = {"silent_since": _instant, "until": _instant}
+_LIMITS = {"max_accepted": _or_null(_number), "max_spend": _or_null(_number), "accepted_at_most": _number}
+NOTES: Mapping[str, Mapping[str, Shape]] = {
+    "settled": {"at": _instant, "waited_s": _maybe(_or_null(_number))},
+    "finished": {"duration_s": _number},
+    "obstacle": {"message": _text, "hint": _maybe(_optional_text)},
+    "planned": {"alone": _list(_text), "last": _list(_text)},
+    "planned-anew": {"stands_for": _map(_text)},
+    "left-out": {"case": _text, "why": _text},
+    "allowance": {**_LIMITS, "spent_at_most": _number, "not_planned": _map(_whole), "withheld": _map(_whole)},
+    "way-back": {
+        "lost": _maybe(_map(_text)),
+        "canaries": _maybe(
+            _map(Shape("pair of numbers", lambda pair: _list(_whole).fits(pair) and len(pair) == 2))  # noqa: PLR2004 - a pair
+        ),
+    },
+    "heartbeat": {"sent_at": _instant, "arrived": _flag},
+    "resumed": _SILENCE,
+    "listened": _SILENCE,
+    "unreadable": {"where": _text, "product": _optional_text, "error": _text, "head": _maybe(_text)},
+    "undecodable": {"exchange": _whole, "remark": _text},
+    "beyond-answer": {"exchange": _whole, "sent": _text},
+    "unsent": {"exchange": _whole},
+    "refused-here": {"why": _text, "lasting": _flag},
+    "left-behind": {"processes": _or_null(_list(_object(pid=_whole, command=_text, ended=_flag)))},
+    "strays": {"with_id": _maybe(_whole), "without_id": _maybe(_map(_whole))},
+    "shrink-begins": dict.fromkeys(("cases", "exchanges", "notifications"), _whole),
+    "shrink": {
+        **dict.fromkeys(("requests", "rounds"), _maybe(_whole)),
+        "seconds": _maybe(_number),
+        "stopped": _maybe(_optional_text),
+    },
+    "cause": {
+        **dict.fromkeys(("requirement", "command", "kind", "pattern"), _text),
+        "cases": _list(_text),
+        "minimal": _maybe(_optional_text),
+        "differs": _maybe(_or_null(_map(_anything))),
+        "finished": _maybe(_flag),
+        "exchange": _maybe(_or_null(_whole)),
+    },
+    "hello": {
+        "implementation": _maybe(_or_null(_object(name=_text, version=_optional_text, language=_optional_text))),
+        **dict.fromkeys(("commands", "features", "lacks"), _maybe(_list(_text))),
+        "callback_urls": _maybe(_map(_text)),
+    },
+    "death": {"case": _optional_text, "detail": _text},
+    "receiver-died": {"case": _optional_text, "commands": _list(_text)},
+    "left-alone": {"command": _text, "why": _maybe(_text)},
+    "extra-call": {"case": _text, "why": _text, "of": _optional_text},
+    "gave-up": {"deaths": _whole, "detail": _text},
+    "environment": {"proxies": _list(_text)},
+    "out-of-time": {"detail": _text},
+}
+# A cause is taken whole, so it has no other members.
+_CLOSED = frozenset({"cause"})
+
+
+def check_settings(settings: Any, *, whole: bool = False) -> None:
+    """ValueError for settings that no run has; `whole`: also where one is missing that judging rests on."""
+    if not isinstance(settings, dict):
+        raise ValueError("its settings are no JSON object")  # noqa: TRY004 - damage, whatever it is
+    kind = settings.get("subject_kind", "gateway")
+    of_the_kind = _OF_A_CLIENT if kind == "client" else _OF_A_GATEWAY
+    shapes = {"subject_kind": _maybe(_KINDS_OF_SUBJECT), **_OF_EVERY_RUN, **of_the_kind}
+    if (fault := _fault(settings, shapes, whole=whole)) is not None:
+        raise ValueError(f"its settings are not those of a run: {fault}")
+
+
+def check_note(kind: str, detail: Any) -> None:
+    """ValueError for the detail of a note that no run writes."""
+    if not isinstance(detail, dict):
+        raise ValueError(f"a note {kind!r:.40} is no JSON object")  # noqa: TRY004 - damage, whatever it is
+    shapes = NOTES.get(kind)
+    if shapes is None:
+        return
+    fault = _fault(detail, shapes)
+    if fault is None and kind in _CLOSED and (more := detail.keys() - shapes.keys()):
+        fault = f"it has {min(more)!r:.40}"
+    if fault is not None:
+        raise ValueError(f"a note {kind!r} is not as a run writes it: {fault}")
+
+
+def _fault(value: Mapping[str, Any], shapes: Mapping[str, Shape], *, whole: bool = True) -> str | None:
+    """What is wrong with the members of an object, in words; None if nothing is."""
+    return next(_faults(value, shapes, whole=whole), None)
+
+
+def _faults(value: Mapping[str, Any], shapes: Mapping[str, Shape], *, whole: bool) -> Iterator[str]:
+    for name, shape in shapes.items():
+        if name not in value:
+            if whole and not shape.optional:
+                yield f"{name} is missing"
+        elif not shape.fits(value[name]):
+            yield f"{name} is {_shown(value[name])}, expected {shape.words}"
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "nested deeply"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

@@ -1,0 +1,296 @@
+"""Files that are given as certificates, keys and reports to keep a reader busy: bounded, and refused before it is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command_line import call
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from forged_certificates import BOMBS
+from made_certificate import CERTIFIER, NOW, VENDOR, certificate, payload, resigned
+from made_result import result_of
+
+from conformance import given_files
+from conformance.certificate.ed25519 import PrivateKey, PublicKey
+from conformance.certificate.envelope import LONGEST_CERTIFICATE, MOST_SIGNATURES, Envelope, Signature
+from conformance.certificate.issuing import countersign
+from conformance.certificate.refusal import Refused
+from conformance.certificate.statement import statement_bytes
+from conformance.certificate.verification import Trust, proved
+from conformance.errors import UsageError
+from conformance.given_files import TooLong, given_bytes
+from conformance.reporting.json_report import json_report
+from conformance.reporting.saved import LONGEST_REPORT
+
+Capsys = pytest.CaptureFixture[str]
+
+# Far more than any of these takes, and far less than each of them took.
+SOON_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A certificate that the vendor signed."""
+    return certificate(tmp_path_factory.mktemp("sample"))
+
+
+def refusal(data: bytes) -> str:
+    """Why it is refused, by somebody who trusts the vendor."""
+    with pytest.raises(Refused) as refused:
+        list(proved(data, Trust.of([VENDOR.public]), now=NOW))
+    return refused.value.message
+
+
+# --- Sizes and counts
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_would_keep_a_reader_busy_is_refused_at_once(name: str) -> None:
+    """Before any signature is looked at, and in one line that is short."""
+    begun = time.monotonic()
+    reason = refusal(BOMBS[name])
+
+    assert reason.startswith(("envelope: ", "signature 1: "))
+    assert len(reason) < 500
+    assert time.monotonic() - begun < SOON_S
+
+
+def test_no_certificate_has_more_signatures_than_are_read(sample: bytes) -> None:
+    """So that what was signed can be verified."""
+    envelope = Envelope.parse(sample)
+    for _ in range(MOST_SIGNATURES - 1):
+        envelope = countersign(envelope, PrivateKey.generate())
+
+    assert MOST_SIGNATURES == len(Envelope.parse(envelope.to_bytes()).signatures)
+    with pytest.raises(UsageError, match=f"has {MOST_SIGNATURES} signatures already"):
+        countersign(envelope, CERTIFIER)
+
+
+# --- Signatures
+
+
+def test_a_signature_has_one_spelling(sample: bytes) -> None:
+    """S and S + L fit the same equation (RFC 8032, 5.1.7): only the one below L is a signature."""
+    order = 2**252 + 27742317777372353535851937790883648493
+    envelope = Envelope.parse(sample)
+    (mine,) = envelope.signatures
+    moved = mine.value[:32] + (int.from_bytes(mine.value[32:], "little") + order).to_bytes(32, "little")
+    other = Envelope(envelope.payload, (Signature(mine.keyid, moved, mine.public_key),))
+
+    assert "signature 1: it does not fit the payload; one of the two was changed" == refusal(other.to_bytes())
+
+
+def of_small_order() -> list[bytes]:
+    """The keys for which signatures fit any message: each point of small order in each of its spellings."""
+    prime = 2**255 - 19
+    eighth = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
+    found = (0, 1, prime - 1, prime, prime + 1, eighth, prime - eighth)
+    return [(y | sign << 255).to_bytes(32, "little") for y in found for sign in (0, 1)]
+
+
+@pytest.mark.parametrize("raw", of_small_order(), ids=bytes.hex)
+def test_a_key_that_anybody_can_sign_for_is_none(capsys: Capsys, tmp_path: Path, raw: bytes) -> None:
+    """Neither in a certificate, where it would sign anything, nor where it is given as one to be trusted."""
+    key = Ed25519PublicKey.from_public_bytes(raw)
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    path = tmp_path / "weak.pub"
+    path.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    anything = Envelope(b"{}", (Signature("0" * 64, raw + bytes(32), der),))
+
+    with pytest.raises(ValueError, match="is of small order: anybody can sign for it"):
+        PublicKey.from_der(der)
+    assert "signature 1: its public key is none of Ed25519" == refusal(anything.to_bytes())
+    called = call(capsys, "verify", str(path), f"--key={path}")
+    assert called.only_line.startswith(f"error: {path} is of small order")
+    assert 2 == called.code
+
+
+# --- What is signed
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"_type": 1, "_type": 2}', "the member '_type' is there more than once"),
+        (b"[" * 500_000, "it is nested too deeply"),
+        (b"{" + b",".join(b'"%d":0' % number for number in range(60_000)) + b"}", "no test result of this suite"),
+        (b'{"a": NaN}', "NaN"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+    ],
+)
+def test_what_is_signed_is_read_strictly(content: bytes, reason: str) -> None:
+    """By the key that is trusted: nobody can count one of two members, or has to wait."""
+    said = refusal(countersign(Envelope(content), VENDOR).to_bytes())
+
+    assert said.startswith("payload: it is signed, but no ")
+    assert reason in said
+
+
+def test_a_payload_of_another_type_is_none(sample: bytes) -> None:
+    """Also where its signature is over that type."""
+    other = countersign(Envelope(Envelope.parse(sample).payload, (), "application/json"), VENDOR)
+
+    assert "envelope: /payloadType is not as in a certificate (const)" == refusal(other.to_bytes())
+
+
+def test_nothing_is_valid_for_longer_than_any_is_issued_for(sample: bytes) -> None:
+    """Whoever has the key could write any date."""
+
+    def for_ever(document: dict[str, object]) -> None:
+        document["predicate"]["statum_conformance"]["expires"] = "9999-12-31T23:59:59Z"  # type: ignore[index]
+
+    assert "expiry: it is valid for more than 3,650 days, which none is issued for" == refusal(
+        resigned(sample, for_ever)
+    )
+
+
+def test_a_copied_signature_is_not_another_ones(sample: bytes) -> None:
+    """The vendor's signature under the key id of the certifier."""
+    (mine,) = Envelope.parse(sample).signatures
+    passed_off = Signature(CERTIFIER.public.keyid, mine.value, mine.public_key)
+
+    assert "signature 1: the key id is not that of its public key" == refusal(
+        Envelope(statement_bytes(payload(sample)), (passed_off,)).to_bytes()
+    )
+
+
+# --- What is no file
+
+
+def fifo(path: Path) -> None:
+    """A pipe that nobody writes to."""
+    os.mkfifo(path)
+
+
+def loop(path: Path) -> None:
+    """A link to itself."""
+    path.symlink_to(path.name)
+
+
+def device(path: Path) -> None:
+    """A file without end."""
+    path.symlink_to("/dev/zero")
+
+
+def sparse(path: Path) -> None:
+    """Ten gigabytes of nothing."""
+    path.touch()
+    os.truncate(path, 10 << 30)
+
+
+@pytest.mark.parametrize("make", [fifo, loop, device, sparse])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("verify", "odd", "--key=vendor.pub"),
+        ("verify", "odd"),
+        ("verify", "certificate.json", "--key=odd"),
+        ("verify", "certificate.json", "--key=vendor.pub", "--evidence=odd"),
+        ("badge", "odd"),
+        ("compare", "odd", "odd"),
+        ("report", "--from=odd"),
+        ("judge", "odd"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_file_is_one_line(  # noqa: PLR0913, PLR0917 - fixtures and columns
+    capsys: Capsys,
+    tmp_path: Path,
+    sample: bytes,
+    make: Callable[[Path], None],
+    arguments: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody waits for a pipe, and nobody reads a device to its end."""
+    monkeypatch.chdir(tmp_path)
+    Path("vendor.pub").write_bytes(VENDOR.public.to_pem())
+    Path("certificate.json").write_bytes(sample)
+    make(Path("odd"))
+    begun = time.monotonic()
+
+    called = call(capsys, *arguments)
+
+    assert called.code in (1, 2)
+    assert 1 == len([line for line in (called.out + called.err).splitlines() if not line.startswith("ok ")])
+    assert time.monotonic() - begun < SOON_S
+
+
+def test_a_pipe_that_somebody_writes_to_is_read(tmp_path: Path, sample: bytes) -> None:
+    """As that of `verify <(curl …)`: in parts, and with pauses."""
+    pipe, opened = tmp_path / "pipe", threading.Event()
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        with pipe.open("wb", buffering=0) as out:
+            opened.set()
+            out.write(sample[:100])
+            out.write(sample[100:])
+
+    keeping = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    thread = threading.Thread(target=write)
+    thread.start()
+    opened.wait(SOON_S)
+    try:
+        assert sample == given_bytes(pipe, LONGEST_CERTIFICATE)
+    finally:
+        os.close(keeping)
+        thread.join()
+
+
+def test_a_pipe_that_does_not_end_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a time; the reason is told as that of any file that cannot be read."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    both = os.open(pipe, os.O_RDWR)
+    monkeypatch.setattr(given_files, "PATIENCE_S", 0.05)
+    try:
+        with pytest.raises(TimeoutError, match="nothing came from it within"):
+            given_bytes(pipe, 10)
+    finally:
+        os.close(both)
+
+
+def test_no_more_is_read_than_was_asked_for(tmp_path: Path) -> None:
+    """The last byte that is allowed, and the first that is not."""
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 10)
+
+    assert b"x" * 10 == given_bytes(path, 10)
+    with pytest.raises(TooLong):
+        given_bytes(path, 9)
+
+
+# --- Reports
+
+
+def test_a_report_that_would_keep_a_reader_busy_is_refused(capsys: Capsys, tmp_path: Path) -> None:
+    """With a million entries that are none, or longer than any report is."""
+    document = json.loads(json_report(result_of()))
+    many, long = tmp_path / "many.json", tmp_path / "long.json"
+    many.write_text(json.dumps({**document, "requirements": [0] * 1_000_000}), encoding="utf-8")
+    long.write_bytes(b" " * (LONGEST_REPORT + 1))
+    begun = time.monotonic()
+
+    assert "is no report of statum-conformance: " in call(capsys, "compare", str(many), str(many)).only_line
+    assert "is too long for a report" in call(capsys, "compare", str(long), str(many)).only_line
+    assert 1 == call(capsys, "badge", str(many)).code
+    assert time.monotonic() - begun < SOON_S
+
+
+def test_base64_in_a_certificate_is_read_once(sample: bytes) -> None:
+    """What was signed is what was decoded: a payload that decodes to the same from other letters is refused."""
+    document = json.loads(sample)
+    text = document["payload"]
+    if not text.endswith("="):
+        text = base64.b64encode(base64.b64decode(text)[:-1] + b"x ").decode()
+    document["payload"] = f"{text[:-2]}\n{text[-2:]}"
+
+    assert refusal(json.dumps(document).encode()).startswith("envelope: /payload")
