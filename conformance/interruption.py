@@ -142,7 +142,8 @@ def heeded(*, hard: bool = True, for_good: bool = False) -> Iterator[None]:
     finally:
         interruption.raising = False
         for number, handler in handlers.items():
-            signal.signal(number, signal.SIG_IGN if for_good else handler)
+            # None: what was there before was not Python's.
+            signal.signal(number, signal.SIG_IGN if for_good or handler is None else handler)
         if not for_good:
             signal.set_wakeup_fd(before_fd)
             _Current.entered, _Current.interruption = False, _Interruption()

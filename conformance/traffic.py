@@ -106,7 +106,8 @@ class Case:
 class Exchange:
     """One attempt at a case. Exactly one of `response` and `failure` is set, or neither when the run was cut off.
 
-    `failure` says in words why there is no answer (connection refused, read timeout, not HTTP …).
+    `failure` says in words why there is no answer (connection refused, read timeout, not HTTP …). `unsent`: there was
+    no connection, or it took nothing, so that not a byte of the request was sent.
     """
 
     number: int
@@ -118,6 +119,7 @@ class Exchange:
     response: Response | None = None
     failure: str | None = None
     answered_at: float | None = None
+    unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,9 @@ EXIT_CODES: Mapping[int, str] = {
     "expectations file is stale.",
     UsageError.exit_code: "Wrong usage or configuration: one line says what was given and what is expected.",
     Conclusion.INCONCLUSIVE.exit_code: "Inconclusive: a MUST could not be exercised. Also whatever kept the run from "
-    "being made: a gateway that is not reached, a credential that is refused, an address that is taken, Ctrl-C.",
-    SuiteError.exit_code: "The suite itself failed; please report it.",
+    "being made: a gateway that is not reached, a credential that is refused, an address that is taken, a machine that "
+    "lacks memory, threads, files or room, Ctrl-C.",
+    SuiteError.exit_code: "The suite itself failed; please report it. Or its installation is broken, and says so.",
 }
 
 VERDICTS: Mapping[Verdict, str] = {
@@ -102,6 +103,7 @@ NOTES: Mapping[str, str] = {
     "planned-anew": "over a network: which case stands for one whose answer was lost",
     "undecodable": "an answer whose body could not be decoded as its headers say",
     "beyond-answer": "a gateway sent on after its answer: after which one, and how that begins",
+    "unsent": "not a byte of a request was sent after all: which one",
     "unreadable": "what reached the receiver, or the witness of a client, and is no request: why, and its first bytes",
     "heartbeat": "a canary that was sent while the run went on, and whether it came back",
     "way-back": "canaries that were sent because notifications are missing: how many, and how many came back",

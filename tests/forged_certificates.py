@@ -8,12 +8,13 @@ forged          a certificate with its statement changed, signed anew by whoever
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from conformance.certificate.borne_out import MEMBERS
 from conformance.certificate.ed25519 import PrivateKey
-from conformance.certificate.envelope import Envelope
+from conformance.certificate.envelope import LONGEST_CERTIFICATE, PAYLOAD_TYPE, Envelope
 from conformance.certificate.issuing import countersign
 from conformance.certificate.statement import EXTENSION, statement_bytes
 from conformance.contract.commands import COMMANDS, PRODUCTS
@@ -152,4 +153,28 @@ LIES: Mapping[str, Lie] = {
     "gateway A, all commands, by another edition": together(gateway_a, another_edition),
     "all commands, by another edition": together(all_commands, another_edition),
     "a list of known failures left out": lambda document: document["predicate"]["configuration"].pop(),
+}
+
+
+# --- Files that keep a reader busy
+
+SIGNATURE = {"keyid": "0" * 64, "sig": f"{'A' * 86}==", "public_key": f"{'A' * 59}="}
+
+
+def enveloped(**members: object) -> bytes:
+    """An envelope with some members otherwise."""
+    return json.dumps({"payloadType": PAYLOAD_TYPE, "payload": "e30=", "signatures": [SIGNATURE], **members}).encode()
+
+
+BOMBS: Mapping[str, bytes] = {
+    "one member, many times": b"{" + b",".join([b'"payload":"e30="'] * 60_000) + b"}",
+    "many members": b"{" + b",".join(b'"%d":0' % number for number in range(60_000)) + b"}",
+    "many signatures": enveloped(signatures=[SIGNATURE] * 4_000),
+    "many that are none": enveloped(signatures=[[]] * 200_000),
+    "deep": b"[" * 500_000,
+    "a long payload": enveloped(payload="A" * 1_000_000),
+    "long strings": enveloped(payloadType="x" * 1_000_000),
+    "numbers": enveloped(payload=int("9" * 4_000)),
+    "too long": b" " * (LONGEST_CERTIFICATE + 1),
+    "binary": os.urandom(1_000_000),
 }

@@ -136,21 +136,22 @@ def test_an_answer_to_what_was_not_read_to_its_end_counts(journal: Journal) -> N
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = threading.Thread(target=refuse)
         server.start()
-        body = b"x" * (64 << 20)
+        body = b"x" * (12 << 20)
         (exchange,) = sent_in_turn(
             journal, a_case("a", f"http://127.0.0.1:{listening.getsockname()[1]}/", "POST", (), body)
         )
         server.join(PATIENCE_S)
     assert 413 == (exchange.response and exchange.response.status), exchange.failure
+    assert not exchange.unsent
 
 
 def test_a_body_that_nobody_reads_is_given_up(journal: Journal) -> None:
     """In time, however large; it is told how much of it was never sent."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        (exchange,) = sent_in_turn(journal, a_case("a", url, "POST", (), b"x" * (64 << 20)), timeout_s=0.2)
+        (exchange,) = sent_in_turn(journal, a_case("a", url, "POST", (), b"x" * (12 << 20)), timeout_s=0.2)
     assert re.fullmatch(
-        r"no answer within 0\.2 s; only \d+ of the 67\d{6} bytes of the request could be sent", exchange.failure or ""
+        r"no answer within 0\.2 s; only \d+ of the 12\d{6} bytes of the request could be sent", exchange.failure or ""
     )
 
 
@@ -341,7 +342,7 @@ def test_a_coding_without_its_end_is_a_lost_answer_where_only_the_connection_end
 def test_says_that_the_connection_was_refused(journal: Journal) -> None:
     """Where nobody listens."""
     (exchange,) = sent_in_turn(journal, a_case("a", f"http://127.0.0.1:{quiet_port()}/"))
-    assert (None, "connection refused") == (exchange.response, exchange.failure)
+    assert (None, "connection refused", True) == (exchange.response, exchange.failure, exchange.unsent)
 
 
 def test_says_that_there_is_no_such_host(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

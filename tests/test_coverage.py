@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from made_result import result_of
 
-from conformance.checks.coverage import BROKEN, OPEN, VALID, Covered
+from conformance.checks.coverage import BROKEN, OPEN, VALID, Coverage, Covered
+from conformance.checks.reading import Answer
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import violations
 from conformance.generation import anatomy
 from conformance.journal import read_journal
 from conformance.reporting.coverage import coverage_lines
 from conformance.reporting.result import Result
-from conformance.traffic import Kind
+from conformance.traffic import Case, Exchange, Kind, Request
 from conformance.verdicts import judge
 from tests.campaigns import held
 from tests.runs import Run
@@ -59,6 +60,16 @@ def test_a_value_counts_for_every_class_that_it_is_in() -> None:
         (VALID, "message", "plane 0"),
         (VALID, "message", "quote"),
     } == met(body(SMS, message='A "quote"'))
+
+
+@pytest.mark.parametrize("unsent", [True, False])
+def test_what_was_never_sent_exercises_nothing(unsent: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A connection that was refused; a request that got no answer was sent all the same."""
+    request = Request("POST", "http://gateway.test/api/v2/sms", (), body(SMS))
+    case = Case("sms/valid/sample/1", "sms", Kind.VALID, "sample", "group", request)
+    coverage = Coverage()
+    coverage.see(Answer.of(case, Exchange(1, case.id, 1, request, 1.0, 1.0, None, "no answer", 2.0, unsent)))
+    assert unsent == (not any(one.sent for one in coverage.of(["sms"])))
 
 
 def test_the_bytes_count_not_only_the_text() -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from tiny_drivers import ACCEPTED, HELLO, PATIENCE_S, SHORT_S, Line, Start, heard, invoke, is_gone, started
 
+from conformance.client_under_test import certification
 from conformance.client_under_test import driver as driver_module
-from conformance.client_under_test.driver import Death, How
-from conformance.client_under_test.left_behind import can_look
+from conformance.client_under_test.driver import Death, Driver, How
+from conformance.client_under_test.left_behind import Left, can_look
 from conformance.client_under_test.stderr import MOST_FIRST_BYTES, MOST_LAST_BYTES, MOST_LINES, Stderr
+from conformance.journal import Journal, Redaction, read_journal
 from conformance.journal.rows import LONGEST_STDERR
+from conformance.reporting.clients import about_client, client_of
 from conformance.traffic import SHOWN_LINES, Direction
 
 __all__ = ["heard", "started"]  # fixtures
@@ -123,3 +126,40 @@ def test_nothing_of_a_driver_survives_it(started: Start, tmp_path: Path, begets:
     assert is_gone(pid)
     assert [(pid, True)] == [(left.pid, left.ended) for left in driver.left_behind]
     assert all(left.command != "?" for left in driver.left_behind)
+
+
+@pytest.mark.parametrize(
+    ("looks", "told"),
+    [
+        (True, "the driver has left a process behind: sleep 3600 (pid 42); it could not be ended, and goes on"),
+        (False, "whether the driver has left processes behind was not looked at: this system does not tell"),
+    ],
+)
+def test_what_was_left_behind_is_in_the_report(
+    tmp_path: Path,
+    looks: bool,  # noqa: FBT001 - a column
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By name; where nobody can look, that is told instead of nothing."""
+    monkeypatch.setattr(certification, "can_look", lambda: looks)
+    driver = Driver(("none",), lambda *_, **__: None)
+    monkeypatch.setattr(Driver, "left_behind", (Left(42, "sleep 3600", ended=False),))
+    path = tmp_path / "journal.sqlite"
+    with Journal.create(path, {}, Redaction.of_values()) as journal:
+        certification.note_left_behind(journal, driver)
+    client = {**client_of(read_journal(path)), "implementation": {}}
+
+    assert told in list(about_client({"client": client, "subject": {"name": "tiny"}}))
+
+
+def test_of_a_line_that_was_cut_no_part_of_a_secret_is_left(tmp_path: Path) -> None:
+    """It may have been cut in the middle of one."""
+    secret = "planted-Secret-8z"  # noqa: S105 - of this test
+    line = ("x" * LONGEST_STDERR)[: LONGEST_STDERR - len(secret) + 3] + secret[:-3]
+    path = tmp_path / "journal.sqlite"
+    with Journal.create(path, {}, Redaction.of_values(secret)) as journal:
+        journal.said(None, Direction.STDERR, f"{secret} {line}", cut=True)
+    (message,) = read_journal(path).messages
+    assert "planted" not in message.line
+    assert message.line.endswith("x…")

@@ -7,13 +7,14 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from command_line import call
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from forged_certificates import BOMBS
 from made_certificate import CERTIFIER, NOW, VENDOR, certificate, payload, resigned
 from made_result import result_of
 
@@ -34,9 +35,6 @@ Capsys = pytest.CaptureFixture[str]
 # Far more than any of these takes, and far less than each of them took.
 SOON_S = 20.0
 
-TYPE = "application/vnd.in-toto+json"
-SIGNATURE = {"keyid": "0" * 64, "sig": f"{'A' * 86}==", "public_key": f"{'A' * 59}="}
-
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> bytes:
@@ -52,25 +50,6 @@ def refusal(data: bytes) -> str:
 
 
 # --- Sizes and counts
-
-
-def enveloped(**members: object) -> bytes:
-    """An envelope with some members otherwise."""
-    return json.dumps({"payloadType": TYPE, "payload": "e30=", "signatures": [SIGNATURE], **members}).encode()
-
-
-BOMBS: Mapping[str, bytes] = {
-    "one member, many times": b"{" + b",".join([b'"payload":"e30="'] * 60_000) + b"}",
-    "many members": b"{" + b",".join(b'"%d":0' % number for number in range(60_000)) + b"}",
-    "many signatures": enveloped(signatures=[SIGNATURE] * 4_000),
-    "many that are none": enveloped(signatures=[[]] * 200_000),
-    "deep": b"[" * 500_000,
-    "a long payload": enveloped(payload="A" * 1_000_000),
-    "long strings": enveloped(payloadType="x" * 1_000_000),
-    "numbers": enveloped(payload=int("9" * 4_000)),
-    "too long": b" " * (LONGEST_CERTIFICATE + 1),
-    "binary": os.urandom(1_000_000),
-}
 
 
 @pytest.mark.parametrize("name", BOMBS)

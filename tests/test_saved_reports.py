@@ -289,6 +289,45 @@ def test_what_is_no_report_is_told(content: str | None, complaint: str, tmp_path
     assert {REPORT_JSON} >= {path.name for path in tmp_path.iterdir()}
 
 
+def _changed(left: Path, directory: Path, name: str, value: object) -> Path:
+    """A report directory whose document has another value in one place, which `name` leads to."""
+    document = json.loads((left / REPORT_JSON).read_bytes())
+    *path, last = name.split("/")
+    place = document
+    for part in path:
+        place = place[int(part) if part.isdecimal() else part]
+    place[last] = value
+    changed = directory
+    changed.mkdir()
+    (changed / REPORT_JSON).write_text(json.dumps(document), encoding="utf-8")
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("requirements/0/command", "smz", "tells of a command 'smz', which this version does not know"),
+        ("coverage/0/command", "elsewhere", "tells of a command 'elsewhere'"),
+        ("settings/max_examples", None, "is none that a run writes"),
+        ("settings/gateway", [], "is none that a run writes"),
+        ("settings/concurrency", "many", "is none that a run writes"),
+    ],
+)
+def test_what_no_run_writes_is_told(  # noqa: PLR0913, PLR0917 - what is changed, and what is told of it
+    left: Path, tmp_path: Path, name: str, value: object, complaint: str, capsys: Capture
+) -> None:
+    """In one line, whichever report is asked for, and for whichever command; nothing is written."""
+    changed = _changed(left, tmp_path / "changed", name, value)
+
+    called = report(capsys, changed, "--html", "--junit", "--sarif", "--summary")
+
+    assert (2, [REPORT_JSON]) == (called.code, [path.name for path in changed.iterdir()])
+    assert complaint in called.only_line
+    compared = call(capsys, "compare", str(left), str(changed))
+    assert 4 != compared.code
+    assert "please report it" not in compared.err
+
+
 def test_a_journal_that_is_none_is_told(run: Path, capsys: Capture) -> None:
     """Whether it was named or not."""
     (run / JOURNAL).write_text("no journal", encoding="utf-8")

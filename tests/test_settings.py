@@ -46,6 +46,8 @@ HERE = Path("reports")
         ({"notify_within_s": float("nan")}, "--notify-within is nan"),
         ({"notify_within_s": float("inf")}, "--notify-within is inf"),
         ({"notify_within_s": 1e10}, "at most a day"),
+        ({"notify_within_s": 1e-300}, "--notify-within is 1e-300; expected a millisecond (0.001) or more"),
+        ({"max_examples": 10**30}, "expected at most 100,000"),
         ({"seed": -1}, "--seed is -1"),
     ],
 )

@@ -25,7 +25,7 @@ from mock_rig import eventually
 from raw_http import PATIENCE_S, connection, post, status
 from runs import Run
 
-from conformance.callbacks import httpserver
+from conformance.callbacks import asgi, httpserver
 from conformance.callbacks.accepting import Refused
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi import AsgiReceiver
@@ -151,6 +151,21 @@ def test_closing_one_in_use_is_told() -> None:
             assert 200 == status(client)
         assert eventually(lambda: len(refused) > 0, PATIENCE_S)
     assert Refused("a connection in use was closed to make room for others") == refused[0]
+
+
+def test_bodies_that_do_not_end_take_so_much_memory_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are at once; those of notifications are small."""
+    monkeypatch.setattr(asgi, "MOST_HELD", 1 << 20)
+    refused: list[Refused] = []
+    with AsgiReceiver(ANY, PRODUCTS, ignored, on_refused=refused.append) as receiver, ExitStack() as until:
+        for _ in range(20):
+            large = until.enter_context(connection(receiver.address))
+            large.sendall(post(b"x" * 300_000)[:-100_000])
+        assert eventually(lambda: len(refused) > 0, PATIENCE_S)
+        with connection(receiver.address) as gateway:
+            gateway.sendall(post(NOTIFICATION))
+            assert 200 == status(gateway)
+    assert Refused("more than 1 MiB of unfinished requests came at once") == refused[0]
 
 
 def test_a_receiver_that_has_died_is_told_and_refuses_whoever_comes(monkeypatch: pytest.MonkeyPatch) -> None:

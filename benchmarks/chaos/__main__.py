@@ -12,6 +12,7 @@ secrets     every command, and a gateway that says all secrets back
 crowded     1,000 connections of strangers to a process that may open 256 files
 posted      junk to the callbacks themselves, at an address that anybody may know
 noisy       a driver that floods its standard error and leaves a process behind
+forged      journals and certificates that somebody changed, or made to keep a reader busy
 by-turns    a gateway that is hostile in every way, one after the other
 """
 
@@ -26,7 +27,17 @@ from pathlib import Path
 # What the tests are made of, runs are made of here, too.
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-from benchmarks.chaos import by_turns, junk, killing, network, secrets, signalling, strangers, strangers_at_the_door
+from benchmarks.chaos import (
+    by_turns,
+    forging,
+    junk,
+    killing,
+    network,
+    secrets,
+    signalling,
+    strangers,
+    strangers_at_the_door,
+)
 from benchmarks.chaos.figures import Figures
 
 POINTS = 8
@@ -45,6 +56,7 @@ PARTS: Mapping[str, Callable[[Figures, int], None]] = {
     "crowded": strangers_at_the_door.crowded,
     "posted": strangers_at_the_door.posted,
     "noisy": strangers_at_the_door.noisy,
+    "forged": forging.forged,
     "by-turns": by_turns.by_turns,
 }
 

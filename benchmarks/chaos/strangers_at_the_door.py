@@ -53,7 +53,7 @@ JUNK = (
 )
 
 # What a journal may hold of strangers, and beside it the run itself.
-MOST_JOURNAL = 160 << 20
+MOST_JOURNAL = 112 << 20
 
 STDERR_LINES = 2_000
 STDERR_LINE = 1 << 20

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, MutableMapping
+from http import HTTPStatus
 from typing import Any
 
-from conformance.callbacks.accepting import OnRefused, nobody_told
+from conformance.callbacks.accepting import OnRefused, Refused, nobody_told
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send, Tls
 from conformance.callbacks.guarding import Limits, guarded
 from conformance.callbacks.reading_protocol import AS_RECEIVED, tell_unfinished
 from conformance.callbacks.receiver import MAX_BODY, OnArrival, OnUnread, Receiver, ignored, request_of
 from conformance.callbacks.request_reader import Unreadable
+
+# Bodies that are still to end take so much memory at most, however many connections they come on; those of
+# notifications are small, and always find room.
+MOST_HELD = 64 << 20
+SMALL_BODY = 64 << 10
 
 
 class AsgiReceiver(Receiver):
@@ -38,6 +44,8 @@ class AsgiReceiver(Receiver):
         on_refused: OnRefused = nobody_told,
     ) -> None:
         super().__init__(products, on_arrival, prefix, query, token, on_unread)
+        self._on_refused = on_refused
+        self._held = 0
         self._server = AsgiThread(
             self._app,
             listen,
@@ -78,27 +86,36 @@ class AsgiReceiver(Receiver):
 
     async def _app(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         at, wall = time.monotonic(), time.time()
-        body = await _body(receive)
-        if body is None:
+        body = bytearray()
+        try:
+            is_there = await self._read(receive, body)
+        finally:
+            self._held -= len(body)
+        if is_there is None:
             return
-        request = request_of(scope["extensions"][AS_RECEIVED], body[:MAX_BODY])
+        if not is_there:
+            self._on_refused(Refused(f"more than {MOST_HELD >> 20} MiB of unfinished requests came at once"))
+            await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE)
+            return
+        request = request_of(scope["extensions"][AS_RECEIVED], bytes(body[:MAX_BODY]))
         await _answer(send, self.intake.take(request, at, wall, whole=len(body) <= MAX_BODY))
 
+    async def _read(self, receive: Receive, body: bytearray) -> bool | None:
+        """Read into `body` until its end, or a little more than `MAX_BODY` of it; uvicorn lets the rest go by.
 
-async def _body(receive: Receive) -> bytes | None:
-    """The body, or a little more than `MAX_BODY` of it; None if the client broke off: that is no request (RFC 9112 §8).
-
-    A longer one is answered without being read to its end; uvicorn lets the rest go by.
-    """
-    body = bytearray()
-    while len(body) <= MAX_BODY:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message["body"]
-        if not message["more_body"]:
-            break
-    return bytes(body)
+        None if the client broke off: that is no request (RFC 9112 §8). False if there is no room for it.
+        """
+        while len(body) <= MAX_BODY:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message["body"]
+            self._held += len(message["body"])
+            if not message["more_body"]:
+                break
+            if self._held > MOST_HELD and len(body) > SMALL_BODY:
+                return False
+        return True
 
 
 async def _answer(send: Send, status: int) -> None:

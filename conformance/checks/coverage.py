@@ -71,6 +71,8 @@ class Coverage:
         measure = MEASURES.get(answer.kind)
         if command is None or command.method == "GET" or measure is None or not answer.final:
             return
+        if answer.exchange.unsent:
+            return
         for label in set(measure(command, answer.exchange.request.body)):
             self._sent[command.name, label] += 1
             self._accepted[command.name, label] += answer.accepted

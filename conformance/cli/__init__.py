@@ -41,7 +41,7 @@ from conformance.cli.requirements import requirements
 from conformance.cli.run import run
 from conformance.cli.sign import sign
 from conformance.cli.verify import verify
-from conformance.errors import EnvironmentFailure
+from conformance.errors import EnvironmentFailure, UsageError
 from conformance.exchange.wire import close_all
 from conformance.interruption import Closing, heeded, wished
 
@@ -96,6 +96,8 @@ def outcome(arguments: Sequence[str] | None = None) -> int:
                 obj=complaints,
                 standalone_mode=False,
             )
+        except SystemExit as ended:  # click's way to say whether it has completed a command line
+            return UsageError.exit_code if ended.code else 0
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a bug of the suite's ends in one line as well
             return complaints.error(in_words(error))
         if not code and wished():

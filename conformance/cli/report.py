@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -104,13 +105,31 @@ def report(directory: Path, journal: Path | None, *, everything: bool, **asked: 
     wanted = _wanted(home, asked, everything=everything)
     if saved.record is None:
         wanted = _without_journal(wanted, home / JOURNAL, everything=everything)
-    contents = {file: _content(file, saved) for file in wanted}
+    with _as_a_run_writes_it(directory):
+        contents = {file: _content(file, saved) for file in wanted}
     for file, path in wanted.items():
-        _write(path, contents[file])
+        with _as_a_run_writes_it(directory):
+            _write(path, contents[file])
         shorter = saved.record is None and file in SHOW_JOURNAL
         beside = f" without messages, for there is no {home / JOURNAL}" if shorter else ""
         print_line(results(), f"{path} is written{beside}")
     return 0
+
+
+@contextmanager
+def _as_a_run_writes_it(*saved: Path) -> Iterator[None]:
+    """UsageError for a document that the schema lets pass, and of which nothing can be made.
+
+    `settings` may hold whatever an option was given, so the schema leaves its values open.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        files = " or ".join(map(str, saved))
+        raise UsageError(
+            f"a value in {files} is none that a run writes: {' '.join(str(error).split())[:200]}",
+            "`statum-conformance judge` makes reports of its journal, if that is still there",
+        ) from error
 
 
 def _without_journal(wanted: Mapping[str, Path], journal: Path, *, everything: bool) -> dict[str, Path]:
@@ -161,15 +180,17 @@ def compare(before: Path, after: Path, html: Path | None, form: str) -> int:
     unmuted or newly warned, what fails and was newly exercised, and what passed and is no longer exercised.
     """
     documents = read_document(before), read_document(after)
-    comparison = Comparison.of(*documents)
+    with _as_a_run_writes_it(before, after):
+        comparison = Comparison.of(*documents)
+        page = comparison_html(comparison, *documents) if html is not None else None
     output = Output(as_json=form != "text")
     if form == "json":
         print_json(asdict(comparison))
     elif form == MARKDOWN:
         print_document(markdown(comparison).encode("utf-8", "backslashreplace"))
     _show(comparison, output.console)
-    if html is not None:
-        _write(html, comparison_html(comparison, *documents))
+    if html is not None and page is not None:
+        _write(html, page)
     return 1 if comparison.worse else 0
 
 

@@ -297,7 +297,7 @@ class Examination:
         return Sent(each.case, response, answered_at - at)
 
     def _failed(self, number: int, each: Outgoing, unanswered: Unanswered) -> Sent:
-        self.bench.journal.failed(number, str(unanswered), time.monotonic())
+        self.bench.journal.failed(number, str(unanswered), time.monotonic(), unsent=unanswered.never_left)
         lost = "within" not in str(unanswered)
         reset = isinstance(unanswered, Reset)
         return Sent(each.case, None, None, lost=lost, reset=reset, reached=not unanswered.never_left)

@@ -45,6 +45,11 @@ class Left:
     command: str
     ended: bool
 
+    @property
+    def fate(self) -> str:
+        """What became of it, in words."""
+        return "which was ended" if self.ended else "which could not be ended, and goes on"
+
 
 @dataclass(frozen=True, slots=True)
 class _Process:

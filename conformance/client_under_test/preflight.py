@@ -59,6 +59,8 @@ def examine_driver(command_line: str) -> Iterator[tuple[str, str]]:
             yield "proxies in its environment", f"{', '.join(proxies)}; NO_PROXY does not name 127.0.0.1"
         driver.stop()
         yield "driver stops", "exit code 0"
+        for left in driver.left_behind:
+            yield "it has left a process behind", f"{left.command} (pid {left.pid}), {left.fate}"
     except Death as death:
         redaction = Redaction.of_values(*heard.tokens)
         raise EnvironmentFailure(

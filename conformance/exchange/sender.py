@@ -91,14 +91,6 @@ class Manners:
     keep_alive: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """What became of one attempt; `never_left`: surely nobody received it."""
-
-    exchange: Exchange
-    never_left: bool = False
-
-
 class _Outcome(Enum):
     """What became of a case."""
 
@@ -259,7 +251,7 @@ class Sender:
                 # One that was told to wait, and for which there is no room any more, was sent.
                 return _Outcome.SENT if attempt > 1 and outcome is _Outcome.WITHHELD else outcome
             attempted = self._settled(case, attempt, connection, together)
-            self._on_exchange(case, attempted.exchange)
+            self._on_exchange(case, attempted)
             if not self._once_more(case, attempted):
                 break
         return _Outcome.SENT
@@ -279,13 +271,13 @@ class Sender:
             self._allowance.give_back(request)
         return _Outcome.STOPPED
 
-    def _settled(self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None) -> _Attempt:
+    def _settled(self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None) -> Exchange:
         """One attempt, counted by what became of it."""
         refused = never_left = False
         try:
             attempted = self._attempt(case, attempt, connection, start)
-            response = attempted.exchange.response
-            never_left = attempted.never_left
+            response = attempted.response
+            never_left = attempted.unsent
             refused = response is not None and is_refused(response)
         finally:
             if never_left:
@@ -296,7 +288,7 @@ class Sender:
 
     def _attempt(
         self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None = None
-    ) -> _Attempt:
+    ) -> Exchange:
         if wished():
             raise KeyboardInterrupt
         at, wall = time.monotonic(), time.time()
@@ -309,23 +301,21 @@ class Sender:
         except Unanswered as unanswered:
             answered_at = time.monotonic()
             failure, never_left = str(unanswered), unanswered.never_left
-            self._journal.failed(number, failure, answered_at)
+            self._journal.failed(number, failure, answered_at, unsent=never_left)
         else:
             answered_at = time.monotonic()
             response = answer.response
             self._journal.answered(number, response, answered_at)
             self._weigh(response)
-        exchange = Exchange(number, case.id, attempt, case.request, at, wall, response, failure, answered_at)
-        return _Attempt(exchange, never_left)
+        return Exchange(number, case.id, attempt, case.request, at, wall, response, failure, answered_at, never_left)
 
-    def _once_more(self, case: Case, attempted: _Attempt) -> bool:
+    def _once_more(self, case: Case, exchange: Exchange) -> bool:
         """Whether the case is sent again, after a pause that the pace knows of."""
-        exchange = attempted.exchange
         if exchange.response is not None:
             return self._told_to_wait(exchange.response, exchange)
         if exchange.failure == CLOSED_ON_REUSE and _only_reads(case):
             return exchange.attempt < MAX_LOST
-        if not self._manners.over_network or not (attempted.never_left or _only_reads(case)):
+        if not self._manners.over_network or not (exchange.unsent or _only_reads(case)):
             return False
         self._pace.lost(exchange.answered_at or exchange.sent_at, exchange.sent_at)
         self._check_patience(exchange.failure or "")

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from conformance.errors import UsageError
 from conformance.journal.opening import HINT, check_whole, opened
-from conformance.journal.record import BEYOND, UNDECODABLE, Attempt, Record
+from conformance.journal.record import BEYOND, UNDECODABLE, UNSENT, Attempt, Record
 from conformance.journal.rows import (
     Note,
     attempt_of,
@@ -229,11 +229,14 @@ def _settings(snapshot: _Snapshot, *, whole: bool) -> dict[str, Any]:
 
 
 def _restoring(notes: Sequence[Note]) -> Callable[[Exchange], Exchange]:
-    """Gives an exchange back what the notes tell of its answer."""
+    """Gives an exchange back what the notes tell of it."""
     remarks = {note.detail["exchange"]: note.detail["remark"] for note in notes if note.kind == UNDECODABLE}
     beyond = {note.detail["exchange"]: note.detail["sent"] for note in notes if note.kind == BEYOND}
+    unsent = {note.detail["exchange"] for note in notes if note.kind == UNSENT}
 
     def restored(exchange: Exchange) -> Exchange:
+        if exchange.number in unsent:
+            return replace(exchange, unsent=True)
         remark, more = remarks.get(exchange.number), beyond.get(exchange.number)
         if exchange.response is None or (remark is None and more is None):
             return exchange

@@ -25,6 +25,9 @@ moments nobody was there."""
 UNDECODABLE = "undecodable"
 """The kind of the note beside an answer whose body could not be decoded: `exchange`, its number, and `remark`, why."""
 
+UNSENT = "unsent"
+"""The kind of the note that not a byte of a request was sent after all: `exchange`, its number."""
+
 BEYOND = "beyond-answer"
 """The kind of the note that a server sent on after its answer: `exchange`, the number, and `sent`, how that begins."""
 

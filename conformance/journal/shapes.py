@@ -242,6 +242,7 @@ NOTES: Mapping[str, Mapping[str, Shape]] = {
     "unreadable": {"where": _text, "product": _optional_text, "error": _text, "head": _maybe(_text)},
     "undecodable": {"exchange": _whole, "remark": _text},
     "beyond-answer": {"exchange": _whole, "sent": _text},
+    "unsent": {"exchange": _whole},
     "refused-here": {"why": _text, "lasting": _flag},
     "left-behind": {"processes": _or_null(_list(_object(pid=_whole, command=_text, ended=_flag)))},
     "strays": {"with_id": _maybe(_whole), "without_id": _maybe(_map(_whole))},

@@ -1,7 +1,7 @@
 """Writing the journal while the run goes on: callers hand things over, one thread commits them.
 
     Journal.create      a new journal in place of the one of an earlier run, whose results are taken away first
-    Journal.reopened    an earlier journal, to which is added; its results are taken away, too
+    Journal.reopened    an earlier journal, to which is added
     .plan .sent .answered .failed .notified .said .note .unreadable    what happened, in the order in which it is told
     .protect            from here on, without these values either
     .flush .close       wait until it is in the file
@@ -28,7 +28,7 @@ from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError,
 from conformance.journal.earlier import take_away_results
 from conformance.journal.lock import JournalLock
 from conformance.journal.reader import read_journal
-from conformance.journal.record import BEYOND, UNDECODABLE
+from conformance.journal.record import BEYOND, UNDECODABLE, UNSENT
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import Row, Rows
 from conformance.journal.tables import CREATE, INSERT, VERSION
@@ -111,7 +111,6 @@ class Journal:
                 connection.close()
                 lock.release()
                 raise UsageError(f"{path} is a journal of version {version}, to which this version cannot add")
-            take_away_results(path.parent)
             return cls(path, connection, lock, Rows(redaction), _shift(connection))
         except (sqlite3.Error, OSError) as error:
             lock.release()
@@ -147,9 +146,11 @@ class Journal:
         """Records that a server sent on after its answer to exchange `number`, and how that begins."""
         self.note(BEYOND, {"exchange": number, "sent": beyond[:MOST_BEYOND].decode("latin-1")})
 
-    def failed(self, number: int, failure: str, at: float) -> None:
-        """Records in words why exchange `number` has no answer."""
+    def failed(self, number: int, failure: str, at: float, *, unsent: bool = False) -> None:
+        """Records in words why exchange `number` has no answer; `unsent`: its request was not sent after all."""
         self._tell(self._rows.failed, number, failure, self.time_of(at))
+        if unsent:
+            self.note(UNSENT, {"exchange": number})
 
     def notified(self, product: str | None, request: Request, at: float, wall: float) -> Notification:
         """Records what reached the receiver. What is returned is as it came, not redacted: it is for the run alone."""
@@ -198,6 +199,11 @@ class Journal:
         self._written.wait()
         self._lock.release()
         self._check()
+        if not self.path.exists():
+            raise EnvironmentFailure(
+                f"the journal {self.path} is gone: it was removed while the run went on",
+                "name a directory that nobody tidies up with --report-dir",
+            )
 
     def __enter__(self) -> Self:
         return self

@@ -22,7 +22,7 @@ from typing import Any
 
 from conformance.contract.requirements import Level
 from conformance.reporting.basis import rests_on
-from conformance.reporting.escaping import for_terminal
+from conformance.reporting.escaping import all_visible, for_terminal
 from conformance.reporting.expected import listed_in, told_stale
 from conformance.reporting.likeness import alike, explained
 from conformance.reporting.published import published_at
@@ -160,7 +160,7 @@ def plain(text: str) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    return for_terminal(value) if isinstance(value, str) else value
+    return for_terminal(value) if isinstance(value, str) else all_visible(value)
 
 
 def _location(entry: Entry, line: int) -> dict[str, Any]:

@@ -34,5 +34,6 @@ def stranger_lines(document: Mapping[str, Any]) -> Iterator[str]:
         )
     if told["not_kept"]:
         yield f"{told['not_kept']:,} more requests that carry no id of the run were too many to be kept in the journal"
+    excused = "; what is missing for that is held against nobody" if document["subject"]["kind"] == "gateway" else ""
     for why in told["refused"]:
-        yield f"the suite's own server did not take everything: {why}; what is missing for it is held against nobody"
+        yield f"the suite's own server did not take everything: {why}{excused}"

@@ -24,9 +24,11 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from conformance.errors import ConformanceError, EnvironmentFailure
+from conformance.exchange.wire import close_all
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.keeping import keep
 from conformance.gateway_under_test.settings import Settings
+from conformance.interruption import Closing, heeded, held_back
 from conformance.journal import read_journal
 from conformance.reporting.result import Result
 from conformance.reporting.writing import write_reports
@@ -70,10 +72,12 @@ class Holder:
         Raises UsageError and EnvironmentFailure for what keeps it from beginning, and KeyboardInterrupt if it was
         interrupted: the reports tell how far it went, and pytest ends as it does elsewhere.
         """
-        self.held = Result.of(read_journal(campaign.run(self.settings)))
-        write_reports(self.held, self.settings.report_dir)
-        if self.settings.save_corpus is not None:
-            keep(self.held.record, self.held.judged, self.settings.save_corpus)
+        # A second signal closes connections; pytest, which may have other tests to tell of, is not ended by it.
+        with heeded(hard=False), held_back(), Closing(close_all):
+            self.held = Result.of(read_journal(campaign.run(self.settings)))
+            write_reports(self.held, self.settings.report_dir)
+            if self.settings.save_corpus is not None:
+                keep(self.held.record, self.held.judged, self.settings.save_corpus)
         if any(note.kind == "interrupted" for note in self.held.record.notes):
             raise KeyboardInterrupt
         return self.held

@@ -17,6 +17,7 @@ from conformance.reporting.basis import rests_on
 from conformance.reporting.clients import about_client, not_applicable
 from conformance.reporting.comparing import Change, Comparison, told
 from conformance.reporting.coverage import exercised
+from conformance.reporting.escaping import all_visible, visible
 from conformance.reporting.expected import told_stale
 from conformance.reporting.figures import Figures
 from conformance.reporting.likeness import alike, explained, unshown
@@ -106,7 +107,12 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         style=_file("style.css"),
         script=_file("script.js"),
     )
-    return text.encode("utf-8", "backslashreplace")
+    return _as_bytes(text)
+
+
+def _as_bytes(page: str) -> bytes:
+    """In UTF-8. Nothing of our own is invisible, so what is came from outside, wherever in the page it stands."""
+    return visible(page).encode()
 
 
 def _meaning(document: Mapping[str, Any]) -> str:
@@ -137,7 +143,7 @@ def comparison_html(comparison: Comparison, before: Mapping[str, Any], after: Ma
             style=_file("style.css"),
         )
     )
-    return text.encode("utf-8", "backslashreplace")
+    return _as_bytes(text)
 
 
 def _alike(changes: Iterable[Change]) -> list[tuple[Change, list[str]]]:
@@ -267,5 +273,5 @@ def _coverage(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _as_script(value: Any) -> Markup:
     """JSON that can stand within a script element."""
-    text = json.dumps(value, separators=(",", ":"))
+    text = json.dumps(all_visible(value), separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - no end of an element is left in it

@@ -1,0 +1,117 @@
+"""Evidence that is forged: every member of a certificate, every table of a journal, and files that keep a reader busy.
+
+forged      each in a process of its own: none is taken for valid, none ends in an error of the suite's own, none takes
+            more than 10 s of processor time or 300 MB
+
+What is counted as taken for valid is a certificate with a lie in it whose last line does not name the lie as not borne
+out, and a journal of another structure that is judged.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from threading import Timer
+
+from certified_run import CERTIFICATE, EVIDENCE, KNOWN, certified_in
+from command_line import process
+from forged_certificates import BOMBS, LIES, resigned
+from forged_journals import COLUMNS, FOREIGN_VALUES, HUGE, STRUCTURE, Change, changed
+
+from benchmarks.chaos.figures import Figures
+from conformance.certificate.ed25519 import PrivateKey
+from conformance.certificate.envelope import Envelope
+from conformance.certificate.keys import read_private_key
+
+DRAWN = 40
+MOST_S, MOST_BYTES = 10.0, 300 << 20
+# Of the clock on the wall: the machine may be busy with something else.
+HANGS_S = 120.0
+
+JOURNAL = EVIDENCE[1]
+VALID, USAGE, FAILED = 0, 2, 4
+
+
+def forged(figures: Figures, seeds: int) -> None:
+    """Certificates by the right key and by a stranger, journals, and bombs; of changed rows, so many for each seed."""
+    with tempfile.TemporaryDirectory() as directory:
+        good = certified_in(Path(directory))
+        envelope = Envelope.parse((good / CERTIFICATE).read_bytes())
+        _certificates(figures, good, envelope)
+        for name, change in {**STRUCTURE, **HUGE}.items():
+            with _copy(good) as here:
+                change(Path(here) / JOURNAL)
+                code, _ = _called(figures, Path(here), name, "judge", JOURNAL)
+                # What lies behind the end that SQLite knows of is no part of the journal.
+                taken = code != USAGE and name != "ten gigabytes of nothing"
+                figures.add("forgeries taken for valid", taken, f"{name}: judged, {code}")
+        for seed in range(seeds):
+            for name, where, change in _drawn(seed):
+                with _copy(good) as here, suppress(sqlite3.IntegrityError):
+                    change(Path(here) / JOURNAL)
+                    _called(figures, Path(here), f"{name} in {where}", "judge", JOURNAL)
+                    _called(figures, Path(here), f"{name} in {where}", "verify", CERTIFICATE, *KNOWN)
+
+
+def _certificates(figures: Figures, good: Path, envelope: Envelope) -> None:
+    vendor, stranger = read_private_key(good / "vendor.key"), PrivateKey.generate()
+    path = good / "forged.json"
+    for name, lie in LIES.items():
+        path.write_bytes(resigned(envelope, lie, vendor))
+        code, last = _called(figures, good, name, "verify", path.name, *KNOWN)
+        _, _, named = last.partition("not borne out by the evidence: ")
+        lied = name.removesuffix(" is another")
+        figures.add("forgeries taken for valid", code == VALID and lied not in named.split(", "), f"{name}: {last}")
+    for options in (KNOWN, EVIDENCE, ()):
+        path.write_bytes(resigned(envelope, lambda _: None, stranger))
+        code, last = _called(figures, good, "a stranger's", "verify", path.name, *options)
+        figures.add("forgeries taken for valid", code == VALID, f"a stranger's: {last}")
+    for name, content in BOMBS.items():
+        path.write_bytes(content)
+        code, last = _called(figures, good, name, "verify", path.name, "--key=vendor.key.pub")
+        figures.add("forgeries taken for valid", code == VALID, f"{name}: {last}")
+
+
+def _copy(good: Path) -> tempfile.TemporaryDirectory[str]:
+    """A copy of what a vendor has, to be changed."""
+    there = tempfile.TemporaryDirectory()
+    shutil.copytree(good / "reports", Path(there.name) / "reports")
+    shutil.copy(good / "vendor.key.pub", there.name)
+    return there
+
+
+def _drawn(seed: int) -> Iterator[tuple[str, str, Change]]:
+    """Some of the foreign values, each in some column of one row or of all."""
+    chance = random.Random(seed)
+    for _ in range(DRAWN):
+        table = chance.choice([*COLUMNS])
+        column, name = chance.choice(COLUMNS[table]), chance.choice([*FOREIGN_VALUES])
+        where = chance.choice(["true", "rowid % 7 = 1", f"rowid = (SELECT max(rowid) FROM {table})"])  # noqa: S608 - names of ours
+        yield name, f"{table}.{column}, {where}", changed(table, column, FOREIGN_VALUES[name], where)
+
+
+def _called(figures: Figures, here: Path, what: str, *arguments: str) -> tuple[int, str]:
+    """Exit code and last line of a command; what it took is counted."""
+    with process(here, *arguments) as running, ThreadPoolExecutor(2) as reading:
+        out, err = (reading.submit(stream.read) for stream in (running.stdout, running.stderr) if stream)
+        late = Timer(HANGS_S, running.kill)
+        late.start()
+        _, status, usage = os.wait4(running.pid, 0)
+        late.cancel()
+        running.returncode = os.waitstatus_to_exitcode(status)
+    told = f"{what}: {' '.join(arguments)} ended with {running.returncode}: {err.result()[-500:]}"
+    took = usage.ru_utime + usage.ru_stime
+    figures.add("forgeries", 1)
+    figures.add("forgeries that the suite failed over", running.returncode == FAILED, told)
+    slow = took > MOST_S or running.returncode < 0
+    figures.add("forgeries that took more than 10 s", slow, f"{took:.0f} s, {told}")
+    large = usage.ru_maxrss * 1024 > MOST_BYTES
+    figures.add("forgeries that took more than 300 MB", large, f"{usage.ru_maxrss // 1024} MB, {told}")
+    return running.returncode, (out.result().splitlines() or [""])[-1]

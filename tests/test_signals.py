@@ -1,0 +1,140 @@
+"""A signal at any moment of a run: nothing more is sent, what is there is judged, a second one ends it at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+from campaigns import settings
+from command_line import PATIENCE_S, process
+from hostile_servers import drip, request_read, serving
+from mock_rig import eventually
+from recording_server import OK, RawServer, a_case
+
+from conformance import interruption
+from conformance.exchange import Pace, Sender
+from conformance.exchange.connection import Connection, KeepAlive, Unanswered
+from conformance.exchange.trust import trusting
+from conformance.exchange.wire import close_all
+from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test.plan import Plan
+from conformance.gateway_under_test.settings import Settings
+from conformance.interruption import Closing, heeded, held_back, wished
+from conformance.journal import Journal, Redaction, read_journal
+from conformance.mock_gateway.behaviour import Moment, Reply
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.suite.sharing import Holder
+
+
+def swallowed(number: signal.Signals = signal.SIGINT) -> None:
+    """A signal whose exception is caught by whatever it is raised in, as Hypothesis does."""
+    with suppress(KeyboardInterrupt):
+        signal.raise_signal(number)
+
+
+@pytest.mark.parametrize("number", interruption.SIGNALS)
+def test_a_signal_that_planning_swallows_is_obeyed(tmp_path: Path, number: signal.Signals) -> None:
+    """Not one case of the plan goes out, and the run tells that it was interrupted."""
+    sent: list[str] = []
+
+    def log(reply: Reply, moment: Moment) -> Reply:
+        sent.append(moment.request.url)
+        return reply
+
+    def planned(given: Settings, gateway: str) -> Plan:
+        plan = Plan.of(given, gateway)
+        swallowed(number)
+        sent.clear()
+        return plan
+
+    behaviour = replace(BUILT_IN, reply=(*BUILT_IN.reply, log))
+    with heeded():
+        path = campaign.run(settings(tmp_path, products=("sms",)), behaviour=behaviour, planned=planned)
+
+    record = read_journal(path)
+    assert ([], 0) == (sent, len(record.exchanges))
+    assert len(record.cases) > 0
+    assert {"interrupted", "finished"} <= {note.kind for note in record.notes}
+
+
+def test_a_signal_while_a_connection_is_made_keeps_its_request_back(tmp_path: Path) -> None:
+    """It stands, and not a byte goes out; what would have been sent surely never left."""
+    with heeded(), held_back(), RawServer(lambda *_: OK) as server:
+        with Connection(5.0, KeepAlive(), trusting(None)) as connection:
+            case = a_case("a", f"{server.url}/")
+            with pytest.raises(Unanswered) as refused:
+                connection.ask(case.request, swallowed)
+        journal = Journal.create(tmp_path / campaign.JOURNAL, {}, Redaction.none())
+        with journal, pytest.raises(KeyboardInterrupt):
+            Sender(journal, Pace()).send([[case]])
+    assert refused.value.never_left
+    assert [] == server.requests
+    assert () == tuple(read_journal(tmp_path / campaign.JOURNAL).exchanges)
+
+
+def test_a_signal_that_judging_meets_waits_until_the_reports_are_there(tmp_path: Path) -> None:
+    """Even the quickest reader finds whole files, of one run; the exit code says that somebody wanted an end."""
+    with process(tmp_path, "run", "--product", "sms", "--max-examples", "0") as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if line.startswith("judging"):
+                running.send_signal(signal.SIGTERM)
+                break
+        out, err = running.communicate(timeout=PATIENCE_S)
+
+    report = json.loads((tmp_path / "reports" / "report.json").read_bytes())
+    assert 3 == running.returncode, err
+    assert "conformant" == report["verdict"]
+    assert "conformant: " in out
+    assert "error: interrupted at its end; whatever is written by now is whole" in err
+
+
+def test_a_second_signal_ends_what_a_gateway_drips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one awaits the answer, which has ten minutes; the second one closes its connection."""
+    monkeypatch.setattr(interruption, "SAME_WISH_S", -1.0)
+    asked = threading.Event()
+
+    def handle(connection: socket.socket) -> None:
+        request_read(connection)
+        asked.set()
+        drip(connection, b"H")
+
+    def signal_twice() -> None:
+        asked.wait(PATIENCE_S)
+        os.kill(os.getpid(), signal.SIGINT)
+        eventually(wished, PATIENCE_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    begun = time.monotonic()
+    with heeded(hard=False), held_back(), Closing(close_all), serving(handle) as port:
+        threading.Thread(target=signal_twice, daemon=True).start()
+        with Journal.create(tmp_path / campaign.JOURNAL, {}, Redaction.none()) as journal:
+            case = a_case("a", f"http://127.0.0.1:{port}/")
+            with suppress(KeyboardInterrupt):
+                Sender(journal, Pace(), timeout_s=600.0).send([[case]])
+    assert time.monotonic() - begun < PATIENCE_S
+
+
+def test_under_pytest_a_run_that_is_terminated_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And pytest is interrupted after that, as by Ctrl-C."""
+
+    def planned(*_: object) -> Plan:
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("a signal ends the planning")
+
+    monkeypatch.setattr(campaign, "run", partial(campaign.run, planned=planned))
+    with pytest.raises(KeyboardInterrupt):
+        Holder(settings(tmp_path, products=("sms",))).result()
+
+    report = json.loads((tmp_path / "report.json").read_bytes())
+    assert "inconclusive" == report["verdict"]
+    assert "interrupted" in {entry.get("reason") for entry in report["requirements"]}

@@ -1,0 +1,37 @@
+"""What the reports say of strangers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from runs import Run
+
+from conformance.checks.terms import REFUSED_HERE
+from conformance.journal import Note
+from conformance.reporting.strangers import stranger_lines, strangers_of
+
+WHY = "a connection had to wait: Too many open files"
+
+
+def test_nothing_is_said_where_there_were_none() -> None:
+    """Nor is it in the document."""
+    assert strangers_of(Run().record(), 0) is None
+    assert [] == list(stranger_lines({"subject": {"kind": "gateway"}}))
+
+
+def test_each_kind_is_told_once() -> None:
+    """What was not judged, what was not kept, and what was not taken."""
+    record = Run().record()
+    refused = [Note(n, REFUSED_HERE, {"why": WHY, "lasting": False}, 1.0, 1.0) for n in range(3)]
+    strays = Note(9, "strays", {"left_out": 1234, "with_id": 0, "without_id": {"sms": 1234}}, 1.0, 1.0)
+    told = strangers_of(replace(record, notes=(*record.notes, *refused, strays)), 1000)
+
+    assert {"not_judged": 1000, "not_kept": 1234, "refused": [WHY]} == told
+    lines = list(stranger_lines({"subject": {"kind": "gateway"}, "strangers": told}))
+    assert 3 == len(lines)
+    assert lines[0].startswith("1,000 requests to the callbacks carry no id of the run and may be anybody's")
+    assert lines[1].startswith("1,234 more requests")
+    assert (
+        f"the suite's own server did not take everything: {WHY}; what is missing for that is held against nobody"
+        == lines[2]
+    )
