@@ -107,10 +107,14 @@ constraints: $(READY) $(CONSTRAINTS)  ## name the newest version of each library
 	$(COMPILE) --output-file ci/constraints.txt pyproject.toml
 	$(COMPILE) --output-file ci/build-constraints.txt --constraint ci/constraints.txt --group build
 
+# What a release is built with has its digests, too, so nothing is fetched by its name alone.
 sbom: $(READY) $(PACKAGE)  ## build the package, and list what an install of it consists of (CycloneDX), in dist/
-	rm -rf dist
-	.venv-package/bin/python -m build --quiet --outdir dist
-	.ci/sbom dist/*.whl dist $(ARGS)
+	rm -rf dist build/backend
+	.venv-package/bin/python -m venv --without-pip build/backend
+	.venv-package/bin/python -m pip --python build/backend/bin/python install --quiet --disable-pip-version-check \
+		--require-hashes --only-binary :all: --requirement ci/build-constraints.txt
+	build/backend/bin/python -m hatchling build --directory dist
+	.ci/sbom dist/*.whl dist
 
 picture: $(READY) $(BROWSER)  ## take the picture of the report that README.md shows (needs Node 20 and Chromium)
 	$(BIN)/python docs/picture.py $(ARGS)

@@ -202,7 +202,7 @@ def origin_form(target: str) -> str:
 
 def shown_url(url: str) -> str:
     """`url`, also one that is none, as it may be shown: a password may stand before an `@`, a token behind the path."""
-    if "@" in url:
+    if "@" in url or _PORT_THAT_IS_NONE.match(url):
         return f"{url.partition('://')[0]}://…" if "://" in url else "…"
     return _BEHIND_THE_PATH.sub(r"\1…", url, count=1)
 
@@ -212,6 +212,8 @@ def has_userinfo(url: str) -> bool:
     return "@" in re.split("[/?#]", url.partition("://")[2] or url.lstrip("/"), maxsplit=1)[0]
 
 
+# It may be a password, of a URL whose rest is missing.
+_PORT_THAT_IS_NONE = re.compile(r"(?:[^:/?#]*://)?(?:\[[^]]*\]|[^:/?#\[])*:(?![0-9]*(?:[/?#]|$))")
 _BEHIND_THE_PATH = re.compile(r"([?#]).+", re.DOTALL)
 
 

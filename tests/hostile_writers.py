@@ -138,6 +138,11 @@ WRITERS: dict[str, Writer] = {
 }
 
 
+# These take a secret as it is, no spelling of it; and what is folded is written to the wire.
+FIRST = frozenset({"other case", "base64 of UTF-16"})
+ALONE = frozenset({"folded"})
+
+
 def nested(names: Sequence[str], text: str, random: Random) -> str:
     """What these writers make of it, one after the other."""
     for name in names:

@@ -236,7 +236,8 @@ def test_only_what_was_collected_is_uploaded() -> None:
 
 def test_the_action_installs_into_an_environment_of_its_own(tmp_path: Path) -> None:
     """From where the action is, with what has its digest there; no module of the workspace is in the way."""
-    executable(tmp_path / "bin" / "python", 'mkdir -p "$5/bin" && cp "$0" "$5/bin/python"; echo "$@" >>calls')
+    script = '[ "$2" = -c ] && exit; mkdir -p "$5/bin" && cp "$0" "$5/bin/python"; echo "$@" >>calls'
+    executable(tmp_path / "bin" / "python", script)
 
     done = shell(
         step(STEPS, "install")["run"],
@@ -253,6 +254,17 @@ def test_the_action_installs_into_an_environment_of_its_own(tmp_path: Path) -> N
         f"{pip} --require-hashes --only-binary :all: -r {ci}/constraints.txt -r {ci}/build-constraints.txt",
         f"{pip} --no-deps --no-build-isolation -- /actions/statum conformance",
     ] == (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
+
+
+def test_a_python_that_is_too_old_is_told_in_one_line(tmp_path: Path) -> None:
+    """Where the input says that the one of the machine will do; nothing is installed."""
+    executable(tmp_path / "bin" / "python", '[ "$1" = --version ] && echo Python 3.9.2; exit 1')
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+
+    done = shell(step(STEPS, "install")["run"], tmp_path, PATH=path, RUNNER_TEMP=str(tmp_path), SOURCE="/actions")
+
+    told = "error: there is Python 3.9.2; expected Python 3.11 or newer (hint: python-version)\n"
+    assert (2, told) == (done.returncode, done.stderr)
 
 
 def test_inputs_are_never_part_of_a_script() -> None:

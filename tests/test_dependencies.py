@@ -156,9 +156,15 @@ def _for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """What each package comes with; it is a look at every file that is installed."""
+    return metadata.packages_distributions()
+
+
 def distribution(module: str) -> str:
     """What installs it."""
-    return canonicalize_name(metadata.packages_distributions()[module.partition(".")[0]][0])
+    return canonicalize_name(distributions()[module.partition(".")[0]][0])
 
 
 def is_private(name: str) -> bool:

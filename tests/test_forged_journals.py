@@ -120,6 +120,16 @@ def test_a_value_that_is_too_long_is_refused(path: Path) -> None:
     assert "string or blob too big" in complaint(path)
 
 
+def test_notes_that_would_fill_the_memory_are_refused(path: Path) -> None:
+    """Few bytes in the file make many values: each note is short enough, and all together are too many."""
+    detail = json.dumps({"x": [[]] * 400_000}).replace(" ", "")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executemany("INSERT INTO notes VALUES (?, 'x', ?, 1.0, 2.0)", [(10 + n, detail) for n in range(6)])
+        connection.commit()
+
+    assert "its notes hold more than 2,000,000 values" in complaint(path)
+
+
 def test_no_journal_is_added_to_that_the_suite_did_not_make(path: Path) -> None:
     """A trigger in it would be run with each row."""
     STRUCTURE["one more trigger"](path)
@@ -153,12 +163,12 @@ def test_whatever_stands_in_a_column_it_is_a_row_or_one_line(good: Path, tmp_pat
         ("sent", "sent_at", ("9e999",), "has the time inf"),
         ("answered", "status", 10**9, "has the status 1000000000"),
         ("answered", "headers", '[[1, {}], ["a", null]]', "it has headers that are no texts"),
-        ("answered", "headers", "[" * 100_000, "JSON in it is nested too deeply"),
+        ("answered", "headers", "[" * 100_000, "JSON in it cannot be read: it is nested too deeply"),
         ("cases", "command", "fax", "is of the command 'fax', which there is not"),
         ("cases", "kind", "other", "'other' is not a valid Kind"),
         ("notes", "detail", "[]", "a note 'finished' is no JSON object"),
         ("notes", "detail", '{"duration_s": "1"}', "a note 'finished' is not as a run writes it: duration_s is '1'"),
-        ("notes", "detail", '{"duration_s": NaN}', "JSON in it has NaN, which is no number"),
+        ("notes", "detail", '{"duration_s": NaN}', "JSON in it cannot be read: it is not JSON: NaN is no number"),
         ("meta", "value", "[]", "its settings are no JSON object"),
     ],
 )

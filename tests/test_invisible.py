@@ -58,7 +58,7 @@ def test_no_report_has_a_character_that_cannot_be_seen(tmp_path: Path, capsys: p
     """Wherever a gateway's words go: messages, pointers, values, ids, bodies, headers, addresses, failures."""
     body = json.dumps({"status_code": HOSTILE, HOSTILE: 1}, ensure_ascii=False).encode(errors="surrogatepass")
     headers = (("X-Echo", HOSTILE), ("Content-Type", "application/json"))
-    request = replace(REQUEST, headers=headers, body=body, url=f"http://h/{HOSTILE.replace(chr(0xD800), str())}")
+    request = replace(REQUEST, headers=headers, body=body, url=f"http://h/{HOSTILE.replace(chr(0xD800), '')}")
     answer = replace(ANSWER, headers=headers, body=body)
     exchanges = (
         Exchange(1, CASE.id, 1, request, 1.0, 1.0, answer, None, 1.1),

@@ -46,6 +46,7 @@ UNREACHABLE = "Tell an unreachable sandbox from a broken one"
     ("schema", "texts"),
     [
         ("github-workflows", [path.read_text(encoding="utf-8") for path in WORKFLOWS] + [*shown_workflows().values()]),
+        ("dependabot", [(CHECKOUT / ".github" / "dependabot.yml").read_text(encoding="utf-8")]),
         ("github-actions", [ACTION.read_text(encoding="utf-8")]),
         ("gitlab-ci", [TEMPLATE.read_text(encoding="utf-8"), *shown_pipelines().values()]),
     ],

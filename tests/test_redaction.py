@@ -14,7 +14,7 @@ from random import Random
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hostile_writers import CODINGS, WRITERS, found_in, nested
+from hostile_writers import ALONE, CODINGS, FIRST, WRITERS, found_in, nested
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -154,9 +154,7 @@ def test_redacts_what_json_holds() -> None:
 
 
 SECRETS = st.text(min_size=MINIMUM_LENGTH, max_size=24) | st.text("abcXYZ0123456789+/=&%\\u;#", min_size=8, max_size=24)
-# These take a secret as it is, no spelling of it.
-FIRST = {"other case", "base64 of UTF-16"}
-LATER = sorted({*WRITERS} - FIRST)
+LATER = sorted({*WRITERS} - FIRST - ALONE)
 
 
 @settings(max_examples=40)
@@ -164,7 +162,7 @@ LATER = sorted({*WRITERS} - FIRST)
 def test_no_writer_hides_a_secret(secret: str, first: str, later: list[str]) -> None:
     """Nor do two, the one after the other; and what stands around it stays."""
     random = Random(0)
-    spelled = nested([first, *later], secret, random)
+    spelled = nested([first] if first in ALONE else [first, *later], secret, random)
     hidden = Redaction.of(secret, "key").data(f'{{"a": "before {spelled} after"}}'.encode(errors="surrogatepass"))
     assert not found_in(hidden, secret)
     assert spelled.encode(errors="surrogatepass") not in hidden

@@ -9,6 +9,7 @@ junk        a flood of junk to the receiver
 signalled   SIGINT and SIGTERM at random moments of five commands
 strangers   plans with given phone numbers, in which nobody else is found; 10,000 take an hour: --seeds 100
 secrets     every command, and a gateway that says all secrets back
+writers     secrets of any characters, spelled by every kind of program, one within the other
 crowded     1,000 connections of strangers to a process that may open 256 files
 posted      junk to the callbacks themselves, at an address that anybody may know
 noisy       a driver that floods its standard error and leaves a process behind
@@ -41,6 +42,7 @@ from benchmarks.chaos import (
 from benchmarks.chaos.figures import Figures
 
 POINTS = 8
+SPELLED = 10_000
 PLANS = 100
 SIGNALS = 50
 PARTS: Mapping[str, Callable[[Figures, int], None]] = {
@@ -53,6 +55,7 @@ PARTS: Mapping[str, Callable[[Figures, int], None]] = {
     "signalled": lambda figures, seeds: signalling.signalled(figures, SIGNALS * seeds),
     "strangers": lambda figures, seeds: strangers.strangers(figures, PLANS * seeds),
     "secrets": secrets.planted_everywhere,
+    "writers": lambda figures, seeds: secrets.spelled(figures, SPELLED * seeds),
     "crowded": strangers_at_the_door.crowded,
     "posted": strangers_at_the_door.posted,
     "noisy": strangers_at_the_door.noisy,

@@ -22,6 +22,8 @@ ROWS = (
     ("outages that no canary told of", True),
     ("notifications lost", True),
     ("secrets found in artefacts", True),
+    ("spellings of secrets tried", False),
+    ("spellings of secrets not redacted", True),
     ("artefacts searched", False),
     ("requests over the cap", True),
     ("shillings over the limit", True),

@@ -30,7 +30,7 @@ from conformance.certificate.ed25519 import PrivateKey
 from conformance.certificate.envelope import Envelope
 from conformance.certificate.keys import read_private_key
 
-DRAWN = 40
+DRAWN = 20
 MOST_S, MOST_BYTES = 10.0, 300 << 20
 # Of the clock on the wall: the machine may be busy with something else.
 HANGS_S = 120.0

@@ -1,21 +1,24 @@
 """Secrets that a gateway says back to whatever is called, each command in a process of its own.
 
 planted_everywhere      every command that meets a gateway or its journal; a run that is killed, and goes on
+spelled                 secrets of any characters, spelled by programs of every kind, of which nothing must be left
 """
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from random import Random
 
 from command_line import PATIENCE_S, finished, process
+from hostile_writers import ALONE, CODINGS, FIRST, WRITERS, found_in, nested
 from mock_rig import eventually
 from planted_secrets import QUICK, SAID, Planted, errands, leaks, planted
 
 from benchmarks.chaos.figures import Figures
 from conformance.errors import UsageError
 from conformance.gateway_under_test.campaign import JOURNAL
-from conformance.journal import read_journal
+from conformance.journal import Redaction, read_journal
 from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.variants import BUILT_IN
 
@@ -36,6 +39,35 @@ def planted_everywhere(figures: Figures, rounds: int) -> None:
                 _called(figures, Path(directory), gateway, 1, "run", *QUICK, *gateway.options, "--save-corpus=corpus")
         with tempfile.TemporaryDirectory() as directory, planted() as gateway:
             _killed(figures, Path(directory), gateway)
+
+
+ALPHABETS = (
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
+    "abcABC0123456789+/=",
+    "abc0123-_.~!*'();:@&=+$,/?#[]%<>\"\\",
+    "aéüß€😀Ж日",
+    "41%\\=&;#xu0023amp",
+)
+
+
+def spelled(figures: Figures, count: int) -> None:
+    """Each secret by one writer or two, in a body that is coded or not; every decoder is tried on what is left."""
+    later = [name for name in WRITERS if name not in FIRST | ALONE]
+    for number in range(count):
+        random = Random(number)
+        alphabet = random.choice((*ALPHABETS, "".join(ALPHABETS)))
+        secret = "".join(random.choices(alphabet, k=random.randrange(6, 40)))
+        names = [random.choice([*WRITERS]), *random.choices(later, k=random.randrange(2))]
+        names = names[:1] if names[0] in ALONE else names
+        # A body of two bytes a character is read where it is ASCII.
+        coding = random.choice(["as it is", *CODINGS]) if secret.isascii() else "as it is"
+        text = f'{{"description": "before {nested(names, secret, random)} after"}}'
+        hidden = Redaction.of(secret, "key").data(CODINGS[coding](text.encode(errors="surrogatepass")))
+        figures.add("spellings of secrets tried", 1)
+        left = b"REDACTED" not in hidden.replace(b"\0", b"") and b"hidden" not in hidden and b"*" not in hidden
+        figures.add(
+            "spellings of secrets not redacted", left or found_in(hidden, secret), f"{secret!r} {names} {coding}"
+        )
 
 
 def _called(figures: Figures, here: Path, gateway: Planted, code: int, *arguments: str) -> None:

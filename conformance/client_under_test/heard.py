@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from conformance.journal import Journal
 from conformance.journal.redactable import is_own_word
 from conformance.journal.redaction import tokens_of
-from conformance.journal.spellings import unescaped
+from conformance.journal.spellings import Escapes, unescaped
 from conformance.traffic import Direction, last_lines
 
 _URL = re.compile(r"https?://[^\s\"'<>\\]+")
@@ -73,7 +73,8 @@ def tokens_in(*texts: str) -> Iterator[str]:
     URLs are found however the text is escaped, as in the JSON of some writers.
     """
     for text in texts:
-        for read in unescaped(text.encode(errors="surrogatepass")):
+        # In a query is a sign of equality nearly always one.
+        for read in unescaped(text.encode(errors="surrogatepass"), but=Escapes.QUOTED_PRINTABLE):
             urls = _URL.findall(read.decode(errors="replace"))
             yield from (token for token in tokens_of(*urls) if not is_own_word(token))
 

@@ -43,6 +43,8 @@ _ATTEMPTS = """
 # The exchanges that were followed by another attempt at the same case.
 _SUPERSEDED = """
     SELECT number FROM (SELECT number, max(number) OVER (PARTITION BY case_id) AS last FROM sent) WHERE number < last"""
+MOST_NOTED = 2_000_000
+"""Values in all notes of a journal; those of a run of 100,000 exchanges have some ten thousand."""
 # Beyond a number, or of certain cases, whose ids are given as a JSON array.
 _WHICH = "(number > ? OR {case} IN (SELECT value FROM json_each(?)))"
 
@@ -196,7 +198,7 @@ def _recorded(path: Path, after: Held, beside: Collection[str], *, whole: bool =
     ids = json.dumps(list(beside))
     with snapshot.readable():
         settings = _settings(snapshot, whole=whole)
-        notes = tuple(Stored(snapshot, "notes", note_of, "true"))
+        notes = tuple(Stored(snapshot, "notes", _Noted().note_of, "true"))
         restored = _restoring(notes)
         return _StoredRecord(
             settings=settings,
@@ -216,6 +218,21 @@ def _recorded(path: Path, after: Held, beside: Collection[str], *, whole: bool =
             which=(after.exchanges, ids),
             restored=restored,
         )
+
+
+@dataclass(slots=True)
+class _Noted:
+    """Counts what the notes hold, which are the only rows that are all in memory at once."""
+
+    values: int = 0
+
+    def note_of(self, row: Row) -> Note:
+        """As `conformance.journal.rows` has it; ValueError once they hold more than MOST_NOTED values."""
+        note = note_of(row)
+        self.values += row[2].count(",") + 1
+        if self.values > MOST_NOTED:
+            raise ValueError(f"its notes hold more than {MOST_NOTED:,} values")
+        return note
 
 
 def _settings(snapshot: _Snapshot, *, whole: bool) -> dict[str, Any]:

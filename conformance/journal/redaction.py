@@ -76,7 +76,7 @@ def tokens_of(*urls: str) -> Iterator[str]:
     """What may be secret in these URLs: the password, and of query and fragment values and what has no name."""
     for url in urls:
         yield from dict.fromkeys(
-            each for token in _tokens_of(url) for each in (token, unquote(token), unquote_plus(token))
+            each for token in filter(None, _tokens_of(url)) for each in (token, unquote(token), unquote_plus(token))
         )
 
 

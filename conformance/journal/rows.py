@@ -13,9 +13,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
 from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import parse_json
 from conformance.journal.redaction import Redaction
 from conformance.journal.shapes import ROW_OF, check_note
 from conformance.traffic import Case, Direction, Exchange, Headers, Kind, Message, Notification, Request, Response
@@ -144,13 +145,9 @@ def _kind_of(text: str) -> Kind:
 def value_of(text: str) -> Any:
     """The JSON value that a text of a journal holds. Raises ValueError for what the suite does not write."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
-    except RecursionError as error:
-        raise ValueError("JSON in it is nested too deeply") from error
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"JSON in it has {name}, which is no number")
+        return parse_json(text.encode())
+    except ValueError as error:
+        raise ValueError(f"JSON in it cannot be read: {error}") from error
 
 
 def case_of(row: tuple[Any, ...]) -> Case:

@@ -119,7 +119,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _parses(parse: Callable[[str], object]) -> Callable[[Any], bool]:
@@ -223,7 +223,7 @@ _KINDS_OF_SUBJECT = Shape("gateway or client", lambda value: value in ("gateway"
 _SILENCE = {"silent_since": _instant, "until": _instant}
 _LIMITS = {"max_accepted": _or_null(_number), "max_spend": _or_null(_number), "accepted_at_most": _number}
 NOTES: Mapping[str, Mapping[str, Shape]] = {
-    "settled": {"at": _instant, "waited_s": _maybe(_or_null(_number))},
+    "settled": {"at": _instant, "waited_s": _maybe(_or_null(_instant))},
     "finished": {"duration_s": _number},
     "obstacle": {"message": _text, "hint": _maybe(_optional_text)},
     "planned": {"alone": _list(_text), "last": _list(_text)},
@@ -245,7 +245,7 @@ NOTES: Mapping[str, Mapping[str, Shape]] = {
     "unsent": {"exchange": _whole},
     "refused-here": {"why": _text, "lasting": _flag},
     "left-behind": {"processes": _or_null(_list(_object(pid=_whole, command=_text, ended=_flag)))},
-    "strays": {"with_id": _maybe(_whole), "without_id": _maybe(_map(_whole))},
+    "strays": {"left_out": _whole, "with_id": _maybe(_whole), "without_id": _maybe(_map(_whole))},
     "shrink-begins": dict.fromkeys(("cases", "exchanges", "notifications"), _whole),
     "shrink": {
         **dict.fromkeys(("requests", "rounds"), _maybe(_whole)),
@@ -253,7 +253,8 @@ NOTES: Mapping[str, Mapping[str, Shape]] = {
         "stopped": _maybe(_optional_text),
     },
     "cause": {
-        **dict.fromkeys(("requirement", "command", "kind", "pattern"), _text),
+        **dict.fromkeys(("requirement", "kind", "pattern"), _text),
+        "command": _optional_text,
         "cases": _list(_text),
         "minimal": _maybe(_optional_text),
         "differs": _maybe(_or_null(_map(_anything))),

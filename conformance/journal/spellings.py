@@ -27,7 +27,7 @@ from itertools import accumulate, combinations, islice
 MOST_LEVELS = 10
 """How often something is undone: five writers one after the other, some of which escape twice."""
 
-MOST_ENCODED = 4
+MOST_ENCODED = 6
 """How often base64, hexadecimal digits and gzip are undone."""
 
 MOST_READ = 4 * 2**20
@@ -75,7 +75,7 @@ _WRITTEN: dict[Escapes | Gaps, bytes] = {
     Escapes.PERCENT: rb"%[0-9a-fA-F]{2}|%[uU][0-9a-fA-F]{4}",
     Escapes.ENTITY: (
         rb"&#[0-9]{1,32}(?:;|(?![0-9%=&\\]))|&#[xX][0-9a-fA-F]{1,32}(?:;|(?![0-9a-fA-F%=&\\]))"
-        rb"|&[A-Za-z][A-Za-z0-9]{1,31};?"
+        rb"|&[A-Za-z][A-Za-z0-9]{1,31}(?:;|(?![A-Za-z0-9%=&\\]))"
     ),
     Escapes.QUOTED_PRINTABLE: rb"=[0-9a-fA-F]{2}|=\r?\n",
     Gaps.LINE_BREAK: rb"\r\n?[ \t]*|\n[ \t]*",
@@ -84,7 +84,7 @@ _WRITTEN: dict[Escapes | Gaps, bytes] = {
 }
 
 # By these no escape begins, and no compressed stream.
-_OF_PLAIN_TEXT = bytes(set(range(256)) - {*b"\\%&=\r\n\0\x1f"})
+_OF_PLAIN_TEXT = bytes(set(range(256)) - {*b"\\%&=\r\n\0\x1f\xed"})
 
 _CONTROLS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
@@ -267,14 +267,15 @@ def readings(
         level = following
 
 
-def unescaped(data: bytes) -> Iterator[bytes]:
-    """`data`, and what they say to whoever undoes all escapes once, twice and so on."""
+def unescaped(data: bytes, but: Escapes | None = None) -> Iterator[bytes]:
+    """`data`, and what they say to whoever undoes all escapes, `but` for one kind, once, twice and so on."""
+    escapes = _pattern(frozenset(Escapes) - {but})
     reading: Reading | None = Original(data, None)
     for _ in range(MOST_LEVELS):
         if reading is None:
             break
         yield reading.data
-        reading = _without(reading, _pattern(frozenset(Escapes)))
+        reading = _without(reading, escapes)
 
 
 def says_more(data: bytes, sought: Sought, *, gaps: Collection[Gaps] = (Gaps.ZERO, Gaps.LINE_BREAK)) -> bool:
@@ -283,7 +284,7 @@ def says_more(data: bytes, sought: Sought, *, gaps: Collection[Gaps] = (Gaps.ZER
         return False
     if Gaps.SPACE in gaps and b" " in data:
         return True
-    if data.translate(None, _OF_PLAIN_TEXT) or data[0] not in _TEXT_BEGINS_WITH:
+    if data.translate(None, _OF_PLAIN_TEXT) or data[0] not in _TEXT_BEGINS_WITH or _ZLIB.match(data):
         return True
     return sought.base64.search(data) is not None or sought.hexadecimal.search(data) is not None
 
@@ -294,14 +295,16 @@ def _pattern(kinds: frozenset[Escapes | Gaps]) -> re.Pattern[bytes]:
 
 
 _OF_GAPS = {kind: _pattern(frozenset({kind})) for kind in Gaps}
+# Java writes a character beyond the first plane as two, of three bytes each; so does whoever undoes escapes one by one.
+_PAIR = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
 
 
 def _undone(reading: Reading, sought: Sought, gaps: Collection[Gaps]) -> Iterator[Reading]:
     for kinds in sought.escapes:
         if (undone := _without(reading, _pattern(kinds))) is not None:
             yield undone
-    for gap in gaps:
-        if (undone := _without(reading, _OF_GAPS[gap])) is not None:
+    for others in (_PAIR, *(_OF_GAPS[gap] for gap in gaps)):
+        if (undone := _without(reading, others)) is not None:
             yield undone
 
 
@@ -341,6 +344,8 @@ def _read(escape: bytes) -> bytes | None:
         return b"" if rest[:1] in b"\r\n" else bytes.fromhex(rest.decode())
     if sign == b"&":
         return _entity(rest)
+    if sign == b"\xed":
+        return escape.decode(errors="surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16").encode()
     return b""
 
 
