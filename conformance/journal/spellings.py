@@ -53,6 +53,9 @@ class Escapes(StrEnum):
     QUOTED_PRINTABLE = "="
 
 
+_OF_A_QUERY = frozenset({Escapes.ENTITY, Escapes.QUOTED_PRINTABLE})
+
+
 class Gaps(StrEnum):
     """What may stand between the characters of a text that was broken into lines, or is of two bytes a character.
 
@@ -235,8 +238,11 @@ class Sought:
 
 
 def _readable(texts: Collection[bytes]) -> tuple[frozenset[Escapes], ...]:
-    """All kinds of escapes, and each set of them without some that begin within a text; the largest first."""
-    begun = [kind for kind in Escapes if any(kind.value.encode() in text for text in texts)]
+    """All kinds of escapes, and each set of them without some that may be none; the largest first.
+
+    Those are none that begin within a text, and the signs before a value and its name in a query.
+    """
+    begun = [kind for kind in Escapes if kind in _OF_A_QUERY or any(kind.value.encode() in text for text in texts)]
     left_out = (left for count in range(len(begun) + 1) for left in combinations(begun, count))
     return tuple(frozenset(Escapes) - frozenset(left) for left in left_out)[: 2 ** len(begun)]
 
