@@ -103,8 +103,7 @@ _ZLIB = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
 _TEXT_BEGINS_WITH = frozenset(_PRINTABLE) | frozenset(range(0xC2, 0xF5))
 _BY_GZIP, _BY_ZLIB, _BY_DEFLATE = 31, 15, -15
 
-# Inflated piece by piece, so that of a stream that breaks off everything before is read.
-_PIECE = 512
+_PIECE = 512  # inflated at a time, so that of a stream that breaks off everything before is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,11 +347,9 @@ def _read(escape: bytes) -> bytes | None:
         return _character(rest[1:]) if rest[:1] in b"uU" else bytes.fromhex(rest.decode())
     if sign == b"=":
         return b"" if rest[:1] in b"\r\n" else bytes.fromhex(rest.decode())
-    if sign == b"&":
-        return _entity(rest)
     if sign == b"\xed":
         return escape.decode(errors="surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16").encode()
-    return b""
+    return _entity(rest) if sign == b"&" else b""
 
 
 def _after_backslash(rest: bytes) -> bytes | None:
