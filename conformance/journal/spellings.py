@@ -39,7 +39,6 @@ MOST_INFLATED = 16 * 2**20
 MOST_STREAMS = 16
 """Compressed streams in one body that are read; a body is one as a rule."""
 
-
 FEWEST = 4
 """Bytes by which a text is known of which the first and the last were cut off, as a part of base64 has them."""
 
@@ -344,7 +343,7 @@ def _read(escape: bytes) -> bytes | None:
     if sign == b"\\":
         return _after_backslash(rest)
     if sign == b"%":
-        return _character(rest[1:]) if rest[:1] in b"uU" else bytes.fromhex(rest.decode())
+        return _utf8(int(rest[1:], 16)) if rest[:1] in b"uU" else bytes.fromhex(rest.decode())
     if sign == b"=":
         return b"" if rest[:1] in b"\r\n" else bytes.fromhex(rest.decode())
     if sign == b"\xed":
@@ -365,7 +364,7 @@ def _after_backslash(rest: bytes) -> bytes | None:
     high, backslash, low = digits.partition(b"\\")
     if backslash:
         return _utf8(0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low[1:], 16) & 0x3FF))
-    return _character(digits.strip(b"{}"))
+    return _utf8(int(digits.strip(b"{}"), 16))
 
 
 def _entity(rest: bytes) -> bytes | None:
@@ -373,11 +372,7 @@ def _entity(rest: bytes) -> bytes | None:
         character = html5.get(rest.decode())
         return None if character is None else character.encode()
     digits = rest[1:].rstrip(b";")
-    return _character(digits[1:]) if digits[:1] in b"xX" else _utf8(int(digits))
-
-
-def _character(digits: bytes) -> bytes | None:
-    return _utf8(int(digits, 16))
+    return _utf8(int(digits[1:], 16)) if digits[:1] in b"xX" else _utf8(int(digits))
 
 
 def _utf8(number: int) -> bytes | None:
