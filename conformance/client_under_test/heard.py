@@ -13,9 +13,10 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from conformance.journal import Journal
+from conformance.journal.escapes import Escapes
 from conformance.journal.redactable import is_own_word
 from conformance.journal.redaction import tokens_of
-from conformance.journal.spellings import Escapes, unescaped
+from conformance.journal.spellings import unescaped
 from conformance.traffic import Direction, last_lines
 
 _URL = re.compile(r"https?://[^\s\"'<>\\]+")

@@ -23,10 +23,10 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
+from conformance.journal.escapes import Gaps
 from conformance.journal.spellings import (
     FEWEST,
     Decoded,
-    Gaps,
     Inflated,
     Sought,
     readings,

@@ -29,6 +29,9 @@ _OF_EXCHANGE = 15
 REMEMBERED_HEADERS = 1024
 """Sets of headers whose redacted JSON is kept: a run has few different ones, and they are most of the work of a row."""
 
+LARGE, REMEMBERED_BODIES = 16 * 1024, 16
+"""Bytes of a request from which on its redacted body is kept, for so many. A run plans some of a MiB, and records each
+where it is planned and where it is sent; to look for secrets in one takes as long as in all others together."""
 
 UNREADABLE = "unreadable"
 """The kind of the notes that tell of what reached the suite and is no request."""
@@ -61,6 +64,7 @@ class Rows:
     def __init__(self, redaction: Redaction) -> None:
         self._redact = redaction
         self._headers: Callable[[Headers], str] = lru_cache(REMEMBERED_HEADERS)(self._headers_as_json)
+        self._large: Callable[[bytes], bytes] = lru_cache(REMEMBERED_BODIES)(redaction.data)
 
     def protecting(self, *values: str) -> Rows:
         """Rows without these values, either."""
@@ -112,12 +116,12 @@ class Rows:
         return "messages", (number, case_id, direction.value, f"{text[:-CUT_AGAIN]}…" if cut else text, at, wall)
 
     def _request(self, request: Request) -> tuple[str, str, str, bytes]:
-        body = self._redact.data(request.body)
+        redacted = self._large if len(request.body) >= LARGE else self._redact.data
         return (
             self._text(request.method),
             self._text(request.url),
             self._headers(request.headers),
-            body,
+            redacted(request.body),
         )
 
     def _text(self, text: str) -> str:

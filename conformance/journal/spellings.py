@@ -19,10 +19,9 @@ from binascii import a2b_base64, a2b_hex
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
-from functools import cache, lru_cache
-from html.entities import html5
 from itertools import accumulate, combinations, islice
+
+from conformance.journal.escapes import PAIR, Escapes, Gaps, meant_by, pattern_of
 
 MOST_LEVELS = 10
 """How often something is undone: five writers one after the other, some of which escape twice."""
@@ -43,57 +42,16 @@ FEWEST = 4
 """Bytes by which a text is known of which the first and the last were cut off, as a part of base64 has them."""
 
 
-class Escapes(StrEnum):
-    """A kind of escapes; its value is the character with which they begin."""
-
-    BACKSLASH = "\\"
-    PERCENT = "%"
-    ENTITY = "&"
-    QUOTED_PRINTABLE = "="
-
-
 _OF_A_QUERY = frozenset({Escapes.ENTITY, Escapes.QUOTED_PRINTABLE})
 
-
-class Gaps(StrEnum):
-    """What may stand between the characters of a text that was broken into lines, or is of two bytes a character.
-
-    Spaces are left where a folded header was unfolded; anywhere else they part words.
-    """
-
-    LINE_BREAK = "\r\n"
-    ZERO = "\0"
-    SPACE = " "
-
-
-# The alternatives begin with a literal each, so that a search skips what begins none. Neither after a backslash nor in
-# place of a semicolon is there a sign by which another escape begins: that one is undone first.
-_WRITTEN: dict[Escapes | Gaps, bytes] = {
-    Escapes.BACKSLASH: (
-        rb"\\[uU][dD][89abAB][0-9a-fA-F]{2}\\[uU][dD][c-fC-F][0-9a-fA-F]{2}"
-        rb"|\\u[0-9a-fA-F]{4}|\\[uU]\{[0-9a-fA-F]{1,8}\}|\\U[0-9a-fA-F]{8}|\\U[0-9a-fA-F]{4}|\\[xX][0-9a-fA-F]{2}"
-        rb"|\\[0-3][0-7]{2}|\\[abfnrtv]|\\\r\n|\\[^A-Za-z0-9%=&\0\r]|\\&(?!#?[A-Za-z0-9]{1,32};)"
-    ),
-    Escapes.PERCENT: rb"%[0-9a-fA-F]{2}|%[uU][0-9a-fA-F]{4}",
-    Escapes.ENTITY: (
-        rb"&#[0-9]{1,32}(?:;|(?![0-9%=&\\]))|&#[xX][0-9a-fA-F]{1,32}(?:;|(?![0-9a-fA-F%=&\\]))"
-        rb"|&[A-Za-z][A-Za-z0-9]{1,31}(?:;|(?![A-Za-z0-9%=&\\]))"
-    ),
-    Escapes.QUOTED_PRINTABLE: rb"=[0-9a-fA-F]{2}|=\r?\n",
-    Gaps.LINE_BREAK: rb"\r\n?[ \t]*|\n[ \t]*",
-    Gaps.ZERO: rb"\0",
-    Gaps.SPACE: rb" ",
-}
 
 # By these no escape begins, and no compressed stream.
 _OF_PLAIN_TEXT = bytes(set(range(256)) - {*b"\\%&=\r\n\0\x1f\xed"})
 
-_CONTROLS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
-
-_LAST_CHARACTER = 0x10FFFF
-
 _USUAL_ALPHABET = bytes.maketrans(b"-_", b"+/")
 _PRINTABLE = bytes((*b"\t\n\r", *range(0x20, 0x7F)))
+_HEXADECIMAL = frozenset(b"0123456789abcdefABCDEF")
+_BASE64 = frozenset(byte for byte in _PRINTABLE if chr(byte).isalnum()) | frozenset(b"+/_-")
 _NO_ASCII = bytes(range(0x80, 0x100))
 
 # A gzip member (RFC 1952), and a zlib stream (RFC 1950) where a body begins.
@@ -203,6 +161,30 @@ class Inflated(Reading):
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """So many bytes in a row out of some. A search for them by `pattern` takes ten times as long as `is_in`."""
+
+    pattern: re.Pattern[bytes]
+    _table: bytes
+    _row: bytes
+
+    @classmethod
+    def of(cls, among: Collection[int], length: int) -> Run:
+        """Of at least `length` bytes, all of them `among` these."""
+        one_of = re.escape(bytes(sorted(among)))
+        pattern = re.compile(b"(?<![%b])[%b]{%d,}" % (one_of, one_of, length))
+        return cls(pattern, bytes(byte in among for byte in range(256)), b"\1" * length)
+
+    def is_in(self, data: bytes) -> bool:
+        """Whether there is such a run in `data`."""
+        return self._row in data.translate(self._table)
+
+    def all_in(self, data: bytes) -> Iterator[re.Match[bytes]]:
+        """Each such run in `data`."""
+        return self.pattern.finditer(data) if self.is_in(data) else iter(())
+
+
+@dataclass(frozen=True, slots=True)
 class Sought:
     """What is looked for, as far as it decides what is read.
 
@@ -212,9 +194,9 @@ class Sought:
     """
 
     escapes: tuple[frozenset[Escapes], ...]
-    base64: re.Pattern[bytes] = field(repr=False)
-    hexadecimal: re.Pattern[bytes] = field(repr=False)
-    in_a_row: re.Pattern[bytes] = field(repr=False)
+    base64: Run = field(repr=False)
+    hexadecimal: Run = field(repr=False)
+    in_a_row: Run = field(repr=False)
 
     @classmethod
     def of(cls, texts: Collection[bytes]) -> Sought:
@@ -225,14 +207,13 @@ class Sought:
         among = {0, *_PRINTABLE, *(byte for text in texts for byte in text)}
         if any(not text.isascii() for text in texts):
             among |= set(_NO_ASCII)  # whichever of the other case
-        base64 = rb"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{%d,}" % (whole * 8 // 6)
-        hexadecimal = rb"(?<![0-9a-fA-F])[0-9a-fA-F]{%d,}" % (whole * 2)
-        in_a_row = b"[%b]{%d,}" % (re.escape(bytes(sorted(among))), whole)
-        return cls(_readable(texts), *map(re.compile, (base64, hexadecimal, in_a_row)))
+        return cls(
+            _readable(texts), Run.of(_BASE64, whole * 8 // 6), Run.of(_HEXADECIMAL, whole * 2), Run.of(among, whole)
+        )
 
     def may_be_in(self, data: bytes) -> bool:
         """Whether `data` may hold it, or a compressed stream."""
-        return self.in_a_row.search(data) is not None or _GZIP in data
+        return self.in_a_row.is_in(data) or _GZIP in data
 
 
 def _readable(texts: Collection[bytes]) -> tuple[frozenset[Escapes], ...]:
@@ -273,7 +254,7 @@ def readings(
 
 def unescaped(data: bytes, but: Escapes | None = None) -> Iterator[bytes]:
     """`data`, and what they say to whoever undoes all escapes, `but` for one kind, once, twice and so on."""
-    escapes = _pattern(frozenset(Escapes) - {but})
+    escapes = pattern_of(frozenset(Escapes) - {but})
     reading: Reading | None = Original(data, None)
     for _ in range(MOST_LEVELS):
         if reading is None:
@@ -290,24 +271,18 @@ def says_more(data: bytes, sought: Sought, *, gaps: Collection[Gaps] = (Gaps.ZER
         return True
     if data.translate(None, _OF_PLAIN_TEXT) or data[0] not in _TEXT_BEGINS_WITH or _ZLIB.match(data):
         return True
-    return sought.base64.search(data) is not None or sought.hexadecimal.search(data) is not None
+    return sought.base64.is_in(data) or sought.hexadecimal.is_in(data)
 
 
-@cache
-def _pattern(kinds: frozenset[Escapes | Gaps]) -> re.Pattern[bytes]:
-    return re.compile(b"|".join(written for kind, written in _WRITTEN.items() if kind in kinds))
-
-
-_OF_GAPS = {kind: _pattern(frozenset({kind})) for kind in Gaps}
-# Java writes a character beyond the first plane as two, of three bytes each; so does whoever undoes escapes one by one.
-_PAIR = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
+_OF_GAPS = {kind: pattern_of(frozenset({kind})) for kind in Gaps}
 
 
 def _undone(reading: Reading, sought: Sought, gaps: Collection[Gaps]) -> Iterator[Reading]:
-    for kinds in sought.escapes:
-        if (undone := _without(reading, _pattern(kinds))) is not None:
+    begun = frozenset(kind for kind in Escapes if kind.value.encode() in reading.data)
+    for kinds in dict.fromkeys(kinds & begun for kinds in sought.escapes):
+        if kinds and (undone := _without(reading, pattern_of(kinds))) is not None:
             yield undone
-    for others in (_PAIR, *(_OF_GAPS[gap] for gap in gaps)):
+    for others in (PAIR, *(_OF_GAPS[gap] for gap in gaps)):
         if (undone := _without(reading, others)) is not None:
             yield undone
 
@@ -319,7 +294,7 @@ def _without(reading: Reading, escapes: re.Pattern[bytes]) -> Reading | None:
     begins, ends, read_from, read_to = [], [], [], []
     at = length = 0
     for found in escapes.finditer(data):
-        read = _read(found[0])
+        read = meant_by(found[0])
         if read is None:
             continue
         begin, end = found.span()
@@ -334,49 +309,6 @@ def _without(reading: Reading, escapes: re.Pattern[bytes]) -> Reading | None:
     if not pieces:
         return None
     return Unescaped(b"".join((*pieces, data[at:])), reading, begins, ends, read_from, read_to)
-
-
-@lru_cache(4096)
-def _read(escape: bytes) -> bytes | None:
-    """What an escape stands for, characters in UTF-8; None if it is none after all."""
-    sign, rest = escape[:1], escape[1:]
-    if sign == b"\\":
-        return _after_backslash(rest)
-    if sign == b"%":
-        return _utf8(int(rest[1:], 16)) if rest[:1] in b"uU" else bytes.fromhex(rest.decode())
-    if sign == b"=":
-        return b"" if rest[:1] in b"\r\n" else bytes.fromhex(rest.decode())
-    if sign == b"\xed":
-        return escape.decode(errors="surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16").encode()
-    return _entity(rest) if sign == b"&" else b""
-
-
-def _after_backslash(rest: bytes) -> bytes | None:
-    kind, digits = rest[:1], rest[1:]
-    if not digits:
-        return b"" if kind in b"\r\n" else _CONTROLS.get(kind, kind)
-    if kind == b"\r":
-        return b""
-    if kind in b"xX":
-        return bytes.fromhex(digits.decode())
-    if kind in b"0123":
-        return bytes([int(rest, 8)])
-    high, backslash, low = digits.partition(b"\\")
-    if backslash:
-        return _utf8(0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low[1:], 16) & 0x3FF))
-    return _utf8(int(digits.strip(b"{}"), 16))
-
-
-def _entity(rest: bytes) -> bytes | None:
-    if rest[:1] != b"#":
-        character = html5.get(rest.decode())
-        return None if character is None else character.encode()
-    digits = rest[1:].rstrip(b";")
-    return _utf8(int(digits[1:], 16)) if digits[:1] in b"xX" else _utf8(int(digits))
-
-
-def _utf8(number: int) -> bytes | None:
-    return chr(number).encode(errors="surrogatepass") if number <= _LAST_CHARACTER else None
 
 
 def _decoded(reading: Reading, sought: Sought) -> Iterator[Reading]:
@@ -400,7 +332,7 @@ def _decoded(reading: Reading, sought: Sought) -> Iterator[Reading]:
 def _from_base64(reading: Reading, sought: Sought) -> Reading | None:
     """Each run at each place in a group of four, for what stands before it may look like a part of it."""
     pieces: list[tuple[int, int, int, bytes]] = []
-    for found in sought.base64.finditer(reading.data):
+    for found in sought.base64.all_in(reading.data):
         run = found[0].translate(_USUAL_ALPHABET)
         for fill in range(4):
             piece = a2b_base64(b"AAA"[:fill] + run + b"AAA"[: -(fill + len(run)) % 4])
@@ -411,7 +343,7 @@ def _from_base64(reading: Reading, sought: Sought) -> Reading | None:
 
 def _from_hexadecimal(reading: Reading, sought: Sought) -> Reading | None:
     pieces: list[tuple[int, int, int, bytes]] = []
-    for found in sought.hexadecimal.finditer(reading.data):
+    for found in sought.hexadecimal.all_in(reading.data):
         for fill in range(2):
             piece = a2b_hex(b"0"[:fill] + found[0] + b"0"[: -(fill + len(found[0])) % 2])
             if sought.may_be_in(piece):
