@@ -50,14 +50,15 @@ def not_on_github() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> Iterator[None]:
-    """Has Ctrl-C mean what it does at a terminal, here and in the processes that tests start.
+    """Has signals mean what they do at a terminal, here and in the processes that tests start.
 
-    A shell starts what it runs in the background with SIGINT ignored, and that is inherited.
+    A shell starts what it runs in the background with SIGINT ignored, `nohup` with SIGHUP, and that is inherited.
     """
-    before = signal.getsignal(signal.SIGINT)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -26,9 +26,9 @@ def serving(handle: Handler) -> Iterator[int]:
     open_now: list[socket.socket] = []
 
     def serve(connection: socket.socket) -> None:
-        connection.settimeout(READ_S)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(OSError), connection:
+            connection.settimeout(READ_S)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             handle(connection)
 
     def accept() -> None:

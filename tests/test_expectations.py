@@ -380,7 +380,14 @@ def test_an_entry_that_is_in_the_way_is_named() -> None:
 def journal(tmp_path: Path) -> Path:
     """A journal of a run that fails in many ways, without expectations."""
     record = failing_run().record()
-    known = {"products": ["sms"], "sender_ids": [], "short_codes": [], "phone_numbers": [], "max_examples": 0}
+    known = {
+        "consumer_key": "key",
+        "products": ["sms"],
+        "sender_ids": [],
+        "short_codes": [],
+        "phone_numbers": [],
+        "max_examples": 0,
+    }
     with Journal.create(tmp_path / "journal.sqlite", {**record.settings, **known}, Redaction.none()) as journal:
         journal.note("settled", {"at": 1000.0})
     return tmp_path / "journal.sqlite"

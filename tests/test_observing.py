@@ -224,7 +224,7 @@ def test_it_shows_where_to_go_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     [
         ({"callback_url": "http://127.0.0.1:9/"}, "--observe watches a client that is run by hand"),
         ({"observe_for_s": 0.0}, "--observe-for is 0; expected more than 0 seconds"),
-        ({"observe_for_s": 1e300}, "--observe-for is 1e+300; expected at most"),
+        ({"observe_for_s": 1e300}, r"--observe-for is 1e\+300; expected at most"),
         ({"observe_idle_s": float("inf")}, "--observe-idle is inf; expected at most"),
         ({"timeout_s": 1e-300}, "--timeout is 1e-300; expected from 0.001 to 3600 seconds"),
         ({"observe_idle_s": -1.0}, "--observe-idle is -1; expected more than 0 seconds"),

@@ -19,6 +19,9 @@ from conformance.errors import EnvironmentFailure, UsageError
 # A burst of 500 connections must wait in the kernel's queue without being refused; the kernel cuts it to its own limit.
 BACKLOG = 4096
 
+# A client may think for a while between two requests on a connection; a new connection each time would cost it more.
+KEEP_ALIVE_S = 75
+
 # Addresses that mean "every interface": bound to, but not a place that a client can be sent to.
 _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
 

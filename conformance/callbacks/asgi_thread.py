@@ -24,7 +24,7 @@ from typing import Any, Self
 import uvicorn
 
 from conformance.callbacks.accepting import Acceptor, OnRefused, Refused, nobody_told, raise_limit
-from conformance.callbacks.address import BACKLOG, Address, listening_socket
+from conformance.callbacks.address import BACKLOG, KEEP_ALIVE_S, Address, listening_socket
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError, lack_of
 
 Message = MutableMapping[str, Any]
@@ -41,9 +41,6 @@ _CLOSING_STEP_S = 0.005
 
 # What a run has open at once beside connections, and room for a handful of these.
 LEAST_FILES = 64
-
-# A client may think for a while between two requests on a connection; a new connection each time would cost it more.
-KEEP_ALIVE_S = 75
 
 
 @dataclass(frozen=True, slots=True)

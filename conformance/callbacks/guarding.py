@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self, cast
 
 from conformance.callbacks.accepting import OnRefused, Refused, nobody_told, raise_limit
-from conformance.callbacks.asgi_thread import KEEP_ALIVE_S
+from conformance.callbacks.address import KEEP_ALIVE_S
 from conformance.callbacks.reading_protocol import OnUnreadable, ReadingProtocol, protocol_of
 from conformance.callbacks.request_reader import LONGEST_HEAD, MOST_HEADERS
 

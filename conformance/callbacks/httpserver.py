@@ -26,8 +26,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
-from conformance.callbacks.address import BACKLOG, Address, listening_socket
-from conformance.callbacks.asgi_thread import KEEP_ALIVE_S
+from conformance.callbacks.address import BACKLOG, KEEP_ALIVE_S, Address, listening_socket
 from conformance.callbacks.receiver import MAX_BODY, Intake, OnArrival, OnUnread, Receiver, ignored, request_of
 from conformance.callbacks.request_reader import Event, Head, RequestReader, Unreadable
 
