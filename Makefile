@@ -34,18 +34,20 @@ COMPILE := .venv-constraints/bin/uv pip compile --quiet --upgrade --universal --
 	--no-annotate --custom-compile-command 'make constraints'
 
 .DEFAULT_GOAL := help
-.PHONY: run test test-kill test-docs test-lowest test-beyond lint bench chaos test-schemathesis test-prism test-formats test-allure test-package test-browser test-ordinary constraints sbom picture site clean help
+.PHONY: run test test-kill test-docs test-runs test-lowest test-beyond lint bench chaos test-schemathesis test-prism test-formats test-allure test-package test-browser test-ordinary constraints sbom picture site clean help
 
 run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwise
 	$(BIN)/statum-conformance run $(ARGS)
 
 # What tries other people's tools needs them installed, and has targets of its own; so have the kill matrices, some four
-# hundred whole runs, and the sessions of the documentation, a hundred: each takes as long as half of all the rest.
+# hundred whole runs, the sessions of the documentation, a hundred, and the runs that need processes, workers or networks
+# of their own: each of these takes about half as long as all the rest.
 BROWSERS := $(addprefix tests/test_,browser.py har_in_chromium.py)
 OTHER_TOOLS := $(addprefix tests/test_,schemathesis.py prism.py formats.py allure_report.py package.py ordinary.py) $(BROWSERS)
 KILL_MATRICES := tests/test_kill_matrix.py tests/test_client_kill_matrix.py
 SESSIONS := tests/test_documentation.py
-APART := $(OTHER_TOOLS) $(KILL_MATRICES) $(SESSIONS)
+RUNS := $(addprefix tests/test_,determinism.py example_drivers.py failing_network.py outages.py pytest_xdist.py resuming.py scale.py)
+APART := $(OTHER_TOOLS) $(KILL_MATRICES) $(SESSIONS) $(RUNS)
 
 # More workers than cores: most tests wait for a socket or a deadline. tests/sharing_work.py keeps those with a costly
 # fixture together.
@@ -57,6 +59,9 @@ test-kill: $(READY)  ## judge the suite: each seeded fault, each flawed client, 
 
 test-docs: $(READY)  ## run the commands of README.md and docs/, and compare their output
 	$(BIN)/python -m pytest -n $(WORKERS) $(SESSIONS) $(ARGS)
+
+test-runs: $(READY)  ## hold runs with workers, in processes, through networks that fail, resumed ones, and large ones
+	$(BIN)/python -m pytest -n $(WORKERS) -rs $(RUNS) $(ARGS)
 
 # What tells whether the suite gets on with other versions of its libraries: whole runs, certificates, every report, and
 # all that rests on what a library does not promise to keep.

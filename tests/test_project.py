@@ -20,6 +20,7 @@ TARGETS = {
     "test",
     "test-kill",
     "test-docs",
+    "test-runs",
     "test-lowest",
     "test-beyond",
     "lint",
@@ -166,6 +167,7 @@ def test_ci_lints_then_tests_with_the_first_python_that_is_new_enough(tmp_path: 
         "make PYTHON=python3.12 test-browser, bytecode written",
         "make PYTHON=python3.12 test-kill, bytecode written",
         "make PYTHON=python3.12 test-docs, bytecode written",
+        "make PYTHON=python3.12 test-runs, bytecode written",
         "make PYTHON=python3.12 test, bytecode written",
     ] == done.stdout.splitlines()
     assert 0 == done.returncode
@@ -184,6 +186,7 @@ def test_ci_says_what_it_leaves_out_without_node(tmp_path: Path) -> None:
         "site,",
         "test-kill,",
         "test-docs,",
+        "test-runs,",
         "test,",
     ] == targets
     skipped = "test-prism, test-formats, test-allure, test-ordinary, test-browser"
