@@ -75,6 +75,7 @@ FOREIGN_OPTIONS = {
     *("--url", "--token", "--no-autoupdate"),  # ngrok, cloudflared
     "--preserve-status",  # timeout
     "--network",  # docker
+    *("--require-hashes", "--only-binary", "--no-deps", "--no-build-isolation", "--extra-index-url"),  # pip
 }
 
 SESSIONS = [

@@ -114,15 +114,14 @@ def test_what_cannot_be_redacted_is_refused_before_anything_is_sent(value: str, 
 
 
 @pytest.mark.parametrize("secret", ["secret", "password", "gateway", "conformance"])
-def test_a_secret_that_is_a_common_word_is_refused_in_words_that_can_be_read(
+def test_of_a_secret_that_is_a_common_word_a_warning_tells_in_words_that_can_be_read(
     secret: str, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Redacted, it would take the suite's own sentences apart, this one first."""
+    """Redacted, it would take the suite's own sentences apart, this one first. What is tried locally has such secrets."""
     monkeypatch.setenv("STATUM_CONFORMANCE_CONSUMER_SECRET", secret)
     called = call(capsys, "doctor", "--gateway", f"{free_address().url}/api/v2", "--consumer-key", KEY)
-    assert 2 == called.code
-    assert "error: --consumer-secret is a common word or a part of one" in called.err
-    assert "have the gateway issue another secret" in called.err
+    assert 3 == called.code
+    assert "warning: --consumer-secret is a common word or a part of one, so it is not redacted in texts" in called.err
 
 
 @pytest.mark.parametrize(

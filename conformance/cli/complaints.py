@@ -34,7 +34,7 @@ class Complaints:
     def protect(self, secret: str, consumer_key: str, *more: str) -> None:
         """From here on the secret is not printed, nor are the values in `more`.
 
-        But for what is a word of the suite's own, by which all that is said would be taken apart: it is refused.
+        But for what is a word of the suite's own, by which all that is said would be taken apart.
         """
         credential = credential_text(consumer_key, secret)
         values = (value for value in (secret, secret[:-1], *more) if not is_own_word(value))

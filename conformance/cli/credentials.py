@@ -17,8 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import click
+
+from conformance.cli.complaints import Complaints
 from conformance.errors import UsageError
-from conformance.journal.redactable import check_uncommon
+from conformance.journal.redactable import is_own_word
 
 OTHERS = stat.S_IRGRP | stat.S_IROTH
 
@@ -67,8 +70,15 @@ def credential_of(given: Given) -> tuple[str | None, str | None]:
             )
         key, secret = login, secret or password
     if secret:
-        check_uncommon((secret, secret[:-1]), "--consumer-secret", "have the gateway issue another secret")
+        _warn_of_common(secret)
     return key, secret
+
+
+def _warn_of_common(secret: str) -> None:
+    """A word of the suite's own cannot be taken out of its reports; whoever guesses secrets begins with such a word."""
+    if is_own_word(secret) or is_own_word(secret[:-1]):
+        complaints = click.get_current_context().find_object(Complaints) or Complaints()
+        complaints.warn("--consumer-secret is a common word or a part of one, so it is not redacted in texts")
 
 
 def _secret_in(path: Path) -> str:

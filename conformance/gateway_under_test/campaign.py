@@ -36,7 +36,7 @@ from conformance.gateway_under_test.successes import Successes
 from conformance.interruption import held_back, let_through
 from conformance.journal import RESUMED, Journal, Record, Redaction, read_journal
 from conformance.journal.redactable import is_own_word
-from conformance.journal.redaction import tokens_of
+from conformance.journal.redaction import credential_text, tokens_of
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Case
@@ -127,8 +127,10 @@ def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
 
 def redaction_of(settings: Settings, rig: Rig) -> Redaction:
     """What keeps the secrets of a run out of its journal."""
-    tokens = (token for token in tokens_of(*rig.callback_urls.values()) if not is_own_word(token))
-    return Redaction.of(settings.consumer_secret, settings.consumer_key, *tokens, *settings.redact)
+    secret = settings.consumer_secret
+    values = (secret, secret[:-1], *tokens_of(*rig.callback_urls.values()))
+    uncommon = (value for value in values if not is_own_word(value))
+    return Redaction((*uncommon, *settings.redact), credential_text(settings.consumer_key, secret))
 
 
 def _recorded(settings: Settings, rig: Rig) -> Mapping[str, Any]:

@@ -168,7 +168,7 @@ class Settings:
         }
         for option, (values, hint) in protected.items():
             check_redactable(values := tuple(values), option, hint)
-            if option != "--consumer-secret":  # it is the gateway's, and refused where a person gives it
+            if option != "--consumer-secret":  # it is the gateway's, and a common one is not redacted in texts
                 check_uncommon(values, option, hint)
             check_readable(values, self.recorded(), self.gateway, self.callback_url, option=option)
 
