@@ -117,7 +117,7 @@ def test_what_cannot_be_redacted_is_refused_before_anything_is_sent(value: str, 
 def test_of_a_secret_that_is_a_common_word_a_warning_tells_in_words_that_can_be_read(
     secret: str, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Redacted, it would take the suite's own sentences apart, this one first. What is tried locally has such secrets."""
+    """Redacted, it would take the suite's own sentences apart, this one first. Local gateways have such secrets."""
     monkeypatch.setenv("STATUM_CONFORMANCE_CONSUMER_SECRET", secret)
     called = call(capsys, "doctor", "--gateway", f"{free_address().url}/api/v2", "--consumer-key", KEY)
     assert 3 == called.code
