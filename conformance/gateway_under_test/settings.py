@@ -166,13 +166,12 @@ class Settings:
             "--callback-token": (filter(None, [self.callback_token]), "take another one"),
             "--redact": (self.redact, "leave it out: it tells nobody anything"),
         }
-        for option, (values, hint) in protected.items():
-            check_redactable(values := tuple(values), option, hint)
-            if option == "--consumer-secret":  # it is the gateway's, and a common one is not redacted in texts
-                values = tuple(value for value in values if not is_own_word(value))
-            else:
+        for option, (given, hint) in protected.items():
+            check_redactable(values := tuple(given), option, hint)
+            if option != "--consumer-secret":  # it is the gateway's; a common one is not redacted in texts
                 check_uncommon(values, option, hint)
-            check_readable(values, self.recorded(), self.gateway, self.callback_url, option=option)
+            redacted = tuple(value for value in values if not is_own_word(value))
+            check_readable(redacted, self.recorded(), self.gateway, self.callback_url, option=option)
 
     @property
     def commands(self) -> tuple[str, ...]:
