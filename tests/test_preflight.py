@@ -364,7 +364,7 @@ def held_through(tunnel: Tunnel, directory: Path, *faults: str) -> Judged:
     """A run of sms whose notifications come through that tunnel, against a gateway with these faults."""
     address = free_address()
     with proxy(address, tunnel) as public:
-        given = {"callback_listen": address, "callback_url": public, "products": ("sms",), "notify_within_s": 1.0}
+        given = {"callback_listen": address, "callback_url": public, "products": ("sms",), "notify_within_s": 3.0}
         account = Account.sample({"sms": f"{public}/callbacks/sms"})
         behaviour = reduce(lambda changed, name: fault(name).change(changed), faults, BUILT_IN)
         with serve_mock(account, behaviour, seed=1) as server:
