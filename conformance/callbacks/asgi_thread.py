@@ -15,6 +15,7 @@ import os
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
@@ -206,6 +207,12 @@ class AsgiThread:
 
         Raises SuiteError if that does not succeed, EnvironmentFailure if it is this machine that does not allow it.
         """
+        with ExitStack() as unless_begun:
+            unless_begun.callback(self.stop)
+            self._begin()
+            unless_begun.pop_all()
+
+    def _begin(self) -> None:
         if (files := raise_limit()) < LEAST_FILES:  # with a handful uvloop ends the process
             raise EnvironmentFailure(
                 f"this process may have {files} files and connections open; expected {LEAST_FILES} or more",
@@ -214,7 +221,6 @@ class AsgiThread:
         self._thread.start()
         self._begun.wait()
         if self._failure is not None:
-            self.stop()
             if (lack := lack_of(self._failure)) is not None:
                 raise lack from self._failure
             raise SuiteError(f"the server on {self.address} did not start: {self._failure!r}") from self._failure
