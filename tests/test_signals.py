@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from campaigns import settings
@@ -22,7 +23,7 @@ from recording_server import OK, RawServer, a_case
 
 from conformance import interruption
 from conformance.exchange import Pace, Sender
-from conformance.exchange.connection import Connection, KeepAlive, Unanswered
+from conformance.exchange.connection import Answer, Connection, KeepAlive, Unanswered
 from conformance.exchange.trust import trusting
 from conformance.exchange.wire import close_all
 from conformance.gateway_under_test import campaign
@@ -79,6 +80,29 @@ def test_a_signal_while_a_connection_is_made_keeps_its_request_back(tmp_path: Pa
     assert refused.value.never_left
     assert [] == server.requests
     assert () == tuple(read_journal(tmp_path / campaign.JOURNAL).exchanges)
+
+
+def test_a_request_that_a_signal_kept_back_is_not_held_against_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal comes when the request is recorded already, and nothing of it has gone out."""
+    told = threading.Event()
+
+    def ask(self: Connection, *arguments: Any) -> Answer:
+        told.set()
+        return asked(self, *arguments)
+
+    asked = Connection.ask
+    monkeypatch.setattr(Connection, "ask", ask)
+    monkeypatch.setattr("conformance.exchange.sender.wished", told.is_set)
+    monkeypatch.setattr("conformance.exchange.connection.wished", told.is_set)
+    with RawServer(lambda *_: OK) as server:
+        journal = Journal.create(tmp_path / campaign.JOURNAL, {}, Redaction.none())
+        with journal, pytest.raises(KeyboardInterrupt):
+            Sender(journal, Pace()).send([[a_case("a", f"{server.url}/")]])
+    (exchange,) = read_journal(tmp_path / campaign.JOURNAL).exchanges
+    assert [] == server.requests
+    assert (None, None) == (exchange.response, exchange.failure)
 
 
 def test_a_signal_that_judging_meets_waits_until_the_reports_are_there(tmp_path: Path) -> None:

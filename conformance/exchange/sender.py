@@ -299,6 +299,8 @@ class Sender:
         try:
             answer = connection.ask(case.request, None if start is None else lambda: _await(start), number)
         except Unanswered as unanswered:
+            if wished():  # it was kept back, or a second signal has closed its connection: the run was cut off here
+                raise KeyboardInterrupt from unanswered
             answered_at = time.monotonic()
             failure, never_left = str(unanswered), unanswered.never_left
             self._journal.failed(number, failure, answered_at, unsent=never_left)
