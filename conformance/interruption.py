@@ -179,7 +179,7 @@ def _grant_second(told: int, hard: bool) -> None:  # noqa: FBT001 - it is a thre
             continue
         Closing.all()
         if hard:
-            time.sleep(GRACE_S)
+            time.sleep(GRACE_S)  # nothing is awaited: the process ends by itself within it, or is ended
             with suppress(OSError):
                 os.write(2, TOLD_AT_ONCE)
             os._exit(EXIT_CODE)

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from hostile_servers import request_read
+
 from conformance.exchange import Pace, Sender
 from conformance.journal import Journal, read_journal
 from conformance.traffic import Case, Exchange, Headers, Kind, Request
@@ -69,7 +71,7 @@ class RawServer:
     def _serve(self, connection: socket.socket) -> None:
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            while request := self._read(connection):
+            while request := request_read(connection):
                 with self._lock:
                     self.requests.append(request)
                     number = len(self.requests)
@@ -81,21 +83,6 @@ class RawServer:
             return
         finally:
             connection.close()
-
-    @staticmethod
-    def _read(connection: socket.socket) -> bytes:
-        data = b""
-        while b"\r\n\r\n" not in data:
-            received = connection.recv(65536)
-            if not received:
-                return b""
-            data += received
-        head, _, body = data.partition(b"\r\n\r\n")
-        lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
-        length = int(lengths[0]) if lengths else 0
-        while len(body) < length:
-            body += connection.recv(65536)
-        return head + b"\r\n\r\n" + body
 
 
 def a_case(case_id: str, url: str, method: str = "POST", headers: Headers = (), body: bytes = b"{}") -> Case:

@@ -104,7 +104,7 @@ def _gone(processes: Collection[_Process]) -> bool:
     while not set(processes).isdisjoint(_processes()):
         if time.monotonic() > until:
             return False
-        time.sleep(POLL_S)
+        time.sleep(POLL_S)  # nothing announces the end of a process that is no child of this one
     return True
 
 
