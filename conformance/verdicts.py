@@ -34,8 +34,8 @@ from conformance.checks.judgement import Check, Finding, Reason, Unobserved
 from conformance.checks.one_cause import OneCause
 from conformance.checks.patterns import Pattern
 from conformance.checks.reading import OK
-from conformance.contract.commands import COMMANDS
-from conformance.contract.requirements import Actor, Level, Requirement, catalogue
+from conformance.contract.commands import COMMANDS, catalogue
+from conformance.contract.requirements import Actor, Level, Requirement
 from conformance.expectations import Expectation, Expectations, Seen, Stale, known, stale
 from conformance.journal import Record
 

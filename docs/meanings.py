@@ -82,7 +82,7 @@ FILES: Mapping[str, tuple[str, str]] = {
     ),
     "traffic.har": (
         "the HTTP traffic as HAR 1.2",
-        "[`schemas/har.json`](../schemas/har.json)",
+        "[`schemas/formats/har.json`](../schemas/formats/har.json)",
     ),
     JOURNAL: ("all evidence; the one file that the others can be made from again", "[tables](#journalsqlite)"),
     CERTIFICATE: (

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from conformance.certificate.kill_matrix import FILE, recorded
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import catalogue
 from conformance.contract.schemas import parse_json, violations
 
 # ruff: noqa: INP001 - a script, not a module of a package

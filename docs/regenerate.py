@@ -1,6 +1,6 @@
 """Writes the parts of the documentation that say what the code says.
 
-    python docs/regenerate.py       rewrites them in place, and schemas/configuration.json
+    python docs/regenerate.py       rewrites them in place, and schemas/formats/configuration.json
 
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; tests/test_documentation.py fails if one
 is out of date.
@@ -50,7 +50,7 @@ from conformance.verdicts import Conclusion, Verdict
 # ruff: noqa: INP001 - a script, not a module of a package
 
 HERE = Path(__file__).parent
-SCHEMA = HERE.parent / "schemas" / f"{NAME}.json"
+SCHEMA = HERE.parent / "schemas" / "formats" / f"{NAME}.json"
 
 # In the order in which they come up.
 DRIVER_MESSAGES = ("hello", "hello.answer", "invoke", "invoke.answer", "result", "result.answer", "stop")

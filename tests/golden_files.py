@@ -16,7 +16,7 @@ from made_result import result_of
 from rich.console import Console
 
 from conformance import __version__
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import catalogue
 from conformance.reporting.github import workflow_commands
 from conformance.reporting.junit import junit
 from conformance.reporting.observed import show_observed

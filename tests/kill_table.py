@@ -18,7 +18,8 @@ from flawed_clients.table import FLAWS, LAWFUL
 
 from conformance import __version__
 from conformance.certificate.digests import suite_digest
-from conformance.contract.requirements import Actor, catalogue
+from conformance.contract.commands import catalogue
+from conformance.contract.requirements import Actor
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import VARIANTS
 
@@ -117,7 +118,7 @@ def _of_the_same_suite(suite: str) -> dict[str, Any]:
 
 
 def numbers_of(rows: Rows, suite: str, matrix: Matrix = MATRICES[0]) -> dict[str, Any]:
-    """What a certificate says of a matrix, as `schemas/certificate.json` has it; `suite` is what was measured."""
+    """What a certificate says of a matrix, as `formats/certificate.json` has it; `suite` is what was measured."""
     killed = [
         name for name, breaks in matrix.faults.items() if sorted(breaks) == rows[matrix.fault_kind, name]["found"]
     ]

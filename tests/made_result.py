@@ -13,7 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 from conformance.checks.judgement import Finding, Reason
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import catalogue
 from conformance.expectations import Expectation, Expectations, Stale
 from conformance.journal import Record
 from conformance.reporting.result import Result

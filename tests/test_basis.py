@@ -12,7 +12,8 @@ from command_line import call
 from made_result import RECORD, UNCHALLENGED, WRONG_TYPE, result_of, verdict
 from rich.console import Console
 
-from conformance.contract.requirements import Basis, catalogue
+from conformance.contract.commands import catalogue
+from conformance.contract.requirements import Basis
 from conformance.contract.schemas import violations
 from conformance.reporting.allure_results import allure_results
 from conformance.reporting.basis import rests_on

@@ -90,7 +90,7 @@ def test_a_digest_tells_what_is_sent_and_not_what_is_said_about_it() -> None:
 MISLABELLED = [
     ("no JSON", b"{", "is no JSON"),
     ("not utf-8", b"\xff", "is no JSON"),
-    ("member", document(colour="red"), "is not as schemas/case.json has it at /colour"),
+    ("member", document(colour="red"), "is not as schemas/formats/case.json has it at /colour"),
     ("kind", document(kind="curious"), "at /kind"),
     ("command", document(command="fax"), "there is no command 'fax'"),
     ("two bodies", document(body_base64="e30="), "both body and body_base64"),

@@ -29,7 +29,7 @@ from conformance.certificate.refusal import Refused
 from conformance.certificate.subject import files_of_command
 from conformance.certificate.verification import Certificate, Step, Trust, proved
 from conformance.checks.judgement import Reason
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import catalogue
 from conformance.contract.schemas import parse_json, schemas_digest, violations
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.expectations import Expectations

@@ -11,8 +11,7 @@ from conformance import __version__
 from conformance.checks import CHECKS
 from conformance.checks.client import CLIENT_CHECKS
 from conformance.cli import COMMANDS
-from conformance.contract.commands import PRODUCTS
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import PRODUCTS, catalogue
 
 Capsys = pytest.CaptureFixture[str]
 NAMES = [command.name for command in COMMANDS]

@@ -34,8 +34,8 @@ from conformance.checks.client import CLIENT_CHECKS
 from conformance.checks.client.evidence import AFTER, DRIPPING, NEVER, OUTLASTED, REUSED, STALLED, UNUSED
 from conformance.checks.judgement import Reason
 from conformance.client_under_test import witness
-from conformance.contract.commands import COMMANDS
-from conformance.contract.requirements import Actor, catalogue
+from conformance.contract.commands import COMMANDS, catalogue
+from conformance.contract.requirements import Actor
 from conformance.mock_gateway.behaviour import Ending
 from conformance.traffic import Headers
 from conformance.verdicts import Conclusion, Verdict

@@ -19,7 +19,8 @@ from flawed_clients.table import FLAWS, LAWFUL, VARIETIES, Variety
 from conformance.client_under_test import certification
 from conformance.client_under_test.driver import Driver
 from conformance.client_under_test.settings import Settings
-from conformance.contract.requirements import Actor, Level, catalogue
+from conformance.contract.commands import catalogue
+from conformance.contract.requirements import Actor, Level
 from conformance.errors import ConformanceError
 from conformance.journal import read_journal
 from conformance.verdicts import Conclusion, Judged, Verdict, judge

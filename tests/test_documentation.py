@@ -22,7 +22,7 @@ from shown_sessions import difference, run_session
 from conformance.checks.evidence import Answer
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import PREFIX, switches, variable
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import catalogue
 from conformance.contract.schemas import parse_json, violations
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.settings import Settings

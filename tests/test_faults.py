@@ -30,8 +30,8 @@ from faulty_gateway import (
     sent,
 )
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.requirements import Actor, catalogue
+from conformance.contract.commands import COMMANDS, catalogue
+from conformance.contract.requirements import Actor
 from conformance.contract.schemas import schema
 from conformance.errors import UsageError
 from conformance.mock_gateway.account import Account

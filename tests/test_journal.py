@@ -40,7 +40,7 @@ BROKEN = Case(
     "x-0",
 )
 
-SCHEMA = json.loads(Path(__file__).parents[1].joinpath("schemas/journal.json").read_bytes())
+SCHEMA = json.loads(Path(__file__).parents[1].joinpath("schemas/formats/journal.json").read_bytes())
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_of_what_is_no_request_the_first_bytes_are_kept_redacted(path: Path) -> 
 
 
 def test_rows_keep_to_the_schema(journal: Journal) -> None:
-    """The columns of each table are the members of its row in schemas/journal.json, and hold what it says."""
+    """The columns of each table are the members of its row in schemas/formats/journal.json, and hold what it says."""
     journal.plan([VALID, BROKEN])
     journal.answered(journal.sent("sms-1", 1, REQUEST, 10.5, 1e9), RESPONSE, 11.0)
     journal.failed(journal.sent("x-1", 1, REQUEST, 10.5, 1e9), "connection refused", 11.0)

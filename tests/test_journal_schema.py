@@ -1,4 +1,4 @@
-"""`schemas/journal.json` describes the rows that the journal really writes."""
+"""`schemas/formats/journal.json` describes the rows that the journal really writes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IN_JSON = {"headers", "detail"}
 
 
 def rows_of(journal: Path, table: str) -> list[dict[str, Any]]:
-    """The rows of a table as `schemas/journal.json` has them: BLOBs in base64, JSON columns as values."""
+    """The rows of a table as `schemas/formats/journal.json` has them: BLOBs in base64, JSON columns as values."""
     with sqlite3.connect(journal) as connection:
         cursor = connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - the names stand above
         names = [column[0] for column in cursor.description]
@@ -36,7 +36,7 @@ def as_in_json(name: str, value: Any) -> Any:
 
 
 def test_rows_of_a_journal_are_valid(tmp_path: Path) -> None:
-    """The journal that is written is the one that `schemas/journal.json` describes."""
+    """The journal that is written is the one that `schemas/formats/journal.json` describes."""
     path = tmp_path / "journal.sqlite"
     request = Request("POST", "http://127.0.0.1/sms", (("Content-Type", "application/json"),), b"{}")
     case = Case("sms-1", "sms", Kind.BROKEN, "missing", "sms", request, member="message", keyword="required")

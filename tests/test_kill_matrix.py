@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.contract.requirements import Actor, catalogue
+from conformance.contract.commands import catalogue
+from conformance.contract.requirements import Actor
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.certificate.digests import suite_digest
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import catalogue
 from conformance.contract.schemas import violations
 from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import VARIANTS

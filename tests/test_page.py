@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_result import CASE, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
 
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import catalogue
 from conformance.journal import Record
 from conformance.reporting.page import html
 from conformance.reporting.page.markup import LONGEST_BODY, body_markup

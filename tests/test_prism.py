@@ -16,9 +16,8 @@ import pytest
 from campaigns import free_address, settings
 from mock_rig import eventually
 
-from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.contract.commands import COMMANDS, PRODUCTS, catalogue
 from conformance.contract.openapi import openapi_document
-from conformance.contract.requirements import catalogue
 from conformance.gateway_under_test import campaign
 from conformance.journal import read_journal
 from conformance.verdicts import Conclusion, Judged, Verdict, judge

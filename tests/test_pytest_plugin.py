@@ -19,8 +19,8 @@ from command_line import CHECKOUT, PATIENCE_S, Called
 from conformance.cli.certificates import SECTION
 from conformance.cli.output import OUTPUT
 from conformance.cli.run import PLAN, run
-from conformance.contract.commands import PRODUCTS, commands_of
-from conformance.contract.requirements import Actor, catalogue
+from conformance.contract.commands import PRODUCTS, catalogue, commands_of
+from conformance.contract.requirements import Actor
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.faults import fault

@@ -16,7 +16,7 @@ from made_result import LISTED, LOST, PASSED, RECORD, VERDICTS, WRONG_TYPE, resu
 
 from conformance import __version__
 from conformance.checks.judgement import Finding, Reason
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import catalogue
 from conformance.contract.schemas import violations
 from conformance.errors import EnvironmentFailure
 from conformance.expectations import Expectations, Stale, Staleness
@@ -46,7 +46,7 @@ def cases(content: bytes) -> dict[str, ET.Element]:
 
 
 def test_report_json_is_valid() -> None:
-    """The canonical result is what `schemas/report.json` says."""
+    """The canonical result is what `schemas/formats/report.json` says."""
     assert [] == violations("report", json.loads(json_report(result_of())))
 
 

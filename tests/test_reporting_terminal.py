@@ -25,7 +25,8 @@ from made_result import (
 from rich.console import Console
 
 from conformance.checks.judgement import Reason
-from conformance.contract.requirements import Basis, Level, catalogue
+from conformance.contract.commands import catalogue
+from conformance.contract.requirements import Basis, Level
 from conformance.reporting.repeat import repeat_command
 from conformance.reporting.result import Result
 from conformance.reporting.shortfalls import hinders, shortfalls

@@ -17,9 +17,8 @@ from jsonschema import Draft202012Validator
 
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.schemas import (
-    BASE_URI,
     Violation,
-    registry,
+    owner,
     resolved,
     schema,
     schema_names,
@@ -248,9 +247,9 @@ def examples() -> Iterator[tuple[str, Any]]:
 def second_opinion(name: str) -> jsonschema_rs.Draft202012Validator:
     """The validator of jsonschema-rs for a schema, made from the files as they are, references and all."""
     path, _, definition = name.partition("#")
-    reference = f"{BASE_URI}{path}.json" + (f"#/$defs/{definition}" if definition else "")
+    reference = f"{owner(path).base_uri}{path}.json" + (f"#/$defs/{definition}" if definition else "")
     return jsonschema_rs.Draft202012Validator(
-        {"$ref": reference}, retriever=lambda uri: schema(uri.removeprefix(BASE_URI).removesuffix(".json"))
+        {"$ref": reference}, retriever=lambda uri: schema(uri.removeprefix(owner(path).base_uri).removesuffix(".json"))
     )
 
 
@@ -301,7 +300,7 @@ def test_schema_says_what_it_is(name: str) -> None:
     document = schema(name)
 
     assert "https://json-schema.org/draft/2020-12/schema" == document["$schema"]
-    assert f"{BASE_URI}{name}.json" == document["$id"]
+    assert f"{owner(name).base_uri}{name}.json" == document["$id"]
     assert all(document[key] for key in ("title", "description", "examples"))
 
 
@@ -402,8 +401,8 @@ def test_what_only_the_strict_schema_refuses_is_tolerated(
 def test_resolved_judges_as_the_references_do(name: str, instance: Any) -> None:
     """To a plain validator of JSON Schema, replacing references changes nothing."""
     path, _, definition = name.partition("#")
-    reference = f"{BASE_URI}{path}.json" + (f"#/$defs/{definition}" if definition else "")
-    by_reference = Draft202012Validator({"$ref": reference}, registry=registry())
+    reference = f"{owner(path).base_uri}{path}.json" + (f"#/$defs/{definition}" if definition else "")
+    by_reference = Draft202012Validator({"$ref": reference}, registry=owner(path).registry)
     without = Draft202012Validator(resolved(name))
 
     assert [e.message for e in by_reference.iter_errors(instance)] == [e.message for e in without.iter_errors(instance)]

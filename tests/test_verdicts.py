@@ -13,8 +13,8 @@ from conformance.checks import CHECKS
 from conformance.checks.evidence import Evidence
 from conformance.checks.hearing import KEPT_FINDINGS
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
-from conformance.contract.commands import commands_of
-from conformance.contract.requirements import Actor, Level, catalogue
+from conformance.contract.commands import catalogue, commands_of
+from conformance.contract.requirements import Actor, Level
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.verdicts import (

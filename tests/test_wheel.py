@@ -86,11 +86,12 @@ def test_the_wheel_is_named_for_the_version(wheel: Path) -> None:
     assert f"statum_conformance-{__version__}-py3-none-any.whl" == wheel.name
 
 
-def test_the_wheel_holds_every_schema_as_it_is_in_the_checkout(members: dict[str, bytes]) -> None:
+def test_the_wheel_holds_contract_and_formats_as_they_are_in_the_checkout(members: dict[str, bytes]) -> None:
     """`conformance/schemas` is the checkout's `schemas`, byte for byte."""
     schemas = {
         f"conformance/schemas/{path.relative_to(CHECKOUT / 'schemas').as_posix()}": path.read_bytes()
-        for path in (CHECKOUT / "schemas").rglob("*.json")
+        for path in (CHECKOUT / "schemas").rglob("*")
+        if path.is_file()
     }
 
     assert schemas
@@ -104,10 +105,9 @@ def test_the_wheel_holds_every_module(members: dict[str, bytes]) -> None:
     assert modules == {name for name in members if name.endswith(".py")}
 
 
-@pytest.mark.parametrize("name", ["conformance/contract/requirements.toml", "conformance/py.typed"])
-def test_the_wheel_holds_what_is_no_module(members: dict[str, bytes], name: str) -> None:
-    """The catalogue, and the mark that the package is typed."""
-    assert (CHECKOUT / name).read_bytes() == members[name]
+def test_the_wheel_holds_the_mark_that_the_package_is_typed(members: dict[str, bytes]) -> None:
+    """Type checkers look for it."""
+    assert (CHECKOUT / "conformance/py.typed").read_bytes() == members["conformance/py.typed"]
 
 
 def test_the_wheel_holds_nothing_else(members: dict[str, bytes]) -> None:
@@ -144,7 +144,9 @@ def test_the_wheel_says_what_it_needs(members: dict[str, bytes]) -> None:
     assert f"statum_conformance-{__version__}.dist-info/licenses/LICENSE" in members
 
 
-@pytest.mark.parametrize("name", ["tests/test_wheel.py", "schemas/report.json", "Makefile", "conftest.py", ".ci/run"])
+@pytest.mark.parametrize(
+    "name", ["tests/test_wheel.py", "schemas/formats/report.json", "Makefile", "conftest.py", ".ci/run"]
+)
 def test_the_sdist_holds_what_the_tests_need(built: Path, name: str) -> None:
     """Who has only the sdist can run the tests of the suite."""
     (path,) = built.glob("*.tar.gz")
@@ -162,7 +164,7 @@ def test_the_installed_suite_has_the_digest_of_the_checkout(installed: Installed
 LOAD = """
 import json
 import conformance
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import catalogue
 from conformance.contract.schemas import schema
 print(json.dumps([conformance.__file__, schema("sms/request")["title"], len(catalogue().requirements)]))
 """
@@ -171,7 +173,7 @@ print(json.dumps([conformance.__file__, schema("sms/request")["title"], len(cata
 def test_the_installed_package_finds_schemas_and_catalogue(installed: Installed) -> None:
     """Away from the checkout, what the suite judges by comes out of the installed package."""
     place, title, requirements = json.loads(installed("-c", LOAD))
-    expected = json.loads((CHECKOUT / "schemas/sms/request.json").read_bytes())["title"]
+    expected = json.loads((CHECKOUT / "schemas/statum/sms/request.json").read_bytes())["title"]
 
     assert not Path(place).is_relative_to(CHECKOUT)
     assert expected == title

@@ -14,5 +14,6 @@
     badge           a certificate or report.json → a badge
 
 Formats are other people's on purpose: in-toto Statement v1 with the predicate test-result/v0.1, in a DSSE envelope,
-signed with Ed25519; keys are PEM (PKCS #8 and SubjectPublicKeyInfo). `schemas/certificate.json` describes both layers.
+signed with Ed25519; keys are PEM (PKCS #8 and SubjectPublicKeyInfo). `schemas/formats/certificate.json`
+describes both layers.
 """

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from conformance.certificate.digests import suite_digest
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import catalogue
 from conformance.contract.schemas import parse_json, violations
 from conformance.errors import SuiteError
 

@@ -27,7 +27,8 @@ from conformance.certificate.evidence_file import JournalFile
 from conformance.certificate.kill_matrix import measured_for
 from conformance.certificate.subject import Subject
 from conformance.checks.judgement import Reason
-from conformance.contract.requirements import Level, catalogue
+from conformance.contract.commands import catalogue
+from conformance.contract.requirements import Level
 from conformance.contract.schemas import schemas_digest
 from conformance.reporting.result import Result
 from conformance.verdicts import RequirementVerdict, Verdict

@@ -25,7 +25,8 @@ from conformance.certificate.keys import public_key
 from conformance.certificate.policy import Policy
 from conformance.certificate.refusal import Refused, UnknownSigner
 from conformance.certificate.statement import EXTENSION, Tally, ids_of
-from conformance.contract.requirements import Level, catalogue
+from conformance.contract.commands import catalogue
+from conformance.contract.requirements import Level
 from conformance.contract.schemas import parse_json, violation
 from conformance.errors import UsageError
 from conformance.journal import read_evidence

@@ -26,7 +26,7 @@ from conformance.checks.judgement import (
     verdict_of,
 )
 from conformance.checks.request_ids import EQUAL, burst_of
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import catalogue
 from conformance.traffic import Kind
 
 ASPECTS: Mapping[str, str] = {

@@ -1,4 +1,4 @@
-"""`schemas/configuration.json`: what `statum-conformance.toml` may hold, described for editors, made of the options.
+"""`schemas/formats/configuration.json`: what `statum-conformance.toml` may hold, for editors; made of the options.
 
 `python docs/regenerate.py` writes it. The file itself is judged by the options (`conformance.cli.configuration`), which
 say more of a value that cannot be used.
@@ -26,7 +26,7 @@ def configuration_schema(commands: Iterable[click.Command]) -> dict[str, Any]:
             options[switch.name] = _either(options.get(switch.name), _property(switch))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"{BASE_URI}{NAME}.json",
+        "$id": f"{BASE_URI}formats/{NAME}.json",
         "title": "Configuration",
         "description": f"{FILE}, or the table [tool.{TABLE}] of pyproject.toml: options of the commands, and tables of "
         "them for named environments.",

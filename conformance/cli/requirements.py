@@ -15,7 +15,8 @@ from conformance.checks import CHECKS
 from conformance.checks.client import CLIENT_CHECKS
 from conformance.checks.judgement import SubjectCheck
 from conformance.cli.command import ConformanceCommand, option
-from conformance.contract.requirements import Requirement, catalogue
+from conformance.contract.commands import catalogue
+from conformance.contract.requirements import Requirement
 from conformance.reporting.basis import rests_on
 from conformance.reporting.console import print_json, results
 

@@ -1,4 +1,4 @@
-"""The driver protocol, version 1: messages as lines, checked by `schemas/driver/` in both directions.
+"""The driver protocol, version 1: messages as lines, checked by `schemas/formats/driver/` in both directions.
 
     told            a message to the driver as a line
     understood      a line from the driver as the answer that it is meant to be

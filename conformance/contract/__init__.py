@@ -1,1 +1,1 @@
-"""The contract, read in: commands, requirements, schemas."""
+"""The contract as data: a folder, read in and cross-checked."""

@@ -6,16 +6,13 @@ is in the catalogue too, `excluded` with the reason, so that a reader sees what 
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.command import Command
 from conformance.errors import SuiteError
 
 
@@ -81,14 +78,14 @@ class Requirement:
     excluded: str | None = None
 
     @classmethod
-    def from_entry(cls, entry: dict[str, Any]) -> Requirement:
-        """One `[[requirement]]` table of the catalogue.
+    def from_entry(cls, entry: Mapping[str, Any], commands: Mapping[str, Command]) -> Requirement:
+        """One `[[requirement]]` table of the catalogue of a contract with these commands.
 
         Raises SuiteError for an unknown key, level, actor, basis or command, for a basis without its quote or fact, and
         for a MUST that rests on practice.
         """
         try:
-            fields = {**entry, "commands": _commands(entry["commands"])}
+            fields = {**entry, "commands": _commands(entry["commands"], commands)}
             for key, kind in (("level", Level), ("actor", Actor), ("basis", Basis), ("shared_level", Level)):
                 if key in fields:
                     fields[key] = kind(fields[key])
@@ -118,15 +115,15 @@ class Requirement:
         return self.level if exclusive_account or self.shared_level is None else self.shared_level
 
 
-def _commands(named: str | list[str]) -> tuple[str | None, ...]:
+def _commands(named: str | list[str], commands: Mapping[str, Command]) -> tuple[str | None, ...]:
     groups: dict[str, tuple[str | None, ...]] = {
-        "all": tuple(COMMANDS),
-        "posts": tuple(c.name for c in COMMANDS.values() if c.product),
+        "all": tuple(commands),
+        "posts": tuple(c.name for c in commands.values() if c.product),
         "none": (None,),
     }
     if isinstance(named, str):
         return groups[named]
-    return tuple(COMMANDS[name].name for name in named)
+    return tuple(commands[name].name for name in named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +137,19 @@ class Catalogue:
     def __post_init__(self) -> None:
         """Find each by its id without searching."""
         object.__setattr__(self, "by_id", {requirement.id: requirement for requirement in self.requirements})
+
+    @classmethod
+    def read(cls, text: str, digest: str, commands: Mapping[str, Command]) -> Catalogue:
+        """The catalogue that `text` (TOML) holds, of a contract with these commands.
+
+        Raises SuiteError if it cannot be read or names an id twice.
+        """
+        requirements = tuple(Requirement.from_entry(entry, commands) for entry in tomllib.loads(text)["requirement"])
+        ids = [r.id for r in requirements]
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise SuiteError(f"the catalogue names {', '.join(twice)} twice")
+        return cls(requirements, digest)
 
     def __getitem__(self, requirement_id: str) -> Requirement:
         """The requirement with that id; KeyError if there is none."""
@@ -158,18 +168,3 @@ class Catalogue:
             for command in requirement.commands
             if command in names
         ]
-
-
-@cache
-def catalogue() -> Catalogue:
-    """The catalogue that this version of the suite judges by.
-
-    Raises SuiteError if it cannot be read or names an id twice.
-    """
-    raw = files("conformance.contract").joinpath("requirements.toml").read_bytes()
-    requirements = tuple(Requirement.from_entry(entry) for entry in tomllib.loads(raw.decode())["requirement"])
-    ids = [r.id for r in requirements]
-    twice = sorted({i for i in ids if ids.count(i) > 1})
-    if twice:
-        raise SuiteError(f"the catalogue names {', '.join(twice)} twice")
-    return Catalogue(requirements, "sha256:" + hashlib.sha256(raw).hexdigest())

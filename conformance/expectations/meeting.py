@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import catalogue
 from conformance.expectations.entries import Expectation
 
 PASS, INCONCLUSIVE = "PASS", "INCONCLUSIVE"

@@ -1,4 +1,4 @@
-"""An expectations file, read: TOML as `schemas/expectations.json` describes it.
+"""An expectations file, read: TOML as `schemas/formats/expectations.json` describes it.
 
 What is wrong in it is told in one line that names the entry: a key or verdict with a typo, an id that the catalogue
 lacks, a command that the requirement is not judged for, a day that is none, an entry that is there twice.
@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.contract.requirements import Requirement, catalogue
+from conformance.contract.commands import catalogue
+from conformance.contract.requirements import Requirement
 from conformance.contract.schemas import Violation, schema, violations
 from conformance.errors import UsageError, did_you_mean
 from conformance.expectations.entries import Expectation, Expectations

@@ -1,4 +1,4 @@
-"""Cases as files: one small JSON file each, as `schemas/case.json` has them.
+"""Cases as files: one small JSON file each, as `schemas/formats/case.json` has them.
 
     CaseFile, Find          what a file holds: the request with what goes before it, and what it found
     CaseFolder              files of a folder, or one file; their labels are proved when they are read
@@ -99,7 +99,7 @@ def case_file(data: bytes, name: str, place: Path | str) -> CaseFile:
         raise UsageError(f"case file {place} is no JSON: {error}") from error
     for violation in violations(SCHEMA, document):
         where = f" at {violation.pointer}" if violation.pointer else ""
-        raise UsageError(f"case file {place} is not as schemas/case.json has it{where}: {violation.message}")
+        raise UsageError(f"case file {place} is not as schemas/formats/case.json has it{where}: {violation.message}")
     try:
         file = CaseFile(
             name,

@@ -17,7 +17,7 @@ from itertools import chain, groupby
 from conformance.checks.acceptance import judged_by
 from conformance.checks.evidence import BALANCE
 from conformance.checks.request_ids import EQUAL
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import catalogue
 from conformance.exchange.allowance import amount_of
 from conformance.gateway_under_test.corpus import CASES, CORPUS, NEGATIVE, Group
 from conformance.traffic import Case, Kind

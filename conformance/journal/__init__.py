@@ -11,7 +11,7 @@
     reader      read_journal: the Record of a file, whose rows stay in it; read_evidence: of a file that anybody may
                 have made; Held: how much it held at some moment
 
-The rows as JSON would have them are described by `schemas/journal.json`.
+The rows as JSON would have them are described by `schemas/formats/journal.json`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The journal's file: its tables, and what marks it as ours. What a row means is told by `schemas/journal.json`.
+"""The journal's file: its tables, and what marks it as ours. `schemas/formats/journal.json` tells what a row means.
 
     meta            settings of the run, and when it began
     cases           what was planned, in order

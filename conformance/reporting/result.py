@@ -17,7 +17,7 @@ from conformance import __version__
 from conformance.checks.coverage import Covered
 from conformance.checks.follow_ups import SEARCH, run_proper
 from conformance.checks.judgement import Finding, Minimal
-from conformance.contract.requirements import catalogue
+from conformance.contract.commands import catalogue
 from conformance.expectations import Expectation, Expectations, Stale
 from conformance.journal import Record
 from conformance.reporting.clients import client_of

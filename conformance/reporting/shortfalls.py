@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.checks.judgement import Reason
-from conformance.contract.requirements import Actor, Basis, Level, catalogue
+from conformance.contract.commands import catalogue
+from conformance.contract.requirements import Actor, Basis, Level
 from conformance.reporting.expected import listed_in
 from conformance.verdicts import Verdict
 

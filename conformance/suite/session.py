@@ -21,8 +21,8 @@ import pytest
 from conformance.cli.complaints import Complaints, in_one_line
 from conformance.cli.options import settings_from
 from conformance.cli.run import run
-from conformance.contract.commands import Command, commands_of
-from conformance.contract.requirements import Actor, catalogue
+from conformance.contract.commands import Command, catalogue, commands_of
+from conformance.contract.requirements import Actor
 from conformance.errors import ConformanceError
 from conformance.gateway_under_test.settings import Settings
 from conformance.pytest_plugin import arguments

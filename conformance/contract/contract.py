@@ -1,0 +1,176 @@
+"""A contract: a folder of data that tells what a gateway and its clients owe each other.
+
+    Contract        a folder, read and frozen: roles, commands, requirements, schemas
+    statum          the contract that comes with the suite, `schemas/statum/`
+
+The engine knows roles, such as the member of an answer that holds its id; the names are in the folder:
+
+    contract.toml       authentication, roles of members, commands, windows, money
+    requirements.toml   the catalogue of requirements
+    …/*.json            the schemas of requests, answers and notifications
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Self
+
+from conformance.contract.command import Command
+from conformance.contract.requirements import Catalogue
+from conformance.contract.schema_set import BASE_URI, SchemaSet, built_in
+from conformance.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """How a request shows whose it is: `header`, its `scheme`, and what follows that.
+
+    `token`: `base64(key:secret)` (RFC 7617), or `secret`, the secret as it stands (RFC 6750).
+    """
+
+    header: str
+    scheme: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRoles:
+    """The members of an answer by what they are for, and the code that an accepted request is answered with.
+
+    `code` agrees with the HTTP status. `errors`: member of the request → messages; None where no answer has that.
+    """
+
+    id: str
+    code: str
+    success: int
+    reason: str
+    errors: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationRoles:
+    """The members of a notification by what they are for, its method, and the outcome that tells of success."""
+
+    method: str
+    id: str
+    outcome: str
+    success: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRoles:
+    """The command that tells about the account and changes nothing; `balance`: where its answer tells the balance."""
+
+    command: str
+    balance: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRoles:
+    """Members of requests by what they are for.
+
+    `recipient` names a person. `registered`: their values belong to the account.
+    """
+
+    recipient: str | None = None
+    registered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contract:
+    """A contract folder, read. Two are the same only if they are one object, so that tables can be cached by it.
+
+    `source`: where it was read from. `digest`: names this edition of all its files. `account`: None where no command
+    tells about the account.
+    """
+
+    source: str
+    digest: str
+    name: str
+    title: str
+    version: str
+    base_url: str
+    authentication: Authentication
+    answer: AnswerRoles
+    notification: NotificationRoles
+    members: MemberRoles
+    account: AccountRoles | None
+    commands: Mapping[str, Command]
+    catalogue: Catalogue
+    schemas: SchemaSet
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The contract in that folder.
+
+        Raises UsageError that names the file for whatever is wrong with it.
+        """
+        if not folder.is_dir():
+            raise UsageError(
+                f"there is no contract folder {str(folder)!r}", "a folder with contract.toml and requirements.toml"
+            )
+        return cls._read(folder, str(folder), f"{BASE_URI}{folder.resolve().name}/")
+
+    @classmethod
+    def _read(cls, folder: Traversable, source: str, base_uri: str) -> Self:
+        texts = {name: (folder / name).read_text("utf-8") for name in ("contract.toml", "requirements.toml")}
+        stated = tomllib.loads(texts["contract.toml"])
+        commands = {row["name"]: Command.from_entry(row) for row in stated["command"]}
+        schemas = SchemaSet(folder, base_uri)
+        listed = _digest([texts["requirements.toml"]])
+        members = stated.get("members", {})
+        account: Mapping[str, Any] | None = stated.get("account")
+        return cls(
+            source,
+            _digest([*texts.values(), schemas.digest]),
+            stated["name"],
+            stated["title"],
+            stated["version"],
+            stated["base_url"],
+            Authentication(**stated["authentication"]),
+            AnswerRoles(**stated["answer"]),
+            NotificationRoles(**stated["notification"]),
+            MemberRoles(members.get("recipient"), tuple(members.get("registered", ()))),
+            None if account is None else AccountRoles(**account),
+            commands,
+            Catalogue.read(texts["requirements.toml"], listed, commands),
+            schemas,
+        )
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """The products that have a callback, in the order of their commands."""
+        return tuple(c.product for c in self.commands.values() if c.product)
+
+    def commands_of(self, products: Iterable[str]) -> tuple[Command, ...]:
+        """The commands that a run over `products` exercises: theirs, and those that belong to no product."""
+        chosen = frozenset(products)
+        return tuple(c for c in self.commands.values() if c.product is None or c.product in chosen)
+
+    def product_of(self, command: str | None) -> str | None:
+        """The product whose callback is notified of a command; None for one without, or that is none."""
+        return None if command is None or command not in self.commands else self.commands[command].product
+
+    def command_of(self, product: str | None) -> str | None:
+        """The command whose notifications come to the callback of a product; None for what is no product."""
+        return next((c.name for c in self.commands.values() if c.product is not None and c.product == product), None)
+
+
+def _digest(texts: Iterable[str]) -> str:
+    whole = hashlib.sha256()
+    for text in texts:
+        whole.update(text.encode())
+    return f"sha256:{whole.hexdigest()}"
+
+
+@cache
+def statum() -> Contract:
+    """The contract of the Statum gateway, which comes with the suite."""
+    return Contract._read(built_in("statum"), "statum", f"{BASE_URI}statum/")  # noqa: SLF001 - its own module
