@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from parcel import FOLDER, parcel
+
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Requirement
-from parcel import FOLDER, parcel
 
 GUIDE = " ".join((FOLDER / "guide.txt").read_text(encoding="utf-8").split())
 
