@@ -20,7 +20,9 @@ from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
+from conformance.contract.behaviours import Behaviours
 from conformance.contract.command import Command
 from conformance.contract.requirements import Catalogue
 from conformance.contract.schema_set import BASE_URI, SchemaSet, built_in
@@ -56,13 +58,21 @@ class AnswerRoles:
 
 @dataclass(frozen=True, slots=True)
 class NotificationRoles:
-    """The members of a notification by what they are for, its method, and the outcome that tells of success."""
+    """The members of a notification by what they are for, its method, and the outcome that tells of success.
+
+    Those with a default are members that only some products have: the account's `balance` afterwards, the `charge` for
+    the transaction, its `time`, and the operator's `receipt`.
+    """
 
     method: str
     id: str
     outcome: str
     success: str
     reason: str
+    balance: str | None = None
+    charge: str | None = None
+    time: str | None = None
+    receipt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +117,7 @@ class Contract:
     unsolicited: Mapping[str, Unsolicited]
     catalogue: Catalogue
     schemas: SchemaSet
+    behaviours: Behaviours
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -123,6 +134,8 @@ class Contract:
     @classmethod
     def _read(cls, folder: Traversable, source: str, base_uri: str) -> Self:
         texts = {name: (folder / name).read_text("utf-8") for name in ("contract.toml", "requirements.toml")}
+        optional = folder / "behaviours.toml"
+        texts["behaviours.toml"] = optional.read_text("utf-8") if optional.is_file() else ""
         stated = tomllib.loads(texts["contract.toml"])
         commands = {row["name"]: Command.from_entry(row) for row in stated["command"]}
         unsolicited = Unsolicited.read(stated.get("unsolicited", ()), commands.values())
@@ -146,7 +159,13 @@ class Contract:
             unsolicited,
             Catalogue.read(texts["requirements.toml"], listed, commands, unsolicited),
             schemas,
+            Behaviours.read(texts["behaviours.toml"]),
         )
+
+    @property
+    def base_path(self) -> str:
+        """The path of `base_url`: each command is behind it and a slash."""
+        return urlsplit(self.base_url).path.rstrip("/")
 
     @property
     def products(self) -> tuple[str, ...]:

@@ -7,27 +7,26 @@ CONTROL         the path below which a client of the mock has one started, by a 
 
 from __future__ import annotations
 
-import string
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from conformance.contract.command import Flow
 from conformance.contract.contract import Contract
 from conformance.contract.strict_json import parse_json
 from conformance.contract.unsolicited import Unsolicited
 from conformance.errors import UsageError
 from conformance.mock_gateway.behaviour import Delivery, Reply
 from conformance.mock_gateway.delivering import Courier, Told
+from conformance.mock_gateway.forms import Shape, spelled
 from conformance.mock_gateway.gateway import Gateway
-from conformance.mock_gateway.transactions import MOST_DIGITS
+from conformance.mock_gateway.transactions import price
 from conformance.traffic import Request
 
 CONTROL = "/unsolicited/"
 
 _JSON = (("Content-Type", "application/json"),)
-_CLASSES = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +52,9 @@ class Initiated:
 class Initiator:
     """Starts what no request precedes, for the account of `gateway`. `seed` settles what is made up."""
 
-    def __init__(self, gateway: Gateway, contract: Contract, courier: Courier, seed: int = 0) -> None:
+    def __init__(self, gateway: Gateway, courier: Courier, seed: int) -> None:
         self._gateway = gateway
-        self._contract = contract
+        self._contract = gateway.contract
         self._callbacks = gateway.account.callbacks
         self._courier = courier
         self._random = Random(f"{seed}/unsolicited")
@@ -72,13 +71,14 @@ class Initiator:
             raise UsageError(f"nothing comes to {product!r} without a request; expected {known}")
         if product not in self._callbacks:
             raise UsageError(f"{product} has no callback", hint=f"register one with --callback {product}=URL")
-        delivery = unprompted(self._contract, row, self._callbacks, self._random, members)
+        at, balance = datetime.now(UTC), self._gateway.balance
+        delivery = unprompted(self._contract, row, self._callbacks, self._random, members or {}, at, balance)
         for callback, part in zip(row.callbacks, (delivery, delivery.inquiry), strict=False):
             if part is not None and (broken := self._contract.schemas.violation(row.schema_at(callback), part.content)):
                 raise UsageError(f"{broken.pointer} of the notification: {broken.message}")
         initiated = Initiated(delivery.content, await self._courier.tell(delivery))
         if initiated.went_through:
-            self._gateway.balance += brought_in(row, initiated.content)
+            self._gateway.balance -= price(row, initiated.content)
         return initiated
 
     async def answer(self, request: Request) -> Reply:
@@ -100,36 +100,34 @@ class Initiator:
         return Reply(200, _JSON, {"went_through": initiated.went_through, "content": initiated.content, **told})
 
 
-def brought_in(row: Unsolicited, content: Mapping[str, Any]) -> int:
-    """Whole units of money that the account has more of after it; 0 where it tells of none."""
-    told = content.get(row.money.member) if row.money else None
-    if row.money is None or not isinstance(told, str) or not told.isdecimal() or len(told) > MOST_DIGITS:
-        return 0
-    return int(told) if row.money.flow is Flow.IN else -int(told)
-
-
-def unprompted(
+def unprompted(  # noqa: PLR0913, PLR0917 - what it is made of
     contract: Contract,
     row: Unsolicited,
     callbacks: Mapping[str, str],
     random: Random,
-    members: Mapping[str, Any] | None = None,
+    members: Mapping[str, Any],
+    at: datetime,
+    balance: int | None = None,
 ) -> Delivery:
-    """One that tells these `members` and otherwise what its schema's example tells, under an id of its own.
+    """One that tells these `members`, and otherwise what its schema's example tells, under an id of its own.
 
-    The inquiry goes first where a callback is registered for it.
+    `at`: when it happened; `balance`: what the account had before. The inquiry goes first where a callback is
+    registered for it.
     """
-    example = contract.schemas.schema(row.schema_at(row.product))["examples"][0]
+    example: Mapping[str, Any] = contract.schemas.schema(row.schema_at(row.product))["examples"][0]
     roles = contract.notification
-    content = {**example, roles.id: _like(example[roles.id], random), **(members or {})}
+    made: dict[str | None, Any] = {
+        roles.id: lambda told: Shape.of(told).draw(random),
+        roles.receipt: lambda told: Shape.of(told).draw(random),
+        roles.time: lambda told: spelled(at, told),
+    }
+    content = {name: made[name](value) if name in made else value for name, value in example.items()}
+    content |= members
+    if balance is not None and roles.balance is not None and roles.balance in example.keys() - members.keys():
+        after = balance - price(row, content)
+        content[roles.balance] = str(after) if isinstance(example[roles.balance], str) else after
     asked, inquiry = row.inquiry, None
     if asked is not None and asked.callback in callbacks:
         url = callbacks[asked.callback]
         inquiry = Delivery(asked.callback, url, content, roles.method, within_s=asked.seconds)
     return Delivery(row.product, callbacks[row.product], content, roles.method, inquiry=inquiry)
-
-
-def _like(example: str, random: Random) -> str:
-    """Another text of the same form: a digit for a digit, a letter for a letter."""
-    drawn = (next((one for one in _CLASSES if character in one), character) for character in example)
-    return "".join(random.choice(one) for one in drawn)

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,12 +22,11 @@ from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send
 from conformance.callbacks.guarding import Limits, guarded
 from conformance.callbacks.receiver import MOST_UNREAD
 from conformance.callbacks.request_reader import Unreadable
-from conformance.contract.contract import statum
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.answering import AnswerProtocol, Channel, put, received
 from conformance.mock_gateway.behaviour import Behaviour, Wire
 from conformance.mock_gateway.delivering import Courier, FailedDelivery
-from conformance.mock_gateway.gateway import BASE_PATH, Gateway
+from conformance.mock_gateway.gateway import Gateway
 from conformance.mock_gateway.initiating import CONTROL, Initiated, Initiator
 
 ANY_PORT = Address("127.0.0.1", 0)
@@ -35,26 +34,29 @@ ANY_PORT = Address("127.0.0.1", 0)
 # Pending notifications are dropped at the end, which takes no time; the bound is for a loop that is stuck.
 STOP_WITHIN_S = 2.0
 
-# Transactions carry the operators' local time: East Africa Time has no daylight saving.
-NAIROBI = timezone(timedelta(hours=3))
-
 
 class MockServer:
     """A `gateway` served on the address `listen`; a context manager. `url` is the base URL, `requests` counts.
 
-    `controlled`: whoever reaches it may have started what no request precedes (`initiating.CONTROL`).
+    `seed` settles what is made up of what no request precedes; `controlled`: whoever reaches it may have such a thing
+    started (`initiating.CONTROL`).
     Raises EnvironmentFailure on construction if the address cannot be had, and SuiteError on entering if serving fails.
     """
 
     def __init__(
-        self, gateway: Gateway, listen: Address | tuple[str, int] = ANY_PORT, *, controlled: bool = False
+        self,
+        gateway: Gateway,
+        listen: Address | tuple[str, int] = ANY_PORT,
+        seed: int = 0,
+        *,
+        controlled: bool = False,
     ) -> None:
         self.gateway = gateway
         self.requests = 0
         self._controlled = controlled
         self._unreadable: deque[Unreadable] = deque(maxlen=MOST_UNREAD)
         self._courier = Courier()
-        self._initiator = Initiator(gateway, statum(), self._courier)
+        self._initiator = Initiator(gateway, self._courier, seed)
         self._thread = AsgiThread(
             self._application,
             listen if isinstance(listen, Address) else Address(*listen),
@@ -65,8 +67,8 @@ class MockServer:
 
     @property
     def url(self) -> str:
-        """The base URL: `http://HOST:PORT/api/v2`."""
-        return self._thread.address.url + BASE_PATH
+        """The base URL, such as `http://HOST:PORT/api/v2`."""
+        return self._thread.address.url + self.gateway.contract.base_path
 
     @property
     def delivered(self) -> int:
@@ -155,5 +157,5 @@ def serve_mock(
     controlled: bool = False,
 ) -> MockServer:
     """A mock gateway for `account`, to be used in a `with`; its transactions carry the present time."""
-    epoch = datetime.now(NAIROBI) - timedelta(seconds=time.monotonic())
-    return MockServer(Gateway(account, behaviour, seed, epoch), listen, controlled=controlled)
+    epoch = datetime.now(UTC) - timedelta(seconds=time.monotonic())
+    return MockServer(Gateway(account, behaviour, seed, epoch), listen, seed, controlled=controlled)
