@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import Tls
 from conformance.contract.commands import PRODUCTS, commands_of
+from conformance.contract.contract import statum
+from conformance.contract.unsolicited import check_callback_paths
 from conformance.errors import UsageError
 from conformance.expectations import Expectations
 from conformance.gateway_under_test.casefiles import CaseFolder
@@ -55,6 +57,7 @@ def fresh_seed() -> int:
 class Settings:
     """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
 
+    `callback_paths`: product → the one at whose callback its results arrive, where that is not its own.
     `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
     the receiver is reached by https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost,
     and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
@@ -74,6 +77,7 @@ class Settings:
     callback_listen: Address = field(default_factory=lambda: Address("127.0.0.1", 0))
     callback_url: str | None = None
     products: tuple[str, ...] = PRODUCTS
+    callback_paths: Mapping[str, str] = field(default_factory=dict)
     sender_ids: tuple[str, ...] = (DEFAULT_SENDER_ID,)
     short_codes: tuple[str, ...] = (DEFAULT_SHORT_CODE,)
     phone_numbers: tuple[str, ...] = ()
@@ -106,6 +110,7 @@ class Settings:
         unknown = [p for p in self.products if p not in PRODUCTS]
         if unknown or not self.products:
             raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")
+        check_callback_paths(self.callback_paths, statum().products, statum().callbacks)
         self._check_told()
         if self.callback_tls is not None and self.gateway is None:
             raise UsageError(
@@ -179,6 +184,16 @@ class Settings:
         return tuple(command.name for command in commands_of(self.products))
 
     @property
+    def callbacks(self) -> tuple[str, ...]:
+        """The callbacks that are registered: of the products, and of what no request precedes."""
+        contract = statum()
+        return tuple(name for name in contract.callbacks if name in self.products or contract.unsolicited_at(name))
+
+    def callback_of(self, product: str) -> str:
+        """The product at whose callback the results of `product` arrive; mostly itself."""
+        return self.callback_paths.get(product, product)
+
+    @property
     def extent(self) -> str:
         """What tells apart runs with one seed of which one sends more than the other.
 
@@ -250,6 +265,7 @@ class Settings:
             "callback_url": self.callback_url,
             "callback_tls": self.callback_tls is not None,
             "products": list(self.products),
+            **({"callback_paths": dict(self.callback_paths)} if self.callback_paths else {}),
             "commands": list(self.commands),
             "sender_ids": list(self.sender_ids),
             "short_codes": list(self.short_codes),
