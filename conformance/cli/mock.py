@@ -150,10 +150,10 @@ def _account(options: dict[str, Any]) -> Account:
     return Account(
         consumer_key=key,
         consumer_secret=secret,
-        sender_ids=options["sender_id"],
-        short_codes=options["short_code"],
+        registered={"sender_id": options["sender_id"], "short_code": options["short_code"]},
         balance=options["balance"],
         callbacks=dict(options["callback"]),
+        contract=options["contract"],
     )
 
 
@@ -184,12 +184,12 @@ def _introduce(server: MockServer, options: dict[str, Any], console: Console) ->
     """What one needs to know to send a request; the last line is for scripts that wait for it."""
     account = server.gateway.account
     print_line(console, f"mock gateway at {server.url}")
-    sample = Account.sample()
+    sample = Account.sample(contract=options["contract"])
     if (account.consumer_key, account.consumer_secret) == (sample.consumer_key, sample.consumer_secret):
         print_line(console, f"consumer key {account.consumer_key}, secret {account.consumer_secret}")
     else:
         print_line(console, f"consumer key {account.consumer_key}, and its secret as given")
-    print_line(console, f"sender ids {', '.join(account.sender_ids)}; short codes {', '.join(account.short_codes)}")
+    print_line(console, account.names)
     for product in options["contract"].products:
         url = account.callbacks.get(product)
         if url is None:
