@@ -35,6 +35,7 @@ from conformance.checks.one_cause import OneCause
 from conformance.checks.patterns import Pattern
 from conformance.checks.reading import OK
 from conformance.contract.commands import COMMANDS, catalogue
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level, Requirement
 from conformance.expectations import Expectation, Expectations, Seen, Stale, known, stale
 from conformance.journal import Record
@@ -288,7 +289,7 @@ def _hear(record: Record, checks: Mapping[str, Check], standard: _Standard, *, m
 
 def _hear_client(record: Record, standard: _Standard) -> _Heard:
     """The certification of a client: what it does not offer is not applicable to it."""
-    evidence = ClientEvidence.of(record)
+    evidence = ClientEvidence.of(record, statum())
     terms = _as_terms(evidence.terms)
     commands = tuple(COMMANDS[name] for name in terms.commands)
     pairs = [pair for actor in (Actor.CLIENT, Actor.RECEIVER) for pair in catalogue().judged(actor, commands)]

@@ -20,6 +20,7 @@ from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from conformance.contract.command import Command
 from conformance.contract.requirements import Catalogue
@@ -143,6 +144,11 @@ class Contract:
             Catalogue.read(texts["requirements.toml"], listed, commands),
             schemas,
         )
+
+    @property
+    def base_path(self) -> str:
+        """The path of the base URL, which commands follow."""
+        return urlsplit(self.base_url).path.rstrip("/")
 
     @property
     def products(self) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import resolved
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
 from conformance.generation.classes import Written, classes_of_members
 from conformance.generation.text_classes import WRITINGS
 
@@ -37,10 +37,10 @@ class ParamClass:
     drawn: bool = False
 
 
-def classes_for(command: str, calls: Sequence[Params]) -> list[ParamClass]:
+def classes_for(command: Command, contract: Contract, calls: Sequence[Params]) -> list[ParamClass]:
     """The classes of a command's parameters that are in question with these calls."""
-    folder = COMMANDS[command].folder
-    request = resolved(f"{folder}/request")
+    folder = command.folder
+    request = contract.schemas.resolved(f"{folder}/request")
     found: list[ParamClass] = []
     for member, rule in request.get("properties", {}).items():
         values = [value for params in calls if isinstance(value := params.get(member), str)]
