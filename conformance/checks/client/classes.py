@@ -52,7 +52,7 @@ def classes_for(command: Command, contract: Contract, calls: Sequence[Params]) -
             found += _bounds(member, sorted({int(value) for value in values if value.isdecimal()}), "{}", int)
         else:
             found += _beginning(member, values)
-        found += _counted(folder, member)
+        found += _counted(contract, folder, member)
         if "x-characters" in rule:
             found += _bounds(member, sorted({len(value) for value in values}), "{} characters", len)
             found += _bounds(member, sorted({_in_bytes(value) for value in values}), "{} bytes in UTF-8", _in_bytes)
@@ -107,9 +107,9 @@ def _beginning(member: str, values: Sequence[str]) -> Iterator[ParamClass]:
             )
 
 
-def _counted(folder: str, member: str) -> Iterator[ParamClass]:
+def _counted(contract: Contract, folder: str, member: str) -> Iterator[ParamClass]:
     """The classes that are counted, but for those of how JSON writes a text: that is the client's affair."""
-    for each in classes_of_members(folder)[member]:
+    for each in classes_of_members(contract, folder)[member]:
         if each not in WRITINGS:
             yield _member(
                 f"{member} of the class {each.name}",

@@ -99,7 +99,6 @@ class Seen:
     exchange: Exchange
     answer: Answer
     elsewhere: bool
-    roles: AnswerRoles
 
     @property
     def number(self) -> int:
@@ -115,6 +114,11 @@ class Seen:
     def members(self) -> Mapping[str, Any]:
         """Those of the answer's envelope."""
         return self.answer.content.members or {}
+
+    @property
+    def roles(self) -> AnswerRoles:
+        """The members of an answer by what they are for."""
+        return self.answer.contract.answer
 
     @property
     def code(self) -> Any:
@@ -281,10 +285,10 @@ class ClientEvidence:
         cases: dict[str, Case] = {case.id: case for case in record.cases}
         sharing = _sharing(cases.values())
         for case, exchange, final in record.attempts():
-            answer = Answer.of(case, exchange, final=final)
+            answer = Answer.of(case, exchange, contract, final=final)
             owner = _owner(case, exchange, sharing)
             elsewhere = exchange.request.url.startswith("http")
-            seen[owner.id].append(Seen(exchange, answer, elsewhere, contract.answer))
+            seen[owner.id].append(Seen(exchange, answer, elsewhere))
         talk = _Talk.of(record)
         evidence = cls(terms, notes=record.notes)
         for case in cases.values():

@@ -63,7 +63,7 @@ def coverage_of_calls(evidence: ClientEvidence) -> tuple[Covered, ...]:
     """What the calls have exercised, and what of it has arrived."""
     terms = evidence.terms
     commands = [name for name in terms.commands if name in terms.declared and not evidence.unsupported(name)]
-    coverage = CallCoverage(terms.lacks)
+    coverage = CallCoverage(terms.contract, terms.lacks)
     for name in commands:
         for call in evidence.of_command(name):
             if call.asked_at is not None and call.extra is None:
@@ -215,13 +215,16 @@ def _told_apart(evidence: ClientEvidence, command: str) -> _Fates:
             fates.refused.append(call)
         else:
             fates.open.append((call, *_why_open(evidence, call)))
-    exercised = {label for call in fates.sent for label in _classes(call)}
-    fates.open = [each for each in fates.open if each[0].asked_at is not None or not _classes(each[0]) <= exercised]
+    contract = evidence.terms.contract
+    exercised = {label for call in fates.sent for label in _classes(call, contract)}
+    fates.open = [
+        each for each in fates.open if each[0].asked_at is not None or not _classes(each[0], contract) <= exercised
+    ]
     return fates
 
 
-def _classes(call: Call) -> set[Label]:
-    return classes_of_call(call.case.command or "", call.case.request.body)
+def _classes(call: Call, contract: Contract) -> set[Label]:
+    return classes_of_call(contract.commands[call.case.command or ""], call.case.request.body, contract)
 
 
 def _unheard(evidence: ClientEvidence, call: Call) -> tuple[Reason, str] | None:
