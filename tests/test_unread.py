@@ -195,7 +195,7 @@ def test_the_witness_shows_a_broken_credential_of_its_own(journal: Journal) -> N
 
 def test_the_witness_of_an_observed_client_shows_no_credential(journal: Journal) -> None:
     """It may be a real one, sent here by mistake."""
-    observing = ObservingWitness(journal, statum(), Account.sample(), 7, ANY)
+    observing = ObservingWitness(journal, Account.sample(), 7, ANY)
     with observing as witness, connection(_address(witness)) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost : h\r\nAuthorization: Basic a2V5OnNlY3JldA==\r\n\r\n")
         assert client.recv(1)

@@ -125,7 +125,7 @@ class Bench:
         settings, command = self.settings, call.case.command or ""
         contract, elsewhere = settings.contract, self.witness.redirect_of(call.nonce)
         setting = Setting(contract, call.nonce, elsewhere, self.patience.timeout_s(call))
-        account = Account(self.credential.key, self.credential.secret)
+        account = Account(self.credential.key, self.credential.secret, contract=contract)
         gateway = Gateway(account, call.scenario.staging(setting), int(call.nonce, 16))
         watch_s = settings.advised_delay_s if contract.commands[command].moves_money else settings.resend_window_s
         self.witness.open(call.nonce, Stage(call.case.id, gateway, before_answer, watch_s, self.patience.holds_s(call)))

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.client_under_test.posting import PLAIN, Form
-from conformance.client_under_test.subject import FAILURES, JSON_HEADERS, SUCCESSES, Outgoing, Subject, with_headers
+from conformance.client_under_test.subject import JSON_HEADERS, SUCCESSES, Outgoing, Subject, with_headers
 from conformance.generation.alphabets import ALPHABETS
 from conformance.generation.draws import draw
 from conformance.generation.notifications import incomplete, unreadable
@@ -65,15 +65,14 @@ def basic_cases(subject: Subject) -> Iterator[Case]:
     if not optional:
         for said in SUCCESSES[1:]:
             yield subject.posted("success", subject.content(subject.next_id(), roles.success, said))
-    for number, (code, reason) in enumerate(FAILURES):
+    for number, (code, reason) in enumerate(subject.failures):
         left_out = optional if number % 2 else []
         content = subject.content(subject.next_id(), code, reason, left_out=left_out)
         yield subject.posted("failure", content, keyword=_and(f'{roles.outcome} "{code}"', _lacking(left_out)))
     if optional:
-        content = subject.content(subject.next_id(), *FAILURES[0], left_out=optional)
-        yield subject.posted(
-            "failure", content, keyword=_and(f'{roles.outcome} "{FAILURES[0][0]}"', _lacking(optional))
-        )
+        code, reason = subject.failures[0]
+        content = subject.content(subject.next_id(), code, reason, left_out=optional)
+        yield subject.posted("failure", content, keyword=_and(f'{roles.outcome} "{code}"', _lacking(optional)))
 
 
 def _lacking(left_out: list[str]) -> str | None:

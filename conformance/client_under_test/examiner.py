@@ -188,11 +188,12 @@ def _members_of(case: Case) -> dict[str, str]:
 
 def unusual(examination: Examination, subject: Subject) -> None:
     """Extra fields and other texts; ids of every form; every way to write a notification."""
-    bench = examination.bench
+    bench, member = examination.bench, subject.contract.notification.id
     cases = list(unusual_cases(subject, bench.settings.seed))
     forms = FORMS if subject.leads else dict([*FORMS.items()][::FEW_FORMS])
-    ids = {what: make(subject.chance) for what, make in forms.items()}
-    near = {what: make(subject.chance) for what, make in [*NEAR.items()][: None if subject.leads else 1]}
+    ids = {what: made for what, make in forms.items() if subject.allows(member, made := make(subject.chance))}
+    pairs = {what: make(subject.chance) for what, make in [*NEAR.items()][: None if subject.leads else 1]}
+    near = {what: pair for what, pair in pairs.items() if all(subject.allows(member, each) for each in pair)}
     for request_id in (*ids.values(), *chain.from_iterable(near.values())):
         if subject.knows:
             examination.call_with_id(subject, request_id)

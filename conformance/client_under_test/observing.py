@@ -54,9 +54,9 @@ _SCHEME = re.compile(r"[A-Za-z]+(?= )")
 class ObservingWitness(Witness):
     """Serves one base URL and makes cases of what arrives there."""
 
-    def __init__(self, journal: Journal, contract: Contract, account: Account, seed: int, listen: Address) -> None:
+    def __init__(self, journal: Journal, account: Account, seed: int, listen: Address) -> None:
         """Claim the address. Raises EnvironmentFailure if it cannot be had."""
-        super().__init__(journal, contract, listen)
+        super().__init__(journal, account.contract, listen)
         self._gateway = Gateway(account, seed=seed)
         pair = f"{account.consumer_key}:{account.consumer_secret}"
         self._own = b64encode(pair.encode()).decode()
@@ -186,7 +186,7 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
         raise UsageError("there is no address to observe a client at; expected --observe")
     progress = progress or Silent()
     progress.phase("prepare")
-    contract, account = settings.contract, Account.sample()
+    account = Account.sample(contract=settings.contract)
     begun = time.monotonic()
     with (
         held_back(),
@@ -194,7 +194,7 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
             settings.report_dir / JOURNAL, _recorded(settings, account), Redaction.of_values(*settings.protected)
         ) as journal,
     ):
-        with ObservingWitness(journal, contract, account, settings.seed, settings.observe) as witness:
+        with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
             journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
             introduce(witness.base, account)
             progress.phase("observe", _end_of(settings))

@@ -14,6 +14,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from random import Random
 from typing import Any
 
@@ -23,20 +24,22 @@ from conformance.client_under_test.posting import PLAIN, Form
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.generation.notifications import checked, optional_members
-from conformance.generation.request_ids import ALPHANUMERIC, USUAL
+from conformance.generation.request_ids import ALPHANUMERIC
+from conformance.mock_gateway.account import failures
+from conformance.mock_gateway.forms import shape_of_ids
 from conformance.traffic import Case, Headers, Kind, Request
 
 JSON_HEADERS: Headers = (("Content-Type", "application/json"),)
 
 Failure = tuple[str, str]
 
-FAILURES: tuple[Failure, ...] = (
-    ("500", "The operator could not complete the transaction"),
-    ("404", "The subscriber is not known to the operator"),
-    ("408", "No response. The success of the transaction is not known"),
-    ("402", "The balance does not suffice"),
+REASONS = (
+    "The operator could not complete the transaction",
+    "The subscriber is not known to the operator",
+    "No response. The success of the transaction is not known",
+    "The balance does not suffice",
 )
-"""Codes and reasons of failures; what they have in common is the code alone."""
+"""Reasons of failures; what those have in common is the outcome alone."""
 
 SUCCESSES = ("Success", "Operation successful", "Delivered after a failed attempt")
 
@@ -79,7 +82,7 @@ class Subject:
     knows: bool = False
     makes_no_calls: bool = False
     left_out: dict[bool, frozenset[str]] = field(default_factory=dict)
-    failures: tuple[Failure, ...] = FAILURES
+    failures: tuple[Failure, ...] = ()
     leads: bool = True
     quick: bool = True
     brisk: bool = True
@@ -88,9 +91,13 @@ class Subject:
     speaks_1_0: bool = False
     count: int = 0
 
+    def __post_init__(self) -> None:
+        """Begin with all kinds of failure."""
+        self.failures = self.failures or all_failures(self.contract, self.command)
+
     def unknown_id(self) -> str:
         """An id of the usual form that no gateway has given."""
-        return USUAL(self.chance)
+        return shape_of_ids(self.contract).draw(self.chance)
 
     def next_id(self) -> str:
         """The next that the client knows; where none is left, any."""
@@ -167,6 +174,12 @@ class Subject:
         """A notification."""
         body = json.dumps(content, ensure_ascii=False).encode()
         return self.case(aspect, body, about=content[self.contract.notification.id], keyword=keyword)
+
+
+def all_failures(contract: Contract, command: Command) -> tuple[Failure, ...]:
+    """Each outcome of the command that is known to tell of a failure, with a reason."""
+    outcomes = dict.fromkeys(each.code for each in failures(contract, command))
+    return tuple(zip(outcomes, cycle(REASONS), strict=False))
 
 
 def with_headers(case: Case, headers: Headers, method: str | None = None) -> Case:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, Self
 
-from conformance.checks.client.evidence import SUCCESS_DESCRIPTION, Call, ClientEvidence, Said, Seen
+from conformance.checks.client.evidence import Call, ClientEvidence, Said, Seen
 from conformance.checks.client.judging import ClientCheck, broken, kept
 from conformance.checks.client.sending import sends_again_later, waits_for_ever
 from conformance.checks.judgement import Judgement, Reason, Unobserved, shown
+from conformance.contract.contract import Contract
 from conformance.traffic import Exchange, header
 
-# The form of the seed's sample; anything else is another alphabet or length.
-USUAL_ID = re.compile(r"[0-9A-Za-z]{32}")
-
-# What a usual answer consists of.
-USUAL_MEMBERS = {"status_code", "description", "request_id", "organization"}
+# The schema of every answer to an accepted request; a command may have one of its own beside it.
+SUCCESS = "response.success"
 
 # Within this time a client goes on that has waited for nothing else.
 PROMPT_S = 1.0
@@ -75,12 +75,46 @@ def understands_the_usual(evidence: ClientEvidence, command: str | None) -> bool
 # --- Which answers
 
 
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What a usual answer of a contract consists of: documented members, and an id and a reason as in the examples."""
+
+    members: frozenset[str]
+    reasons: frozenset[str]
+    ids: re.Pattern[str]
+
+    @classmethod
+    @cache
+    def of(cls, contract: Contract) -> Self:
+        """Read it from the schemas of the answers."""
+        roles, schemas = contract.answer, contract.schemas
+        names = [name for name in schemas.names if name == SUCCESS or name.endswith("/response")]
+        answers = [schemas.resolved(name) for name in names]
+        stated = [example for each in answers for example in each.get("examples", ())]
+        member = schemas.resolved(SUCCESS).get("properties", {}).get(roles.id, {})
+        ids = {*member.get("examples", ()), *(example[roles.id] for example in stated if roles.id in example)}
+        return cls(
+            frozenset(name for each in answers for name in each.get("properties", ())),
+            frozenset(example[roles.reason] for example in stated if roles.reason in example),
+            re.compile("|".join(sorted(map(_like, ids)))),
+        )
+
+
+def _like(example: str) -> str:
+    """An expression for ids of the length of an example, with the kinds of characters that it has."""
+    kinds = {"0-9": str.isdigit, "A-Z": str.isupper, "a-z": str.islower}
+    kept = "".join(kind for kind, has in kinds.items() if any(map(has, example)))
+    others = {character for character in example if not any(has(character) for has in kinds.values())}
+    return f"[{kept}{re.escape(''.join(sorted(others)))}]{{{len(example)}}}"
+
+
 def _usual_id(seen: Seen) -> bool:
-    return USUAL_ID.fullmatch(seen.answer.request_id or "") is not None
+    return _Usual.of(seen.contract).ids.fullmatch(seen.answer.request_id or "") is not None
 
 
 def _usual_content(seen: Seen) -> bool:
-    return set(seen.members) <= USUAL_MEMBERS and seen.members.get("description") == SUCCESS_DESCRIPTION
+    usual = _Usual.of(seen.contract)
+    return seen.members.keys() <= usual.members and seen.members.get(seen.roles.reason) in usual.reasons
 
 
 def usual_http(exchange: Exchange) -> bool:

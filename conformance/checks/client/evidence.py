@@ -53,9 +53,6 @@ REUSED = ", on a connection that had carried an answer before"
 UNUSED = ", on a new connection, though one was kept open at the base URL"
 """What follows there if the client has used a connection again, and if it has not, although it could."""
 
-SUCCESS_DESCRIPTION = "Operation successful"
-"""The description of the seed's sample, which the witness uses where it wants to be unremarkable."""
-
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -114,6 +111,11 @@ class Seen:
     def members(self) -> Mapping[str, Any]:
         """Those of the answer's envelope."""
         return self.answer.content.members or {}
+
+    @property
+    def contract(self) -> Contract:
+        """What the answer is read by."""
+        return self.answer.contract
 
     @property
     def roles(self) -> AnswerRoles:
