@@ -68,7 +68,8 @@ class Evidence:
         numbers = list(dict.fromkeys(f["exchange"] for f in findings if f["exchange"] is not None))[:MOST_EXCHANGES]
         named = {f["notification"] for f in findings if f["notification"] is not None}
         exchanges = record.exchanges_numbered(set(numbers))
-        wanted = {request_id for _, exchange in exchanges.values() if (request_id := _request_id(exchange, result.contract))}
+        ids = (_request_id(exchange, result.contract) for _, exchange in exchanges.values())
+        wanted = {request_id for request_id in ids if request_id}
         by_request_id: dict[str, list[Notification]] = defaultdict(list)
         by_number = {}
         first_at: dict[str, float] = {}
