@@ -9,6 +9,7 @@ import pytest
 from command_line import call
 
 from conformance.callbacks.receiver import CallbackPaths
+from conformance.contract.contract import statum
 from conformance.errors import UsageError
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.settings import Settings
@@ -81,7 +82,7 @@ def test_the_run_can_be_repeated(tmp_path: Path) -> None:
     """The journal keeps it, and the line that repeats the run has it."""
     record = read_journal(campaign.run(settings(tmp_path, AT_C2B)))
     assert AT_C2B == record.settings["callback_paths"]
-    assert "--callback-path mpesa-online=mpesa-c2b" in repeat_command(record.settings)
+    assert "--callback-path mpesa-online=mpesa-c2b" in repeat_command(record.settings, statum())
 
 
 @pytest.mark.parametrize(

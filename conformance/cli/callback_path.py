@@ -12,18 +12,18 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from conformance.cli.command import Named, beginning, option
-from conformance.contract.contract import statum
+from conformance.cli.command import Named, beginning, option, products_of
+from conformance.contract.contract import Contract
 from conformance.errors import UsageError
 
 
 class CallbackPath(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """`PRODUCT=PRODUCT`. Raises UsageError for anything else."""
+    """`PRODUCT=PRODUCT`, of products of the contract. Raises UsageError for anything else."""
 
     name = "callback-path"
 
-    def __init__(self, products: Iterable[str], callbacks: Iterable[str]) -> None:
-        self._product, self._callback = Named("product", products), Named("callback", callbacks)
+    def __init__(self) -> None:
+        self._product, self._callback = Named("product", products_of), Named("callback", _notified)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         """The product, and the one at whose callback its results arrive."""
@@ -33,26 +33,29 @@ class CallbackPath(click.ParamType):  # type: ignore[type-arg] # generic from cl
         if not equals:
             raise UsageError(
                 f"callback path {value!r} is not PRODUCT=PRODUCT, a product and the one at whose callback it arrives",
-                hint=f"for example {self._product.names[0]}={self._callback.names[-1]}",
+                hint=f"for example {self._product.names_in(ctx)[0]}={self._callback.names_in(ctx)[-1]}",
             )
         return self._product.convert(product, param, ctx), self._callback.convert(callback, param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """The products that begin so; behind one, the callbacks."""
         product, equals, _ = incomplete.partition("=")
-        names = self._callback.names if equals else ("",)
-        products = (product,) if equals else self._product.names
+        names = self._callback.names_in(ctx) if equals else ("",)
+        products = (product,) if equals else self._product.names_in(ctx)
         return beginning(incomplete, [f"{each}={name}" for each in products for name in names])
+
+
+def _notified(contract: Contract) -> Iterable[str]:
+    """Whatever is notified of at a callback of its own."""
+    return (*contract.products, *contract.unsolicited)
 
 
 def callback_path_option(section: str) -> Any:
     """The option, below that heading."""
-    contract = statum()
-    notified = [row.product for row in contract.unsolicited.values()]
     return option(
         section,
         "--callback-path",
-        type=CallbackPath(contract.products, (*contract.products, *notified)),
+        type=CallbackPath(),
         multiple=True,
         metavar="PRODUCT=PRODUCT",
         help="The first product's notifications arrive at the callback of the second, where a dashboard has one for "

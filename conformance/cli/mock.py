@@ -13,10 +13,18 @@ from typing import Any
 import click
 from rich.console import Console
 
-from conformance.cli.command import ConformanceCommand, Listen, Named, Registration, option, rows
+from conformance.cli.command import (
+    ConformanceCommand,
+    Listen,
+    Named,
+    Registration,
+    callbacks_of,
+    contract_option,
+    option,
+    rows,
+)
 from conformance.cli.options import account_options, credential_from, credential_options
 from conformance.cli.pace import Pace, check_paces, keep_pace
-from conformance.contract.contract import statum
 from conformance.errors import UsageError
 from conformance.gateway_under_test.settings import fresh_seed
 from conformance.interruption import to_be_heeded
@@ -57,15 +65,16 @@ def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Paramet
 @option(
     SERVING,
     "--callback",
-    type=Registration(statum().callbacks),
+    type=Registration(callbacks_of),
     multiple=True,
     metavar="PRODUCT=URL",
     help="Where a product's notifications go. Repeatable; a product without one gets none.",
 )
+@contract_option
 @option(
     SERVING,
     "--unsolicited",
-    type=Pace(statum().unsolicited),
+    type=Pace(),
     multiple=True,
     metavar="PRODUCT=SECONDS",
     help="Start what no request precedes, such as a payment of a customer, each so many seconds. Repeatable.",
@@ -168,6 +177,7 @@ def _account(options: dict[str, Any]) -> Account:
         registered={"sender_id": options["sender_id"], "short_code": options["short_code"]},
         balance=options["balance"],
         callbacks=dict(options["callback"]),
+        contract=options["contract"],
     )
 
 
@@ -198,7 +208,7 @@ def _introduce(server: MockServer, options: dict[str, Any], console: Console) ->
     """What one needs to know to send a request; the last line is for scripts that wait for it."""
     account = server.gateway.account
     print_line(console, f"mock gateway at {server.url}")
-    sample = Account.sample()
+    sample = Account.sample(contract=options["contract"])
     if (account.consumer_key, account.consumer_secret) == (sample.consumer_key, sample.consumer_secret):
         print_line(console, f"consumer key {account.consumer_key}, secret {account.consumer_secret}")
     else:

@@ -7,7 +7,7 @@ keep_pace       starts one whenever it is due, until told to stop
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from threading import Event, Thread
 from typing import Any
@@ -28,8 +28,8 @@ class Pace(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 
 
     name = "pace"
 
-    def __init__(self, products: Iterable[str]) -> None:
-        self._product = Named("product", products)
+    def __init__(self) -> None:
+        self._product = Named("product", lambda contract: contract.unsolicited)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
         """Product, and the seconds from one to the next."""
@@ -43,13 +43,13 @@ class Pace(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 
         if not equals or not LEAST_S <= every_s <= MOST_S:
             raise UsageError(
                 f"--unsolicited {value!r} is not PRODUCT=SECONDS with {LEAST_S:g} to {MOST_S:g} seconds",
-                hint=f"for example {self._product.names[0]}=5" if self._product.names else None,
+                hint=f"for example {next(iter(self._product.names_in(ctx)), 'PRODUCT')}=5",
             )
         return self._product.convert(product, param, ctx), every_s
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """The products that begin so; how often is anybody's guess."""
-        return beginning(incomplete, [f"{name}=" for name in self._product.names])
+        return beginning(incomplete, [f"{name}=" for name in self._product.names_in(ctx)])
 
 
 def check_paces(paces: Mapping[str, float], callbacks: Mapping[str, str]) -> None:

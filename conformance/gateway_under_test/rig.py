@@ -19,7 +19,6 @@ from conformance.callbacks.asgi import AsgiReceiver
 from conformance.callbacks.receiver import CallbackPaths, OnArrival, OnUnread, Unread
 from conformance.callbacks.strays import size_of
 from conformance.checks.terms import REFUSED_HERE
-from conformance.contract.contract import statum
 from conformance.errors import SuiteError
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Journal
@@ -165,7 +164,7 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
 
     Raises EnvironmentFailure if an address is taken, UsageError for a callback URL that is none.
     """
-    intake, callbacks = Intake(), statum().callbacks
+    intake, callbacks = Intake(), settings.contract.callbacks
     public = settings.callback_url
     if public is None and settings.gateway is None and settings.callback_token is None:
         # The mock gateway is told whatever is registered with it, so let it prove that a query survives.
