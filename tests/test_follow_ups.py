@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conformance.checks.follow_ups import is_follow_up, run_proper
+from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
 from conformance.gateway_under_test.campaign import JOURNAL
 from conformance.gateway_under_test.keeping import kept_files
@@ -103,7 +104,7 @@ def test_the_simplest_case_is_what_a_corpus_keeps_and_a_replay_shows(result: Res
     """It is in the journal like any other case, and judged like one when it is sent again."""
     minimal = fell_short(result)["ACC-03", "sms"]["findings"][0]["minimal"]["case"]
 
-    (kept,) = kept_files(result.record, result.judged)
+    (kept,) = kept_files(result.record, result.judged, statum())
     alone = judged_alone(result.record, minimal)
 
     assert "👋" == json.loads(kept.step.body)["message"]

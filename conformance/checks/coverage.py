@@ -19,6 +19,7 @@ from typing import Any
 
 from conformance.checks.reading import Answer
 from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.generation import anatomy
 from conformance.generation.classes import Written, classes_of_members, outside
@@ -141,7 +142,7 @@ def _labels(folder: str) -> tuple[Label, ...]:
 
 def _valid_labels(folder: str) -> Iterator[Label]:
     required = resolved(f"{folder}/request")["required"]
-    for member, classes in classes_of_members(folder).items():
+    for member, classes in classes_of_members(statum(), folder).items():
         yield from ((VALID, member, each.name) for each in classes)
         if member not in required:
             yield VALID, member, LEFT_OUT
@@ -190,7 +191,7 @@ def _valid(command: Command, body: bytes) -> Iterator[Label]:
     members = _members(body)
     if members is None:
         return
-    for member, classes in classes_of_members(command.folder).items():
+    for member, classes in classes_of_members(statum(), command.folder).items():
         value = members.get(member)
         if isinstance(value, str):
             written = Written(value, body)

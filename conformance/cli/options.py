@@ -21,6 +21,7 @@ from conformance.cli.credentials import Given, credential_of
 from conformance.cli.limits import limits_from
 from conformance.cli.tls import tls_from, trusted
 from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.errors import UsageError
 from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.gateway_under_test.settings import (
@@ -422,14 +423,14 @@ def _cases_from(options: dict[str, Any]) -> dict[str, Any]:
     if saved is not None and saved.exists():
         if not saved.is_dir():
             raise UsageError(f"--save-corpus {saved} is a file; expected a folder")
-        CaseFolder.read(saved)
+        CaseFolder.read(saved, statum())
     if corpus is None and Path(DEFAULT_CORPUS).is_dir():
         corpus = Path(DEFAULT_CORPUS)
     if corpus is not None and not corpus.is_dir():
         raise UsageError(f"--corpus {corpus} is no folder; expected one with case files in it")
     return {
-        "corpus": CaseFolder.read(corpus) if corpus is not None and cases is None else None,
-        "cases": CaseFolder.read(cases) if cases is not None else None,
+        "corpus": CaseFolder.read(corpus, statum()) if corpus is not None and cases is None else None,
+        "cases": CaseFolder.read(cases, statum()) if cases is not None else None,
         "save_corpus": saved,
     }
 

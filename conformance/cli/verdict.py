@@ -19,6 +19,7 @@ from conformance.cli.complaints import Complaints
 from conformance.cli.github import tell_github
 from conformance.cli.options import REPORTS
 from conformance.cli.output import Output
+from conformance.contract.contract import statum
 from conformance.errors import EnvironmentFailure
 from conformance.expectations import Expectations
 from conformance.gateway_under_test.keeping import keep
@@ -89,7 +90,7 @@ class Ending:
         if self.notary is not None:
             self.notary.certify(self.result, self.directory, quiet=output.quiet)
         if save_corpus is not None:
-            for path in keep(self.result.record, self.result.judged, save_corpus):
+            for path in keep(self.result.record, self.result.judged, save_corpus, statum()):
                 if not output.quiet:
                     print_line(remarks(), f"kept {path}")
         return self.result.exit_code

@@ -21,6 +21,7 @@ from typing import Any
 
 from conformance.client_under_test.posting import PLAIN, Form
 from conformance.client_under_test.subject import FAILURES, JSON_HEADERS, SUCCESSES, Outgoing, Subject, with_headers
+from conformance.contract.contract import statum
 from conformance.generation.alphabets import ALPHABETS
 from conformance.generation.draws import draw
 from conformance.generation.notifications import (
@@ -195,8 +196,12 @@ def kinds_of_junk(subject: Subject) -> dict[str, list[Case]]:
     def content() -> dict[str, Any]:
         return subject.success(subject.unknown_id())
 
-    no_json = [subject.case("no JSON", body, keyword=what) for what, body in unreadable(subject.command, content)]
-    gaps = [subject.case("incomplete", body, keyword=what) for what, body in incomplete(subject.command, content)]
+    no_json = [
+        subject.case("no JSON", body, keyword=what) for what, body in unreadable(statum(), subject.command, content)
+    ]
+    gaps = [
+        subject.case("incomplete", body, keyword=what) for what, body in incomplete(statum(), subject.command, content)
+    ]
     if not subject.whole:
         no_json, gaps = _spread(no_json), _spread(gaps)
     bodies = [

@@ -23,6 +23,7 @@ from typing import Self
 from conformance.client_under_test.scenarios import OPENING, SCENARIOS, SENDING, Scenario
 from conformance.client_under_test.staging import Setting
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.contract.schemas import resolved, violations
 from conformance.errors import SuiteError
 from conformance.generation.payloads import Constraints, ValidPayload, fresh_payloads, valid_payloads
@@ -250,7 +251,7 @@ def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
     lacks: Collection[str],
     scenarios: Sequence[Scenario],
 ) -> Iterator[Call]:
-    payloads = valid_payloads(COMMANDS[command], Constraints(), max_examples, seed)
+    payloads = valid_payloads(statum(), COMMANDS[command], Constraints(), max_examples, seed)
     made: list[Mapping[str, str]] = []
     for aspect, params in (*_asked(payloads), *_telling(command, payloads[0])):
         without = _without(params, lacks)
@@ -258,7 +259,7 @@ def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
             made.append(without)
             yield cases.call(command, SENDING, aspect, without)
     wanted = len(scenarios) + sum(scenario.reuses for scenario in scenarios)
-    fresh = fresh_payloads(COMMANDS[command], Constraints(), wanted, seed, payloads)
+    fresh = fresh_payloads(statum(), COMMANDS[command], Constraints(), wanted, seed, payloads)
     others = iter([_without(_params(payload), lacks) for payload in fresh])
     for scenario in scenarios:
         opening = cases.call(command, OPENING, OPENING.name, next(others)) if scenario.reuses else None

@@ -21,6 +21,7 @@ import httpx
 
 from conformance.client_under_test.posting import PLAIN, Form
 from conformance.contract.commands import Command
+from conformance.contract.contract import statum
 from conformance.generation.notifications import SUCCESS, checked, optional_members
 from conformance.generation.request_ids import ALPHANUMERIC, USUAL
 from conformance.traffic import Case, Headers, Kind, Request
@@ -117,7 +118,7 @@ class Subject:
     @property
     def optional(self) -> frozenset[str]:
         """The names of the members that a notification of the product may lack."""
-        return frozenset(optional_members(self.command, {}, 0, Random(0)))
+        return frozenset(optional_members(statum(), self.command, {}, 0, Random(0)))
 
     def content(
         self, request_id: str, code: str, said: str, *, left_out: Iterable[str] | None = None, **extra: Any
@@ -128,9 +129,9 @@ class Subject:
         spared = self.left_out.get(code == SUCCESS, frozenset()) if left_out is None else frozenset(left_out)
         word = f"{self.count}{''.join(self.chance.choices(ALPHANUMERIC, k=5))}"
         content = {"result_code": code, "result_desc": f"{said} [{word}]", "request_id": request_id}
-        told = optional_members(self.command, about, self.count, self.chance)
+        told = optional_members(statum(), self.command, about, self.count, self.chance)
         content |= {name: value for name, value in told.items() if name not in spared}
-        return checked(self.command, {**content, **extra})
+        return checked(statum(), self.command, {**content, **extra})
 
     def success(self, request_id: str) -> dict[str, Any]:
         """A usual success."""

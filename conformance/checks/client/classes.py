@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.contract.schemas import resolved
 from conformance.generation.classes import Written, classes_of_members
 from conformance.generation.text_classes import WRITINGS
@@ -109,7 +110,7 @@ def _beginning(member: str, values: Sequence[str]) -> Iterator[ParamClass]:
 
 def _counted(folder: str, member: str) -> Iterator[ParamClass]:
     """The classes that are counted, but for those of how JSON writes a text: that is the client's affair."""
-    for each in classes_of_members(folder)[member]:
+    for each in classes_of_members(statum(), folder)[member]:
         if each not in WRITINGS:
             yield _member(
                 f"{member} of the class {each.name}",

@@ -21,6 +21,7 @@ from typing import Any, Self
 from conformance.checks.client.evidence import Call, ClientEvidence, ToldResult
 from conformance.checks.reading import OK, Content
 from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
 from conformance.generation.notifications import REQUEST_ID, RESULT_CODE, RESULT_DESC, SUCCESS, documented, is_complete
 from conformance.traffic import Case, Exchange, Request, header
@@ -67,7 +68,7 @@ def what_is(request: Request, content: Content, command: Command) -> What:
         (What.HUGE, lambda: len(request.body) >= HUGE),
         (What.OPEN, lambda: declared != "application/json"),
         (What.NO_JSON, lambda: content.error is not None),
-        (What.INCOMPLETE, lambda: not is_complete(command, content.value)),
+        (What.INCOMPLETE, lambda: not is_complete(statum(), command, content.value)),
         (What.OTHER_CODE, lambda: "/result_code" in {violation.pointer for violation in wrong()}),
         (What.OPEN, lambda: bool(wrong())),
     )
@@ -97,8 +98,9 @@ class Notice:
         what = what_is(exchange.request, content, command)
         members = content.members if what is What.VALID and content.members else {}
         text = str(members.get(RESULT_DESC, ""))
-        plain = text.isascii() and text.isprintable() and len(text) <= USUAL_TEXT
-        return cls(case, exchange, what, members, plain and members.keys() <= documented(command), beside, fatal)
+        usual = text.isascii() and text.isprintable() and len(text) <= USUAL_TEXT
+        usual = usual and members.keys() <= documented(statum(), command)
+        return cls(case, exchange, what, members, usual, beside, fatal)
 
     @property
     def number(self) -> int:
