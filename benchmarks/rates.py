@@ -57,8 +57,8 @@ def by_hypothesis(url: str) -> Rate:
 def _example_by_example(client: httpx.Client, url: str, command: Command) -> int:
     account = Account.sample()
     registered: Mapping[str, st.SearchStrategy[Any]] = {
-        "sender_id": st.sampled_from(account.sender_ids),
-        "short_code": st.sampled_from(account.short_codes),
+        "sender_id": st.sampled_from(account.registered["sender_id"]),
+        "short_code": st.sampled_from(account.registered["short_code"]),
     }
     sent = 0
 

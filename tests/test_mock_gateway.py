@@ -123,7 +123,9 @@ TRANSITIONS: list[tuple[str, Request]] = [
 def test_a_request_that_breaks_a_rule_is_refused_in_the_envelope(tag: str, asked: Request) -> None:
     """Each row breaks one rule: it is refused by that rule, with its status and description."""
     assert tag == tag_of(asked)
-    answer = Gateway(Account(KEY, SECRET, ("Statum",), ("174379",), callbacks=CALLBACKS)).answer(asked, 0.0)
+    answer = Gateway(
+        Account(KEY, SECRET, {"sender_id": ("Statum",), "short_code": ("174379",)}, callbacks=CALLBACKS)
+    ).answer(asked, 0.0)
     assert REFUSALS[tag].status == told(answer)
     assert REFUSALS[tag].description == answer.reply.content["description"]
     assert [] == violations("response.error", answer.reply.content)

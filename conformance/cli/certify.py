@@ -91,7 +91,7 @@ def _introduce(console: Console, base_url: str, account: Account) -> None:
     """What one needs to know to run a client against it; the last line is for scripts that wait for it."""
     print_line(console, f"gateway to run the client against: {base_url}")
     print_line(console, f"consumer key {account.consumer_key}, secret {account.consumer_secret}")
-    print_line(console, f"sender ids {', '.join(account.sender_ids)}; short codes {', '.join(account.short_codes)}")
+    print_line(console, account.names)
     print_line(console, "phone numbers that bring about a behaviour: statum-conformance mock --list-scenarios")
     print_line(console, "ready")
     console.file.flush()

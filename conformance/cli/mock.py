@@ -150,8 +150,7 @@ def _account(options: dict[str, Any]) -> Account:
     return Account(
         consumer_key=key,
         consumer_secret=secret,
-        sender_ids=options["sender_id"],
-        short_codes=options["short_code"],
+        registered={"sender_id": options["sender_id"], "short_code": options["short_code"]},
         balance=options["balance"],
         callbacks=dict(options["callback"]),
     )
@@ -189,7 +188,7 @@ def _introduce(server: MockServer, options: dict[str, Any], console: Console) ->
         print_line(console, f"consumer key {account.consumer_key}, secret {account.consumer_secret}")
     else:
         print_line(console, f"consumer key {account.consumer_key}, and its secret as given")
-    print_line(console, f"sender ids {', '.join(account.sender_ids)}; short codes {', '.join(account.short_codes)}")
+    print_line(console, account.names)
     for product in PRODUCTS:
         url = account.callbacks.get(product)
         if url is None:

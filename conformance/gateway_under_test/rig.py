@@ -200,7 +200,6 @@ def _account(settings: Settings, callbacks: dict[str, str]) -> Account:
     return Account(
         consumer_key=settings.consumer_key,
         consumer_secret=settings.consumer_secret,
-        sender_ids=settings.constraints.sender_ids,
-        short_codes=settings.constraints.short_codes,
+        registered={"sender_id": settings.constraints.sender_ids, "short_code": settings.constraints.short_codes},
         callbacks={product: callbacks[product] for product in settings.products},
     )

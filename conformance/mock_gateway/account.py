@@ -8,10 +8,14 @@ Nothing here is contract: another gateway has other accounts, and the operators 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract, statum
 from conformance.mock_gateway.behaviour import Ending
 from conformance.mock_gateway.chosen import (
     HTML,
@@ -34,86 +38,112 @@ from conformance.mock_gateway.chosen import (
 from conformance.mock_gateway.refusals import CHALLENGE, RETRY_AFTER_S, Breach, Refusal
 
 OPENING_BALANCE = 100_000_000
-"""Shillings. Large enough for dozens of runs with the dearest payments (70 000 each), and still a balance that a
-test with a smaller one can exhaust."""
+"""Whole units of money. Large enough for dozens of runs with the dearest payments (70 000 each), and still a balance
+that a test with a smaller one can exhaust."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One integrator's account with the gateway.
+    """One integrator's account with the gateway of a contract.
 
-    `sender_ids` and `short_codes` are the registered ones, spelled exactly; any other is refused. `balance` is the
-    opening balance in whole Kenya shillings. `callbacks` maps a product to the callback URL registered for it; a
-    product without one gets no notification.
+    `registered`: member of requests → the values that belong to the account, spelled exactly; any other is refused.
+    `balance` is the opening balance in whole units of money. `callbacks` maps a product to the callback URL registered
+    for it; a product without one gets no notification.
     """
 
     consumer_key: str
     consumer_secret: str
-    sender_ids: tuple[str, ...] = ()
-    short_codes: tuple[str, ...] = ()
+    registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     balance: int = OPENING_BALANCE
     callbacks: Mapping[str, str] = field(default_factory=dict)
+    contract: Contract = field(default_factory=statum)
 
     @classmethod
-    def sample(cls, callbacks: Mapping[str, str] | None = None, balance: int = OPENING_BALANCE) -> Account:
-        """An account for trying things out: the sender id of the documented samples, and names of its own.
+    def sample(
+        cls,
+        callbacks: Mapping[str, str] | None = None,
+        balance: int = OPENING_BALANCE,
+        contract: Contract | None = None,
+    ) -> Account:
+        """An account for trying things out, to which the values are registered that its contract gives as examples.
 
         Key and secret hold letters of both cases, so that a credential in another case is another credential.
         """
+        contract = contract or statum()
         return cls(
             consumer_key="Sample2be989703d6dKey",
             consumer_secret="Sample3P0R4qSecret",  # noqa: S106 - it opens nothing but a mock
-            sender_ids=("Statum", "20880"),
-            short_codes=("174379", "600100"),
+            registered={member: _examples(contract, member) for member in contract.members.registered},
             balance=balance,
             callbacks=dict(callbacks or {}),
+            contract=contract,
         )
 
-    def registered(self, member: str) -> tuple[str, ...] | None:
-        """What is registered to the account for the payload's `member`; None if it is no member that has to be."""
-        return {"sender_id": self.sender_ids, "short_code": self.short_codes}.get(member)
+    @property
+    def names(self) -> str:
+        """What is registered to the account, in words: `sender ids Statum, 20880; short codes 174379`."""
+        named = ((member.replace("_", " "), values) for member, values in self.registered.items())
+        return "; ".join(f"{kind}s {', '.join(values)}" for kind, values in named)
 
-    def organization(self, balance: int) -> dict[str, Any]:
-        """The `organization` of a successful account-details answer, every documented member included."""
-        return {
-            "name": "Duka la Mfano – Sample Shop",
-            "details": {
-                "available_balance": balance,
-                "location": "Nairobi",
-                "website": "https://shop.example",
-                "office_email": "office@shop.example",
-                "office_mobile": "254712345678",
-                "mpesa_account_top_up_code": "SHOP01",
-            },
-            "accounts": [
-                *({"account": sender_id, "service_name": "SMS"} for sender_id in self.sender_ids),
-                *({"account": short_code, "service_name": "M-PESA"} for short_code in self.short_codes),
-            ],
-        }
+    def told(self, balance: int) -> dict[str, Any]:
+        """The members that a success answer about the account has beside those that all have."""
+        roles = self.contract.account
+        if roles is None:
+            return {}
+        content = copy.deepcopy(_account_example(self.contract))
+        *path, last = (roles.balance or "/").split("/")[1:]
+        holder = content
+        for step in path:
+            holder = holder[step]
+        if last:
+            holder[last] = balance
+        return content
+
+
+def _examples(contract: Contract, member: str) -> tuple[str, ...]:
+    """The examples of a member in all requests, each once."""
+    requests = (contract.schemas.resolved(f"{command.folder}/request") for command in contract.commands.values())
+    stated = (request.get("properties", {}).get(member, {}) for request in requests)
+    return tuple(
+        dict.fromkeys(value for each in stated for value in each.get("examples", ()) if isinstance(value, str))
+    )
+
+
+@cache
+def _account_example(contract: Contract) -> dict[str, Any]:
+    """What the example of the answer about an account has beside the members with a role."""
+    roles = contract.answer
+    command = contract.commands[contract.account.command] if contract.account else None
+    name = f"{command.folder}/response" if command else ""
+    if name not in contract.schemas:
+        return {}
+    example: dict[str, Any] = next(iter(contract.schemas.schema(name).get("examples", ())), {})
+    return {member: value for member, value in example.items() if member not in {roles.id, roles.code, roles.reason}}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a transaction ended: `code` as it stands in the notification, and for a failure the operator's `reason`."""
+    """How a transaction ended: `code` as it is in the notification, and for a failure the operator's `reason`."""
 
     code: str
     reason: str = ""
+    succeeded: bool = False
 
-    @property
-    def succeeded(self) -> bool:
-        """Whether the transaction took effect (contract: only "200" is success)."""
-        return self.code == "200"
+    @classmethod
+    def success(cls, contract: Contract) -> Outcome:
+        """The transaction took effect."""
+        return cls(contract.notification.success, succeeded=True)
 
 
-SUCCESS = Outcome("200")
-
-FAILURES: tuple[Outcome, ...] = (
-    Outcome("500", "The operator could not complete the transaction"),
-    Outcome("503", "The operator's service is not available at the moment"),
-    Outcome("408", "The subscriber did not respond in time"),
-    Outcome("404", "The subscriber is not known to the operator"),
-)
-"""What a transaction that fails by chance fails with."""
+@cache
+def failures(contract: Contract, command: Command) -> tuple[Outcome, ...]:
+    """How a transaction of `command` may fail: as the contract lists, or as the examples of its notifications do."""
+    listed = contract.behaviours.failures
+    if listed:
+        return tuple(Outcome(failure.outcome, failure.reason) for failure in listed)
+    roles = contract.notification
+    examples = contract.schemas.schema(f"{command.folder}/notification").get("examples", ())
+    return tuple(Outcome(e[roles.outcome], e[roles.reason]) for e in examples if e[roles.outcome] != roles.success)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +151,14 @@ class Scenario:
     """What becomes of a valid request to a chosen number.
 
     It is refused by the rule `refusal` or with the answer `refused` (`once`: only the first request to each number),
-    or accepted and ended with `outcome`; then `change` makes its answer another one, and `alter` its notifications.
+    or accepted and ended with the failure of that `outcome`; then `change` makes its answer another one, and `alter`
+    its notifications.
     """
 
     summary: str
     refusal: str | None = None
     once: bool = False
-    outcome: Outcome = SUCCESS
+    outcome: str | None = None
     refused: Refusal | None = None
     change: Change | None = None
     alter: Alteration | None = None
@@ -153,9 +184,9 @@ SCENARIOS: dict[str, Scenario] = {
     # Refused for a reason, or accepted and failed
     "99000402": Scenario("answered 402: the balance does not suffice", refusal="funds"),
     "99000429": Scenario("the first request is answered 429, later ones are accepted", refusal="rate", once=True),
-    "99000404": Scenario("accepted; fails because the subscriber is unknown", outcome=FAILURES[3]),
-    "99000408": Scenario("accepted; fails because the subscriber does not respond", outcome=FAILURES[2]),
-    "99000500": Scenario("accepted; fails at the operator", outcome=FAILURES[0]),
+    "99000404": Scenario("accepted; fails because the subscriber is unknown", outcome="404"),
+    "99000408": Scenario("accepted; fails because the subscriber does not respond", outcome="408"),
+    "99000500": Scenario("accepted; fails at the operator", outcome="500"),
     # Answered with an error
     "99001400": _refused(400, "The request is malformed"),
     "99001401": _refused(401, "Authentication failed", CHALLENGE),

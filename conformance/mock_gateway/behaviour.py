@@ -13,9 +13,9 @@ from enum import StrEnum
 from random import Random
 from typing import Any
 
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract, statum
 from conformance.traffic import Headers, Request
-
-ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,12 @@ class Moment:
     request_id: str
     now: float
     callbacks: Mapping[str, str] = field(default_factory=dict)
+    contract: Contract = field(default_factory=statum)
+
+    @property
+    def asked(self) -> Command | None:
+        """The command that the request is for, if it is one."""
+        return self.contract.commands.get(self.command or "")
 
 
 class Ending(StrEnum):
@@ -107,11 +113,6 @@ class Delivery:
     form: Form = Form.USUAL
 
 
-def seed_like_id(moment: Moment, random: Random) -> str:
-    """32 letters and digits, as in the seed's sample."""
-    return "".join(random.choices(ALPHANUMERIC, k=32))
-
-
 @dataclass(frozen=True, slots=True)
 class Wire:
     """How answers are put on the wire; each is lawful HTTP."""
@@ -133,6 +134,7 @@ class Wire:
 class Behaviour:
     """The switches of the state machine. The defaults are lawful.
 
+    `new_id`: makes the id of a request; None for ids of the form that the contract gives as an example.
     `waived`: tags of refusals that are not enforced (the request goes on as if it kept the rule).
     `crashes`: tags of refusals that are answered with 500 in the envelope instead.
     `additional_refusals`: looked at before a request is accepted; a tag from one of them refuses it.
@@ -140,7 +142,7 @@ class Behaviour:
     leads to (none for a refused one, so a function may also add some).
     """
 
-    new_id: Callable[[Moment, Random], str] = seed_like_id
+    new_id: Callable[[Moment, Random], str] | None = None
     waived: frozenset[str] = frozenset()
     crashes: frozenset[str] = frozenset()
     additional_refusals: tuple[Callable[[Moment], str | None], ...] = ()

@@ -15,6 +15,7 @@ from conformance.mock_gateway.behaviour import Moment, Reply
 from conformance.mock_gateway.fault_admission import over_long
 from conformance.mock_gateway.fault_changes import ReplyChange, Which
 from conformance.mock_gateway.fault_messages import changing, declaring, without_header
+from conformance.mock_gateway.forms import success_reason
 from conformance.mock_gateway.rendering import json_bytes
 
 CREDENTIAL = frozenset(
@@ -96,6 +97,11 @@ def status(code: int, description: str) -> ReplyChange:
         return replace(reply, status=code, content={**reply.content, "status_code": code, "description": description})
 
     return reshape
+
+
+def as_success(reply: Reply, moment: Moment) -> Reply:
+    """The status and the words of an accepted request."""
+    return status(moment.contract.answer.success, success_reason(moment.contract))(reply, moment)
 
 
 def html_page(reply: Reply, moment: Moment) -> Reply:

@@ -23,6 +23,7 @@ from conformance.mock_gateway.fault_admission import (
 from conformance.mock_gateway.fault_answers import (
     CREDENTIAL,
     anything,
+    as_success,
     both,
     error,
     fields_as_list,
@@ -46,7 +47,6 @@ from conformance.mock_gateway.fault_changes import (
 )
 from conformance.mock_gateway.fault_deliveries import after_refusal
 from conformance.mock_gateway.fault_messages import changing, setting, without
-from conformance.mock_gateway.gateway import SUCCESS_DESCRIPTION
 from conformance.mock_gateway.variants import ONE_TEXT
 
 CRASHED = status(500, "Internal error; try again later")
@@ -159,7 +159,7 @@ PATHS = (
         "accepts-an-unknown-command",
         "An unknown command is answered 200",
         ("CMD-01",),
-        answers(refused_as("unknown-command"), status(200, SUCCESS_DESCRIPTION)),
+        answers(refused_as("unknown-command"), as_success),
     ),
     Fault(
         "crashes-on-an-unknown-command",

@@ -15,12 +15,14 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.command import Command
+from conformance.contract.contract import statum
 from conformance.errors import SuiteError
-from conformance.mock_gateway.account import FAILURES, SUCCESS, Account, Outcome, scenario_for
+from conformance.mock_gateway.account import Account, Outcome, failures, scenario_for
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
 from conformance.mock_gateway.bodies import content_type_breach, read_body
 from conformance.mock_gateway.credential import credential_breaches
+from conformance.mock_gateway.forms import shape_of_ids, success_reason
 from conformance.mock_gateway.limits import Rate, Window
 from conformance.mock_gateway.members import member_breaches, taken
 from conformance.mock_gateway.refusals import CRASH, REFUSALS, VALIDATION_STATUS, Breach, Refusal
@@ -29,9 +31,8 @@ from conformance.traffic import Request
 
 __all__ = ["BASE_PATH", "REFUSALS", "STEPS", "Answer", "Gateway"]
 
-BASE_PATH = "/api/v2"
+BASE_PATH = statum().base_path
 JSON_HEADER = ("Content-Type", "application/json")
-SUCCESS_DESCRIPTION = "Operation successful"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,14 @@ class Gateway:
         epoch: datetime = datetime(2024, 1, 1, tzinfo=UTC),
     ) -> None:
         self.account = account
+        self.contract = account.contract
         self.behaviour = behaviour or Behaviour()
         self.balance = account.balance
         self.count = 0
         self.accepted = 0
         self._epoch = epoch
+        self._base = f"{self.contract.base_path}/"
+        self._shape = shape_of_ids(self.contract)
         self._id_random = Random(f"{seed}/ids")
         self._result_random = Random(f"{seed}/results")
         self._rate = Rate(self.behaviour.rate_per_s) if self.behaviour.rate_per_s else None
@@ -99,9 +103,9 @@ class Gateway:
         if breach is None:
             self.accepted += 1
         moment = self._moment(visit, breach.tag if breach else None)
-        moment = replace(moment, request_id=self.behaviour.new_id(moment, self._id_random))
+        moment = replace(moment, request_id=self._new_id(moment))
         if breach is None:
-            reply, deliveries = _as_chosen(visit, moment, *self._accept(visit, moment))
+            reply, deliveries = self._as_chosen(visit, moment, *self._accept(visit, moment))
         else:
             reply, deliveries = self._refuse(breach, moment), ()
         for change in self.behaviour.reply:
@@ -120,8 +124,8 @@ class Gateway:
     def known_command(self, visit: Visit) -> Iterator[Breach]:
         """The path is that of a command."""
         path = visit.request.url.partition("?")[0]
-        if path.startswith(BASE_PATH + "/"):
-            visit.command = COMMANDS.get(path[len(BASE_PATH) + 1 :])
+        if path.startswith(self._base):
+            visit.command = self.contract.commands.get(path[len(self._base) :])
         if visit.command is None:
             yield Breach("unknown-command")
 
@@ -160,7 +164,7 @@ class Gateway:
             return
         first: str | None = None
         errors: dict[str, list[str]] = {}
-        for found in member_breaches(visit.command, visit.members, self.behaviour):
+        for found in member_breaches(self.contract, visit.command, visit.members, self.behaviour):
             if found.tag in self.behaviour.waived:
                 visit.excused_members.add(found.member)
             else:
@@ -171,22 +175,22 @@ class Gateway:
 
     def window(self, visit: Visit) -> Iterator[Breach]:
         """No similar request was accepted within the command's window."""
-        similar = _similarity(visit)
+        similar = self._similarity(visit)
         if similar and self._window.holds(similar.key, visit.now, similar.window_s):
             yield Breach("window")
 
     def names(self, visit: Visit) -> Iterator[Breach]:
-        """Sender id and short code are registered to the account."""
+        """What has to be registered to the account is."""
         if visit.excused:
             return
         for member, value in visit.members.items():
-            registered = self.account.registered(member)
+            registered = self.account.registered.get(member)
             if registered is not None and member not in visit.excused_members and value not in registered:
                 yield Breach("unregistered")
 
     def chosen_number(self, visit: Visit) -> Iterator[Breach]:
-        """The phone number does not ask for a refusal (`account.SCENARIOS`)."""
-        number = visit.members.get("phone_number")
+        """The recipient does not ask for a refusal (`account.SCENARIOS`)."""
+        number = self._recipient(visit)
         scenario = scenario_for(number)
         if scenario and scenario.breach and number not in self._slowed:
             if scenario.once:
@@ -226,6 +230,7 @@ class Gateway:
             request_id="",
             now=visit.now,
             callbacks=self.account.callbacks,
+            contract=self.contract,
         )
 
     # --- Answering
@@ -235,45 +240,88 @@ class Gateway:
         status = self.behaviour.validation_status if refusal.status == VALIDATION_STATUS else refusal.status
         headers = (JSON_HEADER, *refusal.headers)
         if refusal is REFUSALS["method"] and moment.command:
-            headers += (("Allow", COMMANDS[moment.command].method),)
-        content: dict[str, Any] = _envelope(status, refusal.description, moment.request_id)
-        if status == VALIDATION_STATUS and breach.errors:
-            content["validation_errors"] = dict(breach.errors)
+            headers += (("Allow", self.contract.commands[moment.command].method),)
+        content = self._envelope(status, refusal.description, moment.request_id)
+        if status == VALIDATION_STATUS and breach.errors and self.contract.answer.errors:
+            content[self.contract.answer.errors] = dict(breach.errors)
         return Reply(status, headers, content)
 
     def _accept(self, visit: Visit, moment: Moment) -> tuple[Reply, tuple[Delivery, ...]]:
         command = visit.command
-        content: dict[str, Any] = _envelope(200, SUCCESS_DESCRIPTION, moment.request_id)
-        if command and command.name == "account-details":
-            content["organization"] = self.account.organization(self.balance)
-        reply = Reply(200, (JSON_HEADER,), content)
+        success = self.contract.answer.success
+        content = self._envelope(success, success_reason(self.contract), moment.request_id)
+        if command and self.contract.account and command.name == self.contract.account.command:
+            content |= self.account.told(self.balance)
+        reply = Reply(success, (JSON_HEADER,), content)
         if command is None or command.product is None:
             return reply, ()
         transaction = self._settle(command, visit, moment)
         url = self.account.callbacks.get(command.product)
         if url is None:
             return reply, ()
-        notification = result(transaction, self._result_random)
-        return reply, (Delivery(command.product, url, notification, after_s=self.behaviour.notify_after_s),)
+        notification = result(self.contract, transaction, self._result_random)
+        method, after_s = self.contract.notification.method, self.behaviour.notify_after_s
+        return reply, (Delivery(command.product, url, notification, method, after_s=after_s),)
 
     def _settle(self, command: Command, visit: Visit, moment: Moment) -> Transaction:
         """Carries the transaction out: the window opens, and if it succeeds the account pays or is paid."""
-        similar = _similarity(visit)
+        similar = self._similarity(visit)
         if similar:
             self._window.add(similar.key, visit.now, similar.window_s)
-        outcome = self._outcome(visit)
+        outcome = self._outcome(command, visit)
         charge = price(command, visit.members) if outcome.succeeded else 0
         self.balance -= charge
         at = self._epoch + timedelta(seconds=visit.now)
         return Transaction(command, visit.members, moment.request_id, outcome, charge, self.balance, at)
 
-    def _outcome(self, visit: Visit) -> Outcome:
-        scenario = scenario_for(visit.members.get("phone_number"))
+    def _outcome(self, command: Command, visit: Visit) -> Outcome:
+        success, ways = Outcome.success(self.contract), failures(self.contract, command)
+        scenario = scenario_for(self._recipient(visit))
         if scenario:
-            return scenario.outcome
-        if self._result_random.random() < self.behaviour.failure_rate:
-            return self._result_random.choice(FAILURES)
-        return SUCCESS
+            return next((failure for failure in ways if failure.code == scenario.outcome), success)
+        if self._result_random.random() < self.behaviour.failure_rate and ways:
+            return self._result_random.choice(ways)
+        return success
+
+    # --- By role
+
+    def _new_id(self, moment: Moment) -> str:
+        made = self.behaviour.new_id
+        return made(moment, self._id_random) if made else self._shape.draw(self._id_random)
+
+    def _recipient(self, visit: Visit) -> Any:
+        return visit.members.get(self.contract.members.recipient or "")
+
+    def _envelope(self, status: int, reason: str, request_id: str) -> dict[str, Any]:
+        roles = self.contract.answer
+        return {roles.code: status, roles.reason: reason, roles.id: request_id}
+
+    def _similarity(self, visit: Visit) -> _Similarity | None:
+        """None where the command has no window, or there is nothing to compare."""
+        command = visit.command
+        if command is None or command.window is None:
+            return None
+        values = tuple(visit.members.get(member) for member in command.window.members)
+        texts = tuple(value for value in values if isinstance(value, str))
+        if len(texts) < len(values):
+            return None
+        # A number is the same with a plus sign before it.
+        plain = (
+            text.lstrip("+") if member == self.contract.members.recipient else text
+            for member, text in zip(command.window.members, texts, strict=True)
+        )
+        return _Similarity((command.name, *plain), command.window.seconds)
+
+    def _as_chosen(
+        self, visit: Visit, moment: Moment, reply: Reply, deliveries: tuple[Delivery, ...]
+    ) -> tuple[Reply, tuple[Delivery, ...]]:
+        """What the recipient makes of an accepted request's answer and notifications (`account.SCENARIOS`)."""
+        scenario = scenario_for(self._recipient(visit))
+        if scenario and scenario.change:
+            reply = scenario.change(reply, moment)
+        if scenario and scenario.alter:
+            deliveries = scenario.alter(deliveries, moment)
+        return reply, deliveries
 
 
 Step = Callable[[Gateway, Visit], Iterator[Breach]]
@@ -303,34 +351,8 @@ def _has_body(visit: Visit) -> bool:
 class _Similarity:
     """What makes two requests similar, and for how long that counts (contract: "Idempotency")."""
 
-    key: tuple[str, str, str]
+    key: tuple[str, ...]
     window_s: float
-
-
-def _similarity(visit: Visit) -> _Similarity | None:
-    """None where the command has no window, or there is nothing to compare."""
-    number, amount = visit.members.get("phone_number"), visit.members.get("amount")
-    if visit.command is None or visit.command.window_s is None:
-        return None
-    if not isinstance(number, str) or not isinstance(amount, str):
-        return None
-    return _Similarity((visit.command.name, number.lstrip("+"), amount), visit.command.window_s)
-
-
-def _as_chosen(
-    visit: Visit, moment: Moment, reply: Reply, deliveries: tuple[Delivery, ...]
-) -> tuple[Reply, tuple[Delivery, ...]]:
-    """What the phone number makes of an accepted request's answer and notifications (`account.SCENARIOS`)."""
-    scenario = scenario_for(visit.members.get("phone_number"))
-    if scenario and scenario.change:
-        reply = scenario.change(reply, moment)
-    if scenario and scenario.alter:
-        deliveries = scenario.alter(deliveries, moment)
-    return reply, deliveries
-
-
-def _envelope(status: int, description: str, request_id: str) -> dict[str, Any]:
-    return {"status_code": status, "description": description, "request_id": request_id}
 
 
 def _refusal(tag: str) -> Refusal:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from conformance.contract.commands import Command
-from conformance.contract.schemas import resolved, violations
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
 from conformance.mock_gateway.behaviour import Behaviour
 
 LONGEST_MESSAGE = 2000
@@ -65,8 +65,8 @@ def _is_whole_number(value: Any) -> bool:
 
 
 @cache
-def _members(command: Command) -> frozenset[str]:
-    return frozenset(resolved(f"{command.folder}/request").get("properties", {}))
+def _members(contract: Contract, command: Command) -> frozenset[str]:
+    return frozenset(contract.schemas.resolved(f"{command.folder}/request").get("properties", {}))
 
 
 def taken(payload: Mapping[str, Any], behaviour: Behaviour) -> Mapping[str, Any]:
@@ -84,9 +84,11 @@ def _coerced(value: Any) -> Any:
     return str(int(value)) if whole else value
 
 
-def member_breaches(command: Command, payload: Mapping[str, Any], behaviour: Behaviour) -> Iterator[MemberBreach]:
+def member_breaches(
+    contract: Contract, command: Command, payload: Mapping[str, Any], behaviour: Behaviour
+) -> Iterator[MemberBreach]:
     """Every member of `payload` that breaks a rule, each once; nothing if the payload is acceptable."""
-    known = _members(command)
+    known = _members(contract, command)
     extra = [member for member in payload if member not in known]
     if behaviour.refuses_unknown_fields:
         for member in extra:
@@ -94,21 +96,24 @@ def member_breaches(command: Command, payload: Mapping[str, Any], behaviour: Beh
     message = payload.get("message")
     if isinstance(message, str) and len(message) > LONGEST_MESSAGE:
         yield MemberBreach("message", "too-long", f"message must have at most {LONGEST_MESSAGE} characters")
-    for fault in _faults(command, {member: value for member, value in payload.items() if member in known}, behaviour):
+    documented = {member: value for member, value in payload.items() if member in known}
+    for fault in _faults(contract, command, documented, behaviour):
         tag, _, text = next(row for row in _TAGS if row[1](fault))
         yield MemberBreach(fault.member, tag, text.format(fault.member))
 
 
-def _faults(command: Command, payload: Mapping[str, Any], behaviour: Behaviour) -> Iterator[_Fault]:
+def _faults(contract: Contract, command: Command, payload: Mapping[str, Any], behaviour: Behaviour) -> Iterator[_Fault]:
     keywords: dict[str, set[str]] = {}
-    for violation in violations(f"{command.folder}/request", payload):
+    for violation in contract.schemas.violations(f"{command.folder}/request", payload):
         member = violation.pointer[1:]
         if not _excused(command, member, violation.keyword, payload, behaviour):
             keywords.setdefault(member, set()).add(violation.keyword)
     for member, broken in keywords.items():
         value = payload.get(member)
         # What is wrong with a number in digits, too, is worse than that it is a number.
-        in_digits = _violated(command, {**payload, member: str(value)}, member) if _is_number(value) else frozenset()
+        in_digits: frozenset[str] = frozenset()
+        if _is_number(value):
+            in_digits = _violated(contract, command, {**payload, member: str(value)}, member)
         yield _Fault(member, in_digits or frozenset(broken), str(value) if in_digits else value)
 
 
@@ -116,8 +121,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _violated(command: Command, payload: Mapping[str, Any], member: str) -> frozenset[str]:
-    found = violations(f"{command.folder}/request", payload)
+def _violated(contract: Contract, command: Command, payload: Mapping[str, Any], member: str) -> frozenset[str]:
+    found = contract.schemas.violations(f"{command.folder}/request", payload)
     return frozenset(violation.keyword for violation in found if violation.pointer[1:] == member)
 
 

@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import MutableMapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,15 +25,12 @@ from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.answering import AnswerProtocol, Channel, put, received
 from conformance.mock_gateway.behaviour import Behaviour
 from conformance.mock_gateway.delivering import Courier, FailedDelivery
-from conformance.mock_gateway.gateway import BASE_PATH, Gateway
+from conformance.mock_gateway.gateway import Gateway
 
 ANY_PORT = Address("127.0.0.1", 0)
 
 # Pending notifications are dropped at the end, which takes no time; the bound is for a loop that is stuck.
 STOP_WITHIN_S = 2.0
-
-# Transactions carry the operators' local time: East Africa Time has no daylight saving.
-NAIROBI = timezone(timedelta(hours=3))
 
 
 class MockServer:
@@ -58,8 +55,8 @@ class MockServer:
 
     @property
     def url(self) -> str:
-        """The base URL: `http://HOST:PORT/api/v2`."""
-        return self._thread.address.url + BASE_PATH
+        """The base URL, such as `http://HOST:PORT/api/v2`."""
+        return self._thread.address.url + self.gateway.contract.base_path
 
     @property
     def delivered(self) -> int:
@@ -136,5 +133,5 @@ def serve_mock(
     seed: int = 0,
 ) -> MockServer:
     """A mock gateway for `account`, to be used in a `with`; its transactions carry the present time."""
-    epoch = datetime.now(NAIROBI) - timedelta(seconds=time.monotonic())
+    epoch = datetime.now(UTC) - timedelta(seconds=time.monotonic())
     return MockServer(Gateway(account, behaviour, seed, epoch), listen)

@@ -1,49 +1,49 @@
 """What an accepted request sets going: what it costs, how it ends, and the notification that says so.
 
-    price           shillings that a transaction takes from the account (negative: brings in)
+    price           what a transaction takes from the account (negative: brings in)
     Transaction     an accepted request and its outcome
     result          the content of its notification
 
-A product without a row in the tables costs nothing and is notified of with the three members that all have.
+A notification has the members of its product's schema: those with a role are told by it, those that a request has too
+have the request's value, and the others are as in the schema's example.
 """
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from random import Random
 from typing import Any
 
-from conformance.contract.commands import Command
+from conformance.contract.command import Command, Flow
+from conformance.contract.contract import Contract
 from conformance.mock_gateway.account import Outcome
+from conformance.mock_gateway.forms import Shape, masked, retold, spelled
 
-SMS_PRICE = 1
-"""Shillings for a message; what a message costs is not contract."""
+FEE = 1
+"""Whole units of money for what moves none; what a message costs is not contract."""
 
 MOST_DIGITS = 12
 """An amount of more digits is no amount of money: a payload whose form is not checked may hold anything."""
 
 
-def amount_of(payload: Mapping[str, Any]) -> int:
-    """The payload's `amount` in shillings, 0 if it is not a string of digits (only where a rule is waived)."""
-    amount = payload.get("amount")
+def amount_of(command: Command, payload: Mapping[str, Any]) -> int:
+    """How much the request moves, 0 if that is not a string of digits (only where a rule is waived)."""
+    amount = payload.get(command.money.member) if command.money else None
     readable = isinstance(amount, str) and amount.isascii() and amount.isdigit() and len(amount) <= MOST_DIGITS
     return int(amount) if readable and amount is not None else 0
 
 
-_PRICES: dict[str, Callable[[Mapping[str, Any]], int]] = {
-    "sms": lambda _: SMS_PRICE,
-    "airtime": amount_of,
-    "mpesa-wallet": amount_of,
-    "mpesa/online": lambda payload: -amount_of(payload),
-}
-
-
 def price(command: Command, payload: Mapping[str, Any]) -> int:
-    """Shillings that the request takes from the account if it succeeds; negative if it brings money in."""
-    return _PRICES[command.name](payload) if command.name in _PRICES else 0
+    """What the request takes from the account if it succeeds; negative if it brings money in."""
+    if command.product is None:
+        return 0
+    if command.money is None:
+        return FEE
+    amount = amount_of(command, payload)
+    return amount if command.money.flow is Flow.OUT else -amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,62 +59,59 @@ class Transaction:
     at: datetime
 
 
-def result(transaction: Transaction, random: Random) -> dict[str, Any]:
-    """The content of the notification about `transaction`, the documented extra members of its product included."""
-    product = transaction.command.product or ""
-    outcome = transaction.outcome
-    return {
-        "result_code": outcome.code,
-        "result_desc": _SUCCESS_TEXTS.get(product, _plain_text)(transaction.payload)
-        if outcome.succeeded
-        else outcome.reason,
-        "request_id": transaction.request_id,
-        **_EXTRAS.get(product, _no_extras)(transaction, random),
+def result(contract: Contract, transaction: Transaction, random: Random) -> dict[str, Any]:
+    """The content of the notification about `transaction`, each member that its product documents included."""
+    roles, payload = contract.notification, transaction.payload
+    form = _form(contract, transaction.command)
+    by_role: dict[str | None, Callable[[Any], Any]] = {
+        roles.id: lambda _: transaction.request_id,
+        roles.outcome: lambda _: transaction.outcome.code,
+        roles.reason: lambda example: transaction.outcome.reason or retold(str(example), form.request, payload),
+        roles.charge: lambda example: _as(example, transaction.charge),
+        roles.balance: lambda example: _as(example, transaction.balance),
+        roles.receipt: lambda example: Shape.of(str(example)).draw(random),
+        roles.time: lambda example: spelled(transaction.at, str(example)),
     }
+    content: dict[str, Any] = {}
+    for member, example in form.members.items():
+        if member in by_role:
+            content[member] = by_role[member](example)
+        elif member not in form.requested:
+            content[member] = example
+        elif isinstance(value := payload.get(member), str):
+            content[member] = masked(value, str(example))
+    return content
 
 
-def _plain_text(payload: Mapping[str, Any]) -> str:
-    return "Success"
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What a product's notifications are made of: the example of each member, and the request that they are about.
+
+    `requested`: the members that a request may have.
+    """
+
+    members: Mapping[str, Any]
+    request: Mapping[str, Any]
+    requested: frozenset[str]
 
 
-def _airtime_text(payload: Mapping[str, Any]) -> str:
-    return f"Airtime of Ksh {amount_of(payload)} was sent to {payload.get('phone_number')}."
-
-
-_SUCCESS_TEXTS: dict[str, Callable[[Mapping[str, Any]], str]] = {"airtime": _airtime_text}
-
-
-def _no_extras(transaction: Transaction, random: Random) -> dict[str, Any]:
-    return {}
-
-
-def _airtime_extras(transaction: Transaction, random: Random) -> dict[str, Any]:
-    return {"charge": transaction.charge, "account_balance": transaction.balance}
-
-
-def _payment_extras(transaction: Transaction, random: Random) -> dict[str, Any]:
-    given = {
-        member: value
-        for member in ("amount", "short_code", "bill_ref_number")
-        if isinstance(value := transaction.payload.get(member), str)
+@cache
+def _form(contract: Contract, command: Command) -> _Form:
+    roles = contract.notification
+    told = contract.schemas.resolved(f"{command.folder}/notification")
+    asked = contract.schemas.resolved(f"{command.folder}/request")
+    examples = [e for e in told.get("examples", ()) if e.get(roles.outcome) == roles.success]
+    example: Mapping[str, Any] = examples[0] if examples else {}
+    stated: Mapping[str, Any] = told.get("properties", {})
+    members = {
+        name: example[name] if name in example else next(iter(stated[name].get("examples", ())), None)
+        for name in stated
+        if name in example or name in told.get("required", ())
     }
-    return {
-        "phone_number": _masked(str(transaction.payload.get("phone_number", ""))),
-        "customer_name": "Wanjikũ Achieng'",
-        **given,
-        "third_party_trans_id": "".join(random.choices(string.ascii_uppercase + string.digits, k=10)),
-        "account_balance": str(transaction.balance),
-        "transaction_time": transaction.at.strftime("%Y-%m-%d %H:%M:%S"),
-    }
+    request: Mapping[str, Any] = next(iter(asked.get("examples", ())), {})
+    return _Form(members, request, frozenset(asked.get("properties", ())))
 
 
-def _masked(phone_number: str) -> str:
-    """A phone number as payments show it: the first four and the last three digits."""
-    return f"{phone_number[:4]}*****{phone_number[-3:]}"
-
-
-_EXTRAS: dict[str, Callable[[Transaction, Random], dict[str, Any]]] = {
-    "airtime": _airtime_extras,
-    "mpesa-online": _payment_extras,
-    "mpesa-wallet": _payment_extras,
-}
+def _as(example: Any, amount: int) -> Any:
+    """An amount of money as text where the example is one."""
+    return str(amount) if isinstance(example, str) else amount
