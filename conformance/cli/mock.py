@@ -12,9 +12,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from conformance.cli.command import ConformanceCommand, Listen, Named, Registration, option, rows
+from conformance.cli.command import ConformanceCommand, Listen, Named, Registration, contract_option, option, rows
 from conformance.cli.options import account_options, credential_from, credential_options
-from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
 from conformance.gateway_under_test.settings import fresh_seed
 from conformance.interruption import to_be_heeded
@@ -55,11 +54,12 @@ def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Paramet
 @option(
     SERVING,
     "--callback",
-    type=Registration(PRODUCTS),
+    type=Registration(),
     multiple=True,
     metavar="PRODUCT=URL",
     help="Where a product's notifications go. Repeatable; a product without one gets none.",
 )
+@contract_option
 @credential_options
 @account_options
 @option(
@@ -153,6 +153,7 @@ def _account(options: dict[str, Any]) -> Account:
         registered={"sender_id": options["sender_id"], "short_code": options["short_code"]},
         balance=options["balance"],
         callbacks=dict(options["callback"]),
+        contract=options["contract"],
     )
 
 
@@ -183,13 +184,13 @@ def _introduce(server: MockServer, options: dict[str, Any], console: Console) ->
     """What one needs to know to send a request; the last line is for scripts that wait for it."""
     account = server.gateway.account
     print_line(console, f"mock gateway at {server.url}")
-    sample = Account.sample()
+    sample = Account.sample(contract=options["contract"])
     if (account.consumer_key, account.consumer_secret) == (sample.consumer_key, sample.consumer_secret):
         print_line(console, f"consumer key {account.consumer_key}, secret {account.consumer_secret}")
     else:
         print_line(console, f"consumer key {account.consumer_key}, and its secret as given")
     print_line(console, account.names)
-    for product in PRODUCTS:
+    for product in options["contract"].products:
         url = account.callbacks.get(product)
         if url is None:
             registered = f"no callback (register one with --callback {product}=URL)"

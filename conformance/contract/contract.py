@@ -2,6 +2,7 @@
 
     Contract        a folder, read and frozen: roles, commands, requirements, schemas
     statum          the contract that comes with the suite, `schemas/statum/`
+    contract_at     the contract in a folder, or that one
 
 The engine knows roles, such as the member of an answer that holds its id; the names are in the folder:
 
@@ -15,7 +16,8 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -23,7 +25,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from conformance.contract.behaviours import Behaviours
-from conformance.contract.command import Command
+from conformance.contract.command import Command, Money
 from conformance.contract.requirements import Catalogue
 from conformance.contract.schema_set import BASE_URI, SchemaSet, built_in
 from conformance.contract.unsolicited import Notified, Unsolicited
@@ -56,12 +58,22 @@ class AnswerRoles:
     errors: str | None = None
 
 
+class Telling(StrEnum):
+    """How a member that tells of the transaction is read, so that two values of it can be compared."""
+
+    AMOUNT = "amount"
+    NUMBER = "number"  # of a phone, maybe masked
+    NAME = "name"
+    MOMENT = "moment"
+
+
 @dataclass(frozen=True, slots=True)
 class NotificationRoles:
     """The members of a notification by what they are for, its method, and the outcome that tells of success.
 
     Those with a default are members that only some products have: the account's `balance` afterwards, the `charge` for
-    the transaction, its `time`, and the operator's `receipt`.
+    the transaction, its `time`, and the operator's `receipt`. `transaction`: all that tell of the transaction, the same
+    in each notification of a request.
     """
 
     method: str
@@ -73,6 +85,13 @@ class NotificationRoles:
     charge: str | None = None
     time: str | None = None
     receipt: str | None = None
+    transaction: Mapping[str, Telling] = field(default_factory=dict)
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Self:
+        """The `[notification]` table of a contract; TypeError or ValueError for one that is none."""
+        told = {name: Telling(how) for name, how in table.get("transaction", {}).items()}
+        return cls(**{**table, "transaction": told})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +106,24 @@ class AccountRoles:
 class MemberRoles:
     """Members of requests by what they are for.
 
-    `recipient` names a person. `registered`: their values belong to the account.
+    `recipient` names a person. `registered`: their values belong to the account. `text` is paid by its length.
     """
 
     recipient: str | None = None
     registered: tuple[str, ...] = ()
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contract:
     """A contract folder, read. Two are the same only if they are one object, so that tables can be cached by it.
 
-    `source`: where it was read from. `digest`: names this edition of all its files. `account`: None where no command
-    tells about the account.
+    `source`: where it was read from; `folder`: that as it was given, None for the one that comes with the suite.
+    `digest`: names this edition of all its files. `account`: None where no command tells about the account.
     """
 
     source: str
+    folder: Path | None
     digest: str
     name: str
     title: str
@@ -129,10 +150,10 @@ class Contract:
             raise UsageError(
                 f"there is no contract folder {str(folder)!r}", "a folder with contract.toml and requirements.toml"
             )
-        return cls._read(folder, str(folder), f"{BASE_URI}{folder.resolve().name}/")
+        return cls._read(folder, folder, f"{BASE_URI}{folder.resolve().name}/")
 
     @classmethod
-    def _read(cls, folder: Traversable, source: str, base_uri: str) -> Self:
+    def _read(cls, folder: Traversable, given: Path | None, base_uri: str) -> Self:
         texts = {name: (folder / name).read_text("utf-8") for name in ("contract.toml", "requirements.toml")}
         optional = folder / "behaviours.toml"
         texts["behaviours.toml"] = optional.read_text("utf-8") if optional.is_file() else ""
@@ -144,7 +165,8 @@ class Contract:
         members = stated.get("members", {})
         account: Mapping[str, Any] | None = stated.get("account")
         return cls(
-            source,
+            stated["name"] if given is None else str(given),
+            given,
             _digest([*texts.values(), schemas.digest]),
             stated["name"],
             stated["title"],
@@ -152,14 +174,36 @@ class Contract:
             stated["base_url"],
             Authentication(**stated["authentication"]),
             AnswerRoles(**stated["answer"]),
-            NotificationRoles(**stated["notification"]),
-            MemberRoles(members.get("recipient"), tuple(members.get("registered", ()))),
+            NotificationRoles.from_table(stated["notification"]),
+            MemberRoles(members.get("recipient"), tuple(members.get("registered", ())), members.get("text")),
             None if account is None else AccountRoles(**account),
             commands,
             unsolicited,
             Catalogue.read(texts["requirements.toml"], listed, commands, unsolicited),
             schemas,
             Behaviours.read(texts["behaviours.toml"]),
+        )
+
+    def recorded(self) -> dict[str, str | None]:
+        """What a journal keeps of it: which one it was."""
+        return {
+            "name": self.name,
+            "digest": self.digest,
+            "folder": None if self.folder is None else str(self.folder),
+        }
+
+    def check_recorded(self, settings: Mapping[str, Any], what: str) -> None:
+        """UsageError if `what` (a journal, a report), which has these settings, is of a run by another contract.
+
+        One without a contract among its settings was made when there was no other than the built-in one.
+        """
+        recorded = settings.get("contract") or statum().recorded()
+        if recorded["name"] == self.name:
+            return
+        built_in_one = recorded["name"] == statum().name
+        raise UsageError(
+            f"{what} is of a run by the contract {recorded['name']!r:.80}; expected one by {self.name!r}",
+            hint="leave --contract out" if built_in_one else f"--contract {recorded.get('folder') or 'DIR'}",
         )
 
     @property
@@ -194,6 +238,10 @@ class Contract:
         """The product whose callback is notified of a command; None for one without, or that is none."""
         return None if command is None or command not in self.commands else self.commands[command].product
 
+    def money_of(self, command: str | None) -> Money | None:
+        """What an accepted request of a command moves; None for one that moves nothing, or that is none."""
+        return None if command is None or command not in self.commands else self.commands[command].money
+
     def command_of(self, product: str | None) -> str | None:
         """The command whose notifications come to the callback of a product; None for what is no product."""
         return next((c.name for c in self.commands.values() if c.product is not None and c.product == product), None)
@@ -209,4 +257,9 @@ def _digest(texts: Iterable[str]) -> str:
 @cache
 def statum() -> Contract:
     """The contract of the Statum gateway, which comes with the suite."""
-    return Contract._read(built_in("statum"), "statum", f"{BASE_URI}statum/")  # noqa: SLF001 - its own module
+    return Contract._read(built_in("statum"), None, f"{BASE_URI}statum/")  # noqa: SLF001 - its own module
+
+
+def contract_at(folder: Path | None) -> Contract:
+    """The contract in that folder; None: the one that comes with the suite. Raises UsageError as `Contract.load`."""
+    return statum() if folder is None else Contract.load(folder)
