@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import Tls
-from conformance.contract.commands import PRODUCTS, commands_of
+from conformance.contract.contract import Contract, statum
 from conformance.errors import UsageError
 from conformance.expectations import Expectations
 from conformance.gateway_under_test.casefiles import CaseFolder
@@ -53,8 +53,9 @@ def fresh_seed() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
+    """What a run is told. `gateway` is the base URL, its path included; None: the built-in mock gateway.
 
+    `contract`: what the gateway is judged by. `products`: those that are exercised; none given: all of the contract.
     `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
     the receiver is reached by https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost,
     and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
@@ -70,10 +71,11 @@ class Settings:
 
     consumer_key: str
     consumer_secret: str = field(repr=False)
+    contract: Contract = field(default_factory=statum, repr=False, kw_only=True)
     gateway: str | None = None
     callback_listen: Address = field(default_factory=lambda: Address("127.0.0.1", 0))
     callback_url: str | None = None
-    products: tuple[str, ...] = PRODUCTS
+    products: tuple[str, ...] = ()
     sender_ids: tuple[str, ...] = (DEFAULT_SENDER_ID,)
     short_codes: tuple[str, ...] = (DEFAULT_SHORT_CODE,)
     phone_numbers: tuple[str, ...] = ()
@@ -103,9 +105,10 @@ class Settings:
         """Refuse what cannot be used, before anything is sent."""
         if self.gateway is not None:
             check_gateway_url(self.gateway)
-        unknown = [p for p in self.products if p not in PRODUCTS]
-        if unknown or not self.products:
-            raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")
+        if not self.products:
+            object.__setattr__(self, "products", self.contract.products)
+        if unknown := [product for product in self.products if product not in self.contract.products]:
+            raise UsageError(f"product {', '.join(unknown)} is not one of {', '.join(self.contract.products)}")
         self._check_told()
         if self.callback_tls is not None and self.gateway is None:
             raise UsageError(
@@ -150,7 +153,7 @@ class Settings:
                 f"--phone-number is missing; {self.gateway} is not on this machine, so messages may reach people",
                 hint="name the numbers that may be called, as in --phone-number 254712345678",
             )
-        self.limits.check_sufficient(self.gateway, self.commands)
+        self.limits.check_sufficient(self.gateway, self.contract.commands_of(self.products))
 
     def _check_protected(self) -> None:
         """UsageError for values that cannot be kept out of the evidence without taking it apart."""
@@ -176,7 +179,7 @@ class Settings:
     @property
     def commands(self) -> tuple[str, ...]:
         """The names of the commands that the run exercises."""
-        return tuple(command.name for command in commands_of(self.products))
+        return tuple(command.name for command in self.contract.commands_of(self.products))
 
     @property
     def extent(self) -> str:
@@ -249,6 +252,7 @@ class Settings:
             "callback_listen": str(self.callback_listen),
             "callback_url": self.callback_url,
             "callback_tls": self.callback_tls is not None,
+            "contract": self.contract.recorded(),
             "products": list(self.products),
             "commands": list(self.commands),
             "sender_ids": list(self.sender_ids),
