@@ -11,6 +11,7 @@ import jsonschema_rs
 import pytest
 
 from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.errors import SuiteError, UsageError
 from conformance.generation import payloads, segments
@@ -183,7 +184,7 @@ def test_every_class_is_met_by_systematic_payloads(command: Command, seed: int, 
     """Without a random example, whatever the seed: nothing is left to chance."""
     planned = valid_payloads(command, given, 0, seed)
 
-    for member, classes in classes_of_members(command.folder).items():
+    for member, classes in classes_of_members(statum(), command.folder).items():
         seen = [Written(one.members[member], one.body) for one in planned if member in one.members]
         assert [] == [each.name for each in classes if not any(map(each.holds, seen))]
 
@@ -191,7 +192,7 @@ def test_every_class_is_met_by_systematic_payloads(command: Command, seed: int, 
 @EACH_POST
 def test_few_payloads_meet_all_classes(command: Command) -> None:
     """One payload serves several: there are far fewer of them than classes."""
-    classes = sum(map(len, classes_of_members(command.folder).values()))
+    classes = sum(map(len, classes_of_members(statum(), command.folder).values()))
 
     assert len(made(command, 0)) < classes
 

@@ -18,6 +18,7 @@ from conformance.checks.acceptance import judged_by
 from conformance.checks.evidence import BALANCE
 from conformance.checks.request_ids import EQUAL
 from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.exchange.allowance import amount_of
 from conformance.gateway_under_test.corpus import CASES, CORPUS, NEGATIVE, Group
 from conformance.traffic import Case, Kind
@@ -73,7 +74,7 @@ def areas_of(case: Case) -> Iterator[Area]:
         return
     requirements = REQUIREMENTS.get((case.kind, case.aspect), ())
     if not requirements and case.kind is Kind.VALID:
-        requirements = (judged_by(case.aspect, case.command),)
+        requirements = (judged_by(case.aspect, case.command, statum()),)
     for requirement in requirements:
         first_of_burst = requirement == "RID-05" and case.earlier is None  # with which the others are compared
         if case.command in catalogue()[requirement].commands and not first_of_burst:

@@ -26,6 +26,7 @@ from conformance.checks.judgement import (
     Unobserved,
 )
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import Contract, statum
 from conformance.contract.schemas import parse_json
 from conformance.generation.payloads import WINDOW_MEMBERS
 from conformance.journal import Record
@@ -45,7 +46,7 @@ def judged_alone(record: Record, case_id: str, window: Window | None = None) -> 
     return tuple(v for v in judge(record, checks, scope=scope).verdicts if v.observations or v.unobserved)
 
 
-def whole(record: Record) -> Record:
+def whole(record: Record, _: Contract) -> Record:
     """All of a record, with what was sent after the run to look into its failures."""
     return record
 
@@ -114,7 +115,7 @@ class Window:
         """Whether the answer is a refusal that the window explains."""
         if not answer.rejected or answer.command != self.command:
             return False
-        said = None if answer.description is ABSENT else answer.description
+        said = None if answer.reason is ABSENT else answer.reason
         return self.ago_s is not None or (self.words is not None and (answer.status, said) == self.words)
 
 
@@ -149,7 +150,7 @@ def _answers(record: Record, command: str) -> Iterator[Answer]:
     cases: Mapping[str, Case] = {case.id: case for case in record.cases if case.command == command}
     for exchange in record.exchanges:
         if exchange.case_id in cases:
-            yield Answer.of(cases[exchange.case_id], exchange)
+            yield Answer.of(cases[exchange.case_id], exchange, statum())
 
 
 def _likeness(case: Case) -> str:

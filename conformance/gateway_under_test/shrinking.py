@@ -24,6 +24,7 @@ from conformance.checks.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, held_
 from conformance.checks.notifications import CHECKS as ABOUT_NOTIFICATIONS
 from conformance.checks.watching import Observation, Watched, watch
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test.inquiry import Batch, Inquiry, Learned
 from conformance.gateway_under_test.recorded import sent_again
@@ -96,7 +97,7 @@ class Search:
         within = settings.notify_within_s
         if not watched:
             return cls((), budget, within, within, late_s, held_by(record), {})
-        evidence = watch(record, watched)
+        evidence = watch(record, statum(), watched)
         ground = _Ground.of(settings, record, list(map(_Compared.of, wanting, watched, repeat(evidence))))
         inquiries = tuple(filter(None, map(ground.inquiry, ground.compared)))
         numbers = {o.case_id: o.number for seen in watched for o in seen.observations if o.fell_short}
@@ -171,7 +172,7 @@ class Search:
         self.rounds += 1
         self.spent = sum(is_follow_up(exchange.case_id) for exchange in record.exchanges)
         watched = [Watched(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
-        watch(self._on_these_terms(record, settled_at, listen_s), watched)
+        watch(self._on_these_terms(record, settled_at, listen_s), statum(), watched)
         # What limits of the run have withheld was not sent.
         went_out = {exchange.case_id for exchange in record.exchanges}
         sent = ([case for case in each if case.id in went_out] for each in affordable)

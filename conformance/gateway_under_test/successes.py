@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from conformance.checks.reading import Content, told_id
+from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_with_repeats
 from conformance.exchange import Allowance
 from conformance.exchange.allowance import amount_of, is_refused
@@ -73,7 +74,7 @@ class Successes:
         """A request has reached a callback; any but the first of a success proves nothing more."""
         if not is_success(request):
             return
-        request_id = told_id(request)
+        request_id = told_id(request, statum())
         if request_id is None or len(request_id) > LONGEST_ID:
             return
         with self._lock:
@@ -107,7 +108,7 @@ def is_success(request: Request) -> bool:
     try:
         json.loads(request.body, strict=False, object_pairs_hook=noted)
     except (ValueError, RecursionError):
-        content = Content.of_notification(request)
+        content = Content.of_notification(request, statum())
         codes.append((content.members or {}).get(RESULT_CODE) if content is not None else None)
     return any(code == float(SUCCESS) if isinstance(code, float) else str(code).strip() == SUCCESS for code in codes)
 
