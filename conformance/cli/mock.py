@@ -18,7 +18,6 @@ from conformance.cli.command import (
     Listen,
     Named,
     Registration,
-    callbacks_of,
     contract_option,
     option,
     rows,
@@ -65,7 +64,7 @@ def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Paramet
 @option(
     SERVING,
     "--callback",
-    type=Registration(callbacks_of),
+    type=Registration(),
     multiple=True,
     metavar="PRODUCT=URL",
     help="Where a product's notifications go. Repeatable; a product without one gets none.",

@@ -15,7 +15,7 @@ from conformance.checks import CHECKS
 from conformance.checks.client import CLIENT_CHECKS
 from conformance.checks.judgement import SubjectCheck
 from conformance.cli.command import ConformanceCommand, contract_option, option
-from conformance.contract.commands import catalogue
+from conformance.contract.contract import Contract
 from conformance.contract.requirements import Requirement
 from conformance.reporting.basis import rests_on
 from conformance.reporting.console import print_json, results
@@ -114,10 +114,10 @@ FORMATS: Mapping[str, Callable[[list[dict[str, Any]]], None]] = {
     help="How to list them.",
 )
 @contract_option
-def requirements(form: str) -> int:
+def requirements(form: str, contract: Contract) -> int:
     """List the catalogue: id, level, actor, what it rests on, the commands, and the check that judges it.
 
     What cannot be observed from outside is listed too, with the reason why it is not judged.
     """
-    FORMATS[form]([_entry(requirement) for requirement in catalogue().requirements])
+    FORMATS[form]([_entry(requirement) for requirement in contract.catalogue.requirements])
     return 0
