@@ -23,6 +23,7 @@ import httpx
 from conformance.client_under_test.posting import PLAIN, Form
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.contract.unsolicited import Inquiry, Notified
 from conformance.generation.notifications import checked, optional_members
 from conformance.generation.request_ids import ALPHANUMERIC
 from conformance.mock_gateway.account import failures
@@ -74,7 +75,7 @@ class Subject:
     """
 
     contract: Contract
-    command: Command
+    command: Notified
     url: str
     chance: Random
     ids: deque[str] = field(default_factory=deque)
@@ -108,6 +109,11 @@ class Subject:
         return self.ids.pop() if self.ids else self.unknown_id()
 
     @property
+    def is_asked(self) -> bool:
+        """Whether what comes to it asks for an answer that counts."""
+        return isinstance(self.command, Inquiry)
+
+    @property
     def answers(self) -> bool:
         """Whether the client can be expected to say what became of the requests that it is notified of."""
         return self.knows or self.makes_no_calls
@@ -130,7 +136,7 @@ class Subject:
 
     def allows(self, member: str, value: Any) -> bool:
         """Whether a notification of the product may have this value of a member."""
-        name = f"{self.command.folder}/notification"
+        name = self.command.notification_schema
         whole = {**self.contract.schemas.resolved(name)["examples"][0], member: value}
         return self.contract.schemas.violation(name, whole) is None
 
@@ -158,7 +164,12 @@ class Subject:
         return self.content(request_id, self.contract.notification.success, SUCCESSES[0])
 
     def failure(self, request_id: str, kind: int = 0) -> dict[str, Any]:
-        """A usual failure; another `kind` is another code and reason, where there is one."""
+        """A usual failure; another `kind` is another code and reason, where there is one.
+
+        Of what is never told to have failed another success.
+        """
+        if not self.failures:
+            return self.success(request_id)
         return self.content(request_id, *self.failures[kind % len(self.failures)])
 
     def case(self, aspect: str, body: bytes, *, about: str | None = None, keyword: str | None = None) -> Case:
@@ -176,8 +187,13 @@ class Subject:
         return self.case(aspect, body, about=content[self.contract.notification.id], keyword=keyword)
 
 
-def all_failures(contract: Contract, command: Command) -> tuple[Failure, ...]:
-    """Each outcome of the command that is known to tell of a failure, with a reason."""
+def all_failures(contract: Contract, command: Notified) -> tuple[Failure, ...]:
+    """Each outcome of the command that is known to tell of a failure, with a reason.
+
+    None for what no request precedes: nobody waits to hear that nothing has happened.
+    """
+    if not isinstance(command, Command):
+        return ()
     outcomes = dict.fromkeys(each.code for each in failures(contract, command))
     return tuple(zip(outcomes, cycle(REASONS), strict=False))
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.contract.unsolicited import Notified
 from conformance.errors import SuiteError
 from conformance.generation.bodies import JSON_MEDIA_TYPE, malformed_bodies
 
@@ -55,7 +56,7 @@ NO_OBJECTS: tuple[tuple[str, bytes], ...] = (
 
 
 def optional_members(
-    contract: Contract, command: Command, about: Members, number: int, chance: Random
+    contract: Contract, command: Notified, about: Members, number: int, chance: Random
 ) -> dict[str, Any]:
     """The members of a notification of `command`'s product that it may lack, true of the request that it is `about`.
 
@@ -64,7 +65,7 @@ def optional_members(
     """
     schema = _schema(contract, command)
     sample = {name: value for name, value in schema["examples"][0].items() if name not in schema["required"]}
-    asked = contract.schemas.resolved(command.request_schema)["properties"]
+    asked = contract.schemas.resolved(command.request_schema)["properties"] if isinstance(command, Command) else {}
     told: dict[str, Any] = {}
     for name, value in sample.items():
         if name in TOLD:
@@ -76,7 +77,7 @@ def optional_members(
     return told
 
 
-def checked(contract: Contract, command: Command, content: Members) -> dict[str, Any]:
+def checked(contract: Contract, command: Notified, content: Members) -> dict[str, Any]:
     """The content. SuiteError if it is no valid notification of the product."""
     if broken := contract.schemas.violations(command.notification_schema, dict(content)):
         raise SuiteError(f"a notification of {command.name} is not valid: {broken[0].pointer} {broken[0].message}")
@@ -107,7 +108,7 @@ TOLD: Mapping[str, Callable[[Members, Any, int, Random], Any]] = {
 
 
 def incomplete(
-    contract: Contract, command: Command, next_content: Callable[[], Members]
+    contract: Contract, command: Notified, next_content: Callable[[], Members]
 ) -> Iterator[tuple[str, bytes]]:
     """JSON that is no notification, with the name of what it lacks; each made from another content."""
     for name in _schema(contract, command)["required"]:
@@ -119,7 +120,7 @@ def incomplete(
 
 
 def unreadable(
-    contract: Contract, command: Command, next_content: Callable[[], Members]
+    contract: Contract, command: Notified, next_content: Callable[[], Members]
 ) -> Iterator[tuple[str, bytes]]:
     """Bodies that nobody reads as JSON, with the name of what is wrong; each made from another content."""
     required = _schema(contract, command)["required"]
@@ -128,18 +129,18 @@ def unreadable(
             yield probe.breakage, probe.body
 
 
-def is_complete(contract: Contract, command: Command, value: Any) -> bool:
+def is_complete(contract: Contract, command: Notified, value: Any) -> bool:
     """Whether a JSON value is an object with the required members of a notification, all of them strings."""
     required = _schema(contract, command)["required"]
     return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in required)
 
 
-def documented(contract: Contract, command: Command) -> frozenset[str]:
+def documented(contract: Contract, command: Notified) -> frozenset[str]:
     """The members that a notification of the product is known to have."""
     return frozenset(_schema(contract, command)["properties"])
 
 
-def _schema(contract: Contract, command: Command) -> dict[str, Any]:
+def _schema(contract: Contract, command: Notified) -> dict[str, Any]:
     return contract.schemas.resolved(command.notification_schema)
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import wraps
 
-from conformance.checks.client import answers, malformed, receiving, resending, results, sending, unsent
+from conformance.checks.client import answers, inquiries, malformed, receiving, resending, results, sending, unsent
 from conformance.checks.client.evidence import ClientEvidence
 from conformance.checks.client.judging import ClientCheck
 from conformance.checks.judgement import Judgement, Reason, Unobserved
@@ -57,6 +57,7 @@ _ALL: dict[str, ClientCheck] = {
     **receiving.CHECKS,
     **results.CHECKS,
     **malformed.CHECKS,
+    **inquiries.CHECKS,
     **unsent.CHECKS,
 }
 

@@ -12,16 +12,16 @@ Requests of one round are sent at the same moment: their `sent_at` is the same n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from typing import Any, Self
 
-from conformance.checks.client.evidence import Call, ClientEvidence, ToldResult
+from conformance.checks.client.evidence import Call, ClientEvidence, Delivery, ToldResult
 from conformance.checks.reading import Content
-from conformance.contract.command import Command
 from conformance.contract.contract import Contract, NotificationRoles
+from conformance.contract.unsolicited import Notified
 from conformance.generation.notifications import documented, is_complete
 from conformance.traffic import Case, Exchange, Request, header
 
@@ -57,11 +57,11 @@ class What(StrEnum):
     VALID = "a notification"
 
 
-def what_is(request: Request, content: Content, command: Command, contract: Contract) -> What:
+def what_is(request: Request, content: Content, command: Notified, contract: Contract) -> What:
     """Read off the bytes."""
     outcome = f"/{contract.notification.outcome}"
     declared = (header(request.headers, "content-type") or "").partition(";")[0].strip().lower()
-    wrong = partial(contract.schemas.violations, f"{command.folder}/notification", content.value)
+    wrong = partial(contract.schemas.violations, command.notification_schema, content.value)
     signs: tuple[tuple[What, Callable[[], bool]], ...] = (
         (What.METHOD, lambda: request.method != contract.notification.method),
         (What.EMPTY, lambda: not request.body.strip()),
@@ -95,7 +95,7 @@ class Notice:
     @classmethod
     def of(cls, case: Case, exchange: Exchange, contract: Contract, beside: int, *, fatal: bool = False) -> Self:
         """Read it."""
-        command, roles = contract.commands[case.command or ""], contract.notification
+        command, roles = contract.notified(case.command or ""), contract.notification
         content = Content.of(exchange.request.body)
         what = what_is(exchange.request, content, command, contract)
         members = content.members if what is What.VALID and content.members else {}
@@ -275,7 +275,7 @@ class Inbox:
     `junk` is what is no notification, in order. `junk_at`: when the first of it was sent. `deaths`: when the driver
     failed, for what its client knew by then is forgotten. `died_at`: when the receiver was found to be no longer there.
     `left_alone`: why nothing more was sent to it. `forgets`: the client makes no calls, and never knew of a result.
-    `asked`: by case, of which request it was asked.
+    `asked`: by case, of which request it was asked. `unsolicited`: no request precedes what comes to it.
     """
 
     command: str | None
@@ -288,6 +288,7 @@ class Inbox:
     left_alone: str | None = None
     forgets: bool = False
     asked: dict[str, Fate] = field(default_factory=dict)
+    unsolicited: bool = False
 
     def after_junk(self, notice: Notice) -> bool:
         """Whether something else than a notification had been sent before it."""
@@ -310,8 +311,12 @@ class Inbox:
         return self.junk_at is not None and any(self.junk_at < died < notice.sent_at for died in self.died_at)
 
     def takes_unknown(self) -> bool:
-        """Whether a request_id that the client cannot know was taken: then no valid form of one may be turned away."""
-        return any(notice.usual and notice.taken and not fate.known for fate, notice in self.firsts())
+        """Whether a request_id that the client cannot know was taken: then no valid form of one may be turned away.
+
+        Nor may any where no request precedes them.
+        """
+        taken = (notice.usual and notice.taken and not fate.known for fate, notice in self.firsts())
+        return self.unsolicited or any(taken)
 
     def firsts(self) -> Iterator[tuple[Fate, Notice]]:
         """Each first notification that came by itself, before any junk, and after the answer."""
@@ -367,12 +372,18 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
     def empty(command: str | None) -> Inbox:
         died_at = tuple(note.noted_at for note in died if command in note.detail["commands"])
         return Inbox(
-            command, contract.notification, deaths=deaths, died_at=died_at, left_alone=left_alone.get(command or "")
+            command,
+            contract.notification,
+            deaths=deaths,
+            died_at=died_at,
+            left_alone=left_alone.get(command or ""),
+            unsolicited=command in contract.unsolicited,
         )
 
     inboxes: dict[str | None, Inbox] = {command: empty(command) for command in left_alone}
     moments = Counter(exchange.sent_at for each in evidence.deliveries for exchange in each.exchanges[:1])
-    for delivery in evidence.deliveries:
+    notified = [each for each in evidence.deliveries if each.case.command not in contract.inquiries]
+    for delivery in notified:
         command = delivery.case.command
         if command not in inboxes:
             inboxes[command] = empty(command)
@@ -382,7 +393,7 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
             notice = Notice.of(delivery.case, exchange, contract, beside, fatal=kills)
             _sort_in(notice, inboxes[command], fates)
     alone = inboxes.keys() - evidence.terms.declared
-    _hear(evidence, inboxes, alone, fates)
+    _hear(notified, inboxes, alone, fates)
     for fate in fates.values():
         fate.notices.sort(key=lambda notice: (notice.sent_at, notice.number))
         if fate.command in inboxes:
@@ -393,11 +404,11 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
 
 
 def _hear(
-    evidence: ClientEvidence, inboxes: dict[str | None, Inbox], alone: set[str | None], fates: dict[str, Fate]
+    deliveries: Iterable[Delivery], inboxes: dict[str | None, Inbox], alone: set[str | None], fates: dict[str, Fate]
 ) -> None:
     """What the client said of each request; of those that it has not made, too, if it makes none (`alone`)."""
     owners = {notice.text: fate for fate in fates.values() for notice in fate.notices}
-    for delivery in evidence.deliveries:
+    for delivery in deliveries:
         name = delivery.case.command
         for told in delivery.results:
             if name in alone:
