@@ -12,10 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.checks import CHECKS
-from conformance.checks.client import CLIENT_CHECKS
+from conformance.checks.client import client_checks
 from conformance.checks.judgement import SubjectCheck
-from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Requirement
 from conformance.reporting.basis import rests_on
 from conformance.reporting.console import print_json, results
@@ -43,7 +44,7 @@ def _entry(requirement: Requirement) -> dict[str, Any]:
 
 def _checks(requirement: Requirement) -> list[str]:
     """The functions that judge it, as `module.function`; none for what is not judged."""
-    check = (CHECKS | CLIENT_CHECKS).get(requirement.id)
+    check = {**CHECKS, **client_checks(statum())}.get(requirement.id)
     if check is None:
         return []
     return [_name(check.rule_under if isinstance(check, SubjectCheck) else check)]
@@ -113,6 +114,7 @@ FORMATS: Mapping[str, Callable[[list[dict[str, Any]]], None]] = {
     show_default=True,
     help="How to list them.",
 )
+@contract_option
 def requirements(form: str) -> int:
     """List the catalogue: id, level, actor, what it rests on, the commands, and the check that judges it.
 

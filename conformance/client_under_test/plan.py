@@ -200,7 +200,9 @@ def spread(calls: Iterable[Call]) -> list[Call]:
 @cache
 def _first_reply(scenario: Scenario, command: Command, contract: Contract) -> Reply:
     """What the gateway of that scenario answers first."""
-    gateway = Gateway(Account.sample(contract=contract), scenario.staging(Setting(contract, "0", "http://localhost")), 0)
+    gateway = Gateway(
+        Account.sample(contract=contract), scenario.staging(Setting(contract, "0", "http://localhost")), 0
+    )
     request = Request(command.method, f"{contract.base_path}/{command.name}", (), _sample(command, contract))
     return gateway.answer(request, 0.0).reply
 

@@ -147,6 +147,7 @@ class Settings:
             "driver": self.driver,
             "callback_url": self.callback_url,
             "observe": str(self.observe) if self.observe else None,
+            "contract": self.contract.recorded(),
             "products": list(self.products),
             "phone_numbers": [],  # those of the calls are made up
             "commands": list(self.commands),
