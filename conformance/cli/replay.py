@@ -99,7 +99,9 @@ def replay(case_id: str, **options: Any) -> int:
     if again.resolve() == path.resolve():
         raise UsageError(f"{path} would be replaced by its own replay", hint="choose another --report-dir")
     _check_numbers(cases, record, settings)
-    window = None if settings.gateway is None else window_of(case, cases, _records(record, again))
+    window = None
+    if settings.gateway is not None:
+        window = window_of(settings.contract, case, cases, _records(record, again))
     complaints = click.get_current_context().find_object(Complaints) or Complaints()
     if window is not None and window.ago_s is not None:
         complaints.warn(window.told)
@@ -135,7 +137,7 @@ def _recorded(record: Record, case_id: str, path: Path) -> Case:
 
 def _check_numbers(cases: tuple[Case, ...], record: Record, settings: Settings) -> None:
     """Where numbers are given nobody else is called; beyond this machine they have to be, in the run or now."""
-    addressees = Addressees.of(settings.constraints, record.settings["gateway"])
+    addressees = Addressees.of(settings.contract, settings.constraints, record.settings["gateway"])
     for case in cases:
         number = addressees.stranger_in(case.request)
         if number is not None:
@@ -150,7 +152,8 @@ def _plan(cases: tuple[Case, ...], record: Record, settings: Settings, base_url:
     """All in one group, so that they go out one after the other."""
     recorded_base = record.settings["gateway"]
     key, secret = settings.consumer_key, settings.consumer_secret
-    return Plan((tuple(sent_again(case, recorded_base, base_url, key, secret) for case in cases),))
+    again = (sent_again(settings.contract, case, recorded_base, base_url, key, secret) for case in cases)
+    return Plan(settings.contract, (tuple(again),))
 
 
 def _records(record: Record, again: Path) -> Iterator[Record]:
