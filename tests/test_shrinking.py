@@ -228,7 +228,7 @@ def test_every_follow_up_proves_its_label(tmp_path: Path) -> None:
 def test_similar_airtime_requests_are_kept_apart(tmp_path: Path) -> None:
     """No pair of phone number and amount goes out twice, so none is refused for being a repeat."""
     result = looked_into(tmp_path, refusing(lambda m: amount(m) >= 5000), **AIRTIME)
-    proper = run_proper(result.record)
+    proper = run_proper(result.record, statum())
     before = {(p.get("phone_number"), p.get("amount")) for p in map(_payload, proper.exchanges)}
     after = [(p["phone_number"], p["amount"]) for p in follow_ups(result.record)]
 
@@ -340,7 +340,7 @@ def test_the_budget_is_kept(tmp_path: Path, budget: int) -> None:
     """To the request, as counted at the gateway: the preflight's one, the run's, and these."""
     behaviour, reached = counted(astral)
     result = looked_into(tmp_path, behaviour, shrink_requests=budget, **SMS)
-    proper = len(run_proper(result.record).exchanges)
+    proper = len(run_proper(result.record, statum()).exchanges)
 
     assert 1 + proper + budget == len(reached)
     assert {"budget": budget, "requests": budget}.items() <= result.document["shrinking"].items()
@@ -378,7 +378,7 @@ def test_a_run_that_fell_short_of_nothing_sends_nothing_more(tmp_path: Path) -> 
     """There is nothing to look into."""
     record = looked_into(tmp_path, BUILT_IN, **SMS).record
 
-    assert record == run_proper(record)
+    assert record == run_proper(record, statum())
 
 
 def test_what_comes_after_a_run_was_found_well_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

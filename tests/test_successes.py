@@ -156,7 +156,7 @@ def test_a_success_is_read_as_kindly_as_can_be(counting: Counting, body: bytes) 
     by_query = Request("GET", "/callbacks/airtime?request_id=a&result_code=200")
 
     assert (["a"], 1) == (proven, allowance.taken)
-    assert is_success(by_query, statum().notification)
+    assert is_success(by_query, statum())
 
 
 def test_an_answer_that_comes_after_its_notification_takes_it_back(counting: Counting) -> None:

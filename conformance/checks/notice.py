@@ -5,31 +5,30 @@ Notice      a notification read by the contract, and the answer whose request_id
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from conformance.checks.reading import Content
 from conformance.checks.remembered import Outcome
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import Contract
 from conformance.traffic import Notification
-
-COMMAND_OF: Mapping[str | None, str] = {c.product: c.name for c in COMMANDS.values() if c.product}
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A notification as the contract reads it.
 
-    `answer`: the one that it belongs to, None for an orphan: the first whose request_id it carries exactly, or if
-    `altered` the one whose request_id it evidently means.
+    `outcome`: what became of the request, as text. `answer`: the one that it belongs to, None for an orphan: the first
+    whose request_id it carries exactly, or if `altered` the one whose request_id it evidently means.
     """
 
     notification: Notification
     content: Content
     request_id: str | None
-    result_code: str | None
+    outcome: str | None
     answer: Outcome | None
     altered: bool
+    contract: Contract
 
     @property
     def number(self) -> int:
@@ -48,7 +47,7 @@ class Notice:
         The latter also where requests of several commands got one request_id: that breaks RID-01, and nothing of NTF.
         """
         if self.answer is None or self.product in self.owners:
-            return COMMAND_OF.get(self.product)
+            return self.contract.command_of(self.product)
         return self.answer.command
 
     @property

@@ -73,7 +73,7 @@ def areas_of(contract: Contract, case: Case) -> Iterator[Area]:
         return
     requirements = REQUIREMENTS.get((case.kind, case.aspect), ())
     if not requirements and case.kind is Kind.VALID:
-        requirements = (judged_by(case.aspect, case.command),)
+        requirements = (judged_by(case.aspect, case.command, contract),)
     for requirement in requirements:
         first_of_burst = requirement == "RID-05" and case.earlier is None  # with which the others are compared
         if case.command in contract.catalogue[requirement].commands and not first_of_burst:

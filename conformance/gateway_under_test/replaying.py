@@ -33,7 +33,9 @@ from conformance.traffic import Case, Kind
 from conformance.verdicts import RequirementVerdict, judge
 
 
-def judged_alone(record: Record, case_id: str, window: Window | None = None) -> tuple[RequirementVerdict, ...]:
+def judged_alone(
+    contract: Contract, record: Record, case_id: str, window: Window | None = None
+) -> tuple[RequirementVerdict, ...]:
     """The verdicts that one case of a record has a part in; its answer is compared with the others all the same.
 
     With a `window`, a refusal of what should be accepted is a precondition that is not met, no failure.
@@ -42,10 +44,11 @@ def judged_alone(record: Record, case_id: str, window: Window | None = None) -> 
     scope = whole if is_follow_up(case_id) else run_proper
     if window is not None:
         checks |= {id_: _excused(checks[id_], window) for id_ in acceptance.CHECKS}
-    return tuple(v for v in judge(record, checks, scope=scope).verdicts if v.observations or v.unobserved)
+    judged = judge(record, checks, scope=scope, contract=contract)
+    return tuple(v for v in judged.verdicts if v.observations or v.unobserved)
 
 
-def whole(record: Record) -> Record:
+def whole(record: Record, _: Contract) -> Record:
     """All of a record, with what was sent after the run to look into its failures."""
     return record
 
@@ -117,7 +120,7 @@ class Window:
         """Whether the answer is a refusal that the window explains."""
         if not answer.rejected or answer.command != self.command:
             return False
-        said = None if answer.description is ABSENT else answer.description
+        said = None if answer.reason is ABSENT else answer.reason
         return self.ago_s is not None or (self.words is not None and (answer.status, said) == self.words)
 
 
@@ -135,7 +138,7 @@ def window_of(contract: Contract, case: Case, cases: Iterable[Case], records: It
     words: tuple[int | None, Any] | None = None
     now = time.time()
     for record in records:
-        for answer in _answers(record, command.name):
+        for answer in _answers(contract, record, command.name):
             seconds = now - answer.exchange.sent_wall
             if answer.accepted and _key(answer.case, window) in wanted and 0 <= seconds < window.seconds:
                 ago_s = seconds if ago_s is None else min(ago_s, seconds)
@@ -148,11 +151,11 @@ def _asks_for_acceptance(case: Case) -> bool:
     return case.kind in (Kind.VALID, Kind.HEADERS, Kind.REPEAT, Kind.BURST)
 
 
-def _answers(record: Record, command: str) -> Iterator[Answer]:
+def _answers(contract: Contract, record: Record, command: str) -> Iterator[Answer]:
     cases: Mapping[str, Case] = {case.id: case for case in record.cases if case.command == command}
     for exchange in record.exchanges:
         if exchange.case_id in cases:
-            yield Answer.of(cases[exchange.case_id], exchange)
+            yield Answer.of(cases[exchange.case_id], exchange, contract)
 
 
 def _key(case: Case, window: RepeatWindow) -> Key | None:

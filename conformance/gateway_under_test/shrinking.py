@@ -74,6 +74,7 @@ class Search:
     the cases that inquiries are about.
     """
 
+    contract: Contract
     inquiries: tuple[Inquiry, ...]
     budget: int
     patience_s: float
@@ -93,15 +94,15 @@ class Search:
         """
         wanting = _wanting(settings, record)
         watched = [Watched(CHECKS[verdict.requirement.id], verdict.command) for verdict in wanting]
-        within = settings.notify_within_s
+        within, contract = settings.notify_within_s, settings.contract
         if not watched:
-            return cls((), budget, within, within, late_s, held_by(record), {})
-        evidence = watch(record, watched)
+            return cls(contract, (), budget, within, within, late_s, held_by(record), {})
+        evidence = watch(record, contract, watched)
         ground = _Ground.of(settings, record, list(map(_Compared.of, wanting, watched, repeat(evidence))))
         inquiries = tuple(filter(None, map(ground.inquiry, ground.compared)))
         numbers = {o.case_id: o.number for seen in watched for o in seen.observations if o.fell_short}
         patience = min(within, _patience(evidence))
-        return cls(inquiries, budget, patience, within, late_s, held_by(record), numbers)
+        return cls(contract, inquiries, budget, patience, within, late_s, held_by(record), numbers)
 
     @property
     def twins(self) -> frozenset[str]:
@@ -171,7 +172,7 @@ class Search:
         self.rounds += 1
         self.spent = sum(is_follow_up(exchange.case_id) for exchange in record.exchanges)
         watched = [Watched(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
-        watch(self._on_these_terms(record, settled_at, listen_s), watched)
+        watch(self._on_these_terms(record, settled_at, listen_s), self.contract, watched)
         # What limits of the run have withheld was not sent.
         went_out = {exchange.case_id for exchange in record.exchanges}
         sent = ([case for case in each if case.id in went_out] for each in affordable)
@@ -234,7 +235,7 @@ def is_called_for(settings: Settings, record: Record, settled_at: float) -> bool
 
 
 def _wanting(settings: Settings, record: Record) -> list[RequirementVerdict]:
-    judged = judge(record, expectations=settings.expectations, measured=False)
+    judged = judge(record, expectations=settings.expectations, measured=False, contract=settings.contract)
     return [verdict for verdict in judged.verdicts if _wants_inquiry(verdict)]
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from conformance.checks.reading import Content, told_id
-from conformance.contract.contract import Contract, NotificationRoles
+from conformance.contract.contract import Contract
 from conformance.contract.strict_json import parse_with_repeats
 from conformance.exchange import Allowance
 from conformance.exchange.allowance import amount_of, is_refused
@@ -76,9 +76,9 @@ class Successes:
 
     def notified(self, request: Request) -> None:
         """A request has reached a callback; any but the first of a success proves nothing more."""
-        if not is_success(request, self._contract.notification):
+        if not is_success(request, self._contract):
             return
-        request_id = told_id(request)
+        request_id = told_id(request, self._contract)
         if request_id is None or len(request_id) > LONGEST_ID:
             return
         with self._lock:
@@ -101,9 +101,10 @@ class Successes:
         self._allowance.count_beside(len(amounts), sum(amounts))
 
 
-def is_success(request: Request, roles: NotificationRoles) -> bool:
+def is_success(request: Request, contract: Contract) -> bool:
     """Whether it tells of a success, read as kindly as can be; of a code that is there twice either counts."""
     codes: list[Any] = []
+    roles = contract.notification
 
     def noted(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         codes.extend(value for name, value in pairs if name == roles.outcome)
@@ -112,7 +113,7 @@ def is_success(request: Request, roles: NotificationRoles) -> bool:
     try:
         json.loads(request.body, strict=False, object_pairs_hook=noted)
     except (ValueError, RecursionError):
-        content = Content.of_notification(request)
+        content = Content.of_notification(request, contract)
         codes.append((content.members or {}).get(roles.outcome) if content is not None else None)
     return any(_plain(code) == roles.success for code in codes)
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from conformance.callbacks.ledger import request_id_of
 from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.journal import Record
 
 # As many as a plot of a few hundred pixels can show.
@@ -91,7 +92,7 @@ class Figures:
                 continue
             took = exchange.answered_at - exchange.sent_at
             answers[commands.get(exchange.case_id) or "none"].add(exchange.sent_at - start, took)
-            if (request_id := request_id_of(exchange.response.body)) is not None:
+            if (request_id := request_id_of(exchange.response.body, statum().answer.id)) is not None:
                 answered.setdefault(request_id, exchange.answered_at)
         for notification in record.notifications:
             product, members = notification.product, _members(notification.request.body)

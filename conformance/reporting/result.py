@@ -18,6 +18,7 @@ from conformance.checks.coverage import Covered
 from conformance.checks.follow_ups import SEARCH, run_proper
 from conformance.checks.judgement import Finding, Minimal
 from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.expectations import Expectation, Expectations, Stale
 from conformance.journal import Record
 from conformance.reporting.clients import client_of
@@ -109,7 +110,7 @@ def _document(record: Record, judged: Judged, *, shown: bool | None) -> dict[str
     notes = {note.kind: note.detail for note in record.notes}
     finished = notes.get("finished", {})
     requests = _Requests.of(record, judged)
-    proper = run_proper(record)
+    proper = run_proper(record, statum())
     document = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "statum-conformance", "version": __version__, "catalogue": catalogue().digest},

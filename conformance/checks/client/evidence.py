@@ -21,6 +21,7 @@ from conformance.checks.client.belonging import speaks_of_a_call
 from conformance.checks.client.terms import ClientTerms
 from conformance.checks.judgement import shown
 from conformance.checks.reading import Answer, Content, is_number
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Offer
 from conformance.contract.schemas import violations
 from conformance.journal import Note, Record
@@ -269,7 +270,7 @@ class ClientEvidence:
         cases: dict[str, Case] = {case.id: case for case in record.cases}
         sharing = _sharing(cases.values())
         for case, exchange, final in record.attempts():
-            answer = Answer.of(case, exchange, final=final)
+            answer = Answer.of(case, exchange, statum(), final=final)
             owner = _owner(case, exchange, sharing)
             seen[owner.id].append(Seen(exchange, answer, elsewhere=exchange.request.url.startswith("http")))
         talk = _Talk.of(record)

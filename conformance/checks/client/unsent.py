@@ -22,6 +22,7 @@ from conformance.checks.coverage import CallCoverage, Covered, Label, classes_of
 from conformance.checks.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
 from conformance.checks.reading import OK
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.contract.schemas import resolved
 
 REJECTED = "rejected-locally"
@@ -65,7 +66,7 @@ def coverage_of_calls(evidence: ClientEvidence) -> tuple[Covered, ...]:
     """What the calls have exercised, and what of it has arrived."""
     terms = evidence.terms
     commands = [name for name in terms.commands if name in terms.declared and not evidence.unsupported(name)]
-    coverage = CallCoverage(terms.lacks)
+    coverage = CallCoverage(statum(), terms.lacks)
     for name in commands:
         for call in evidence.of_command(name):
             if call.asked_at is not None and call.extra is None:
@@ -223,7 +224,7 @@ def _told_apart(evidence: ClientEvidence, command: str) -> _Fates:
 
 
 def _classes(call: Call) -> set[Label]:
-    return classes_of_call(call.case.command or "", call.case.request.body)
+    return classes_of_call(COMMANDS[call.case.command or ""], call.case.request.body, statum())
 
 
 def _unheard(evidence: ClientEvidence, call: Call) -> tuple[Reason, str] | None:

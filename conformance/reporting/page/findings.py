@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.callbacks.ledger import request_id_of
+from conformance.contract.contract import statum
 from conformance.journal import Record
 from conformance.reporting.masking import Masking
 from conformance.reporting.page.broken_rules import broken_rule, made_to_break
@@ -69,7 +70,7 @@ class Evidence:
         by_number = {}
         first_at: dict[str, float] = {}
         for notification in record.notifications:
-            request_id = request_id_of(notification.request.body)
+            request_id = request_id_of(notification.request.body, statum().notification.id)
             if notification.number in named:
                 by_number[notification.number] = notification
             if request_id is None:
@@ -222,4 +223,4 @@ def _rows(record: Record, first_at: Mapping[str, float], short: Mapping[str, Map
 
 
 def _request_id(exchange: Exchange) -> str | None:
-    return request_id_of(exchange.response.body) if exchange.response else None
+    return request_id_of(exchange.response.body, statum().answer.id) if exchange.response else None
