@@ -66,7 +66,7 @@ def test_no_two_payments_have_one_receipt() -> None:
 @pytest.mark.parametrize("command", ["sms", "airtime", "mpesa/online", "mpesa-wallet"])
 def test_contents_are_valid_and_tell_what_is_known(command: str) -> None:
     """With all that may be left out, and without."""
-    subject = Subject(COMMANDS[command], "http://127.0.0.1:9/hook", Random(7))
+    subject = Subject(statum(), COMMANDS[command], "http://127.0.0.1:9/hook", Random(7))
     subject.known["a"] = Known("case", ASKED)
     whole, bare = subject.success("a"), subject.content("a", "200", "Success", left_out=subject.optional)
 

@@ -13,15 +13,14 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from conformance.cli.command import ExpectationsFile, Listen, Named, option
+from conformance.cli.command import ExpectationsFile, Listen, Named, option, products_of
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
 from conformance.cli.credential_for import check_meant_for, credential_for_option
 from conformance.cli.credentials import Given, credential_of
 from conformance.cli.limits import limits_from
 from conformance.cli.tls import tls_from, trusted
-from conformance.contract.commands import PRODUCTS
-from conformance.contract.contract import statum
+from conformance.contract.contract import Contract, statum
 from conformance.errors import UsageError
 from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.gateway_under_test.settings import (
@@ -255,10 +254,10 @@ observing_options = _together(
 product_options = option(
     CAMPAIGN,
     "--product",
-    type=Named("product", PRODUCTS),
+    type=Named("product", products_of),
     multiple=True,
     metavar="NAME",
-    help=f"Product to exercise: {', '.join(PRODUCTS)}. Repeatable. Default: all.",
+    help=f"Product to exercise, of the contract: {', '.join(statum().products)}. Repeatable. Default: all.",
 )
 
 campaign_options = _together(
@@ -388,7 +387,8 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False, is_sent:
         gateway=options["gateway"],
         callback_listen=options["callback_listen"],
         callback_url=options["callback_url"],
-        products=_in_order(options["product"]) or PRODUCTS,
+        contract=options["contract"],
+        products=in_order(options["product"], options["contract"]),
         sender_ids=options.get("sender_id") or (DEFAULT_SENDER_ID,),
         short_codes=options.get("short_code") or (DEFAULT_SHORT_CODE,),
         phone_numbers=options.get("phone_number", ()),
@@ -409,11 +409,11 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False, is_sent:
         expectations=options.get("expectations"),
         strict=options.get("strict", False),
         over_network=options.get("over_network"),
-        **_cases_from(options),
+        **_cases_from(options, options["contract"]),
     )
 
 
-def _cases_from(options: dict[str, Any]) -> dict[str, Any]:
+def _cases_from(options: dict[str, Any], contract: Contract) -> dict[str, Any]:
     """The settings about case files. Raises UsageError for a file that is none, before anything is sent."""
     if "corpus" not in options:
         return {}
@@ -423,14 +423,14 @@ def _cases_from(options: dict[str, Any]) -> dict[str, Any]:
     if saved is not None and saved.exists():
         if not saved.is_dir():
             raise UsageError(f"--save-corpus {saved} is a file; expected a folder")
-        CaseFolder.read(saved, statum())
+        CaseFolder.read(saved, contract)
     if corpus is None and Path(DEFAULT_CORPUS).is_dir():
         corpus = Path(DEFAULT_CORPUS)
     if corpus is not None and not corpus.is_dir():
         raise UsageError(f"--corpus {corpus} is no folder; expected one with case files in it")
     return {
-        "corpus": CaseFolder.read(corpus, statum()) if corpus is not None and cases is None else None,
-        "cases": CaseFolder.read(cases, statum()) if cases is not None else None,
+        "corpus": CaseFolder.read(corpus, contract) if corpus is not None and cases is None else None,
+        "cases": CaseFolder.read(cases, contract) if cases is not None else None,
         "save_corpus": saved,
     }
 
@@ -440,6 +440,9 @@ def on_command_line(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
-def _in_order(products: tuple[str, ...]) -> tuple[str, ...]:
-    """The products, each once, in the order of the contract: so that the order given does not change what is sent."""
-    return tuple(product for product in PRODUCTS if product in products)
+def in_order(products: tuple[str, ...], contract: Contract) -> tuple[str, ...]:
+    """The products, each once, in the order of the contract: so that the order given does not change what is sent.
+
+    All of it where none is named.
+    """
+    return tuple(product for product in contract.products if product in products) or contract.products

@@ -138,7 +138,7 @@ def window_of(contract: Contract, case: Case, cases: Iterable[Case], records: It
     words: tuple[int | None, Any] | None = None
     now = time.time()
     for record in records:
-        for answer in _answers(contract, record, command.name):
+        for answer in _answers(record, command.name, contract):
             seconds = now - answer.exchange.sent_wall
             if answer.accepted and _key(answer.case, window) in wanted and 0 <= seconds < window.seconds:
                 ago_s = seconds if ago_s is None else min(ago_s, seconds)
@@ -151,7 +151,7 @@ def _asks_for_acceptance(case: Case) -> bool:
     return case.kind in (Kind.VALID, Kind.HEADERS, Kind.REPEAT, Kind.BURST)
 
 
-def _answers(contract: Contract, record: Record, command: str) -> Iterator[Answer]:
+def _answers(record: Record, command: str, contract: Contract) -> Iterator[Answer]:
     cases: Mapping[str, Case] = {case.id: case for case in record.cases if case.command == command}
     for exchange in record.exchanges:
         if exchange.case_id in cases:

@@ -53,7 +53,7 @@ def fresh_seed() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
+    """What a run is told. `gateway` is the base URL, its path included; None: the built-in mock gateway.
 
     `contract`: what the gateway is judged by. `products`: those that are exercised; none given: all of the contract.
     `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
@@ -252,6 +252,7 @@ class Settings:
             "callback_listen": str(self.callback_listen),
             "callback_url": self.callback_url,
             "callback_tls": self.callback_tls is not None,
+            "contract": self.contract.recorded(),
             "products": list(self.products),
             "commands": list(self.commands),
             "sender_ids": list(self.sender_ids),

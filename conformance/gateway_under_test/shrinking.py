@@ -94,15 +94,15 @@ class Search:
         """
         wanting = _wanting(settings, record)
         watched = [Watched(CHECKS[verdict.requirement.id], verdict.command) for verdict in wanting]
-        within, contract = settings.notify_within_s, settings.contract
+        within = settings.notify_within_s
         if not watched:
-            return cls(contract, (), budget, within, within, late_s, held_by(record), {})
-        evidence = watch(record, contract, watched)
+            return cls(settings.contract, (), budget, within, within, late_s, held_by(record), {})
+        evidence = watch(record, settings.contract, watched)
         ground = _Ground.of(settings, record, list(map(_Compared.of, wanting, watched, repeat(evidence))))
         inquiries = tuple(filter(None, map(ground.inquiry, ground.compared)))
         numbers = {o.case_id: o.number for seen in watched for o in seen.observations if o.fell_short}
         patience = min(within, _patience(evidence))
-        return cls(contract, inquiries, budget, patience, within, late_s, held_by(record), numbers)
+        return cls(settings.contract, inquiries, budget, patience, within, late_s, held_by(record), numbers)
 
     @property
     def twins(self) -> frozenset[str]:
@@ -235,7 +235,7 @@ def is_called_for(settings: Settings, record: Record, settled_at: float) -> bool
 
 
 def _wanting(settings: Settings, record: Record) -> list[RequirementVerdict]:
-    judged = judge(record, expectations=settings.expectations, measured=False, contract=settings.contract)
+    judged = judge(record, expectations=settings.expectations, measured=False)
     return [verdict for verdict in judged.verdicts if _wants_inquiry(verdict)]
 
 
