@@ -296,7 +296,7 @@ def _hear(
 
 def _hear_client(record: Record, contract: Contract, standard: _Standard) -> _Heard:
     """The certification of a client: what it does not offer is not applicable to it."""
-    evidence = ClientEvidence.of(record)
+    evidence = ClientEvidence.of(record, contract)
     terms = _as_terms(evidence.terms, contract)
     commands = tuple(contract.commands[name] for name in terms.commands)
     pairs = [pair for actor in (Actor.CLIENT, Actor.RECEIVER) for pair in contract.catalogue.judged(actor, commands)]

@@ -124,10 +124,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "thousands": of_gateway(folder / "6", *FIVE_FAULTS, max_examples=1200),
         "evil": of_evil(),
     }
-    made = {
-        name: written(folder / f"{name}.html", html(result.document, result.record, result.masking))
-        for name, result in results.items()
-    }
+    made = {name: written(folder / f"{name}.html", html(result)) for name, result in results.items()}
     documents = results["conformant"].document, results["faulty"].document
     made["comparison"] = written(folder / "comparison.html", comparison_html(Comparison.of(*documents), *documents))
     return made

@@ -10,6 +10,7 @@ import pytest
 
 from conformance.client_under_test.subject import Known, Subject
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
 from conformance.generation.notifications import masked, optional_members
 from conformance.generation.request_ids import FORMS, NEAR, USUAL
@@ -65,7 +66,7 @@ def test_no_two_payments_have_one_receipt() -> None:
 @pytest.mark.parametrize("command", ["sms", "airtime", "mpesa/online", "mpesa-wallet"])
 def test_contents_are_valid_and_tell_what_is_known(command: str) -> None:
     """With all that may be left out, and without."""
-    subject = Subject(COMMANDS[command], "http://127.0.0.1:9/hook", Random(7))
+    subject = Subject(statum(), COMMANDS[command], "http://127.0.0.1:9/hook", Random(7))
     subject.known["a"] = Known("case", ASKED)
     whole, bare = subject.success("a"), subject.content("a", "200", "Success", left_out=subject.optional)
 

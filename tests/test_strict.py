@@ -252,7 +252,7 @@ def test_the_deaths_that_ended_a_run_prove_nothing_by_themselves() -> None:
 
     assert {"DRV-01"} == {v.requirement.id for v in found.by(Verdict.FAIL)}
     assert (Conclusion.INCONCLUSIVE, 3) == (found.conclusion, found.exit_code)
-    page = html(Result.of(certification.record()).document).decode()
+    page = html(Result.of(certification.record())).decode()
     assert "The driver could not be kept alive, so too little was seen of the client." in page
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.options import (
     NOTIFICATIONS,
@@ -19,6 +19,7 @@ from conformance.cli.options import (
 )
 from conformance.cli.output import Output, form_option, quiet_option
 from conformance.client_under_test.preflight import examine_driver
+from conformance.contract.contract import statum
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test.preflight import examine, to_register
 from conformance.gateway_under_test.reaching import Probe
@@ -34,6 +35,7 @@ FAILED = "failed"
 @gateway_options
 @driver_options
 @receiver_options
+@contract_option
 @product_options
 @option(
     NOTIFICATIONS,
@@ -53,7 +55,7 @@ def doctor(**options: Any) -> int:
     told = _Told(Output.of(options))
     with told:
         if options["driver"] is not None:
-            for name, detail in examine_driver(options["driver"]):
+            for name, detail in examine_driver(options["driver"], options.get("contract") or statum()):
                 told.check(Probe(name, ok=True, detail=detail))
         else:
             _examine(settings_from(options, looks_only=True), told, whole=options["show_callback_token"])

@@ -26,6 +26,7 @@ from typing import IO, Any, Protocol
 from conformance.client_under_test.left_behind import MARK, Left, end_all, family_of
 from conformance.client_under_test.protocol import PROTOCOL, SHOWN, Breach, Hello, check_protocol, told, understood
 from conformance.client_under_test.stderr import Stderr
+from conformance.contract.contract import Contract
 from conformance.errors import LACKS, ConformanceError, EnvironmentFailure, UsageError, lack_of
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.traffic import Direction
@@ -82,11 +83,17 @@ class Death(Exception):
 
 
 class Driver:
-    """The process behind `arguments`; `said` is told every line. Not thread-safe: one thread asks."""
+    """The process behind `arguments`, whose client keeps `contract`; `said` is told every line.
 
-    def __init__(self, arguments: tuple[str, ...], said: Said, start_within_s: float = START_WITHIN_S) -> None:
+    Not thread-safe: one thread asks.
+    """
+
+    def __init__(
+        self, arguments: tuple[str, ...], said: Said, contract: Contract, start_within_s: float = START_WITHIN_S
+    ) -> None:
         self._arguments = arguments
         self._said = said
+        self._contract = contract
         self._start_within_s = start_within_s
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -153,7 +160,7 @@ class Driver:
         line = self._exchange({"cmd": "hello", "protocol": PROTOCOL}, start_within_s)
         try:
             check_protocol(line)
-            return Hello.of(self._understood("hello", line))
+            return Hello.of(self._understood("hello", line), self._contract)
         except UsageError:
             self._hear(line)
             self.kill()

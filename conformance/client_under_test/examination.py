@@ -10,7 +10,6 @@ answer, it is looked at once whether the receiver is still there: so a death is 
 
 from __future__ import annotations
 
-import json
 import ssl
 import threading
 import time
@@ -413,7 +412,7 @@ class Examination:
 
     def ask(self, cases: Iterable[Case], *, also: Iterable[str] = ()) -> None:
         """Ask what became of the requests of these notifications, and of others, under the last case."""
-        asked = [(json.loads(case.request.body)["request_id"], case) for case in cases]
+        asked = [(self.subjects[case.command or ""].id_in(case), case) for case in cases]
         self._ask_until_known(asked)
         if asked:
             self.ask_of((request_id, asked[-1][1]) for request_id in also)

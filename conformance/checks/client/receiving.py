@@ -22,7 +22,7 @@ WITHIN_S = 30.0
 # One that waits longer than this for each of its integrators has no workers left.
 QUICKLY_S = 5.0
 
-UNKNOWN = "a receiver may turn away a request_id that it does not know, and there was no call that made one known"
+UNKNOWN = "a receiver may turn away a request that it does not know, and there was no call that made one known"
 
 # Answers by which HTTP lets a server refuse a way of writing a request, by the header that stands for it.
 _REFUSALS_OF_HTTP = {"transfer-encoding": 411, "upgrade": 101}
@@ -126,8 +126,7 @@ def unusual_are_taken(inbox: Inbox) -> Iterator[Judgement]:
 
 
 def _unusual(notice: Notice) -> str:
-    unknown = sorted(notice.members.keys() - {"request_id", "result_code", "result_desc"})
-    extra = [name for name in unknown if name.startswith("x_")]
+    extra = sorted(name for name in notice.members if name.startswith("x_"))
     return f"the extra field {extra[0]}" if extra else f"the text {shown(notice.text)}"
 
 
@@ -176,7 +175,7 @@ def unknown_are_answered(inbox: Inbox) -> Iterator[Judgement]:
         elif inbox.countable(fate) or notice.fatal:
             yield untold(notice, f"a notification was {notice.answer_in_words}")  # RCV-01
         else:
-            yield broken(notice, f"a notification with an unknown request_id was {notice.answer_in_words}")
+            yield broken(notice, f"a notification with an unknown {inbox.roles.id} was {notice.answer_in_words}")
 
 
 # --- Many at once

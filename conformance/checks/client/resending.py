@@ -158,7 +158,7 @@ def answered_5xx(seen: Seen) -> str | None:
     if seen.http_status is not None and seen.http_status >= 500:
         return "the request was answered with a 5xx"
     if seen.succeeded and seen.says is not None and 500 <= seen.says <= 599:
-        return f"the request was answered with HTTP 200 and status_code {seen.says:g}"
+        return f"the request was answered with HTTP {seen.http_status} and {seen.roles.code} {seen.says:g}"
     return None
 
 

@@ -41,13 +41,13 @@ def only_200_is_success(inbox: Inbox) -> Iterator[Judgement]:
         if not notice.usual:
             continue  # RCV-03
         for telling in simple(inbox, fate):
-            code = notice.members["result_code"]
+            code = notice.members[inbox.roles.outcome]
             if telling.open or not fate.mine(telling):
                 yield untold(notice, "the client does not know of the result")  # RCV-10
             elif telling.state == notice.state:
                 yield kept(notice)
             else:
-                yield broken(notice, f"result_code is {shown(code)}, and the client says {telling.state}")
+                yield broken(notice, f"{inbox.roles.outcome} is {shown(code)}, and the client says {telling.state}")
     yield from (each for each in _claims(inbox, frozenset({What.OTHER_CODE})) if isinstance(each, Finding))
 
 

@@ -12,8 +12,7 @@ from conformance.checks.client.evidence import Call, ClientEvidence, Seen
 from conformance.checks.client.judging import ClientCheck, broken, kept
 from conformance.checks.client.unsent import instead, reached, said_to_be_lacking
 from conformance.checks.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
-from conformance.checks.reading import OK, Content
-from conformance.contract.commands import COMMANDS
+from conformance.checks.reading import Content
 from conformance.traffic import Headers, Request, header
 
 JSON_MEDIA_TYPE = "application/json"
@@ -73,9 +72,9 @@ def each_request(rule: RequestRule) -> ClientCheck:
     return check
 
 
-def method_of_the_command(_: ClientEvidence, call: Call, request: Request) -> Iterator[str]:
+def method_of_the_command(evidence: ClientEvidence, call: Call, request: Request) -> Iterator[str]:
     """SND-02."""
-    expected = COMMANDS[call.case.command or ""].method
+    expected = evidence.terms.contract.commands[call.case.command or ""].method
     if request.method != expected:
         yield f"the method is {request.method}, not {expected}"
 
@@ -110,14 +109,14 @@ def body_is_an_object(_: ClientEvidence, __: Call, request: Request) -> Iterator
         yield f"the body is no JSON object, but {shown(content.value)}"
 
 
-def members_as_asked(_: ClientEvidence, call: Call, request: Request) -> Iterator[str]:
+def members_as_asked(evidence: ClientEvidence, call: Call, request: Request) -> Iterator[str]:
     """SND-07: values are compared as text, their types are for SND-08."""
     members, asked = Content.of(request.body).members, call.params
     if members is None:
         return  # SND-06
     for name in asked:
         if name not in members:
-            yield f"{name} is missing{said_to_be_lacking(call, name)}"
+            yield f"{name} is missing{said_to_be_lacking(call, name, evidence.terms.contract)}"
     for name, value in members.items():
         if name not in asked:
             yield f"{name} was not asked for"
@@ -219,7 +218,7 @@ def accepted_only_if_sent(evidence: ClientEvidence, command: str | None) -> Iter
 def one_request_each(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
     """SND-09: where the first one was accepted."""
     for call in evidence.of_command(command):
-        if not call.seen or call.seen[0].agreed != OK:
+        if not call.seen or not call.seen[0].accepts:
             continue
         if len(call.seen) == 1:
             yield kept(call.seen[0])
@@ -284,7 +283,7 @@ def _sends_nothing(evidence: ClientEvidence, call: Call) -> str | None:
 
 
 def _well(call: Call) -> bool:
-    return call.said is not None and call.said.accepted and bool(call.seen) and call.seen[-1].agreed == OK
+    return call.said is not None and call.said.accepted and bool(call.seen) and call.seen[-1].accepts
 
 
 def _bodies(call: Call) -> list[Any]:

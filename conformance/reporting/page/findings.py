@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.callbacks.ledger import request_id_of
-from conformance.contract.contract import statum
+from conformance.contract.contract import Contract
 from conformance.journal import Record
 from conformance.reporting.masking import Masking
 from conformance.reporting.page.broken_rules import broken_rule, made_to_break
@@ -28,6 +28,7 @@ from conformance.reporting.page.transcript import (
     WITNESS_ANSWERS,
     Transcript,
 )
+from conformance.reporting.result import Reportable
 from conformance.traffic import Case, Exchange, Headers, Kind, Notification
 from conformance.verdicts import is_client
 
@@ -55,22 +56,25 @@ class Evidence:
     by_number: Mapping[int, Notification]
     masking: Masking
     transcript: Transcript
-    cases: Sequence[Row] = field(default=(), repr=False)
-    numbers: Mapping[str, int] = field(default_factory=dict, repr=False)
+    cases: Sequence[Row] = field(repr=False)
+    numbers: Mapping[str, int] = field(repr=False)
+    contract: Contract
 
     @classmethod
-    def of(cls, record: Record, document: Mapping[str, Any], masking: Masking) -> Evidence:
-        """Gather what the findings of the document name."""
+    def of(cls, result: Reportable, record: Record) -> Evidence:
+        """Gather what of the record the findings of the result's document name."""
+        document = result.document
         findings = [finding for entry in document["requirements"] for finding in entry["findings"]]
         numbers = list(dict.fromkeys(f["exchange"] for f in findings if f["exchange"] is not None))[:MOST_EXCHANGES]
         named = {f["notification"] for f in findings if f["notification"] is not None}
         exchanges = record.exchanges_numbered(set(numbers))
-        wanted = {request_id for _, exchange in exchanges.values() if (request_id := _request_id(exchange))}
+        ids = (_request_id(exchange, result.contract) for _, exchange in exchanges.values())
+        wanted = {request_id for request_id in ids if request_id}
         by_request_id: dict[str, list[Notification]] = defaultdict(list)
         by_number = {}
         first_at: dict[str, float] = {}
         for notification in record.notifications:
-            request_id = request_id_of(notification.request.body, statum().notification.id)
+            request_id = request_id_of(notification.request.body, result.contract.notification.id)
             if notification.number in named:
                 by_number[notification.number] = notification
             if request_id is None:
@@ -78,10 +82,17 @@ class Evidence:
             first_at.setdefault(request_id, notification.received_at)
             if request_id in wanted and len(by_request_id[request_id]) < MOST_NOTIFICATIONS:
                 by_request_id[request_id].append(notification)
-        transcript = Transcript.of(record, document, masking) if is_client(record) else Transcript()
-        cases = list(_rows(record, first_at, _short_in(document)))
+        transcript = Transcript.of(result, record) if is_client(record) else Transcript()
+        cases = list(_rows(record, first_at, _short_in(document), result.contract))
         return cls(
-            exchanges, by_request_id, by_number, masking, transcript, cases, {row[0]: row[6] for row in reversed(cases)}
+            exchanges,
+            by_request_id,
+            by_number,
+            result.masking,
+            transcript,
+            cases,
+            {row[0]: row[6] for row in reversed(cases)},
+            result.contract,
         )
 
     def place(self, finding: Mapping[str, Any]) -> str | None:
@@ -112,7 +123,9 @@ class Evidence:
             "headings": _headings(case),
             "about": case and f"{case.kind.value}, {case.aspect}",
             "breaks": made_to_break(case),
-            "rule": broken_rule(finding, command, exchange, self.by_number.get(finding["notification"] or 0)),
+            "rule": broken_rule(
+                finding, command, exchange, self.by_number.get(finding["notification"] or 0), self.contract
+            ),
             "response": self._response(exchange, NOTHING if in_notification else pointer, differs),
             "failure": exchange and exchange.failure and self.masking.text(exchange.failure),
             "notifications": [
@@ -134,7 +147,7 @@ class Evidence:
         }
 
     def _notifications(self, finding: Mapping[str, Any], exchange: Exchange | None) -> list[Notification]:
-        request_id = _request_id(exchange) if exchange else None
+        request_id = _request_id(exchange, self.contract) if exchange else None
         about = list(self.by_request_id.get(request_id or "", ()))
         named = self.by_number.get(finding["notification"] or 0)
         if named is not None and named not in about:
@@ -206,12 +219,14 @@ def _short_in(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, None]]:
     return short
 
 
-def _rows(record: Record, first_at: Mapping[str, float], short: Mapping[str, Mapping[str, None]]) -> Iterator[Row]:
+def _rows(
+    record: Record, first_at: Mapping[str, float], short: Mapping[str, Mapping[str, None]], contract: Contract
+) -> Iterator[Row]:
     for case, exchange, _ in record.attempts():
         if exchange.number > MOST_CASES:
             return
         took = None if exchange.answered_at is None else round((exchange.answered_at - exchange.sent_at) * MS, 1)
-        notified = first_at.get(_request_id(exchange) or "")
+        notified = first_at.get(_request_id(exchange, contract) or "")
         waited = (
             None
             if notified is None or exchange.answered_at is None
@@ -222,5 +237,5 @@ def _rows(record: Record, first_at: Mapping[str, float], short: Mapping[str, Map
         yield [case.id, case.kind.value, case.aspect, status, took, waited, exchange.number, ids]
 
 
-def _request_id(exchange: Exchange) -> str | None:
-    return request_id_of(exchange.response.body, statum().answer.id) if exchange.response else None
+def _request_id(exchange: Exchange, contract: Contract) -> str | None:
+    return request_id_of(exchange.response.body, contract.answer.id) if exchange.response else None
