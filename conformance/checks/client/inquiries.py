@@ -5,11 +5,11 @@ The form of the deciding answer is not public, so nothing is made of what it say
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from conformance.checks.client.evidence import ClientEvidence, Delivery
 from conformance.checks.client.inboxes import broken, kept, untold
-from conformance.checks.client.judging import ClientCheck
+from conformance.checks.client.judging import Rule
 from conformance.checks.client.notices import Notice
 from conformance.checks.judgement import Judgement
 from conformance.checks.reading import Content
@@ -18,8 +18,8 @@ from conformance.contract.unsolicited import Inquiry
 InquiryRule = Callable[[Notice, Delivery, Inquiry], Iterator[Judgement]]
 
 
-def of_inquiries(rule: InquiryRule) -> ClientCheck:
-    """A check of `rule` on each inquiry that was sent to the receiver."""
+def of_inquiries(rule: InquiryRule) -> Rule:
+    """The rule on each inquiry that was sent to the receiver."""
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
         contract = evidence.terms.contract
@@ -29,7 +29,7 @@ def of_inquiries(rule: InquiryRule) -> ClientCheck:
                 if isinstance(inquiry, Inquiry):
                     yield from rule(Notice.of(delivery.case, exchange, contract, 1), delivery, inquiry)
 
-    return check
+    return Rule.plain(check)
 
 
 def is_taken(notice: Notice, _: Delivery, __: Inquiry) -> Iterator[Judgement]:
@@ -75,9 +75,9 @@ def is_not_applied(notice: Notice, delivery: Delivery, _: Inquiry) -> Iterator[J
             yield kept(notice)
 
 
-CHECKS: dict[str, ClientCheck] = {
-    "RCV-28": of_inquiries(is_taken),
-    "RCV-29": of_inquiries(is_answered_in_json),
-    "RCV-30": of_inquiries(is_answered_in_time),
-    "RCV-31": of_inquiries(is_not_applied),
+RULES: Mapping[str, Rule] = {
+    "inquiries-are-taken": of_inquiries(is_taken),
+    "inquiries-are-answered-in-json": of_inquiries(is_answered_in_json),
+    "inquiries-are-answered-in-time": of_inquiries(is_answered_in_time),
+    "inquiries-are-not-applied": of_inquiries(is_not_applied),
 }
