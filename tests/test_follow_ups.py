@@ -104,8 +104,8 @@ def test_the_simplest_case_is_what_a_corpus_keeps_and_a_replay_shows(result: Res
     """It is in the journal like any other case, and judged like one when it is sent again."""
     minimal = fell_short(result)["ACC-03", "sms"]["findings"][0]["minimal"]["case"]
 
-    (kept,) = kept_files(result.record, result.judged)
-    alone = judged_alone(result.record, minimal)
+    (kept,) = kept_files(result.record, result.judged, statum())
+    alone = judged_alone(statum(), result.record, minimal)
 
     assert "👋" == json.loads(kept.step.body)["message"]
     assert "unicode" == kept.step.aspect

@@ -21,7 +21,7 @@ ASKED = {"phone_number": "254712345149", "amount": "24024", "short_code": "60010
 
 def told(command: str, about: dict[str, str], number: int = 0) -> dict[str, Any]:
     """The optional members of a notification."""
-    return optional_members(COMMANDS[command], about, number, Random(number))
+    return optional_members(statum(), COMMANDS[command], about, number, Random(number))
 
 
 def test_a_number_is_masked_as_documented() -> None:

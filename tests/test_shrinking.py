@@ -169,7 +169,7 @@ def test_two_causes_in_one_requirement_are_two_findings(tmp_path: Path) -> None:
     differs = [finding["minimal"]["differs"] for finding in entry["findings"] if finding["minimal"]]
     assert {"phone_number": "254100000000"} in differs
     assert {"message": "👋"} in differs
-    kept = [json.loads(file.step.body) for file in kept_files(result.record, result.judged)]
+    kept = [json.loads(file.step.body) for file in kept_files(result.record, result.judged, statum())]
     assert all(any(payload | each == payload for payload in kept) for each in differs)
 
 
@@ -205,7 +205,7 @@ def test_a_broken_payload_that_is_accepted_is_brought_down_too(tmp_path: Path) -
     assert "0x" == minimal["differs"]["phone_number"]
     case = next(case for case in result.record.cases if case.id == minimal["case"])
     assert (Kind.BROKEN, "phone_number") == (case.kind, case.member)
-    assert Label.of(case) is not None
+    assert Label.of(case, statum()) is not None
 
 
 def test_a_payload_that_the_contract_leaves_open_is_brought_down_too(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_every_follow_up_proves_its_label(tmp_path: Path) -> None:
     cases = [case for case in result.record.cases if is_follow_up(case.id)]
 
     assert len(cases) > 30
-    assert [] == [case.id for case in cases if Label.of(case) is None]
+    assert [] == [case.id for case in cases if Label.of(case, statum()) is None]
 
 
 def test_similar_airtime_requests_are_kept_apart(tmp_path: Path) -> None:

@@ -191,8 +191,14 @@ def kinds_of_junk(subject: Subject) -> dict[str, list[Case]]:
     def content() -> dict[str, Any]:
         return subject.success(subject.unknown_id())
 
-    no_json = [subject.case("no JSON", body, keyword=what) for what, body in unreadable(subject.command, content)]
-    gaps = [subject.case("incomplete", body, keyword=what) for what, body in incomplete(subject.command, content)]
+    no_json = [
+        subject.case("no JSON", body, keyword=what)
+        for what, body in unreadable(subject.contract, subject.command, content)
+    ]
+    gaps = [
+        subject.case("incomplete", body, keyword=what)
+        for what, body in incomplete(subject.contract, subject.command, content)
+    ]
     if not subject.whole:
         no_json, gaps = _spread(no_json), _spread(gaps)
     bodies = [

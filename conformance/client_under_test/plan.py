@@ -200,7 +200,9 @@ def spread(calls: Iterable[Call]) -> list[Call]:
 @cache
 def _first_reply(scenario: Scenario, command: Command, contract: Contract) -> Reply:
     """What the gateway of that scenario answers first."""
-    gateway = Gateway(Account.sample(contract=contract), scenario.staging(Setting(contract, "0", "http://localhost")), 0)
+    gateway = Gateway(
+        Account.sample(contract=contract), scenario.staging(Setting(contract, "0", "http://localhost")), 0
+    )
     request = Request(command.method, f"{contract.base_path}/{command.name}", (), _sample(command, contract))
     return gateway.answer(request, 0.0).reply
 
@@ -249,7 +251,7 @@ def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
     lacks: Collection[str],
     scenarios: Sequence[Scenario],
 ) -> Iterator[Call]:
-    payloads = valid_payloads(command, Constraints(), max_examples, seed)
+    payloads = valid_payloads(cases.contract, command, Constraints(), max_examples, seed)
     made: list[Mapping[str, str]] = []
     for aspect, params in (*_asked(payloads), *_telling(command, payloads[0], cases.contract)):
         without = _without(params, lacks)
@@ -257,7 +259,7 @@ def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
             made.append(without)
             yield cases.call(command.name, SENDING, aspect, without)
     wanted = len(scenarios) + sum(scenario.reuses for scenario in scenarios)
-    fresh = fresh_payloads(command, Constraints(), wanted, seed, payloads)
+    fresh = fresh_payloads(cases.contract, command, Constraints(), wanted, seed, payloads)
     others = iter([_without(_params(payload), lacks) for payload in fresh])
     for scenario in scenarios:
         opening = cases.call(command.name, OPENING, OPENING.name, next(others)) if scenario.reuses else None

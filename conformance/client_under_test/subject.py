@@ -126,7 +126,7 @@ class Subject:
     @property
     def optional(self) -> frozenset[str]:
         """The names of the members that a notification of the product may lack."""
-        return frozenset(optional_members(self.command, {}, 0, Random(0)))
+        return frozenset(optional_members(self.contract, self.command, {}, 0, Random(0)))
 
     def allows(self, member: str, value: Any) -> bool:
         """Whether a notification of the product may have this value of a member."""
@@ -144,9 +144,9 @@ class Subject:
         spared = self.left_out.get(code == roles.success, frozenset()) if left_out is None else frozenset(left_out)
         word = f"{self.count}{''.join(self.chance.choices(ALPHANUMERIC, k=5))}"
         content = {roles.outcome: code, roles.reason: f"{said} [{word}]", roles.id: request_id}
-        told = optional_members(self.command, about, self.count, self.chance)
+        told = optional_members(self.contract, self.command, about, self.count, self.chance)
         content |= {name: value for name, value in told.items() if name not in spared}
-        return checked(self.command, {**content, **extra})
+        return checked(self.contract, self.command, {**content, **extra})
 
     def id_in(self, case: Case) -> str:
         """The request_id that a notification carries."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -31,6 +32,9 @@ from conformance.contract.schema_set import BASE_URI, SchemaSet, built_in
 from conformance.contract.unsolicited import Notified, Unsolicited
 from conformance.errors import UsageError
 
+# What a credential may consist of: see `Authentication.token`.
+KEY_AND_SECRET, SECRET_ALONE = "base64(key:secret)", "secret"
+
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
@@ -42,6 +46,20 @@ class Authentication:
     header: str
     scheme: str
     token: str
+
+    @property
+    def names_key(self) -> bool:
+        """Whether a credential tells the consumer key beside the secret."""
+        return self.token == KEY_AND_SECRET
+
+    def value(self, key: str, secret: str) -> str:
+        """The value of the header for an account."""
+        return f"{self.scheme} {encoded_pair(key, secret) if self.names_key else secret}"
+
+
+def encoded_pair(key: str, secret: str) -> str:
+    """Key and secret as Basic authentication carries them."""
+    return b64encode(f"{key}:{secret}".encode()).decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

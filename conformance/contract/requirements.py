@@ -62,8 +62,8 @@ class Requirement:
     `commands` are the names that it is judged for, one verdict each; `(None,)` where it belongs to no command. What no
     request precedes is named by its product.
     `basis` is what its level rests on: `quote`, the seed's wording, or else `fact`, one sentence. `section` is the part
-    of docs/contract.md that tells more. `judge`: how it is judged; None for what is excluded. `needs`: what a client has
-    to offer for it to apply.
+    of docs/contract.md that tells more. `judge`: how it is judged; None for what is excluded. `needs`: what a client
+    has to offer for it to apply.
     """
 
     id: str

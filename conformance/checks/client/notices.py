@@ -68,7 +68,7 @@ def what_is(request: Request, content: Content, command: Command, contract: Cont
         (What.HUGE, lambda: len(request.body) >= HUGE),
         (What.OPEN, lambda: declared != "application/json"),
         (What.NO_JSON, lambda: content.error is not None),
-        (What.INCOMPLETE, lambda: not is_complete(command, content.value)),
+        (What.INCOMPLETE, lambda: not is_complete(contract, command, content.value)),
         (What.OTHER_CODE, lambda: outcome in {violation.pointer for violation in wrong()}),
         (What.OPEN, lambda: bool(wrong())),
     )
@@ -101,7 +101,7 @@ class Notice:
         members = content.members if what is What.VALID and content.members else {}
         text = str(members.get(roles.reason, ""))
         plain = text.isascii() and text.isprintable() and len(text) <= USUAL_TEXT
-        usual = plain and members.keys() <= documented(command)
+        usual = plain and members.keys() <= documented(contract, command)
         return cls(case, exchange, what, members, usual, beside, roles, fatal)
 
     @property
