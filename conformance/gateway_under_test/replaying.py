@@ -33,7 +33,9 @@ from conformance.traffic import Case, Kind
 from conformance.verdicts import RequirementVerdict, judge
 
 
-def judged_alone(record: Record, case_id: str, window: Window | None = None) -> tuple[RequirementVerdict, ...]:
+def judged_alone(
+    contract: Contract, record: Record, case_id: str, window: Window | None = None
+) -> tuple[RequirementVerdict, ...]:
     """The verdicts that one case of a record has a part in; its answer is compared with the others all the same.
 
     With a `window`, a refusal of what should be accepted is a precondition that is not met, no failure.
@@ -42,7 +44,8 @@ def judged_alone(record: Record, case_id: str, window: Window | None = None) -> 
     scope = whole if is_follow_up(case_id) else run_proper
     if window is not None:
         checks |= {id_: _excused(checks[id_], window) for id_ in acceptance.CHECKS}
-    return tuple(v for v in judge(record, checks, scope=scope).verdicts if v.observations or v.unobserved)
+    judged = judge(record, checks, scope=scope, contract=contract)
+    return tuple(v for v in judged.verdicts if v.observations or v.unobserved)
 
 
 def whole(record: Record, _: Contract) -> Record:
