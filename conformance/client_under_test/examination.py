@@ -59,9 +59,8 @@ MOST_DEATHS = 5
 # Of what was under way when a receiver died, so many are named where nothing more can be told.
 MOST_NAMED = 4
 
+# What a receiver has thanked for is known to its client by then.
 DEALT_WITH_WITHIN_S = 2.0
-"""What a receiver has thanked for is known to its client by then."""
-
 ASK_AGAIN_S = 0.05
 
 OPEN = frozenset({"pending", "unknown"})
@@ -120,7 +119,7 @@ class Examination:
 
     @property
     def waits_s(self) -> float:
-        """How long an answer to a notification is waited for."""
+        """How long the answer to a notification is waited for."""
         return waited_s(self.bench.settings.contract) + SURELY_S
 
     @property
