@@ -18,11 +18,11 @@ from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
 from conformance.gateway_under_test.settings import fresh_seed
 from conformance.interruption import to_be_heeded
-from conformance.mock_gateway.account import OPENING_BALANCE, SCENARIOS, Account
+from conformance.mock_gateway.account import OPENING_BALANCE, Account
 from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
-from conformance.mock_gateway.faults import FAULTS
+from conformance.mock_gateway.faults import faults
 from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
+from conformance.mock_gateway.variants import BUILT_IN, variants
 from conformance.reporting.console import print_line, results
 from conformance.traffic import has_userinfo, shown_url
 
