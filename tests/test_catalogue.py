@@ -124,7 +124,7 @@ def test_digest_names_the_edition() -> None:
 
 def test_well_formed_entry_is_read() -> None:
     """The entry that the cases below spoil is itself good."""
-    assert "ABC-01" == Requirement.from_entry(ENTRY, COMMANDS).id
+    assert "ABC-01" == Requirement.from_entry(ENTRY, COMMANDS, {}).id
     assert [] == violations("requirement", ENTRY)
 
 
@@ -168,7 +168,7 @@ def test_spoilt_entry_is_an_error_of_the_suite(change: dict[str, Any], word: str
     spoilt = ENTRY | change
 
     with pytest.raises(SuiteError, match=r"ABC-01") as caught:
-        Requirement.from_entry(spoilt, COMMANDS)
+        Requirement.from_entry(spoilt, COMMANDS, {})
 
     assert word in str(caught.value)
     assert violations("requirement", spoilt)
@@ -180,7 +180,7 @@ def test_entry_without_a_required_key_is_an_error_of_the_suite(key: str) -> None
     spoilt = {name: value for name, value in ENTRY.items() if name != key}
 
     with pytest.raises(SuiteError):
-        Requirement.from_entry(spoilt, COMMANDS)
+        Requirement.from_entry(spoilt, COMMANDS, {})
 
     assert [(f"/{key}", "required")] == [(v.pointer, v.keyword) for v in violations("requirement", spoilt)]
 

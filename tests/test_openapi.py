@@ -289,3 +289,12 @@ def test_what_cannot_be_used_is_told(capsys: Capsys, arguments: tuple[str, ...],
 
     assert (2, "") == (called.code, called.out)
     assert complaint in called.only_line
+
+
+def test_what_no_request_precedes_is_a_webhook() -> None:
+    """Each of its callbacks, the inquiry before the notification that it decides on."""
+    assert ["mpesa-c2b/validation", "mpesa-c2b"] == list(DOCUMENT["webhooks"])
+    asked = DOCUMENT["webhooks"]["mpesa-c2b/validation"]["post"]
+    content = asked["requestBody"]["content"]["application/json"]
+    assert {"$ref": "#/components/schemas/mpesa-c2b.inquiry"} == content["schema"]
+    assert "within 8 seconds" in asked["responses"]["2XX"]["description"]

@@ -5,7 +5,7 @@
 
 The engine knows roles, such as the member of an answer that holds its id; the names are in the folder:
 
-    contract.toml       authentication, roles of members, commands, windows, money
+    contract.toml       authentication, roles of members, commands, windows, money, what comes without an invocation
     requirements.toml   the catalogue of requirements
     …/*.json            the schemas of requests, answers and notifications
 """
@@ -26,6 +26,7 @@ from conformance.contract.behaviours import Behaviours
 from conformance.contract.command import Command
 from conformance.contract.requirements import Catalogue
 from conformance.contract.schema_set import BASE_URI, SchemaSet, built_in
+from conformance.contract.unsolicited import Notified, Unsolicited
 from conformance.errors import UsageError
 
 
@@ -113,6 +114,7 @@ class Contract:
     members: MemberRoles
     account: AccountRoles | None
     commands: Mapping[str, Command]
+    unsolicited: Mapping[str, Unsolicited]
     catalogue: Catalogue
     schemas: SchemaSet
     behaviours: Behaviours
@@ -136,6 +138,7 @@ class Contract:
         texts["behaviours.toml"] = optional.read_text("utf-8") if optional.is_file() else ""
         stated = tomllib.loads(texts["contract.toml"])
         commands = {row["name"]: Command.from_entry(row) for row in stated["command"]}
+        unsolicited = Unsolicited.read(stated.get("unsolicited", ()), commands.values())
         schemas = SchemaSet(folder, base_uri)
         listed = _digest([texts["requirements.toml"]])
         members = stated.get("members", {})
@@ -153,7 +156,8 @@ class Contract:
             MemberRoles(members.get("recipient"), tuple(members.get("registered", ()))),
             None if account is None else AccountRoles(**account),
             commands,
-            Catalogue.read(texts["requirements.toml"], listed, commands),
+            unsolicited,
+            Catalogue.read(texts["requirements.toml"], listed, commands, unsolicited),
             schemas,
             Behaviours.read(texts["behaviours.toml"]),
         )
@@ -167,6 +171,19 @@ class Contract:
     def products(self) -> tuple[str, ...]:
         """The products that have a callback, in the order of their commands."""
         return tuple(c.product for c in self.commands.values() if c.product)
+
+    @property
+    def callbacks(self) -> tuple[str, ...]:
+        """The names of all callbacks: of the products, then of what no request precedes, inquiries included."""
+        return (*self.products, *(name for row in self.unsolicited.values() for name in row.callbacks))
+
+    def notified(self, name: str) -> Notified:
+        """The command of that name, or the product whose notifications no request precedes; KeyError for neither."""
+        return self.commands[name] if name in self.commands else self.unsolicited[name]
+
+    def unsolicited_at(self, callback: str | None) -> Unsolicited | None:
+        """What comes to that callback without an invocation; None where nothing does."""
+        return next((row for row in self.unsolicited.values() if callback in row.callbacks), None)
 
     def commands_of(self, products: Iterable[str]) -> tuple[Command, ...]:
         """The commands that a run over `products` exercises: theirs, and those that belong to no product."""

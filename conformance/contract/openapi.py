@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urldefrag, urljoin
 
 from conformance.contract.commands import COMMANDS, PRODUCTS, Command
+from conformance.contract.contract import statum
 from conformance.contract.schemas import BASE_URI, schema, schema_names, schemas_digest
 from conformance.errors import SuiteError
 
@@ -63,6 +64,7 @@ def openapi_document(server: str = DEFAULT_SERVER, callbacks: Mapping[str, str] 
         "servers": [{"url": server}],
         "security": [{CREDENTIAL: []}],
         "paths": {f"/{c.name}": {c.method.lower(): _operation(c, registered)} for c in COMMANDS.values()},
+        "webhooks": dict(_webhooks()),
         "components": {
             "schemas": dict(_component_schemas()),
             "responses": dict(_component_responses()),
@@ -82,7 +84,7 @@ def openapi_document(server: str = DEFAULT_SERVER, callbacks: Mapping[str, str] 
 
 def contract_schemas() -> tuple[str, ...]:
     """The names of the schemas that are the contract's, not the suite's own: of commands, and of responses."""
-    folders = {command.folder for command in COMMANDS.values()}
+    folders = {each.folder for each in (*COMMANDS.values(), *statum().unsolicited.values())}
     return tuple(n for n in schema_names() if n.partition("/")[0] in folders or n in (SUCCESS, ERROR))
 
 
@@ -221,3 +223,33 @@ def _callback(command: Command) -> dict[str, Any]:
         "requestBody": {"required": True, "content": _content(name)},
         "responses": {"2XX": {"description": "Taken. Answer quickly; what is sent again is applied once."}},
     }
+
+
+# --- What no request precedes
+
+
+def _webhooks() -> Iterator[tuple[str, dict[str, Any]]]:
+    """What comes to the callbacks of a product without an invocation: what is asked first, and notifications."""
+    for row in statum().unsolicited.values():
+        for callback in reversed(row.callbacks):
+            name = row.schema_at(callback)
+            asked = row.inquiry if row.inquiry and callback == row.inquiry.callback else None
+            answer = (
+                f"It may go through. Answer within {asked.seconds:g} seconds; another status refuses it."
+                if asked
+                else "Taken. Answer quickly; what is sent again is applied once."
+            )
+            yield (
+                callback,
+                {
+                    "post": {
+                        "operationId": callback.replace("/", "-"),
+                        "summary": schema(name)["title"],
+                        "description": schema(name)["description"],
+                        "x-source": row.source,
+                        "security": [],
+                        "requestBody": {"required": True, "content": _content(name)},
+                        "responses": {"2XX": {"description": answer}},
+                    }
+                },
+            )

@@ -7,12 +7,13 @@ is in the catalogue too, `excluded` with the reason, so that a reader sees what 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from conformance.contract.command import Command
+from conformance.contract.unsolicited import Notified, Unsolicited
 from conformance.errors import SuiteError
 
 
@@ -57,7 +58,8 @@ class Offer(StrEnum):
 class Requirement:
     """One falsifiable statement of the contract.
 
-    `commands` are the names that it is judged for, one verdict each; `(None,)` where it belongs to no command.
+    `commands` are the names that it is judged for, one verdict each; `(None,)` where it belongs to no command. What no
+    request precedes is named by its product.
     `basis` is what its level rests on: `quote`, the seed's wording, or else `fact`, one sentence. `section` is the part
     of docs/contract.md that tells more. `needs`: what a client has to offer for it to apply.
     """
@@ -78,14 +80,16 @@ class Requirement:
     excluded: str | None = None
 
     @classmethod
-    def from_entry(cls, entry: Mapping[str, Any], commands: Mapping[str, Command]) -> Requirement:
-        """One `[[requirement]]` table of the catalogue of a contract with these commands.
+    def from_entry(
+        cls, entry: Mapping[str, Any], commands: Mapping[str, Command], unsolicited: Mapping[str, Unsolicited]
+    ) -> Requirement:
+        """One `[[requirement]]` table of the catalogue of a contract with these commands and unsolicited products.
 
         Raises SuiteError for an unknown key, level, actor, basis or command, for a basis without its quote or fact, and
         for a MUST that rests on practice.
         """
         try:
-            fields = {**entry, "commands": _commands(entry["commands"], commands)}
+            fields = {**entry, "commands": _commands(entry["commands"], commands, unsolicited)}
             for key, kind in (("level", Level), ("actor", Actor), ("basis", Basis), ("shared_level", Level)):
                 if key in fields:
                     fields[key] = kind(fields[key])
@@ -115,10 +119,16 @@ class Requirement:
         return self.level if exclusive_account or self.shared_level is None else self.shared_level
 
 
-def _commands(named: str | list[str], commands: Mapping[str, Command]) -> tuple[str | None, ...]:
+def _commands(
+    named: str | list[str], commands: Mapping[str, Command], unsolicited: Mapping[str, Unsolicited]
+) -> tuple[str | None, ...]:
+    posts = tuple(c.name for c in commands.values() if c.product)
     groups: dict[str, tuple[str | None, ...]] = {
         "all": tuple(commands),
-        "posts": tuple(c.name for c in commands.values() if c.product),
+        "posts": posts,
+        "callbacks": (*posts, *unsolicited),
+        "unsolicited": tuple(unsolicited),
+        "inquiries": tuple(name for name, row in unsolicited.items() if row.inquiry),
         "none": (None,),
     }
     if isinstance(named, str):
@@ -139,12 +149,15 @@ class Catalogue:
         object.__setattr__(self, "by_id", {requirement.id: requirement for requirement in self.requirements})
 
     @classmethod
-    def read(cls, text: str, digest: str, commands: Mapping[str, Command]) -> Catalogue:
-        """The catalogue that `text` (TOML) holds, of a contract with these commands.
+    def read(
+        cls, text: str, digest: str, commands: Mapping[str, Command], unsolicited: Mapping[str, Unsolicited]
+    ) -> Catalogue:
+        """The catalogue that `text` (TOML) holds, of a contract with these commands and unsolicited products.
 
         Raises SuiteError if it cannot be read or names an id twice.
         """
-        requirements = tuple(Requirement.from_entry(entry, commands) for entry in tomllib.loads(text)["requirement"])
+        entries = tomllib.loads(text)["requirement"]
+        requirements = tuple(Requirement.from_entry(entry, commands, unsolicited) for entry in entries)
         ids = [r.id for r in requirements]
         twice = sorted({i for i in ids if ids.count(i) > 1})
         if twice:
@@ -158,8 +171,8 @@ class Catalogue:
     def __contains__(self, requirement_id: object) -> bool:
         return requirement_id in self.by_id
 
-    def judged(self, actor: Actor, commands: tuple[Command, ...]) -> list[tuple[Requirement, str | None]]:
-        """The pairs requirement × command that a run over `commands` gives a verdict on."""
+    def judged(self, actor: Actor, commands: Iterable[Notified]) -> list[tuple[Requirement, str | None]]:
+        """The pairs requirement × command that a run over `commands`, and unsolicited products, gives a verdict on."""
         names = {None, *(c.name for c in commands)}
         return [
             (requirement, command)

@@ -20,7 +20,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "mpesa-wallet": ("short_code", "phone_number", "amount"),
     "account-details": (),
 }
-
+ANSWER = {"status_code": "status_code", "description": "description", "request_id": "request_id"}  # word: member
 
 HTTP = httpx.AsyncClient(timeout=None)  # noqa: S113 - made once; its connections are used again
 RUNNER = asyncio.Runner()
@@ -41,9 +41,9 @@ def understood(response: httpx.Response) -> dict[str, Any]:
     """What the answer says. ValueError if it is none that a gateway gives."""
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     answer = json.loads(response.content.decode()) if media_type == "application/json" else None
-    if not isinstance(answer, dict) or answer.get("status_code") != response.status_code:
+    if not isinstance(answer, dict) or answer.get(ANSWER["status_code"]) != response.status_code:
         raise ValueError(f"HTTP {response.status_code}, with a body that is no answer of the gateway")
-    said = {name: answer[name] for name in ("status_code", "description", "request_id") if name in answer}
+    said = {word: answer[name] for word, name in ANSWER.items() if name in answer}
     if response.status_code == 200 and isinstance(said.get("request_id"), str):
         return {"outcome": "accepted", **said}
     return {"outcome": "error", "error": "protocol" if response.status_code == 200 else "http", **said}

@@ -15,7 +15,7 @@ from python_httpx import REQUIRED, drive, invoke  # lies beside this file
 
 TOKEN = secrets.token_urlsafe()  # notifications carry no signature: who does not know this is not the gateway
 PATHS = {product: f"/hooks/{product}?token={TOKEN}" for product in ("sms", "airtime", "mpesa-online", "mpesa-wallet")}
-MEMBERS = ("result_code", "result_desc", "request_id")
+NOTIFICATION = {"result_code": "result_code", "result_desc": "result_desc", "request_id": "request_id"}  # word: member
 MOST_BYTES, MOST_READ = 64 << 10, 8 << 20  # what lies between is read only to be refused in peace
 
 # The first word on a request stands, for there may be more; none is turned away, for it may come before the answer.
@@ -47,7 +47,7 @@ class Receiver(BaseHTTPRequestHandler):
             return 415
         try:
             content = json.loads(body.decode())
-            told = {name: content[name] for name in MEMBERS}
+            told = {word: content[name] for word, name in NOTIFICATION.items()}
         except (ValueError, RecursionError, TypeError, LookupError):
             return 400
         if not all(isinstance(value, str) for value in told.values()):

@@ -1,0 +1,87 @@
+"""Callbacks without an invocation: the rows of `[[unsolicited]]` in a contract.
+
+Unsolicited     a product whose notifications no request precedes, such as a payment that a customer starts
+Inquiry         what the gateway asks first, where a callback is registered for it; the answer decides
+Notified        whatever a callback is notified of: a command's outcome, or something that nobody asked for
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Self
+
+from conformance.contract.command import Command, Flow, Money
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A callback whose answer counts: where it comes to, and the seconds within which it is answered."""
+
+    callback: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unsolicited:
+    """A product whose notifications no request precedes.
+
+    `source` is where it is documented. `inquiry`: None where the gateway never asks first. `money`: None where a
+    notification tells of none.
+    """
+
+    product: str
+    source: str
+    inquiry: Inquiry | None = None
+    money: Money | None = None
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> Self:
+        """One `[[unsolicited]]` table of a contract; KeyError, TypeError or ValueError for one that is none."""
+        inquiry, money = entry.get("inquiry"), entry.get("money")
+        return cls(
+            entry["product"],
+            entry["source"],
+            None if inquiry is None else Inquiry(inquiry["callback"], float(inquiry["seconds"])),
+            None if money is None else Money(money["member"], money["currency"], Flow(money["flow"])),
+        )
+
+    @classmethod
+    def read(cls, entries: Iterable[Mapping[str, Any]], commands: Iterable[Command]) -> Mapping[str, Unsolicited]:
+        """All `[[unsolicited]]` tables of a contract, by product.
+
+        Raises ValueError for a callback that has another use already.
+        """
+        taken = {name for command in commands for name in (command.name, command.product) if name}
+        rows: dict[str, Unsolicited] = {}
+        for row in map(cls.from_entry, entries):
+            for name in row.callbacks:
+                if name in taken:
+                    raise ValueError(f"product {name!r} of [[unsolicited]] is taken; expected a name of its own")
+                taken.add(name)
+            rows[row.product] = row
+        return MappingProxyType(rows)
+
+    @property
+    def name(self) -> str:
+        """What it is judged under: the product, for there is no command."""
+        return self.product
+
+    @property
+    def folder(self) -> str:
+        """Its folder of schemas."""
+        return self.product
+
+    @property
+    def callbacks(self) -> tuple[str, ...]:
+        """The names of its callbacks."""
+        return (self.product,) if self.inquiry is None else (self.product, self.inquiry.callback)
+
+    def schema_at(self, callback: str) -> str:
+        """The name of the schema of what comes to one of its callbacks."""
+        asked = self.inquiry is not None and callback == self.inquiry.callback
+        return f"{self.folder}/{'inquiry' if asked else 'notification'}"
+
+
+Notified = Command | Unsolicited
