@@ -10,14 +10,16 @@ Under pytest-xdist (`-n 4`) the processes share one campaign: see `conformance.s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conformance.callbacks.callback_server import CallbackServer
+if TYPE_CHECKING:
+    from conformance.callbacks.callback_server import CallbackServer
 
 SUITE = "conformance.suite"
 SESSION = "conformance.suite.session"
@@ -58,6 +60,7 @@ OPTIONS = (
     Option("--netrc", "FILE"),
     Option("--credential-for", "URL", several=True),
     Option("--redact", "VALUE", several=True),
+    Option("--contract", "DIR"),
     Option("--sender-id", "ID", several=True),
     Option("--short-code", "CODE", several=True),
     Option("--phone-number", "NUMBER", several=True),
@@ -135,10 +138,15 @@ def _asks_for_suite(argument: str) -> bool:
 
 
 @pytest.fixture
-def callback_server() -> Iterator[CallbackServer]:
+def callback_server(pytestconfig: pytest.Config) -> Iterator[CallbackServer]:
     """A callback receiver on a free loopback port, which keeps what arrives and waits for it.
 
-    `callback_server.urls["sms"]` is the address to register, `callback_server.wait_for(request_id)` the notification.
+    `callback_server.urls["sms"]` is the address to register, `callback_server.wait_for(request_id)` the notification;
+    the products are those of the contract, which --contract or its variable may name.
     """
-    with CallbackServer() as server:
+    from conformance.callbacks.callback_server import CallbackServer  # noqa: PLC0415 - the plugin is light
+    from conformance.contract.contract import contract_at  # noqa: PLC0415 - as that
+
+    folder = pytestconfig.getoption("statum_contract", None) or os.environ.get("STATUM_CONFORMANCE_CONTRACT")
+    with CallbackServer(contract=contract_at(Path(folder) if folder else None)) as server:
         yield server

@@ -41,7 +41,7 @@ def printed(result: Result, width: int, *, verbose: bool = False) -> bytes:
 
 
 CASES: Mapping[str, Callable[[Result], bytes]] = {
-    "summary.md": lambda result: summary(result.document),
+    "summary.md": lambda result: summary(result.document, result.contract),
     "report.sarif": lambda result: sarif(result.document),
     "junit.xml": junit,
     "terminal-60.txt": partial(printed, width=60),

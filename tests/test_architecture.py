@@ -102,6 +102,9 @@ DYNAMIC_IMPORTS = {"__import__", "import_module"}
 LATE = {
     # securesystemslib and cryptography: of use to those who sign or verify
     ("conformance/certificate/keys.py", "conformance.certificate.ed25519"),
+    # the plugin is loaded into every session of pytest, and most of them want no receiver
+    ("conformance/pytest_plugin.py", "conformance.callbacks.callback_server.CallbackServer"),
+    ("conformance/pytest_plugin.py", "conformance.contract.contract.contract_at"),
     # all that an installation may lack, which is told in one line
     ("conformance/__main__.py", "conformance.cli.outcome"),
 }

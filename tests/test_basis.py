@@ -13,6 +13,7 @@ from made_result import RECORD, UNCHALLENGED, WRONG_TYPE, result_of, verdict
 from rich.console import Console
 
 from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis
 from conformance.contract.schemas import violations
 from conformance.reporting.allure_results import allure_results
@@ -20,7 +21,7 @@ from conformance.reporting.basis import rests_on
 from conformance.reporting.escaping import for_terminal
 from conformance.reporting.junit import junit
 from conformance.reporting.page import html
-from conformance.reporting.result import Result
+from conformance.reporting.result import Result, Saved
 from conformance.reporting.sarif import sarif
 from conformance.reporting.summary import summary
 from conformance.reporting.terminal import show
@@ -119,11 +120,13 @@ def _least(result: Result, texts: Sequence[str]) -> str:
 
 REPORTS: dict[str, Callable[[Result], str]] = {
     "terminal": shown,
-    "page": lambda result: html(result.document, RECORD).decode().replace("&#39;", "'").replace("&#34;", '"'),
+    "page": lambda result: (
+        html(Saved(result.document, statum(), RECORD)).decode().replace("&#39;", "'").replace("&#34;", '"')
+    ),
     "junit": lambda result: junit(result).decode().replace("&quot;", '"'),
     "sarif": of_sarif,
     "allure": of_allure,
-    "summary": lambda result: summary(result.document).decode().replace("\\", ""),
+    "summary": lambda result: summary(result.document, result.contract).decode().replace("\\", ""),
     "pytest": lambda result: told(result.judged.verdicts[0], result),
 }
 

@@ -23,6 +23,7 @@ from conformance.certificate.keys import read_private_key
 from conformance.certificate.refusal import Refused
 from conformance.certificate.statement import EXTENSION
 from conformance.certificate.verification import Certificate, Trust, proved
+from conformance.contract.contract import statum
 from conformance.contract.schemas import resolved
 from conformance.journal import read_evidence
 from conformance.reporting.result import Result
@@ -65,7 +66,7 @@ def envelope(certified: Path) -> Envelope:
 def verdict_on(data: bytes, key: PrivateKey, journal: Path) -> str | tuple[str, ...]:
     """Why it is refused, or the members that are no more than the word of its signers."""
     try:
-        *_, last = proved(data, Trust.of([key.public]), journal)
+        *_, last = proved(data, statum(), Trust.of([key.public]), journal)
     except Refused as refused:
         return refused.message
     assert isinstance(last, Certificate)
@@ -77,11 +78,11 @@ def verdict_on(data: bytes, key: PrivateKey, journal: Path) -> str | tuple[str, 
 def judge(certified: Path, vendor: PrivateKey) -> Callable[[bytes], str | tuple[str, ...]]:
     """What becomes of a lie that the vendor signs; the journal is judged once for all of them."""
     journal = certified / "reports" / "journal.sqlite"
-    result = Result.of(read_evidence(journal))
+    result = Result.of(read_evidence(journal, statum()))
 
     def judged(data: bytes) -> str | tuple[str, ...]:
         with pytest.MonkeyPatch.context() as once:
-            once.setattr(Result, "of", lambda _: result)
+            once.setattr(Result, "of", lambda _, **__: result)
             return verdict_on(data, vendor, journal)
 
     return judged
@@ -101,7 +102,10 @@ def test_every_member_of_a_statement_is_derived_or_named(envelope: Envelope) -> 
         *(predicate.keys() - {EXTENSION, "configuration"}),
         *(extension.keys() - apart),
         *(f"{name}.{member}" for name in apart for member in extension[name]["properties"]),
-        *(f"configuration.{name}" for name in ("statum-conformance", "catalogue", "schemas", "expectations")),
+        *(
+            f"configuration.{name}"
+            for name in ("statum-conformance", "contract", "catalogue", "schemas", "expectations")
+        ),
     }
 
     assert set(MEMBERS) == known
@@ -172,7 +176,7 @@ def test_requests_that_went_elsewhere_do_not_bear_an_address_out(
     journal = Path(shutil.copy(certified / "reports" / "journal.sqlite", tmp_path))
     settings_changed(lambda settings: settings.update(gateway="https://a.example/api/v2"))(journal)
     file = JournalFile.closed(journal)
-    data = issue(Result.of(read_evidence(journal)), file, Certification(vendor)).to_bytes()
+    data = issue(Result.of(read_evidence(journal, statum())), file, Certification(vendor)).to_bytes()
 
     assert "subject.url" in verdict_on(data, vendor, journal)
 

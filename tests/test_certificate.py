@@ -30,6 +30,7 @@ from conformance.certificate.subject import files_of_command
 from conformance.certificate.verification import Certificate, Step, Trust, proved
 from conformance.checks.judgement import Reason
 from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json, schemas_digest, violations
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.expectations import Expectations
@@ -50,7 +51,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def steps(data: bytes, trust: Trust | None = None, **more: Any) -> list[Step | Certificate]:
     """What was checked; Refused if something does not hold."""
-    return list(proved(data, trust or Trust(), now=NOW, **more))
+    return list(proved(data, statum(), trust or Trust(), now=NOW, **more))
 
 
 def said(data: bytes) -> dict[str, Any]:
@@ -158,7 +159,7 @@ def test_both_layers_are_as_their_schema_says(sample: bytes) -> None:
 
 
 def test_it_names_what_was_judged_by(tmp_path: Path) -> None:
-    """Digests of suite, catalogue, schemas, expectations and journal."""
+    """Digests of suite, contract, its catalogue and schemas, expectations and journal."""
     expectations = Expectations((), "known/expected.toml", f"sha256:{7:064x}")
     result = conformant()
     data = certificate(tmp_path, result=replace(result, judged=replace(result.judged, expectations=expectations)))
@@ -166,11 +167,13 @@ def test_it_names_what_was_judged_by(tmp_path: Path) -> None:
 
     assert {
         "statum-conformance": suite_digest().entry,
+        "contract": {"sha256": statum().digest.removeprefix("sha256:")},
         "catalogue": {"sha256": catalogue().digest.removeprefix("sha256:")},
         "schemas": {"sha256": schemas_digest().removeprefix("sha256:")},
         "expectations": {"sha256": f"{7:064x}"},
     } == {name: entry["digest"] for name, entry in by.items()}
     assert {"version": __version__} == by["statum-conformance"]["annotations"]
+    assert {"name": "statum", "version": "2"} == by["contract"]["annotations"]
     assert {"file": "expected.toml"} == by["expectations"]["annotations"]
     journal = JournalFile.closed(tmp_path / "journal.sqlite")
     assert {"name": "journal.sqlite", "digest": journal.digest.entry, "size": journal.size} == said(data)["journal"]
@@ -268,10 +271,16 @@ def test_the_kill_matrix_counts_for_its_catalogue_only() -> None:
     }
     of_old = {**matrix, "catalogue": f"sha256:{'0' * 64}"}
 
-    assert {"measured": True, **matrix, "same_suite": True} == measured_for("gateway", {"gateway": matrix})
-    assert measured_for("gateway", {"gateway": {**matrix, "suite": of_old["catalogue"]}})["same_suite"] is False
+    assert {"measured": True, **matrix, "same_suite": True} == measured_for("gateway", statum(), {"gateway": matrix})
+    assert (
+        measured_for("gateway", statum(), {"gateway": {**matrix, "suite": of_old["catalogue"]}})["same_suite"] is False
+    )
     not_measured = {"measured": False, "reason": NOT_MEASURED, "catalogue": catalogue().digest}
-    assert not_measured == measured_for("gateway", {"gateway": of_old}) == measured_for("client", {"gateway": matrix})
+    assert (
+        not_measured
+        == measured_for("gateway", statum(), {"gateway": of_old})
+        == measured_for("client", statum(), {"gateway": matrix})
+    )
 
 
 def test_the_packaged_kill_matrix_is_whole() -> None:

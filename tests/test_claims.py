@@ -26,6 +26,7 @@ from conformance.certificate.refusal import Refused
 from conformance.certificate.verification import ANYBODY, Certificate, proved, verified
 from conformance.client_under_test import certification
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
 from conformance.errors import UsageError
 from conformance.journal import Record
@@ -42,12 +43,12 @@ LACKED = verdict("ACC-02", "airtime", Verdict.NOT_APPLICABLE, observations=0)
 
 def coverage(*verdicts: RequirementVerdict) -> Coverage:
     """Of a run of a gateway that was judged so."""
-    return Coverage.of(result_of(verdicts).document)
+    return Coverage.of(result_of(verdicts).document, statum())
 
 
 def of_client(record: Record) -> Coverage:
     """Of a certification."""
-    return Coverage.of(Result.of(record).document)
+    return Coverage.of(Result.of(record).document, statum())
 
 
 # --- What was exercised
@@ -58,7 +59,7 @@ def test_a_command_counts_if_something_of_it_was_seen_to_be_kept() -> None:
     unseen = verdict("ENC-01", "airtime", Verdict.INCONCLUSIVE, observations=0)
     found = coverage(*PASSED, unseen, LACKED)
 
-    assert Coverage(("sms",), must_not_applicable=("ACC-02 airtime",)) == found
+    assert Coverage(statum(), ("sms",), must_not_applicable=("ACC-02 airtime",)) == found
 
 
 def test_the_callbacks_of_a_gateway_are_proven_by_its_notifications() -> None:
@@ -89,16 +90,16 @@ def test_of_a_receiver_its_notifications_are_claimed_and_no_command() -> None:
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (Coverage(("account-details",)), "account-details"),
-        (Coverage(("sms", "account-details"), ("sms",)), "sms, account-details, notifications"),
-        (Coverage(("sms", "airtime"), ("sms",)), "sms, airtime, notifications of sms"),
-        (Coverage((), ("sms", "mpesa-online")), "notifications of sms, mpesa-online"),
-        (Coverage(tuple(COMMANDS)), "all commands"),
+        (Coverage(statum(), ("account-details",)), "account-details"),
+        (Coverage(statum(), ("sms", "account-details"), ("sms",)), "sms, account-details, notifications"),
+        (Coverage(statum(), ("sms", "airtime"), ("sms",)), "sms, airtime, notifications of sms"),
+        (Coverage(statum(), (), ("sms", "mpesa-online")), "notifications of sms, mpesa-online"),
+        (Coverage(statum(), tuple(COMMANDS)), "all commands"),
         (
-            Coverage(tuple(COMMANDS), tuple(c.product for c in COMMANDS.values() if c.product)),
+            Coverage(statum(), tuple(COMMANDS), tuple(c.product for c in COMMANDS.values() if c.product)),
             "all commands, notifications",
         ),
-        (Coverage(()), "nothing"),
+        (Coverage(statum(), ()), "nothing"),
     ],
 )
 def test_what_is_claimed_is_said_in_short(found: Coverage, words: str) -> None:
@@ -113,12 +114,12 @@ def test_a_badge_for_all_commands_names_none() -> None:
     """It says that it is all of them."""
     passed = [verdict("ENC-01", command, Verdict.PASS) for command in COMMANDS]
 
-    assert "conformant: all commands" == Badge.of_report(result_of(passed).document).message
+    assert "conformant: all commands" == Badge.of_report(result_of(passed).document, statum()).message
 
 
 def test_a_badge_of_a_certificate_by_hand(tmp_path: Path) -> None:
     """Until when it is valid stands in it, to the day."""
-    made = verified(certificate(tmp_path, now=NOW))
+    made = verified(certificate(tmp_path, now=NOW), statum())
 
     assert "conformant: sms · certified until 2027-11-22" == Badge.of_certificate(made, known=True).message
 
@@ -182,9 +183,9 @@ def as_of_old(data: bytes) -> bytes:
 def test_a_certificate_of_an_earlier_version_is_valid_and_claims_nothing(tmp_path: Path) -> None:
     """Its commands are those that were asked for; what of them was exercised is unknown."""
     old = as_of_old(certificate(tmp_path, result=conformant(*PASSED, WARNED)))
-    made = verified(old)
+    made = verified(old, statum())
 
-    assert isinstance(list(proved(old, now=NOW))[-1], Certificate)
+    assert isinstance(list(proved(old, statum(), now=NOW))[-1], Certificate)
     assert (None, ["AUT-11"], False) == (made.coverage, made.warned, made.strict)
     assert "conformant, coverage unknown · certified until 2027-11-22" == Badge.of_certificate(made, known=True).message
 
@@ -220,13 +221,13 @@ def test_a_claim_that_its_own_tests_do_not_bear_out_is_refused(
     data = certificate(tmp_path, result=conformant(*PASSED, NOTIFIED, WARNED))
 
     with pytest.raises(Refused) as refused:
-        list(proved(resigned(data, change), now=NOW))
+        list(proved(resigned(data, change), statum(), now=NOW))
     assert refused.value.message.startswith(reason)
 
 
 # --- What is asked of one
 
-COVERED = Coverage(("sms", "airtime", "account-details"), ("sms",))
+COVERED = Coverage(statum(), ("sms", "airtime", "account-details"), ("sms",))
 
 
 @pytest.mark.parametrize(
@@ -237,7 +238,7 @@ COVERED = Coverage(("sms", "airtime", "account-details"), ("sms",))
         (["sms,airtime", "account-details"], COVERED, None),
         (["sms", "notifications"], COVERED, None),
         (["notifications"], COVERED, None),
-        (["notifications"], Coverage((), ("sms",)), None),
+        (["notifications"], Coverage(statum(), (), ("sms",)), None),
         (["account-details , notifications"], COVERED, None),
         ([], None, None),
         (
@@ -251,8 +252,8 @@ COVERED = Coverage(("sms", "airtime", "account-details"), ("sms",))
             "it does not cover mpesa/online, mpesa-wallet; it covers sms, airtime",
         ),
         (["sms,airtime,notifications"], COVERED, "it does not cover notifications of airtime; it covers sms, airtime"),
-        (["notifications"], Coverage(("sms",)), "it does not cover notifications; it covers sms"),
-        (["sms"], Coverage((), ("sms",)), "it does not cover sms; it covers notifications of sms"),
+        (["notifications"], Coverage(statum(), ("sms",)), "it does not cover notifications; it covers sms"),
+        (["sms"], Coverage(statum(), (), ("sms",)), "it does not cover sms; it covers notifications of sms"),
         (
             ["sms"],
             None,
@@ -262,7 +263,7 @@ COVERED = Coverage(("sms", "airtime", "account-details"), ("sms",))
 )
 def test_what_is_required_has_to_be_covered(required: list[str], known: Coverage | None, reason: str | None) -> None:
     """Each command by name, all of them; notifications of these commands, or of any."""
-    policy = Policy.of(required)
+    policy = Policy.of(required, statum())
 
     if reason is None:
         policy.check(known, ())
@@ -276,18 +277,18 @@ def test_what_is_required_has_to_be_covered(required: list[str], known: Coverage
 def test_what_is_no_command_is_refused(name: str) -> None:
     """Before anything is verified."""
     with pytest.raises(UsageError, match="expected sms, airtime, mpesa/online, mpesa-wallet, account-details or notif"):
-        Policy.of([name])
+        Policy.of([name], statum())
 
 
 def test_no_broken_should_may_be_asked_for(tmp_path: Path) -> None:
     """Of certificates of any version."""
     warned = certificate(tmp_path, result=conformant(*PASSED, WARNED))
-    strict = Policy.of((), strict=True)
+    strict = Policy.of((), statum(), strict=True)
 
     for data in (warned, as_of_old(warned)):
         with pytest.raises(Refused, match="policy: no SHOULD may be broken; broken are AUT-11"):
-            list(proved(data, ANYBODY, None, NOW, strict))
-    assert list(proved(certificate(tmp_path), ANYBODY, None, NOW, strict))
+            list(proved(data, statum(), ANYBODY, now=NOW, policy=strict))
+    assert list(proved(certificate(tmp_path), statum(), ANYBODY, now=NOW, policy=strict))
 
 
 # --- On the command line

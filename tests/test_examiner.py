@@ -109,7 +109,7 @@ def test_the_token_is_not_in_the_journal(record: Record, tmp_path: Path) -> None
 def test_the_token_is_not_on_the_page(record: Record) -> None:
     """Where the transcript shows what was sent to the receiver, and that it was."""
     result = Result.of(record)
-    page = html(result.document, result.record, result.masking).decode()
+    page = html(result).decode()
 
     assert "The suite notifies" in page
     assert TOKEN not in page

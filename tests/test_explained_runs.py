@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from seeded import FAULTS, answers, together
 
-from conformance.mock_gateway.fault_answers import status
-from conformance.mock_gateway.fault_changes import answers, together
-from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.result import Result
 from conformance.reporting.summary import summary
@@ -71,7 +69,7 @@ def test_a_reason_that_is_missing_at_one_result_code_is_told_so(tmp_path: Path) 
     words = f"always where result_code is 500: {inside} of {inside} (0 of {outside} elsewhere)"
     assert ("always", words) == (entry["depends_on"], entry["pattern"])
     assert words in shown(result)
-    assert words in summary(result.document).decode()
+    assert words in summary(result.document, result.contract).decode()
     assert 0 == result.document["shrinking"]["requests"]
 
 
@@ -110,17 +108,17 @@ def test_one_cause_of_several_requirements_is_one(
     assert together_ == causes
     for ids in causes:
         assert f"one cause, {len(ids)} requirements: {', '.join(ids)} (" in shown(result)
-        assert f"one cause, {len(ids)} requirements: " in summary(result.document).decode()
+        assert f"one cause, {len(ids)} requirements: " in summary(result.document, result.contract).decode()
     assert {id_ for name in faults for id_ in FAULTS[name].breaks} == {id_ for id_, _ in fell_short(result)}
 
 
 def test_a_large_body_does_not_fill_a_report(tmp_path: Path) -> None:
     """The mebibyte that crashes a gateway is made by the line that sends it again."""
-    large = answers(lambda moment: len(moment.request.body) > LARGE, status(500, "Out of memory"))
+    large = answers(lambda moment: len(moment.request.body) > LARGE, 500, "Out of memory")
     result = looked_into(tmp_path, large(BUILT_IN), max_examples=2, shrink_requests=0, **SMS)
     text = shown(result)
 
     assert fell_short(result)
     assert "python3 -c " in text
     assert len(text) < 20_000
-    assert len(summary(result.document)) < 100_000
+    assert len(summary(result.document, result.contract)) < 100_000

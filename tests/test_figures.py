@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_result import CASE, REQUEST, SETTINGS
 
+from conformance.contract.contract import statum
 from conformance.journal import Record
 from conformance.reporting.figures import MOST_CODES, Figures, Series, quantile
 from conformance.traffic import Exchange, Notification, Request, Response
@@ -30,7 +31,7 @@ def notified(number: int, at: float, code: object = "200") -> Notification:
 
 def figures(*exchanges: Exchange, notifications: tuple[Notification, ...] = ()) -> Figures:
     """Those of a run."""
-    return Figures.of(Record(SETTINGS, (CASE,), exchanges, notifications))
+    return Figures.of(Record(SETTINGS, (CASE,), exchanges, notifications), statum())
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 2.0), (0.95, 4.0), (0.25, 1.0), (0.0, 1.0), (1.0, 4.0)])

@@ -23,6 +23,7 @@ from forged_journals import (
 )
 from made_result import SETTINGS
 
+from conformance.contract.contract import statum
 from conformance.errors import UsageError
 from conformance.journal import Journal, Record, Redaction, read_evidence
 from conformance.journal.shapes import NOTES
@@ -52,7 +53,7 @@ def gone_through(record: Record) -> int:
 def complaint(path: Path) -> str:
     """Why it is no evidence, which is one line that names the file."""
     with pytest.raises(UsageError) as error:
-        gone_through(read_evidence(path))
+        gone_through(read_evidence(path, statum()))
     assert str(path) in error.value.message
     assert 1 == len(str(error.value).splitlines())
     return error.value.message
@@ -60,7 +61,7 @@ def complaint(path: Path) -> str:
 
 def test_a_good_one_is_read(path: Path) -> None:
     """Or nothing below would show anything."""
-    assert 10 == gone_through(read_evidence(path))
+    assert 10 == gone_through(read_evidence(path, statum()))
 
 
 # --- Structure
@@ -99,7 +100,7 @@ def test_the_older_version_is_read_as_it_was_made(path: Path) -> None:
     """Version 1 had no messages, and nothing that belongs to them."""
     run_in("DROP TABLE messages; PRAGMA user_version = 1")(path)
 
-    record = read_evidence(path)
+    record = read_evidence(path, statum())
 
     assert (3, ()) == (len(record.exchanges), record.messages)
 
@@ -110,7 +111,7 @@ def test_a_journal_that_is_being_written_is_read(tmp_path: Path) -> None:
         journal.note("settled", {"at": 1.0})
         journal.flush()
         assert {"-shm", "-wal"} <= {path.name[-4:] for path in tmp_path.iterdir()}
-        assert ["settled"] == [note.kind for note in read_evidence(journal.path).notes]
+        assert ["settled"] == [note.kind for note in read_evidence(journal.path, statum()).notes]
 
 
 def test_a_value_that_is_too_long_is_refused(path: Path) -> None:
@@ -151,7 +152,7 @@ def test_whatever_stands_in_a_column_it_is_a_row_or_one_line(good: Path, tmp_pat
             with suppress(sqlite3.IntegrityError):  # what SQLite itself keeps out of the column
                 changed(table, column, value, "rowid = 1")(path)
                 with suppress(UsageError):
-                    gone_through(read_evidence(path))
+                    gone_through(read_evidence(path, statum()))
                 tried += 1
     assert tried >= len(COLUMNS[table])
 
@@ -208,7 +209,7 @@ def test_notes_of_another_kind_are_one_line(good: Path, tmp_path: Path, kind: st
 
 def _judged_or_told(path: Path) -> None:
     with suppress(UsageError):
-        assert Result.of(read_evidence(path)).document["requirements"]
+        assert Result.of(read_evidence(path, statum())).document["requirements"]
 
 
 # --- Through the command line

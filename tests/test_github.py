@@ -13,9 +13,10 @@ from command_line import call
 from hypothesis import example, given
 from hypothesis import strategies as st
 from made_result import PASSED, WRONG_TYPE, result_of, verdict
+from seeded import fault
 
 from conformance.checks.judgement import Finding
-from conformance.mock_gateway.faults import fault
+from conformance.contract.contract import statum
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.console import Unheard, print_line, results
 from conformance.reporting.escaping import fenced, for_markdown, for_runner
@@ -121,7 +122,7 @@ def test_the_summary_shows_the_first_and_counts_the_rest() -> None:
     broken = [verdict(each, "sms", Verdict.FAIL, said("x" * 10_000)) for each in ids]
     warned = verdict("AUT-11", "sms", Verdict.WARN, said("x"))
 
-    text = summary(result_of([*broken, warned]).document).decode()
+    text = summary(result_of([*broken, warned]).document, statum()).decode()
 
     assert SHOWN_SHORTFALLS == text.count("### ✗ FAIL")
     assert all(f"- FAIL {each} sms: " in text for each in ids[SHOWN_SHORTFALLS:])
@@ -131,7 +132,7 @@ def test_the_summary_shows_the_first_and_counts_the_rest() -> None:
 
 def test_the_summary_of_a_conformant_run_is_short() -> None:
     """The verdict, what it rests on, the matrix folded away, how to repeat it."""
-    text = summary(result_of(PASSED).document).decode()
+    text = summary(result_of(PASSED).document, statum()).decode()
 
     assert text.startswith("# ✅ conformant\n")
     assert "2 of 2 MUST passed." in text

@@ -25,6 +25,7 @@ from conformance.certificate.issuing import countersign
 from conformance.certificate.refusal import Refused
 from conformance.certificate.statement import statement_bytes
 from conformance.certificate.verification import Trust, proved
+from conformance.contract.contract import statum
 from conformance.errors import UsageError
 from conformance.given_files import TooLong, given_bytes
 from conformance.reporting.json_report import json_report
@@ -45,7 +46,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def refusal(data: bytes) -> str:
     """Why it is refused, by somebody who trusts the vendor."""
     with pytest.raises(Refused) as refused:
-        list(proved(data, Trust.of([VENDOR.public]), now=NOW))
+        list(proved(data, statum(), Trust.of([VENDOR.public]), now=NOW))
     return refused.value.message
 
 

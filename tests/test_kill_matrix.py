@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from seeded import FAULTS, VARIANTS
 
 from conformance.contract.commands import catalogue
 from conformance.contract.requirements import Actor
@@ -21,8 +22,7 @@ from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
 from conformance.mock_gateway import fault_deliveries
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import FAULTS
-from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
+from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Case
 from conformance.verdicts import Conclusion, Judged, Verdict, judge
 

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from made_result import CASE, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
 
 from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.journal import Record
 from conformance.reporting.page import html
 from conformance.reporting.page.markup import LONGEST_BODY, body_markup
 from conformance.reporting.page.plots import in_words
+from conformance.reporting.result import Saved
 from conformance.traffic import Exchange, Notification, Request, Response
 from conformance.verdicts import Verdict
 
@@ -48,12 +50,12 @@ class Page(HTMLParser):
 
 def page_of(result: Any) -> Page:
     """The page of a result with its record."""
-    return Page(html(result.document, result.record, result.masking))
+    return Page(html(result))
 
 
 def test_it_loads_nothing_from_anywhere() -> None:
     """No address in any attribute or style that a browser would fetch."""
-    content = html(result_of().document, RECORD)
+    content = html(Saved(result_of().document, statum(), RECORD))
     fetched = [
         (tag, value)
         for tag, attributes in Page(content).elements
@@ -77,7 +79,7 @@ def test_every_requirement_and_verdict_is_in_it() -> None:
 
 def test_a_finding_is_shown_with_what_was_sent_and_answered() -> None:
     """The value marked, and how to send it again."""
-    content = html(result_of().document, RECORD).decode()
+    content = html(Saved(result_of().document, statum(), RECORD)).decode()
     assert '<mark><span class="s">&#34;200&#34;</span></mark>' in content
     assert "curl -sSi" in Page(content.encode()).text
     assert WRONG_TYPE.message in Page(content.encode()).text
@@ -135,7 +137,7 @@ def test_a_long_body_is_cut() -> None:
 def test_it_is_made_of_an_old_report_alone() -> None:
     """Without its journal there are no messages, and all verdicts."""
     document = {name: value for name, value in result_of().document.items() if name not in {"figures", "coverage"}}
-    page = Page(html(document))
+    page = Page(html(Saved(document, statum())))
     assert "RSP-03" in page.text
     assert "Timeline" not in page.text
 
@@ -143,7 +145,7 @@ def test_it_is_made_of_an_old_report_alone() -> None:
 def test_the_same_result_gives_the_same_bytes() -> None:
     """So that two reports can be compared."""
     result = result_of()
-    assert html(result.document, RECORD) == html(result.document, RECORD)
+    assert html(Saved(result.document, statum(), RECORD)) == html(Saved(result.document, statum(), RECORD))
 
 
 def test_five_thousand_cases_make_less_than_five_megabytes() -> None:
@@ -164,7 +166,7 @@ def test_five_thousand_cases_make_less_than_five_megabytes() -> None:
         for command in ("sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details")
     ]
     result = result_of(verdicts, Record(RECORD.settings, cases, exchanges))
-    assert len(html(result.document, result.record)) < 5_000_000
+    assert len(html(result)) < 5_000_000
 
 
 def test_a_gateway_that_fails_everything_makes_less_than_five_megabytes() -> None:
@@ -184,7 +186,7 @@ def test_a_gateway_that_fails_everything_makes_less_than_five_megabytes() -> Non
         for command in ("sms", "airtime", "mpesa/online", "mpesa-wallet")
     ]
     result = result_of(verdicts, Record(RECORD.settings, (CASE,), exchanges))
-    content = html(result.document, result.record)
+    content = html(result)
 
     assert len(content) < 5_000_000
     assert b"this page has no room for more" in content

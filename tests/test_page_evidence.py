@@ -10,6 +10,7 @@ import pytest
 from made_result import ANSWER, CASE, LOST, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
 from test_page import Page, page_of
 
+from conformance.contract.contract import statum
 from conformance.journal import Record
 from conformance.reporting.comparing import Comparison
 from conformance.reporting.page import comparison_html, html
@@ -54,7 +55,7 @@ def test_a_notification_that_tells_of_another_request_is_seen_to() -> None:
     notified = Request("POST", "/callbacks/sms", (), b'{"request_id": "R-2"}')
     record = Record(RECORD.settings, (CASE,), (exchange,), (Notification(7, "sms", notified, 1.2, 1.2),))
     finding = replace(LOST, notification=7, pointer="/request_id")
-    content = html(result_of([verdict("NTF-01", "sms", Verdict.FAIL, finding)], record).document, record).decode()
+    content = html(result_of([verdict("NTF-01", "sms", Verdict.FAIL, finding)], record)).decode()
 
     assert '<mark class="differs"><span class="s">&#34;R-1&#34;</span></mark>' in content
     assert '<mark><span class="s">&#34;R-2&#34;</span></mark>' in content
@@ -69,19 +70,19 @@ def named(**members: Any) -> dict[str, Any]:
 def test_a_finding_in_an_answer_has_the_keyword_that_it_breaks() -> None:
     """By the schema of a success or of an error."""
     exchange = Exchange(1, CASE.id, 1, REQUEST, 1.0, 1.0, replace(ANSWER, body=b'{"status_code": "200"}'))
-    rule = broken_rule(named(pointer="/status_code"), "sms", exchange, None)
+    rule = broken_rule(named(pointer="/status_code"), "sms", exchange, None, statum())
     assert ("response.success", "type") == (rule or ())[:2]
 
     refusal = replace(exchange, response=replace(ANSWER, status=400, body=b"{}"))
-    assert ("response.error", "required") == (broken_rule(named(pointer="/status_code"), "sms", refusal, None) or ())[
-        :2
-    ]
+    assert ("response.error", "required") == (
+        broken_rule(named(pointer="/status_code"), "sms", refusal, None, statum()) or ()
+    )[:2]
 
 
 def test_a_finding_in_a_notification_has_the_keyword_that_it_breaks() -> None:
     """By the schema of the product's notifications."""
     notified = Notification(7, "sms", Request("POST", "/", (), b'{"result_code": 200}'), 1.0, 1.0)
-    rule = broken_rule(named(pointer="/result_code", notification=7), "sms", None, notified)
+    rule = broken_rule(named(pointer="/result_code", notification=7), "sms", None, notified, statum())
     assert ("sms/notification", "type") == (rule or ())[:2]
 
 
@@ -93,7 +94,7 @@ def test_a_finding_in_a_notification_has_the_keyword_that_it_breaks() -> None:
 def test_what_no_schema_says_has_no_keyword(finding: dict[str, Any]) -> None:
     """Nothing is made up."""
     exchange = Exchange(1, CASE.id, 1, REQUEST, 1.0, 1.0, replace(ANSWER, body=b'{"description": "well"}'))
-    assert None is broken_rule(finding, "sms", exchange, None)
+    assert None is broken_rule(finding, "sms", exchange, None, statum())
 
 
 def test_a_request_that_had_to_be_refused_tells_what_it_breaks() -> None:

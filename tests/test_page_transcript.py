@@ -8,17 +8,18 @@ from client_runs import ACCEPTED, Certification, Sent, refused
 from receiver_runs import Examined, notification
 from test_page import EVIL, Page
 
+from conformance.contract.contract import statum
 from conformance.journal import Note, Record
 from conformance.reporting.masking import Masking
 from conformance.reporting.page import html
 from conformance.reporting.page.transcript import GREETING, MOST_LINES, STRAY, Scene, Transcript
-from conformance.reporting.result import Result
+from conformance.reporting.result import Result, Saved
 from conformance.traffic import Direction, Message
 
 
 def transcript(record: Record, masking: Masking | None = None) -> Transcript:
     """That of a record of which nothing is judged."""
-    return Transcript.of(record, {"requirements": []}, masking or Masking())
+    return Transcript.of(Saved({"requirements": []}, statum(), record, masking or Masking()), record)
 
 
 def who(scene: Scene) -> list[str]:
@@ -93,8 +94,8 @@ def test_latencies_of_a_client_are_those_of_its_receivers() -> None:
     calls = Result.of(with_settings(run.record()))
     received = Result.of(with_settings(run.sent(notification("R-1"), notification("R-2")).record()))
 
-    assert "answers of" not in Page(html(calls.document, calls.record)).text
-    assert "answers of the receiver of sms" in Page(html(received.document, received.record)).text
+    assert "answers of" not in Page(html(calls)).text
+    assert "answers of the receiver of sms" in Page(html(received)).text
 
 
 def test_what_is_said_outside_of_any_case_has_a_scene() -> None:
@@ -122,9 +123,11 @@ def test_a_finding_stands_beside_its_scene_and_links_lead_both_ways() -> None:
     run.call(Sent())
     run.call(Sent(status=402, code=200), said=ACCEPTED)
     result = Result.of(run.record())
-    page = Page(html(result.document, result.record, result.masking))
+    page = Page(html(result))
     links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
-    (scene,) = [scene for scene in Transcript.of(result.record, result.document, Masking()).scenes if scene.short]
+    (scene,) = [
+        scene for scene in Transcript.of(replace(result, masking=Masking()), result.record).scenes if scene.short
+    ]
 
     assert "RDG-13" in [id_ for id_, *_ in scene.short]
     assert f"#scene-{scene.number}" in links
@@ -139,7 +142,7 @@ def test_a_finding_about_a_client_shows_what_its_driver_said() -> None:
     run.call(Sent())
     run.call(Sent(status=402, code=200), said=ACCEPTED)
     result = Result.of(run.record())
-    findings, _, _ = Page(html(result.document, result.record, result.masking)).text.partition("What was put before")
+    findings, _, _ = Page(html(result)).text.partition("What was put before")
 
     assert "The client sends" in findings
     assert 'The driver says { "id" : "m2" , "outcome" : "accepted"' in findings
@@ -153,7 +156,7 @@ def test_what_a_client_says_is_shown_and_not_obeyed() -> None:
     run.messages.append(Message(99, run.cases[-1].id, Direction.FROM, EVIL, 102.0, 102.0))
     run.notes.append(Note(1, "death", {"case": run.cases[-1].id, "how": "crash", "detail": EVIL}, 103.0, 103.0))
     result = Result.of(run.record())
-    page = Page(html(result.document, result.record, result.masking))
+    page = Page(html(result))
 
     assert 2 == sum(tag == "script" for tag, _ in page.elements)
     assert [] == [tag for tag, attributes in page.elements if tag == "img" or "onerror" in attributes]
@@ -188,7 +191,7 @@ def test_where_there_is_no_room_scenes_without_findings_go() -> None:
     last = run.call(Sent(status=402, code=200))
     finding = {"case": last.id, "others": [], "message": "it did"}
     document = {"requirements": [{"id": "RDG-07", "command": "sms", "verdict": "FAIL", "findings": [finding]}]}
-    told = Transcript.of(run.record(), document, Masking())
+    told = Transcript.of(Saved(document, statum(), run.record()), run.record())
 
     assert 401 == len(told.scenes) + told.left_out
     assert [("RDG-07", "sms", "FAIL", "it did")] == told.scenes[-1].short

@@ -13,6 +13,7 @@ from rich.console import Console
 from conformance.checks.follow_ups import SEARCH
 from conformance.checks.judgement import Minimal
 from conformance.checks.patterns import Dependence, Pattern
+from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
 from conformance.gateway_under_test.comparison import Comparison, Tally
 from conformance.journal import Note, Record
@@ -21,7 +22,7 @@ from conformance.reporting.junit import junit
 from conformance.reporting.likeness import alike, kinds
 from conformance.reporting.page import html
 from conformance.reporting.repeat import repeat_command
-from conformance.reporting.result import Result
+from conformance.reporting.result import Result, Saved
 from conformance.reporting.sarif import sarif
 from conformance.reporting.summary import summary
 from conformance.reporting.terminal import show
@@ -158,7 +159,7 @@ def test_the_line_that_repeats_a_run_has_the_budget_where_it_is_not_the_usual(
     gateway: str, budget: int, option: str
 ) -> None:
     """What is usual depends on where the gateway is."""
-    line = repeat_command({**SETTINGS, "gateway": gateway, "subject_name": "x", "shrink_requests": budget})
+    line = repeat_command({**SETTINGS, "gateway": gateway, "subject_name": "x", "shrink_requests": budget}, statum())
 
     assert f"statum-conformance run{option} --seed 4711" == line
 
@@ -229,7 +230,7 @@ def test_several_kinds_of_one_failure_are_each_shown() -> None:
     ] == list(kinds(entry))
     for words in ('12 × status_code is the text "200"', "always where aspect is long"):
         assert words in told(result)
-        assert words in summary(result.document).decode()
+        assert words in summary(result.document, result.contract).decode()
 
 
 def test_every_report_explains_in_the_same_words() -> None:
@@ -237,7 +238,12 @@ def test_every_report_explains_in_the_same_words() -> None:
     result = result_of([shrunk()])
     document = result.document
 
-    for text in (told(result), junit(result).decode(), summary(document).decode(), html(document).decode()):
+    for text in (
+        told(result),
+        junit(result).decode(),
+        summary(document, statum()).decode(),
+        html(Saved(document, statum())).decode(),
+    ):
         assert PATTERN.text in text
     assert PATTERN.text in sarif(document).decode()
     assert any(PATTERN.text in content.decode() for content in allure_results(result).values())
@@ -246,7 +252,7 @@ def test_every_report_explains_in_the_same_words() -> None:
 def test_the_page_tells_them_too() -> None:
     """Pattern, simplest form and number, in the section of the requirement."""
     result = result_of([shrunk()])
-    text = html(result.document, result.record).decode()
+    text = html(result).decode()
 
     assert PATTERN.text in text
     assert "case sms/shrink/RSP-03/9" in text

@@ -26,6 +26,7 @@ from rich.console import Console
 
 from conformance.checks.judgement import Reason
 from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis, Level
 from conformance.reporting.repeat import repeat_command
 from conformance.reporting.result import Result
@@ -246,4 +247,4 @@ REPEATED: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("changes", "options"), REPEATED)
 def test_the_run_can_be_repeated(changes: dict[str, Any], options: str) -> None:
     """The options that differ from the defaults, fit to be pasted; the secret is not among them."""
-    assert f"statum-conformance run {options}" == repeat_command({**SETTINGS, **changes})
+    assert f"statum-conformance run {options}" == repeat_command({**SETTINGS, **changes}, statum())

@@ -13,14 +13,15 @@ from campaigns import held
 from client_runs import Certification, Sent
 from command_line import Called, call
 from made_result import LISTED, PASSED, result_of, unexercised
+from seeded import fault
 
 from conformance.checks.judgement import Reason
 from conformance.cli.report import BADGE_SVG, FILES
+from conformance.contract.contract import statum
 from conformance.errors import UsageError
 from conformance.expectations import Expectations, Stale, Staleness
 from conformance.gateway_under_test.campaign import JOURNAL
 from conformance.journal import read_journal
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.har import har
 from conformance.reporting.json_report import json_report
@@ -128,7 +129,7 @@ def test_a_report_made_anew_is_that_of_the_run(name: str, left: Path, tmp_path: 
 @pytest.mark.parametrize("result", RESULTS.values(), ids=RESULTS)
 def test_whatever_the_verdicts_it_is_the_same(name: str, result: Result) -> None:
     """Of a result that was written and read back."""
-    read_back = Saved(json.loads(json_report(result)), result.record, result.masking)
+    read_back = Saved(json.loads(json_report(result)), statum(), result.record, result.masking)
 
     assert whole(REPORTS[name](result)) == whole(REPORTS[name](read_back))
 
@@ -238,7 +239,7 @@ def test_traffic_without_a_journal_is_refused(run: Path, capsys: Capture) -> Non
     assert not (run / BADGE_SVG).exists()
     assert f"{run / TRAFFIC_HAR} is left out, for there is no {run / JOURNAL}" == among.only_line
     with pytest.raises(UsageError, match="stands in the journal alone"):
-        har(read_saved(run, run / JOURNAL))
+        har(read_saved(run, run / JOURNAL, statum()))
 
 
 def test_a_journal_that_is_elsewhere_is_named(run: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -357,7 +358,7 @@ def test_a_report_that_lacks_something_is_refused_or_does_without(tmp_path: Path
             (tmp_path / REPORT_JSON).write_text(json.dumps(document), encoding="utf-8")
             place[name] = value
             try:
-                saved = Saved(read_document(tmp_path))
+                saved = Saved(read_document(tmp_path, statum()), statum())
             except UsageError:
                 refused.add(name)
                 continue

@@ -39,7 +39,6 @@ HERE = Path("reports")
         ({"gateway": "http://gateway/api/v2?version=2"}, "query"),
         ({"gateway": "http://gateway/api/v2#top"}, "fragment"),
         ({"products": ("sms", "fax")}, "fax is not one of sms, airtime, mpesa-online, mpesa-wallet"),
-        ({"products": ()}, "(none)"),
         ({"max_examples": -1}, "--max-examples is -1"),
         ({"notify_within_s": 0.0}, "--notify-within is 0.0"),
         ({"notify_within_s": -1.0}, "--notify-within is -1.0"),

@@ -14,6 +14,7 @@ from campaigns import held, registered, settings
 from client_runs import HEADERS, Certification, Sent, without
 from command_line import call
 from runs import Run
+from seeded import fault
 
 from conformance.checks import CHECKS
 from conformance.checks.evidence import Evidence
@@ -25,7 +26,6 @@ from conformance.gateway_under_test import campaign
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.progress import Silent
 from conformance.reporting.expected import entries_to_paste
@@ -252,7 +252,7 @@ def test_the_deaths_that_ended_a_run_prove_nothing_by_themselves() -> None:
 
     assert {"DRV-01"} == {v.requirement.id for v in found.by(Verdict.FAIL)}
     assert (Conclusion.INCONCLUSIVE, 3) == (found.conclusion, found.exit_code)
-    page = html(Result.of(certification.record()).document).decode()
+    page = html(Result.of(certification.record())).decode()
     assert "The driver could not be kept alive, so too little was seen of the client." in page
 
 

@@ -32,6 +32,7 @@ from conformance.certificate.evidence_file import exact_copy
 from conformance.certificate.issuing import countersign
 from conformance.certificate.refusal import Refused
 from conformance.certificate.verification import Certificate, Step, Trust, proved, verified
+from conformance.contract.contract import statum
 from conformance.errors import UsageError
 
 
@@ -43,13 +44,13 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def steps(data: bytes, trust: Trust | None = None, **more: Any) -> list[Step | Certificate]:
     """What was checked; Refused if something does not hold."""
-    return list(proved(data, trust or Trust(), now=NOW, **more))
+    return list(proved(data, statum(), trust or Trust(), now=NOW, **more))
 
 
 def refusal(data: bytes, trust: Trust | None = None, **more: Any) -> str:
     """Why it is refused."""
     with pytest.raises(Refused) as refused:
-        list(proved(data, trust or Trust(), **{"now": NOW, **more}))
+        list(proved(data, statum(), trust or Trust(), **{"now": NOW, **more}))
     return refused.value.message
 
 
@@ -217,7 +218,7 @@ def test_a_reformatted_file_is_refused_with_the_reason(sample: bytes) -> None:
 def test_it_is_valid_from_issue_to_expiry(sample: bytes, when: Any, reason: str | None) -> None:
     """The second of expiry is out; clocks may be five minutes apart."""
     if reason is None:
-        assert isinstance(list(proved(sample, now=when))[-1], Certificate)
+        assert isinstance(list(proved(sample, statum(), now=when))[-1], Certificate)
     else:
         assert reason == refusal(sample, now=when)
 
@@ -318,4 +319,4 @@ def test_missing_evidence_is_no_refusal(sample: bytes, tmp_path: Path) -> None:
 
 def test_verified_gives_the_statement(sample: bytes) -> None:
     """For what is made of a certificate."""
-    assert payload(sample) == verified(sample).statement
+    assert payload(sample) == verified(sample, statum()).statement

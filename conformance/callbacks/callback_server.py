@@ -15,7 +15,7 @@ from conformance.callbacks.address import Address
 from conformance.callbacks.httpserver import HttpServerReceiver
 from conformance.callbacks.ledger import request_id_of
 from conformance.callbacks.receiver import Arrival
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import Contract, statum
 from conformance.traffic import Request
 
 # A test that waits for a notification of a gateway beside it has it in milliseconds; this is for a busy machine.
@@ -38,11 +38,14 @@ class CallbackServer(HttpServerReceiver):
     def __init__(
         self,
         listen: Address = ANY_FREE_PORT,
-        products: Iterable[str] = PRODUCTS,
+        products: Iterable[str] | None = None,
         prefix: str = "",
         query: str = "",
+        contract: Contract | None = None,
     ) -> None:
-        super().__init__(listen, products, self._keep, prefix, query)
+        """`products`: those of the `contract` if None, and that is Statum's if None."""
+        self.contract = contract or statum()
+        super().__init__(listen, self.contract.products if products is None else products, self._keep, prefix, query)
         self._arrivals: list[Arrival] = []
         self._kept = threading.Condition()
 

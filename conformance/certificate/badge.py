@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 
 from conformance.certificate.coverage import Coverage
 from conformance.certificate.verification import Certificate
+from conformance.contract.contract import Contract
 from conformance.reporting.escaping import for_terminal
 from conformance.verdicts import Conclusion
 
@@ -59,10 +60,10 @@ class Badge:
         )
 
     @classmethod
-    def of_report(cls, document: Mapping[str, Any]) -> Self:
+    def of_report(cls, document: Mapping[str, Any], contract: Contract) -> Self:
         """Of a document that is valid as report.json: its verdict, and what of a conformant one was exercised."""
         verdict = document["verdict"]
-        message = _claimed(Coverage.of(document)) if verdict == Conclusion.CONFORMANT else verdict
+        message = _claimed(Coverage.of(document, contract)) if verdict == Conclusion.CONFORMANT else verdict
         return cls(message, _OF_VERDICT[verdict])
 
     def endpoint(self) -> bytes:

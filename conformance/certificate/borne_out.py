@@ -21,6 +21,7 @@ from conformance.certificate.evidence_file import JournalFile
 from conformance.certificate.refusal import Refused
 from conformance.certificate.statement import EXTENSION, configuration, expectations_of, in_words, statement
 from conformance.certificate.subject import DigestSource, Subject
+from conformance.contract.contract import Contract
 from conformance.errors import UsageError
 from conformance.reporting.result import Result
 
@@ -62,6 +63,7 @@ MEMBERS: Mapping[str, Basis] = {
     EXPECTATIONS: Basis.JOURNAL,
     SUITE: Basis.EDITION,
     CATALOGUE: Basis.EDITION,
+    "configuration.contract": Basis.EDITION,
     "configuration.schemas": Basis.EDITION,
     "result": Basis.EDITION,
     "verdict": Basis.EDITION,
@@ -116,10 +118,10 @@ def _members(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def is_of_this_edition(document: Mapping[str, Any]) -> bool:
-    """Whether a certificate was issued by the very files that are installed here."""
+def is_of_this_edition(document: Mapping[str, Any], contract: Contract) -> bool:
+    """Whether a certificate was issued by the very files that are here: of the suite, and of the contract."""
     entries = document["predicate"]["configuration"]
-    return all(entry in entries for entry in configuration())
+    return all(entry in entries for entry in configuration(contract))
 
 
 def unsupported(document: Mapping[str, Any], result: Result, journal: JournalFile) -> tuple[str, ...]:
@@ -128,7 +130,7 @@ def unsupported(document: Mapping[str, Any], result: Result, journal: JournalFil
     Raises Refused for one that contradicts the journal.
     """
     claimed, derived = members_of(document), members_of(_derived(result, journal))
-    same, its_files = is_of_this_edition(document), claimed.get(SUITE, {})
+    same, its_files = is_of_this_edition(document, result.contract), claimed.get(SUITE, {})
     by_these_files = isinstance(its_files, dict) and its_files.get("digest") == derived[SUITE]["digest"]
     _check_coverage(document, result)
     _check_issued(claimed["issued"], result)
@@ -165,7 +167,10 @@ def _subject(document: Mapping[str, Any]) -> Subject:
 
 def _check_coverage(document: Mapping[str, Any], result: Result) -> None:
     """Whatever edition issued it: what it claims to cover is covered."""
-    claimed, found = Coverage.said(document["predicate"][EXTENSION]), Coverage.of(result.document)
+    claimed, found = (
+        Coverage.said(document["predicate"][EXTENSION], result.contract),
+        Coverage.of(result.document, result.contract),
+    )
     if claimed is not None and not found.includes(claimed):
         raise Refused(
             f"evidence: judged again, the journal covers {found.in_words}; the certificate says {claimed.in_words}"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, Level
 from conformance.verdicts import Verdict
 
@@ -28,37 +28,38 @@ class Coverage:
 
     `notifications`: the products whose notifications were judged. `lacks`: what the client's API does not expose, in
     its own words. `must_not_applicable`: the MUSTs that were not asked for, because the client does not offer what they
-    rest on.
+    rest on. `contract`: what was judged by, which says how many commands there are.
     """
 
+    contract: Contract
     exercised: tuple[str, ...]
     notifications: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     must_not_applicable: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> Self:
-        """What the run of a report exercised."""
+    def of(cls, document: Mapping[str, Any], contract: Contract) -> Self:
+        """What the run of a report exercised, which was judged by `contract`."""
         entries = document["requirements"]
         kept = [entry for entry in entries if entry["verdict"] == Verdict.PASS and entry["command"]]
         called = {entry["command"] for entry in kept if entry["actor"] != Actor.RECEIVER}
         notified = {entry["command"] for entry in kept if _tells_of_notifications(entry)}
-        products = (command.product for name, command in COMMANDS.items() if name in notified)
         return cls(
-            tuple(name for name in COMMANDS if name in called),
-            tuple(product for product in products if product),
+            contract,
+            tuple(name for name in contract.commands if name in called),
+            tuple(products_of(contract, (name for name in contract.commands if name in notified))),
             tuple(document.get("client", {}).get("lacks", ())),
             tuple(_not_applicable(entries)),
         )
 
     @classmethod
-    def said(cls, extension: Mapping[str, Any]) -> Self | None:
+    def said(cls, extension: Mapping[str, Any], contract: Contract) -> Self | None:
         """What a certificate says of it, in our own part of its predicate."""
         told = extension.get("coverage")
         if told is None:
             return None
         names = ("exercised", "notifications", "lacks", "must_not_applicable")
-        return cls(*(tuple(told[name]) for name in names))
+        return cls(contract, *(tuple(told[name]) for name in names))
 
     def includes(self, other: Coverage) -> bool:
         """Whether all that the other claims to have exercised is exercised here."""
@@ -77,18 +78,17 @@ class Coverage:
     @property
     def in_words(self) -> str:
         """`sms, account-details, notifications`: the claim of a badge; `notifications of sms` where that is not all."""
-        every = {*self.exercised} == {*COMMANDS}
+        every = {*self.exercised} == {*self.contract.commands}
         parts = [ALL_COMMANDS] if every else list(self.exercised)
         if self.notifications:
-            whole = set(self.notifications) == set(products_of(self.exercised))
+            whole = set(self.notifications) == set(products_of(self.contract, self.exercised))
             parts.append(NOTIFICATIONS if whole else f"{NOTIFICATIONS} of {', '.join(self.notifications)}")
         return ", ".join(parts) or "nothing"
 
 
-def products_of(commands: Iterable[str]) -> list[str]:
+def products_of(contract: Contract, commands: Iterable[str]) -> list[str]:
     """The products of those commands that are followed by notifications."""
-    named = (COMMANDS[name].product for name in commands if name in COMMANDS)
-    return [product for product in named if product]
+    return [product for product in map(contract.product_of, commands) if product]
 
 
 def _tells_of_notifications(entry: Mapping[str, Any]) -> bool:

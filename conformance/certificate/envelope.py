@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from conformance.certificate.refusal import Refused
-from conformance.contract.schemas import parse_json, violation
+from conformance.contract.formats import FORMATS
+from conformance.contract.strict_json import parse_json
 from conformance.errors import UsageError
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -60,7 +61,7 @@ class Envelope:
             document = parse_json(data)
         except ValueError as error:
             raise Refused(f"envelope: the file is no certificate: {error}") from error
-        if (wrong := violation("certificate", document)) is not None:
+        if (wrong := FORMATS.violation("certificate", document)) is not None:
             where = wrong.pointer or "the whole file"
             raise Refused(f"envelope: {where} is not as in a certificate ({wrong.keyword})")
         signatures = tuple(

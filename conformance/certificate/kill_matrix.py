@@ -14,8 +14,9 @@ from importlib.resources import files
 from typing import Any
 
 from conformance.certificate.digests import suite_digest
-from conformance.contract.commands import catalogue
-from conformance.contract.schemas import parse_json, violations
+from conformance.contract.contract import Contract
+from conformance.contract.formats import FORMATS
+from conformance.contract.strict_json import parse_json
 from conformance.errors import SuiteError
 
 FILE = "kill-matrix.json"
@@ -28,17 +29,17 @@ def recorded() -> Mapping[str, Any]:
     if not file.is_file():
         return {}
     matrices: Mapping[str, Any] = parse_json(file.read_bytes())
-    for violation in violations("certificate#kill_matrices", matrices):
+    for violation in FORMATS.violations("certificate#kill_matrices", matrices):
         raise SuiteError(f"{FILE} is damaged: {violation.pointer}: {violation.message}")
     return matrices
 
 
-def measured_for(kind: str, matrices: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What a certificate of a `kind` of subject says: the numbers, or that they are of another edition.
+def measured_for(kind: str, contract: Contract, matrices: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a certificate of a `kind` of subject says: the numbers, or that they are of another edition or contract.
 
     `same_suite`: whether it was measured with these very files, not only with this catalogue.
     """
     matrix = (recorded() if matrices is None else matrices).get(kind)
-    if matrix is None or matrix["catalogue"] != catalogue().digest:
-        return {"measured": False, "reason": NOT_MEASURED, "catalogue": catalogue().digest}
+    if matrix is None or matrix["catalogue"] != contract.catalogue.digest:
+        return {"measured": False, "reason": NOT_MEASURED, "catalogue": contract.catalogue.digest}
     return {"measured": True, **matrix, "same_suite": matrix["suite"] == f"sha256:{suite_digest().value}"}

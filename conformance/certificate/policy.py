@@ -11,33 +11,37 @@ from typing import Self
 
 from conformance.certificate.coverage import NOTIFICATIONS, Coverage, products_of
 from conformance.certificate.refusal import Refused
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import Contract
 from conformance.errors import UsageError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`commands` that have to be covered. `notifications`: also those of these commands; of any, where none is named.
+    """`commands` that have to be covered, and their `products`.
+
+    `notifications`: also those of these commands; of any, where none is named.
 
     `strict`: no SHOULD may have been broken.
     """
 
     commands: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
     notifications: bool = False
     strict: bool = False
 
     @classmethod
-    def of(cls, required: Sequence[str], *, strict: bool = False) -> Self:
-        """From names, each of them or several between commas. Raises UsageError for one that is none."""
+    def of(cls, required: Sequence[str], contract: Contract, *, strict: bool = False) -> Self:
+        """From names of the contract's commands, each or several between commas. Raises UsageError for another."""
         names = [name.strip() for each in required for name in each.split(",")]
-        known = [*COMMANDS, NOTIFICATIONS]
+        known = [*contract.commands, NOTIFICATIONS]
         for name in names:
             if name not in known:
                 raise UsageError(
-                    f"--require names {name!r}; expected {', '.join(COMMANDS)} or {NOTIFICATIONS}",
+                    f"--require names {name!r}; expected {', '.join(contract.commands)} or {NOTIFICATIONS}",
                     hint=did_you_mean(name, known),
                 )
-        return cls(tuple(name for name in COMMANDS if name in names), NOTIFICATIONS in names, strict)
+        commands = tuple(name for name in contract.commands if name in names)
+        return cls(commands, tuple(products_of(contract, commands)), NOTIFICATIONS in names, strict)
 
     def check(self, coverage: Coverage | None, warned: Iterable[str]) -> None:
         """Raises Refused for a certificate that does not hold it: its coverage, None if unknown; its broken SHOULDs."""
@@ -54,8 +58,7 @@ class Policy:
         notified = () if coverage is None else coverage.notifications
         yield from (name for name in self.commands if name not in exercised)
         if self.notifications:
-            wanted = products_of(self.commands)
-            lacking = [product for product in wanted if product not in notified]
+            lacking = [product for product in self.products if product not in notified]
             if lacking:
                 yield f"{NOTIFICATIONS} of {', '.join(lacking)}"
             elif not notified:

@@ -27,15 +27,16 @@ from conformance.certificate.evidence_file import JournalFile
 from conformance.certificate.kill_matrix import measured_for
 from conformance.certificate.subject import Subject
 from conformance.checks.judgement import Reason
-from conformance.contract.commands import catalogue
+from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
-from conformance.contract.schemas import schemas_digest
 from conformance.reporting.result import Result
 from conformance.verdicts import RequirementVerdict, Verdict
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 EXTENSION = "statum_conformance"
+CONTRACT = "contract"
+"""Among what was judged by, the contract folder; catalogue and schemas are parts of it."""
 EXTENSION_VERSION = 1
 
 
@@ -94,7 +95,7 @@ def statement(
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             "result": "FAILED" if failed else "WARNED" if warned else "PASSED",
-            "configuration": list(configuration(expectations)),
+            "configuration": list(configuration(result.contract, expectations)),
             "passedTests": _named(v for v in verdicts if v.verdict is Verdict.PASS),
             "warnedTests": _named(warned),
             "failedTests": _named(failed),
@@ -111,7 +112,7 @@ def statement(
                 },
                 **recounted(result),
                 "journal": {"name": journal.path.name, "digest": journal.digest.entry, "size": journal.size},
-                "kill_matrix": measured_for(subject.kind),
+                "kill_matrix": measured_for(subject.kind, result.contract),
             },
         },
     }
@@ -120,7 +121,7 @@ def statement(
 def recounted(result: Result) -> dict[str, Any]:
     """What follows from the journal alone: judged again by the same suite, it has to come out the same."""
     verdicts, document = result.judged.verdicts, result.document
-    coverage = Coverage.of(document)
+    coverage = Coverage.of(document, result.contract)
     return {
         "verdict": document["verdict"],
         "strict": result.judged.strict,
@@ -135,10 +136,15 @@ def recounted(result: Result) -> dict[str, Any]:
     }
 
 
-def configuration(expectations: tuple[str, Digest] | None = None) -> Iterator[dict[str, Any]]:
+def configuration(contract: Contract, expectations: tuple[str, Digest] | None = None) -> Iterator[dict[str, Any]]:
     """What was judged by: in-toto resource descriptors."""
     yield {"name": "statum-conformance", "digest": suite_digest().entry, "annotations": {"version": __version__}}
-    for name, digest in (("catalogue", catalogue().digest), ("schemas", schemas_digest())):
+    yield {
+        "name": CONTRACT,
+        "digest": Digest.parse(contract.digest).entry,
+        "annotations": {"name": contract.name, "version": contract.version},
+    }
+    for name, digest in (("catalogue", contract.catalogue.digest), ("schemas", contract.schemas.digest)):
         yield {"name": name, "digest": Digest.parse(digest).entry}
     if expectations is not None:
         name, its = expectations

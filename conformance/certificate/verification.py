@@ -24,10 +24,11 @@ from conformance.certificate.issuing import MOST_VALID_DAYS
 from conformance.certificate.keys import public_key
 from conformance.certificate.policy import Policy
 from conformance.certificate.refusal import Refused, UnknownSigner
-from conformance.certificate.statement import EXTENSION, Tally, ids_of
-from conformance.contract.commands import catalogue
+from conformance.certificate.statement import CONTRACT, EXTENSION, Tally, ids_of
+from conformance.contract.contract import Contract
+from conformance.contract.formats import FORMATS
 from conformance.contract.requirements import Level
-from conformance.contract.schemas import parse_json, violation
+from conformance.contract.strict_json import parse_json
 from conformance.errors import UsageError
 from conformance.journal import read_evidence
 from conformance.reporting.result import Result
@@ -76,13 +77,14 @@ ANY = Policy()
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate whose signatures hold; `statement` is its payload.
+    """A certificate whose signatures hold; `statement` is its payload, `contract` what the subject was judged by.
 
     `unsupported`: the members of it that the evidence does not bear out; None where none was looked at.
     """
 
     envelope: Envelope
     statement: Mapping[str, Any]
+    contract: Contract
     unsupported: tuple[str, ...] | None = None
 
     @property
@@ -104,7 +106,7 @@ class Certificate:
     @property
     def coverage(self) -> Coverage | None:
         """What was exercised; None of a certificate that was issued before certificates said so."""
-        return Coverage.said(self.said)
+        return Coverage.said(self.said, self.contract)
 
     @property
     def warned(self) -> list[str]:
@@ -135,19 +137,22 @@ class Step:
     detail: str
 
 
-def proved(
+def proved(  # noqa: PLR0913 - whoever verifies may ask for more or less
     data: bytes,
+    contract: Contract,
     trust: Trust = ANYBODY,
     evidence: Path | None = None,
+    *,
     now: datetime | None = None,
     policy: Policy = ANY,
 ) -> Iterator[Step | Certificate]:
     """Check everything in its order; what held, and at the end the certificate.
 
     `policy`: what is asked of it beside what every certificate has to hold. Raises Refused, with the reason, at the
-    first thing that does not hold; UsageError if the evidence cannot be read.
+    first thing that does not hold; UsageError if the evidence cannot be read, or what it is a certificate of was judged
+    by another contract.
     """
-    certificate = verified(data, trust)
+    certificate = verified(data, contract, trust)
     signatures = certificate.envelope.signatures
     yield Step("signature", f"{_counted(len(signatures), 'signature')}, {_whose(signatures, trust)}")
     _check_time(certificate, now or datetime.now(UTC))
@@ -162,8 +167,11 @@ def proved(
     yield certificate
 
 
-def verified(data: bytes, trust: Trust = ANYBODY) -> Certificate:
-    """The certificate that a file holds. Raises Refused unless each byte of it is as it was written and signed."""
+def verified(data: bytes, contract: Contract, trust: Trust = ANYBODY) -> Certificate:
+    """The certificate that a file holds. Raises Refused unless each byte of it is as it was written and signed.
+
+    UsageError if it is about another contract: that alone knows its commands.
+    """
     envelope = Envelope.parse(data)
     for number, signature in enumerate(envelope.signatures, start=1):
         _check_signature(envelope, signature, number)
@@ -176,16 +184,23 @@ def verified(data: bytes, trust: Trust = ANYBODY) -> Certificate:
         statement = parse_json(envelope.payload)
     except ValueError as error:
         raise Refused(f"payload: it is signed, but no statement: {error}") from error
-    if (wrong := violation("certificate#statement", statement)) is not None:
+    if (wrong := FORMATS.violation("certificate#statement", statement)) is not None:
         where = wrong.pointer or "the whole"
         raise Refused(f"payload: it is signed, but no test result of this suite: {where} ({wrong.keyword})")
-    certificate = Certificate(envelope, statement)
+    contract.check_recorded({CONTRACT: _contract_of(statement)}, "the certificate")
+    certificate = Certificate(envelope, statement, contract)
     try:
         _ = (certificate.issued, certificate.expires)
     except ValueError as error:
         dates = (certificate.said["issued"], certificate.said["expires"])
         raise Refused(f"payload: it is signed, but {' or '.join(dates)} is no date: {error}") from error
     return certificate
+
+
+def _contract_of(statement: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The contract that it names; None if it was issued when there was no other."""
+    entries = statement["predicate"]["configuration"]
+    return next((entry["annotations"] for entry in entries if entry["name"] == CONTRACT), None)
 
 
 def _check_signature(envelope: Envelope, signature: Signature, number: int) -> None:
@@ -253,7 +268,7 @@ def _check_claims(certificate: Certificate) -> None:
         raise Refused(f"policy: it was judged strictly, and yet has warnings: {', '.join(certificate.warned)}")
     if (coverage := certificate.coverage) is not None:
         kept = {test.partition(" ")[2] for test in certificate.statement["predicate"]["passedTests"]}
-        notified = {*products_of(kept)}
+        notified = {*products_of(certificate.contract, kept)}
         if not {*coverage.exercised} <= kept or not {*coverage.notifications} <= notified:
             raise Refused(f"policy: it says that it covers {coverage.in_words}, and its passed tests do not")
 
@@ -270,8 +285,9 @@ def _judged_again(certificate: Certificate, evidence: Path) -> tuple[str, tuple[
                 f"evidence: {evidence} is not the journal that was certified: its {its}, "
                 f"certified is {certified['digest'].get('sha256')}"
             )
+        contract = certificate.contract
         try:
-            result = Result.of(read_evidence(copy.path))
+            result = Result.of(read_evidence(copy.path, contract), contract=contract)
         except UsageError as error:  # it names the copy, which is gone when this is read
             raise UsageError(error.message.replace(str(copy.path), str(evidence)), error.hint) from error
         must = Tally.of(result.judged.verdicts, Level.MUST)
@@ -281,8 +297,8 @@ def _judged_again(certificate: Certificate, evidence: Path) -> tuple[str, tuple[
                 f"{must.applicable:,} MUST passed"
             )
         missing = unsupported(certificate.statement, result, replace(copy, path=evidence))
-    same = is_of_this_edition(certificate.statement)
-    by = "the same edition" if same else f"another edition, catalogue {catalogue().digest}"
+    same = is_of_this_edition(certificate.statement, contract)
+    by = "the same edition" if same else f"another edition, catalogue {contract.catalogue.digest}"
     return f"the certified journal, judged again by {by}: {result.conclusion.value}", missing
 
 

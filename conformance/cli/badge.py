@@ -11,10 +11,12 @@ from click.core import ParameterSource
 from conformance.certificate.badge import Badge
 from conformance.certificate.verification import Certificate, proved
 from conformance.cli.certificates import certificate_bytes, write_file
-from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.verify import threshold_option, trust_of, trusted_keys
-from conformance.contract.schemas import parse_json, violation
+from conformance.contract.contract import Contract
+from conformance.contract.formats import FORMATS
+from conformance.contract.strict_json import parse_json
 from conformance.errors import UsageError
 from conformance.reporting.saved import LONGEST_REPORT
 
@@ -36,7 +38,15 @@ from conformance.reporting.saved import LONGEST_REPORT
 )
 @trusted_keys
 @threshold_option
-def badge(source: Path, endpoint: bool, output: Path | None, key: tuple[Path, ...], threshold: int | None) -> int:  # noqa: FBT001 - click gives each option
+@contract_option
+def badge(  # noqa: PLR0913, PLR0917 - click gives each option
+    source: Path,
+    endpoint: bool,  # noqa: FBT001
+    output: Path | None,
+    key: tuple[Path, ...],
+    threshold: int | None,
+    contract: Contract,
+) -> int:
     """Make a badge of SOURCE: a certificate, which is verified first, or a report.json.
 
     The same source gives the same badge. Of a certificate that is refused none is made (exit code 1). One that nobody
@@ -46,7 +56,7 @@ def badge(source: Path, endpoint: bool, output: Path | None, key: tuple[Path, ..
     data = certificate_bytes(source, LONGEST_REPORT)
     report = _report(data)
     if report is None:
-        found = next(step for step in proved(data, trust) if isinstance(step, Certificate))
+        found = next(step for step in proved(data, contract, trust) if isinstance(step, Certificate))
         if not trust.keys:
             complaints = click.get_current_context().find_object(Complaints) or Complaints()
             complaints.warn("without --key nobody knows who signed it, and the badge says no more than that")
@@ -54,7 +64,8 @@ def badge(source: Path, endpoint: bool, output: Path | None, key: tuple[Path, ..
     elif click.get_current_context().get_parameter_source("key") is ParameterSource.COMMANDLINE:
         raise UsageError(f"{source} is a report, which nobody signs; --key is for a certificate")
     else:
-        made = Badge.of_report(report)
+        contract.check_recorded(report["settings"], f"the report {source}")
+        made = Badge.of_report(report, contract)
     content = made.endpoint() if endpoint else made.svg()
     if output is None:
         click.echo(content, nl=False)
@@ -69,4 +80,4 @@ def _report(data: bytes) -> dict[str, Any] | None:
         document = parse_json(data)
     except ValueError:
         return None
-    return document if isinstance(document, dict) and violation("report", document) is None else None
+    return document if isinstance(document, dict) and FORMATS.violation("report", document) is None else None

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from conformance.certificate.subject import files_of_command
 from conformance.cli.certificates import certification_from, signing_options
-from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.options import (
     CAMPAIGN,
@@ -19,6 +19,7 @@ from conformance.cli.options import (
     driver_options,
     examined_options,
     expectations_options,
+    in_order,
     observing_options,
     product_options,
     redact_option,
@@ -31,7 +32,6 @@ from conformance.client_under_test.certification import certify as hold
 from conformance.client_under_test.heard import secrets_of, tokens_in
 from conformance.client_under_test.observing import observe
 from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, DEFAULT_TIMEOUT_S, Settings
-from conformance.contract.commands import PRODUCTS
 from conformance.errors import UsageError
 from conformance.interruption import held_back
 from conformance.mock_gateway.account import Account
@@ -52,6 +52,7 @@ from conformance.reporting.console import print_line, remarks, results
     help="Time-out that the client is given with each call.",
 )
 @redact_option(CLIENT)
+@contract_option
 @product_options
 @option(
     CAMPAIGN,
@@ -83,7 +84,7 @@ def certify(**options: Any) -> int:
         with output.progress() as progress:
             journal = hold(settings, progress) if settings.observe is None else observe(settings, introduce, progress)
             progress.phase("judge")
-            ending = Ending.of(journal, settings.report_dir, certification)
+            ending = Ending.of(journal, settings.report_dir, settings.contract, certification)
         return ending.tell(output)
 
 
@@ -106,7 +107,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
     if options["callback_url"] is not None and not options["product"]:
         raise UsageError(
             "--callback-url does not say which product's notifications go there; expected --product NAME",
-            hint=f"one of {', '.join(PRODUCTS)}",
+            hint=f"one of {', '.join(options['contract'].products)}",
         )
     return Settings(
         driver=options["driver"],
@@ -114,7 +115,8 @@ def settings_from(options: dict[str, Any]) -> Settings:
         observe=options["listen"] if options["observe"] else None,
         observe_for_s=options["observe_for"],
         observe_idle_s=options["observe_idle"],
-        products=tuple(product for product in PRODUCTS if product in options["product"]) or PRODUCTS,
+        contract=options["contract"],
+        products=in_order(options["product"], options["contract"]),
         max_examples=options["max_examples"],
         report_dir=Path(options["report_dir"]),
         timeout_s=options["timeout"],

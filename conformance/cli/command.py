@@ -3,6 +3,7 @@
 ConformanceCommand      a click command whose options are also configured by environment and file
 ConformanceGroup        the group, which says what a mistyped command may have meant
 option                  an option that belongs to a section of the help
+contract_option         --contract, whose value is a Contract; `contract_in` a context is the one that was chosen
 Named, Listen, …        types of values: one of a table of names; an address; and others
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from click.shell_completion import CompletionItem
 from conformance.callbacks.address import Address
 from conformance.cli.complaints import Complaints, in_words
 from conformance.cli.configuration import (
+    CONTRACT,
     ENV,
     FILE,
     SECRETS,
@@ -28,7 +30,8 @@ from conformance.cli.configuration import (
     environment_names,
     switches,
 )
-from conformance.errors import UsageError, did_you_mean
+from conformance.contract.contract import Contract, contract_at, statum
+from conformance.errors import ConformanceError, UsageError, did_you_mean
 from conformance.expectations import Expectations, read_expectations
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -72,6 +75,24 @@ def _environments() -> list[str]:
         return []
 
 
+def contract_in(ctx: click.Context | None) -> Contract:
+    """The contract that was chosen for a command; that of Statum where none was, or no command is under way."""
+    chosen = None if ctx is None else ctx.meta.get(CONTRACT)
+    return chosen if isinstance(chosen, Contract) else statum()
+
+
+contract_option = option(
+    "Contract",
+    f"--{CONTRACT}",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    is_eager=True,
+    callback=lambda ctx, _, __: contract_in(ctx),
+    help="Folder of the contract that counts. Default: that of the Statum gateway, which comes with the suite.",
+)
+"""Of every command that knows commands, products or requirements by name; ConformanceCommand reads the folder."""
+
+
 class ConformanceCommand(click.Command):
     """A command whose options may stand on the command line, in the environment or in a file, the former first.
 
@@ -91,23 +112,32 @@ class ConformanceCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, with what is configured as defaults; where only help is asked for, configuration does not matter."""
-        # To complete a command line it need not be known what is configured, and nothing in a file may get in the way.
-        if not ctx.resilient_parsing and not set(args) & set(ctx.help_option_names):
-            ctx.meta[ENV] = self._env_among(ctx, args)
-            found = configured(self.params, self.known, os.environ, Path.cwd(), ctx.meta[ENV])
-            ctx.meta[CONFIGURED] = found
-            ctx.default_map = {name: each.value for name, each in found.items()}
-            if complaints := ctx.find_object(Complaints):
-                complaints.protect("", "", *_secrets_in(found))  # an argument that cannot be used may be one, misplaced
+        if not set(args) & set(ctx.help_option_names):
+            # To complete a command line nothing that is configured may get in the way.
+            with suppress(ConformanceError) if ctx.resilient_parsing else nullcontext():
+                self._configure(ctx, args)
         return super().parse_args(ctx, args)
 
-    def _env_among(self, ctx: click.Context, args: Sequence[str]) -> str | None:
-        """The environment that the command line chooses; looked for first, since what is configured depends on it."""
+    def _configure(self, ctx: click.Context, args: Sequence[str]) -> None:
+        given = self._given_among(ctx, args)
+        ctx.meta[ENV] = given.get(ENV)
+        found = configured(self.params, self.known, os.environ, Path.cwd(), ctx.meta[ENV])
+        if complaints := ctx.find_object(Complaints):
+            complaints.protect("", "", *_secrets_in(found))  # an argument that cannot be used may be one, misplaced
+        folder = given.get(CONTRACT) or (found[CONTRACT].value if CONTRACT in found else None)
+        if any(parameter.name == CONTRACT for parameter in self.params):
+            ctx.meta[CONTRACT] = contract_at(Path(folder) if folder else None)
+        if not ctx.resilient_parsing:
+            ctx.meta[CONFIGURED] = found
+            ctx.default_map = {name: each.value for name, each in found.items()}
+
+    def _given_among(self, ctx: click.Context, args: Sequence[str]) -> Mapping[str, Any]:
+        """What the command line gives: environment and contract, which what else there may be depends on."""
         try:
             given, _, _ = self.make_parser(ctx).parse_args(list(args))
         except click.UsageError:
-            return None  # is told when the arguments are parsed in earnest
-        return given.get(ENV)
+            return {}  # is told when the arguments are parsed in earnest
+        return given
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Each section of options under its heading, in the order in which the sections first appear."""
@@ -171,27 +201,46 @@ def _in_own_words() -> Iterator[None]:
 
 
 class Named(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """One of the `names`; `what` they are names of. Raises UsageError, with what may have been meant as its hint."""
+    """One of the `names`; `what` they are names of. Raises UsageError, with what may have been meant as its hint.
 
-    def __init__(self, what: str, names: Iterable[str], listed_by: str | None = None) -> None:
+    Names that are the contract's are a function of it: they are those of the contract that was chosen.
+    """
+
+    def __init__(
+        self, what: str, names: Iterable[str] | Callable[[Contract], Iterable[str]], listed_by: str | None = None
+    ) -> None:
         self.name = what
-        self.names = tuple(names)
+        self.of_contract = callable(names)
+        self._names: Callable[[Contract], Iterable[str]] = names if callable(names) else _constantly(tuple(names))
         self._listed_by = listed_by
+
+    def names_in(self, ctx: click.Context | None) -> tuple[str, ...]:
+        """The names that there are."""
+        return tuple(self._names(contract_in(ctx)))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
         """The name itself, if it is one."""
-        if value in self.names:
+        names = self.names_in(ctx)
+        if value in names:
             return str(value)
-        expected = (
-            f"one of {', '.join(self.names)}" if self._listed_by is None else f"a name that {self._listed_by} shows"
+        expected = f"one of {', '.join(names)}" if self._listed_by is None else f"a name that {self._listed_by} shows"
+        contract = contract_in(ctx)
+        of_it = f" in the contract {contract.name!r}" if self.of_contract and contract.folder is not None else ""
+        elsewhere = (
+            f"--contract {contract.folder} has other names" if of_it and value in self._names(statum()) else None
         )
         raise UsageError(
-            f"there is no {self.name} {value!r}; expected {expected}", hint=did_you_mean(str(value), self.names)
+            f"there is no {self.name} {value!r}{of_it}; expected {expected}",
+            hint=did_you_mean(str(value), names) or elsewhere,
         )
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """The names that begin so."""
-        return beginning(incomplete, self.names)
+        return beginning(incomplete, self.names_in(ctx))
+
+
+def _constantly(names: tuple[str, ...]) -> Callable[[Contract], Iterable[str]]:
+    return lambda _: names
 
 
 class Listen(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
@@ -218,29 +267,35 @@ class ExpectationsFile(click.ParamType):  # type: ignore[type-arg] # generic fro
         return [CompletionItem(incomplete, type="file")]
 
 
+def products_of(contract: Contract) -> Iterable[str]:
+    """The products of a contract."""
+    return contract.products
+
+
 class Registration(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """`PRODUCT=URL`. Raises UsageError for anything else."""
+    """`PRODUCT=URL`, of a product of the contract. Raises UsageError for anything else."""
 
     name = "registration"
 
-    def __init__(self, products: Iterable[str]) -> None:
-        self._product = Named("product", products)
+    def __init__(self) -> None:
+        self._product = Named("product", products_of)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         """Product and callback URL."""
         if isinstance(value, tuple):
             return value
         product, equals, url = str(value).partition("=")
+        example = next(iter(self._product.names_in(ctx)), "PRODUCT")
         if not equals or not url.startswith(("http://", "https://")):
             raise UsageError(
                 f"callback {value!r} is not PRODUCT=URL with an http or https URL",
-                hint="for example sms=http://127.0.0.1:8080/callbacks/sms",
+                hint=f"for example {example}=http://127.0.0.1:8080/callbacks/{example}",
             )
         return self._product.convert(product, param, ctx), url
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """The products that begin so; the URL is anybody's guess."""
-        return beginning(incomplete, [f"{name}=" for name in self._product.names])
+        return beginning(incomplete, [f"{name}=" for name in self._product.names_in(ctx)])
 
 
 def beginning(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 import conformance
-from conformance.contract.schemas import ROOT
+from conformance.contract.schema_set import built_in
 from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError, did_you_mean, lack_of
 from conformance.journal import Redaction
 from conformance.journal.redactable import is_own_word
@@ -66,7 +66,7 @@ class Complaints:
         print_prose(remarks(), self.redacted(line), style)
 
 
-INSTALLED = (str(Path(conformance.__file__).parent), str(ROOT))
+INSTALLED = (str(Path(conformance.__file__).parent), str(built_in("")))
 
 
 def in_words(error: BaseException) -> ConformanceError:

@@ -28,6 +28,8 @@ PYPROJECT = "pyproject.toml"
 TABLE = "statum-conformance"
 # The option that chooses a named environment, and the table that holds them.
 ENV = "env"
+# The option that chooses a contract: it is read before the others, whose names may be the contract's.
+CONTRACT = "contract"
 
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
@@ -62,7 +64,7 @@ def variable(name: str) -> str:
 def switches(options: Sequence[click.Parameter]) -> Iterator[Switch]:
     """The long names of the options that can be configured: not those that only show something and end."""
     for option in options:
-        if not isinstance(option, click.Option) or option.is_eager:
+        if not isinstance(option, click.Option) or (option.is_eager and option.name != CONTRACT):
             continue
         yield from (Switch(name[2:], option) for name in option.opts if name.startswith("--"))
         yield from (Switch(name[2:], option, inverted=True) for name in option.secondary_opts)

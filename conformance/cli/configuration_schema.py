@@ -13,7 +13,7 @@ import click
 
 from conformance.cli.command import Named
 from conformance.cli.configuration import ENV, FILE, TABLE, Switch, switches
-from conformance.contract.schemas import BASE_URI
+from conformance.contract.schema_set import BASE_URI
 
 NAME = "configuration"
 
@@ -85,4 +85,7 @@ def _value(switch: Switch) -> Mapping[str, Any]:
         return {"type": "number"}
     if isinstance(kind, click.Choice):
         return {"type": "string", "enum": [str(choice) for choice in kind.choices]}
-    return {"type": "string", "enum": list(kind.names)} if isinstance(kind, Named) else {"type": "string"}
+    if not isinstance(kind, Named):
+        return {"type": "string"}
+    # What names there are depends on the contract; an editor may propose those of the one that comes with the suite.
+    return {"type": "string", "examples" if kind.of_contract else "enum": list(kind.names_in(None))}

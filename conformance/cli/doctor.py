@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.options import (
     NOTIFICATIONS,
@@ -34,6 +34,7 @@ FAILED = "failed"
 @gateway_options
 @driver_options
 @receiver_options
+@contract_option
 @product_options
 @option(
     NOTIFICATIONS,

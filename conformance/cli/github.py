@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
 from conformance.cli.complaints import Complaints
 from conformance.reporting.console import on_github
 from conformance.reporting.github import workflow_commands
+from conformance.reporting.result import Result
 from conformance.reporting.summary import summary
 
 # Where a step leaves what its job's summary shall show; GitHub gives the name of the file.
 SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
-def tell_github(document: Mapping[str, Any], complaints: Complaints) -> None:
+def tell_github(result: Result, complaints: Complaints) -> None:
     """Print annotations, on standard error, and append the summary to that of the job; elsewhere nothing.
 
     A summary that cannot be written is warned of: the verdict does not depend on it.
     """
     if on_github():
-        for line in workflow_commands(document):
+        for line in workflow_commands(result.document):
             click.echo(line, err=True)
     if path := os.environ.get(SUMMARY):
         try:
             with Path(path).open("ab") as file:
-                file.write(summary(document))
+                file.write(summary(result.document, result.contract))
         except OSError as error:
             complaints.warn(f"{path} (${SUMMARY}) cannot be written: {error.strerror or error}")

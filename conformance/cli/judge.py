@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from conformance.cli.command import ConformanceCommand
+from conformance.cli.command import ConformanceCommand, contract_option
 from conformance.cli.options import expectations_options, on_command_line, report_options
 from conformance.cli.output import Output, output_options
 from conformance.cli.verdict import Ending, strict_option
@@ -15,6 +15,7 @@ from conformance.cli.verdict import Ending, strict_option
 
 @click.command("judge", cls=ConformanceCommand, short_help="Judge a saved journal again, offline.")
 @click.argument("journal", type=click.Path(path_type=Path))
+@contract_option
 @expectations_options
 @strict_option
 @report_options
@@ -31,6 +32,7 @@ def judge(journal: Path, **options: Any) -> int:
     ending = Ending.of(
         journal,
         options["report_dir"],
+        options["contract"],
         expectations=options["expectations"] if on_command_line("expectations") else None,
         show_phone_numbers=options["show_phone_numbers"] or None,
         strict=options["strict"] or None,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from conformance.cli.as_recorded import as_recorded
-from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.options import NOTIFICATIONS, REPORTS, gateway_options, receiver_options
 from conformance.cli.output import Output, quiet_option
 from conformance.errors import UsageError
@@ -41,6 +41,7 @@ MOST_LISTENED_S = 365 * 86_400.0
 )
 @gateway_options
 @receiver_options
+@contract_option
 @quiet_option("the last line")
 def listen(journal: Path, for_s: float | None, **options: Any) -> int:
     """Keep taking notifications for a run that has ended, at the address where it did; `judge` then takes them in.
@@ -54,7 +55,7 @@ def listen(journal: Path, for_s: float | None, **options: Any) -> int:
         raise UsageError(f"--for is {for_s:g}; expected more than 0 seconds")
     if for_s is not None and for_s > MOST_LISTENED_S:
         raise UsageError(f"--for is {for_s:g}; expected at most {MOST_LISTENED_S:g} seconds, a year")
-    record = read_evidence(journal)
+    record = read_evidence(journal, options["contract"])
     if is_client(record):
         raise UsageError(f"{journal} is the journal of a certification, for which nothing comes late")
     settings = as_recorded(record, options, journal.parent, is_sent=False)

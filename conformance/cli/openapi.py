@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from conformance.cli.command import ConformanceCommand, Registration, option
-from conformance.contract.commands import PRODUCTS
+from conformance.cli.command import ConformanceCommand, Registration, contract_option, option
 from conformance.contract.openapi import DEFAULT_SERVER, openapi_document
 from conformance.gateway_under_test.settings import check_gateway_url
 
@@ -25,11 +24,12 @@ from conformance.gateway_under_test.settings import check_gateway_url
 @option(
     "Document",
     "--callback",
-    type=Registration(PRODUCTS),
+    type=Registration(),
     multiple=True,
     metavar="PRODUCT=URL",
     help="Where a product's notifications go. Repeatable; by default a placeholder.",
 )
+@contract_option
 def openapi(**options: Any) -> int:
     """Print the contract as an OpenAPI 3.1 document in JSON (which is YAML, too).
 

@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from conformance.cli.command import ExpectationsFile, Listen, Named, option
+from conformance.cli.command import ExpectationsFile, Listen, Named, option, products_of
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
 from conformance.cli.credential_for import check_meant_for, credential_for_option
 from conformance.cli.credentials import Given, credential_of
 from conformance.cli.limits import limits_from
 from conformance.cli.tls import tls_from, trusted
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import Contract, statum
 from conformance.errors import UsageError
 from conformance.gateway_under_test.casefiles import CaseFolder
 from conformance.gateway_under_test.settings import (
@@ -254,10 +254,10 @@ observing_options = _together(
 product_options = option(
     CAMPAIGN,
     "--product",
-    type=Named("product", PRODUCTS),
+    type=Named("product", products_of),
     multiple=True,
     metavar="NAME",
-    help=f"Product to exercise: {', '.join(PRODUCTS)}. Repeatable. Default: all.",
+    help=f"Product to exercise, of the contract: {', '.join(statum().products)}. Repeatable. Default: all.",
 )
 
 campaign_options = _together(
@@ -387,7 +387,8 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False, is_sent:
         gateway=options["gateway"],
         callback_listen=options["callback_listen"],
         callback_url=options["callback_url"],
-        products=_in_order(options["product"]) or PRODUCTS,
+        contract=options["contract"],
+        products=in_order(options["product"], options["contract"]),
         sender_ids=options.get("sender_id") or (DEFAULT_SENDER_ID,),
         short_codes=options.get("short_code") or (DEFAULT_SHORT_CODE,),
         phone_numbers=options.get("phone_number", ()),
@@ -439,6 +440,9 @@ def on_command_line(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
-def _in_order(products: tuple[str, ...]) -> tuple[str, ...]:
-    """The products, each once, in the order of the contract: so that the order given does not change what is sent."""
-    return tuple(product for product in PRODUCTS if product in products)
+def in_order(products: tuple[str, ...], contract: Contract) -> tuple[str, ...]:
+    """The products, each once, in the order of the contract: so that the order given does not change what is sent.
+
+    All of it where none is named.
+    """
+    return tuple(product for product in contract.products if product in products) or contract.products

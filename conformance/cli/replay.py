@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from conformance.cli.as_recorded import as_recorded
-from conformance.cli.command import ConformanceCommand, beginning, option
+from conformance.cli.command import ConformanceCommand, beginning, contract_option, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.limits import limit_options
 from conformance.cli.options import (
@@ -25,7 +25,6 @@ from conformance.cli.options import (
 )
 from conformance.cli.output import Output, form_option, quiet_option
 from conformance.cli.verdict import obstacle_in
-from conformance.contract.commands import COMMANDS
 from conformance.errors import UsageError, did_you_mean
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.plan import Plan
@@ -62,6 +61,7 @@ def _recorded_cases(ctx: click.Context, _: click.Parameter, incomplete: str) -> 
     metavar="FILE",
     help="Journal of the run that the case is of. Default: journal.sqlite in the report directory.",
 )
+@contract_option
 @report_options
 @gateway_options
 @phone_options
@@ -83,7 +83,8 @@ def replay(case_id: str, **options: Any) -> int:
     """
     output = Output.of(options)
     path: Path = options.pop("journal") or options["report_dir"] / campaign.JOURNAL
-    record = read_evidence(path)
+    contract = options["contract"]
+    record = read_evidence(path, contract)
     if is_client(record):
         raise UsageError(
             f"{path} is the journal of a certification; a client cannot be told to send a case again",
@@ -91,7 +92,7 @@ def replay(case_id: str, **options: Any) -> int:
         )
     case = _recorded(record, case_id, path)
     cases = history(record, case)
-    named = dict.fromkeys(COMMANDS[case.command].product for case in cases if case.command)
+    named = dict.fromkeys(contract.product_of(case.command) for case in cases)
     recorded = as_recorded(record, options, options["report_dir"] / FOLDER, tuple(filter(None, named)))
     settings = replace(recorded, shrink_requests=0, recorded_cases=True)
     again = settings.report_dir / campaign.JOURNAL

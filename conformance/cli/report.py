@@ -12,9 +12,10 @@ import click
 from rich.console import Console
 
 from conformance.certificate.badge import Badge
-from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.options import REPORTS as REPORTING
 from conformance.cli.output import Output, form_option
+from conformance.contract.contract import Contract
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test.campaign import JOURNAL
 from conformance.reporting.comparing import Change, Comparison, markdown, told
@@ -86,6 +87,7 @@ def _format_option(name: str, what: str, metavar: str = "[FILE]") -> Callable[[F
     metavar="JOURNAL",
     help=f"Journal of the run, if it is elsewhere. Default: {JOURNAL} in the report directory.",
 )
+@contract_option
 @option(REPORTING, "--all", "everything", is_flag=True, help="All that a run writes.")
 @_format_option("html", "The page; it is made if nothing else is asked for")
 @_format_option("junit", "JUnit's XML")
@@ -94,14 +96,14 @@ def _format_option(name: str, what: str, metavar: str = "[FILE]") -> Callable[[F
 @_format_option("allure", "A folder of results for Allure", "[DIR]")
 @_format_option("har", "The HTTP traffic as HAR 1.2; needs the journal")
 @_format_option("badge", "A badge of the verdict, as SVG")
-def report(directory: Path, journal: Path | None, *, everything: bool, **asked: str | None) -> int:
+def report(directory: Path, journal: Path | None, contract: Contract, *, everything: bool, **asked: str | None) -> int:
     """Make the reports of a saved result anew, with the verdicts that it had: the same files as its run wrote.
 
     They go into the report directory, or where you say. Without the journal the page and Allure's results show no
     messages. `judge` judges a journal anew.
     """
     home = directory.parent if directory.is_file() else directory
-    saved = read_saved(directory, journal or home / JOURNAL, required=journal is not None)
+    saved = read_saved(directory, journal or home / JOURNAL, contract, required=journal is not None)
     wanted = _wanted(home, asked, everything=everything)
     if saved.record is None:
         wanted = _without_journal(wanted, home / JOURNAL, everything=everything)
@@ -159,7 +161,7 @@ def _place(directory: Path, file: str, place: str) -> Path:
 
 
 def _content(file: str, saved: Saved) -> Content | Folder:
-    return Badge.of_report(saved.document).svg() if file == BADGE_SVG else REPORTS[file](saved)
+    return Badge.of_report(saved.document, saved.contract).svg() if file == BADGE_SVG else REPORTS[file](saved)
 
 
 @click.command("compare", cls=ConformanceCommand, short_help="Compare two saved results.")
@@ -172,14 +174,15 @@ def _content(file: str, saved: Saved) -> Content | Folder:
     metavar="FILE",
     help="Write the comparison as a page, too.",
 )
+@contract_option
 @form_option("the comparison", MARKDOWN)
-def compare(before: Path, after: Path, html: Path | None, form: str) -> int:
+def compare(before: Path, after: Path, html: Path | None, contract: Contract, form: str) -> int:
     """Compare two results, each a report.json or the directory that it is in: what is broken, fixed, muted, slower.
 
     Exit code: 0 if nothing is worse than before, 1 if something is, 2 wrong usage. Worse is what is broken, tightened,
     unmuted or newly warned, what fails and was newly exercised, and what passed and is no longer exercised.
     """
-    documents = read_document(before), read_document(after)
+    documents = read_document(before, contract), read_document(after, contract)
     with _as_a_run_writes_it(before, after):
         comparison = Comparison.of(*documents)
         page = comparison_html(comparison, *documents) if html is not None else None

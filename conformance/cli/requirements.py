@@ -14,7 +14,7 @@ from rich.text import Text
 from conformance.checks import CHECKS
 from conformance.checks.client import CLIENT_CHECKS
 from conformance.checks.judgement import SubjectCheck
-from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.contract.commands import catalogue
 from conformance.contract.requirements import Requirement
 from conformance.reporting.basis import rests_on
@@ -113,6 +113,7 @@ FORMATS: Mapping[str, Callable[[list[dict[str, Any]]], None]] = {
     show_default=True,
     help="How to list them.",
 )
+@contract_option
 def requirements(form: str) -> int:
     """List the catalogue: id, level, actor, what it rests on, the commands, and the check that judges it.
 

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from conformance.cli.as_recorded import as_recorded
 from conformance.cli.certificates import SECTION as CERTIFICATE
 from conformance.cli.certificates import certification_from, signing_options
-from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.limits import limit_options
 from conformance.cli.options import (
     account_options,
@@ -62,6 +62,7 @@ CASES = frozenset({"corpus", "cases", "save_corpus"})
 OF_A_RESUMED_RUN = frozenset(
     {
         "resume",
+        "contract",
         "consumer_key",
         "consumer_secret",
         "consumer_secret_file",
@@ -81,6 +82,7 @@ OF_A_RESUMED_RUN = frozenset(
 
 @click.command("run", cls=ConformanceCommand, short_help="Judge a gateway.")
 @gateway_options
+@contract_option
 @account_options
 @sandbox_options
 @receiver_options
@@ -117,7 +119,7 @@ def run(**options: Any) -> int:
         with output.progress() as progress:
             journal = campaign.run(settings, progress)
             progress.phase("judge")
-            ending = Ending.of(journal, settings.report_dir, certification)
+            ending = Ending.of(journal, settings.report_dir, settings.contract, certification)
         return ending.tell(output, settings.save_corpus)
 
 
@@ -132,7 +134,7 @@ def _resumed(path: Path, options: dict[str, Any], output: Output) -> int:
             f"--{other[0].replace('_', '-')} is given with --resume, by which a run goes on with what it was told",
             hint="leave it out, or begin a new run",
         )
-    record = read_evidence(path)
+    record = read_evidence(path, options["contract"])
     if is_client(record):
         raise UsageError(f"{path} is the journal of a certification, which cannot be resumed", hint="begin a new one")
     # What stands in the environment or in a file is for new runs.
@@ -150,7 +152,7 @@ def _resumed(path: Path, options: dict[str, Any], output: Output) -> int:
         with output.progress() as progress:
             campaign.resume(path, settings, progress)
             progress.phase("judge")
-            ending = Ending.of(path, path.parent, certification)
+            ending = Ending.of(path, path.parent, settings.contract, certification)
         return ending.tell(output, options["save_corpus"])
 
 

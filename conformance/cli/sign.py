@@ -14,7 +14,7 @@ from conformance.certificate.issuing import countersign
 from conformance.certificate.refusal import Refused
 from conformance.certificate.verification import Certificate, proved
 from conformance.cli.certificates import SECTION, certificate_bytes, passphrase_option, signing_key, write_file
-from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.verify import threshold_option, trust_of, trusted_keys
 from conformance.errors import UsageError, did_you_mean
 from conformance.reporting.console import print_line, results
@@ -54,6 +54,7 @@ from conformance.reporting.console import print_line, results
     metavar="FILE",
     help="Where the certificate with the new signature goes. Default: it replaces the one given.",
 )
+@contract_option
 def sign(certificate: Path, output: Path | None, **options: Any) -> int:
     """Add a signature to a CERTIFICATE, as a certifier does to a vendor's.
 
@@ -68,7 +69,7 @@ def sign(certificate: Path, output: Path | None, **options: Any) -> int:
     trust = trust_of(options["key"], options["threshold"])
     vouched = frozenset(name.strip() for each in options["vouch_for"] for name in each.split(","))
     data = certificate_bytes(certificate)
-    for step in proved(data, trust, options["evidence"]):
+    for step in proved(data, options["contract"], trust, options["evidence"]):
         if isinstance(step, Certificate):
             signed = countersign(step.envelope, signer)
             trust.check_known(step.envelope.signatures)

@@ -19,6 +19,7 @@ from conformance.cli.complaints import Complaints
 from conformance.cli.github import tell_github
 from conformance.cli.options import REPORTS
 from conformance.cli.output import Output
+from conformance.contract.contract import Contract
 from conformance.errors import EnvironmentFailure
 from conformance.expectations import Expectations
 from conformance.gateway_under_test.keeping import keep
@@ -54,6 +55,7 @@ class Ending:
         cls,
         journal: Path,
         report_dir: Path,
+        contract: Contract,
         certification: Certification | None = None,
         *,
         expectations: Expectations | None = None,
@@ -62,12 +64,18 @@ class Ending:
     ) -> Self:
         """Judge `journal` and write the reports into `report_dir`; a certificate is issued if one is asked for.
 
-        `expectations`, `show_phone_numbers` and `strict` are those of `Result.of`. Raises UsageError if it is no
-        journal, EnvironmentFailure if the reports cannot be written.
+        `contract`, `expectations`, `show_phone_numbers` and `strict` are those of `Result.of`. Raises UsageError if it
+        is no journal of a run by that contract, EnvironmentFailure if the reports cannot be written.
         """
         # Before it is read, so that what is certified is what was judged.
         notary = None if certification is None else Notary(journal, certification)
-        result = Result.of(read_evidence(journal), expectations, show_phone_numbers=show_phone_numbers, strict=strict)
+        result = Result.of(
+            read_evidence(journal, contract),
+            expectations,
+            contract=contract,
+            show_phone_numbers=show_phone_numbers,
+            strict=strict,
+        )
         written = {path.name: path for path in write_reports(result, report_dir)}
         report = written.get(REPORT_HTML, report_dir / REPORT_JSON)
         return cls(result, journal, report_dir, report, notary)
@@ -85,7 +93,7 @@ class Ending:
         self._show(output, hindered=obstacle is not None)
         if obstacle is not None:
             complaints.error(obstacle)
-        tell_github(self.result.document, complaints)
+        tell_github(self.result, complaints)
         if self.notary is not None:
             self.notary.certify(self.result, self.directory, quiet=output.quiet)
         if save_corpus is not None:

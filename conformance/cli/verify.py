@@ -14,7 +14,7 @@ from conformance.certificate.policy import Policy
 from conformance.certificate.refusal import Refused, UnknownSigner
 from conformance.certificate.verification import Certificate, Trust, proved
 from conformance.cli.certificates import SECTION, certificate_bytes
-from conformance.cli.command import ConformanceCommand, option
+from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.reporting.clients import in_ranges
 from conformance.reporting.console import print_line, results
 
@@ -59,6 +59,7 @@ threshold_option = option(
     help=f"Command that has to have been exercised, or {NOTIFICATIONS}: then also those of these commands. Repeatable, "
     "or several with commas between them.",
 )
+@contract_option
 @option(SECTION, "--strict", is_flag=True, help="No SHOULD may be broken.")
 def verify(certificate: Path, **options: Any) -> int:
     """Verify a CERTIFICATE, offline: signatures, expiry, policy and, where it is given, the evidence.
@@ -74,11 +75,11 @@ def verify(certificate: Path, **options: Any) -> int:
     Exit code: 0 valid, 1 refused, with the reason, 2 wrong usage, 3 inconclusive: nobody said whose signature counts.
     """
     trust = trust_of(options["key"], options["threshold"])
-    policy = Policy.of(options["require"], strict=options["strict"])
+    policy = Policy.of(options["require"], options["contract"], strict=options["strict"])
     data = certificate_bytes(certificate)
     console = results()
     try:
-        for step in proved(data, trust, options["evidence"], policy=policy):
+        for step in proved(data, options["contract"], trust, options["evidence"], policy=policy):
             if isinstance(step, Certificate):
                 for line in _told(step):
                     print_line(console, line)

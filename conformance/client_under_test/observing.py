@@ -29,12 +29,13 @@ from conformance.checks.reading import Content
 from conformance.client_under_test.settings import Settings
 from conformance.client_under_test.witness import STRAY, Visit, Witness, wait_for_resends
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.contract.schemas import resolved
 from conformance.errors import SuiteError, UsageError
 from conformance.interruption import granted, held_back, let_through
 from conformance.journal import Journal, Redaction
 from conformance.journal.redaction import without_credentials
-from conformance.mock_gateway.account import Account, scenario_for
+from conformance.mock_gateway.account import Account, number_row
 from conformance.mock_gateway.answering import Channel, put, received
 from conformance.mock_gateway.behaviour import Wire
 from conformance.mock_gateway.gateway import BASE_PATH, Gateway
@@ -165,7 +166,7 @@ def _lawful_body(command: str, body: bytes) -> bytes:
 def is_chosen(body: bytes) -> bool:
     """Whether the body has a phone number that a behaviour is chosen with."""
     members = _members(body)
-    return members is not None and scenario_for(members.get("phone_number")) is not None
+    return members is not None and number_row(statum(), members.get("phone_number")) is not None
 
 
 def _members(body: bytes) -> Mapping[str, Any] | None:

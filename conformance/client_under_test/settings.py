@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from conformance.callbacks.address import Address
 from conformance.client_under_test.heard import secrets_of, tokens_in
-from conformance.contract.commands import PRODUCTS, commands_of
+from conformance.contract.contract import Contract, statum
 from conformance.errors import UsageError
 from conformance.expectations import Expectations
 from conformance.journal.redactable import check_readable, check_redactable, check_uncommon
@@ -56,6 +56,7 @@ DEFAULT_PATIENCE_S = 15.0
 class Settings:
     """What a certification is told.
 
+    `contract`: what it is judged by; `products` of it, all where none is named.
     `driver`: the command line that starts a driver. `callback_url`: a receiver that is examined without one.
     `observe`: where to listen for a client that is run by hand; it ends after `observe_for_s`, or when nothing has come
     for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
@@ -71,7 +72,8 @@ class Settings:
     observe: Address | None = None
     observe_for_s: float | None = None
     observe_idle_s: float | None = None
-    products: tuple[str, ...] = PRODUCTS
+    contract: Contract = field(default_factory=statum)
+    products: tuple[str, ...] = ()
     max_examples: int = DEFAULT_MAX_EXAMPLES
     seed: int = field(default_factory=lambda: secrets.randbits(SEED_BITS))
     report_dir: Path = Path("reports")
@@ -101,9 +103,10 @@ class Settings:
                 "--observe watches a client that is run by hand; give it without --driver and --callback-url",
                 hint="certify them one after the other",
             )
-        unknown = [p for p in self.products if p not in PRODUCTS]
-        if unknown or not self.products:
-            raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")
+        unknown = [product for product in self.products if product not in self.contract.products]
+        if unknown:
+            raise UsageError(f"product {', '.join(unknown)} is not one of {', '.join(self.contract.products)}")
+        object.__setattr__(self, "products", self.products or self.contract.products)
         check_redactable(self.redact)
         check_uncommon(self.redact)
         check_readable(self.redact, self.recorded(), self.callback_url)
@@ -124,7 +127,7 @@ class Settings:
     @property
     def commands(self) -> tuple[str, ...]:
         """The names of the commands that are judged."""
-        return tuple(command.name for command in commands_of(self.products))
+        return tuple(command.name for command in self.contract.commands_of(self.products))
 
     @property
     def within_s(self) -> float:
@@ -144,6 +147,7 @@ class Settings:
             "driver": self.driver,
             "callback_url": self.callback_url,
             "observe": str(self.observe) if self.observe else None,
+            "contract": self.contract.recorded(),
             "products": list(self.products),
             "phone_numbers": [],  # those of the calls are made up
             "commands": list(self.commands),

@@ -16,7 +16,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -61,7 +61,7 @@ ACTIONS: Mapping[str, str] = {
     "after_s": "it takes so many seconds more",
     # A notification
     "drop": "it is not sent",
-    "also": "it is sent once more, with these changes",
+    "also": "it is sent once more, with these changes; a list of them for as many times",
     "before": "before it comes the same with these changes",
     "contradict": "it tells the opposite",
     "before_answer": "it comes before the answer",
@@ -105,13 +105,24 @@ CALLBACKS = ("another product", "another query")
 class Which:
     """Which messages a change is about: those that agree with everything given.
 
-    `to`: one of MESSAGES. `refused`: requests that one of these rules refused, or any (`("*",)`). `posted`: commands
-    that a notification follows. `moves_money`: commands that move money and know no window. `command`, `product`: these.
-    `matches`: member of the request → a regular expression found in its text. `lacks`: members that the request has
-    not. `has`: a member of the message itself. `outcome`: that of the notification. `headers`: of the request; "" for
-    none. `method`: of the request. `sample`: the documented sample of a command. `ordinary`: sent for the first time,
-    and with a User-Agent. `long`: a member is longer than every gateway has to accept. Of what is left, `start` and
-    `end` count requests from 1, `chance` is a share drawn by the id, and only each `every`-th is meant.
+    to          one of MESSAGES
+    refused     requests that one of these rules refused; `*` for any rule
+    posted      commands that a notification follows
+    moves_money     commands that move money and know no window
+    command, product    one of these
+    matches     member of the request → a regular expression that is found in its text
+    lacks       members that the request has not
+    headers     of the request; "" for none
+    by          the method of the request
+    sample      the documented sample of a command
+    ordinary    a request that is sent for the first time, and with a User-Agent
+    long        a member is longer than every gateway has to accept
+    has         a member of the message itself
+    outcome     that of the notification
+    start, end  the number of the request, from 1
+    turn        a place, from 0, in each round of so many accepted requests
+    chance      a share, drawn by the id
+    every       of what is left, each one of so many
     """
 
     to: str = "response"
@@ -125,12 +136,13 @@ class Which:
     has: str | None = None
     outcome: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    method: str | None = None
+    by: str | None = None
     sample: bool = False
     ordinary: bool = False
     long: bool | None = None
     start: int = 1
     end: int | None = None
+    turn: tuple[int, int] | None = None
     chance: float = 1.0
     every: int = 1
 
@@ -144,7 +156,8 @@ class Which:
             except re.error as error:
                 raise ValueError(f"matches.{member} is {pattern!r}, which is no regular expression: {error}") from error
         lists = {name: _listed(entry[name]) for name in ("refused", "command", "product", "lacks") if name in entry}
-        return cls(**{**entry, **lists})
+        turn = {"turn": (entry["turn"][0], entry["turn"][1])} if "turn" in entry else {}
+        return cls(**{**entry, **lists, **turn})
 
 
 _CHOOSING = frozenset(each.name for each in fields(Which))
@@ -174,12 +187,17 @@ class Change:
             for member, value in actions.get(word, {}).items():
                 _one_of(f"{word}.{member}", value, known)
         for word in ("also", "before"):
-            if word in actions and actions[word]:
-                cls.from_entry(actions[word])
+            for copy in copies(actions.get(word, ())):
+                cls.from_entry(copy)
         return cls(Which.from_entry({word: value for word, value in entry.items() if word in _CHOOSING}), actions)
 
 
-def _one_of(word: str, value: object, known: Iterable[str]) -> None:
+def copies(stated: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The changes of each further message that `also` or `before` sends: one table, or a list of them."""
+    return (stated,) if isinstance(stated, Mapping) else stated
+
+
+def _one_of(word: str, value: object, known: Collection[str]) -> None:
     if value not in known:
         raise ValueError(f"{word} is {value!r}; expected one of {', '.join(known)}")
 

@@ -2,6 +2,7 @@
 
     Contract        a folder, read and frozen: roles, commands, requirements, schemas
     statum          the contract that comes with the suite, `schemas/statum/`
+    contract_at     the contract in a folder, or that one
 
 The engine knows roles, such as the member of an answer that holds its id; the names are in the folder:
 
@@ -98,11 +99,12 @@ class MemberRoles:
 class Contract:
     """A contract folder, read. Two are the same only if they are one object, so that tables can be cached by it.
 
-    `source`: where it was read from. `digest`: names this edition of all its files. `account`: None where no command
-    tells about the account.
+    `source`: where it was read from; `folder`: that as it was given, None for the one that comes with the suite.
+    `digest`: names this edition of all its files. `account`: None where no command tells about the account.
     """
 
     source: str
+    folder: Path | None
     digest: str
     name: str
     title: str
@@ -129,10 +131,10 @@ class Contract:
             raise UsageError(
                 f"there is no contract folder {str(folder)!r}", "a folder with contract.toml and requirements.toml"
             )
-        return cls._read(folder, str(folder), f"{BASE_URI}{folder.resolve().name}/")
+        return cls._read(folder, folder, f"{BASE_URI}{folder.resolve().name}/")
 
     @classmethod
-    def _read(cls, folder: Traversable, source: str, base_uri: str) -> Self:
+    def _read(cls, folder: Traversable, given: Path | None, base_uri: str) -> Self:
         texts = {name: (folder / name).read_text("utf-8") for name in ("contract.toml", "requirements.toml")}
         optional = folder / "behaviours.toml"
         texts["behaviours.toml"] = optional.read_text("utf-8") if optional.is_file() else ""
@@ -144,7 +146,8 @@ class Contract:
         members = stated.get("members", {})
         account: Mapping[str, Any] | None = stated.get("account")
         return cls(
-            source,
+            stated["name"] if given is None else str(given),
+            given,
             _digest([*texts.values(), schemas.digest]),
             stated["name"],
             stated["title"],
@@ -160,6 +163,28 @@ class Contract:
             Catalogue.read(texts["requirements.toml"], listed, commands, unsolicited),
             schemas,
             Behaviours.read(texts["behaviours.toml"]),
+        )
+
+    def recorded(self) -> dict[str, str | None]:
+        """What a journal keeps of it: which one it was."""
+        return {
+            "name": self.name,
+            "digest": self.digest,
+            "folder": None if self.folder is None else str(self.folder),
+        }
+
+    def check_recorded(self, settings: Mapping[str, Any], what: str) -> None:
+        """UsageError if `what` (a journal, a report), which has these settings, is of a run by another contract.
+
+        One without a contract among its settings was made when there was no other than the built-in one.
+        """
+        recorded = settings.get("contract") or statum().recorded()
+        if recorded["name"] == self.name:
+            return
+        built_in_one = recorded["name"] == statum().name
+        raise UsageError(
+            f"{what} is of a run by the contract {recorded['name']!r:.80}; expected one by {self.name!r}",
+            hint="leave --contract out" if built_in_one else f"--contract {recorded.get('folder') or 'DIR'}",
         )
 
     @property
@@ -209,4 +234,9 @@ def _digest(texts: Iterable[str]) -> str:
 @cache
 def statum() -> Contract:
     """The contract of the Statum gateway, which comes with the suite."""
-    return Contract._read(built_in("statum"), "statum", f"{BASE_URI}statum/")  # noqa: SLF001 - its own module
+    return Contract._read(built_in("statum"), None, f"{BASE_URI}statum/")  # noqa: SLF001 - its own module
+
+
+def contract_at(folder: Path | None) -> Contract:
+    """The contract in that folder; None: the one that comes with the suite. Raises UsageError as `Contract.load`."""
+    return statum() if folder is None else Contract.load(folder)

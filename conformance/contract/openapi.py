@@ -84,7 +84,7 @@ def openapi_document(server: str = DEFAULT_SERVER, callbacks: Mapping[str, str] 
 
 def contract_schemas() -> tuple[str, ...]:
     """The names of the schemas that are the contract's, not the suite's own: of commands, and of responses."""
-    folders = {each.folder for each in (*COMMANDS.values(), *statum().unsolicited.values())}
+    folders = {command.folder for command in COMMANDS.values()} | {row.folder for row in statum().unsolicited.values()}
     return tuple(n for n in schema_names() if n.partition("/")[0] in folders or n in (SUCCESS, ERROR))
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import Tls
-from conformance.contract.commands import PRODUCTS, commands_of
+from conformance.contract.contract import Contract, statum
 from conformance.errors import UsageError
 from conformance.expectations import Expectations
 from conformance.gateway_under_test.casefiles import CaseFolder
@@ -53,14 +53,15 @@ def fresh_seed() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run is told. `gateway` is the base URL, `/api/v2` included; None: the built-in mock gateway.
+    """What a run is told. `gateway` is the base URL, its path included; None: the built-in mock gateway.
 
-    `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
-    the receiver is reached by https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost,
-    and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
-    beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go
-    first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known
-    to fall short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
+    `contract`: what it is judged by; `products` of it, all where none is named. `callback_token` stands in the
+    query of callback URLs, and what comes without it is nobody's; with `callback_tls` the receiver is reached by
+    https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost, and its pace; `bounds`
+    has those that hold where none is given. `redact`: values that are written down nowhere, beside the secret;
+    `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go first; `cases`:
+    those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known to fall
+    short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
     nothing is sent but account-details.
     `over_network`: whether a network lies between, by which requests and notifications may be lost; None: as the URLs
     say. `recorded_cases`: what is sent is of an earlier run.
@@ -73,7 +74,8 @@ class Settings:
     gateway: str | None = None
     callback_listen: Address = field(default_factory=lambda: Address("127.0.0.1", 0))
     callback_url: str | None = None
-    products: tuple[str, ...] = PRODUCTS
+    contract: Contract = field(default_factory=statum)
+    products: tuple[str, ...] = ()
     sender_ids: tuple[str, ...] = (DEFAULT_SENDER_ID,)
     short_codes: tuple[str, ...] = (DEFAULT_SHORT_CODE,)
     phone_numbers: tuple[str, ...] = ()
@@ -103,9 +105,10 @@ class Settings:
         """Refuse what cannot be used, before anything is sent."""
         if self.gateway is not None:
             check_gateway_url(self.gateway)
-        unknown = [p for p in self.products if p not in PRODUCTS]
-        if unknown or not self.products:
-            raise UsageError(f"product {', '.join(unknown) or '(none)'} is not one of {', '.join(PRODUCTS)}")
+        unknown = [product for product in self.products if product not in self.contract.products]
+        if unknown:
+            raise UsageError(f"product {', '.join(unknown)} is not one of {', '.join(self.contract.products)}")
+        object.__setattr__(self, "products", self.products or self.contract.products)
         self._check_told()
         if self.callback_tls is not None and self.gateway is None:
             raise UsageError(
@@ -176,7 +179,7 @@ class Settings:
     @property
     def commands(self) -> tuple[str, ...]:
         """The names of the commands that the run exercises."""
-        return tuple(command.name for command in commands_of(self.products))
+        return tuple(command.name for command in self.contract.commands_of(self.products))
 
     @property
     def extent(self) -> str:
@@ -249,6 +252,7 @@ class Settings:
             "callback_listen": str(self.callback_listen),
             "callback_url": self.callback_url,
             "callback_tls": self.callback_tls is not None,
+            "contract": self.contract.recorded(),
             "products": list(self.products),
             "commands": list(self.commands),
             "sender_ids": list(self.sender_ids),

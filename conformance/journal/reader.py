@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import weakref
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
+from conformance.contract.contract import Contract
 from conformance.errors import UsageError
 from conformance.journal.opening import HINT, check_whole, opened
 from conformance.journal.record import BEYOND, UNDECODABLE, UNSENT, Attempt, Record
@@ -151,6 +152,7 @@ class _StoredRecord(Record):
     snapshot: _Snapshot = field(kw_only=True)
     which: tuple[int, str] = field(kw_only=True, default=(0, "[]"))
     restored: Callable[[Exchange], Exchange] = field(kw_only=True)
+    commands: Container[str] | None = field(kw_only=True, default=None)
 
     def attempts(self) -> Iterator[Attempt]:
         """As Record has it; UsageError, too, for a case that was never planned."""
@@ -158,7 +160,7 @@ class _StoredRecord(Record):
         with self.snapshot.readable():
             which = _WHICH.format(case="sent.case_id").replace("number", "sent.number")
             for row in self.snapshot.rows(f"{_ATTEMPTS} WHERE {which} ORDER BY sent.number", *self.which):
-                exchange, case = attempt_of(row)
+                exchange, case = attempt_of(row, self.commands)
                 if case is None:
                     raise ValueError(f"exchange {exchange.number} is of {exchange.case_id!r}, which was never planned")
                 yield case, self.restored(exchange), exchange.number not in superseded
@@ -169,7 +171,8 @@ class _StoredRecord(Record):
             found = (
                 row for n in sorted(numbers) for row in self.snapshot.rows(f"{_ATTEMPTS} WHERE sent.number = ?", n)
             )
-            return {exchange.number: (case, self.restored(exchange)) for exchange, case in map(attempt_of, found)}
+            attempts = (attempt_of(row, self.commands) for row in found)
+            return {exchange.number: (case, self.restored(exchange)) for exchange, case in attempts}
 
 
 def read_journal(path: Path, after: Held = _ALL, beside: Collection[str] = ()) -> Record:
@@ -184,25 +187,33 @@ def read_journal(path: Path, after: Held = _ALL, beside: Collection[str] = ()) -
     return _recorded(path, after, beside)
 
 
-def read_evidence(path: Path) -> Record:
+def read_evidence(path: Path, contract: Contract) -> Record:
     """As `read_journal`, of a file that somebody else may have made: UsageError, too, for what a run never leaves.
 
     Each page of the file is looked at once, so that its rows are no more than it has room for; and the settings are all
-    there that judging rests on.
+    there that judging rests on. UsageError for the journal of a run by another contract: it can be read by that alone.
     """
-    return _recorded(path, _ALL, (), whole=True)
+    return _recorded(path, _ALL, (), contract)
 
 
-def _recorded(path: Path, after: Held, beside: Collection[str], *, whole: bool = False) -> Record:
+def _recorded(path: Path, after: Held, beside: Collection[str], contract: Contract | None = None) -> Record:
+    whole = contract is not None
     snapshot = _Snapshot(path, whole=whole)
     ids = json.dumps(list(beside))
     with snapshot.readable():
         settings = _settings(snapshot, whole=whole)
+        commands = None if contract is None else contract.commands
+        if contract is not None:
+            contract.check_recorded(settings, f"the journal {path}")
+            if unknown := next((name for name in settings["commands"] if name not in contract.commands), None):
+                raise ValueError(f"its run exercised the command {unknown!r:.40}, which there is not")
         notes = tuple(Stored(snapshot, "notes", _Noted().note_of, "true"))
         restored = _restoring(notes)
         return _StoredRecord(
             settings=settings,
-            cases=Stored(snapshot, "cases", case_of, _WHICH.format(case="id"), after.cases, ids),
+            cases=Stored(
+                snapshot, "cases", lambda row: case_of(row, commands), _WHICH.format(case="id"), after.cases, ids
+            ),
             exchanges=Stored(
                 snapshot,
                 _EXCHANGES,
@@ -217,6 +228,7 @@ def _recorded(path: Path, after: Held, beside: Collection[str], *, whole: bool =
             snapshot=snapshot,
             which=(after.exchanges, ids),
             restored=restored,
+            commands=commands,
         )
 
 

@@ -10,13 +10,12 @@ Both keep to the order of the columns in `conformance.journal.tables`. A row tha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import parse_json
+from conformance.contract.strict_json import parse_json
 from conformance.journal.redaction import Redaction
 from conformance.journal.shapes import ROW_OF, check_note
 from conformance.traffic import Case, Direction, Exchange, Headers, Kind, Message, Notification, Request, Response
@@ -154,10 +153,10 @@ def value_of(text: str) -> Any:
         raise ValueError(f"JSON in it cannot be read: {error}") from error
 
 
-def case_of(row: tuple[Any, ...]) -> Case:
-    """A row of `cases`."""
+def case_of(row: tuple[Any, ...], commands: Container[str] | None = None) -> Case:
+    """A row of `cases`; ValueError for a command that is none of these."""
     ROW_OF["case"].check(row)
-    return _case(row, _request_of(*row[6:10]))
+    return _case(row, _request_of(*row[6:10]), commands)
 
 
 def exchange_of(row: tuple[Any, ...]) -> Exchange:
@@ -166,14 +165,17 @@ def exchange_of(row: tuple[Any, ...]) -> Exchange:
     return _exchange(row)
 
 
-def attempt_of(row: tuple[Any, ...]) -> tuple[Exchange, Case | None]:
-    """A row of `sent` joined to those of `answered` and of `cases`; the request is one value if it went as planned."""
+def attempt_of(row: tuple[Any, ...], commands: Container[str] | None = None) -> tuple[Exchange, Case | None]:
+    """A row of `sent` joined to those of `answered` and of `cases`; the request is one value if it went as planned.
+
+    ValueError for a command that is none of these.
+    """
     ROW_OF["attempt"].check(row)
     exchange, case = _exchange(row[:_OF_EXCHANGE]), row[_OF_EXCHANGE:]
     if case[0] is None:
         return exchange, None
     request = case[6:10]
-    return exchange, _case(case, exchange.request if request == row[3:7] else _request_of(*request))
+    return exchange, _case(case, exchange.request if request == row[3:7] else _request_of(*request), commands)
 
 
 def notification_of(row: tuple[Any, ...]) -> Notification:
@@ -199,9 +201,9 @@ def message_of(row: tuple[Any, ...]) -> Message:
     return Message(number, case_id, Direction(direction), line, at, wall)
 
 
-def _case(row: tuple[Any, ...], request: Request) -> Case:
+def _case(row: tuple[Any, ...], request: Request, commands: Container[str] | None) -> Case:
     _, case_id, command, kind, aspect, group, _, _, _, _, member, keyword, twin, earlier = row
-    if command is not None and command not in COMMANDS:
+    if command is not None and commands is not None and command not in commands:
         raise ValueError(f"the case {case_id!r:.80} is of the command {command!r:.40}, which there is not")
     return Case(case_id, command, _kind_of(kind), aspect, group, request, member, keyword, twin, earlier)
 

@@ -17,8 +17,6 @@ from itertools import product
 from math import isfinite
 from typing import Any
 
-from conformance.contract.commands import COMMANDS
-
 # --- Rows
 
 _NULL = type(None)
@@ -164,7 +162,6 @@ _number = Shape("number of 0 or more", _is_number)
 _whole = Shape("whole number of 0 or more", _is_whole)
 _moment = Shape("moment in ISO 8601", _parses(lambda text: datetime.fromisoformat(text).astimezone()))
 _day = Shape("day in ISO 8601", _parses(date.fromisoformat))
-_command = Shape("command", lambda value: isinstance(value, str) and value in COMMANDS)
 _anything = Shape("anything", lambda _: True)
 _optional_text = _or_null(_text)
 
@@ -182,8 +179,9 @@ _OF_EVERY_RUN: Mapping[str, Shape] = {
     "subject_name": _text,
     "started_at": _moment,
     "seed": _whole,
+    "contract": _maybe(_object(name=_text, digest=_text, folder=_maybe(_optional_text))),
     "products": _list(_text),
-    "commands": _list(_command),
+    "commands": _list(_text),
     "phone_numbers": _list(_text),
     "max_examples": _whole,
     "expectations": _maybe(_or_null(_object(file=_text, digest=_text, entries=_list(_ENTRY)))),

@@ -2,7 +2,7 @@
 
     Account     credential, registered names, opening balance, callback URLs, and the contract of it all
     Outcome     how a transaction ends; `failures` are the ways in which it may fail
-    number_row  what becomes of a request to a number, by its ending
+    numbers     ending → what becomes of a request to such a number; `number_row` of one number
 
 Nothing here is contract: another gateway has other accounts, and the operators decide on outcomes.
 """
@@ -129,18 +129,19 @@ def failures(contract: Contract, command: Command) -> tuple[Outcome, ...]:
 
 
 @cache
-def _numbers(contract: Contract) -> Mapping[str, NumberRow]:
+def numbers(contract: Contract) -> Mapping[str, NumberRow]:
+    """What becomes of requests to numbers, by their last characters."""
     return {row.ending: row for row in contract.behaviours.numbers}
 
 
 @cache
 def _lengths(contract: Contract) -> tuple[int, ...]:
-    return tuple(sorted({len(ending) for ending in _numbers(contract)}, reverse=True))
+    return tuple(sorted({len(ending) for ending in numbers(contract)}, reverse=True))
 
 
 def number_row(contract: Contract, recipient: object) -> NumberRow | None:
     """What the contract says of numbers that end as `recipient` does, or None."""
     if not isinstance(recipient, str):
         return None
-    rows = _numbers(contract)
+    rows = numbers(contract)
     return next((rows[end] for length in _lengths(contract) if (end := recipient[-length:]) in rows), None)

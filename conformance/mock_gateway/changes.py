@@ -15,13 +15,13 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from conformance.contract.behaviours import Change
+from conformance.contract.behaviours import Change, copies
 from conformance.errors import SuiteError
 from conformance.mock_gateway.account import failures
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
 from conformance.mock_gateway.choosing import bare, choice
 from conformance.mock_gateway.memories import MEMORIES
-from conformance.mock_gateway.reshaping import reshaping, success_told
+from conformance.mock_gateway.reshaping import Reshape, reshaping, success_told
 from conformance.mock_gateway.verbs import DeliveriesChange, Effect, ReplyChange
 from conformance.mock_gateway.windows import WINDOWS
 
@@ -85,9 +85,7 @@ def _of_deliveries(change: Change) -> DeliveriesChange:
     if "notify" in change.actions:
         return _notifying(change)
     chooses, reshape = choice(change.which), reshaping(change.actions)
-    also, before = (
-        reshaping(change.actions[word]) if word in change.actions else None for word in ("also", "before")
-    )
+    also, before = (_reshapings(change.actions.get(word, ())) for word in ("also", "before"))
     drop = bool(change.actions.get("drop"))
 
     def changed(sent: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
@@ -98,12 +96,16 @@ def _of_deliveries(change: Change) -> DeliveriesChange:
             for delivery, is_chosen in zip(sent, chosen, strict=True)
             if not (is_chosen and drop)
         ]
-        first = [before(delivery, moment) for delivery in meant] if before else []
-        again = [also(delivery, moment) for delivery in meant] if also else []
+        first = [make(delivery, moment) for delivery in meant for make in before]
+        again = [make(delivery, moment) for delivery in meant for make in also]
         # What follows a notification does not come before the answer, though the notification may.
         return (*first, *kept, *(replace(delivery, before_answer=False) for delivery in again))
 
     return changed
+
+
+def _reshapings(stated: Any) -> list[Reshape]:
+    return [reshaping(actions) for actions in copies(stated)]
 
 
 def _notifying(change: Change) -> DeliveriesChange:

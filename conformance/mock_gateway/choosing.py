@@ -26,7 +26,7 @@ from conformance.traffic import header
 
 Chooses = Callable[[Moment, Reply | Delivery | None], bool]
 
-# Requests for no command, or by another method, are judged as a whole: a fault of the form would break two requirements.
+# Requests for no command, or by another method, are judged as a whole: a fault of the form would break two of them.
 PATH = frozenset({"unknown-command", "method"})
 
 
@@ -102,6 +102,9 @@ def _tests(which: Which) -> Iterator[Chooses]:
     if which.start > 1 or which.end is not None:
         last = which.end or float("inf")
         yield lambda moment, _: which.start <= moment.count <= last
+    if which.turn is not None:
+        place, of = which.turn
+        yield lambda moment, _: moment.accepted % of == place
     if which.chance < 1:
         # Without a rule: by the id, which is drawn at random.
         yield lambda moment, _: hashlib.sha256(moment.request_id.encode()).digest()[0] / 256 < which.chance
@@ -118,15 +121,20 @@ def _of_message(which: Which) -> Iterator[Chooses]:
         refused = part == "error"
         yield lambda moment, _: (moment.refusal is not None) is refused
     elif group == "notification" and part:
-        succeeded = part == "success"
-        yield lambda moment, message: _outcome(moment, message) not in (None,) and succeeded == (
-            _outcome(moment, message) == moment.contract.notification.success
-        )
+        yield _telling_of(succeeded=part == "success")
     if which.outcome is not None:
         yield lambda moment, message: _outcome(moment, message) == which.outcome
     if which.has is not None:
         has = which.has
         yield lambda moment, message: message is not None and message.raw is None and found(message, moment, has)
+
+
+def _telling_of(*, succeeded: bool) -> Chooses:
+    def tells(moment: Moment, message: Reply | Delivery | None) -> bool:
+        outcome = _outcome(moment, message)
+        return outcome is not None and succeeded == (outcome == moment.contract.notification.success)
+
+    return tells
 
 
 def _outcome(moment: Moment, message: Reply | Delivery | None) -> str | None:
@@ -136,6 +144,19 @@ def _outcome(moment: Moment, message: Reply | Delivery | None) -> str | None:
 
 
 def _of_request(which: Which) -> Iterator[Chooses]:
+    yield from _of_command(which)
+    yield from (_matching(name, re.compile(pattern)) for name, pattern in which.matches.items())
+    yield from (_lacking(name) for name in which.lacks)
+    yield from (_with_header(name, value or None) for name, value in which.headers.items())
+    if which.by is not None:
+        yield lambda moment, _: moment.request.method == which.by
+    if which.sample:
+        yield lambda moment, _: is_sample(moment)
+    if which.long is not None:
+        yield lambda moment, _: beyond_contract(moment) is which.long
+
+
+def _of_command(which: Which) -> Iterator[Chooses]:
     if which.posted:
         yield lambda moment, _: moment.asked is not None and moment.asked.product is not None
     if which.moves_money:
@@ -144,18 +165,6 @@ def _of_request(which: Which) -> Iterator[Chooses]:
         yield lambda moment, _: moment.command in which.command
     if which.product:
         yield lambda moment, _: moment.asked is not None and moment.asked.product in which.product
-    for name, pattern in which.matches.items():
-        yield _matching(name, re.compile(pattern))
-    for name in which.lacks:
-        yield _lacking(name)
-    for name, value in which.headers.items():
-        yield _with_header(name, value or None)
-    if which.method is not None:
-        yield lambda moment, _: moment.request.method == which.method
-    if which.sample:
-        yield lambda moment, _: is_sample(moment)
-    if which.long is not None:
-        yield lambda moment, _: beyond_contract(moment) is which.long
 
 
 def _matching(name: str, pattern: re.Pattern[str]) -> Chooses:

@@ -1,8 +1,8 @@
 """The seeded faults of a contract: each a named single misbehaviour, with the requirements that it breaks.
 
-    Fault       one of them
-    faults      name → Fault, the rows of a contract's `behaviours.toml` that are not lawful
-    fault       the one with a name, or a UsageError that says which may have been meant
+Fault       one of them
+faults      name → Fault, the rows of a contract's `behaviours.toml` that are not lawful
+fault       the one with a name, or a UsageError that says which may have been meant
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class Fault:
 def faults(contract: Contract) -> Mapping[str, Fault]:
     """The faults of a contract by their names, in the order of its file."""
     rows = (row for row in contract.behaviours.rows if not row.lawful)
-    return MappingProxyType({row.name: Fault(row.name, row.summary, row.breaks, changed_by(row.changes)) for row in rows})
+    return MappingProxyType(
+        {row.name: Fault(row.name, row.summary, row.breaks, changed_by(row.changes)) for row in rows}
+    )
 
 
 def fault(name: str, contract: Contract) -> Fault:

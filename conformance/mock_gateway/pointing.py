@@ -1,8 +1,8 @@
 """The members of a message: named by role or by JSON pointer, and changed without touching the rest.
 
-    path_of     a name as the steps from the content down to the member
-    found       whether a message has a member
-    edited      the content with a member changed, set or left out
+path_of     a name as the steps from the content down to the member
+found       whether a message has a member
+edited      the content with a member changed, set or left out
 """
 
 from __future__ import annotations
@@ -60,15 +60,12 @@ def edited(content: Any, path: tuple[str, ...], edit: Callable[[Any], Any]) -> A
     if not path:
         return edit(content)
     step, rest = path[0], path[1:]
-    if isinstance(content, list):
-        return [edited(item, rest, edit) for item in content] if step == EACH else content
-    if not isinstance(content, Mapping):
-        return content
-    if step == EACH:
+    if step == EACH and isinstance(content, list):
+        return [edited(item, rest, edit) for item in content]
+    if step == EACH and isinstance(content, Mapping):
         return {name: edited(value, rest, edit) for name, value in content.items()}
-    if rest and step not in content:
+    if not isinstance(content, Mapping) or (rest and step not in content):
         return content
     value = edited(content.get(step, ABSENT), rest, edit)
-    if value is ABSENT:
-        return {name: held for name, held in content.items() if name != step}
-    return {**content, step: value}
+    others = {name: held for name, held in content.items() if name != step or value is not ABSENT}
+    return others if value is ABSENT else {**others, step: value}

@@ -63,7 +63,7 @@ def _set(values: Mapping[str, Any] | str) -> Reshape:
 
     def edit(content: Any, message: Message, moment: Moment) -> Any:
         for name, value in given.items():
-            content = edited(content, of_message(message, moment, name), lambda _, value=value: value)
+            content = edited(content, of_message(message, moment, name), _constantly(value))
         return content
 
     return _content(edit)
@@ -91,15 +91,18 @@ def _members(changes: Mapping[str, str], makings: Mapping[str, Making]) -> Resha
 
     def edit(content: Any, message: Message, moment: Moment) -> Any:
         for name, word in changes.items():
-            making = makings[word]
-            content = edited(
-                content,
-                of_message(message, moment, name),
-                lambda held, making=making: held if held is ABSENT else making(held, moment),
-            )
+            content = edited(content, of_message(message, moment, name), _made_by(makings[word], moment))
         return content
 
     return _content(edit)
+
+
+def _constantly(value: Any) -> Callable[[Any], Any]:
+    return lambda _: value
+
+
+def _made_by(making: Making, moment: Moment) -> Callable[[Any], Any]:
+    return lambda held: held if held is ABSENT else making(held, moment)
 
 
 def _number(value: Any, moment: Moment) -> Any:
@@ -141,7 +144,6 @@ _SPELLINGS: Mapping[str, Making] = {
     "cut": lambda value, _: value[:-1],
     "padded": lambda value, _: f"{value} ",
     "zero": lambda value, _: f"0{value}",
-    "another": _another,
     "again": lambda value, _: f"{value} (sent again)",
     "signs": lambda value, _: value + SIGNS,
     "fraction": lambda value, _: f"{value}.00",
@@ -152,15 +154,11 @@ _SPELLINGS: Mapping[str, Making] = {
 
 
 def _respell(changes: Mapping[str, str]) -> Reshape:
-    texts = {
-        word: (
-            lambda value, moment, spelling=spelling, word=word: spelling(value, moment)
-            if isinstance(value, str) or word == "another"
-            else value
-        )
-        for word, spelling in _SPELLINGS.items()
-    }
-    return _members(changes, texts)
+    return _members(changes, {"another": _another, **{word: _of_text(making) for word, making in _SPELLINGS.items()}})
+
+
+def _of_text(making: Making) -> Making:
+    return lambda value, moment: making(value, moment) if isinstance(value, str) else value
 
 
 def _rename(names: Mapping[str, str]) -> Reshape:
@@ -207,7 +205,7 @@ def _twice(members: Mapping[str, list[Any]]) -> Reshape:
     def reshape(message: Message, moment: Moment) -> Message:
         if message.raw is not None or not isinstance(message.content, Mapping):
             return message
-        return _raw(raw)(message, moment)
+        return replace(message, raw=raw(message.content, moment))
 
     return reshape
 

@@ -1,8 +1,8 @@
 """What written behaviours are made of: the places of a `Behaviour` that their functions are put into.
 
-    remembering     refuses by what it remembers of the requests before
-    renaming        chooses request ids otherwise, in answers and notifications alike
-    anew            a memory of its own for each behaviour that a change is applied to
+remembering     refuses by what it remembers of the requests before
+renaming        chooses request ids otherwise, in answers and notifications alike
+anew            a memory of its own for each behaviour that a change is applied to
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ UNEXCUSED = "body-not-json"
 
 def anew(make: Callable[[], Effect]) -> Effect:
     """A change with a memory of its own for each behaviour that it is applied to."""
-    return lambda behaviour: make()(behaviour)
+
+    def effect(behaviour: Behaviour) -> Behaviour:
+        begun = make()
+        return begun(behaviour)
+
+    return effect
 
 
 def remembering(refuses: Callable[[Moment], bool], remember: Callable[[Moment], None], tag: str) -> Effect:

@@ -2,7 +2,7 @@
 
 A gateway sees no groups and no bursts; the functions here tell by the recipient what belongs together. Recipients are
 drawn, so requests to one of them within `INSTANT_S` are those of a burst, but for the documented sample's and for what
-the contract leaves open. Commands with a window are left alone there: within it requests to one recipient are a sequence.
+the contract leaves open. Commands with a window are left alone there: within it requests to one are a sequence.
 
     WINDOWS     name → the function that makes the change, for rows that have it as `written`
 """
@@ -76,7 +76,7 @@ def _recipient_and_amount(moment: Moment) -> Texts:
 
 def _alike(spelling: str) -> Effect:
     """A request is refused, in the words for a repeat, if one that looks the same in that spelling was accepted."""
-    spell = {"masked": lambda text: (text[:4], text[-3:]), "without the last character": lambda text: text[:-1]}[spelling]
+    spell = _SPELLINGS[spelling]
 
     def make() -> Effect:
         known: dict[Hashable, Texts] = {}
@@ -96,6 +96,12 @@ def _alike(spelling: str) -> Effect:
         return remembering(refuses, remember, WINDOW)
 
     return anew(make)
+
+
+_SPELLINGS: Mapping[str, Callable[[str], Hashable]] = {
+    "masked": lambda text: (text[:4], text[-3:]),
+    "without the last character": lambda text: text[:-1],
+}
 
 
 def _only_the_last() -> Effect:
@@ -126,7 +132,9 @@ def _noted_too_late() -> Effect:
         noted: dict[Hashable, float] = {}
 
         def late(moment: Moment) -> bool:
-            return moment.asked is None or moment.asked.money is None or _recipient_and_amount(moment)[1] in SMALL_CHANGE
+            return (
+                moment.asked is None or moment.asked.money is None or _recipient_and_amount(moment)[1] in SMALL_CHANGE
+            )
 
         def refuses(moment: Moment) -> bool:
             at = noted.get((moment.command, _similar(moment)))

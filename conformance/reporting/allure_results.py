@@ -35,9 +35,8 @@ from allure_commons.model2 import (
 )
 from allure_commons.types import AttachmentType, LabelType, LinkType, Severity
 
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
-from conformance.contract.schemas import resolved
 from conformance.reporting.basis import rests_on
 from conformance.reporting.escaping import for_terminal, for_xml
 from conformance.reporting.expected import listed_in
@@ -209,12 +208,13 @@ class _Evidence:
 
     exchanges: Mapping[int, Exchange]
     notifications: Mapping[int, Notification]
+    contract: Contract
 
     @classmethod
     def of(cls, result: Reportable) -> _Evidence:
         """Gather them; one pass over the notifications. None where the record is gone."""
         if result.record is None:
-            return cls({}, {})
+            return cls({}, {}, result.contract)
         findings = [finding for entry in result.document["requirements"] for finding in entry["findings"]]
         named = {name: {f[name] for f in findings} - {None} for name in ("exchange", "notification")}
         exchanges = result.record.exchanges_numbered(named["exchange"])
@@ -222,6 +222,7 @@ class _Evidence:
         return cls(
             {number: exchange for number, (_, exchange) in exchanges.items()},
             {each.number: each for each in notifications if each.number in named["notification"]},
+            result.contract,
         )
 
     def told(self, entry: Entry) -> Iterator[str]:
@@ -245,7 +246,7 @@ class _Evidence:
     def _seen(self, entry: Entry, finding: Entry) -> Iterator[str]:
         exchange = self.exchanges.get(finding["exchange"])
         notification = self.notifications.get(finding["notification"])
-        yield from _rule(entry, finding, exchange)
+        yield from _rule(entry, finding, exchange, self.contract)
         if exchange is not None:
             yield from _exchange(exchange)
         if notification is not None:
@@ -255,17 +256,17 @@ class _Evidence:
             yield from _message(notification.request.headers, notification.request.body)
 
 
-def _rule(entry: Entry, finding: Entry, exchange: Exchange | None) -> Iterator[str]:
+def _rule(entry: Entry, finding: Entry, exchange: Exchange | None, contract: Contract) -> Iterator[str]:
     """What the schema of the message says of the finding's place, if it says anything."""
     if not finding["pointer"] or not entry["command"]:
         return
     if finding["notification"] is not None:
-        name = f"{COMMANDS[entry['command']].folder}/notification"
+        name = f"{contract.commands[entry['command']].folder}/notification"
     elif exchange is not None and exchange.response is not None:
         name = "response.success" if exchange.response.status < 400 else "response.error"  # noqa: PLR2004 - HTTP's
     else:
         return
-    found: Any = resolved(name)
+    found: Any = contract.schemas.resolved(name)
     for token in finding["pointer"].split("/")[1:]:
         found = found.get("properties", {}).get(token)
         if found is None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.callbacks.ledger import request_id_of
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import Contract
 from conformance.journal import Record
 
 # As many as a plot of a few hundred pixels can show.
@@ -77,7 +77,7 @@ class Figures:
     result_codes: Mapping[str, Mapping[str, int]]
 
     @classmethod
-    def of(cls, record: Record) -> Figures:
+    def of(cls, record: Record, contract: Contract) -> Figures:
         """What a record tells; a notification is counted where its request_id is one that an answer gave."""
         commands = {case.id: case.command for case in record.cases}
         answers: dict[str, Series] = defaultdict(Series)
@@ -103,8 +103,8 @@ class Figures:
                 notifications[product].add(since - start, notification.received_at - since)
         return cls(
             {name: answers[name] for name in sorted(answers)},
-            {name: notifications[name] for name in PRODUCTS if name in notifications},
-            {name: _commonest(codes[name]) for name in PRODUCTS if name in codes},
+            {name: notifications[name] for name in contract.products if name in notifications},
+            {name: _commonest(codes[name]) for name in contract.products if name in codes},
         )
 
     def document(self) -> dict[str, Any]:

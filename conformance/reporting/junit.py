@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import Contract
 from conformance.reporting.basis import rests_on
 from conformance.reporting.escaping import for_xml
 from conformance.reporting.expected import listed_in, subject_of, told_stale
@@ -37,7 +37,7 @@ Document = Mapping[str, Any]
 def junit(result: Reportable) -> bytes:
     """The result as JUnit XML in UTF-8; the same result gives the same bytes."""
     document = result.document
-    cases = [_case(entry, document) for entry in document["requirements"]]
+    cases = [_case(entry, document, result.contract) for entry in document["requirements"]]
     cases += [_stale(stale, told) for stale, told in zip(_stale_entries(document), told_stale(document), strict=True)]
     totals = {
         "tests": str(len(cases)),
@@ -75,12 +75,12 @@ def _count(cases: list[ET.Element], tag: str) -> str:
     return str(sum(case.find(tag) is not None for case in cases))
 
 
-def _case(entry: Entry, document: Document) -> ET.Element:
+def _case(entry: Entry, document: Document, contract: Contract) -> ET.Element:
     command = entry["command"]
     case = ET.Element(
         "testcase",
         {
-            "classname": f"statum.{COMMANDS[command].folder if command else place_of(entry)}",
+            "classname": f"statum.{contract.commands[command].folder if command else place_of(entry)}",
             "name": for_xml(f"{' '.join(filter(None, (entry['id'], command)))} — {entry['title']}"),
             "time": "0",
         },

@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES as DEFAULT_CALLS
 from conformance.client_under_test.settings import DEFAULT_TIMEOUT_S
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import Contract
 from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.exchange.sender import CONCURRENCY
 from conformance.gateway_under_test.limits import is_loopback
@@ -24,20 +24,28 @@ from conformance.gateway_under_test.settings import (
 from conformance.journal import Record
 
 
-def repeat_command(settings: Mapping[str, Any]) -> str:
+def repeat_command(settings: Mapping[str, Any], contract: Contract) -> str:
     """A line for a shell that sends the same requests at the same pace.
 
-    It has the recorded settings that differ from the defaults, and the seed.
+    It has the recorded settings of a run by `contract` that differ from the defaults, and the seed.
     The secret is not in it (STATUM_CONFORMANCE_CONSUMER_SECRET gives it); what was redacted has to be filled in.
     """
     if settings.get("subject_kind") == "client":
-        return shlex.join(["statum-conformance", "certify", *_options_of_certify(settings)])
-    return shlex.join(["statum-conformance", "run", *_options(settings)])
+        return shlex.join(["statum-conformance", "certify", *_options_of_certify(settings, contract)])
+    return shlex.join(["statum-conformance", "run", *_options(settings, contract)])
 
 
 def replay_command(case_id: str, journal: Path, settings: Mapping[str, Any]) -> str:
     """A line for a shell that sends one recorded case again, to the same gateway."""
-    return shlex.join(["statum-conformance", "replay", case_id, "--journal", str(journal), *_named(settings)])
+    return shlex.join(
+        ["statum-conformance", "replay", case_id, "--journal", str(journal), *_contract(settings), *_named(settings)]
+    )
+
+
+def _contract(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The contract, where it is not the one that comes with the suite."""
+    if folder := settings.get("contract", {}).get("folder"):
+        yield from ("--contract", folder)
 
 
 def _named(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -46,13 +54,14 @@ def _named(settings: Mapping[str, Any]) -> Iterator[str]:
         yield from ("--gateway", settings["gateway"])
 
 
-def _options_of_certify(settings: Mapping[str, Any]) -> Iterator[str]:
+def _options_of_certify(settings: Mapping[str, Any], contract: Contract) -> Iterator[str]:
+    yield from _contract(settings)
     for name in ("driver", "callback_url"):
         if settings.get(name):
             yield from (f"--{name.replace('_', '-')}", settings[name])
     if settings.get("observe"):
         yield from ("--observe", "--listen", settings["observe"])
-    yield from _repeated("--product", settings["products"], PRODUCTS)
+    yield from _repeated("--product", settings["products"], contract.products)
     if settings["max_examples"] != DEFAULT_CALLS:
         yield from ("--max-examples", str(settings["max_examples"]))
     if settings["timeout_s"] != DEFAULT_TIMEOUT_S:
@@ -66,7 +75,7 @@ def _options_of_certify(settings: Mapping[str, Any]) -> Iterator[str]:
 
 def resume_command(journal: Path, settings: Mapping[str, Any]) -> str:
     """A line for a shell that goes on with a run that was cut off."""
-    return shlex.join(["statum-conformance", "run", "--resume", str(journal), *_named(settings)])
+    return shlex.join(["statum-conformance", "run", "--resume", str(journal), *_contract(settings), *_named(settings)])
 
 
 def was_cut_off(record: Record) -> bool:
@@ -75,11 +84,12 @@ def was_cut_off(record: Record) -> bool:
     return "settled" not in kinds and any(note.kind == "planned" for note in record.notes)
 
 
-def _options(settings: Mapping[str, Any]) -> Iterator[str]:
+def _options(settings: Mapping[str, Any], contract: Contract) -> Iterator[str]:
+    yield from _contract(settings)
     # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
     if settings["subject_name"] == settings["gateway"]:
         yield from _addresses(settings)
-    yield from _repeated("--product", settings["products"], PRODUCTS)
+    yield from _repeated("--product", settings["products"], contract.products)
     yield from _repeated("--sender-id", settings["sender_ids"], (DEFAULT_SENDER_ID,))
     yield from _repeated("--short-code", settings["short_codes"], (DEFAULT_SHORT_CODE,))
     yield from _repeated("--phone-number", settings["phone_numbers"], ())

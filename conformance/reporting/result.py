@@ -17,7 +17,7 @@ from conformance import __version__
 from conformance.checks.coverage import Covered
 from conformance.checks.follow_ups import SEARCH, run_proper
 from conformance.checks.judgement import Finding, Minimal
-from conformance.contract.commands import catalogue
+from conformance.contract.contract import Contract, statum
 from conformance.expectations import Expectation, Expectations, Stale
 from conformance.journal import Record
 from conformance.reporting.clients import client_of
@@ -37,8 +37,8 @@ LONGEST_BODY = 10_000
 class Reportable(Protocol):
     """What every report is made of: `document` is what `report.json` holds.
 
-    `record` is what was recorded; None where the journal is gone. `masking` is what the document has been through;
-    whatever a report takes from the record goes through it, too.
+    `record` is what was recorded; None where the journal is gone. `contract`: what it was judged by. `masking` is
+    what the document has been through; whatever a report takes from the record goes through it, too.
     """
 
     @property
@@ -50,6 +50,10 @@ class Reportable(Protocol):
         """What happened."""
 
     @property
+    def contract(self) -> Contract:
+        """What it was judged by."""
+
+    @property
     def masking(self) -> Masking:
         """What hides phone numbers."""
 
@@ -59,6 +63,7 @@ class Saved:
     """A result that was read back: nothing is judged anew."""
 
     document: Mapping[str, Any]
+    contract: Contract
     record: Record | None = None
     masking: Masking = field(default_factory=Masking)
 
@@ -70,6 +75,7 @@ class Result:
     record: Record
     judged: Judged
     document: Mapping[str, Any]
+    contract: Contract
     masking: Masking = field(default_factory=Masking)
 
     @classmethod
@@ -78,20 +84,23 @@ class Result:
         record: Record,
         expectations: Expectations | None = None,
         *,
+        contract: Contract | None = None,
         show_phone_numbers: bool | None = None,
         strict: bool | None = None,
     ) -> Result:
         """Judge a record and describe the outcome. Pure: the same record gives the same document.
 
-        It is judged by the `expectations`; None: by those that the run was given, which the record holds.
-        `show_phone_numbers`: whether those that the run was given are shown whole; `strict`: whether a broken SHOULD
-        counts as a failure; None of either: as the run was told.
+        It is judged by the `contract` (None: that of Statum) and by the `expectations`; None: by those that the run
+        was given, which the record holds. `show_phone_numbers`: whether those that the run was given are shown
+        whole; `strict`: whether a broken SHOULD counts as a failure; None of either: as the run was told.
         """
+        contract = contract or statum()
         if expectations is None:
             expectations = Expectations.of(record.settings.get("expectations"))
         judged = judge(record, expectations=expectations, strict=strict)
         masking = Masking.of(record.settings, shown=show_phone_numbers)
-        return cls(record, judged, masking.value(_document(record, judged, shown=show_phone_numbers)), masking)
+        document = _document(record, judged, contract, shown=show_phone_numbers)
+        return cls(record, judged, masking.value(document), contract, masking)
 
     @property
     def conclusion(self) -> Conclusion:
@@ -104,7 +113,7 @@ class Result:
         return self.judged.exit_code
 
 
-def _document(record: Record, judged: Judged, *, shown: bool | None) -> dict[str, Any]:
+def _document(record: Record, judged: Judged, contract: Contract, *, shown: bool | None) -> dict[str, Any]:
     settings = record.settings
     notes = {note.kind: note.detail for note in record.notes}
     finished = notes.get("finished", {})
@@ -112,7 +121,7 @@ def _document(record: Record, judged: Judged, *, shown: bool | None) -> dict[str
     proper = run_proper(record)
     document = {
         "schema_version": SCHEMA_VERSION,
-        "tool": {"name": "statum-conformance", "version": __version__, "catalogue": catalogue().digest},
+        "tool": {"name": "statum-conformance", "version": __version__, "catalogue": contract.catalogue.digest},
         "subject": _subject(record),
         "verdict": judged.conclusion.value,
         "started_at": settings["started_at"],
@@ -133,7 +142,7 @@ def _document(record: Record, judged: Judged, *, shown: bool | None) -> dict[str
         ],
         "coverage": [_class(covered) for covered in judged.coverage],
         **({"client": client_of(record)} if is_client(record) else {}),
-        "figures": Figures.of(proper).document(),
+        "figures": Figures.of(proper, contract).document(),
     }
     if judged.expectations.file is not None:
         document["expectations"] = _expectations(judged)

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import parse_json, violation
+from conformance.contract.contract import Contract
+from conformance.contract.formats import FORMATS
+from conformance.contract.strict_json import parse_json
 from conformance.errors import UsageError, did_you_mean
 from conformance.given_files import TooLong, given_bytes
 from conformance.journal import Record, read_evidence
@@ -30,10 +31,10 @@ LONGEST_REPORT = 16 << 20
 _OF_THE_RUN = ("started_at", "seed")
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, contract: Contract) -> Document:
     """The document at `path`, or in the directory `path`.
 
-    Raises UsageError if there is none, or one that this version cannot read.
+    Raises UsageError if there is none, one that this version cannot read, or one of a run by another contract.
     """
     file = path / REPORT_JSON if path.is_dir() else path
     try:
@@ -52,35 +53,36 @@ def read_document(path: Path) -> Document:
             f"{file} has schema_version {version}; this version reads {SCHEMA_VERSION}",
             hint="`statum-conformance judge` makes reports of its journal, if that is still there",
         )
-    wrong = violation("report", document)
+    wrong = FORMATS.violation("report", document)
     if wrong is not None:
         raise UsageError(f"{file} is no report of statum-conformance: {wrong.message} at {wrong.pointer or '/'}")
+    contract.check_recorded(document["settings"], f"the report {file}")
     for entry in (*document["requirements"], *document.get("coverage", ())):
-        if entry["command"] not in {None, *COMMANDS}:
+        if entry["command"] not in {None, *contract.commands}:
             raise UsageError(
                 f"{file} tells of a command {entry['command']!r:.80}, which this version does not know; expected one "
-                f"of {', '.join(COMMANDS)}",
-                hint=did_you_mean(entry["command"], COMMANDS),
+                f"of {', '.join(contract.commands)}",
+                hint=did_you_mean(entry["command"], contract.commands),
             )
     found: Document = document
     return found
 
 
-def read_saved(directory: Path, journal: Path, *, required: bool = False) -> Saved:
+def read_saved(directory: Path, journal: Path, contract: Contract, *, required: bool = False) -> Saved:
     """The result in `directory` with what stands in `journal`; without it where there is none, unless `required`.
 
     Raises UsageError if either cannot be read, or the journal is that of another run.
     """
-    document = read_document(directory)
+    document = read_document(directory, contract)
     if not required and not journal.is_file():
-        return Saved(document)
-    record = read_evidence(journal)
+        return Saved(document, contract)
+    record = read_evidence(journal, contract)
     if any(record.settings.get(name) != document[name] for name in _OF_THE_RUN):
         raise UsageError(
             f"{journal} is of another run: {_told(record.settings)}, the report's {_told(document)}",
             hint="name the journal of the report with --journal",
         )
-    return Saved(document, record, _masking(document, record))
+    return Saved(document, contract, record, _masking(document, record))
 
 
 def _told(run: Mapping[str, Any]) -> str:

@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.checks.judgement import Reason
-from conformance.contract.commands import catalogue
 from conformance.contract.requirements import Actor, Basis, Level
 from conformance.reporting.expected import listed_in
 from conformance.verdicts import Verdict
@@ -87,14 +86,9 @@ def cut(gathered: Sequence[Shortfall], most: int) -> tuple[list[Shortfall], list
 
 
 def _gravity(shortfall: Shortfall) -> tuple[bool, int, bool]:
-    costly = any(_basis(entry) in COSTLY for entry in shortfall.entries)
+    # Reports of early releases do not tell the basis.
+    costly = any(entry.get("basis") in COSTLY for entry in shortfall.entries)
     return bool(shortfall.listed), GRAVEST_FIRST.index(shortfall.verdict), not costly
-
-
-def _basis(entry: Mapping[str, Any]) -> str | None:
-    """What the level of a requirement rests on: as the report has it, else by the catalogue."""
-    known = catalogue()
-    return entry.get("basis") or (known[entry["id"]].basis if entry["id"] in known else None)
 
 
 def _by_cause(gathered: Sequence[Shortfall], document: Mapping[str, Any]) -> Iterator[Shortfall]:

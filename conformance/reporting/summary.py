@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.reporting.basis import rests_on
 from conformance.reporting.clients import not_applicable
@@ -44,9 +45,10 @@ JOURNAL = Path("reports") / "journal.sqlite"
 Document = Mapping[str, Any]
 
 
-def summary(document: Document) -> bytes:
+def summary(document: Document, contract: Contract) -> bytes:
     """The document of a result as Markdown (GitHub's and GitLab's) in UTF-8; the same gives the same bytes."""
-    blocks = [block for part in (_verdict, _matrix, _findings, _whole, _again) for block in part(document)]
+    blocks = [block for part in (_verdict, _matrix, _findings, _whole) for block in part(document)]
+    blocks += _again(document, contract)
     return ("\n\n".join(blocks) + "\n").encode()
 
 
@@ -156,9 +158,9 @@ def _places(finding: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} {_code(finding[name])}"
 
 
-def _again(document: Document) -> Iterator[str]:
+def _again(document: Document, contract: Contract) -> Iterator[str]:
     yield "## How to reproduce"
-    lines = [repeat_command(document["settings"])]
+    lines = [repeat_command(document["settings"], contract)]
     failing = [found.finding for found in shortfalls(document) if found.verdict is Verdict.FAIL and found.finding]
     cases = [finding["case"] for finding in failing if finding["case"]]
     if cases and document["subject"]["kind"] == "gateway":  # a client cannot be told to send a case again

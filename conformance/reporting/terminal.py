@@ -89,7 +89,7 @@ def show(result: Result, console: Console, report: Path | None = None, journal: 
         print_prose(console, line)
     for line in to_paste:
         print_line(console, line)
-    print_line(console, f"repeat with: {repeat_command(result.document['settings'])}")
+    print_line(console, f"repeat with: {repeat_command(result.document['settings'], result.contract)}")
     if journal is not None and was_cut_off(result.record):
         print_line(console, f"go on with: {resume_command(journal, result.document['settings'])}")
     if journal is not None and not is_client(result.record):  # a client cannot be told to send a case again

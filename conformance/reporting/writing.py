@@ -47,10 +47,10 @@ REPORTS: Mapping[str, Callable[[Reportable], Content | Folder]] = {
     REPORT_JSON: json_report,
     JUNIT_XML: junit,
     REPORT_SARIF: lambda result: sarif(result.document),
-    SUMMARY_MD: lambda result: summary(result.document),
+    SUMMARY_MD: lambda result: summary(result.document, result.contract),
     ALLURE_RESULTS: allure_results,
     TRAFFIC_HAR: har,
-    REPORT_HTML: lambda result: html(result.document, result.record, result.masking),
+    REPORT_HTML: html,
 }
 # All others are made of report.json alone. Without the journal, these cannot be made …
 NEED_JOURNAL = frozenset({TRAFFIC_HAR})

@@ -21,7 +21,6 @@ import pytest
 from conformance.cli.complaints import Complaints, in_one_line
 from conformance.cli.options import settings_from
 from conformance.cli.run import run
-from conformance.contract.commands import Command, catalogue, commands_of
 from conformance.contract.requirements import Actor
 from conformance.errors import ConformanceError
 from conformance.gateway_under_test.settings import Settings
@@ -75,8 +74,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One item per requirement × command."""
     if "command" not in metafunc.fixturenames:
         return
-    commands: tuple[Command, ...] = commands_of(metafunc.config.stash[CAMPAIGN].products)
-    pairs = catalogue().judged(Actor.GATEWAY, commands)
+    shared = metafunc.config.stash[CAMPAIGN]
+    pairs = shared.contract.catalogue.judged(Actor.GATEWAY, shared.contract.commands_of(shared.products))
     ids = [f"{requirement.id}-{command}" if command else requirement.id for requirement, command in pairs]
     metafunc.parametrize(("requirement", "command"), pairs, ids=ids)
 
@@ -99,7 +98,7 @@ def pytest_configure_node(node: Node) -> None:
         node.config.add_cleanup(directory.cleanup)
         stash[HANDOVER] = Handover(Path(directory.name))
     shared = stash[CAMPAIGN]
-    node.workerinput[HANDED] = Reader(stash[HANDOVER], shared.products, shared.expecting).handed()
+    node.workerinput[HANDED] = Reader(stash[HANDOVER], shared.products, shared.expecting, shared.contract).handed()
 
 
 # First: after it, pytest-xdist tells the controller that this worker has collected.

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from conformance.contract.contract import Contract, contract_at
 from conformance.errors import ConformanceError, EnvironmentFailure
 from conformance.exchange.wire import close_all
 from conformance.gateway_under_test import campaign
@@ -45,6 +46,10 @@ class SharedCampaign(Protocol):
     def expecting(self) -> bool:
         """Whether there is an expectations file."""
 
+    @property
+    def contract(self) -> Contract:
+        """What is judged by."""
+
     def result(self) -> Result:
         """What came of it; ConformanceError, in one line, if it could not be held."""
 
@@ -66,6 +71,11 @@ class Holder:
         """Whether there is an expectations file."""
         return self.settings.expectations is not None
 
+    @property
+    def contract(self) -> Contract:
+        """What is judged by."""
+        return self.settings.contract
+
     def result(self) -> Result:
         """The campaign, judged; the reports are written, and failing cases kept where the settings say so.
 
@@ -74,7 +84,8 @@ class Holder:
         """
         # A second signal closes connections; pytest, which may have other tests to tell of, is not ended by it.
         with heeded(hard=False), held_back(), Closing(close_all):
-            self.held = Result.of(read_journal(campaign.run(self.settings)))
+            journal = read_journal(campaign.run(self.settings))
+            self.held = Result.of(journal, contract=self.settings.contract)
             write_reports(self.held, self.settings.report_dir)
             if self.settings.save_corpus is not None:
                 keep(self.held.record, self.held.judged, self.settings.save_corpus)
@@ -138,16 +149,18 @@ class Handover:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads what another process holds. It is told neither the credential nor any other setting."""
+    """Reads what another process holds. It is told neither the credential nor what else it does not need."""
 
     handover: Handover
     products: tuple[str, ...]
-    expecting: bool = False
+    expecting: bool
+    contract: Contract
 
     @classmethod
     def of(cls, handed: Mapping[str, Any]) -> Self:
         """From what `handed` made."""
-        return cls(Handover(Path(handed["directory"])), tuple(handed["products"]), handed["expecting"])
+        contract = contract_at(Path(handed["contract"]) if handed["contract"] else None)
+        return cls(Handover(Path(handed["directory"])), tuple(handed["products"]), handed["expecting"], contract)
 
     def handed(self) -> dict[str, Any]:
         """Itself, in the values that pytest-xdist can send to a worker."""
@@ -155,8 +168,9 @@ class Reader:
             "directory": str(self.handover.directory),
             "products": list(self.products),
             "expecting": self.expecting,
+            "contract": None if self.contract.folder is None else str(self.contract.folder.resolve()),
         }
 
     def result(self) -> Result:
         """The campaign, judged here. Raises EnvironmentFailure if there is none."""
-        return Result.of(read_journal(self.handover.journal()))
+        return Result.of(read_journal(self.handover.journal()), contract=self.contract)

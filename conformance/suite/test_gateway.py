@@ -23,7 +23,9 @@ class ConformanceWarning(UserWarning):
 
 def test_requirement(requirement: Requirement, command: str | None, gateway_result: Result) -> None:
     """The gateway keeps the requirement; a MUST that could not be exercised is no success either."""
-    verdict = next(v for v in gateway_result.judged.verdicts if v.requirement is requirement and v.command == command)
+    verdict = next(
+        v for v in gateway_result.judged.verdicts if v.requirement.id == requirement.id and v.command == command
+    )
     if verdict.verdict is Verdict.KNOWN or (verdict.hinders and verdict.expected):
         pytest.xfail(f"{verdict.verdict}: {followed_up(verdict.expected)}")
     if verdict.verdict is Verdict.FAIL or (verdict.verdict is Verdict.INCONCLUSIVE and verdict.hinders):

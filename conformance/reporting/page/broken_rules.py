@@ -10,30 +10,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.checks.reading import Content
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import violations
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
 from conformance.traffic import Case, Exchange, Notification
 
 REFUSED_FROM = 400
 
 
 def broken_rule(
-    finding: Mapping[str, Any], command: str | None, exchange: Exchange | None, notification: Notification | None
+    finding: Mapping[str, Any],
+    command: str | None,
+    exchange: Exchange | None,
+    notification: Notification | None,
+    contract: Contract,
 ) -> tuple[str, str, str] | None:
     """Name of the schema, keyword, and words; None where the finding is about nothing that a schema says."""
     if finding["pointer"] is None:
         return None
+    named = contract.commands.get(command or "")
     if finding["notification"] is not None:
         body = notification.request.body if notification else b""
-        name = f"{COMMANDS[command].folder}/notification" if command in COMMANDS else None
+        name = f"{named.folder}/notification" if named else None
     else:
         response = exchange.response if exchange else None
         body = response.body if response else b""
-        name = _envelope(command, response.status) if response else None
+        name = _envelope(named, response.status, contract) if response else None
     content = Content.with_repeats(body)
     if name is None or content.error is not None:
         return None
-    found = (each for each in violations(name, content.value) if each.pointer == finding["pointer"])
+    found = (each for each in contract.schemas.violations(name, content.value) if each.pointer == finding["pointer"])
     return next(((name, each.keyword, each.message) for each in found), None)
 
 
@@ -44,7 +49,8 @@ def made_to_break(case: Case | None) -> str | None:
     return f"{case.keyword} of /{case.member}" if case.member else case.keyword
 
 
-def _envelope(command: str | None, status: int) -> str:
+def _envelope(command: Command | None, status: int, contract: Contract) -> str:
     if status >= REFUSED_FROM:
         return "response.error"
-    return "account-details/response" if command == "account-details" else "response.success"
+    own = f"{command.folder}/response" if command else ""
+    return own if own in contract.schemas else "response.success"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.callbacks.ledger import request_id_of
+from conformance.contract.contract import Contract
 from conformance.journal import Record
 from conformance.reporting.masking import Masking
 from conformance.reporting.page.broken_rules import broken_rule, made_to_break
@@ -27,6 +28,7 @@ from conformance.reporting.page.transcript import (
     WITNESS_ANSWERS,
     Transcript,
 )
+from conformance.reporting.result import Reportable
 from conformance.traffic import Case, Exchange, Headers, Kind, Notification
 from conformance.verdicts import is_client
 
@@ -54,12 +56,14 @@ class Evidence:
     by_number: Mapping[int, Notification]
     masking: Masking
     transcript: Transcript
-    cases: Sequence[Row] = field(default=(), repr=False)
-    numbers: Mapping[str, int] = field(default_factory=dict, repr=False)
+    cases: Sequence[Row] = field(repr=False)
+    numbers: Mapping[str, int] = field(repr=False)
+    contract: Contract
 
     @classmethod
-    def of(cls, record: Record, document: Mapping[str, Any], masking: Masking) -> Evidence:
-        """Gather what the findings of the document name."""
+    def of(cls, result: Reportable, record: Record) -> Evidence:
+        """Gather what of the record the findings of the result's document name."""
+        document = result.document
         findings = [finding for entry in document["requirements"] for finding in entry["findings"]]
         numbers = list(dict.fromkeys(f["exchange"] for f in findings if f["exchange"] is not None))[:MOST_EXCHANGES]
         named = {f["notification"] for f in findings if f["notification"] is not None}
@@ -77,10 +81,17 @@ class Evidence:
             first_at.setdefault(request_id, notification.received_at)
             if request_id in wanted and len(by_request_id[request_id]) < MOST_NOTIFICATIONS:
                 by_request_id[request_id].append(notification)
-        transcript = Transcript.of(record, document, masking) if is_client(record) else Transcript()
+        transcript = Transcript.of(result, record) if is_client(record) else Transcript()
         cases = list(_rows(record, first_at, _short_in(document)))
         return cls(
-            exchanges, by_request_id, by_number, masking, transcript, cases, {row[0]: row[6] for row in reversed(cases)}
+            exchanges,
+            by_request_id,
+            by_number,
+            result.masking,
+            transcript,
+            cases,
+            {row[0]: row[6] for row in reversed(cases)},
+            result.contract,
         )
 
     def place(self, finding: Mapping[str, Any]) -> str | None:
@@ -111,7 +122,9 @@ class Evidence:
             "headings": _headings(case),
             "about": case and f"{case.kind.value}, {case.aspect}",
             "breaks": made_to_break(case),
-            "rule": broken_rule(finding, command, exchange, self.by_number.get(finding["notification"] or 0)),
+            "rule": broken_rule(
+                finding, command, exchange, self.by_number.get(finding["notification"] or 0), self.contract
+            ),
             "response": self._response(exchange, NOTHING if in_notification else pointer, differs),
             "failure": exchange and exchange.failure and self.masking.text(exchange.failure),
             "notifications": [

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.journal import Record
 from conformance.reporting.basis import rests_on
@@ -22,13 +23,13 @@ from conformance.reporting.expected import told_stale
 from conformance.reporting.figures import Figures
 from conformance.reporting.likeness import alike, explained, unshown
 from conformance.reporting.limits import limit_lines
-from conformance.reporting.masking import Masking
 from conformance.reporting.page.findings import MOST_CASES, Evidence
 from conformance.reporting.page.markup import counted
 from conformance.reporting.page.matrix import SIGNS, anchor, columns_of, counts_of, rows_of, why
 from conformance.reporting.page.plots import Bar, bar_chart, in_words, latency_plot, run_plot
 from conformance.reporting.page.transcript import Transcript
 from conformance.reporting.repeat import repeat_command
+from conformance.reporting.result import Reportable
 from conformance.reporting.shortfalls import cut, shortfalls
 from conformance.reporting.strangers import stranger_lines
 from conformance.traffic import Kind
@@ -59,16 +60,16 @@ MARKUP_BYTES = 40
 LONG_LINES, LONG_CHARACTERS = 26, 4_000
 
 
-def html(document: Mapping[str, Any], record: Record | None = None, masking: Masking | None = None) -> bytes:
-    """The page in UTF-8; the same document and record give the same bytes.
+def html(result: Reportable) -> bytes:
+    """The page in UTF-8; the same result gives the same bytes.
 
-    Without a `record` (an old `report.json` whose journal is gone) there are no messages, plots and cases in it.
+    Without a record (an old `report.json` whose journal is gone) there are no messages, plots and cases in it.
     """
-    masking = masking or Masking()
+    document, record = result.document, result.record
     rows = rows_of(document)
     opened = [at for at, row in enumerate(rows) if row.fell_short]
     shown, failures, more = cut(shortfalls({"settings": {}, **document}), SHOWN_BROKEN)
-    evidence = Evidence.of(record, document, masking) if record is not None else None
+    evidence = Evidence.of(result, record) if record is not None else None
     template = _environment().get_template("template.html")
     text = template.render(
         document=document,
@@ -81,7 +82,7 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         named_failures=failures,
         number_more=more,
         remarks=list(_remarks(document)),
-        repeat=_repeat(document),
+        repeat=_repeat(document, result.contract),
         shown=_Shown(evidence) if evidence else lambda *_: None,
         place_of=evidence.place if evidence else lambda _: None,
         anchor=anchor,
@@ -95,7 +96,7 @@ def html(document: Mapping[str, Any], record: Record | None = None, masking: Mas
         rests_on=rests_on,
         explained=explained,
         unshown=unshown,
-        plots=list(_plots(record)) if record is not None else [],
+        plots=list(_plots(record, result.contract)) if record is not None else [],
         result_codes=list(_result_codes(document)),
         coverage=list(_coverage(document)),
         coverage_plots=list(_coverage_plots(document)),
@@ -199,9 +200,9 @@ def _file(name: str) -> Markup:
     return Markup(files("conformance.reporting.page").joinpath(name).read_text(encoding="utf-8"))  # noqa: S704 - our own
 
 
-def _plots(record: Record) -> Iterator[Mapping[str, Any]]:
+def _plots(record: Record, contract: Contract) -> Iterator[Mapping[str, Any]]:
     """Of a client only what its receivers answered after: what the witness did is the suite's own speed."""
-    figures = Figures.of(_received(record) if is_client(record) else record)
+    figures = Figures.of(_received(record) if is_client(record) else record, contract)
     answers = "answers of the receiver" if is_client(record) else "answers"
     for title, group in (("notifications", figures.notifications), (answers, figures.answers)):
         for name, series in group.items():
@@ -210,10 +211,10 @@ def _plots(record: Record) -> Iterator[Mapping[str, Any]]:
                 yield {"about": about, "latency": latency_plot(about, series), "run": run_plot(about, series)}
 
 
-def _repeat(document: Mapping[str, Any]) -> str | None:
+def _repeat(document: Mapping[str, Any], contract: Contract) -> str | None:
     """The command that makes the same run again; None for an old report, which tells too little of its settings."""
     try:
-        return repeat_command(document["settings"])
+        return repeat_command(document["settings"], contract)
     except KeyError:
         return None
 

@@ -20,11 +20,11 @@ from markupsafe import Markup
 from conformance.checks.reading import Content
 from conformance.client_under_test.observing import ASPECT as OBSERVED
 from conformance.client_under_test.scenarios import SCENARIOS, SENDING
-from conformance.contract.commands import COMMANDS
 from conformance.journal import Note, Record
 from conformance.reporting.masking import Masking
 from conformance.reporting.page.markup import body_markup, counted
 from conformance.reporting.page.plots import in_words
+from conformance.reporting.result import Reportable
 from conformance.traffic import Case, Direction, Exchange, Headers, Kind, Message
 
 # Of what has no findings the first ones are shown, as long as a page of 5 MB can hold them with all else.
@@ -34,7 +34,6 @@ MARKUP_BYTES = 400
 MOST_LINES = 40
 
 SUMMARIES: Mapping[str, str] = {**{each.name: each.summary for each in SCENARIOS}, OBSERVED: "a call that was observed"}
-ORDER: Mapping[str, int] = {name: place for place, name in enumerate(COMMANDS)}
 GREETING = "The driver is greeted and stopped"
 STRAY = "What arrived at no base URL that was given out"
 
@@ -116,8 +115,10 @@ class Transcript:
     answers: Mapping[str, Markup] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, record: Record, document: Mapping[str, Any], masking: Masking) -> Transcript:
+    def of(cls, result: Reportable, record: Record) -> Transcript:
         """Of a certification; the findings of its document stand beside what they are about."""
+        document, masking = result.document, result.masking
+        order = {name: place for place, name in enumerate(result.contract.commands)}
         by_case = _staged(record, masking)
         for entry in document["requirements"]:
             for finding in entry["findings"]:
@@ -129,7 +130,7 @@ class Transcript:
         scenes = list({id(scene): scene for scene in by_case.values() if scene.lines}.values())
         for scene in scenes:
             scene.lines.sort(key=lambda line: line.at)
-        shown = _that_fit(sorted(scenes, key=lambda scene: (ORDER.get(scene.command or "", -1), scene.begun)))
+        shown = _that_fit(sorted(scenes, key=lambda scene: (order.get(scene.command or "", -1), scene.begun)))
         for number, scene in enumerate(shown, start=1):
             scene.number = number
         return cls(shown, len(scenes) - len(shown), by_case, _answers(record, masking))
