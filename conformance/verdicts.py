@@ -1,6 +1,6 @@
 """From judgements to verdicts: one per requirement × command, and one for the subject.
 
-    judge(record)  →  Judged: the verdicts of a recorded run, in the catalogue's order, and the overall Conclusion
+    judge(record, contract=…)  →  Judged: the verdicts of a recorded run, in the catalogue's order, and the Conclusion
 
 A record tells of a gateway or of a client; which requirements are judged, and by which checks, follows from that.
 Pure: the same record gives the same verdicts, at any time and anywhere. A requirement that was not observed is never
@@ -21,7 +21,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from conformance.checks import CHECKS
-from conformance.checks.client import CLIENT_CHECKS
+from conformance.checks.client import client_checks
 from conformance.checks.client.evidence import ClientEvidence
 from conformance.checks.client.terms import ClientTerms
 from conformance.checks.client.unsent import coverage_of_calls, why_no_traffic
@@ -33,8 +33,7 @@ from conformance.checks.hearing import Hearing, Tally
 from conformance.checks.judgement import Check, Finding, Reason, Unobserved
 from conformance.checks.one_cause import OneCause
 from conformance.checks.patterns import Pattern
-from conformance.checks.reading import OK
-from conformance.contract.commands import COMMANDS, catalogue
+from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import Actor, Level, Requirement
 from conformance.expectations import Expectation, Expectations, Seen, Stale, known, stale
 from conformance.journal import Record
@@ -171,25 +170,31 @@ def judge(  # noqa: PLR0913 - a record is judged by all of them
     record: Record,
     checks: Mapping[str, Check] = CHECKS,
     expectations: Expectations | None = None,
-    scope: Callable[[Record], Record] = run_proper,
+    scope: Callable[[Record, Contract], Record] = run_proper,
     *,
+    contract: Contract | None = None,
     measured: bool = True,
     strict: bool | None = None,
 ) -> Judged:
     """Judge a recorded run by the catalogue: that of a gateway by `checks`, or the certification of a client.
 
-    Nothing is expected to fall short without `expectations`. `scope` is the part of a gateway's run that is judged.
-    What it exercised is counted if it is to be `measured`: that takes about as long as judging. `strict`: whether a
-    broken SHOULD counts as a failure; None: as the run was told.
+    `contract`: the one that the run was about; the built-in one unless named. Nothing is expected to fall short without
+    `expectations`. `scope` is the part of a gateway's run that is judged. What it exercised is counted if it is to be
+    `measured`: that takes about as long as judging. `strict`: whether a broken SHOULD counts as a failure; None: as the
+    run was told.
     Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
     """
+    contract = contract or statum()
     strict = bool(record.settings.get("strict")) if strict is None else strict
     listed_as_written = expectations or Expectations()
     expectations = listed_as_written.read_strictly() if strict else listed_as_written
     day = day_of(record) if expectations.entries else date.min
-    part = record if is_client(record) else scope(record)
+    part = record if is_client(record) else scope(record, contract)
     standard = _Standard(expectations, day, strict)
-    heard = _hear_client(record, standard) if is_client(record) else _hear(part, checks, standard, measured=measured)
+    if is_client(record):
+        heard = _hear_client(record, contract, standard)
+    else:
+        heard = _hear(part, contract, checks, standard, measured=measured)
     verdicts = heard.verdicts
     chosen = bool(record.settings.get("cases"))
     if chosen:
@@ -199,9 +204,9 @@ def judge(  # noqa: PLR0913 - a record is judged by all of them
     listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
     short = {number: verdict for number, verdict in enumerate(verdicts) if verdict.failed}
     if is_client(record):
-        explained = explain_client(short, record, heard.found, listed)
+        explained = explain_client(short, record, contract, heard.found, listed)
     else:
-        explained = explain_gateway(short, record, part, checks, listed)
+        explained = explain_gateway(short, record, part, contract, checks, listed)
     verdicts = tuple(_explained(each, explained.get(number)) for number, each in enumerate(verdicts))
     fell_short = (Verdict.FAIL, Verdict.WARN)
     broken = ((verdicts[n], told) for n, told in explained.items() if verdicts[n].verdict in fell_short)
@@ -217,7 +222,7 @@ def judge(  # noqa: PLR0913 - a record is judged by all of them
         tuple(replace(each, expectation=as_written[each.expectation.number]) for each in outdated),
         heard.gave_up,
         strict,
-        causes_in_common(broken),
+        causes_in_common(broken, contract),
         heard.of_anybody,
     )
 
@@ -263,15 +268,18 @@ class _Heard:
     of_anybody: int = 0
 
 
-def _hear(record: Record, checks: Mapping[str, Check], standard: _Standard, *, measured: bool) -> _Heard:
+def _hear(
+    record: Record, contract: Contract, checks: Mapping[str, Check], standard: _Standard, *, measured: bool
+) -> _Heard:
     """The run of a gateway."""
-    terms = Terms.of(record)
+    terms = Terms.of(record, contract)
     # A run that ended before it sent anything: what came in meanwhile is nothing to hold against the gateway.
     unproven = terms.obstacle is not None and terms.settled_at is None and not record.exchanges
-    pairs = catalogue().judged(Actor.GATEWAY, tuple(COMMANDS[name] for name in terms.commands))
-    coverage = Coverage()
+    pairs = contract.catalogue.judged(Actor.GATEWAY, tuple(contract.commands[name] for name in terms.commands))
+    coverage = Coverage(contract)
     hearing = Hearing.of(
         record,
+        contract,
         [(checks[r.id], command) for r, command in pairs],
         witnesses=[coverage.see] if measured else [],
         listed=[standard.beginnings(r, command, terms) for r, command in pairs],
@@ -286,12 +294,13 @@ def _hear(record: Record, checks: Mapping[str, Check], standard: _Standard, *, m
     return _Heard(terms, verdicts, tallies, accepted, classes, of_anybody=hearing.evidence.of_anybody.total())
 
 
-def _hear_client(record: Record, standard: _Standard) -> _Heard:
+def _hear_client(record: Record, contract: Contract, standard: _Standard) -> _Heard:
     """The certification of a client: what it does not offer is not applicable to it."""
-    evidence = ClientEvidence.of(record)
-    terms = _as_terms(evidence.terms)
-    commands = tuple(COMMANDS[name] for name in terms.commands)
-    pairs = [pair for actor in (Actor.CLIENT, Actor.RECEIVER) for pair in catalogue().judged(actor, commands)]
+    evidence = ClientEvidence.of(record, contract)
+    terms = _as_terms(evidence.terms, contract)
+    commands = tuple(contract.commands[name] for name in terms.commands)
+    pairs = [pair for actor in (Actor.CLIENT, Actor.RECEIVER) for pair in contract.catalogue.judged(actor, commands)]
+    checks = client_checks(contract)
     verdicts: list[RequirementVerdict] = []
     tallies: list[Tally] = []
     found: dict[int, list[Finding]] = {}
@@ -299,7 +308,7 @@ def _hear_client(record: Record, standard: _Standard) -> _Heard:
         tally = Tally(standard.beginnings(requirement, command, terms))
         why = _not_applicable(requirement, command, evidence)
         if why is None:
-            judgements = list(CLIENT_CHECKS[requirement.id](evidence, command))
+            judgements = list(checks[requirement.id](evidence, command))
             tally.add_all(judgements)
             found[len(verdicts)] = [each for each in judgements if isinstance(each, Finding)]
             verdict = _with_what_came_instead(_verdict(requirement, command, terms, tally, standard), evidence)
@@ -308,7 +317,7 @@ def _hear_client(record: Record, standard: _Standard) -> _Heard:
             level, not_applicable = requirement.level, Verdict.NOT_APPLICABLE
             verdicts.append(RequirementVerdict(requirement, command, level, not_applicable, detail=why))
         tallies.append(tally)
-    accepted = sum(any(seen.agreed == OK for seen in call.seen) for call in evidence.calls)
+    accepted = sum(any(seen.agreed == contract.answer.success for seen in call.seen) for call in evidence.calls)
     # A driver that cannot be kept alive has shown too little of its client to call it conformant.
     gave_up = evidence.terms.gave_up is not None
     return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, coverage_of_calls(evidence), gave_up, found)
@@ -340,10 +349,10 @@ def _ended_the_run(verdict: RequirementVerdict, evidence: ClientEvidence) -> boo
     )
 
 
-def _as_terms(terms: ClientTerms) -> Terms:
+def _as_terms(terms: ClientTerms, contract: Contract) -> Terms:
     """What verdicts on both faces depend on."""
     obstacle = terms.obstacle or (terms.gave_up and f"the driver failed again and again: {terms.gave_up}")
-    return Terms(commands=terms.commands, settled_at=terms.settled_at, obstacle=obstacle)
+    return Terms(contract, commands=terms.commands, settled_at=terms.settled_at, obstacle=obstacle)
 
 
 def day_of(record: Record) -> date:

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from conformance.contract.contract import statum
 from conformance.gateway_under_test.casefiles import CaseFolder
 
 SMS = '{"sender_id": "${sender_id}", "phone_number": "${phone_number}", "message": "Habari"}'
@@ -33,7 +34,7 @@ def written(directory: Path, *documents: dict[str, Any]) -> Path:
 
 def folder(directory: Path, *documents: dict[str, Any]) -> CaseFolder:
     """The same, read."""
-    return CaseFolder.read(written(directory, *documents))
+    return CaseFolder.read(written(directory, *documents), statum())
 
 
 REPEATED = document(kind="repeat", aspect="equal", before=[document(note=None)])

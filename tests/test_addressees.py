@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lenient_readers import dialled
 from seeded import FAULTS
 
+from conformance.contract.contract import statum
 from conformance.exchange import Allowance, Pace, Sender
 from conformance.exchange.allowance import ACCEPTED
 from conformance.gateway_under_test.limits import Limits
@@ -30,7 +31,7 @@ OK = 200
 
 BASE = "http://gateway.invalid/254799999999/api/v2"
 NUMBER, OTHER = "254712345678", "254712000001"
-ONE = Addressees.of(Constraints(("Statum", "12345678901"), ("174379",), (NUMBER,)), BASE)
+ONE = Addressees.of(statum(), Constraints(("Statum", "12345678901"), ("174379",), (NUMBER,)), BASE)
 
 
 def stranger(body: bytes = b"", target: str = "sms", headers: tuple[tuple[str, str], ...] = ()) -> str | None:
@@ -154,7 +155,7 @@ def test_registered_names_are_as_they_were_given() -> None:
 
 def test_without_given_numbers_nobody_is_a_stranger() -> None:
     """On this machine whoever is called does not answer."""
-    anybody = Addressees.of(Constraints(), BASE)
+    anybody = Addressees.of(statum(), Constraints(), BASE)
 
     assert anybody.stranger_in(Request("POST", f"{BASE}/sms", (), b'{"phone_number": "254799999999"}')) is None
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json
 from conformance.errors import SuiteError
 from conformance.generation import anatomy, bodies
@@ -23,7 +24,7 @@ from conformance.generation.payloads import Constraints, ValidPayload, fresh_pay
 ASPECTS = {"not-json", "cut-short", "empty-body", "array", "scalar", "form-encoded", "not-utf8"}
 POSTS = [command for command in COMMANDS.values() if command.method == "POST"]
 EACH_POST = pytest.mark.parametrize("command", POSTS, ids=lambda command: command.folder)
-PLAIN = {command: fresh_payloads(command, Constraints(), 80, 1, []) for command in POSTS}
+PLAIN = {command: fresh_payloads(statum(), command, Constraints(), 80, 1, []) for command in POSTS}
 BODIES = [payload.body for payloads in PLAIN.values() for payload in payloads[:3]]
 EACH_BODY = pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 
@@ -42,7 +43,7 @@ def in_turn(payloads: list[ValidPayload]) -> Callable[[], ValidPayload]:
 def opened(command: Command, *, careful: bool = False) -> list[OpenBody]:
     """The open bodies of a command, each of a payload of its own."""
     following = in_turn(PLAIN[command])
-    return list(open_bodies(command, lambda: following().members, careful=careful))
+    return list(open_bodies(statum(), command, lambda: following().members, careful=careful))
 
 
 # --- Refused
@@ -218,7 +219,7 @@ def test_no_message_of_a_mebibyte_is_sent_on_a_real_account() -> None:
 
 def test_a_get_has_no_body_to_break() -> None:
     """Its parameters travel in the URL."""
-    assert [] == list(open_bodies(COMMANDS["account-details"], dict))
+    assert [] == list(open_bodies(statum(), COMMANDS["account-details"], dict))
 
 
 def test_an_open_body_that_is_not_what_it_says_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +235,7 @@ def test_an_open_body_that_is_not_what_it_says_is_an_error_of_the_suite(monkeypa
 
 @pytest.mark.parametrize(
     "payload",
-    [each for command in POSTS for each in valid_payloads(command, Constraints(), 20, 3)],
+    [each for command in POSTS for each in valid_payloads(statum(), command, Constraints(), 20, 3)],
     ids=lambda payload: payload.aspect,
 )
 def test_nothing_is_unusual_about_a_valid_body(payload: ValidPayload) -> None:

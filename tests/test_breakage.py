@@ -12,6 +12,7 @@ import pytest
 
 from conformance.checks.coverage import ASSERTIONS
 from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.errors import SuiteError
 from conformance.generation import breakage
@@ -31,13 +32,13 @@ EACH_POST = pytest.mark.parametrize("command", POSTS, ids=lambda command: comman
 
 def base_of(command: Command) -> dict[str, Any]:
     """The documented sample."""
-    return dict(valid_payloads(command, Constraints(), 0, 1)[0].members)
+    return dict(valid_payloads(statum(), command, Constraints(), 0, 1)[0].members)
 
 
 @cache
 def broken(command: Command, count: int = 80, seed: int = 1) -> list[BrokenPayload]:
     """The sample, broken."""
-    return broken_payloads(command, base_of(command), count, seed)
+    return broken_payloads(statum(), command, base_of(command), count, seed)
 
 
 def values(command: Command, member: str, aspect: str, count: int = 0) -> list[Any]:
@@ -179,7 +180,7 @@ def test_random_ones_are_added(command: Command) -> None:
 @EACH_POST
 def test_a_seed_gives_the_same_bytes_again(command: Command) -> None:
     """The same seed breaks in the same ways, another one in others."""
-    assert broken(command) == broken_payloads(command, base_of(command), 80, 1)
+    assert broken(command) == broken_payloads(statum(), command, base_of(command), 80, 1)
     assert broken(command)[-20:] != broken(command, 80, 2)[-20:]
 
 
@@ -196,14 +197,14 @@ def test_a_get_has_nothing_to_break() -> None:
     """Without a payload there is none to break."""
     details = COMMANDS["account-details"]
 
-    assert [] == broken_payloads(details, {}, 50, 1)
-    assert [] == open_payloads(details, {})
+    assert [] == broken_payloads(statum(), details, {}, 50, 1)
+    assert [] == open_payloads(statum(), details, {})
 
 
 def test_what_is_broken_must_be_whole() -> None:
     """From a payload that is wrong already, no label could be proved."""
     with pytest.raises(SuiteError, match="a valid airtime payload"):
-        broken_payloads(COMMANDS["airtime"], {"phone_number": "254700000001", "amount": "4"}, 0, 1)
+        broken_payloads(statum(), COMMANDS["airtime"], {"phone_number": "254700000001", "amount": "4"}, 0, 1)
 
 
 @pytest.mark.parametrize("aspect", SYSTEMATIC)
@@ -214,7 +215,7 @@ def test_a_label_that_does_not_prove_true_is_an_error_of_the_suite(
     monkeypatch.setitem(SYSTEMATIC, aspect, lambda subject: [subject.valid])
 
     with pytest.raises(SuiteError, match=f"no {aspect} phone_number"):
-        broken_payloads(COMMANDS["airtime"], base_of(COMMANDS["airtime"]), 0, 1)
+        broken_payloads(statum(), COMMANDS["airtime"], base_of(COMMANDS["airtime"]), 0, 1)
 
 
 def test_running_out_of_random_ones_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +223,7 @@ def test_running_out_of_random_ones_is_an_error_of_the_suite(monkeypatch: pytest
     monkeypatch.setattr(breakage, "AT_RANDOM", {"type": lambda *_: True})
 
     with pytest.raises(SuiteError, match="no more random broken payloads"):
-        broken_payloads(COMMANDS["sms"], base_of(COMMANDS["sms"]), 50, 1)
+        broken_payloads(statum(), COMMANDS["sms"], base_of(COMMANDS["sms"]), 50, 1)
 
 
 # --- Open payloads
@@ -230,7 +231,9 @@ def test_running_out_of_random_ones_is_an_error_of_the_suite(monkeypatch: pytest
 
 def opened(command: Command, **options: bool) -> list[tuple[str, dict[str, Any]]]:
     """Aspect and members of each open payload made from the sample."""
-    return [(aspect, parse_json(body)) for aspect, body in open_payloads(command, base_of(command), **options)]
+    return [
+        (aspect, parse_json(body)) for aspect, body in open_payloads(statum(), command, base_of(command), **options)
+    ]
 
 
 @EACH_POST
@@ -245,10 +248,10 @@ def test_open_ones_are_between_the_schemas(command: Command) -> None:
 @EACH_POST
 def test_open_ones_are_all_different(command: Command) -> None:
     """None is sent twice, and the same come every time."""
-    bodies = [body for _, body in open_payloads(command, base_of(command))]
+    bodies = [body for _, body in open_payloads(statum(), command, base_of(command))]
 
     assert len(set(bodies)) == len(bodies)
-    assert bodies == [body for _, body in open_payloads(command, base_of(command))]
+    assert bodies == [body for _, body in open_payloads(statum(), command, base_of(command))]
 
 
 @EACH_POST
@@ -297,11 +300,13 @@ def test_nothing_open_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(breakage, "_is_open", lambda *_: False)
 
     with pytest.raises(SuiteError, match="nothing lies between"):
-        open_payloads(COMMANDS["sms"], base_of(COMMANDS["sms"]))
+        open_payloads(statum(), COMMANDS["sms"], base_of(COMMANDS["sms"]))
 
 
 @EACH_POST
 def test_open_ones_name_the_character_and_not_an_encoding(command: Command) -> None:
     """They are ASCII with escapes, so that what is open is the text."""
-    assert [] == [body for _, body in open_payloads(command, base_of(command)) if not body.isascii()]
-    assert json.dumps(base_of(command)).encode() not in [body for _, body in open_payloads(command, base_of(command))]
+    assert [] == [body for _, body in open_payloads(statum(), command, base_of(command)) if not body.isascii()]
+    assert json.dumps(base_of(command)).encode() not in [
+        body for _, body in open_payloads(statum(), command, base_of(command))
+    ]

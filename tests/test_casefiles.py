@@ -16,6 +16,7 @@ from command_line import CHECKOUT
 from made_result import SETTINGS
 
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json, violations
 from conformance.errors import UsageError
 from conformance.gateway_under_test.casefiles import CaseFile, case_file, file_bytes
@@ -31,7 +32,7 @@ BASE = "http://gateway.example/api/v2"
 
 def parsed(**changes: Any) -> CaseFile:
     """The same, read."""
-    return case_file(json.dumps(document(**changes)).encode(), "greeting", "greeting.json")
+    return case_file(json.dumps(document(**changes)).encode(), "greeting", "greeting.json", statum())
 
 
 # --- Reading and writing
@@ -74,11 +75,11 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_written_again_says_the_same(name: str) -> None:
     """Every kind of case survives, and what is written is as the schema has it."""
-    file = case_file(json.dumps(FILES[name]).encode(), name, name)
+    file = case_file(json.dumps(FILES[name]).encode(), name, name, statum())
 
     assert FILES[name] == json.loads(file_bytes(file))
     assert [] == violations("case", parse_json(file_bytes(file)))
-    assert file == case_file(file_bytes(file), name, name)
+    assert file == case_file(file_bytes(file), name, name, statum())
 
 
 def test_a_digest_tells_what_is_sent_and_not_what_is_said_about_it() -> None:
@@ -148,7 +149,7 @@ def test_a_label_that_its_bytes_belie_is_refused(content: bytes | dict[str, Any]
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
 
     with pytest.raises(UsageError) as caught:
-        case_file(data, "x", "corpus/x.json")
+        case_file(data, "x", "corpus/x.json", statum())
 
     assert caught.value.message.startswith("case file corpus/x.json ")
     assert said in caught.value.message
@@ -164,9 +165,9 @@ def test_a_label_gives_back_every_wrong_credential() -> None:
     cases = [case for case in plan.cases if case.kind is Kind.CREDENTIAL]
     key, secret = settings(Path()).consumer_key, settings(Path()).consumer_secret
 
-    assert len(credential_probes(key, secret)) < len(cases)
+    assert len(credential_probes(statum(), key, secret)) < len(cases)
     for case in cases:
-        value = credential_value(credential_label(case), key, secret)
+        value = credential_value(statum(), credential_label(case), key, secret)
         assert header(case.request.headers, "Authorization") == value, case.id
         assert case.request.headers == with_credential(case.request.headers, value)
 
@@ -175,7 +176,9 @@ def test_the_file_in_the_docs_is_one() -> None:
     """What people copy from there works."""
     shown = re.findall(r"```json\n(.*?)```", (CHECKOUT / "docs" / "replay.md").read_text(encoding="utf-8"), re.DOTALL)
 
-    assert ["line-breaks"] == [case_file(text.encode(), "docs", "docs/replay.md").step.aspect for text in shown]
+    assert ["line-breaks"] == [
+        case_file(text.encode(), "docs", "docs/replay.md", statum()).step.aspect for text in shown
+    ]
 
 
 def test_every_case_of_a_plan_proves_its_label(tmp_path: Path) -> None:
@@ -192,7 +195,7 @@ def test_every_case_of_a_plan_proves_its_label(tmp_path: Path) -> None:
 def unkept(case: Case, record: Record) -> str | None:
     """Why a case cannot be a file."""
     try:
-        as_file(case, "A case.", record)
+        as_file(statum(), case, "A case.", record)
     except UsageError as error:
         return error.message
     return None

@@ -19,7 +19,8 @@ from conformance.client_under_test.preflight import proxies_in
 from conformance.client_under_test.scenarios import SENDING
 from conformance.client_under_test.settings import Settings
 from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import resolved, schema, violations
+from conformance.contract.contract import statum
+from conformance.contract.schemas import violations
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.journal import Record, read_journal
 from conformance.reporting.result import Result
@@ -242,7 +243,7 @@ def test_the_same_seed_asks_for_the_same_calls() -> None:
     """To the byte; another one asks for others."""
 
     def planned(seed: int) -> list[tuple[object, ...]]:
-        calls = calls_of(Cases(seed, "http://x", "/api/v2"), ("airtime", "account-details"), 2, seed)
+        calls = calls_of(Cases(statum(), seed, "http://x"), ("airtime", "account-details"), 2, seed)
         return [(call.case, call.nonce, call.message_id) for call in calls]
 
     assert planned(7) == planned(7) != planned(8)
@@ -251,7 +252,7 @@ def test_the_same_seed_asks_for_the_same_calls() -> None:
 
 def test_what_fails_comes_between_what_is_accepted() -> None:
     """No circuit breaker opens that counts failures in a row."""
-    calls = calls_of(Cases(7, "http://x", "/api/v2"), tuple(COMMANDS), 0, 7)
+    calls = calls_of(Cases(statum(), 7, "http://x"), tuple(COMMANDS), 0, 7)
     troubled = "".join("x" if call.troubles else "." for call in calls)
 
     assert "xx" not in troubled
@@ -260,21 +261,12 @@ def test_what_fails_comes_between_what_is_accepted() -> None:
 
 def test_a_client_is_not_asked_for_what_it_lacks() -> None:
     """Nor twice for what is the same without it."""
-    cases = Cases(7, "http://x", "/api/v2")
+    cases = Cases(statum(), 7, "http://x")
     calls = calls_of(cases, ("mpesa/online",), 0, 7, ["bill_ref_number"])
     sending = [json.dumps(call.params, sort_keys=True) for call in calls if call.scenario is SENDING]
 
     assert not any("bill_ref_number" in call.params for call in calls)
     assert len(set(sending)) == len(sending)
-
-
-def test_hello_names_every_optional_member_as_one_that_may_be_lacking() -> None:
-    """The schema of the answer and those of the requests say the same."""
-    lacks = set(schema("driver/hello.answer")["properties"]["lacks"]["items"]["enum"])
-    requests = [resolved(f"{command.folder}/request") for command in COMMANDS.values() if command.method != "GET"]
-    optional = {member for request in requests for member in request["properties"] if member not in request["required"]}
-
-    assert lacks == {"error-details", "request-id", "timeout"} | optional
 
 
 def test_a_certification_ends_when_its_time_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,7 +317,7 @@ def test_what_takes_long_is_met_where_most_is_at_stake(
     commands: tuple[str, ...], expected: dict[str, list[str]]
 ) -> None:
     """And a connection dies under nothing that may be sent again."""
-    calls = calls_of(Cases(7, "http://x", "/api/v2"), commands, 0, 7)
+    calls = calls_of(Cases(statum(), 7, "http://x"), commands, 0, 7)
 
     met = {
         name: sorted((call.case.command or "" for call in calls if call.scenario.name == name), key=commands.index)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from conformance.contract import ecma
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.contract.schemas import resolved, violations
 from conformance.errors import SuiteError
 from conformance.generation import classes
@@ -23,10 +24,10 @@ FOLDERS = [command.folder for command in COMMANDS.values() if command.method == 
 EVERY = [
     pytest.param(folder, member, each, id=f"{folder} {member} {each.name}")
     for folder in FOLDERS
-    for member, several in classes_of_members(folder).items()
+    for member, several in classes_of_members(statum(), folder).items()
     for each in several
 ]
-TEXT = {each.name: each for each in classes_of_members("sms")["message"]}
+TEXT = {each.name: each for each in classes_of_members(statum(), "sms")["message"]}
 PATTERNS = sorted(
     {
         rule["pattern"]
@@ -40,7 +41,7 @@ EACH_PATTERN = pytest.mark.parametrize("pattern", PATTERNS)
 
 def names(folder: str, member: str) -> set[str]:
     """What the classes of a member are called."""
-    return {each.name for each in classes_of_members(folder)[member]}
+    return {each.name for each in classes_of_members(statum(), folder)[member]}
 
 
 # --- All of them
@@ -60,7 +61,7 @@ def test_what_is_made_for_a_class_is_in_it_and_valid(folder: str, member: str, e
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_classes_have_names_of_their_own(folder: str) -> None:
     """In a report each is one line."""
-    for member, several in classes_of_members(folder).items():
+    for member, several in classes_of_members(statum(), folder).items():
         assert len(several) == len(names(folder, member))
 
 

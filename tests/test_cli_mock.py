@@ -176,3 +176,35 @@ def test_faults_and_variants_are_listed(capsys: Capsys, option: str, table: dict
 
     assert (0, "") == (called.code, called.err)
     assert list(table) == [line.split()[0] for line in called.out.splitlines()]
+
+
+def test_payments_of_customers_are_started_at_the_pace_that_is_asked_for(
+    tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    """Each is told with what became of it, and the end says how many the receiver refused."""
+    httpserver.expect_request("/c2b").respond_with_data("")
+    callback = f"mpesa-c2b={httpserver.url_for('/c2b')}"
+    with serving(tmp_path, "--callback", callback, "--unsolicited", "mpesa-c2b=0.02", "--verbose") as served:
+        assert served.running.stdout is not None
+        lines = [served.running.stdout.readline() for _ in range(2)]
+        ended = served.stop()
+    assert ["mpesa-c2b notification answered 200\n"] * 2 == lines
+    assert "0 requests answered" in ended.out
+    assert f"  {callback.replace('=', ': ')}" in served.introduction
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("mpesa-c2b=5", "--unsolicited names mpesa-c2b, which has no callback"),
+        ("mpesa-c2b", "is not PRODUCT=SECONDS"),
+        ("mpesa-c2b=0", "is not PRODUCT=SECONDS"),
+        ("mpesa-c2b=nan", "is not PRODUCT=SECONDS"),
+        ("sms=5", "there is no product 'sms'"),
+    ],
+)
+def test_a_pace_that_cannot_be_kept_is_refused(capsys: Capsys, value: str, words: str) -> None:
+    """One line, before anything is served."""
+    called = call(capsys, "mock", "--listen", "127.0.0.1:0", "--unsolicited", value)
+    assert 2 == called.code
+    assert words in called.only_line

@@ -12,6 +12,7 @@ from case_documents import AIRTIME, BROKEN, QUICK, REPEATED, SMS, WRONG_KEY, doc
 from command_line import CHECKOUT, call
 from seeded import fault
 
+from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json
 from conformance.gateway_under_test.casefiles import CaseFile, CaseFolder, file_bytes
 from conformance.gateway_under_test.credentials import credential_value
@@ -41,11 +42,11 @@ def from_corpus(plan: Plan) -> dict[str, Case]:
 
 def test_a_corpus_goes_first_and_changes_nothing_else() -> None:
     """What is generated from a seed is the same with a corpus and without."""
-    with_corpus, without = planned(CaseFolder.read(CORPUS)), Plan.of(settings(Path("reports")), BASE)
+    with_corpus, without = planned(CaseFolder.read(CORPUS, statum())), Plan.of(settings(Path("reports")), BASE)
     first = with_corpus.groups[: len(with_corpus.groups) - len(without.groups)]
 
     assert without.groups == with_corpus.groups[len(first) :]
-    assert {f"corpus/{file.name}" for file in CaseFolder.read(CORPUS).files} == set(from_corpus(with_corpus))
+    assert {f"corpus/{file.name}" for file in CaseFolder.read(CORPUS, statum()).files} == set(from_corpus(with_corpus))
     assert all(any(case.id.startswith("corpus/") for case in group) for group in first)
 
 
@@ -72,7 +73,7 @@ def test_a_wrong_credential_from_a_file_is_made_of_the_account(tmp_path: Path) -
     case = from_corpus(planned(folder(tmp_path, WRONG_KEY)))["corpus/a/2"]
     its = settings(Path())
 
-    assert credential_value("wrong-key/2", its.consumer_key, its.consumer_secret) == header(
+    assert credential_value(statum(), "wrong-key/2", its.consumer_key, its.consumer_secret) == header(
         case.request.headers, "Authorization"
     )
 
@@ -140,7 +141,7 @@ def test_a_window_leaves_no_number_twice(tmp_path: Path) -> None:
 
 def test_files_for_other_products_are_passed_over() -> None:
     """They were not asked for."""
-    plan = planned(CaseFolder.read(CORPUS), products=("sms",))
+    plan = planned(CaseFolder.read(CORPUS, statum()), products=("sms",))
 
     assert {"sms"} == {case.command for case in from_corpus(plan).values()}
     assert {} == plan.left_out
@@ -157,7 +158,7 @@ def test_cases_alone_are_sent_with_their_twins_and_nothing_else(tmp_path: Path) 
 # --- The corpus of the project
 
 
-@pytest.mark.parametrize("file", CaseFolder.read(CORPUS).files, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", CaseFolder.read(CORPUS, statum()).files, ids=lambda file: file.name)
 def test_a_file_of_the_corpus_tells_why_it_is_there(file: CaseFile) -> None:
     """A note that says more than its label, and no phone number of anybody's."""
     assert len(file.note) > 30
@@ -171,7 +172,7 @@ def test_the_corpus_passes_twice_in_a_row(tmp_path: Path, seeds: tuple[int, int]
     with ExitStack() as until:
         its = registered(lambda account: until.enter_context(serve_mock(account)).url)
         first, second = (
-            judged(tmp_path / str(run), cases=CaseFolder.read(CORPUS), seed=seed, **its)
+            judged(tmp_path / str(run), cases=CaseFolder.read(CORPUS, statum()), seed=seed, **its)
             for run, seed in enumerate(seeds)
         )
 

@@ -12,6 +12,7 @@ from made_result import result_of
 from conformance.checks.coverage import BROKEN, OPEN, VALID, Coverage, Covered
 from conformance.checks.reading import Answer
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
 from conformance.generation import anatomy
 from conformance.journal import read_journal
@@ -67,8 +68,8 @@ def test_what_was_never_sent_exercises_nothing(unsent: bool) -> None:  # noqa: F
     """A connection that was refused; a request that got no answer was sent all the same."""
     request = Request("POST", "http://gateway.test/api/v2/sms", (), body(SMS))
     case = Case("sms/valid/sample/1", "sms", Kind.VALID, "sample", "group", request)
-    coverage = Coverage()
-    coverage.see(Answer.of(case, Exchange(1, case.id, 1, request, 1.0, 1.0, None, "no answer", 2.0, unsent)))
+    coverage = Coverage(statum())
+    coverage.see(Answer.of(case, Exchange(1, case.id, 1, request, 1.0, 1.0, None, "no answer", 2.0, unsent), statum()))
     assert unsent == (not any(one.sent for one in coverage.of(["sms"])))
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from runs import Run
 
-from conformance.checks.details import COMPARED, comparable
+from conformance.checks.details import AGREE, comparable
+from conformance.contract.contract import statum
 from conformance.traffic import Kind
 from conformance.verdicts import RequirementVerdict, Verdict, judge
 
@@ -70,14 +71,14 @@ TELLING_NOTHING = [
 )
 def test_a_member_agrees_contradicts_or_tells_nothing(member: str, told: object, agrees: bool | None) -> None:  # noqa: FBT001
     """Its form is not contract."""
-    assert agrees is COMPARED[member](told, ASKED[member])
+    assert agrees is AGREE[statum().notification.transaction[member]](told, ASKED[member])
 
 
 def test_what_can_be_compared_follows_from_the_schemas() -> None:
     """What the request asks for, and its notification may tell."""
-    assert ("amount", "phone_number", "short_code", "bill_ref_number") == comparable("mpesa/online")
-    assert ("amount", "phone_number", "short_code") == comparable("mpesa-wallet")
-    assert () == comparable("sms") == comparable("airtime") == comparable("account-details") == comparable(None)
+    assert ("amount", "phone_number", "short_code", "bill_ref_number") == comparable("mpesa/online", statum())
+    assert ("amount", "phone_number", "short_code") == comparable("mpesa-wallet", statum())
+    assert not any(comparable(command, statum()) for command in ("sms", "airtime", "account-details", None))
 
 
 def payments(*told: dict[str, Any], **changes: Any) -> RequirementVerdict:

@@ -24,6 +24,7 @@ from conformance.checks.evidence import Answer
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import PREFIX, switches, variable
 from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json, violations
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.settings import Settings
@@ -285,7 +286,7 @@ def test_the_money_that_the_readme_warns_of_is_what_a_run_moves(tmp_path: Path) 
     moved: dict[str, int] = {}
     for exchange in record.exchanges:
         case = cases[exchange.case_id]
-        if case.command in ("airtime", "mpesa/online", "mpesa-wallet") and Answer.of(case, exchange).accepted:
+        if case.command in ("airtime", "mpesa/online", "mpesa-wallet") and Answer.of(case, exchange, statum()).accepted:
             amount = int(parse_json(exchange.request.body)["amount"])
             moved[case.command] = moved.get(case.command, 0) + amount
 

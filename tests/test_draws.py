@@ -35,16 +35,18 @@ PROGRAM = """
 import hashlib, json, sys
 sys.path.insert(0, "")
 import bait
+from conformance.contract.contract import statum
 from conformance.contract.commands import COMMANDS
 from conformance.generation.breakage import broken_payloads, open_payloads
 from conformance.generation.payloads import Constraints, fresh_payloads, valid_payloads
 
 bodies = []
 for command in COMMANDS.values():
-    valid = valid_payloads(command, Constraints(), 40, 7)
-    fresh = fresh_payloads(command, Constraints(), 10, 7, valid)
-    broken = broken_payloads(command, fresh[0].members, 20, 7)
-    bodies += [each.body.hex() for each in (*valid, *fresh, *broken, *open_payloads(command, fresh[1].members))]
+    valid = valid_payloads(statum(), command, Constraints(), 40, 7)
+    fresh = fresh_payloads(statum(), command, Constraints(), 10, 7, valid)
+    broken = broken_payloads(statum(), command, fresh[0].members, 20, 7)
+    open_ones = open_payloads(statum(), command, fresh[1].members)
+    bodies += [each.body.hex() for each in (*valid, *fresh, *broken, *open_ones)]
 print(len(bodies), hashlib.sha256(json.dumps(bodies).encode()).hexdigest())
 """
 

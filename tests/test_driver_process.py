@@ -12,6 +12,7 @@ from tiny_drivers import ACCEPTED, PATIENCE_S, SHORT_S, Line, Start, heard, invo
 from conformance.client_under_test.driver import Death, Driver, How
 from conformance.client_under_test.preflight import examine_driver
 from conformance.client_under_test.settings import Settings, program_of
+from conformance.contract.contract import statum
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.traffic import Direction
@@ -184,7 +185,7 @@ def test_a_program_of_another_kind_is_told_apart(tmp_path: Path) -> None:
     file.chmod(0o755)
 
     with pytest.raises(UsageError, match="cannot be started"):
-        Driver(program_of(str(file)), lambda *_, **__: None).start()
+        Driver(program_of(str(file)), lambda *_, **__: None, statum()).start()
 
 
 def test_doctor_greets_a_driver_and_stops_it(started: Start, tmp_path: Path) -> None:
@@ -193,11 +194,11 @@ def test_doctor_greets_a_driver_and_stops_it(started: Start, tmp_path: Path) -> 
     line = shlex.join((sys.executable, str(tmp_path / "driver.py")))
 
     assert [("driver says hello", "tiny"), ("commands", "sms"), ("driver stops", "exit code 0")] == [
-        *examine_driver(line)
+        *examine_driver(line, statum())
     ]
 
 
 def test_doctor_tells_what_a_driver_does_instead() -> None:
     """In one line."""
     with pytest.raises(EnvironmentFailure, match="it ended with exit code 3 instead of answering hello"):
-        list(examine_driver(shlex.join((sys.executable, "-c", "raise SystemExit(3)"))))
+        list(examine_driver(shlex.join((sys.executable, "-c", "raise SystemExit(3)")), statum()))

@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 
 from conformance.client_under_test.protocol import Breach, Hello, check_protocol, told, understood
-from conformance.contract.schemas import schema, schema_names
+from conformance.contract.contract import statum
+from conformance.contract.formats import FORMATS
 from conformance.errors import SuiteError, UsageError
 
-INVOKE: dict[str, Any] = schema("driver/invoke")["examples"][0]
-HELLO: dict[str, Any] = schema("driver/hello.answer")["examples"][0]
+INVOKE: dict[str, Any] = FORMATS.schema("driver/invoke")["examples"][0]
+HELLO: dict[str, Any] = FORMATS.schema("driver/hello.answer")["examples"][0]
 
 
 @pytest.mark.parametrize("cmd", ["hello", "invoke", "result", "stop"])
 def test_a_message_goes_out_as_its_schema_has_it(cmd: str) -> None:
     """As one line of ASCII."""
-    for message in schema(f"driver/{cmd}")["examples"]:
+    for message in FORMATS.schema(f"driver/{cmd}")["examples"]:
         line = told(message)
 
         assert message == json.loads(line)
@@ -42,7 +43,11 @@ def test_a_message_that_is_not_valid_is_a_bug_of_the_suite() -> None:
 
 @pytest.mark.parametrize(
     ("cmd", "example"),
-    [(cmd, example) for cmd in ("hello", "invoke", "result") for example in schema(f"driver/{cmd}.answer")["examples"]],
+    [
+        (cmd, example)
+        for cmd in ("hello", "invoke", "result")
+        for example in FORMATS.schema(f"driver/{cmd}.answer")["examples"]
+    ],
     ids=lambda value: value if isinstance(value, str) else json.dumps(value)[:40],
 )
 def test_an_answer_of_the_schema_is_understood(cmd: str, example: dict[str, Any]) -> None:
@@ -67,7 +72,7 @@ def test_an_answer_of_the_schema_is_understood(cmd: str, example: dict[str, Any]
         ("invoke", b'{"id":"1","outcome":"accepted","status_code":"200"}', "/status_code"),
         ("result", b'{"id":"1","state":"done"}', "/state"),
         ("hello", b'{"protocol":1,"commands":[]}', "/implementation"),
-        ("hello", b'{"protocol":1,"implementation":{"name":"x"},"commands":["fax"]}', "/commands/0"),
+        ("hello", b'{"protocol":1,"implementation":{"name":"x"},"commands":[1]}', "/commands/0"),
         (
             "hello",
             b'{"protocol":1,"implementation":{"name":"x"},"commands":[],"features":["callback"]}',
@@ -85,7 +90,7 @@ def test_another_line_is_a_breach_that_says_why(cmd: str, line: bytes, words: st
 
 def test_hello_is_read_in_the_order_of_the_contract() -> None:
     """Commands, callback URLs and what is lacking."""
-    hello = Hello.of({**HELLO, "commands": ["airtime", "sms"]})
+    hello = Hello.of({**HELLO, "commands": ["airtime", "sms"]}, statum())
 
     assert ("acme-sdk 1.4.0", ("sms", "airtime")) == (hello.subject, hello.commands)
     assert {"sms": "http://127.0.0.1:41233/hooks/sms?token=t"} == hello.callback_urls
@@ -94,13 +99,27 @@ def test_hello_is_read_in_the_order_of_the_contract() -> None:
 
 def test_callback_urls_count_only_with_the_feature() -> None:
     """What is not declared is not judged."""
-    assert {} == Hello.of({**HELLO, "features": []}).callback_urls
+    assert {} == Hello.of({**HELLO, "features": []}, statum()).callback_urls
 
 
 def test_a_driver_that_declares_nothing_cannot_be_judged() -> None:
     """One line says what is missing."""
     with pytest.raises(UsageError, match="acme-sdk declares nothing to judge"):
-        Hello.of({**HELLO, "commands": [], "features": []})
+        Hello.of({**HELLO, "commands": [], "features": []}, statum())
+
+
+@pytest.mark.parametrize(
+    ("offered", "words"),
+    [
+        ({"commands": ["fax"]}, r"names 'fax' in commands, .* contract statum; expected any of sms, airtime"),
+        ({"callback_urls": {"fax": "http://127.0.0.1/"}}, r"names 'fax' in callback_urls, .* expected any of sms"),
+        ({"lacks": ["tact"]}, r"names 'tact' in lacks, .* error-details, request-id, timeout, bill_ref_number"),
+    ],
+)
+def test_what_the_contract_does_not_have_cannot_be_offered(offered: dict[str, Any], words: str) -> None:
+    """One line says which name is unknown, where, and which there are."""
+    with pytest.raises(UsageError, match=words):
+        Hello.of({**HELLO, **offered}, statum())
 
 
 @pytest.mark.parametrize("version", [0, 2, 17])
@@ -115,4 +134,4 @@ def test_what_is_no_other_version_is_left_to_the_schema(line: bytes) -> None:
     """It says more about what is wrong."""
     check_protocol(line)
 
-    assert "driver/hello.answer" in schema_names()
+    assert "driver/hello.answer" in FORMATS

@@ -14,6 +14,7 @@ from conformance.client_under_test import driver as driver_module
 from conformance.client_under_test.driver import Death, Driver, How
 from conformance.client_under_test.left_behind import Left, can_look
 from conformance.client_under_test.stderr import MOST_FIRST_BYTES, MOST_LAST_BYTES, MOST_LINES, Stderr
+from conformance.contract.contract import statum
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.reporting.clients import about_client, client_of
@@ -143,7 +144,7 @@ def test_what_was_left_behind_is_in_the_report(
 ) -> None:
     """By name; where nobody can look, that is told instead of nothing."""
     monkeypatch.setattr(certification, "can_look", lambda: looks)
-    driver = Driver(("none",), lambda *_, **__: None)
+    driver = Driver(("none",), lambda *_, **__: None, statum())
     monkeypatch.setattr(Driver, "left_behind", (Left(42, "sleep 3600", ended=False),))
     path = tmp_path / "journal.sqlite"
     with Journal.create(path, {}, Redaction.of_values()) as journal:

@@ -29,6 +29,7 @@ from conformance.client_under_test import examination, examiner, preflight
 from conformance.client_under_test.certification import certify
 from conformance.client_under_test.settings import Settings
 from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.contract.contract import statum
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.generation.request_ids import FORMS
 from conformance.journal import Record, read_journal
@@ -125,7 +126,7 @@ def test_everything_that_a_receiver_may_meet_is_sent(record: Record) -> None:
     for case, exchange, _ in record.attempts():
         assert Kind.DELIVER is case.kind
         command = COMMANDS[str(case.command)]
-        what = what_is(exchange.request, Content.of(exchange.request.body), command)
+        what = what_is(exchange.request, Content.of(exchange.request.body), command, statum())
         met.setdefault(command.name, set()).add(what)
         moments[exchange.sent_at] += 1
 

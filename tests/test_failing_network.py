@@ -14,6 +14,7 @@ from through_network import FAIR, PHONE_NUMBERS, UNLIMITED, Cut, held_through, t
 
 from conformance.checks.judgement import Reason
 from conformance.checks.missing import BY_CHANCE, chance_of_as_many
+from conformance.contract.contract import statum
 from conformance.errors import UsageError
 from conformance.exchange import pacing
 from conformance.gateway_under_test import campaign, heartbeat, listening, preflight
@@ -72,7 +73,7 @@ def test_no_request_that_may_have_arrived_is_sent_again(tmp_path: Path) -> None:
     asked_for_money = [case.request.body for case in cases.values() if _pays(case)]
     at_first = [case for case in cases.values() if _pays(case) and not case.id.startswith("anew-")]
     assert len(asked_for_money) == len(set(asked_for_money)) > len(at_first) > 10
-    assert len(windows_of(filter(_pays, cases.values()))) == len(asked_for_money)
+    assert len(windows_of(statum(), filter(_pays, cases.values()))) == len(asked_for_money)
 
 
 def _pays(case: Case) -> bool:
@@ -177,7 +178,7 @@ def plans(tmp_path: Path, **given: Any) -> tuple[Plan, Plan]:
     first = Plan.of(settings(tmp_path, seed=1, gateway=HERE, **given), HERE)
     if numbers := given.pop("phone_numbers", None):
         given["phone_numbers"] = numbers[10:] + numbers[:10]
-    return first, Plan.of(settings(tmp_path, seed=2, gateway=HERE, **given), HERE, windows_of(first.cases))
+    return first, Plan.of(settings(tmp_path, seed=2, gateway=HERE, **given), HERE, windows_of(statum(), first.cases))
 
 
 @pytest.mark.parametrize(

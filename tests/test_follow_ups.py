@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conformance.checks.follow_ups import is_follow_up, run_proper
+from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
 from conformance.gateway_under_test.campaign import JOURNAL
 from conformance.gateway_under_test.keeping import kept_files
@@ -77,7 +78,7 @@ def test_the_same_journal_gives_the_same_report(result: Result, directory: Path)
 
 def test_the_run_proper_is_gone_through_and_no_further(result: Result) -> None:
     """Its sequences are as long as the run was; none of them is made into a tuple for that."""
-    whole, proper = result.record, run_proper(result.record)
+    whole, proper = result.record, run_proper(result.record, statum())
     exchanges = [exchange for exchange in whole.exchanges if not is_follow_up(exchange.case_id)]
 
     assert len(exchanges) == len(proper.exchanges) < len(whole.exchanges)
@@ -103,8 +104,8 @@ def test_the_simplest_case_is_what_a_corpus_keeps_and_a_replay_shows(result: Res
     """It is in the journal like any other case, and judged like one when it is sent again."""
     minimal = fell_short(result)["ACC-03", "sms"]["findings"][0]["minimal"]["case"]
 
-    (kept,) = kept_files(result.record, result.judged)
-    alone = judged_alone(result.record, minimal)
+    (kept,) = kept_files(result.record, result.judged, statum())
+    alone = judged_alone(statum(), result.record, minimal)
 
     assert "👋" == json.loads(kept.step.body)["message"]
     assert "unicode" == kept.step.aspect

@@ -10,6 +10,7 @@ import pytest
 from conformance.checks.grouping import Said, gathered, grouped
 from conformance.checks.judgement import Finding
 from conformance.checks.one_cause import Failing, OneCause, one_causes
+from conformance.contract.contract import statum
 from conformance.traffic import Exchange, Request, Response
 
 JSON, HTML = (("Content-Type", "application/json"),), (("Content-Type", "text/html; charset=utf-8"),)
@@ -18,7 +19,7 @@ JSON, HTML = (("Content-Type", "application/json"),), (("Content-Type", "text/ht
 def said(number: int, status: int, body: str, headers: tuple[tuple[str, str], ...] = JSON) -> Said:
     """What an exchange was answered."""
     request = Request("POST", "http://gateway/api/v2/sms")
-    return Said.of(Exchange(number, "c", 1, request, 0.0, 0.0, Response(status, headers, body.encode())))
+    return Said.of(Exchange(number, "c", 1, request, 0.0, 0.0, Response(status, headers, body.encode())), statum())
 
 
 def counts(messages: Sequence[str], bodies: Sequence[tuple[int, str]], area: str = "ACC") -> list[int]:
@@ -122,7 +123,7 @@ def test_one_cause_is_claimed_with_evidence(one: Failing, other: Failing, togeth
     """The same exchanges beyond chance, or the same words of the same place; what always falls short tells little."""
     names = (one.requirement, other.requirement)
 
-    assert ([names] if together else []) == [cause.requirements for cause in one_causes([one, other])]
+    assert ([names] if together else []) == [cause.requirements for cause in one_causes([one, other], statum())]
 
 
 def test_failures_at_random_have_no_cause_in_common() -> None:
@@ -132,11 +133,11 @@ def test_failures_at_random_have_no_cause_in_common() -> None:
         one, other = (
             failing(name, [n for n in range(160) if chance.random() < 0.1], 160) for name in ("ACC-02", "NTF-01")
         )
-        assert () == one_causes([one, other])
+        assert () == one_causes([one, other], statum())
 
 
 def test_a_cause_of_three_is_one() -> None:
     """In the order of the catalogue, with the exchanges of all."""
     three = [failing(name, SOME, 100) for name in ("ENC-01", "RSP-04", "NTF-01")]
 
-    assert (OneCause(("ENC-01", "RSP-04", "NTF-01"), len(SOME)),) == one_causes(three)
+    assert (OneCause(("ENC-01", "RSP-04", "NTF-01"), len(SOME)),) == one_causes(three, statum())

@@ -18,12 +18,13 @@ from conformance.checks.judgement import (
     answers_where,
     notices_where,
 )
+from conformance.contract.contract import statum
 from tests.runs import Run
 
 
 def heard(run: Run, *checks: Check) -> tuple[Tally, ...]:
     """The tallies of checks of sms."""
-    return Hearing.of(run.record(), [(check, "sms") for check in checks]).tallies
+    return Hearing.of(run.record(), statum(), [(check, "sms") for check in checks]).tallies
 
 
 def answered(*statuses: int, command: str = "sms") -> Run:
@@ -118,5 +119,5 @@ def test_witnesses_are_shown_every_answer() -> None:
     run = answered(200, 400)
     run.invoke("other", command="airtime")
     seen: list[int] = []
-    Hearing.of(run.record(), [], witnesses=[lambda answer: seen.append(answer.number)])
+    Hearing.of(run.record(), statum(), [], witnesses=[lambda answer: seen.append(answer.number)])
     assert [1, 2, 3] == seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.contract.contract import statum
 from conformance.contract.history import Asked, Forecast, History, Outcome, Rule
 
 PAIR, OTHER_AMOUNT, OTHER_PHONE = ("254711000001", "50"), ("254711000001", "51"), ("254711000002", "50")
@@ -12,12 +13,13 @@ WINDOW_S = 300.0
 
 def ask(name: str, command: str = "airtime", pair: tuple[str, str] = PAIR, *, lawful: bool = True) -> Asked:
     """A request; those of one command and pair are equal."""
-    return Asked(name, command, pair, f"{command} {pair}".encode(), lawful)
+    members = {"phone_number": pair[0], "amount": pair[1]}
+    return Asked(name, command, members, f"{command} {pair}".encode(), lawful)
 
 
 def after(*past: Asked, refused: tuple[str, ...] = ()) -> History:
     """A history of these requests at time 0, of which some were refused."""
-    history = History()
+    history = History(statum())
     for one in past:
         history.answered(one, 0.0, accepted=one.name not in refused)
     return history
@@ -89,7 +91,7 @@ def test_a_window_closes() -> None:
 
 def test_an_id_is_new_once() -> None:
     """Whatever it was given to."""
-    history = History()
+    history = History(statum())
 
     assert history.answered(ask("a"), 0.0, accepted=True, request_id="x")
     assert not history.answered(ask("b", "sms"), 0.0, accepted=False, request_id="x")

@@ -11,9 +11,9 @@ from campaigns import SECRET, held, judged, settings
 from case_documents import document
 from seeded import fault
 
+from conformance.contract.contract import statum
 from conformance.gateway_under_test.casefiles import CaseFolder, file_bytes
 from conformance.gateway_under_test.keeping import keep, kept_files
-from conformance.generation.probes import authorization
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Kind
@@ -29,7 +29,7 @@ def failing(directory: Path, name: str, **changes: Any) -> tuple[Record, Judged]
 def test_a_failing_case_is_kept_as_the_smallest_one(tmp_path: Path) -> None:
     """With what it found; its bytes are those of the run, but for what belongs to the account."""
     record, judgement = failing(tmp_path, "refuses-emoji")
-    (file,) = kept_files(record, judgement)
+    (file,) = kept_files(record, judgement, statum())
     (find,) = file.found
 
     assert ("sms", Kind.VALID, "unicode", "ACC-03") == (
@@ -46,8 +46,8 @@ def test_a_failing_case_is_kept_as_the_smallest_one(tmp_path: Path) -> None:
 def test_a_kept_case_finds_the_fault_again_and_passes_without_it(tmp_path: Path) -> None:
     """That is what it is kept for."""
     record, judgement = failing(tmp_path / "first", "refuses-emoji")
-    kept = keep(record, judgement, tmp_path / "corpus")
-    cases = CaseFolder.read(tmp_path / "corpus")
+    kept = keep(record, judgement, tmp_path / "corpus", statum())
+    cases = CaseFolder.read(tmp_path / "corpus", statum())
 
     again = judged(tmp_path / "again", fault("refuses-emoji").change(BUILT_IN), cases=cases)
     mended = judged(tmp_path / "mended", cases=cases)
@@ -64,10 +64,13 @@ def test_a_kept_case_finds_the_fault_again_and_passes_without_it(tmp_path: Path)
 def test_each_kind_of_case_can_be_kept(tmp_path: Path, name: str) -> None:
     """Wrong credentials, bytes that are no text, broken payloads, methods, repeats: each finds its fault again."""
     record, judgement = failing(tmp_path / "first", name)
-    keep(record, judgement, tmp_path / "corpus")
+    keep(record, judgement, tmp_path / "corpus", statum())
 
     again = judged(
-        tmp_path / "again", fault(name).change(BUILT_IN), cases=CaseFolder.read(tmp_path / "corpus"), products=("sms",)
+        tmp_path / "again",
+        fault(name).change(BUILT_IN),
+        cases=CaseFolder.read(tmp_path / "corpus", statum()),
+        products=("sms",),
     )
 
     assert Conclusion.NON_CONFORMANT == again.conclusion
@@ -76,12 +79,12 @@ def test_each_kind_of_case_can_be_kept(tmp_path: Path, name: str) -> None:
 def test_nothing_is_kept_twice_or_overwritten(tmp_path: Path) -> None:
     """A second run with the same finding adds nothing, and a file of the same name stays."""
     record, judgement = failing(tmp_path / "first", "refuses-emoji")
-    (path,) = keep(record, judgement, tmp_path / "corpus")
+    (path,) = keep(record, judgement, tmp_path / "corpus", statum())
     before = path.read_bytes()
 
-    assert [] == keep(record, judgement, tmp_path / "corpus")
+    assert [] == keep(record, judgement, tmp_path / "corpus", statum())
     path.write_text(json.dumps(document()), encoding="utf-8")
-    (beside,) = keep(record, judgement, tmp_path / "corpus")
+    (beside,) = keep(record, judgement, tmp_path / "corpus", statum())
 
     assert path != beside
     assert document() == json.loads(path.read_bytes())
@@ -91,7 +94,7 @@ def test_nothing_is_kept_twice_or_overwritten(tmp_path: Path) -> None:
 def test_an_airtime_case_is_kept_with_a_number_that_varies(tmp_path: Path) -> None:
     """Its range is kept, its end is not: the same bytes would be refused lawfully for five minutes."""
     record, judgement = failing(tmp_path, "refuses-both-ends", products=("airtime",))
-    bodies = [file.step.body for file in kept_files(record, judgement)]
+    bodies = [file.step.body for file in kept_files(record, judgement, statum())]
 
     assert all(b"${phone_number 254" in body for body in bodies)
     assert [1, 1] == [sum(b'"amount": "%s"' % amount in body for body in bodies) for amount in (b"5", b"10000")]
@@ -100,9 +103,11 @@ def test_an_airtime_case_is_kept_with_a_number_that_varies(tmp_path: Path) -> No
 def test_a_kept_case_holds_no_secret(tmp_path: Path) -> None:
     """Neither the secret nor any Authorization: a wrong credential is named by its aspect."""
     record, judgement = failing(tmp_path, "accepts-another-case")
-    kept = b"".join(map(file_bytes, kept_files(record, judgement)))
+    kept = b"".join(map(file_bytes, kept_files(record, judgement, statum())))
 
     assert b'"credential": "other-case/' in kept
     assert SECRET.encode() not in kept
-    assert authorization(settings(Path()).consumer_key, SECRET).removeprefix("Basic ").encode() not in kept
+    assert (
+        statum().authentication.value(settings(Path()).consumer_key, SECRET).removeprefix("Basic ").encode() not in kept
+    )
     assert b"uthorization" not in kept

@@ -401,7 +401,7 @@ def test_requests_that_share_an_id_are_awaited_until_the_last(script: Script, le
 )
 def test_the_request_id_is_read_kindly(body: bytes, request_id: str | None) -> None:
     """Whatever a gateway sends, reading it does not fail."""
-    assert request_id == request_id_of(body)
+    assert request_id == request_id_of(body, "request_id")
 
 
 def test_the_products_of_what_came_late_are_known(script: Script, ledger: Ledger) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from conformance.client_under_test.subject import Known, Subject
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
 from conformance.generation.notifications import masked, optional_members
 from conformance.generation.request_ids import FORMS, NEAR, USUAL
@@ -20,7 +21,7 @@ ASKED = {"phone_number": "254712345149", "amount": "24024", "short_code": "60010
 
 def told(command: str, about: dict[str, str], number: int = 0) -> dict[str, Any]:
     """The optional members of a notification."""
-    return optional_members(COMMANDS[command], about, number, Random(number))
+    return optional_members(statum(), COMMANDS[command], about, number, Random(number))
 
 
 def test_a_number_is_masked_as_documented() -> None:
@@ -65,7 +66,7 @@ def test_no_two_payments_have_one_receipt() -> None:
 @pytest.mark.parametrize("command", ["sms", "airtime", "mpesa/online", "mpesa-wallet"])
 def test_contents_are_valid_and_tell_what_is_known(command: str) -> None:
     """With all that may be left out, and without."""
-    subject = Subject(COMMANDS[command], "http://127.0.0.1:9/hook", Random(7))
+    subject = Subject(statum(), COMMANDS[command], "http://127.0.0.1:9/hook", Random(7))
     subject.known["a"] = Known("case", ASKED)
     whole, bare = subject.success("a"), subject.content("a", "200", "Success", left_out=subject.optional)
 

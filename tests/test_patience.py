@@ -19,6 +19,7 @@ from conformance.client_under_test.patience import (
 from conformance.client_under_test.plan import Call, Cases
 from conformance.client_under_test.scenarios import SCENARIOS, SENDING
 from conformance.client_under_test.settings import CALLS_WITHIN_S, Settings
+from conformance.contract.contract import statum
 
 SETTINGS = Settings(driver="sh", seed=7, timeout_s=2.0, patience_s=15.0)
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
@@ -26,7 +27,7 @@ BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 def call(name: str | None = None) -> Call:
     """One that meets that scenario, or is accepted."""
-    return Cases(7, "http://x", "/api/v2").call("sms", BY_NAME[name] if name else SENDING, "x", {})
+    return Cases(statum(), 7, "http://x").call("sms", BY_NAME[name] if name else SENDING, "x", {})
 
 
 def test_a_client_that_has_never_hung_is_given_time_to_ask_again() -> None:

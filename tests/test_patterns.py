@@ -29,6 +29,7 @@ from conformance.checks.patterns import (
     turning_point,
 )
 from conformance.checks.watching import Observation, Watched, watch
+from conformance.contract.contract import statum
 from conformance.journal import Note
 from conformance.traffic import Kind
 from conformance.verdicts import RequirementVerdict, Verdict, judge
@@ -172,7 +173,7 @@ def notified_but_for(lost: set[int], count: int = 6) -> Run:
 def test_what_a_check_saw_is_told_exchange_by_exchange() -> None:
     """Also for NTF-01, which tells of what is missing when it has seen everything."""
     watched = Watched(CHECKS["NTF-01"], "sms")
-    watch(notified_but_for({2, 3}).record(), [watched])
+    watch(notified_but_for({2, 3}).record(), statum(), [watched])
 
     assert [False, True, True, False, False, False] == [o.fell_short for o in watched.observations]
     assert [f"case-{n}" for n in range(1, 7)] == [o.case_id for o in watched.observations]
@@ -187,7 +188,8 @@ def test_watching_a_check_does_not_change_what_it_says(requirement: str) -> None
     run.notify("z" * 32, result_code="x")
     watched = Watched(CHECKS[requirement], "sms")
     alone, together = (
-        Hearing.of(run.record(), [(check, "sms")]).tallies[0] for check in (CHECKS[requirement], watched.check)
+        Hearing.of(run.record(), statum(), [(check, "sms")]).tallies[0]
+        for check in (CHECKS[requirement], watched.check)
     )
 
     assert alone == together
@@ -250,7 +252,7 @@ def test_what_was_sent_after_the_run_changes_no_verdict() -> None:
     run.exchanges[-1] = replace(run.exchanges[-1], case_id=follow_up)
     run.notify("f" * 32, at=1002.0)
     after = replace(run.record(), notes=(*run.record().notes, begun))
-    proper = run_proper(after)
+    proper = run_proper(after, statum())
 
     assert (True, False) == (is_follow_up(follow_up), is_follow_up("sms/valid/random/1"))
     assert (7, 6) == (len(after.exchanges), len(proper.exchanges))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
 from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.contract import statum
+from conformance.contract.schema_set import BASE_URI, SchemaSet
 from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.errors import SuiteError, UsageError
 from conformance.generation import payloads, segments
@@ -26,7 +30,7 @@ EACH_POST = pytest.mark.parametrize("command", POSTS, ids=lambda command: comman
 @cache
 def made(command: Command, count: int = 60, seed: int = 1) -> list[ValidPayload]:
     """The payloads of a command for which anything goes."""
-    return valid_payloads(command, Constraints(), count, seed)
+    return valid_payloads(statum(), command, Constraints(), count, seed)
 
 
 def values(found: list[ValidPayload], aspect: str, member: str) -> list[Any]:
@@ -42,7 +46,7 @@ def test_every_payload_is_valid(command: Command) -> None:
     """The bytes are strict JSON, their members are those given, and two validators take them."""
     second_opinion = jsonschema_rs.validator_for(resolved(f"{command.folder}/request"))
 
-    for payload in [*made(command), *fresh_payloads(command, Constraints(), 30, 1, made(command))]:
+    for payload in [*made(command), *fresh_payloads(statum(), command, Constraints(), 30, 1, made(command))]:
         members = parse_json(payload.body)
         assert members == payload.members
         assert [] == violations(f"{command.folder}/request", members)
@@ -66,16 +70,16 @@ def test_a_seed_gives_the_same_bytes_again(command: Command) -> None:
     """The same seed plans the same requests, another one plans others."""
     bodies = [payload.body for payload in made(command)]
 
-    assert bodies == [payload.body for payload in valid_payloads(command, Constraints(), 60, 1)]
-    assert bodies != [payload.body for payload in valid_payloads(command, Constraints(), 60, 2)]
+    assert bodies == [payload.body for payload in valid_payloads(statum(), command, Constraints(), 60, 1)]
+    assert bodies != [payload.body for payload in valid_payloads(statum(), command, Constraints(), 60, 2)]
 
 
 @EACH_POST
 def test_no_two_are_alike(command: Command) -> None:
     """Within a window no phone number gets an amount twice; elsewhere no payload is sent twice by chance."""
     given = Constraints(phone_numbers=("254700000001", "254700000002"), sender_ids=("Acme",), short_codes=("174379",))
-    valid = valid_payloads(command, given, 300, 1)
-    every = [*valid, *fresh_payloads(command, given, 100, 2, valid)]
+    valid = valid_payloads(statum(), command, given, 300, 1)
+    every = [*valid, *fresh_payloads(statum(), command, given, 100, 2, valid)]
 
     alike = Counter(
         tuple(payload.members[name] for name in payloads.WINDOW_MEMBERS)
@@ -99,8 +103,8 @@ def test_a_get_has_no_body() -> None:
     """There is one way to ask for the account's details."""
     details = COMMANDS["account-details"]
 
-    assert [ValidPayload("sample", b"", {})] == valid_payloads(details, Constraints(), 50, 1)
-    assert [b""] * 3 == [payload.body for payload in fresh_payloads(details, Constraints(), 3, 1, [])]
+    assert [ValidPayload("sample", b"", {})] == valid_payloads(statum(), details, Constraints(), 50, 1)
+    assert [b""] * 3 == [payload.body for payload in fresh_payloads(statum(), details, Constraints(), 3, 1, [])]
 
 
 # --- What each kind is
@@ -128,7 +132,7 @@ def test_the_documented_sample_is_the_first(command: Command) -> None:
 )
 def test_the_sample_takes_what_was_given(given: Constraints, sender_id: str, phone_number: str) -> None:
     """Only where the account does not have the sample's value is it replaced."""
-    members = valid_payloads(SMS, given, 0, 1)[0].members
+    members = valid_payloads(statum(), SMS, given, 0, 1)[0].members
 
     assert {"sender_id": sender_id, "phone_number": phone_number} == {
         name: members[name] for name in ("sender_id", "phone_number")
@@ -140,8 +144,8 @@ def test_only_given_values_are_used() -> None:
     given = Constraints(("Acme", "20880"), ("600000", "600001"), ("254700000001", "254700000002"))
     seen = defaultdict(set)
     for command in POSTS:
-        valid = valid_payloads(command, given, 40, 1)
-        for payload in [*valid, *fresh_payloads(command, given, 20, 1, valid)]:
+        valid = valid_payloads(statum(), command, given, 40, 1)
+        for payload in [*valid, *fresh_payloads(statum(), command, given, 20, 1, valid)]:
             for member in ("sender_id", "short_code", "phone_number"):
                 seen[member].add(payload.members.get(member))
 
@@ -181,9 +185,9 @@ NAMED = Constraints(("K", "4G", "254Karibuni", "20880", "204880", "Statum"), ("6
 @pytest.mark.parametrize("given", [Constraints(), NAMED], ids=["any", "given"])
 def test_every_class_is_met_by_systematic_payloads(command: Command, seed: int, given: Constraints) -> None:
     """Without a random example, whatever the seed: nothing is left to chance."""
-    planned = valid_payloads(command, given, 0, seed)
+    planned = valid_payloads(statum(), command, given, 0, seed)
 
-    for member, classes in classes_of_members(command.folder).items():
+    for member, classes in classes_of_members(statum(), command.folder).items():
         seen = [Written(one.members[member], one.body) for one in planned if member in one.members]
         assert [] == [each.name for each in classes if not any(map(each.holds, seen))]
 
@@ -191,7 +195,7 @@ def test_every_class_is_met_by_systematic_payloads(command: Command, seed: int, 
 @EACH_POST
 def test_few_payloads_meet_all_classes(command: Command) -> None:
     """One payload serves several: there are far fewer of them than classes."""
-    classes = sum(map(len, classes_of_members(command.folder).values()))
+    classes = sum(map(len, classes_of_members(statum(), command.folder).values()))
 
     assert len(made(command, 0)) < classes
 
@@ -199,7 +203,7 @@ def test_few_payloads_meet_all_classes(command: Command) -> None:
 def test_given_values_are_used_for_what_they_are() -> None:
     """Classes that no given value is in stay unmet; nobody else's name or number is used for them."""
     given = Constraints(("Statum", "20880"), (), ("254712000001",))
-    planned = valid_payloads(SMS, given, 0, 1)
+    planned = valid_payloads(statum(), SMS, given, 0, 1)
 
     assert {"Statum", "20880"} == {payload.members["sender_id"] for payload in planned}
     assert {"254712000001"} == {payload.members["phone_number"] for payload in planned}
@@ -265,7 +269,7 @@ def test_random_messages_fit_into_one_segment() -> None:
 @EACH_POST
 def test_fresh_ones_have_nothing_unusual(command: Command) -> None:
     """Plain text, every member, no amount at a documented end: what is judged is not the payload."""
-    fresh = fresh_payloads(command, Constraints(), 100, 1, made(command))
+    fresh = fresh_payloads(statum(), command, Constraints(), 100, 1, made(command))
     schema = resolved(f"{command.folder}/request")
 
     assert {tuple(sorted(schema["properties"]))} == {tuple(sorted(payload.members)) for payload in fresh}
@@ -280,7 +284,7 @@ def test_fresh_ones_have_nothing_unusual(command: Command) -> None:
 # --- What cannot be
 
 
-def test_a_command_of_a_new_product_needs_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_of_a_new_product_needs_no_code(tmp_path: Path) -> None:
     """Which payloads there are follows from the schema, whatever the command and its members are called."""
     data = Command("data/bundle", "POST", "data-bundle", "docs")
     schema = {
@@ -298,10 +302,11 @@ def test_a_command_of_a_new_product_needs_no_code(monkeypatch: pytest.MonkeyPatc
         },
         "examples": [{"note": "Jambo", "size": "3"}],
     }
-    monkeypatch.setattr(payloads, "resolved", lambda _: schema)
-    monkeypatch.setattr(payloads, "violations", lambda _, __: [])
+    (tmp_path / data.folder).mkdir()
+    (tmp_path / data.folder / "request.json").write_text(json.dumps(schema), encoding="utf-8")
+    contract = replace(statum(), schemas=SchemaSet(tmp_path, BASE_URI))
 
-    found = valid_payloads(data, Constraints(), 20, 1)
+    found = valid_payloads(contract, data, Constraints(), 20, 1)
 
     assert {"sample", "unicode", "long", "line-breaks", "boundary", "optional", "class", "random"} == {
         payload.aspect for payload in found
@@ -314,13 +319,13 @@ def test_a_command_of_a_new_product_needs_no_code(monkeypatch: pytest.MonkeyPatc
 def test_one_number_takes_every_amount_once() -> None:
     """Amounts are moved until each is taken, the boundaries staying where they are, and then there are no more."""
     room = 10_000 - 5 + 1
-    valid = valid_payloads(AIRTIME, ONE_NUMBER, 400, 1)
+    valid = valid_payloads(statum(), AIRTIME, ONE_NUMBER, 400, 1)
 
     assert ["5", "6", "9999", "10000"] == values(valid, "boundary", "amount")
     assert len(valid) == len({payload.members["amount"] for payload in valid})
-    systematic = len(valid_payloads(AIRTIME, ONE_NUMBER, 0, 1))
+    systematic = len(valid_payloads(statum(), AIRTIME, ONE_NUMBER, 0, 1))
     with pytest.raises(UsageError, match=f"leave room for {room - systematic}"):
-        valid_payloads(AIRTIME, ONE_NUMBER, room - systematic + 1, 1)
+        valid_payloads(statum(), AIRTIME, ONE_NUMBER, room - systematic + 1, 1)
 
 
 def test_fresh_ones_need_room_too() -> None:
@@ -330,9 +335,9 @@ def test_fresh_ones_need_room_too() -> None:
         for amount in range(5, 9_990)
     ]
 
-    assert 3 == len(fresh_payloads(AIRTIME, ONE_NUMBER, 3, 1, taken))
+    assert 3 == len(fresh_payloads(statum(), AIRTIME, ONE_NUMBER, 3, 1, taken))
     with pytest.raises(UsageError, match="phone number"):
-        fresh_payloads(AIRTIME, ONE_NUMBER, 12, 1, taken)
+        fresh_payloads(statum(), AIRTIME, ONE_NUMBER, 12, 1, taken)
 
 
 @pytest.mark.parametrize(
@@ -346,12 +351,12 @@ def test_fresh_ones_need_room_too() -> None:
 def test_a_given_value_that_is_not_valid(command: Command, given: Constraints, named: str) -> None:
     """It would be refused by lawful gateways, so it is the user's error and not the gateway's."""
     with pytest.raises(UsageError, match=named):
-        valid_payloads(command, given, 1, 1)
+        valid_payloads(statum(), command, given, 1, 1)
 
 
 def test_what_does_not_concern_a_command_is_not_looked_at() -> None:
     """A short code that would not do is no matter for a command without one."""
-    assert valid_payloads(SMS, Constraints(short_codes=("12",)), 1, 1)
+    assert valid_payloads(statum(), SMS, Constraints(short_codes=("12",)), 1, 1)
 
 
 def test_too_few_different_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,7 +364,7 @@ def test_too_few_different_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payloads._Planner, "likeness", lambda *_: "alike")  # noqa: SLF001 — nothing real is so narrow
 
     with pytest.raises(UsageError, match="only 1 were found"):
-        fresh_payloads(SMS, Constraints(), 2, 1, [])
+        fresh_payloads(statum(), SMS, Constraints(), 2, 1, [])
 
 
 def test_a_label_that_does_not_prove_true_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,4 +372,4 @@ def test_a_label_that_does_not_prove_true_is_an_error_of_the_suite(monkeypatch: 
     monkeypatch.setattr(payloads, "WITH_LINE_BREAKS", ("\x00",))
 
     with pytest.raises(SuiteError, match="line-breaks payload"):
-        valid_payloads(SMS, Constraints(), 0, 1)
+        valid_payloads(statum(), SMS, Constraints(), 0, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -10,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.contract import statum
 from conformance.errors import SuiteError, UsageError
 from conformance.generation import probes
 from conformance.generation.probes import (
     accept_probes,
-    authorization,
     content_type_probes,
     credential_probes,
     method_probes,
@@ -37,7 +38,9 @@ CREDENTIAL_ASPECTS = {
 def header_values(key: str, secret: str, aspect: str) -> list[str]:
     """The values of Authorization of one aspect; absent ones left out."""
     return [
-        probe.header_value for probe in credential_probes(key, secret) if probe.aspect == aspect and probe.header_value
+        probe.header_value
+        for probe in credential_probes(statum(), key, secret)
+        if probe.aspect == aspect and probe.header_value
     ]
 
 
@@ -51,17 +54,17 @@ def decoded(value: str) -> str:
 
 def test_the_right_credential() -> None:
     """The scheme, a space, and the base64 of key, colon and secret."""
-    assert "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==" == authorization("Aladdin", "open sesame")
-    assert "Basic " + b64encode("ufunguo:siri€".encode()).decode() == authorization("ufunguo", "siri€")
+    assert "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==" == statum().authentication.value("Aladdin", "open sesame")
+    assert "Basic " + b64encode("ufunguo:siri€".encode()).decode() == statum().authentication.value("ufunguo", "siri€")
 
 
 def test_every_way_of_being_wrong() -> None:
     """Each aspect is there, each header once, and the same every time."""
-    found = credential_probes(KEY, SECRET)
+    found = credential_probes(statum(), KEY, SECRET)
 
     assert {probe.aspect for probe in found} == CREDENTIAL_ASPECTS
     assert len({probe.header_value for probe in found}) == len(found)
-    assert found == credential_probes(KEY, SECRET)
+    assert found == credential_probes(statum(), KEY, SECRET)
 
 
 # What HTTP can carry and people use; a key has no colon.
@@ -74,9 +77,9 @@ SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=0x24F), min_size
 @given(KEYS, SECRETS)
 def test_no_probe_is_right(key: str, secret: str) -> None:
     """Whatever the credential, no probe makes a lenient gateway see the right key and secret."""
-    right = authorization(key, secret)
+    right = statum().authentication.value(key, secret)
 
-    for probe in credential_probes(key, secret):
+    for probe in credential_probes(statum(), key, secret):
         assert probe.header_value != right
         scheme, _, rest = (probe.header_value or "").partition(" ")
         if scheme == "Basic" and probe.aspect != "not-base64":
@@ -86,7 +89,7 @@ def test_no_probe_is_right(key: str, secret: str) -> None:
 @given(KEYS, SECRETS)
 def test_headers_can_be_sent(key: str, secret: str) -> None:
     """Each value is one that HTTP carries unchanged: ASCII, no line break, no white space around it."""
-    for probe in credential_probes(key, secret):
+    for probe in credential_probes(statum(), key, secret):
         if probe.header_value is not None:
             assert probe.header_value.isascii()
             assert probe.header_value.isprintable()
@@ -134,7 +137,7 @@ def test_other_case_of_what_has_none() -> None:
     """Then it is the base64 text, which is another credential in another case."""
     (value,) = header_values("123", "456", "other-case")
 
-    assert authorization("123", "456").split()[1].swapcase() == value.split()[1]
+    assert statum().authentication.value("123", "456").split()[1].swapcase() == value.split()[1]
 
 
 def test_empty() -> None:
@@ -146,7 +149,7 @@ def test_empty() -> None:
 def test_a_credential_that_basic_cannot_carry(key: str, secret: str) -> None:
     """It would make some probes right, so the user is told instead; the words do not hold the secret."""
     with pytest.raises(UsageError, match="--consumer-key"):
-        credential_probes(key, secret)
+        credential_probes(statum(), key, secret)
 
 
 def test_a_probe_that_is_right_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +157,7 @@ def test_a_probe_that_is_right_is_an_error_of_the_suite(monkeypatch: pytest.Monk
     monkeypatch.setattr(probes, "_wrong_words", lambda word: [word])
 
     with pytest.raises(SuiteError, match="wrong-key"):
-        credential_probes(KEY, SECRET)
+        credential_probes(statum(), KEY, SECRET)
 
 
 # --- Headers, methods, paths
@@ -186,15 +189,15 @@ def test_methods(command: Command) -> None:
 
 def test_unknown_paths_are_no_commands() -> None:
     """Neither a command, nor above or below one."""
-    for path in unknown_paths():
+    for path in unknown_paths(statum()):
         assert [] == [
             name for name in COMMANDS if f"{path}/".startswith(f"{name}/") or f"{name}/".startswith(f"{path}/")
         ]
 
 
-def test_an_unknown_path_that_becomes_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_path_that_becomes_a_command() -> None:
     """Whoever adds such a command is told."""
-    monkeypatch.setitem(probes.COMMANDS, "no-such-command", COMMANDS["sms"])
+    contract = replace(statum(), commands={**COMMANDS, "no-such-command": COMMANDS["sms"]})
 
     with pytest.raises(SuiteError, match="no-such-command"):
-        unknown_paths()
+        unknown_paths(contract)

@@ -193,7 +193,7 @@ def test_from_outside_a_receiver_may_turn_away_what_it_does_not_know() -> None:
     assert set() == fell_short(examined)
     assert Verdict.PASS == found["RCV-12"].verdict
     assert Verdict.INCONCLUSIVE == found["RCV-01"].verdict
-    assert "request_id that it does not know" in str(found["RCV-01"].detail)
+    assert "request that it does not know" in str(found["RCV-01"].detail)
     assert Conclusion.INCONCLUSIVE == judge(examined.record()).conclusion
 
 

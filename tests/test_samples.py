@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from conformance.contract.contract import statum
 from conformance.errors import SuiteError
 from conformance.gateway_under_test import samples
 from conformance.verdicts import Verdict, judge
@@ -13,7 +14,7 @@ from conformance.verdicts import Verdict, judge
 
 def test_the_seeds_samples_keep_every_requirement_that_bears_on_them() -> None:
     """The envelope, the notification and what joins them; nothing is broken."""
-    verdicts = {v.requirement.id: v.verdict for v in judge(samples.sample_record()).verdicts}
+    verdicts = {v.requirement.id: v.verdict for v in judge(samples.sample_record(statum())).verdicts}
     kept = {id_ for id_, verdict in verdicts.items() if verdict is Verdict.PASS}
     assert {"ACC-01", "RSP-03", "RSP-15", "NTF-01", "NTF-08", "NTF-09", "NTF-12", "NTF-16"} <= kept
     assert {Verdict.PASS, Verdict.INCONCLUSIVE} == set(verdicts.values())
@@ -21,10 +22,10 @@ def test_the_seeds_samples_keep_every_requirement_that_bears_on_them() -> None:
 
 def test_a_suite_that_finds_fault_with_the_samples_says_so_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the suite that is wrong then, whatever the gateway does."""
-    record = samples.sample_record()
+    record = samples.sample_record(statum())
     sent = record.notifications[0]
     wrong = replace(sent, request=replace(sent.request, body=b'{"result_code": 200}'))
-    monkeypatch.setattr(samples, "sample_record", lambda: replace(record, notifications=(wrong,)))
+    monkeypatch.setattr(samples, "sample_record", lambda _: replace(record, notifications=(wrong,)))
 
-    with pytest.raises(SuiteError, match="the seed's own samples break NTF-"):
-        samples.check_samples()
+    with pytest.raises(SuiteError, match="the contract's own samples break NTF-"):
+        samples.check_samples(statum())

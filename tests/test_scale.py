@@ -20,6 +20,7 @@ from conformance.checks import CHECKS
 from conformance.checks.evidence import Evidence
 from conformance.checks.judgement import Check, SubjectCheck
 from conformance.checks.remembered import Outcome
+from conformance.contract.contract import statum
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Journal, Record, Redaction, read_journal
@@ -105,7 +106,7 @@ def fated(name: str) -> list[str]:
 
 def test_every_notification_is_put_to_its_request(journal: Path) -> None:
     """Among thousands, exactly those are missing, repeated, altered and orphaned that are."""
-    evidence = Evidence.of(read_journal(journal))
+    evidence = Evidence.of(read_journal(journal), statum())
     owed = list(evidence.owed("sms"))
     heard = {outcome.case_id: evidence.arrivals_about(outcome) for outcome in owed}
     assert EXCHANGES == len(owed)

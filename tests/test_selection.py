@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.contract.contract import statum
 from conformance.exchange.allowance import amount_of
 from conformance.gateway_under_test.limits import Limits
 from conformance.gateway_under_test.pieces import areas_of, has_to_be_refused
@@ -41,8 +42,8 @@ def whole(products: tuple[str, ...]) -> Plan:
 def capped(accepted: int | None, spend: int | None = None, products: tuple[str, ...] = PRODUCTS) -> Plan:
     """What is left of it under a cap."""
     plan = whole(products)
-    chosen = selected(plan.alone, (*plan.groups, *plan.last), Limits(accepted, spend))
-    return Plan(chosen.groups, {}, chosen.alone, chosen.last, chosen.left_out)
+    chosen = selected(statum(), plan.alone, (*plan.groups, *plan.last), Limits(accepted, spend))
+    return Plan(statum(), chosen.groups, {}, chosen.alone, chosen.last, chosen.left_out)
 
 
 def paid(cases: tuple[Case, ...]) -> list[Case]:
@@ -93,7 +94,7 @@ def test_whatever_is_sent_has_before_it_what_it_needs(accepted: int, spend: int 
 
 def test_the_choice_is_always_the_same() -> None:
     """Nothing in it is drawn."""
-    again = selected(whole(PRODUCTS).alone, (*whole(PRODUCTS).groups, *whole(PRODUCTS).last), Limits(25, 500))
+    again = selected(statum(), whole(PRODUCTS).alone, (*whole(PRODUCTS).groups, *whole(PRODUCTS).last), Limits(25, 500))
 
     assert (capped(25, 500).groups, capped(25, 500).last) == (again.groups, again.last)
 
@@ -112,7 +113,7 @@ def test_the_twin_of_all_refusals_of_a_command_is_one_request() -> None:
 def test_what_exercises_most_is_chosen(accepted: int) -> None:
     """No area that is left out could have been exercised in place of a case that exercises nothing by itself."""
     plan = capped(accepted)
-    areas = {case.id: set(areas_of(case)) for case in whole(PRODUCTS).cases}
+    areas = {case.id: set(areas_of(statum(), case)) for case in whole(PRODUCTS).cases}
     exercised = set().union(*(areas[case.id] for case in plan.cases))
     singles = [
         g[0] for g in (*whole(PRODUCTS).groups, *whole(PRODUCTS).last) if len(g) == 1 and not has_to_be_refused(g[0])
@@ -129,17 +130,21 @@ def test_what_exercises_most_is_chosen(accepted: int) -> None:
 
 def test_more_room_exercises_no_less() -> None:
     """From one accepted request to all."""
-    exercised = [len(set(chain.from_iterable(map(areas_of, capped(n).cases)))) for n in (1, 2, 6, 12, 25, 60, 400)]
 
-    assert sorted(exercised) == exercised
-    assert exercised[-1] == len(set(chain.from_iterable(map(areas_of, whole(PRODUCTS).cases))))
+    def exercised(plan: Plan) -> int:
+        return len({area for case in plan.cases for area in areas_of(statum(), case)})
+
+    counts = [exercised(capped(n)) for n in (1, 2, 6, 12, 25, 60, 400)]
+
+    assert sorted(counts) == counts
+    assert counts[-1] == exercised(whole(PRODUCTS))
 
 
 def test_without_a_cap_everything_is_sent_as_it_was_planned() -> None:
     """Also where the cap is above what is to be accepted."""
     plan = whole(("sms",))
     groups = (*plan.groups, *plan.last)
-    chosen = selected(plan.alone, groups, Limits(max_accepted=10_000))
+    chosen = selected(statum(), plan.alone, groups, Limits(max_accepted=10_000))
 
     assert (groups, plan.alone, (), {}) == (chosen.groups, chosen.alone, chosen.last, chosen.left_out)
 

@@ -14,6 +14,7 @@ from campaigns import settings
 from conformance.checks.evidence import BALANCE
 from conformance.checks.request_ids import EQUAL
 from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.contract.contract import statum
 from conformance.contract.history import History, Outcome, Rule
 from conformance.contract.schemas import parse_json, violations
 from conformance.gateway_under_test.corpus import Group
@@ -50,14 +51,14 @@ def gateway(**account: Any) -> Gateway:
     """The built-in mock gateway with the account of a run's settings."""
     given = settings(Path("reports"))
     names = {
-        "sender_ids": (*given.sender_ids, *MOCK_SENDER_IDS),
-        "short_codes": (*given.short_codes, *MOCK_SHORT_CODES),
+        "sender_id": (*given.sender_ids, *MOCK_SENDER_IDS),
+        "short_code": (*given.short_codes, *MOCK_SHORT_CODES),
     }
     registered = replace(
         Account.sample({product: f"http://callback.example/{product}" for product in PRODUCTS}),
         consumer_key=given.consumer_key,
         consumer_secret=given.consumer_secret,
-        **{**names, **account},
+        **{"registered": names, **account},
     )
     return Gateway(registered, BUILT_IN)
 
@@ -85,7 +86,7 @@ SEEDS = (0, 7, 20261122, 2**32 - 1)
 @pytest.mark.parametrize("numbers", [(), GIVEN, GIVEN[:1]])
 def test_every_forecast_is_what_the_gateway_does(seed: int, numbers: tuple[str, ...]) -> None:
     """Step by step: outcome, label, ids; and the balance stands still while nothing is accepted."""
-    one, history = gateway(), History()
+    one, history = gateway(), History(statum())
     for case in (case for group in drawn(seed, numbers) for case in group):
         balance_before = one.balance
         answer = one.answer(replace(case.request, url=case.request.url.removeprefix("http://gateway.example")), 0.0)

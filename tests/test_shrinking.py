@@ -15,6 +15,7 @@ from seeded import FAULTS, refuses, together
 
 from conformance.checks.follow_ups import BEGINNING, SEARCH, is_follow_up, run_proper
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
 from conformance.gateway_under_test import campaign, shrinking
 from conformance.gateway_under_test.keeping import kept_files
@@ -168,7 +169,7 @@ def test_two_causes_in_one_requirement_are_two_findings(tmp_path: Path) -> None:
     differs = [finding["minimal"]["differs"] for finding in entry["findings"] if finding["minimal"]]
     assert {"phone_number": "254100000000"} in differs
     assert {"message": "👋"} in differs
-    kept = [json.loads(file.step.body) for file in kept_files(result.record, result.judged)]
+    kept = [json.loads(file.step.body) for file in kept_files(result.record, result.judged, statum())]
     assert all(any(payload | each == payload for payload in kept) for each in differs)
 
 
@@ -204,7 +205,7 @@ def test_a_broken_payload_that_is_accepted_is_brought_down_too(tmp_path: Path) -
     assert "0x" == minimal["differs"]["phone_number"]
     case = next(case for case in result.record.cases if case.id == minimal["case"])
     assert (Kind.BROKEN, "phone_number") == (case.kind, case.member)
-    assert Label.of(case) is not None
+    assert Label.of(case, statum()) is not None
 
 
 def test_a_payload_that_the_contract_leaves_open_is_brought_down_too(tmp_path: Path) -> None:
@@ -221,13 +222,13 @@ def test_every_follow_up_proves_its_label(tmp_path: Path) -> None:
     cases = [case for case in result.record.cases if is_follow_up(case.id)]
 
     assert len(cases) > 30
-    assert [] == [case.id for case in cases if Label.of(case) is None]
+    assert [] == [case.id for case in cases if Label.of(case, statum()) is None]
 
 
 def test_similar_airtime_requests_are_kept_apart(tmp_path: Path) -> None:
     """No pair of phone number and amount goes out twice, so none is refused for being a repeat."""
     result = looked_into(tmp_path, refusing(lambda m: amount(m) >= 5000), **AIRTIME)
-    proper = run_proper(result.record)
+    proper = run_proper(result.record, statum())
     before = {(p.get("phone_number"), p.get("amount")) for p in map(_payload, proper.exchanges)}
     after = [(p["phone_number"], p["amount"]) for p in follow_ups(result.record)]
 
@@ -339,7 +340,7 @@ def test_the_budget_is_kept(tmp_path: Path, budget: int) -> None:
     """To the request, as counted at the gateway: the preflight's one, the run's, and these."""
     behaviour, reached = counted(astral)
     result = looked_into(tmp_path, behaviour, shrink_requests=budget, **SMS)
-    proper = len(run_proper(result.record).exchanges)
+    proper = len(run_proper(result.record, statum()).exchanges)
 
     assert 1 + proper + budget == len(reached)
     assert {"budget": budget, "requests": budget}.items() <= result.document["shrinking"].items()
@@ -377,7 +378,7 @@ def test_a_run_that_fell_short_of_nothing_sends_nothing_more(tmp_path: Path) -> 
     """There is nothing to look into."""
     record = looked_into(tmp_path, BUILT_IN, **SMS).record
 
-    assert record == run_proper(record)
+    assert record == run_proper(record, statum())
 
 
 def test_what_comes_after_a_run_was_found_well_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

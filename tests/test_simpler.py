@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
@@ -37,8 +38,8 @@ def case(command: str, members: Mapping[str, Any], kind: Kind = Kind.VALID, **kn
 
 def smallest(command: str, members: Mapping[str, Any], fails: Fails, good: Mapping[str, Any] | None = None) -> Any:
     """What is left of a failing payload when no simpler one fails any more."""
-    good = plain_members(COMMANDS[command], GIVEN) if good is None else good
-    label = Label.of(case(command, members))
+    good = plain_members(statum(), COMMANDS[command], GIVEN) if good is None else good
+    label = Label.of(case(command, members), statum())
     assert label is not None
     assert fails(members)
     assert not fails(good)
@@ -81,7 +82,7 @@ def test_a_message_is_brought_down_to_what_matters(message: str, fails: Fails, l
     found = smallest("sms", sms(message), fails)
 
     assert sorted(left) == sorted(found["message"])
-    assert plain_members(SMS, GIVEN)["phone_number"] == found["phone_number"]
+    assert plain_members(statum(), SMS, GIVEN)["phone_number"] == found["phone_number"]
 
 
 @pytest.mark.parametrize(
@@ -148,15 +149,15 @@ def test_what_fails_for_want_of_an_optional_member_stays_without_it() -> None:
 def test_the_plainest_payload_is_valid(command: Any) -> None:
     """With the values given, and with none."""
     for constraints in (Constraints(), GIVEN, Constraints(phone_numbers=("254799123456",))):
-        assert [] == violations(f"{command.folder}/request", plain_members(command, constraints))
+        assert [] == violations(f"{command.folder}/request", plain_members(statum(), command, constraints))
 
 
 def test_given_values_are_the_only_ones() -> None:
     """A number that nobody named is never offered, nor a sender id that is not registered."""
     constraints = Constraints(sender_ids=("Statum",), phone_numbers=("254711000001", "254722000002"))
-    good = plain_members(SMS, constraints)
+    good = plain_members(statum(), SMS, constraints)
     members = sms("Habari", "254722000002")
-    label = Label.of(case("sms", members))
+    label = Label.of(case("sms", members), statum())
     assert label is not None
     simpler = Simpler(label, good, frozenset(constraints.values()), ascii_only=True)
 
@@ -187,7 +188,7 @@ CASES = planned()
 def test_every_case_that_is_about_its_payload_has_a_label() -> None:
     """Valid and broken ones with a body, and open ones that are objects; no other."""
     about = {Kind.VALID, Kind.BROKEN}
-    labelled = {c.id for c in CASES if Label.of(c) is not None}
+    labelled = {c.id for c in CASES if Label.of(c, statum()) is not None}
 
     assert {c.id for c in CASES if c.kind in about and c.request.body} == {
         c.id for c in CASES if c.id in labelled and c.kind is not Kind.OPEN
@@ -199,18 +200,18 @@ def test_every_case_that_is_about_its_payload_has_a_label() -> None:
 def test_what_is_offered_counts_as_the_same(kind: Kind) -> None:
     """Proved on the bytes: valid, broken in that member by such a keyword, or open in the same place."""
     offered = 0
-    for failing in [c for c in CASES if c.kind is kind and Label.of(c)][::3]:
-        label, members = Label.of(failing), members_of(failing.request.body)
+    for failing in [c for c in CASES if c.kind is kind and Label.of(c, statum())][::3]:
+        label, members = Label.of(failing, statum()), members_of(failing.request.body)
         assert label is not None
         assert members is not None
         assert failing.command is not None
-        good = plain_members(COMMANDS[failing.command], GIVEN)
+        good = plain_members(statum(), COMMANDS[failing.command], GIVEN)
         simpler = Simpler(label, good, frozenset(GIVEN.values()), failing.request.body.isascii())
         for candidate in simpler.candidates(members, AT_ONCE):
             offered += 1
             assert simpler.cost(candidate) < simpler.cost(members)
             known = {"aspect": failing.aspect, "member": failing.member, "keyword": failing.keyword}
-            remade = Label.of(case(failing.command, candidate, kind, **known))
+            remade = Label.of(case(failing.command, candidate, kind, **known), statum())
             assert label == remade
     assert offered > 20
 
@@ -218,9 +219,11 @@ def test_what_is_offered_counts_as_the_same(kind: Kind) -> None:
 def test_a_broken_payload_stays_broken_in_the_same_way() -> None:
     """Its broken member is made simpler, the others plain."""
     members = {"phone_number": "254712345678x", "sender_id": "Statum", "message": "Habari yako"}
-    label = Label.of(case("sms", members, Kind.BROKEN, aspect="pattern", member="phone_number"))
+    label = Label.of(case("sms", members, Kind.BROKEN, aspect="pattern", member="phone_number"), statum())
     assert label is not None
-    simpler = Simpler(label, {**plain_members(SMS, GIVEN), "phone_number": "123"}, frozenset(), ascii_only=True)
+    simpler = Simpler(
+        label, {**plain_members(statum(), SMS, GIVEN), "phone_number": "123"}, frozenset(), ascii_only=True
+    )
 
     def fails(candidate: Mapping[str, Any]) -> bool:
         return any(character.isalpha() for character in candidate["phone_number"])
@@ -266,7 +269,7 @@ def test_other_members_without_what_ails_another_payload() -> None:
 
 def test_without_a_window_the_same_is_sent_twice_only_where_nothing_may_be_changed() -> None:
     """Digits within the number are changed first, then the letter of a plain message."""
-    apart = Apart(SMS, GIVEN, [])
+    apart = Apart(statum(), SMS, GIVEN, [])
     all_of_it = list(sms("a"))
 
     assert [sms("a"), sms("a", "254712345688")] == [apart.placed(sms("a"), ["message"]) for _ in range(2)]
@@ -277,7 +280,7 @@ def test_without_a_window_the_same_is_sent_twice_only_where_nothing_may_be_chang
 def test_within_a_window_no_pair_is_used_twice() -> None:
     """What is kept is not changed; pairs that the run used are taken, too."""
     members = {"phone_number": "254712345678", "amount": "50"}
-    apart = Apart(AIRTIME, GIVEN, [json.dumps(members).encode(), b"[]", b"no JSON"], 0)
+    apart = Apart(statum(), AIRTIME, GIVEN, [json.dumps(members).encode(), b"[]", b"no JSON"], 0)
 
     placed = [apart.placed(members, kept) for kept in (["amount"], ["amount"], ["phone_number"], []) for _ in range(5)]
 
@@ -293,7 +296,7 @@ def test_within_a_window_no_pair_is_used_twice() -> None:
 def test_given_phone_numbers_are_kept_to_within_a_window() -> None:
     """The amount is what moves."""
     numbers = ("254711000001", "254722000002")
-    apart = Apart(AIRTIME, Constraints(phone_numbers=numbers), [], 12)
+    apart = Apart(statum(), AIRTIME, Constraints(phone_numbers=numbers), [], 12)
 
     placed = [apart.placed({"phone_number": numbers[0], "amount": "9999"}, []) for _ in range(40)]
 
@@ -303,7 +306,7 @@ def test_given_phone_numbers_are_kept_to_within_a_window() -> None:
 
 def test_when_there_is_no_room_left_nothing_is_placed() -> None:
     """One number, and its amount may not be changed."""
-    apart = Apart(AIRTIME, Constraints(phone_numbers=("254711000001",)), [], 0)
+    apart = Apart(statum(), AIRTIME, Constraints(phone_numbers=("254711000001",)), [], 0)
     members = {"phone_number": "254711000001", "amount": "50"}
 
     assert [members, None] == [apart.placed(members, ["amount"]) for _ in range(2)]

@@ -34,6 +34,7 @@ from conformance.callbacks.httpserver import HttpServerReceiver
 from conformance.callbacks.uvicorn_protocol import check_has, unusable
 from conformance.checks.terms import REFUSED_HERE, Terms
 from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.errors import EnvironmentFailure
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.listening import id_at_a_glance
@@ -381,7 +382,7 @@ def run_beside(directory: Path, meanwhile: Callable[[Address], object], behaviou
 )
 def test_an_id_is_found_at_a_glance(request_: Request, expected: str | None) -> None:
     """In each form in which a notification may tell one."""
-    assert expected == id_at_a_glance(request_)
+    assert expected == id_at_a_glance(request_, statum())
 
 
 def test_what_holds_no_id_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,9 +392,9 @@ def test_what_holds_no_id_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("it was read")
 
     monkeypatch.setattr("conformance.gateway_under_test.listening.told_id", slow)
-    monkeypatch.setattr("conformance.gateway_under_test.listening.request_id_of", lambda _: None)
-    assert id_at_a_glance(Request("POST", "/", (), b'{"a":1,' * 140_000)) is None
-    assert id_at_a_glance(Request("POST", "/", (), b'{"a":1,' * 140_000 + b'"request_id"')) is None
+    monkeypatch.setattr("conformance.gateway_under_test.listening.request_id_of", lambda *_: None)
+    assert id_at_a_glance(Request("POST", "/", (), b'{"a":1,' * 140_000), statum()) is None
+    assert id_at_a_glance(Request("POST", "/", (), b'{"a":1,' * 140_000 + b'"request_id"'), statum()) is None
 
 
 def test_two_mebibytes_of_junk_do_not_make_a_gateway_fail(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from campaigns import held, registered
 from recording_server import RawServer
 
+from conformance.contract.contract import statum
 from conformance.exchange import Allowance
 from conformance.exchange.allowance import ACCEPTED
 from conformance.gateway_under_test import listening
@@ -52,7 +53,7 @@ def counting() -> tuple[Allowance, Successes, list[str]]:
     """With room for ten, and what was proven."""
     proven: list[str] = []
     allowance = Allowance(MOST, 10_000)
-    return allowance, Successes(allowance, proven.append), proven
+    return allowance, Successes(statum(), allowance, proven.append), proven
 
 
 Counting = tuple[Allowance, Successes, list[str]]
@@ -130,7 +131,7 @@ def test_a_success_that_a_lost_answer_explains_counts_once(counting: Counting) -
 def test_on_an_account_of_its_own_every_success_is_one_of_the_run() -> None:
     """An id that is altered on its way hides nothing."""
     allowance = Allowance(MOST, 10_000)
-    successes = Successes(allowance, alone=True)
+    successes = Successes(statum(), allowance, alone=True)
     for amount in (10, 90):
         sent(allowance, successes, exchange({"status_code": 422, "request_id": f"a{amount}"}, 422, amount))
     successes.notified(notification("A10"))
@@ -155,7 +156,7 @@ def test_a_success_is_read_as_kindly_as_can_be(counting: Counting, body: bytes) 
     by_query = Request("GET", "/callbacks/airtime?request_id=a&result_code=200")
 
     assert (["a"], 1) == (proven, allowance.taken)
-    assert is_success(by_query)
+    assert is_success(by_query, statum())
 
 
 def test_an_answer_that_comes_after_its_notification_takes_it_back(counting: Counting) -> None:
@@ -187,7 +188,7 @@ def test_the_first_refusals_keep_their_room_until_a_notification_would_be_here()
 def test_who_waits_for_room_is_told_at_once_that_there_is_none() -> None:
     """As the proof comes in, and not when the wait would have been over."""
     allowance, request = Allowance(1, probation_s=60.0), exchange(None).request
-    successes, let_out = Successes(allowance), list[bool]()
+    successes, let_out = Successes(statum(), allowance), list[bool]()
     sent(allowance, successes, exchange({"status_code": 422, "request_id": "a"}))
     waiting = threading.Thread(target=lambda: let_out.append(allowance.reserve(request)), daemon=True)
     waiting.start()

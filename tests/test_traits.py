@@ -39,7 +39,7 @@ def run_of(size: int, chance: Random) -> list[Observation]:
             keyword=chance.choice((None, "pattern", "type")),
             command="sms",
             status=chance.choice(STATUSES),
-            result_code=chance.choice(CODES),
+            outcome=chance.choice(CODES),
         )
         for number in range(1, size + 1)
     ]
@@ -54,7 +54,7 @@ def failing(observations: list[Observation], which: Which) -> list[Observation]:
     """The same, of which those fell short."""
     return [
         Observation(
-            o.number, o.case_id, o.kind, o.aspect, o.member, which(o), o.keyword, o.command, o.status, o.result_code
+            o.number, o.case_id, o.kind, o.aspect, o.member, which(o), o.keyword, o.command, o.status, o.outcome
         )
         for o in observations
     ]
@@ -68,7 +68,7 @@ def test_chance_is_hardly_ever_taken_for_a_cause(rate: float) -> None:
         chance = Random(f"{rate}/{seed}")
         seen = failing(run_of(160, chance), lambda _, chance=chance: chance.random() < rate)  # type: ignore[misc]
         failed = sum(o.fell_short for o in seen)
-        pattern = told_by_journal(seen, failed, len(seen), Ground("NTF", None, classes_of(160, chance)))
+        pattern = told_by_journal(seen, failed, len(seen), Ground("NTF", None, classes_of(160, chance), "result_code"))
         claims += bool(pattern.claim) or pattern.kind is not Dependence.UNTOLD
         assert f"{failed} of 160" in pattern.text
     # With one claim in a thousand runs, more than three of 200 are seen once in 10,000 such tests.
@@ -76,7 +76,7 @@ def test_chance_is_hardly_ever_taken_for_a_cause(rate: float) -> None:
 
 
 TOLD: list[tuple[Which, str]] = [
-    (lambda o: o.result_code == "500", "always where result_code is 500"),
+    (lambda o: o.outcome == "500", "always where result_code is 500"),
     (lambda o: o.kind is Kind.MALFORMED, "always where kind is malformed"),
     (lambda o: o.aspect == "unicode", "always where aspect is unicode"),
     (lambda o: o.member == "amount", "always where the broken member is amount"),
@@ -93,7 +93,7 @@ def test_what_always_fails_is_told_with_its_numbers(which: Which, words: str) ->
     seen = failing(run_of(160, chance), which)
     failed = sum(o.fell_short for o in seen)
 
-    pattern = told_by_journal(seen, failed, 160, Ground("NTF", None, classes_of(160, chance)))
+    pattern = told_by_journal(seen, failed, 160, Ground("NTF", None, classes_of(160, chance), "result_code"))
 
     assert f"{words}: {failed} of {failed} (0 of {160 - failed} elsewhere)" == pattern.text
 
@@ -114,10 +114,10 @@ def test_a_class_of_payloads_is_told_and_looked_into() -> None:
 def test_a_part_of_those_with_a_trait_is_intermittent() -> None:
     """That it is seen there alone is said, too."""
     chance = Random(2)
-    seen = failing(run_of(160, chance), lambda o: o.result_code == "500" and o.number % 3 > 0)
-    failed, inside = sum(o.fell_short for o in seen), sum(o.result_code == "500" for o in seen)
+    seen = failing(run_of(160, chance), lambda o: o.outcome == "500" and o.number % 3 > 0)
+    failed, inside = sum(o.fell_short for o in seen), sum(o.outcome == "500" for o in seen)
 
-    pattern = told_by_journal(seen, failed, 160, Ground("NTF"))
+    pattern = told_by_journal(seen, failed, 160, Ground("NTF", outcome="result_code"))
 
     elsewhere = f"0 of {160 - inside} elsewhere"
     words = f"intermittent, only where result_code is 500: {failed} of {inside} ({elsewhere})"
@@ -128,14 +128,14 @@ def test_a_part_of_those_with_a_trait_is_intermittent() -> None:
     ("area", "pointer", "which"),
     [
         ("ACC", None, lambda o: o.status == 422),
-        ("NTF", "/result_code", lambda o: o.result_code == "500"),
+        ("NTF", "/result_code", lambda o: o.outcome == "500"),
     ],
 )
 def test_what_was_judged_explains_nothing(area: str, pointer: str | None, which: Which) -> None:
     """A request that is refused fails where it is refused; a result_code is wrong where it is that."""
     seen = failing(run_of(160, Random(3)), which)
 
-    assert set_apart(seen, {}, area, pointer=pointer) is None
+    assert set_apart(seen, {}, area, pointer=pointer, outcome="result_code") is None
 
 
 @pytest.mark.parametrize("size", [3, 4, 5, 8])

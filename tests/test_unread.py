@@ -22,6 +22,7 @@ from conformance.callbacks.receiver import MOST_UNREAD, Unread
 from conformance.client_under_test.observing import ObservingWitness
 from conformance.client_under_test.witness import Witness
 from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.gateway_under_test import listening
 from conformance.gateway_under_test.rig import Intake
 from conformance.journal import UNREADABLE, Journal, Redaction, read_journal
@@ -160,7 +161,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 def test_the_witness_notes_a_request_whose_body_does_not_come(journal: Journal) -> None:
     """A Content-Length that is too great: the client waits for an answer, the witness for the rest."""
-    with Witness(journal) as witness, connection(_address(witness)) as client:
+    with Witness(journal, statum()) as witness, connection(_address(witness)) as client:
         client.sendall(post(b'{"message": "\xe2\x98\x80"}', "/n/00/api/v2/sms")[:-2])
         assert eventually(lambda: _told_unfinished(witness, journal), PATIENCE_S)
     (detail,) = noted(journal.path)
@@ -181,7 +182,7 @@ def _told_unfinished(witness: Witness, journal: Journal) -> bool:
 def test_the_witness_shows_a_broken_credential_of_its_own(journal: Journal) -> None:
     """Python's `encodebytes` breaks it over two lines; only so many are noted."""
     broken = b"GET /n/00/api/v2/account-details HTTP/1.1\r\nHost: h\r\nAuthorization: Basic a2V5\nOnNl\r\n\r\n"
-    with Witness(journal) as witness:
+    with Witness(journal, statum()) as witness:
         for _ in range(MOST_UNREAD + 1):
             with connection(_address(witness)) as client:
                 client.sendall(broken)
@@ -194,7 +195,8 @@ def test_the_witness_shows_a_broken_credential_of_its_own(journal: Journal) -> N
 
 def test_the_witness_of_an_observed_client_shows_no_credential(journal: Journal) -> None:
     """It may be a real one, sent here by mistake."""
-    with ObservingWitness(journal, Account.sample(), 7, ANY) as witness, connection(_address(witness)) as client:
+    observing = ObservingWitness(journal, Account.sample(), 7, ANY)
+    with observing as witness, connection(_address(witness)) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost : h\r\nAuthorization: Basic a2V5OnNlY3JldA==\r\n\r\n")
         assert client.recv(1)
     journal.flush()

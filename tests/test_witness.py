@@ -18,6 +18,7 @@ import pytest
 from conformance.client_under_test.scenarios import SCENARIOS, Scenario
 from conformance.client_under_test.staging import Setting, accepting
 from conformance.client_under_test.witness import OUTLASTED, REUSED, STRAY, UNUSED, Stage, Witness
+from conformance.contract.contract import statum
 from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Ending
@@ -43,7 +44,7 @@ class Watched:
     def stage(self, scenario: Scenario | None = None, case_id: str = "case-1", hold_s: float | None = None) -> None:
         """Have the scenario met under NONCE."""
         staging = scenario.staging if scenario else accepting()
-        behaviour = staging(Setting(NONCE, self.witness.redirect_of(NONCE), timeout_s=DRIPS_EVERY_S * 4))
+        behaviour = staging(Setting(statum(), NONCE, self.witness.redirect_of(NONCE), timeout_s=DRIPS_EVERY_S * 4))
         self.witness.open(NONCE, Stage(case_id, Gateway(Account("key", "secret"), behaviour), hold_s=hold_s))
 
     def send(
@@ -73,7 +74,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     with Journal.create(path, {}, Redaction.of_values()) as journal:
         for name in (STRAY, "case-1"):
             journal.plan([Case(name, "sms", Kind.INVOKE, "x", name, Request("POST", "http://x/"))])
-        with Witness(journal) as witness:
+        with Witness(journal, statum()) as witness:
             yield Watched(witness, journal, path)
         assert () == witness.errors
 

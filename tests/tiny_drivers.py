@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from conformance.client_under_test.driver import Driver
+from conformance.contract.contract import statum
 from conformance.traffic import Direction
 
 Line = tuple[str | None, Direction, str]
@@ -65,6 +66,7 @@ def started(tmp_path: Path, heard: list[Line]) -> Iterator[Start]:
         driver = Driver(
             (sys.executable, "-S", "-E", str(file)),
             lambda *line, cut=False: heard.append((*line[:2], line[2] + "…" * cut)),
+            statum(),
             start_within_s=PATIENCE_S,
         )
         drivers.append(driver)

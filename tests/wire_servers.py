@@ -20,6 +20,7 @@ from conformance.callbacks.httpserver import HttpServerReceiver
 from conformance.callbacks.receiver import Unread
 from conformance.client_under_test.witness import STRAY, Stage, Witness
 from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.journal import UNREADABLE, Journal, Redaction, read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
@@ -90,7 +91,7 @@ def _witness() -> Iterator[Served]:
         with Journal.create(path, {}, Redaction.of_values()) as journal:
             for name in (STRAY, "case-1"):
                 journal.plan([Case(name, "sms", Kind.INVOKE, "x", name, Request("POST", "http://x/"))])
-            with Witness(journal) as witness:
+            with Witness(journal, statum()) as witness:
                 witness.open(NONCE, Stage("case-1", Gateway(Account("key", "secret"), Behaviour())))
 
                 def taken() -> list[Request]:

@@ -14,13 +14,14 @@ import asyncio
 import os
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import uvicorn
 
@@ -31,6 +32,7 @@ from conformance.errors import EnvironmentFailure, SuiteError, UsageError, lack_
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Result = TypeVar("Result")
 AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 # How long a request at hand may take to finish when the server stops. An answer takes milliseconds; what takes longer
@@ -130,6 +132,13 @@ class _Server(uvicorn.Server):
             self._loop.call_soon_threadsafe(look)
             looked.wait(GRACE_S)
 
+    def submit(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Runs a coroutine in the server's loop. Raises RuntimeError if that does not run."""
+        if self._loop is None or not self._loop.is_running():
+            coroutine.close()
+            raise RuntimeError("the server is not running")
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
     async def shutdown(self, sockets: list[socket] | None = None) -> None:  # noqa: ARG002
         for acceptor in self._acceptors:
             acceptor.close()
@@ -228,6 +237,10 @@ class AsgiThread:
     def look(self, at: Callable[[asyncio.Protocol], None]) -> None:
         """Calls `at` with the protocol of each connection that stands now, in the server's thread."""
         self._server.look(at)
+
+    def submit(self, coroutine: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Runs a coroutine in the server's loop, beside the application; RuntimeError where nothing is served."""
+        return self._server.submit(coroutine)
 
     def stop(self) -> None:
         """Stops serving and frees the port; requests at hand have `GRACE_S` to finish. Once stopped, does nothing."""

@@ -69,7 +69,7 @@ class CallbackServer(HttpServerReceiver):
 
         def wanted(arrival: Arrival) -> bool:
             of_product = product is None or arrival.product == product
-            return of_product and request_id_of(arrival.request.body) == request_id
+            return of_product and request_id_of(arrival.request.body, self.contract.notification.id) == request_id
 
         where = "" if product is None else f" for {product}"
         return self._wait(lambda kept: [a for a in kept if wanted(a)][:1], f"{request_id!r}{where}", timeout_s)[0]
@@ -90,7 +90,10 @@ class CallbackServer(HttpServerReceiver):
             return found
 
     def _told(self) -> str:
-        return ", ".join(f"{a.product or a.request.url} {request_id_of(a.request.body)!r}" for a in self._arrivals)
+        return ", ".join(
+            f"{a.product or a.request.url} {request_id_of(a.request.body, self.contract.notification.id)!r}"
+            for a in self._arrivals
+        )
 
     def _keep(self, product: str | None, request: Request, at: float, wall: float) -> None:
         with self._kept:

@@ -189,11 +189,11 @@ class Ledger:
             self._on_change(self.outstanding)
 
 
-def request_id_of(body: bytes) -> str | None:
-    """The request_id of a notification's body, read as kindly as can be; None if there is no such string in it."""
+def request_id_of(body: bytes, member: str) -> str | None:
+    """The id that `member` of a body holds, read as kindly as can be; None if there is no such string in it."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    request_id = content.get("request_id") if isinstance(content, dict) else None
+    request_id = content.get(member) if isinstance(content, dict) else None
     return request_id if isinstance(request_id, str) else None

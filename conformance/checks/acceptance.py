@@ -26,7 +26,7 @@ from conformance.checks.judgement import (
     verdict_of,
 )
 from conformance.checks.request_ids import EQUAL, burst_of
-from conformance.contract.commands import catalogue
+from conformance.contract.contract import Contract
 from conformance.traffic import Kind
 
 ASPECTS: Mapping[str, str] = {
@@ -40,10 +40,10 @@ ASPECTS: Mapping[str, str] = {
 
 
 @cache
-def judged_by(aspect: str, command: str | None) -> str:
+def judged_by(aspect: str, command: str | None, contract: Contract) -> str:
     """The requirement that a valid request of this aspect is judged by."""
     own = ASPECTS.get(aspect)
-    return own if own is not None and command in catalogue()[own].commands else "ACC-02"
+    return own if own is not None and command in contract.catalogue[own].commands else "ACC-02"
 
 
 def accepted(answer: Outcome) -> Iterator[Finding]:
@@ -60,7 +60,7 @@ def accepted(answer: Outcome) -> Iterator[Finding]:
 
 def must_be_accepted(
     kind: Kind,
-    select: Callable[[Outcome], bool],
+    select: Callable[[Outcome, Contract], bool],
     further: Callable[[Evidence, Outcome], Unobserved | None] = lambda *_: None,
 ) -> RunCheck:
     """A check that the selected cases of a kind are accepted, but for what has an excuse, be it a `further` one."""
@@ -68,7 +68,7 @@ def must_be_accepted(
     def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
         excuses = Excuses(evidence, command)
         for answer in evidence.final_of(command, kind):
-            if not select(answer):
+            if not select(answer, evidence.contract):
                 continue
             if (obstacle := excuses.of(answer) or further(evidence, answer)) is not None:
                 yield obstacle
@@ -79,11 +79,11 @@ def must_be_accepted(
 
 
 def _valid(requirement: str) -> Check:
-    return must_be_accepted(Kind.VALID, lambda a: judged_by(a.aspect, a.command) == requirement)
+    return must_be_accepted(Kind.VALID, lambda a, contract: judged_by(a.aspect, a.command, contract) == requirement)
 
 
 def _of(kind: Kind, *aspects: str) -> Check:
-    return must_be_accepted(kind, lambda a: a.aspect in aspects)
+    return must_be_accepted(kind, lambda a, _: a.aspect in aspects)
 
 
 def is_no_5xx(answer: Answer) -> Iterator[Finding]:

@@ -18,8 +18,9 @@ from functools import cache
 from typing import Any
 
 from conformance.checks.reading import Answer
-from conformance.contract.commands import COMMANDS, Command
-from conformance.contract.schemas import parse_json, resolved, violations
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.contract.strict_json import parse_json
 from conformance.generation import anatomy
 from conformance.generation.classes import Written, classes_of_members, outside
 from conformance.generation.text_classes import WRITINGS
@@ -60,20 +61,21 @@ class Covered:
 class Coverage:
     """Counts the classes that the answers of a run are in, each answer as it is read."""
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract) -> None:
         """Nothing was sent so far."""
+        self._contract = contract
         self._sent: Counter[tuple[str | None, Label]] = Counter()
         self._accepted: Counter[tuple[str | None, Label]] = Counter()
 
     def see(self, answer: Answer) -> None:
         """One answer more; of several to a case the last counts."""
-        command = COMMANDS.get(answer.command or "")
+        command = self._contract.commands.get(answer.command or "")
         measure = MEASURES.get(answer.kind)
         if command is None or command.method == "GET" or measure is None or not answer.final:
             return
         if answer.exchange.unsent:
             return
-        for label in set(measure(command, answer.exchange.request.body)):
+        for label in set(measure(command, answer.exchange.request.body, self._contract)):
             self._sent[command.name, label] += 1
             self._accepted[command.name, label] += answer.accepted
 
@@ -82,8 +84,8 @@ class Coverage:
         return tuple(
             Covered(label[0], name, label[1], label[2], self._sent[name, label], self._accepted[name, label])
             for name in commands
-            if COMMANDS[name].method != "GET"
-            for label in _labels(COMMANDS[name].folder)
+            if self._contract.commands[name].method != "GET"
+            for label in _labels(self._contract.commands[name].folder, self._contract)
         )
 
 
@@ -93,15 +95,16 @@ class CallCoverage:
     `lacks`: optional members that the client does not offer, of which no class is counted.
     """
 
-    def __init__(self, lacks: Collection[str] = ()) -> None:
+    def __init__(self, contract: Contract, lacks: Collection[str] = ()) -> None:
         """No call was made so far."""
+        self._contract = contract
         self._lacks = lacks
         self._called: Counter[tuple[str, Label]] = Counter()
         self._arrived: Counter[tuple[str, Label]] = Counter()
 
     def see(self, command: str, body: bytes, *, arrived: bool) -> None:
         """One call more: `body` is what a lawful client sends of it, `arrived` whether a request came of it."""
-        for label in classes_of_call(command, body):
+        for label in classes_of_call(self._contract.commands[command], body, self._contract):
             self._called[command, label] += 1
             self._arrived[command, label] += arrived
 
@@ -110,8 +113,8 @@ class CallCoverage:
         return tuple(
             Covered(VALID, name, member, label, self._called[name, (kind, member, label)], arrived)
             for name in commands
-            if COMMANDS[name].method != "GET"
-            for kind, member, label in _valid_labels(COMMANDS[name].folder)
+            if self._contract.commands[name].method != "GET"
+            for kind, member, label in _valid_labels(self._contract.commands[name].folder, self._contract)
             if member not in self._lacks and label not in _WRITTEN
             for arrived in [self._arrived[name, (kind, member, label)]]
         )
@@ -120,56 +123,57 @@ class CallCoverage:
 _WRITTEN = {each.name for each in WRITINGS}
 
 
-def classes_of_call(command: str, body: bytes) -> set[Label]:
+def classes_of_call(command: Command, body: bytes, contract: Contract) -> set[Label]:
     """The classes that the parameters of a call are in; `body` is what a lawful client sends of it."""
-    return set(_valid(COMMANDS[command], body))
+    return set(_valid(command, body, contract))
 
 
 # --- The classes there are
 
 
 @cache
-def _labels(folder: str) -> tuple[Label, ...]:
+def _labels(folder: str, contract: Contract) -> tuple[Label, ...]:
     return (
-        *_valid_labels(folder),
-        *_broken_labels(folder),
+        *_valid_labels(folder, contract),
+        *_broken_labels(folder, contract),
         *((BROKEN, None, name) for name in anatomy.REFUSED),
-        *_open_labels(folder),
+        *_open_labels(folder, contract),
         *((OPEN, None, name) for name in (UNKNOWN, *anatomy.OPEN)),
     )
 
 
-def _valid_labels(folder: str) -> Iterator[Label]:
-    required = resolved(f"{folder}/request")["required"]
-    for member, classes in classes_of_members(folder).items():
+def _valid_labels(folder: str, contract: Contract) -> Iterator[Label]:
+    required = contract.schemas.resolved(f"{folder}/request")["required"]
+    for member, classes in classes_of_members(contract, folder).items():
         yield from ((VALID, member, each.name) for each in classes)
         if member not in required:
             yield VALID, member, LEFT_OUT
 
 
-def _broken_labels(folder: str) -> Iterator[Label]:
-    tolerated = resolved(f"{folder}/request.tolerated")
+def _broken_labels(folder: str, contract: Contract) -> Iterator[Label]:
+    tolerated = contract.schemas.resolved(f"{folder}/request.tolerated")
     for member in tolerated["required"]:
         yield BROKEN, member, "required"
         yield from ((BROKEN, member, keyword) for keyword in ASSERTIONS if keyword in tolerated["properties"][member])
-    for (member, _), label in _outside(folder).items():
+    for (member, _), label in _outside(folder, contract).items():
         yield label[0], member, label[2]
 
 
-def _open_labels(folder: str) -> Iterator[Label]:
+def _open_labels(folder: str, contract: Contract) -> Iterator[Label]:
     """What the strict schema says of a member and the tolerated one does not, or says otherwise."""
-    strict, tolerated = (resolved(f"{folder}/{name}")["properties"] for name in ("request", "request.tolerated"))
+    names = (f"{folder}/request", f"{folder}/request.tolerated")
+    strict, tolerated = (contract.schemas.resolved(name)["properties"] for name in names)
     for member, rule in strict.items():
         loose = [keyword for keyword in ASSERTIONS if rule.get(keyword) != tolerated[member].get(keyword)]
         yield from ((OPEN, member, keyword) for keyword in loose if keyword in rule)
 
 
 @cache
-def _outside(folder: str) -> Mapping[tuple[str, str], Label]:
+def _outside(folder: str, contract: Contract) -> Mapping[tuple[str, str], Label]:
     """Member and value just outside of an amount's range → class: broken where the range is documented, else open."""
     return {
         (member, value): (BROKEN if rule["x-integer"].get("x-documented") else OPEN, member, name)
-        for member, rule in resolved(f"{folder}/request")["properties"].items()
+        for member, rule in contract.schemas.resolved(f"{folder}/request")["properties"].items()
         for name, value in outside(rule).items()
     }
 
@@ -186,11 +190,11 @@ def _members(body: bytes) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _valid(command: Command, body: bytes) -> Iterator[Label]:
+def _valid(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
     members = _members(body)
     if members is None:
         return
-    for member, classes in classes_of_members(command.folder).items():
+    for member, classes in classes_of_members(contract, command.folder).items():
         value = members.get(member)
         if isinstance(value, str):
             written = Written(value, body)
@@ -199,37 +203,37 @@ def _valid(command: Command, body: bytes) -> Iterator[Label]:
             yield VALID, member, LEFT_OUT
 
 
-def _broken(command: Command, body: bytes) -> Iterator[Label]:
+def _broken(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
     members = _members(body)
     if members is None:
         return
-    for violation in violations(f"{command.folder}/request.tolerated", members):
+    for violation in contract.schemas.violations(f"{command.folder}/request.tolerated", members):
         yield BROKEN, violation.pointer[1:], violation.keyword
-    yield from _just_outside(command, members)
+    yield from _just_outside(command, members, contract)
 
 
-def _malformed(_command: Command, body: bytes) -> Iterator[Label]:
+def _malformed(_command: Command, body: bytes, _: Contract) -> Iterator[Label]:
     yield from ((BROKEN, None, name) for name in anatomy.anatomy(body) if name in anatomy.REFUSED)
 
 
-def _open(command: Command, body: bytes) -> Iterator[Label]:
+def _open(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
     yield from ((OPEN, None, name) for name in anatomy.anatomy(body))
     members = _members(body) if len(body) < anatomy.HUGE else None
     if members is None:
         return
-    for violation in violations(f"{command.folder}/request", members):
+    for violation in contract.schemas.violations(f"{command.folder}/request", members):
         known = violation.keyword != "additionalProperties"
         yield (OPEN, violation.pointer[1:], violation.keyword) if known else (OPEN, None, UNKNOWN)
-    yield from _just_outside(command, members)
+    yield from _just_outside(command, members, contract)
 
 
-def _just_outside(command: Command, members: Mapping[str, Any]) -> Iterator[Label]:
-    for (member, value), label in _outside(command.folder).items():
+def _just_outside(command: Command, members: Mapping[str, Any], contract: Contract) -> Iterator[Label]:
+    for (member, value), label in _outside(command.folder, contract).items():
         if members.get(member) == value:
             yield label
 
 
-MEASURES: Mapping[Kind, Callable[[Command, bytes], Iterator[Label]]] = {
+MEASURES: Mapping[Kind, Callable[[Command, bytes, Contract], Iterator[Label]]] = {
     Kind.VALID: _valid,
     Kind.HEADERS: _valid,
     Kind.BROKEN: _broken,

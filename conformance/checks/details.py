@@ -1,7 +1,7 @@
 """What a notification tells of its transaction, put beside what the request asked for.
 
     Details             what a request asked for, of that which notifications of its product may tell again
-    comparable          product → the members that both the request and the notification have in `schemas/`
+    comparable          command → the members that both the request and the notification have in their schemas
     Echo                what a notification tells, and whether that is what its own request asked for
     contradiction       in which member two notifications of one request tell of different transactions
 
@@ -21,15 +21,15 @@ from functools import cache
 from typing import Any
 
 from conformance.checks.reading import is_number
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import schema
+from conformance.contract.contract import Contract, Telling
 
 # What a request asked for, member by member in the order of `comparable`, nothing where it did not say: in one string,
 # for it is kept for each accepted request.
 Details = str
 SEPARATOR = "\x1f"
 
-CURRENCY = re.compile(r"(KES|KSHS?)\.?\s*|\s*(KES|KSHS?)\.?$", re.IGNORECASE)
+# A currency before or behind an amount, by its code or as it is written where it is used.
+CURRENCY = re.compile(r"^[^\W\d_]{2,4}\.?\s*|\s*[^\W\d_]{2,4}\.?$")
 MASKED = re.compile(r"\+?[0-9]*[*xX•#._-]+(?P<shown>[0-9]*)\Z")
 # A last digit or two may agree by chance, and one that is masked nearly whole tells no more than that.
 SHOWN_DIGITS = 3
@@ -71,15 +71,6 @@ def _names_agree(told: Any, asked: str) -> bool | None:
     return text.strip().casefold() == asked.strip().casefold()
 
 
-COMPARED: Mapping[str, Callable[[Any, str], bool | None]] = {
-    "amount": _amounts_agree,
-    "phone_number": _phone_numbers_agree,
-    "short_code": _names_agree,
-    "bill_ref_number": _names_agree,
-}
-"""Member → whether what was told is what was asked for; None if that cannot be said."""
-
-
 def _times_agree(told: Any, other: str) -> bool | None:
     """Of the documented form; another may be that of another time zone."""
     if not isinstance(told, str) or not TIME.fullmatch(told.strip()) or not TIME.fullmatch(other.strip()):
@@ -87,56 +78,56 @@ def _times_agree(told: Any, other: str) -> bool | None:
     return told.strip() == other.strip()
 
 
-TELLING: Mapping[str, Callable[[Any, str], bool | None]] = {
-    **COMPARED,
-    "charge": _amounts_agree,
-    "customer_name": _names_agree,
-    "third_party_trans_id": _names_agree,
-    "transaction_time": _times_agree,
+AGREE: Mapping[Telling, Callable[[Any, str], bool | None]] = {
+    Telling.AMOUNT: _amounts_agree,
+    Telling.NUMBER: _phone_numbers_agree,
+    Telling.NAME: _names_agree,
+    Telling.MOMENT: _times_agree,
 }
-"""Member → whether two notifications tell of the same transaction by it; None if that cannot be said.
-
-These beside result_code. Not the balance of the account, which is that of the moment of sending; nor the text of the
-result, which may be put in other words; nor what is not documented, of which nobody knows what it tells.
-"""
+"""How a member is read → whether two values of it tell the same; None if that cannot be said."""
 
 
-def telling_of(members: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The members of a notification that tell of its transaction."""
-    return {name: members[name] for name in TELLING if members.get(name) is not None}
+def telling_of(members: Mapping[str, Any], contract: Contract) -> Mapping[str, Any]:
+    """The members of a notification that tell of its transaction, beside the outcome.
+
+    Not the balance of the account, which is that of the moment of sending; nor the text of the result, which may be put
+    in other words; nor what is not documented, of which nobody knows what it tells.
+    """
+    return {name: members[name] for name in contract.notification.transaction if members.get(name) is not None}
 
 
-def contradiction(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+def contradiction(one: Mapping[str, Any], other: Mapping[str, Any], contract: Contract) -> str | None:
     """The first member by which two notifications tell of different transactions; None if there is none.
 
     What only one of them tells contradicts nothing.
     """
-    return next((name for name in one if name in other and _differ(name, one[name], other[name])), None)
+    how = contract.notification.transaction
+    return next((name for name in one if name in other and _differ(how[name], one[name], other[name])), None)
 
 
-def _differ(name: str, one: Any, other: Any) -> bool:
+def _differ(how: Telling, one: Any, other: Any) -> bool:
     """Either way round: one of them may be masked, and tell less than the other."""
-    return _tells(name, one, other) is False and _tells(name, other, one) is False
+    return _tells(how, one, other) is False and _tells(how, other, one) is False
 
 
-def _tells(name: str, told: Any, other: Any) -> bool | None:
+def _tells(how: Telling, told: Any, other: Any) -> bool | None:
     text = json.dumps(other) if is_number(other) else other
-    return TELLING[name](told, text) if isinstance(text, str) else None
+    return AGREE[how](told, text) if isinstance(text, str) else None
 
 
 @cache
-def comparable(command: str | None) -> tuple[str, ...]:
+def comparable(command: str | None, contract: Contract) -> tuple[str, ...]:
     """The members that a request of the command has, that its notifications may tell, and that can be compared."""
-    product = COMMANDS[command].product if command in COMMANDS else None
+    product = contract.product_of(command)
     if product is None:
         return ()
-    asked, told = (schema(f"{product}/{name}")["properties"] for name in ("request", "notification"))
-    return tuple(name for name in COMPARED if name in asked and name in told)
+    asked, told = (contract.schemas.schema(f"{product}/{name}")["properties"] for name in ("request", "notification"))
+    return tuple(name for name in contract.notification.transaction if name in asked and name in told)
 
 
-def details_of(command: str | None, members: Mapping[str, Any] | None) -> Details | None:
+def details_of(command: str | None, members: Mapping[str, Any] | None, contract: Contract) -> Details | None:
     """What a request asked for; None if there is nothing that a notification may tell again."""
-    names = comparable(command)
+    names = comparable(command, contract)
     if not names or members is None:
         return None
     values = [value if isinstance(value := members.get(name), str) else "" for name in names]
@@ -156,10 +147,10 @@ class Echo:
     contradicting: int
 
     @classmethod
-    def of(cls, command: str | None, details: Details, members: Mapping[str, Any]) -> Echo | None:
+    def of(cls, command: str | None, details: Details, members: Mapping[str, Any], contract: Contract) -> Echo | None:
         """Put a notification beside its request; None if it tells nothing that can be compared."""
-        told = tuple(members.get(name) for name in comparable(command))
-        agreeing, contradicting = compared(command, told, details)
+        told = tuple(members.get(name) for name in comparable(command, contract))
+        agreeing, contradicting = compared(command, told, details, contract)
         if contradicting:
             return cls(told, agreeing, contradicting)
         return _faithful(agreeing) if agreeing else None
@@ -170,26 +161,28 @@ def _faithful(agreeing: int) -> Echo:
     return Echo((), agreeing, 0)
 
 
-def compared(command: str | None, told: tuple[Any, ...], details: Details) -> tuple[int, int]:
+def compared(command: str | None, told: tuple[Any, ...], details: Details, contract: Contract) -> tuple[int, int]:
     """How many of the members that were told are those asked for, and how many are not."""
+    how = contract.notification.transaction
     verdicts = [
-        COMPARED[name](value, wanted)
-        for name, value, wanted in zip(comparable(command), told, details.split(SEPARATOR), strict=True)
+        AGREE[how[name]](value, wanted)
+        for name, value, wanted in zip(comparable(command, contract), told, details.split(SEPARATOR), strict=True)
         if value is not None and wanted
     ]
     return sum(v is True for v in verdicts), sum(v is False for v in verdicts)
 
 
-def amount_asked(command: str | None, details: Details) -> Decimal | None:
+def amount_asked(command: str | None, details: Details, contract: Contract) -> Decimal | None:
     """The amount that a request asked for; None if it has none."""
-    return _amount_in(command, details.split(SEPARATOR))
+    return _amount_in(command, details.split(SEPARATOR), contract)
 
 
-def amount_told(command: str | None, told: tuple[Any, ...]) -> Decimal | None:
+def amount_told(command: str | None, told: tuple[Any, ...], contract: Contract) -> Decimal | None:
     """The amount that a notification told; None if it told none that can be read."""
-    return _amount_in(command, told)
+    return _amount_in(command, told, contract)
 
 
-def _amount_in(command: str | None, values: Sequence[Any]) -> Decimal | None:
-    names = comparable(command)
-    return _decimal(values[names.index("amount")]) if "amount" in names else None
+def _amount_in(command: str | None, values: Sequence[Any], contract: Contract) -> Decimal | None:
+    how = contract.notification.transaction
+    told = zip(comparable(command, contract), values, strict=True)
+    return next((_decimal(value) for name, value in told if how[name] is Telling.AMOUNT), None)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from conformance.checks.evidence import ABSENT, OK, Answer, Evidence, Outcome, Terms, is_number
+from conformance.checks.evidence import ABSENT, Answer, Evidence, Outcome, Terms, is_number
 from conformance.checks.judgement import (
     AnswerCheck,
     AnswerRule,
@@ -56,11 +56,11 @@ def any_answer(answer: Answer) -> bool:
 
 
 def _accepted(answer: Answer) -> bool:
-    return answer.status == OK
+    return answer.accepted
 
 
 def _not_accepted(answer: Answer) -> bool:
-    return answer.status != OK
+    return not answer.accepted
 
 
 # Answers that say that the request was accepted, and those that say anything else.
@@ -192,7 +192,7 @@ def status_code_is_number(answer: Answer) -> Iterator[Finding]:
 def status_code_in_range(answer: Answer) -> Iterator[Finding]:
     """200, 400 to 499 or 500 to 599, whole."""
     value = _members(answer)["status_code"]
-    if value != OK and not (400 <= value <= 599 and value == int(value)):
+    if value != answer.contract.answer.success and not (400 <= value <= 599 and value == int(value)):
         yield Finding.in_answer(
             answer, "status_code is neither 200 nor a 4xx or 5xx", pointer="/status_code", value=value
         )
@@ -217,7 +217,7 @@ def _numbered(answer: Answer) -> bool:
 def error_is_not_described_as_success(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """RSP-14: no error carries a description that the same gateway gives to accepted requests."""
     for outcome in evidence.of_command(command):
-        if not outcome.accepted and outcome.description is not ABSENT and not outcome.is_probe_of_path:
+        if not outcome.accepted and outcome.reason is not ABSENT and not outcome.is_probe_of_path:
             yield from verdict_of(outcome, _not_described_as(evidence.said_of_success, outcome))
 
 

@@ -24,7 +24,6 @@ from conformance.checks.details import Details, Echo, comparable, contradiction,
 from conformance.checks.notice import Notice
 from conformance.checks.payers import Asked, Payer
 from conformance.checks.reading import (
-    OK,
     TOO_MANY_REQUESTS,
     UNAUTHORIZED,
     Answer,
@@ -35,7 +34,8 @@ from conformance.checks.reading import (
 )
 from conformance.checks.remembered import ABSENT, SOONEST, Arrival, Contradiction, Outcome, Purpose, Shared
 from conformance.checks.terms import Terms
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.command import Flow
+from conformance.contract.contract import Contract
 from conformance.journal import Record
 from conformance.traffic import Kind, Notification, Request
 
@@ -44,10 +44,6 @@ IDENTITY = 16
 
 # Statuses of answers that may speak of the account; of those it is remembered what they were given to.
 OF_THE_ACCOUNT = frozenset({402, 403})
-# The result_code of a transaction that succeeded.
-SUCCEEDED = "200"
-# The command by which money comes in.
-PAYS_IN = "mpesa/online"
 
 # The aspect of a request that is there to see what the account shows; its answer is remembered whole.
 BALANCE = "balance"
@@ -60,7 +56,7 @@ class Evidence:
     been accepted under an id that the suite could not read. `unreadable_notices`: how many notifications came to its
     callback that cannot be attributed to any request; `without_content`: how many requests came there that are none;
     `of_anybody`: how many that carry no id of the run, to an address that anybody may know.
-    `said_of_success`: the descriptions that accepted requests got.
+    `said_of_success`: the reasons that accepted requests were answered with.
     `contradictions`: by case, where notifications of its request tell of different transactions.
     `payers`: for each command of which any was accepted, what its accepted requests asked of the account; `paid_in`:
     whether the account may have got money during the run.
@@ -69,6 +65,7 @@ class Evidence:
     def __init__(self, terms: Terms) -> None:
         """Nothing is known yet: see `of`, and `answers` and `notices`, which are gone through in this order."""
         self.terms = terms
+        self.contract = terms.contract
         self.outcomes: list[Outcome] = []
         self.arrivals: list[Arrival] = []
         self.final: dict[str, Outcome] = {}
@@ -88,9 +85,9 @@ class Evidence:
         self._alike: dict[Any, Any] = {}
 
     @classmethod
-    def of(cls, record: Record, terms: Terms | None = None) -> Self:
+    def of(cls, record: Record, contract: Contract) -> Self:
         """Correlate a recorded run."""
-        evidence = cls(terms or Terms.of(record))
+        evidence = cls(Terms.of(record, contract))
         for reading in (evidence.answers(record), evidence.notices(record)):
             for _ in reading:
                 pass
@@ -101,7 +98,8 @@ class Evidence:
     def answers(self, record: Record) -> Iterator[Answer]:
         """Each answer of the record in full, once what is to be known of it is remembered."""
         for case, exchange, final in record.attempts():
-            answer = Answer.of(case, exchange if self.terms.loopback else as_over_a_network(exchange), final=final)
+            received = exchange if self.terms.loopback else as_over_a_network(exchange)
+            answer = Answer.of(case, received, self.contract, final=final)
             self._remember(answer)
             yield answer
         self._attempts = {outcome.case_id: [] for outcome in self.outcomes if not outcome.final}
@@ -113,7 +111,7 @@ class Evidence:
         """Each notification of the record in full; after the answers, for it is attributed to one of them.
 
         Those with an id that nobody was given come last: whether that is an altered one can only be said when it is
-        known which ids were told as they are. So do POSTs without a body: where nothing else comes to a callback, they
+        known which ids were told as they are. So do those without a body: where nothing else comes to a callback, they
         are what its notifications have come to. So does what carries no id, where anybody may have sent it: that is
         known when it is known what is missing.
         """
@@ -122,13 +120,16 @@ class Evidence:
         of_anybody: set[int] = set()
         told: set[str | None] = set()
         for notification in record.notifications:
-            content = Content.of_notification(notification.request)
+            content = Content.of_notification(notification.request, self.contract)
             if content is None:
                 self.without_content[notification.product] += 1
-                if notification.request.method == "POST" and notification.product is not None:
+                if (
+                    notification.request.method == self.contract.notification.method
+                    and notification.product is not None
+                ):
                     empty[notification.number] = notification.product
                 continue
-            carried = carried_id(content, notification.request.body)
+            carried = carried_id(content, notification.request.body, self.contract)
             answer = None if carried is None else self.by_request_id.get(carried)
             if carried is None and self._is_of_anybody(notification):
                 of_anybody.add(notification.number)
@@ -164,7 +165,7 @@ class Evidence:
             if notification.number not in of_anybody:
                 continue
             product = notification.product
-            content = Content.of_notification(notification.request)
+            content = Content.of_notification(notification.request, self.contract)
             if content is None or missing[product] < 1:
                 self.of_anybody[product] += 1
             else:
@@ -188,7 +189,7 @@ class Evidence:
                 self.without_content[notification.product] -= 1
                 yield self._noticed(notification, Content.with_repeats(b""), None, None)
             if (carried := unknown.get(notification.number)) is not None:
-                content = Content.of_notification(notification.request) or Content()
+                content = Content.of_notification(notification.request, self.contract) or Content()
                 yield self._noticed(notification, content, carried, altered.meant_by(carried), altered=True)
 
     def _contradict(self, record: Record) -> None:
@@ -205,13 +206,13 @@ class Evidence:
         told: dict[int, Mapping[str, Any]] = {}
         for notification in record.notifications:
             if notification.number in wanted:
-                content = Content.of_notification(notification.request) or Content()
-                told[notification.number] = telling_of(content.members or {})
+                content = Content.of_notification(notification.request, self.contract) or Content()
+                told[notification.number] = telling_of(content.members or {}, self.contract)
         for case_id, heard in several.items():
             known: dict[str, Any] = {}
             for arrival in heard:
                 tells = told[arrival.number]
-                member = contradiction(tells, known)
+                member = contradiction(tells, known, self.contract)
                 if member is not None:
                     self.contradictions[case_id] = Contradiction(arrival, member, tells[member], known[member])
                     break
@@ -219,18 +220,29 @@ class Evidence:
 
     def _remember(self, answer: Answer) -> None:
         case, response, members = answer.case, answer.response, answer.content.members or {}
+        roles = self.contract.answer
         outcome = Outcome(
             case.id,
             self._once(
-                Purpose(case.command, case.kind, case.aspect, case.member, case.keyword, case.twin, case.earlier)
+                Purpose(
+                    case.command,
+                    answer.product,
+                    case.kind,
+                    case.aspect,
+                    case.member,
+                    case.keyword,
+                    case.twin,
+                    case.earlier,
+                )
             ),
             answer.number,
             answer.status,
             answer.request_id,
+            answer.accepted,
             answer.final,
             response.status if response else None,
-            self._once(members.get("status_code", ABSENT)),
-            self._once(members.get("description", ABSENT)),
+            self._once(members.get(roles.code, ABSENT)),
+            self._once(members.get(roles.reason, ABSENT)),
             self._once(answer.exchange.failure),
             answer.exchange.answered_at,
             _identity(case.command, answer.exchange.request),
@@ -257,11 +269,12 @@ class Evidence:
         """What a request asked of the account, where its answer may speak of it; what was accepted is counted."""
         if not answer.accepted and answer.status not in OF_THE_ACCOUNT:
             return None
-        asked = Asked.by(Content.of(answer.exchange.request.body).members)
+        asked = Asked.by(answer.command, Content.of(answer.exchange.request.body).members, self.contract)
         if not answer.accepted:
             return asked
         self.payers.setdefault(answer.command, Payer()).add(asked, answer.exchange.sent_at)
-        self.paid_in = self.paid_in or answer.command == PAYS_IN
+        money = self.contract.money_of(answer.command)
+        self.paid_in = self.paid_in or (money is not None and money.flow is Flow.IN)
         return None
 
     def _noticed(
@@ -273,25 +286,27 @@ class Evidence:
         *,
         altered: bool = False,
     ) -> Notice:
-        code = (content.members or {}).get("result_code")
-        result_code = None if code is None else self._once(str(code))
+        code = (content.members or {}).get(self.contract.notification.outcome)
+        outcome = None if code is None else self._once(str(code))
         arrival = Arrival(
             notification.number,
             self._once(notification.product),
             request_id if answer is None or altered else answer.request_id,
             notification.received_at,
-            result_code,
+            outcome,
             answer,
-            _echo(answer, content) if not altered else None,
-            _telling(answer, content),
+            _echo(answer, content, self.contract) if not altered else None,
+            _telling(answer, content, self.contract),
         )
         self.arrivals.append(arrival)
-        self.paid_in = self.paid_in or result_code not in (None, SUCCEEDED)  # what failed is paid back
+        failed = outcome not in (None, self.contract.notification.success)
+        self.paid_in = self.paid_in or failed  # what failed is paid back
         if request_id is None:
             self.unreadable_notices[notification.product] += 1
         if answer is not None:
             answer.keep(arrival, altered=altered)
-        return Notice(notification, content, request_id, result_code, answer, altered and answer is not None)
+        altered = altered and answer is not None
+        return Notice(notification, content, request_id, outcome, answer, altered, self.contract)
 
     def _once(self, value: Any) -> Any:
         """The value, or an equal one that was remembered before, so that it is there once for all that have it."""
@@ -368,21 +383,21 @@ _REMEMBERED_ONCE = frozenset({str, int, Purpose})
 
 def _details(answer: Answer) -> Details | None:
     """What was asked for, of that which a notification may tell again."""
-    if not comparable(answer.command):
+    if not comparable(answer.command, answer.contract):
         return None
-    return details_of(answer.command, Content.of(answer.exchange.request.body).members)
+    return details_of(answer.command, Content.of(answer.exchange.request.body).members, answer.contract)
 
 
-def _echo(answer: Outcome | None, content: Content) -> Echo | None:
+def _echo(answer: Outcome | None, content: Content, contract: Contract) -> Echo | None:
     """What a notification tells of the transaction that it is about."""
     if answer is None or answer.details is None or content.members is None:
         return None
-    return Echo.of(answer.command, answer.details, content.members)
+    return Echo.of(answer.command, answer.details, content.members, contract)
 
 
-def _telling(answer: Outcome | None, content: Content) -> int | None:
+def _telling(answer: Outcome | None, content: Content, contract: Contract) -> int | None:
     """The same for notifications that tell the same of their transaction; None if they tell nothing."""
-    tells = telling_of(content.members) if answer is not None and content.members else {}
+    tells = telling_of(content.members, contract) if answer is not None and content.members else {}
     return hash(repr(sorted(tells.items()))) if tells else None
 
 
@@ -402,8 +417,6 @@ def _addressed(command: str | None, method: str, url: str) -> bytes:
 __all__ = [
     "ABSENT",
     "BALANCE",
-    "OK",
-    "PRODUCTS",
     "TOO_MANY_REQUESTS",
     "UNAUTHORIZED",
     "Answer",

@@ -21,7 +21,7 @@ from typing import Any
 
 from conformance.checks.evidence import TOO_MANY_REQUESTS, UNAUTHORIZED, Evidence, Outcome
 from conformance.checks.judgement import Reason, Unobserved
-from conformance.checks.payers import PHONE_NUMBER, REGISTERED, sample_numbers
+from conformance.checks.payers import sample_numbers
 from conformance.traffic import Kind
 
 INSUFFICIENT_FUNDS = 402
@@ -55,6 +55,8 @@ class Excuses:
         self._evidence = evidence
         self._command = command
         self._payer = evidence.payers.get(command)
+        self._members = evidence.contract.members
+        self._recipient = evidence.contract.members.recipient or ""
 
     def of(self, answer: Outcome) -> Unobserved | None:
         """Why an answer says nothing about the request; None if nothing in the run excuses a refusal."""
@@ -123,17 +125,18 @@ class Excuses:
 
     def _access(self, answer: Outcome) -> Unobserved | None:
         if self._payer is None:
-            told = "are the sender id, the short code and the product registered for the account?"
+            names = [*(f"the {_in_words(member)}" for member in self._members.registered), "the product"]
+            told = f"are {', '.join(names[:-1])}{' and ' if names[:-1] else ''}{names[-1]} registered for the account?"
             return _unobserved(answer, f"answered 403, and nothing of this command was accepted: {told}")
         if self._evidence.terms.inquiring:
             return None  # the run has shown what the account may use; so few follow-ups cannot
         named = answer.account.named if answer.account else {}
-        for member in REGISTERED:
+        for member in self._members.registered:
             if member in named and named[member] not in self._payer.named[member]:
-                told = f"the {member.replace('_', ' ')} {named[member]!r} was not accepted in any request"
+                told = f"the {_in_words(member)} {named[member]!r} was not accepted in any request"
                 return _unobserved(answer, f"answered 403, and {told}: is it registered for the account?")
-        number = named.get(PHONE_NUMBER)
-        if number is None or number in self._payer.named[PHONE_NUMBER]:
+        number = named.get(self._recipient)
+        if number is None or number in self._payer.named[self._recipient]:
             return None
         return self._number(answer, number)
 
@@ -143,10 +146,11 @@ class Excuses:
         For one that was drawn at random is on nobody's list. Of a range it stays open whether it is the account that
         cannot reach it.
         """
-        if number in self._evidence.terms.phone_numbers or number in sample_numbers():
+        samples = sample_numbers(self._evidence.contract)
+        if number in self._evidence.terms.phone_numbers or number in samples:
             told = f"{number} was not accepted in any request: may the account use it?"
             return _unobserved(answer, f"answered 403, and {told}")
-        drawn = self._accepted_numbers - sample_numbers()
+        drawn = self._accepted_numbers - samples
         if len(drawn) <= LISTED * len(self._denied_numbers):
             told = "hardly any phone number was accepted: name those that may be used with --phone-number"
             return _unobserved(answer, f"answered 403, and {told}", unsettled=True)
@@ -158,13 +162,13 @@ class Excuses:
 
     @cached_property
     def _accepted_numbers(self) -> frozenset[str]:
-        return frozenset(self._payer.named[PHONE_NUMBER]) if self._payer else frozenset()
+        return frozenset(self._payer.named[self._recipient]) if self._payer else frozenset()
 
     @cached_property
     def _denied_numbers(self) -> frozenset[str]:
         """The numbers that were never accepted, and refused with 403."""
         denied = (
-            one.account.named.get(PHONE_NUMBER)
+            one.account.named.get(self._recipient)
             for one in self._evidence.final_of(self._command)
             if one.status == ACCESS_DENIED and one.account
         )
@@ -226,6 +230,10 @@ class Excuses:
             if one.aspect in ALWAYS_SENT and not one.case_id.startswith(FROM_FILES)
         ]
         return bool(always) and all(_words(one) == self._words_for_a_repeat for one in always)
+
+
+def _in_words(member: str) -> str:
+    return member.replace("_", " ")
 
 
 def _words(answer: Outcome) -> Words:

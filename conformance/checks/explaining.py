@@ -20,6 +20,7 @@ from conformance.checks.one_cause import Failing, OneCause, one_causes
 from conformance.checks.patterns import Ground, Pattern, depends_alone, told
 from conformance.checks.traits import payload_classes
 from conformance.checks.watching import Watched, watch
+from conformance.contract.contract import Contract
 from conformance.contract.requirements import Requirement
 from conformance.journal import Record
 from conformance.traffic import Kind
@@ -62,8 +63,13 @@ class Explanation:
     pattern: Pattern | None = None
 
 
-def explain_gateway(
-    short: Mapping[int, Short], record: Record, part: Record, checks: Mapping[str, Check], listed: Listed
+def explain_gateway(  # noqa: PLR0913, PLR0917 - a failure is explained by all of them
+    short: Mapping[int, Short],
+    record: Record,
+    part: Record,
+    contract: Contract,
+    checks: Mapping[str, Check],
+    listed: Listed,
 ) -> dict[int, Explanation]:
     """By the `part` of the record that is judged, and what was found out after it.
 
@@ -76,13 +82,14 @@ def explain_gateway(
         number: Watched(checks[each.requirement.id], each.command, causes.get((each.requirement.id, each.command), ()))
         for number, each in short.items()
     }
-    watch(part, watched.values())
-    classes = payload_classes(part, {o.number for seen in watched.values() for o in seen.observations})
-    said = said_by(record, set().union(*(seen.numbers for seen in watched.values())))
+    watch(part, contract, watched.values())
+    classes = payload_classes(part, {o.number for seen in watched.values() for o in seen.observations}, contract)
+    said = said_by(record, set().union(*(seen.numbers for seen in watched.values())), contract)
     explained = {}
     for number, seen in watched.items():
         each = short[number]
-        ground = Ground(_area(each), each.findings[0].pointer if each.findings else None, classes)
+        pointer = each.findings[0].pointer if each.findings else None
+        ground = Ground(_area(each), pointer, classes, contract.notification.outcome)
         pattern = told(seen.causes, seen.observations, each.failed, each.observations, ground)
         groups = [] if _is_listed(each, listed) else seen.groups(said, ground.area)
         shown = (
@@ -94,12 +101,16 @@ def explain_gateway(
 
 
 def explain_client(
-    short: Mapping[int, Short], record: Record, found: Mapping[int, Sequence[Finding]], listed: Listed
+    short: Mapping[int, Short],
+    record: Record,
+    contract: Contract,
+    found: Mapping[int, Sequence[Finding]],
+    listed: Listed,
 ) -> dict[int, Explanation]:
     """By what a receiver answered; what a client is answered is the suite's own doing."""
     delivered = {case.id for case in record.cases if case.kind is Kind.DELIVER}
     numbers = {each.exchange or 0 for number in short for each in found[number] if each.case in delivered}
-    said = said_by(record, numbers)
+    said = said_by(record, numbers, contract)
     explained = {}
     for number, each in short.items():
         groups = [] if _is_listed(each, listed) else grouped(found[number], said, _area(each))
@@ -108,13 +119,13 @@ def explain_client(
     return explained
 
 
-def causes_in_common(short: Iterable[tuple[Short, Explanation]]) -> tuple[OneCause, ...]:
+def causes_in_common(short: Iterable[tuple[Short, Explanation]], contract: Contract) -> tuple[OneCause, ...]:
     """The causes that break several of the requirements that fell short, over all commands."""
     failing: dict[str, Failing] = {}
     for each, explanation in short:
         known = failing.setdefault(each.requirement.id, Failing(each.requirement.id))
         known.add(explanation.found, each.failed, each.observations)
-    return one_causes(list(failing.values()))
+    return one_causes(list(failing.values()), contract)
 
 
 def _area(short: Short) -> str:

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from conformance.callbacks.ledger import request_id_of
 from conformance.checks.reading import told_id
+from conformance.contract.contract import Contract
 from conformance.journal import LISTENED, Held, Record
 from conformance.journal.record import Attempt
 from conformance.traffic import Case, Exchange, Notification
@@ -48,7 +49,7 @@ def held_by(record: Record) -> Held:
     return Held(len(record.cases), len(record.exchanges), len(record.notifications))
 
 
-def run_proper(record: Record) -> Record:
+def run_proper(record: Record, contract: Contract) -> Record:
     """The record as it was when the run had come to its end, without what was sent or came in after that."""
     held = next((note.detail for note in record.notes if note.kind == BEGINNING), None)
     if held is None:
@@ -58,7 +59,7 @@ def run_proper(record: Record) -> Record:
         record.settings,
         _First(record.cases, held["cases"]),
         _First(record.exchanges, held["exchanges"]),
-        (*notifications, *_listened_for(record, held)) if _was_listened_for(record) else notifications,
+        (*notifications, *_listened_for(record, held, contract)) if _was_listened_for(record) else notifications,
         record.notes,
         record.messages,
         whole=record,
@@ -69,13 +70,14 @@ def _was_listened_for(record: Record) -> bool:
     return any(note.kind == LISTENED for note in record.notes)
 
 
-def _listened_for(record: Record, held: Mapping[str, int]) -> Iterator[Notification]:
+def _listened_for(record: Record, held: Mapping[str, int], contract: Contract) -> Iterator[Notification]:
     """What came when somebody listened after the run, but for what was owed to follow-ups."""
     since = min(note.detail["until"] for note in record.notes if note.kind == LISTENED)
     later = islice(record.exchanges, held["exchanges"], None)
-    of_follow_ups = {request_id_of(exchange.response.body) for exchange in later if exchange.response} - {None}
+    bodies = (exchange.response.body for exchange in later if exchange.response)
+    of_follow_ups = {request_id_of(body, contract.answer.id) for body in bodies} - {None}
     for notification in islice(record.notifications, held["notifications"], None):
-        if notification.received_at >= since and told_id(notification.request) not in of_follow_ups:
+        if notification.received_at >= since and told_id(notification.request, contract) not in of_follow_ups:
             yield notification
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from conformance.checks.judgement import Finding
 from conformance.checks.reading import Content
 from conformance.checks.traits import CRASHED, FORM, exchanges_of
-from conformance.contract.schemas import resolved
+from conformance.contract.contract import Contract
 from conformance.journal import Record
 from conformance.traffic import Exchange, header
 
@@ -50,7 +50,7 @@ class Said:
     strange: tuple[str, ...]
 
     @classmethod
-    def of(cls, exchange: Exchange) -> Said:
+    def of(cls, exchange: Exchange, contract: Contract) -> Said:
         """By an exchange."""
         response = exchange.response
         if response is None:
@@ -60,22 +60,21 @@ class Said:
             media_type = (header(response.headers, "Content-Type") or "").partition(";")[0].strip().lower()
             text = response.body[:LONGEST_TEXT].decode("utf-8", "replace")
             return cls(response.status, media_type, text, is_object=False, strange=())
-        strange = tuple(sorted(set(members) - _documented()))
-        described = (value for name, value in members.items() if isinstance(value, str) and name not in _OF_ONE_REQUEST)
+        strange = tuple(sorted(set(members) - _documented(contract)))
+        texts = {name: value for name, value in members.items() if isinstance(value, str)}
+        described = (value for name, value in texts.items() if name != contract.answer.id)
         return cls(response.status, ", ".join(sorted(members)), " ".join(described), is_object=True, strange=strange)
 
 
-_OF_ONE_REQUEST = frozenset({"request_id"})
-
-
 @cache
-def _documented() -> frozenset[str]:
-    return frozenset().union(*(resolved(f"response.{name}").get("properties", {}) for name in ("success", "error")))
+def _documented(contract: Contract) -> frozenset[str]:
+    answers = (contract.schemas.resolved(f"response.{name}") for name in ("success", "error"))
+    return frozenset().union(*(answer.get("properties", {}) for answer in answers))
 
 
-def said_by(record: Record, numbers: Collection[int]) -> dict[int, Said]:
+def said_by(record: Record, numbers: Collection[int], contract: Contract) -> dict[int, Said]:
     """What the exchanges with these numbers were answered."""
-    return {exchange.number: Said.of(exchange) for _, exchange in exchanges_of(record, numbers)}
+    return {exchange.number: Said.of(exchange, contract) for _, exchange in exchanges_of(record, numbers)}
 
 
 def grouped(findings: Sequence[Finding], said: Mapping[int, Said], area: str) -> list[list[Finding]]:

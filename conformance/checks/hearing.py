@@ -31,6 +31,7 @@ from conformance.checks.judgement import (
     SubjectCheck,
     Unobserved,
 )
+from conformance.contract.contract import Contract
 from conformance.journal import Record
 
 # How many findings of one verdict are kept whole; the number of all is in `failed`, the evidence in the journal.
@@ -171,6 +172,7 @@ class Hearing:
     def of(
         cls,
         record: Record,
+        contract: Contract,
         checks: Iterable[tuple[Check, str | None]],
         witnesses: Sequence[Callable[[Answer], None]] = (),
         listed: Sequence[tuple[str, ...]] = (),
@@ -180,7 +182,7 @@ class Hearing:
         Each of the `witnesses` is shown every answer in full, too. `listed`: for each check, in their order, beginnings
         of messages that are expected of it; none at all if left out.
         """
-        evidence = Evidence(Terms.of(record))
+        evidence = Evidence(Terms.of(record, contract))
         beginnings = chain(listed, repeat(()))
         asked = [
             (check, command, Tally(expected)) for (check, command), expected in zip(checks, beginnings, strict=False)

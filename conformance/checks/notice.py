@@ -5,31 +5,43 @@ Notice      a notification read by the contract, and the answer whose request_id
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
+from conformance.checks.form import NOTHING, FormResult, notice_form
 from conformance.checks.reading import Content
 from conformance.checks.remembered import Outcome
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import Contract
 from conformance.traffic import Notification
-
-COMMAND_OF: Mapping[str | None, str] = {c.product: c.name for c in COMMANDS.values() if c.product}
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A notification as the contract reads it.
 
-    `answer`: the one that it belongs to, None for an orphan: the first whose request_id it carries exactly, or if
-    `altered` the one whose request_id it evidently means.
+    `outcome`: what became of the request, as text. `answer`: the one that it belongs to, None for an orphan: the first
+    whose request_id it carries exactly, or if `altered` the one whose request_id it evidently means.
     """
 
     notification: Notification
     content: Content
     request_id: str | None
-    result_code: str | None
+    outcome: str | None
     answer: Outcome | None
     altered: bool
+    contract: Contract
+    _form: FormResult | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def form(self) -> FormResult:
+        """What the schemas say of it, found out once."""
+        if self._form is None:
+            content, form = self.content, NOTHING
+            if content.error is None or content.in_query:
+                form = notice_form(self.contract, self.command, content.value, self.outcome, typed=not content.in_query)
+            object.__setattr__(self, "_form", form)
+            return form
+        return self._form
 
     @property
     def number(self) -> int:
@@ -48,7 +60,7 @@ class Notice:
         The latter also where requests of several commands got one request_id: that breaks RID-01, and nothing of NTF.
         """
         if self.answer is None or self.product in self.owners:
-            return COMMAND_OF.get(self.product)
+            return self.contract.command_of(self.product)
         return self.answer.command
 
     @property

@@ -15,7 +15,7 @@ from typing import Any
 
 from conformance.callbacks.receiver import MAX_BODY
 from conformance.checks.envelope import JSON_MEDIA_TYPE
-from conformance.checks.evidence import PRODUCTS, Arrival, Evidence, Notice, Outcome, Terms, is_number
+from conformance.checks.evidence import Arrival, Evidence, Notice, Outcome, Terms, is_number
 from conformance.checks.judgement import (
     KEPT,
     Check,
@@ -40,12 +40,10 @@ from conformance.checks.missing import (
     sent_once_more,
     what_came_instead,
 )
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import schema
+from conformance.contract.contract import Contract
 from conformance.traffic import Kind, header, normalized
 
 RESULT_CODE = re.compile(r"(200|4[0-9]{2}|5[0-9]{2})\Z")
-SUCCESS = "200"
 # Clocks are read at both ends of one process: an answer is dated when it was read, a notification when its head came
 # in. Under load either may be late by this much without the gateway being late.
 LATENESS_GRACE_S = 0.25
@@ -56,7 +54,7 @@ def follows_each_accepted_request(evidence: Evidence, command: str | None) -> It
 
     Nor can one whose callback path was lost on the way, or for a while: there, what is missing may have been sent.
     """
-    product = COMMANDS[command].product if command else None
+    product = evidence.contract.product_of(command)
     missing: list[Outcome] = []
     kept: list[Outcome] = []
     for answer in evidence.owed(command):
@@ -130,7 +128,7 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
             yield Unobserved(Reason.ENVIRONMENT, detail, answer.number)
         else:
             late.append((answer, first, took))
-    product = COMMANDS[command].product if command else None
+    product = evidence.contract.product_of(command)
     lost = sent_once_more(evidence.terms, product or "", len(late), in_time + len(late)) if late else None
     for answer, first, took in late:
         if lost is not None:
@@ -212,7 +210,7 @@ def is_string(field: str) -> NoticeRule:
 
 def code_in_range(notice: Notice) -> Iterator[Finding]:
     """NTF-09: 200, or a 4xx or 5xx of three digits; judged on the text, whatever its type."""
-    code = notice.result_code
+    code = notice.outcome
     if code is not None and not RESULT_CODE.match(code):
         yield Finding.in_notice(
             notice, "result_code is neither 200 nor a 4xx or 5xx of three digits", pointer="/result_code", value=code
@@ -224,7 +222,7 @@ def description_not_empty(notice: Notice) -> Iterator[Finding]:
     value = (notice.content.members or {})["result_desc"]
     if isinstance(value, str) and not value.strip():
         yield Finding.in_notice(
-            notice, f"result_desc is empty at result_code {notice.result_code}", pointer="/result_desc", value=value
+            notice, f"result_desc is empty at result_code {notice.outcome}", pointer="/result_desc", value=value
         )
 
 
@@ -273,7 +271,7 @@ def outcomes_do_not_contradict(evidence: Evidence, command: str | None) -> Itera
     for answer in evidence.owed(command):
         if evidence.shares_id(answer):
             continue
-        told = [arrival for arrival in evidence.arrivals_about(answer) if arrival.result_code is not None]
+        told = [arrival for arrival in evidence.arrivals_about(answer) if arrival.outcome is not None]
         if (found := _another_code(told) or _another_transaction(evidence, answer)) is not None:
             yield found
         elif told:
@@ -281,14 +279,14 @@ def outcomes_do_not_contradict(evidence: Evidence, command: str | None) -> Itera
 
 
 def _another_code(told: Sequence[Arrival]) -> Finding | None:
-    later = next((arrival for arrival in told if arrival.result_code != told[0].result_code), None)
+    later = next((arrival for arrival in told if arrival.outcome != told[0].outcome), None)
     if later is None:
         return None
     return Finding.in_notice(
         later,
-        f"result_code {shown(later.result_code)} contradicts {shown(told[0].result_code)}, sent before",
+        f"result_code {shown(later.outcome)} contradicts {shown(told[0].outcome)}, sent before",
         pointer="/result_code",
-        value=later.result_code,
+        value=later.outcome,
     )
 
 
@@ -325,7 +323,7 @@ def none_that_nobody_asked_for(evidence: Evidence, _: str | None) -> Iterator[Ju
     if evidence.terms.settled_at is None:
         yield CUT_OFF
         return
-    for product in (*PRODUCTS, None):
+    for product in (*evidence.contract.products, None):
         orphans = [arrival for arrival in evidence.arrivals if arrival.product == product and arrival.orphan]
         unexplained = orphans[evidence.unreadable_answers[product] :]
         for arrival in unexplained:
@@ -341,11 +339,13 @@ def none_that_nobody_asked_for(evidence: Evidence, _: str | None) -> Iterator[Ju
 
 
 @cache
-def _typed_extras(product: str | None) -> Mapping[str, str]:
+def _typed_extras(product: str | None, contract: Contract) -> Mapping[str, str]:
     """The documented extra members of a product's notification: name → JSON type."""
     if product is None:
         return {}
-    properties: Mapping[str, Mapping[str, Any]] = schema(f"{product}/notification").get("properties", {})
+    properties: Mapping[str, Mapping[str, Any]] = contract.schemas.schema(f"{product}/notification").get(
+        "properties", {}
+    )
     return {name: s["type"] for name, s in properties.items() if isinstance(s.get("type"), str)}
 
 
@@ -353,7 +353,7 @@ TYPES: Mapping[str, Callable[[Any], bool]] = {"string": lambda v: isinstance(v, 
 
 
 def _extras(notice: Notice) -> Mapping[str, str]:
-    return _typed_extras(COMMANDS[notice.command].product if notice.command else None)
+    return _typed_extras(notice.contract.product_of(notice.command), notice.contract)
 
 
 def _with_extras(notice: Notice) -> bool:
@@ -402,11 +402,11 @@ def _having(field: str) -> Callable[[Notice], bool]:
 
 
 def _of_success(notice: Notice) -> bool:
-    return notice.result_code == SUCCESS
+    return notice.outcome == notice.contract.notification.success
 
 
 def _of_failure(notice: Notice) -> bool:
-    return notice.result_code not in (SUCCESS, None)
+    return notice.outcome not in (notice.contract.notification.success, None)
 
 
 CHECKS: dict[str, Check] = {

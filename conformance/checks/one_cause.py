@@ -21,8 +21,7 @@ from conformance.checks.chance import ERROR_RATE, above
 from conformance.checks.grouping import without_particulars
 from conformance.checks.judgement import Finding
 from conformance.checks.traits import FORM
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import resolved
+from conformance.contract.contract import Contract
 
 # Some exchanges are not judged by the one requirement or the other: so much of all is to be the same.
 SAME = 0.9
@@ -70,11 +69,11 @@ class OneCause:
     exchanges: int
 
 
-def one_causes(failing: Sequence[Failing]) -> tuple[OneCause, ...]:
+def one_causes(failing: Sequence[Failing], contract: Contract) -> tuple[OneCause, ...]:
     """The causes that break several requirements, in the order of the first of each."""
     groups: list[list[Failing]] = [[each] for each in failing]
     for one, other in combinations(failing, 2):
-        if _in_the_same(one, other) or _in_the_same_words(one, other):
+        if _in_the_same(one, other, contract) or _in_the_same_words(one, other):
             first = next(group for group in groups if one in group)
             second = next(group for group in groups if other in group)
             if first is not second:
@@ -97,7 +96,7 @@ def _subject(finding: Finding) -> Subject:
     return ("case", finding.case) if finding.case is not None else ("notification", finding.notification or 0)
 
 
-def _in_the_same(one: Failing, other: Failing) -> bool:
+def _in_the_same(one: Failing, other: Failing, contract: Contract) -> bool:
     """Whether both fall short in the same exchanges, and not by chance."""
     both = len(one.subjects & other.subjects)
     if both < SAME * max(len(one.subjects), len(other.subjects)):
@@ -106,8 +105,8 @@ def _in_the_same(one: Failing, other: Failing) -> bool:
     if max(one.failed, other.failed) < SAME * observed:
         few = len(one.subjects) == len(other.subjects) == 1
         return few or above(both, len(one.subjects), len(other.subjects), observed) <= ERROR_RATE
-    alike = {_unnamed(sentence) for sentence in one.sentences} & {_unnamed(sentence) for sentence in other.sentences}
-    return one.places == other.places or bool(alike)
+    said, said_too = ({_unnamed(sentence, contract) for sentence in each.sentences} for each in (one, other))
+    return one.places == other.places or bool(said & said_too)
 
 
 def _in_the_same_words(one: Failing, other: Failing) -> bool:
@@ -116,17 +115,16 @@ def _in_the_same_words(one: Failing, other: Failing) -> bool:
     return one.is_of_form and other.is_of_form and same >= SAME * max(len(one.sentences), len(other.sentences))
 
 
-def _unnamed(sentence: Sentence) -> str:
+def _unnamed(sentence: Sentence, contract: Contract) -> str:
     """What is said, of whichever member."""
-    return _members().sub("…", sentence[1])
+    return _members(contract).sub("…", sentence[1])
 
 
 @cache
-def _members() -> re.Pattern[str]:
-    return re.compile(rf"\b({'|'.join(sorted(map(re.escape, _documented()), key=len, reverse=True))})\b")
+def _members(contract: Contract) -> re.Pattern[str]:
+    return re.compile(rf"\b({'|'.join(sorted(map(re.escape, _documented(contract)), key=len, reverse=True))})\b")
 
 
-def _documented() -> Iterator[str]:
-    folders = {f"{command.folder}/notification" for command in COMMANDS.values() if command.product}
-    for name in ("response.success", "response.error", *sorted(folders)):
-        yield from resolved(name).get("properties", {})
+def _documented(contract: Contract) -> Iterator[str]:
+    for name in ("response.success", "response.error", *(f"{p}/notification" for p in sorted(contract.products))):
+        yield from contract.schemas.resolved(name).get("properties", {})

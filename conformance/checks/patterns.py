@@ -20,7 +20,7 @@ from conformance.checks.acceptance import ASPECTS
 from conformance.checks.chance import ERROR_RATE, ERROR_RATE_OF_A_ROW, regular
 from conformance.checks.follow_ups import Cause
 from conformance.checks.judgement import Finding
-from conformance.checks.traits import Claim, Classes, set_apart
+from conformance.checks.traits import OUTCOME, Claim, Classes, set_apart
 from conformance.checks.watching import Observation
 from conformance.traffic import Kind
 
@@ -63,11 +63,15 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What is known beside the observations: the requirement's area, the place that fell short, classes of payloads."""
+    """What is known beside the observations: the requirement's area, the place that fell short, classes of payloads.
+
+    `outcome`: the member of a notification that tells it.
+    """
 
     area: str = ""
     pointer: str | None = None
     classes: Classes = field(default_factory=dict)
+    outcome: str = OUTCOME
 
 
 NOTHING_MORE = Ground()
@@ -113,7 +117,7 @@ def told_by_journal(
             return Pattern(Dependence.ALWAYS, f"always: {count}")
         return Pattern(Dependence.UNTOLD, f"{count}, all with such payloads", open=True)
     told_by_place = _told_by_position(observations, count)
-    claim = None if told_by_place else set_apart(observations, ground.classes, ground.area, pointer=ground.pointer)
+    claim = None if told_by_place else _set_apart(observations, ground, ground.pointer)
     if claim is not None:
         return _claimed(claim)
     untold = Pattern(Dependence.UNTOLD, f"intermittent, as far as the run tells: {count}", open=True)
@@ -136,8 +140,14 @@ def depends_alone(
         return None
     numbers = {finding.exchange for finding in group}
     alone = [replace(o, fell_short=o.fell_short and o.number in numbers) for o in observations]
-    claim = set_apart(alone, ground.classes, ground.area, tried=groups, pointer=group[0].pointer)
+    claim = _set_apart(alone, ground, group[0].pointer, tried=groups)
     return claim.text if claim else None
+
+
+def _set_apart(
+    observations: Sequence[Observation], ground: Ground, pointer: str | None, tried: int = 1
+) -> Claim | None:
+    return set_apart(observations, ground.classes, ground.area, tried=tried, pointer=pointer, outcome=ground.outcome)
 
 
 def _claimed(claim: Claim) -> Pattern:

@@ -2,7 +2,7 @@
 
     Asked               that of one request
     Payer               that of all accepted requests of a command
-    sample_numbers      the phone numbers of the documented samples
+    sample_numbers      the recipients in the documented samples
 
 The account is the reason of a refusal only where these bear it out (`conformance.checks.excuses`).
 """
@@ -11,22 +11,17 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import accumulate
 from typing import Any, Self
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import schema
+from conformance.contract.contract import Contract
 from conformance.generation.segments import GSM_7, UCS_2, Encoding, septets, units
 
-PHONE_NUMBER = "phone_number"
-# Members whose values have to be registered for the account.
-REGISTERED = ("sender_id", "short_code")
-NAMES = (*REGISTERED, PHONE_NUMBER)
-
-# Shillings of more digits are no amount of money, whatever stands in a payload that breaks the rules.
+# Units of money of more digits are no amount of money, whatever stands in a payload that breaks the rules.
 MOST_DIGITS = 15
 
 
@@ -41,18 +36,27 @@ class Asked:
     price: int | None
 
     @classmethod
-    def by(cls, members: Mapping[str, Any] | None) -> Self:
-        """What a request with these members asks."""
+    def by(cls, command: str | None, members: Mapping[str, Any] | None, contract: Contract) -> Self:
+        """What a request of the command with these members asks."""
         texts = {name: value for name, value in (members or {}).items() if isinstance(value, str)}
-        return cls({name: texts[name] for name in NAMES if name in texts}, _price(texts))
+        named = {name: texts[name] for name in names_of(contract) if name in texts}
+        return cls(named, _price(command, texts, contract))
 
 
-def _price(texts: Mapping[str, str]) -> int | None:
-    amount = texts.get("amount")
+@cache
+def names_of(contract: Contract) -> tuple[str, ...]:
+    """The members whose values an account may be denied: those that are registered for it, and the recipient."""
+    recipient = contract.members.recipient
+    return (*contract.members.registered, *(() if recipient is None else (recipient,)))
+
+
+def _price(command: str | None, texts: Mapping[str, str], contract: Contract) -> int | None:
+    money = contract.money_of(command)
+    amount = texts.get(money.member) if money is not None else None
     if amount is not None:
         return int(amount) if amount.isascii() and amount.isdigit() and len(amount) <= MOST_DIGITS else None
-    message = texts.get("message")
-    return 0 if message is None else _segments(message)
+    text = texts.get(contract.members.text or "")
+    return 0 if text is None else _segments(text)
 
 
 def _segments(message: str) -> int:
@@ -68,7 +72,7 @@ def _parts(length: int, encoding: Encoding) -> int:
 class Payer:
     """The accepted requests of one command. `named`: every value that one of them used, by member."""
 
-    named: dict[str, set[str]] = field(default_factory=lambda: {name: set() for name in NAMES})
+    named: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _sent_at: array[float] = field(default_factory=lambda: array("d"))
     _prices: array[int] = field(default_factory=lambda: array("q"))
     _dearest: tuple[list[float], list[int]] | None = None
@@ -93,7 +97,9 @@ class Payer:
 
 
 @cache
-def sample_numbers() -> frozenset[str]:
-    """The phone numbers of the documented samples, which many payloads of a run have."""
-    samples = (schema(f"{c.folder}/request").get("examples", [{}])[0] for c in COMMANDS.values() if c.product)
-    return frozenset(sample[PHONE_NUMBER] for sample in samples if PHONE_NUMBER in sample)
+def sample_numbers(contract: Contract) -> frozenset[str]:
+    """The recipients in the documented samples, which many payloads of a run have."""
+    folders = (command.folder for command in contract.commands.values() if command.product)
+    samples = (contract.schemas.schema(f"{folder}/request").get("examples", [{}])[0] for folder in folders)
+    recipient = contract.members.recipient
+    return frozenset(sample[recipient] for sample in samples if recipient in sample)

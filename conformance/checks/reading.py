@@ -9,13 +9,14 @@ told_id     the request_id that a request to a callback carries, wherever and of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from conformance.callbacks.ledger import request_id_of
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import parse_json, parse_with_repeats
+from conformance.checks.form import NOTHING, FormResult, answer_form
+from conformance.contract.contract import Contract
+from conformance.contract.strict_json import parse_json, parse_with_repeats
 from conformance.exchange.pacing import retry_after_s
 from conformance.traffic import Case, Exchange, Kind, Request, Response
 
@@ -24,9 +25,6 @@ UNAUTHORIZED = 401
 TOO_MANY_REQUESTS = 429
 UNAVAILABLE = 503
 
-REQUEST_ID = "request_id"
-
-PRODUCT_OF: Mapping[str | None, str | None] = {None: None, **{c.name: c.product for c in COMMANDS.values()}}
 PROBES_OF_PATH = (Kind.METHOD, Kind.UNKNOWN_COMMAND)
 
 
@@ -55,19 +53,20 @@ class Content:
         return cls._read(lambda: parse_with_repeats(body))
 
     @classmethod
-    def of_notification(cls, request: Request) -> Self | None:
+    def of_notification(cls, request: Request, contract: Contract) -> Self | None:
         """Read what a request to a callback tells; None if it is no notification, with neither body nor id.
 
-        One that tells everything in its query is read as well. With a POST that is no JSON; with a GET the method says
-        all. A request without either is only a look whether the callback is there.
+        One that tells everything in its query is read as well. With the method of a notification that is no JSON; with
+        another the method says all. A request without either is only a look whether the callback is there.
         """
         if request.body:
             return cls.with_repeats(request.body)
-        query = request.url.partition("?")[2]
-        members = dict(parse_qsl(query, keep_blank_values=True, errors="replace")) if REQUEST_ID in query else {}
-        if REQUEST_ID not in members:
+        query, id_member = request.url.partition("?")[2], contract.notification.id
+        members = dict(parse_qsl(query, keep_blank_values=True, errors="replace")) if id_member in query else {}
+        if id_member not in members:
             return None
-        error = "it is empty, what it tells is in the query" if request.method == "POST" else None
+        empty = request.method == contract.notification.method
+        error = "it is empty, what it tells is in the query" if empty else None
         return cls(members, error, members, in_query=True)
 
     @classmethod
@@ -79,26 +78,26 @@ class Content:
         return cls(value, None, value if isinstance(value, dict) else None, repeated)
 
 
-def carried_id(content: Content, body: bytes) -> str | None:
-    """The request_id of a notification as text: one of the wrong type still tells whose it is.
+def carried_id(content: Content, body: bytes, contract: Contract) -> str | None:
+    """The id that a notification carries, as text: one of the wrong type still tells whose it is.
 
     So does one in what is no JSON and can be read all the same, such as JSON behind a byte order mark.
     """
     if content.error is not None and not content.in_query:
-        return request_id_of(body)
-    carried = (content.members or {}).get(REQUEST_ID)
+        return request_id_of(body, contract.notification.id)
+    carried = (content.members or {}).get(contract.notification.id)
     if isinstance(carried, str):
         return carried or None
     return str(carried) if is_number(carried) else None
 
 
-def told_id(request: Request) -> str | None:
+def told_id(request: Request, contract: Contract) -> str | None:
     """The same of a request to a callback, which may tell it in its query: what settles that it is owed."""
-    plainly = request_id_of(request.body)
+    plainly = request_id_of(request.body, contract.notification.id)
     if plainly is not None:
         return plainly
-    content = Content.of_notification(request)
-    return carried_id(content, request.body) if content is not None else None
+    content = Content.of_notification(request, contract)
+    return carried_id(content, request.body, contract) if content is not None else None
 
 
 # What stands between answers with these if it does not reach the gateway (RFC 9110, 15.6.3 and 15.6.5).
@@ -138,6 +137,8 @@ class Answered:
 
     status: int | None
     request_id: str | None
+    # Whether the gateway says that it took the request on.
+    accepted: bool
 
     @property
     def command(self) -> str | None:
@@ -155,11 +156,6 @@ class Answered:
         return self.kind in PROBES_OF_PATH
 
     @property
-    def accepted(self) -> bool:
-        """Whether the gateway says that it took the request on."""
-        return self.status == OK
-
-    @property
     def rejected(self) -> bool:
         """Whether the gateway refused the request (4xx): no transaction, hence no notification."""
         return self.status is not None and 400 <= self.status <= 499
@@ -167,19 +163,19 @@ class Answered:
     @property
     def product(self) -> str | None:
         """The product whose callback a notification belongs to."""
-        return PRODUCT_OF[self.command]
+        raise NotImplementedError
 
     @property
     def owes_notification(self) -> bool:
         """Whether a notification with a known id must follow."""
-        return self.status == OK and self.request_id is not None and self.product is not None
+        return self.accepted and self.request_id is not None and self.product is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer(Answered):
     """One exchange as the contract reads it.
 
-    `status` is the outcome: the envelope's `status_code` where it can be read (seed: it "can be used to determine
+    `status` is the outcome: the code of the envelope where it can be read (seed: it "can be used to determine
     whether your API call request was successful or not"), else the HTTP status; None without a response. A 503 that
     asks for a wait says as little of the request as a 429, and counts as one. `final` is False for an attempt that was
     told to slow down and repeated.
@@ -190,25 +186,32 @@ class Answer(Answered):
     content: Content
     status: int | None
     request_id: str | None
+    accepted: bool
+    contract: Contract
     final: bool = True
+    _form: FormResult | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
-    def of(cls, case: Case, exchange: Exchange, *, final: bool = True) -> Self:
+    def of(cls, case: Case, exchange: Exchange, contract: Contract, *, final: bool = True) -> Self:
         """Read one exchange."""
         if exchange.response is None:
-            return cls(case, exchange, NO_ANSWER, None, None, final)
+            return cls(case, exchange, NO_ANSWER, None, None, accepted=False, contract=contract, final=final)
         unreadable = exchange.response.undecodable
         content = Content.with_repeats(exchange.response.body) if unreadable is None else Content(error=unreadable)
         members = content.members or {}
-        code, request_id = members.get("status_code"), members.get("request_id")
+        roles = contract.answer
+        code, request_id = members.get(roles.code), members.get(roles.id)
         if asks_for_a_wait(exchange.response):
             code = TOO_MANY_REQUESTS
+        status = int(code) if isinstance(code, int | float) and is_number(code) else exchange.response.status
         return cls(
             case,
             exchange,
             content,
-            int(code) if isinstance(code, int | float) and is_number(code) else exchange.response.status,
+            status,
             request_id if isinstance(request_id, str) and request_id.strip() else None,
+            status == roles.success,
+            contract,
             final,
         )
 
@@ -226,6 +229,22 @@ class Answer(Answered):
     def kind(self) -> Kind:
         """What the request is there to show."""
         return self.case.kind
+
+    @property
+    def product(self) -> str | None:
+        """The product whose callback a notification belongs to."""
+        return self.contract.product_of(self.case.command)
+
+    @property
+    def form(self) -> FormResult:
+        """What the schemas say of it, found out once."""
+        if self._form is None:
+            form = NOTHING
+            if self.content.error is None:
+                form = answer_form(self.contract, self.case.command, self.content.value, accepted=self.accepted)
+            object.__setattr__(self, "_form", form)
+            return form
+        return self._form
 
     @property
     def number(self) -> int:

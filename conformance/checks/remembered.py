@@ -23,9 +23,13 @@ from conformance.traffic import Kind
 
 
 class Purpose(NamedTuple):
-    """What a case is there to show: the members of `Case` that many cases have in common."""
+    """What a case is there to show: the members of `Case` that many cases have in common.
+
+    `product`: the one whose callback a notification belongs to.
+    """
 
     command: str | None
+    product: str | None
     kind: Kind
     aspect: str
     member: str | None
@@ -45,9 +49,9 @@ ABSENT = Absent()
 class Outcome(Answered):
     """What is remembered of an answer (see `Answer`), for whatever needs more than one to be judged.
 
-    `code` and `description`: these members as they stand in the envelope, or ABSENT. `failure`: why there is no answer.
-    `identity`: equal for equal requests, whatever their headers. `whole`: the answer itself, for the few probes of
-    paths and methods and the looks at the balance. `details`: what an accepted request asked for, of that which its
+    `code` and `reason`: the members of these roles as they stand in the envelope, or ABSENT. `failure`: why there is no
+    answer. `identity`: equal for equal requests, whatever their headers. `whole`: the answer itself, for the few probes
+    of paths and methods and the looks at the balance. `details`: what an accepted request asked for, of that which its
     notifications may tell again. `account`: what a request asked of the account that was answered 402 or 403. `shared`:
     what it has in common with the others of the same request_id, None if there are none.
     `arrivals`: the notifications with its request_id, kept by the first that was given it. `altered`: those that
@@ -59,10 +63,11 @@ class Outcome(Answered):
     number: int
     status: int | None
     request_id: str | None
+    accepted: bool
     final: bool
     http_status: int | None
     code: Any
-    description: Any
+    reason: Any
     failure: str | None
     answered_at: float | None
     identity: bytes
@@ -79,6 +84,11 @@ class Outcome(Answered):
         return self.purpose.command
 
     @property
+    def product(self) -> str | None:
+        """The product whose callback a notification belongs to."""
+        return self.purpose.product
+
+    @property
     def kind(self) -> Kind:
         """What the request is there to show."""
         return self.purpose.kind
@@ -90,8 +100,8 @@ class Outcome(Answered):
 
     @property
     def said(self) -> str | None:
-        """Its description, if that is a string."""
-        return self.description if isinstance(self.description, str) else None
+        """Its reason, if that is a string."""
+        return self.reason if isinstance(self.reason, str) else None
 
     @property
     def first(self) -> Outcome:
@@ -160,7 +170,7 @@ class Arrival:
     product: str | None
     request_id: str | None
     received_at: float
-    result_code: str | None
+    outcome: str | None
     answer: Outcome | None
     echo: Echo | None = None
     telling: int | None = None

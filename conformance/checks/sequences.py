@@ -19,6 +19,7 @@ from conformance.checks.excuses import INSUFFICIENT_FUNDS, Excuses, unjudgeable
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved, verdict_of
 from conformance.checks.refusals import twin_obstacle
 from conformance.checks.request_ids import EQUAL, burst_of
+from conformance.contract.contract import Contract
 from conformance.traffic import Kind
 
 # Requests that are put beside a notification that tells of another one than its own. Those that ask for the same amount
@@ -123,7 +124,9 @@ def _nothing_to_do_with_the_burst(evidence: Evidence, answer: Outcome) -> Unobse
     return Excuses(evidence, answer.command).as_ordinary_ones(answer)
 
 
-DIFFERENT_AT_ONCE = must_be_accepted(Kind.BURST, lambda answer: answer.aspect != EQUAL, _nothing_to_do_with_the_burst)
+DIFFERENT_AT_ONCE = must_be_accepted(
+    Kind.BURST, lambda answer, _: answer.aspect != EQUAL, _nothing_to_do_with_the_burst
+)
 
 
 def accepted_at_once(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
@@ -167,36 +170,38 @@ def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterato
         if not arrival.echo.contradicting:
             yield Kept(arrival.answer.number)
             continue
-        other = _meant(arrival, command, others)
+        other = _meant(arrival, command, others, evidence.contract)
         if other and (arrival.echo.contradicting >= BEYOND_CHANCE or faithful > len(contradicting)):
-            yield _told_of(arrival, command, other)
+            yield _told_of(arrival, other, comparable(command, evidence.contract))
 
 
 def _by_amount(evidence: Evidence, command: str | None) -> Mapping[Decimal, list[Outcome]]:
     """The accepted requests of a command by the amount that they asked for."""
     found: dict[Decimal, list[Outcome]] = defaultdict(list)
     for answer in evidence.owed(command):
-        amount = amount_asked(command, answer.details) if answer.details is not None else None
+        amount = amount_asked(command, answer.details, evidence.contract) if answer.details is not None else None
         if amount is not None and len(found[amount]) < MOST_COMPARED:
             found[amount].append(answer)
     return found
 
 
-def _meant(arrival: Arrival, command: str | None, by_amount: Mapping[Decimal, list[Outcome]]) -> Outcome | None:
+def _meant(
+    arrival: Arrival, command: str | None, by_amount: Mapping[Decimal, list[Outcome]], contract: Contract
+) -> Outcome | None:
     """Another request that asked for all that the notification tells; None if there is none."""
     told = arrival.echo.told if arrival.echo else ()
-    amount = amount_told(command, told)
+    amount = amount_told(command, told, contract)
     for other in by_amount.get(amount, ()) if amount is not None else ():
         if other is not arrival.answer and other.details is not None:
-            agreeing, contradicting = compared(command, told, other.details)
+            agreeing, contradicting = compared(command, told, other.details, contract)
             if agreeing and not contradicting:
                 return other
     return None
 
 
-def _told_of(arrival: Arrival, command: str | None, other: Outcome) -> Finding:
+def _told_of(arrival: Arrival, other: Outcome, names: Sequence[str]) -> Finding:
     told = arrival.echo.told if arrival.echo else ()
-    shows = {name: value for name, value in zip(comparable(command), told, strict=True) if value is not None}
+    shows = {name: value for name, value in zip(names, told, strict=True) if value is not None}
     return Finding.in_notice(
         arrival, f"the notification tells what {other.case_id} asked for, not its own request", pointer="", value=shows
     )

@@ -10,7 +10,7 @@ from typing import Self
 
 from conformance.callbacks.receiver import TOKEN
 from conformance.checks.outages import Watch
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import Contract, statum
 from conformance.journal import LISTENED, RESUMED, UNREADABLE, Record
 from conformance.traffic import normalized
 
@@ -35,7 +35,7 @@ class RefusedHere:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The settings that verdicts depend on, as they stand in the journal.
+    """The settings that verdicts depend on, as they stand in the journal, and the contract that is judged by.
 
     `targets`: product → path and query at which its notifications must arrive. `loopback`: no network lies between
     the suite and the gateway, so that a lost answer is the gateway's doing. `settled_at`: until when (monotonic
@@ -54,7 +54,8 @@ class Terms:
     `inquiring`: what is judged are follow-ups to refusals that nothing in the run excused.
     """
 
-    commands: tuple[str, ...] = tuple(COMMANDS)
+    contract: Contract = field(default_factory=statum)
+    commands: tuple[str, ...] = ()
     notify_within_s: float = 10.0
     exclusive_account: bool = False
     targets: Mapping[str, str] = field(default_factory=dict)
@@ -77,12 +78,13 @@ class Terms:
     inquiring: bool = False
 
     @classmethod
-    def of(cls, record: Record) -> Self:
-        """The terms of a recorded run, from its settings and notes."""
+    def of(cls, record: Record, contract: Contract) -> Self:
+        """The terms of a recorded run of this contract, from its settings and notes."""
         settings = record.settings
         notes = {note.kind: note.detail for note in record.notes}
         canaries = {p: (sent, lost) for p, (sent, lost) in notes.get("way-back", {}).get("canaries", {}).items()}
         return cls(
+            contract,
             commands=tuple(settings["commands"]),
             notify_within_s=float(settings["notify_within_s"]),
             exclusive_account=bool(settings["exclusive_account"]),

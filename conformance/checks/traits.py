@@ -5,7 +5,7 @@
     Claim               what sets them apart, in words with their numbers
     set_apart           the claim that the observations of a run support, if any
 
-Most traits are of the request (kind, member, aspect, class of payload); result_code is of the notification. The HTTP
+Most traits are of the request (kind, member, aspect, class of payload); the outcome is of the notification. The HTTP
 status counts where the form of an answer is judged: elsewhere it is what was judged. A trait is named only where
 chance would hardly set so many apart, all traits that were tried taken together (Bonferroni).
 """
@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from conformance.checks.chance import ERROR_RATE, above
 from conformance.checks.coverage import BROKEN, MEASURES, Label
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import Contract
 from conformance.journal import Record
 from conformance.traffic import Case, Exchange, Kind
 
@@ -54,9 +54,11 @@ class Observed(Protocol):
         """The kind of its request."""
 
 
+# What the outcome is called where its member is not known.
+OUTCOME = "the outcome"
 # Attribute of an observation → what it is called. Those before are preferred where several set the failures apart.
 _SINGLE: Mapping[str, str] = {
-    "result_code": "result_code",
+    "outcome": OUTCOME,
     "kind": "kind",
     "member": "the broken member",
     "keyword": "the broken keyword",
@@ -96,13 +98,15 @@ class Claim:
         return f"{how} where {self.where}: {self.ill_inside} of {self.inside} ({elsewhere})"
 
 
-def payload_classes(record: Record, numbers: Collection[int]) -> dict[int, tuple[Label, ...]]:
+def payload_classes(record: Record, numbers: Collection[int], contract: Contract) -> dict[int, tuple[Label, ...]]:
     """The classes of payloads that the exchanges with these numbers are in."""
     found: dict[int, tuple[Label, ...]] = {}
     for case, exchange in exchanges_of(record, numbers):
-        command, measure = COMMANDS.get(case.command or "") if case else None, MEASURES.get(case.kind) if case else None
-        if command is not None and command.method != "GET" and measure is not None:
-            found[exchange.number] = tuple(dict.fromkeys(measure(command, exchange.request.body)))
+        if case is None or (command := contract.commands.get(case.command or "")) is None:
+            continue
+        measure = MEASURES.get(case.kind)
+        if command.method != "GET" and measure is not None:
+            found[exchange.number] = tuple(dict.fromkeys(measure(command, exchange.request.body, contract)))
     return found
 
 
@@ -113,18 +117,24 @@ def exchanges_of(record: Record, numbers: Collection[int]) -> Iterator[tuple[Cas
         yield from record.exchanges_numbered(some).values()
 
 
-def set_apart(
-    observations: Sequence[Observed], classes: Classes, area: str, *, tried: int = 1, pointer: str | None = None
+def set_apart(  # noqa: PLR0913 - a claim rests on all of them
+    observations: Sequence[Observed],
+    classes: Classes,
+    area: str,
+    *,
+    tried: int = 1,
+    pointer: str | None = None,
+    outcome: str = OUTCOME,
 ) -> Claim | None:
     """The claim that these observations support; None if chance may have spread the failures so.
 
-    `area` is that of the requirement, `pointer` the place in the message that fell short: a value does not explain
-    itself. `tried`: how often the same observations are asked about.
+    `area` is that of the requirement, `pointer` the place in the message that fell short: an outcome does not explain
+    itself. `outcome`: the member that tells it. `tried`: how often the same observations are asked about.
     """
     ill = frozenset(o.number for o in observations if o.fell_short)
     if not ill or len(ill) == len(observations):
         return None
-    groups = dict(_groups(observations, classes, area, pointer))
+    groups = dict(_groups(observations, classes, area, judges_outcome=pointer == f"/{outcome}"))
     unions = list(_unions(groups, ill))
     candidates = [*((trait, (value,), numbers) for (trait, value), numbers in groups.items()), *unions]
     # What could not be told from chance even if all of it failed, and nothing else, is not tried (Tarone).
@@ -135,7 +145,7 @@ def set_apart(
         (chance, claim)
         for trait, values, numbers in apart
         if (chance := above(len(numbers & ill), len(numbers), len(ill), len(observations))) * hypotheses <= ERROR_RATE
-        and (claim := _claim(trait, values, numbers, observations)) is not None
+        and (claim := _claim(trait, values, numbers, observations, outcome)) is not None
     ]
     certain = next((claim for _, claim in found if claim.always), None)
     return certain or min(found, key=lambda each: each[0], default=(0.0, None))[1]
@@ -146,10 +156,10 @@ def _at_best(numbers: frozenset[int], ill: int, of: int) -> float:
 
 
 def _groups(
-    observations: Sequence[Observed], classes: Classes, area: str, pointer: str | None
+    observations: Sequence[Observed], classes: Classes, area: str, *, judges_outcome: bool
 ) -> Iterator[tuple[tuple[str, Any], frozenset[int]]]:
     """Trait and value → the numbers of the exchanges that have it, where not all have."""
-    left_out = {*(() if area in FORM else ("status",)), (pointer or "").removeprefix("/")}
+    left_out = {*(() if area in FORM else ("status",)), *(("outcome",) if judges_outcome else ())}
     for trait in (each for each in _SINGLE if each not in left_out):
         by_value: dict[Any, set[int]] = {}
         for o in observations:
@@ -183,14 +193,14 @@ def _unions(
 
 
 def _claim(
-    trait: str, values: tuple[Any, ...], numbers: frozenset[int], observations: Sequence[Observed]
+    trait: str, values: tuple[Any, ...], numbers: frozenset[int], observations: Sequence[Observed], outcome: str
 ) -> Claim | None:
     told = Counter((o.number in numbers, o.fell_short) for o in observations)
     inside, outside = told[True, True] + told[True, False], told[False, True] + told[False, False]
     if len(values) > 1 and (told[False, True] or told[True, False]):
         return None  # several values are named only where they are the whole of it
     of_payload = trait == CLASS or _may_be_payload(trait, values, {o.kind for o in observations if o.fell_short})
-    return Claim(_words(trait, values), told[True, True], inside, told[False, True], outside, of_payload)
+    return Claim(_words(trait, values, outcome), told[True, True], inside, told[False, True], outside, of_payload)
 
 
 def _may_be_payload(trait: str, values: tuple[Any, ...], kinds: Collection[Kind]) -> bool:
@@ -200,10 +210,11 @@ def _may_be_payload(trait: str, values: tuple[Any, ...], kinds: Collection[Kind]
     return (trait in _OF_CASES and not LAWFUL.isdisjoint(kinds)) or (trait == "kind" and Kind.OPEN in kinds)
 
 
-def _words(trait: str, values: tuple[Any, ...]) -> str:
+def _words(trait: str, values: tuple[Any, ...], outcome: str) -> str:
     if trait == CLASS:
         kind, member, name = values[0]
         if member is None:
             return f"the body has “{name}”"
         return f"{member} breaks “{name}”" if kind == BROKEN else f"{member} is of the class “{name}”"
-    return f"{_SINGLE[trait]} is {' or '.join(str(value) for value in values)}"
+    called = outcome if trait == "outcome" else _SINGLE[trait]
+    return f"{called} is {' or '.join(str(value) for value in values)}"

@@ -28,6 +28,7 @@ from conformance.checks.judgement import (
     SubjectCheck,
     Unobserved,
 )
+from conformance.contract.contract import Contract
 from conformance.journal import Record
 from conformance.traffic import Kind
 
@@ -41,7 +42,7 @@ MOST_GATHERED = 1_000
 class Observation:
     """An exchange, by its number in the journal, that a requirement was judged by, and what its case was to show.
 
-    `status` is the HTTP status of its answer, `result_code` that of the notification that was judged, if one was.
+    `status` is the HTTP status of its answer, `outcome` that of the notification that was judged, if one was.
     """
 
     number: int
@@ -53,10 +54,10 @@ class Observation:
     keyword: str | None = None
     command: str | None = None
     status: int | None = None
-    result_code: str | None = None
+    outcome: str | None = None
 
     @classmethod
-    def of(cls, answer: Answer | Outcome, *, fell_short: bool, result_code: str | None = None) -> Observation:
+    def of(cls, answer: Answer | Outcome, *, fell_short: bool, outcome: str | None = None) -> Observation:
         """What was made on an answer, at hand in full or only remembered."""
         if isinstance(answer, Answer):
             case, status = answer.case, answer.response.status if answer.response else None
@@ -70,7 +71,7 @@ class Observation:
                 case.keyword,
                 case.command,
                 status,
-                result_code,
+                outcome,
             )
         about = answer.purpose
         return cls(
@@ -83,7 +84,7 @@ class Observation:
             about.keyword,
             about.command,
             answer.http_status,
-            result_code,
+            outcome,
         )
 
 
@@ -182,19 +183,19 @@ class Watched:
 
         def watching(notice: Notice) -> Iterator[Finding | Unobserved]:
             said = list(rule(notice))
-            self._saw(notice.answer, said, notice.result_code)
+            self._saw(notice.answer, said, notice.outcome)
             yield from said
 
         return watching
 
     def _on_run(self, check: RunCheck) -> RunCheck:
         def watching(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-            outcomes = {outcome.number: outcome for outcome in evidence.outcomes}
+            answers = {answer.number: answer for answer in evidence.outcomes}
             for judgement in check(evidence, command):
                 said = [judgement] if isinstance(judgement, Finding | Unobserved) else []
-                outcome = outcomes.get(judgement.exchange or 0)
-                arrival = evidence.first_about(outcome) if outcome is not None else None
-                self._saw(outcome, said, arrival.result_code if arrival else None)
+                answer = answers.get(judgement.exchange or 0)
+                arrival = evidence.first_about(answer) if answer is not None else None
+                self._saw(answer, said, arrival.outcome if arrival else None)
                 yield judgement
 
         return watching
@@ -203,7 +204,7 @@ class Watched:
         self,
         answer: Answer | Outcome | None,
         said: Sequence[Finding | Unobserved],
-        result_code: str | None = None,
+        outcome: str | None = None,
     ) -> None:
         found = [each for each in said if isinstance(each, Finding)]
         self._count += len(found)
@@ -214,7 +215,7 @@ class Watched:
             before = self._observed.get(answer.number)
             if before is not None and before.fell_short and not found:
                 return
-            self._observed[answer.number] = Observation.of(answer, fell_short=bool(found), result_code=result_code)
+            self._observed[answer.number] = Observation.of(answer, fell_short=bool(found), outcome=outcome)
 
 
 def _minimal(cause: Cause) -> Minimal | None:
@@ -223,6 +224,6 @@ def _minimal(cause: Cause) -> Minimal | None:
     return Minimal(cause.minimal, cause.differs or {}, cause.finished, cause.exchange)
 
 
-def watch(record: Record, checks: Iterable[Watched]) -> Evidence:
+def watch(record: Record, contract: Contract, checks: Iterable[Watched]) -> Evidence:
     """Has checks judge a record while they are watched; the evidence that they judged by."""
-    return Hearing.of(record, [(watched.check, watched.command) for watched in checks]).evidence
+    return Hearing.of(record, contract, [(watched.check, watched.command) for watched in checks]).evidence

@@ -273,12 +273,12 @@ def products_of(contract: Contract) -> Iterable[str]:
 
 
 class Registration(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """`PRODUCT=URL`, of a product of the contract. Raises UsageError for anything else."""
+    """`PRODUCT=URL`, of a callback of the contract. Raises UsageError for anything else."""
 
     name = "registration"
 
     def __init__(self) -> None:
-        self._product = Named("product", products_of)
+        self._product = Named("product", lambda contract: contract.callbacks)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         """Product and callback URL."""

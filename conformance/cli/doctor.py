@@ -19,6 +19,7 @@ from conformance.cli.options import (
 )
 from conformance.cli.output import Output, form_option, quiet_option
 from conformance.client_under_test.preflight import examine_driver
+from conformance.contract.contract import statum
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test.preflight import examine, to_register
 from conformance.gateway_under_test.reaching import Probe
@@ -54,7 +55,7 @@ def doctor(**options: Any) -> int:
     told = _Told(Output.of(options))
     with told:
         if options["driver"] is not None:
-            for name, detail in examine_driver(options["driver"]):
+            for name, detail in examine_driver(options["driver"], options.get("contract") or statum()):
                 told.check(Probe(name, ok=True, detail=detail))
         else:
             _examine(settings_from(options, looks_only=True), told, whole=options["show_callback_token"])

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import click
@@ -23,6 +24,7 @@ from conformance.cli.command import (
     rows,
 )
 from conformance.cli.options import account_options, credential_from, credential_options
+from conformance.cli.pace import Pace, check_paces, keep_pace
 from conformance.contract.contract import Contract
 from conformance.errors import UsageError
 from conformance.gateway_under_test.settings import fresh_seed
@@ -71,6 +73,14 @@ def _listing(of: Callable[[Contract], Mapping[str, Any]]) -> Callable[[click.Con
     help="Where a product's notifications go. Repeatable; a product without one gets none.",
 )
 @contract_option
+@option(
+    SERVING,
+    "--unsolicited",
+    type=Pace(),
+    multiple=True,
+    metavar="PRODUCT=SECONDS",
+    help="Start what no request precedes, such as a payment of a customer, each so many seconds. Repeatable.",
+)
 @credential_options
 @account_options
 @option(
@@ -141,15 +151,20 @@ def mock(**options: Any) -> int:
 
     It keeps the contract, with a credential, sender ids and short codes of its own unless others are given. Some phone
     numbers have a known outcome, such as 254799000402 (no funds); --list-scenarios lists them.
+
+    What no request precedes is started by a POST to /unsolicited/PRODUCT, with the members that it is to tell as JSON.
     """
     account = _account(options)
+    paces = dict(options["unsolicited"])
+    check_paces(paces, account.callbacks)
     console = results()
     behaviour = _behaviour(options)
     if options["verbose"]:
         behaviour = replace(behaviour, reply=(*behaviour.reply, _telling(console)))
     seed = fresh_seed() if options["seed"] is None else options["seed"]
-    with serve_mock(account, behaviour, options["listen"], seed) as server, _told_to_stop() as told:
+    with serve_mock(account, behaviour, options["listen"], seed, controlled=True) as server, _told_to_stop() as told:
         _introduce(server, options, console)
+        keep_pace(server, paces, told, partial(print_line, console) if options["verbose"] else lambda _: None)
         told.wait()
         _sum_up(server, console)
     return 0
@@ -201,14 +216,16 @@ def _introduce(server: MockServer, options: dict[str, Any], console: Console) ->
     """What one needs to know to send a request; the last line is for scripts that wait for it."""
     account = server.gateway.account
     print_line(console, f"mock gateway at {server.url}")
-    sample = Account.sample()
+    sample = Account.sample(contract=options["contract"])
     if (account.consumer_key, account.consumer_secret) == (sample.consumer_key, sample.consumer_secret):
         print_line(console, f"consumer key {account.consumer_key}, secret {account.consumer_secret}")
     else:
         print_line(console, f"consumer key {account.consumer_key}, and its secret as given")
     print_line(console, account.names)
-    for product in options["contract"].products:
+    for product in account.contract.callbacks:
         url = account.callbacks.get(product)
+        if url is None and product not in account.contract.products:
+            continue  # nothing is amiss without it
         if url is None:
             registered = f"no callback (register one with --callback {product}=URL)"
         else:
@@ -224,6 +241,7 @@ def _introduce(server: MockServer, options: dict[str, Any], console: Console) ->
 
 def _sum_up(server: MockServer, console: Console) -> None:
     notifications = f"{server.delivered:,} notifications taken, {server.failed:,} not taken"
+    notifications += f", {server.refused:,} not sent since the inquiry was refused" if server.refused else ""
     print_line(console, f"{server.requests:,} requests answered, {notifications}")
     # Each way to fail once: a callback that is down fails for every notification alike. A query may hold a token.
     for product, url, reason in dict.fromkeys(

@@ -409,11 +409,11 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False, is_sent:
         expectations=options.get("expectations"),
         strict=options.get("strict", False),
         over_network=options.get("over_network"),
-        **_cases_from(options),
+        **_cases_from(options, options["contract"]),
     )
 
 
-def _cases_from(options: dict[str, Any]) -> dict[str, Any]:
+def _cases_from(options: dict[str, Any], contract: Contract) -> dict[str, Any]:
     """The settings about case files. Raises UsageError for a file that is none, before anything is sent."""
     if "corpus" not in options:
         return {}
@@ -423,14 +423,14 @@ def _cases_from(options: dict[str, Any]) -> dict[str, Any]:
     if saved is not None and saved.exists():
         if not saved.is_dir():
             raise UsageError(f"--save-corpus {saved} is a file; expected a folder")
-        CaseFolder.read(saved)
+        CaseFolder.read(saved, contract)
     if corpus is None and Path(DEFAULT_CORPUS).is_dir():
         corpus = Path(DEFAULT_CORPUS)
     if corpus is not None and not corpus.is_dir():
         raise UsageError(f"--corpus {corpus} is no folder; expected one with case files in it")
     return {
-        "corpus": CaseFolder.read(corpus) if corpus is not None and cases is None else None,
-        "cases": CaseFolder.read(cases) if cases is not None else None,
+        "corpus": CaseFolder.read(corpus, contract) if corpus is not None and cases is None else None,
+        "cases": CaseFolder.read(cases, contract) if cases is not None else None,
         "save_corpus": saved,
     }
 

@@ -99,7 +99,9 @@ def replay(case_id: str, **options: Any) -> int:
     if again.resolve() == path.resolve():
         raise UsageError(f"{path} would be replaced by its own replay", hint="choose another --report-dir")
     _check_numbers(cases, record, settings)
-    window = None if settings.gateway is None else window_of(case, cases, _records(record, again))
+    window = None
+    if settings.gateway is not None:
+        window = window_of(settings.contract, case, cases, _records(record, again))
     complaints = click.get_current_context().find_object(Complaints) or Complaints()
     if window is not None and window.ago_s is not None:
         complaints.warn(window.told)
@@ -107,7 +109,9 @@ def replay(case_id: str, **options: Any) -> int:
         campaign.run(settings, progress, planned=lambda its, base_url: _plan(cases, record, its, base_url))
         progress.phase("judge")
     now = read_journal(again)
-    replayed = Replayed(case.id, now, judged_alone(now, case.id, window), judged_alone(record, case.id), again)
+    contract = settings.contract
+    alone = judged_alone(contract, now, case.id, window), judged_alone(contract, record, case.id)
+    replayed = Replayed(case.id, now, *alone, again)
     if (obstacle := obstacle_in(now)) is not None:
         code = complaints.error(obstacle)
         if replayed.conclusion is not Conclusion.NON_CONFORMANT:
@@ -135,7 +139,7 @@ def _recorded(record: Record, case_id: str, path: Path) -> Case:
 
 def _check_numbers(cases: tuple[Case, ...], record: Record, settings: Settings) -> None:
     """Where numbers are given nobody else is called; beyond this machine they have to be, in the run or now."""
-    addressees = Addressees.of(settings.constraints, record.settings["gateway"])
+    addressees = Addressees.of(settings.contract, settings.constraints, record.settings["gateway"])
     for case in cases:
         number = addressees.stranger_in(case.request)
         if number is not None:
@@ -150,7 +154,8 @@ def _plan(cases: tuple[Case, ...], record: Record, settings: Settings, base_url:
     """All in one group, so that they go out one after the other."""
     recorded_base = record.settings["gateway"]
     key, secret = settings.consumer_key, settings.consumer_secret
-    return Plan((tuple(sent_again(case, recorded_base, base_url, key, secret) for case in cases),))
+    again = (sent_again(settings.contract, case, recorded_base, base_url, key, secret) for case in cases)
+    return Plan(settings.contract, (tuple(again),))
 
 
 def _records(record: Record, again: Path) -> Iterator[Record]:

@@ -97,7 +97,7 @@ class Ending:
         if self.notary is not None:
             self.notary.certify(self.result, self.directory, quiet=output.quiet)
         if save_corpus is not None:
-            for path in keep(self.result.record, self.result.judged, save_corpus):
+            for path in keep(self.result.record, self.result.judged, save_corpus, self.result.contract):
                 if not output.quiet:
                     print_line(remarks(), f"kept {path}")
         return self.result.exit_code

@@ -30,13 +30,13 @@ from conformance.client_under_test.protocol import Hello
 from conformance.client_under_test.settings import Settings, program_of
 from conformance.client_under_test.staging import Setting
 from conformance.client_under_test.witness import STRAY, Stage, Witness, wait_for_resends
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import Contract
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError, lack_of
 from conformance.exchange.trust import trusting
 from conformance.interruption import Closing, held_back, let_through, wished
 from conformance.journal import Journal, Redaction
 from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.gateway import BASE_PATH, Answer, Gateway
+from conformance.mock_gateway.gateway import Answer, Gateway
 from conformance.progress import Progress, Silent
 from conformance.traffic import Case, Kind, Request
 
@@ -109,7 +109,7 @@ class Bench:
         """The callback URLs by command: those that the client declares now, or the one that the user gave."""
         given = self.settings.callback_url
         urls = dict.fromkeys(self.settings.products, given) if given else self.hello.callback_urls
-        commands = [COMMANDS[name] for name in self.settings.commands]
+        commands = self.settings.contract.commands_of(self.settings.products)
         return {each.name: url for each in commands if each.product and (url := urls.get(each.product))}
 
     def plan(self, cases: Sequence[Case]) -> None:
@@ -123,10 +123,11 @@ class Bench:
         `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp and OutOfTime.
         """
         settings, command = self.settings, call.case.command or ""
-        setting = Setting(call.nonce, self.witness.redirect_of(call.nonce), self.patience.timeout_s(call))
-        account = Account(self.credential.key, self.credential.secret)
+        contract, elsewhere = settings.contract, self.witness.redirect_of(call.nonce)
+        setting = Setting(contract, call.nonce, elsewhere, self.patience.timeout_s(call))
+        account = Account(self.credential.key, self.credential.secret, contract=contract)
         gateway = Gateway(account, call.scenario.staging(setting), int(call.nonce, 16))
-        watch_s = settings.advised_delay_s if COMMANDS[command].moves_money else settings.resend_window_s
+        watch_s = settings.advised_delay_s if contract.commands[command].moves_money else settings.resend_window_s
         self.witness.open(call.nonce, Stage(call.case.id, gateway, before_answer, watch_s, self.patience.holds_s(call)))
         message = {
             "cmd": "invoke",
@@ -138,14 +139,14 @@ class Bench:
             "timeout_s": self.patience.timeout_s(call),
             "params": dict(call.params),
         }
-        elsewhere, begun = self.witness.astray, time.monotonic()
+        astray, begun = self.witness.astray, time.monotonic()
         try:
             answer = self._asked(message, call.case.id, self.patience.allows_s(call))
         except Death as death:
             if death.how is How.HANG:
                 self.patience.hung(call)
             answer = None
-        if self.witness.arrivals(call.case.id) or self.witness.astray > elsewhere:
+        if self.witness.arrivals(call.case.id) or self.witness.astray > astray:
             self._sent.add(call.case.id)
         if answer is not None:
             self.patience.took(call, time.monotonic() - begun, sent=self.sent(call))
@@ -281,7 +282,7 @@ class _Greeted:
     def by(cls, settings: Settings) -> _Greeted:
         """Start the driver; the journal is made once it is known what is under test, and what must not be shown."""
         heard = Heard()
-        driver = Driver(program_of(settings.driver or ""), heard.said)
+        driver = Driver(program_of(settings.driver or ""), heard.said, settings.contract)
         try:
             with let_through(), Closing(driver.end_at_once):
                 hello = driver.start()
@@ -346,13 +347,13 @@ def _held(settings: Settings, greeted: _Greeted, progress: Progress, begun: floa
     journal = greeted.journal
     if greeted.driver is not None and (proxies := proxies_in(os.environ)):
         journal.note("environment", {"proxies": proxies})
-    with _witness(journal) as witness:
+    with _witness(journal, settings.contract) as witness:
         bench = Bench(
             settings,
             journal,
             greeted.heard,
             witness,
-            Cases(settings.seed, witness.url, BASE_PATH),
+            Cases(settings.contract, settings.seed, witness.url),
             Credential.of(settings.seed),
             greeted.hello,
             greeted.driver,
@@ -381,8 +382,8 @@ def _held(settings: Settings, greeted: _Greeted, progress: Progress, begun: floa
 
 
 @contextmanager
-def _witness(journal: Journal) -> Iterator[Witness]:
-    with Witness(journal) as witness:
+def _witness(journal: Journal, contract: Contract) -> Iterator[Witness]:
+    with Witness(journal, contract) as witness:
         yield witness
     if witness.errors:
         raise SuiteError(f"the witness failed: {witness.errors[0]!r}") from witness.errors[0]

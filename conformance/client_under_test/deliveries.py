@@ -20,17 +20,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.client_under_test.posting import PLAIN, Form
-from conformance.client_under_test.subject import FAILURES, JSON_HEADERS, SUCCESSES, Outgoing, Subject, with_headers
+from conformance.client_under_test.subject import JSON_HEADERS, SUCCESSES, Outgoing, Subject, with_headers
 from conformance.generation.alphabets import ALPHABETS
 from conformance.generation.draws import draw
-from conformance.generation.notifications import (
-    REQUEST_ID,
-    RESULT_CODE,
-    RESULT_DESC,
-    SUCCESS,
-    incomplete,
-    unreadable,
-)
+from conformance.generation.notifications import incomplete, unreadable
 from conformance.generation.strategies import text
 from conformance.traffic import Case, Headers
 
@@ -60,25 +53,26 @@ FEW_CLAIMS = 3
 
 def basic_cases(subject: Subject) -> Iterator[Case]:
     """Successes and failures: with all members that they may lack, without any, and with some of them."""
-    optional = sorted(subject.optional)
+    roles, optional = subject.contract.notification, sorted(subject.optional)
     forms: list[list[str]] = [[]]
     if optional:
         chosen = subject.chance.sample(optional, len(optional) // 2)
         forms += [optional, chosen, [name for name in optional if name not in chosen]]
     for number, left_out in enumerate(forms):
         said = SUCCESSES[number % len(SUCCESSES)]
-        content = subject.content(subject.next_id(), SUCCESS, said, left_out=left_out)
+        content = subject.content(subject.next_id(), roles.success, said, left_out=left_out)
         yield subject.posted("success", content, keyword=_lacking(left_out))
     if not optional:
         for said in SUCCESSES[1:]:
-            yield subject.posted("success", subject.content(subject.next_id(), SUCCESS, said))
-    for number, (code, reason) in enumerate(FAILURES):
+            yield subject.posted("success", subject.content(subject.next_id(), roles.success, said))
+    for number, (code, reason) in enumerate(subject.failures):
         left_out = optional if number % 2 else []
         content = subject.content(subject.next_id(), code, reason, left_out=left_out)
-        yield subject.posted("failure", content, keyword=_and(f'result_code "{code}"', _lacking(left_out)))
+        yield subject.posted("failure", content, keyword=_and(f'{roles.outcome} "{code}"', _lacking(left_out)))
     if optional:
-        content = subject.content(subject.next_id(), *FAILURES[0], left_out=optional)
-        yield subject.posted("failure", content, keyword=_and(f'result_code "{FAILURES[0][0]}"', _lacking(optional)))
+        code, reason = subject.failures[0]
+        content = subject.content(subject.next_id(), code, reason, left_out=optional)
+        yield subject.posted("failure", content, keyword=_and(f'{roles.outcome} "{code}"', _lacking(optional)))
 
 
 def _lacking(left_out: list[str]) -> str | None:
@@ -91,24 +85,25 @@ def _and(one: str, other: str | None) -> str:
 
 def unusual_cases(subject: Subject, seed: int) -> Iterator[Case]:
     """Fields that nobody knows, and other texts."""
-    whole = subject.leads
+    whole, roles = subject.leads, subject.contract.notification
     for extra in EXTRA_FIELDS if whole else EXTRA_FIELDS[:1]:
-        yield subject.posted("extra fields", subject.content(subject.next_id(), SUCCESS, SUCCESSES[0], **extra))
+        yield subject.posted("extra fields", subject.content(subject.next_id(), roles.success, SUCCESSES[0], **extra))
     texts = draw(text(ALPHABETS.values(), 1, 60), 2, seed)
     for said in (*OTHER_TEXTS, *texts) if whole else (*OTHER_TEXTS[:1], texts[0]):
-        yield subject.posted("other text", subject.content(subject.next_id(), SUCCESS, said))
-    content = subject.content(subject.next_id(), SUCCESS, "Opération terminée")
+        yield subject.posted("other text", subject.content(subject.next_id(), roles.success, said))
+    content = subject.content(subject.next_id(), roles.success, "Opération terminée")
     escaped = json.dumps(content, ensure_ascii=True).encode()
-    yield subject.case("other text", escaped, about=content[REQUEST_ID], keyword="a letter as \\u00e9")
+    yield subject.case("other text", escaped, about=content[roles.id], keyword="a letter as \\u00e9")
     yield subject.posted("other text", subject.content(subject.next_id(), subject.failures[0][0], texts[0]))
 
 
 def id_cases(subject: Subject, ids: Mapping[str, str], near: Mapping[str, tuple[str, str]]) -> Iterator[Case]:
     """One for each of these ids by what they consist of; a success and a failure of each two that are nearly equal."""
+    member = subject.contract.notification.id
     for what, request_id in ids.items():
-        yield subject.posted("id", subject.success(request_id), keyword=f"a request_id of {what}")
+        yield subject.posted("id", subject.success(request_id), keyword=f"a {member} of {what}")
     for what, (one, other) in near.items():
-        words = f"a request_id that differs from another in {what}"
+        words = f"a {member} that differs from another in {what}"
         yield subject.posted("id", subject.success(one), keyword=words)
         yield subject.posted("id", subject.failure(other), keyword=words)
 
@@ -153,19 +148,20 @@ FOR_ALL = 3
 
 def wire_cases(subject: Subject) -> Iterator[Outgoing]:
     """The same notification, as it were, written in other ways."""
+    roles = subject.contract.notification
     for wire in _WIRES if subject.leads else _WIRES[:FOR_ALL]:
         if wire.needs_1_1 and subject.speaks_1_0:
             continue
         content = subject.success(subject.next_id())
         members = dict(reversed(content.items())) if wire.reverse else content
         body = json.dumps(members, ensure_ascii=False, **(wire.dump or {})).encode()
-        case = subject.case("wire", body, about=content[REQUEST_ID], keyword=wire.what)
+        case = subject.case("wire", body, about=content[roles.id], keyword=wire.what)
         yield Outgoing(with_headers(case, wire.headers), wire.form)
     if not subject.leads:
         return
-    content = subject.content(subject.next_id(), SUCCESS, "Success / Sawa")
+    content = subject.content(subject.next_id(), roles.success, "Success / Sawa")
     escaped = json.dumps(content).replace("/", "\\/").replace("Success", "\\u0053uccess").encode()
-    yield Outgoing(subject.case("wire", escaped, about=content[REQUEST_ID], keyword="escapes in its JSON"))
+    yield Outgoing(subject.case("wire", escaped, about=content[roles.id], keyword="escapes in its JSON"))
 
 
 def kept_alive_cases(subject: Subject) -> Iterator[Outgoing]:
@@ -195,8 +191,14 @@ def kinds_of_junk(subject: Subject) -> dict[str, list[Case]]:
     def content() -> dict[str, Any]:
         return subject.success(subject.unknown_id())
 
-    no_json = [subject.case("no JSON", body, keyword=what) for what, body in unreadable(subject.command, content)]
-    gaps = [subject.case("incomplete", body, keyword=what) for what, body in incomplete(subject.command, content)]
+    no_json = [
+        subject.case("no JSON", body, keyword=what)
+        for what, body in unreadable(subject.contract, subject.command, content)
+    ]
+    gaps = [
+        subject.case("incomplete", body, keyword=what)
+        for what, body in incomplete(subject.contract, subject.command, content)
+    ]
     if not subject.whole:
         no_json, gaps = _spread(no_json), _spread(gaps)
     bodies = [
@@ -218,28 +220,48 @@ def _spread(cases: list[Case]) -> list[Case]:
 
 def claims(subject: Subject) -> Iterator[tuple[str, Case]]:
     """What a client must not take for a result, each with the id of a request that it knows: the id and the case."""
-    for what, change in _CLAIMS if subject.whole else _CLAIMS[:FEW_CLAIMS]:
+    roles, chosen = subject.contract.notification, _mistakes(subject)
+    for what, change in chosen if subject.whole else chosen[:FEW_CLAIMS]:
         request_id = subject.next_id()
         members = subject.success(request_id)
         if change is None:
-            cut = json.dumps({name: members[name] for name in (REQUEST_ID, RESULT_CODE, RESULT_DESC)})[:-1].encode()
+            cut = json.dumps({name: members[name] for name in (roles.id, roles.outcome, roles.reason)})[:-1].encode()
             yield request_id, subject.case("no JSON", cut, about=request_id, keyword=what)
         else:
-            del members[RESULT_CODE]
+            del members[roles.outcome]
             body = json.dumps({**members, **change}).encode()
             yield request_id, subject.case("incomplete", body, about=request_id, keyword=what)
     request_id = subject.next_id()
     body = json.dumps(subject.success(request_id)).encode()
-    put = subject.case("put", body, about=request_id, keyword="PUT")
-    yield request_id, with_headers(put, JSON_HEADERS, "PUT")
+    other = OTHER_METHODS[subject.contract.notification.method == OTHER_METHODS[0]]
+    yield (
+        request_id,
+        with_headers(subject.case(other.lower(), body, about=request_id, keyword=other), JSON_HEADERS, other),
+    )
 
 
-_CLAIMS: tuple[tuple[str, Mapping[str, Any] | None], ...] = (
-    ("without result_code", {}),
-    ('result_code is "201"', {RESULT_CODE: "201"}),
-    ("JSON that is cut short", None),
-    ("result_code is null", {RESULT_CODE: None}),
-    ("result_code is true", {RESULT_CODE: True}),
-    ("result_code is the number 200", {RESULT_CODE: 200}),
-    ('result_code is ["200"]', {RESULT_CODE: ["200"]}),
-)
+OTHER_METHODS = ("PUT", "POST")
+"""By which a notification might come as well; the first is another one than most contracts have."""
+
+
+def _mistakes(subject: Subject) -> list[tuple[str, Mapping[str, Any] | None]]:
+    """What stands in the place of the outcome: no success, and nothing that the schema allows. None: JSON cut short."""
+    roles = subject.contract.notification
+    values: list[Any] = [_near_miss(subject), None, True, *_as_number(roles.success), [roles.success]]
+    mistyped = [(f"{roles.outcome} is {_shown(value)}", {roles.outcome: value}) for value in values]
+    return [(f"without {roles.outcome}", {}), mistyped[0], ("JSON that is cut short", None), *mistyped[1:]]
+
+
+def _near_miss(subject: Subject) -> str:
+    """A text that is nearly the one of success, and that no notification has."""
+    success = subject.contract.notification.success
+    nearly = (str(int(success) + 1) if success.isdecimal() else success.swapcase(), f"{success}0", f"un{success}")
+    return next(text for text in nearly if not subject.allows(subject.contract.notification.outcome, text))
+
+
+def _as_number(text: str) -> list[int]:
+    return [int(text)] if text.isdecimal() else []
+
+
+def _shown(value: Any) -> str:
+    return f"the number {value}" if type(value) is int else json.dumps(value)

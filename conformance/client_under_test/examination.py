@@ -10,7 +10,6 @@ answer, it is looked at once whether the receiver is still there: so a death is 
 
 from __future__ import annotations
 
-import json
 import ssl
 import threading
 import time
@@ -30,6 +29,7 @@ from conformance.client_under_test.posting import Posting, Reset, listening
 from conformance.client_under_test.scenarios import SENDING, Scenario
 from conformance.client_under_test.staging import LENIENT
 from conformance.client_under_test.subject import Known, Outgoing, Subject
+from conformance.contract.contract import statum
 from conformance.exchange.connection import Connection, KeepAlive, Unanswered
 from conformance.exchange.proxies import proxy_for
 from conformance.generation.payloads import Constraints, fresh_payloads
@@ -407,13 +407,13 @@ class Examination:
     def _payloads(self, subject: Subject, count: int) -> list[dict[str, str]]:
         seed = Random(f"{self.bench.settings.seed}/{subject.command.name}/{subject.count}").getrandbits(32)
         subject.count += 1
-        payloads = fresh_payloads(subject.command, Constraints(), count, seed, [])
         lacks = self.bench.hello.lacks
-        return [{n: str(value) for n, value in each.members.items() if n not in lacks} for each in payloads]
+        payloads = fresh_payloads(statum(), subject.command, Constraints(), count, seed, [])
+        return [{n: str(v) for n, v in each.members.items() if n not in lacks} for each in payloads]
 
     def ask(self, cases: Iterable[Case], *, also: Iterable[str] = ()) -> None:
         """Ask what became of the requests of these notifications, and of others, under the last case."""
-        asked = [(json.loads(case.request.body)["request_id"], case) for case in cases]
+        asked = [(self.subjects[case.command or ""].id_in(case), case) for case in cases]
         self._ask_until_known(asked)
         if asked:
             self.ask_of((request_id, asked[-1][1]) for request_id in also)

@@ -41,7 +41,6 @@ from conformance.client_under_test.examination import (
 )
 from conformance.client_under_test.preflight import reachable
 from conformance.client_under_test.subject import Outgoing, Subject
-from conformance.contract.commands import COMMANDS
 from conformance.exchange.trust import trusting
 from conformance.generation.request_ids import FORMS, NEAR
 from conformance.mock_gateway.gateway import Answer
@@ -98,8 +97,6 @@ MOST_HANGS = 2
 # 200 at once are sent where they are answered within this, going by how long 20 took.
 THRONG_WITHIN_S = 10.0
 
-HTTP_OK = 200
-
 NO_ANSWER = "the receiver did not answer its first notification"
 
 Part = Callable[[Examination, Subject], None]
@@ -111,9 +108,10 @@ def examine(bench: Bench) -> None:
     if not urls:
         return
     bench.progress.phase("deliver", f"{len(urls)} receiver{'s' if len(urls) > 1 else ''}")
+    contract = bench.settings.contract
     subjects: dict[str, Subject] = {}
     for name, url in urls.items():
-        subject = Subject(COMMANDS[name], url, Random(f"{bench.settings.seed}/{name}/notifications"))
+        subject = Subject(contract, contract.commands[name], url, Random(f"{bench.settings.seed}/{name}/notifications"))
         subject.leads = all(subject.address != other.address for other in subjects.values())
         subjects[name] = subject
     tls = trusting(bench.settings.ca_file)
@@ -171,13 +169,14 @@ def basics(examination: Examination, subject: Subject) -> None:
 
 def _learn(subject: Subject, sent: Sequence[Sent]) -> None:
     """Leave out what a receiver cannot take, and tell no failure that it refuses: it has failed for that already."""
+    roles = subject.contract.notification
     taken = [_members_of(each.case) for each in sent if each.taken]
     for success in (True, False):
-        forms = [members for members in taken if (members["result_code"] == "200") is success]
+        forms = [members for members in taken if (members[roles.outcome] == roles.success) is success]
         if forms:
             most = max(forms, key=len)
             subject.left_out[success] = subject.optional - most.keys()
-    codes = {members["result_code"] for members in taken}
+    codes = {members[roles.outcome] for members in taken}
     if failures := tuple(failure for failure in subject.failures if failure[0] in codes):
         subject.failures = failures
 
@@ -189,11 +188,12 @@ def _members_of(case: Case) -> dict[str, str]:
 
 def unusual(examination: Examination, subject: Subject) -> None:
     """Extra fields and other texts; ids of every form; every way to write a notification."""
-    bench = examination.bench
+    bench, member = examination.bench, subject.contract.notification.id
     cases = list(unusual_cases(subject, bench.settings.seed))
     forms = FORMS if subject.leads else dict([*FORMS.items()][::FEW_FORMS])
-    ids = {what: make(subject.chance) for what, make in forms.items()}
-    near = {what: make(subject.chance) for what, make in [*NEAR.items()][: None if subject.leads else 1]}
+    ids = {what: made for what, make in forms.items() if subject.allows(member, made := make(subject.chance))}
+    pairs = {what: make(subject.chance) for what, make in [*NEAR.items()][: None if subject.leads else 1]}
+    near = {what: pair for what, pair in pairs.items() if all(subject.allows(member, each) for each in pair)}
     for request_id in (*ids.values(), *chain.from_iterable(near.values())):
         if subject.knows:
             examination.call_with_id(subject, request_id)
@@ -227,7 +227,7 @@ def repeats(examination: Examination, subject: Subject) -> None:
     for at in range(0, len(again), size):
         examination.round(again[at : at + size])
     examination.ask(again)
-    subject.repeated += [(_members_of(case)["request_id"], case) for case in again]
+    subject.repeated += [(subject.id_in(case), case) for case in again]
 
 
 def same_moment(examination: Examination, subject: Subject) -> None:
@@ -241,7 +241,7 @@ def same_moment(examination: Examination, subject: Subject) -> None:
         if examination.deaths > deaths:
             return
         examination.ask(cases[-1:])
-        subject.repeated.append((content["request_id"], cases[-1]))
+        subject.repeated.append((subject.id_in(cases[-1]), cases[-1]))
 
 
 def out_of_order(examination: Examination, subject: Subject) -> None:
@@ -287,7 +287,7 @@ def _telling_first(
     wait_s = min(EARLY_WAIT_S, examination.bench.settings.timeout_s / 2)
 
     def before(answer: Answer) -> None:
-        if early or answer.reply.status != HTTP_OK:
+        if early or answer.reply.status != subject.contract.answer.success:
             return
         early.append(subject.posted("before the answer", subject.success(request_id)))
         done = worker.submit(examination.beside_a_call, early)
@@ -325,7 +325,7 @@ def _crowd(examination: Examination, subjects: Sequence[Subject], size: int) -> 
     subjects[0].chance.shuffle(cases)
     sent = examination.round(cases)
     examination.ask(of_known)
-    subjects[0].repeated += [(_members_of(case)["request_id"], case) for case in of_known]
+    subjects[0].repeated += [(subjects[0].id_in(case), case) for case in of_known]
     return max((each.took_s for each in sent if each.took_s is not None), default=None)
 
 

@@ -28,9 +28,8 @@ from conformance.checks.client.sending import as_text
 from conformance.checks.reading import Content
 from conformance.client_under_test.settings import Settings
 from conformance.client_under_test.witness import STRAY, Visit, Witness, wait_for_resends
-from conformance.contract.commands import COMMANDS
-from conformance.contract.contract import statum
-from conformance.contract.schemas import resolved
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
 from conformance.errors import SuiteError, UsageError
 from conformance.interruption import granted, held_back, let_through
 from conformance.journal import Journal, Redaction
@@ -38,7 +37,7 @@ from conformance.journal.redaction import without_credentials
 from conformance.mock_gateway.account import Account, number_row
 from conformance.mock_gateway.answering import Channel, put, received
 from conformance.mock_gateway.behaviour import Wire
-from conformance.mock_gateway.gateway import BASE_PATH, Gateway
+from conformance.mock_gateway.gateway import Gateway
 from conformance.progress import Progress, Silent
 from conformance.traffic import Case, Kind, Request
 
@@ -57,7 +56,7 @@ class ObservingWitness(Witness):
 
     def __init__(self, journal: Journal, account: Account, seed: int, listen: Address) -> None:
         """Claim the address. Raises EnvironmentFailure if it cannot be had."""
-        super().__init__(journal, listen)
+        super().__init__(journal, account.contract, listen)
         self._gateway = Gateway(account, seed=seed)
         pair = f"{account.consumer_key}:{account.consumer_secret}"
         self._own = b64encode(pair.encode()).decode()
@@ -69,7 +68,7 @@ class ObservingWitness(Witness):
     @property
     def base(self) -> str:
         """The base URL to give to a client."""
-        return self.url + BASE_PATH
+        return self.url + self._contract.base_path
 
     @property
     def count(self) -> int:
@@ -118,15 +117,16 @@ class ObservingWitness(Witness):
 
     def _case_of(self, request: Request) -> str:
         """The id of the call that a request belongs to: a new one, or that of an equal request to a chosen number."""
-        command = command_of(request.url)
+        command = command_of(request.url, self._contract)
         if command is None:
             return STRAY
-        key = (command, request.body)
-        if is_chosen(request.body) and key in self._calls:
+        key = (command.name, request.body)
+        if is_chosen(request.body, self._contract) and key in self._calls:
             return self._calls[key]
-        name = f"{ASPECT}/{command}/{self._count + 1}"
-        lawful = Request(COMMANDS[command].method, f"{self.base}/{command}", (), _lawful_body(command, request.body))
-        self._journal.plan([Case(name, command, Kind.INVOKE, ASPECT, name, lawful)])
+        name = f"{ASPECT}/{command.name}/{self._count + 1}"
+        body = _lawful_body(command, request.body, self._contract)
+        lawful = Request(command.method, f"{self.base}/{command.name}", (), body)
+        self._journal.plan([Case(name, command.name, Kind.INVOKE, ASPECT, name, lawful)])
         self._calls[key] = name
         return name
 
@@ -147,26 +147,26 @@ def _without_stranger(name: str, value: str, own: str) -> str:
     return f"{scheme.group()} {STRANGE}" if scheme else STRANGE
 
 
-def command_of(target: str) -> str | None:
+def command_of(target: str, contract: Contract) -> Command | None:
     """The command that a target is meant for, also where it does not quite say so; None if that cannot be told."""
     path = unquote(target.partition("?")[0]).rstrip("/").lower()
-    return next((name for name in COMMANDS if path.endswith(f"/{name}")), None)
+    return next((command for name, command in contract.commands.items() if path.endswith(f"/{name.lower()}")), None)
 
 
-def _lawful_body(command: str, body: bytes) -> bytes:
+def _lawful_body(command: Command, body: bytes, contract: Contract) -> bytes:
     """What a lawful client would have sent in place of a body: the documented members, as strings."""
     members = _members(body)
-    if COMMANDS[command].method == "GET" or members is None:
+    if command.method == "GET" or members is None:
         return b""
-    known = resolved(f"{COMMANDS[command].folder}/request")["properties"]
+    known = contract.schemas.resolved(f"{command.folder}/request")["properties"]
     lawful = {name: as_text(value) for name, value in members.items() if name in known}
     return json.dumps(lawful, ensure_ascii=False).encode(errors="backslashreplace")
 
 
-def is_chosen(body: bytes) -> bool:
-    """Whether the body has a phone number that a behaviour is chosen with."""
-    members = _members(body)
-    return members is not None and number_row(statum(), members.get("phone_number")) is not None
+def is_chosen(body: bytes, contract: Contract) -> bool:
+    """Whether the body has a recipient that a behaviour is chosen with."""
+    members, recipient = _members(body), contract.members.recipient
+    return members is not None and recipient is not None and number_row(contract, members.get(recipient)) is not None
 
 
 def _members(body: bytes) -> Mapping[str, Any] | None:
@@ -186,7 +186,7 @@ def observe(settings: Settings, introduce: Introduce, progress: Progress | None 
         raise UsageError("there is no address to observe a client at; expected --observe")
     progress = progress or Silent()
     progress.phase("prepare")
-    account = Account.sample()
+    account = Account.sample(contract=settings.contract)
     begun = time.monotonic()
     with (
         held_back(),

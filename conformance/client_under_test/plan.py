@@ -22,13 +22,13 @@ from typing import Self
 
 from conformance.client_under_test.scenarios import OPENING, SCENARIOS, SENDING, Scenario
 from conformance.client_under_test.staging import Setting
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import resolved, violations
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
 from conformance.errors import SuiteError
 from conformance.generation.payloads import Constraints, ValidPayload, fresh_payloads, valid_payloads
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Ending, Reply
-from conformance.mock_gateway.gateway import BASE_PATH, Gateway
+from conformance.mock_gateway.gateway import Gateway
 from conformance.traffic import Case, Kind, Request
 
 FIRST, AGAIN = "first", "first again"
@@ -69,8 +69,6 @@ TELLING_NAMES: Mapping[str, str] = {
 # calls mostly opens at half of them.
 MOST_BETWEEN = 2
 
-OK = 200
-
 _LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
@@ -100,6 +98,7 @@ class Call:
     `opening`: the call that is made directly before it at the same base URL, if any, for a connection to be kept.
     """
 
+    contract: Contract
     case: Case
     scenario: Scenario
     nonce: str
@@ -113,23 +112,28 @@ class Call:
         return (self,) if self.opening is None else (self.opening, self)
 
     @property
+    def command(self) -> Command:
+        """What is called."""
+        return self.contract.commands[self.case.command or ""]
+
+    @property
     def troubles(self) -> bool:
         """Whether the client meets something else than an acceptance."""
-        return not _accepts(self.scenario, self.case.command or "")
+        return not _accepts(self.scenario, self.command, self.contract)
 
     @property
     def waits(self) -> bool:
         """Whether the client has to give up by itself."""
-        return _first_reply(self.scenario, self.case.command or "").ending.stays_open
+        return _first_reply(self.scenario, self.command, self.contract).ending.stays_open
 
 
 class Cases:
-    """Makes calls: numbers them, and gives each what is its own. `base_url` makes a base URL of a nonce."""
+    """Makes calls by a contract: numbers them, and gives each what is its own. `url`: where the witness is."""
 
-    def __init__(self, seed: int, url: str, base_path: str) -> None:
+    def __init__(self, contract: Contract, seed: int, url: str) -> None:
+        self.contract = contract
         self._seed = seed
         self._url = url
-        self._base_path = base_path
         self._count = 0
 
     def name(self, purpose: str) -> str:
@@ -142,12 +146,12 @@ class Cases:
     ) -> Call:
         """A call of `command`, to meet `scenario`; at the base URL of `opening`, if there is one."""
         nonce = self.name("nonce") if opening is None else opening.nonce
-        method = COMMANDS[command].method
+        method = self.contract.commands[command].method
         body = b"" if method == "GET" else json.dumps(params, ensure_ascii=False).encode()
-        url = f"{self._url}/n/{nonce}{self._base_path}/{command}"
+        url = f"{self._url}/n/{nonce}{self.contract.base_path}/{command}"
         case_id = f"{command}/{aspect.replace(' ', '-')}/{self._count}"
         case = Case(case_id, command, Kind.INVOKE, aspect, case_id, Request(method, url, (), body))
-        return Call(case, scenario, nonce, self.name("message"), dict(params), opening)
+        return Call(self.contract, case, scenario, nonce, self.name("message"), dict(params), opening)
 
 
 def calls_of(
@@ -159,21 +163,17 @@ def calls_of(
     members that the client `lacks`. What a client may send again comes early, so that the time in which it would is one
     in which the others are made.
     """
+    asked = [cases.contract.commands[name] for name in commands]
     calls = [
         call
-        for command in commands
-        for call in _calls_of(cases, command, max_examples, seed, lacks, _scenarios_of(command, commands))
+        for command in asked
+        for call in _calls_of(cases, command, max_examples, seed, lacks, _scenarios_of(command, asked))
     ]
     if not calls:
         return []
     first = replace(calls[0], case=replace(calls[0].case, aspect=FIRST))
-    watched_first = sorted(calls[1:], key=lambda call: (not call.scenario.watched, not _moves_money(call)))
+    watched_first = sorted(calls[1:], key=lambda call: (not call.scenario.watched, not call.command.moves_money))
     return [first, *spread(watched_first)]
-
-
-def _moves_money(call: Call) -> bool:
-    """Whether it has to be watched for longest, and so comes first."""
-    return COMMANDS[call.case.command or ""].moves_money
 
 
 def spread(calls: Iterable[Call]) -> list[Call]:
@@ -198,25 +198,27 @@ def spread(calls: Iterable[Call]) -> list[Call]:
 
 
 @cache
-def _first_reply(scenario: Scenario, command: str) -> Reply:
+def _first_reply(scenario: Scenario, command: Command, contract: Contract) -> Reply:
     """What the gateway of that scenario answers first."""
-    gateway = Gateway(Account.sample(), scenario.staging(Setting("0", "http://localhost")), 0)
-    request = Request(COMMANDS[command].method, f"{BASE_PATH}/{command}", (), _sample(command))
+    gateway = Gateway(
+        Account.sample(contract=contract), scenario.staging(Setting(contract, "0", "http://localhost")), 0
+    )
+    request = Request(command.method, f"{contract.base_path}/{command.name}", (), _sample(command, contract))
     return gateway.answer(request, 0.0).reply
 
 
-def _accepts(scenario: Scenario, command: str) -> bool:
+def _accepts(scenario: Scenario, command: Command, contract: Contract) -> bool:
     """Whether the gateway of that scenario accepts the first request and says so."""
-    reply = _first_reply(scenario, command)
-    if reply.ending is not Ending.WHOLE or reply.raw is not None or reply.status != OK:
+    reply, roles = _first_reply(scenario, command, contract), contract.answer
+    if reply.ending is not Ending.WHOLE or reply.raw is not None or reply.status != roles.success:
         return False
-    return isinstance(reply.content, dict) and reply.content.get("status_code") == OK
+    return isinstance(reply.content, dict) and reply.content.get(roles.code) == roles.success
 
 
-def _sample(command: str) -> bytes:
-    if COMMANDS[command].method == "GET":
+def _sample(command: Command, contract: Contract) -> bytes:
+    if command.method == "GET":
         return b""
-    return json.dumps(resolved(f"{COMMANDS[command].folder}/request")["examples"][0]).encode()
+    return json.dumps(contract.schemas.resolved(f"{command.folder}/request")["examples"][0]).encode()
 
 
 def again(cases: Cases, first: Call) -> Call:
@@ -225,44 +227,43 @@ def again(cases: Cases, first: Call) -> Call:
     return replace(call, case=replace(call.case, earlier=first.case.id))
 
 
-def _scenarios_of(command: str, commands: Sequence[str]) -> list[Scenario]:
+def _scenarios_of(command: Command, commands: Sequence[Command]) -> list[Scenario]:
     """What a command is put before.
 
     What is played once is played for a payment, if the client makes any: there most is at stake. A GET may be sent
     again whenever its connection dies.
     """
-    dearest = max(reversed(commands), key=lambda name: (COMMANDS[name].moves_money, COMMANDS[name].method == "POST"))
-    asked = COMMANDS[command]
+    dearest = max(reversed(commands), key=lambda each: (each.moves_money, each.method != "GET"))
     return [
         each
         for each in SCENARIOS
         if (command == dearest or not each.once)
-        and (asked.method == "POST" or not each.reuses)
-        and (asked.moves_money or not each.for_payments)
+        and (command.method != "GET" or not each.reuses)
+        and (command.moves_money or not each.for_payments)
     ]
 
 
 def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
     cases: Cases,
-    command: str,
+    command: Command,
     max_examples: int,
     seed: int,
     lacks: Collection[str],
     scenarios: Sequence[Scenario],
 ) -> Iterator[Call]:
-    payloads = valid_payloads(COMMANDS[command], Constraints(), max_examples, seed)
+    payloads = valid_payloads(cases.contract, command, Constraints(), max_examples, seed)
     made: list[Mapping[str, str]] = []
-    for aspect, params in (*_asked(payloads), *_telling(command, payloads[0])):
+    for aspect, params in (*_asked(payloads), *_telling(command, payloads[0], cases.contract)):
         without = _without(params, lacks)
         if without not in made:  # two that differ in nothing but what the client lacks
             made.append(without)
-            yield cases.call(command, SENDING, aspect, without)
+            yield cases.call(command.name, SENDING, aspect, without)
     wanted = len(scenarios) + sum(scenario.reuses for scenario in scenarios)
-    fresh = fresh_payloads(COMMANDS[command], Constraints(), wanted, seed, payloads)
+    fresh = fresh_payloads(cases.contract, command, Constraints(), wanted, seed, payloads)
     others = iter([_without(_params(payload), lacks) for payload in fresh])
     for scenario in scenarios:
-        opening = cases.call(command, OPENING, OPENING.name, next(others)) if scenario.reuses else None
-        yield cases.call(command, scenario, scenario.name, next(others), opening)
+        opening = cases.call(command.name, OPENING, OPENING.name, next(others)) if scenario.reuses else None
+        yield cases.call(command.name, scenario, scenario.name, next(others), opening)
 
 
 def _asked(payloads: Iterable[ValidPayload]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -273,21 +274,19 @@ def _without(params: Mapping[str, str], lacks: Collection[str]) -> dict[str, str
     return {name: value for name, value in params.items() if name not in lacks}
 
 
-def _telling(command: str, sample: ValidPayload) -> Iterator[tuple[str, dict[str, str]]]:
+def _telling(command: Command, sample: ValidPayload, contract: Contract) -> Iterator[tuple[str, dict[str, str]]]:
     """The sample with each of the telling texts in the place of a member that may hold any text, the names likewise."""
-    folder = COMMANDS[command].folder
-    if COMMANDS[command].method == "GET":
-        return
-    for member, rule in resolved(f"{folder}/request")["properties"].items():
+    name = f"{command.folder}/request"
+    for member, rule in contract.schemas.resolved(name).get("properties", {}).items():
         if "x-characters" in rule:
             for aspect, text in TELLING_TEXTS.items():
                 params = {**_params(sample), member: text}
-                if broken := violations(f"{folder}/request", params):
-                    raise SuiteError(f"the {aspect} text of {command} is not valid: {broken[0].message}")
+                if broken := contract.schemas.violation(name, params):
+                    raise SuiteError(f"the {aspect} text of {command.name} is not valid: {broken.message}")
                 yield aspect, params
         else:
-            named = ((aspect, {**_params(sample), member: name}) for aspect, name in TELLING_NAMES.items())
-            yield from ((aspect, params) for aspect, params in named if not violations(f"{folder}/request", params))
+            named = ((aspect, {**_params(sample), member: value}) for aspect, value in TELLING_NAMES.items())
+            yield from ((aspect, params) for aspect, params in named if not contract.schemas.violation(name, params))
 
 
 def _params(payload: ValidPayload) -> dict[str, str]:

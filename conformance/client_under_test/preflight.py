@@ -17,6 +17,7 @@ import httpx
 from conformance.client_under_test.driver import Death, Driver
 from conformance.client_under_test.heard import Heard
 from conformance.client_under_test.settings import program_of
+from conformance.contract.contract import Contract
 from conformance.errors import EnvironmentFailure
 from conformance.exchange.failures import CONNECT_TIMEOUT_S
 from conformance.exchange.proxies import proxy_for
@@ -39,13 +40,13 @@ def proxies_in(environ: Mapping[str, str]) -> list[str]:
     return [] if excepted & NOT_FOR_THIS_MACHINE else [name for name in PROXIES if environ.get(name)]
 
 
-def examine_driver(command_line: str) -> Iterator[tuple[str, str]]:
+def examine_driver(command_line: str, contract: Contract) -> Iterator[tuple[str, str]]:
     """What works, name and detail, one after the other; what does not is raised.
 
     Raises UsageError for a driver that cannot be used, EnvironmentFailure for one that does not say hello or stop.
     """
     heard = Heard()
-    driver = Driver(program_of(command_line), heard.said)
+    driver = Driver(program_of(command_line), heard.said, contract)
     try:
         hello = driver.start()
         made_of = f" ({hello.language})" if hello.language else ""

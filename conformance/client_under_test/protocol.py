@@ -12,12 +12,14 @@ for the end of one.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Self
 
-from conformance.contract.commands import COMMANDS, PRODUCTS
-from conformance.contract.schemas import parse_json, violations
+from conformance.contract.contract import Contract
+from conformance.contract.formats import FORMATS
+from conformance.contract.strict_json import parse_json
 from conformance.errors import SuiteError, UsageError
 
 PROTOCOL = 1
@@ -35,9 +37,9 @@ class Breach(Exception):
 
 def told(message: Mapping[str, Any]) -> str:
     """The message as a line without its end. SuiteError if it is not the one that the schemas describe."""
-    broken = violations(f"driver/{message['cmd']}", dict(message))
-    if broken:
-        raise SuiteError(f"the message {message!r} to the driver is not valid: {broken[0].pointer} {broken[0].message}")
+    broken = FORMATS.violation(f"driver/{message['cmd']}", dict(message))
+    if broken is not None:
+        raise SuiteError(f"the message {message!r} to the driver is not valid: {broken.pointer} {broken.message}")
     return json.dumps(message, separators=(",", ":"))
 
 
@@ -52,9 +54,9 @@ def understood(cmd: str, line: bytes) -> dict[str, Any]:
         raise Breach(f"it wrote {shown!r}, which is no JSON object")
     if any(isinstance(each, list | dict) and len(each) > MOST_ELEMENTS for each in (answer, *answer.values())):
         raise Breach(f"it wrote {shown!r}, which has more than {MOST_ELEMENTS:,} elements in one place")
-    if broken := violations(f"driver/{cmd}.answer", answer):
-        where = broken[0].pointer or "the answer"
-        raise Breach(f"it wrote {shown!r}, which is no answer to {cmd}: {where}: {_short(broken[0].message)}")
+    if broken := FORMATS.violation(f"driver/{cmd}.answer", answer):
+        where = broken.pointer or "the answer"
+        raise Breach(f"it wrote {shown!r}, which is no answer to {cmd}: {where}: {_short(broken.message)}")
     return answer
 
 
@@ -76,18 +78,19 @@ class Hello:
     lacks: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, answer: Mapping[str, Any]) -> Self:
-        """Read a valid answer. Raises UsageError for one that offers nothing."""
+    def of(cls, answer: Mapping[str, Any], contract: Contract) -> Self:
+        """Read a valid answer. Raises UsageError for one that offers nothing, or what the contract does not have."""
         implementation = answer["implementation"]
+        _check_names(answer, contract)
         features = frozenset(answer.get("features", ()))
         urls = answer.get("callback_urls", {}) if "callback" in features else {}
         hello = cls(
             implementation["name"],
             implementation.get("version"),
             implementation.get("language"),
-            tuple(name for name in COMMANDS if name in answer["commands"]),
+            tuple(name for name in contract.commands if name in answer["commands"]),
             features,
-            {product: urls[product] for product in PRODUCTS if product in urls},
+            {product: urls[product] for product in contract.products if product in urls},
             frozenset(answer.get("lacks", ())),
         )
         if not hello.commands and not hello.callback_urls:
@@ -111,6 +114,34 @@ class Hello:
             "callback_urls": dict(self.callback_urls),
             "lacks": sorted(self.lacks),
         }
+
+
+LACKS = ("error-details", "request-id", "timeout")
+"""What a client's API may lack under every contract; beside these, any optional member of a request."""
+
+
+def _check_names(answer: Mapping[str, Any], contract: Contract) -> None:
+    """UsageError for a command, a product or something lacking that the contract does not know."""
+    known: Mapping[str, Sequence[str]] = {
+        "commands": tuple(contract.commands),
+        "callback_urls": contract.products,
+        "lacks": (*LACKS, *optional_members(contract)),
+    }
+    for member, names in known.items():
+        unknown = next((name for name in answer.get(member, ()) if name not in names), None)
+        if unknown is not None:
+            raise UsageError(
+                f"driver of {answer['implementation']['name']} names {unknown[:SHOWN]!r} in {member}, "
+                f"which is unknown to the contract {contract.name}; expected any of {', '.join(names)}"
+            )
+
+
+@cache
+def optional_members(contract: Contract) -> tuple[str, ...]:
+    """The members of requests that a client may leave out, in the order of the commands."""
+    schemas = [contract.schemas.resolved(f"{c.folder}/request") for c in contract.commands.values()]
+    optional = ((name, name in each.get("required", ())) for each in schemas for name in each.get("properties", ()))
+    return tuple(dict.fromkeys(name for name, required in optional if not required))
 
 
 def check_protocol(line: bytes) -> None:

@@ -56,8 +56,8 @@ DEFAULT_PATIENCE_S = 15.0
 class Settings:
     """What a certification is told.
 
-    `contract`: what it is judged by; `products` of it, all where none is named.
-    `driver`: the command line that starts a driver. `callback_url`: a receiver that is examined without one.
+    `products`: those of the `contract` that are judged; none given: all of them. `driver`: the command line that starts
+    a driver. `callback_url`: a receiver that is examined without one.
     `observe`: where to listen for a client that is run by hand; it ends after `observe_for_s`, or when nothing has come
     for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
     `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `advised_delay_s`: how
@@ -72,8 +72,8 @@ class Settings:
     observe: Address | None = None
     observe_for_s: float | None = None
     observe_idle_s: float | None = None
-    contract: Contract = field(default_factory=statum)
     products: tuple[str, ...] = ()
+    contract: Contract = field(default_factory=statum, repr=False)
     max_examples: int = DEFAULT_MAX_EXAMPLES
     seed: int = field(default_factory=lambda: secrets.randbits(SEED_BITS))
     report_dir: Path = Path("reports")
@@ -103,10 +103,10 @@ class Settings:
                 "--observe watches a client that is run by hand; give it without --driver and --callback-url",
                 hint="certify them one after the other",
             )
-        unknown = [product for product in self.products if product not in self.contract.products]
-        if unknown:
-            raise UsageError(f"product {', '.join(unknown)} is not one of {', '.join(self.contract.products)}")
-        object.__setattr__(self, "products", self.products or self.contract.products)
+        products = self.contract.products
+        if unknown := [product for product in self.products if product not in products]:
+            raise UsageError(f"product {', '.join(unknown)} is not one of {', '.join(products)}")
+        object.__setattr__(self, "products", self.products or products)
         check_redactable(self.redact)
         check_uncommon(self.redact)
         check_readable(self.redact, self.recorded(), self.callback_url)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import Any
 
+from conformance.contract.contract import Contract
 from conformance.mock_gateway import chosen
 from conformance.mock_gateway.behaviour import DRIP_EVERY_S, Behaviour, Ending, Moment, Reply, Wire
 from conformance.mock_gateway.refusals import REFUSALS
@@ -45,6 +46,7 @@ class Setting:
     `timeout_s` is the client's time-out.
     """
 
+    contract: Contract
     nonce: str
     elsewhere: str
     timeout_s: float = 2.0
@@ -82,7 +84,8 @@ def refusing(status: int, description: str, *headers: tuple[str, str], **members
         said = f"{description} [{setting.nonce}]"
 
         def refused(_reply: Reply, moment: Moment) -> Reply:
-            content = {"status_code": status, "description": said, "request_id": moment.request_id, **members}
+            roles = setting.contract.answer
+            content = {roles.code: status, roles.reason: said, roles.id: moment.request_id, **members}
             return Reply(status, (("Content-Type", JSON), *headers), content)
 
         return replace(LENIENT, reply=(refused,))
@@ -152,9 +155,9 @@ def slowing(description: str, *, as_date: bool = False) -> Staging:
                 until = moment.now + (date - now if as_date else RETRY_AFTER_S)
             if moment.now >= until - EARLY_S:
                 return reply
-            content = {"status_code": 429, "description": f"{description} [{setting.nonce}]"}
-            headers = (("Content-Type", JSON), ("Retry-After", told))
-            return Reply(429, headers, {**content, "request_id": moment.request_id})
+            roles = setting.contract.answer
+            content = {roles.code: 429, roles.reason: f"{description} [{setting.nonce}]", roles.id: moment.request_id}
+            return Reply(429, (("Content-Type", JSON), ("Retry-After", told)), content)
 
         return replace(LENIENT, reply=(slowed,))
 
@@ -166,7 +169,7 @@ def redirecting(status: int) -> Staging:
 
     def staging(setting: Setting) -> Behaviour:
         def redirected(_reply: Reply, moment: Moment) -> Reply:
-            target = moment.request.url.partition("/api/v2")[2]
+            target = moment.request.url.removeprefix(setting.contract.base_path)
             return Reply(status, (("Location", setting.elsewhere + target),), None, b"")
 
         return replace(LENIENT, reply=(redirected,))

@@ -14,28 +14,32 @@ import json
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from random import Random
 from typing import Any
 
 import httpx
 
 from conformance.client_under_test.posting import PLAIN, Form
-from conformance.contract.commands import Command
-from conformance.generation.notifications import SUCCESS, checked, optional_members
-from conformance.generation.request_ids import ALPHANUMERIC, USUAL
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.generation.notifications import checked, optional_members
+from conformance.generation.request_ids import ALPHANUMERIC
+from conformance.mock_gateway.account import failures
+from conformance.mock_gateway.forms import shape_of_ids
 from conformance.traffic import Case, Headers, Kind, Request
 
 JSON_HEADERS: Headers = (("Content-Type", "application/json"),)
 
 Failure = tuple[str, str]
 
-FAILURES: tuple[Failure, ...] = (
-    ("500", "The operator could not complete the transaction"),
-    ("404", "The subscriber is not known to the operator"),
-    ("408", "No response. The success of the transaction is not known"),
-    ("402", "The balance does not suffice"),
+REASONS = (
+    "The operator could not complete the transaction",
+    "The subscriber is not known to the operator",
+    "No response. The success of the transaction is not known",
+    "The balance does not suffice",
 )
-"""Codes and reasons of failures; what they have in common is the code alone."""
+"""Reasons of failures; what those have in common is the outcome alone."""
 
 SUCCESSES = ("Success", "Operation successful", "Delivered after a failed attempt")
 
@@ -69,6 +73,7 @@ class Subject:
     to it. `repeated`: the requests that were notified of more than once.
     """
 
+    contract: Contract
     command: Command
     url: str
     chance: Random
@@ -77,7 +82,7 @@ class Subject:
     knows: bool = False
     makes_no_calls: bool = False
     left_out: dict[bool, frozenset[str]] = field(default_factory=dict)
-    failures: tuple[Failure, ...] = FAILURES
+    failures: tuple[Failure, ...] = ()
     leads: bool = True
     quick: bool = True
     brisk: bool = True
@@ -86,9 +91,13 @@ class Subject:
     speaks_1_0: bool = False
     count: int = 0
 
+    def __post_init__(self) -> None:
+        """Begin with all kinds of failure."""
+        self.failures = self.failures or all_failures(self.contract, self.command)
+
     def unknown_id(self) -> str:
         """An id of the usual form that no gateway has given."""
-        return USUAL(self.chance)
+        return shape_of_ids(self.contract).draw(self.chance)
 
     def next_id(self) -> str:
         """The next that the client knows; where none is left, any."""
@@ -117,34 +126,46 @@ class Subject:
     @property
     def optional(self) -> frozenset[str]:
         """The names of the members that a notification of the product may lack."""
-        return frozenset(optional_members(self.command, {}, 0, Random(0)))
+        return frozenset(optional_members(self.contract, self.command, {}, 0, Random(0)))
+
+    def allows(self, member: str, value: Any) -> bool:
+        """Whether a notification of the product may have this value of a member."""
+        name = f"{self.command.folder}/notification"
+        whole = {**self.contract.schemas.resolved(name)["examples"][0], member: value}
+        return self.contract.schemas.violation(name, whole) is None
 
     def content(
         self, request_id: str, code: str, said: str, *, left_out: Iterable[str] | None = None, **extra: Any
     ) -> dict[str, Any]:
         """A notification with this code and text; no two texts are equal. `extra` members are nobody's."""
         self.count += 1
+        roles = self.contract.notification
         about = self.known[request_id].params if request_id in self.known else {}
-        spared = self.left_out.get(code == SUCCESS, frozenset()) if left_out is None else frozenset(left_out)
+        spared = self.left_out.get(code == roles.success, frozenset()) if left_out is None else frozenset(left_out)
         word = f"{self.count}{''.join(self.chance.choices(ALPHANUMERIC, k=5))}"
-        content = {"result_code": code, "result_desc": f"{said} [{word}]", "request_id": request_id}
-        told = optional_members(self.command, about, self.count, self.chance)
+        content = {roles.outcome: code, roles.reason: f"{said} [{word}]", roles.id: request_id}
+        told = optional_members(self.contract, self.command, about, self.count, self.chance)
         content |= {name: value for name, value in told.items() if name not in spared}
-        return checked(self.command, {**content, **extra})
+        return checked(self.contract, self.command, {**content, **extra})
+
+    def id_in(self, case: Case) -> str:
+        """The request_id that a notification carries."""
+        carried: str = json.loads(case.request.body)[self.contract.notification.id]
+        return carried
 
     def success(self, request_id: str) -> dict[str, Any]:
         """A usual success."""
-        return self.content(request_id, SUCCESS, SUCCESSES[0])
+        return self.content(request_id, self.contract.notification.success, SUCCESSES[0])
 
     def failure(self, request_id: str, kind: int = 0) -> dict[str, Any]:
         """A usual failure; another `kind` is another code and reason, where there is one."""
         return self.content(request_id, *self.failures[kind % len(self.failures)])
 
     def case(self, aspect: str, body: bytes, *, about: str | None = None, keyword: str | None = None) -> Case:
-        """A POST of JSON. `about`: the request_id that it carries; `keyword`: what is special about it, in words."""
+        """JSON by a notification's method. `about`: the id that it carries; `keyword`: what is special about it."""
         self.count += 1
         name = f"receiver/{self.command.folder}/{aspect.replace(' ', '-')}/{self.count}"
-        request = Request("POST", self.url, JSON_HEADERS, body)
+        request = Request(self.contract.notification.method, self.url, JSON_HEADERS, body)
         case = Case(name, self.command.name, Kind.DELIVER, aspect, name, request, keyword=keyword)
         known = self.known.get(about or "")
         return replace(case, earlier=known.case_id) if known else case
@@ -152,9 +173,15 @@ class Subject:
     def posted(self, aspect: str, content: Mapping[str, Any], *, keyword: str | None = None) -> Case:
         """A notification."""
         body = json.dumps(content, ensure_ascii=False).encode()
-        return self.case(aspect, body, about=content["request_id"], keyword=keyword)
+        return self.case(aspect, body, about=content[self.contract.notification.id], keyword=keyword)
 
 
-def with_headers(case: Case, headers: Headers, method: str = "POST") -> Case:
+def all_failures(contract: Contract, command: Command) -> tuple[Failure, ...]:
+    """Each outcome of the command that is known to tell of a failure, with a reason."""
+    outcomes = dict.fromkeys(each.code for each in failures(contract, command))
+    return tuple(zip(outcomes, cycle(REASONS), strict=False))
+
+
+def with_headers(case: Case, headers: Headers, method: str | None = None) -> Case:
     """The case with other headers, and by another method."""
-    return replace(case, request=replace(case.request, method=method, headers=headers))
+    return replace(case, request=replace(case.request, method=method or case.request.method, headers=headers))

@@ -3,8 +3,9 @@
     Stage       one base URL: the case that it belongs to, and the gateway that is met there
     Witness     serves all stages, and the elsewhere that redirects lead to
 
-A base URL is `http://127.0.0.1:PORT/n/NONCE/api/v2`; neither nonce nor address tells what is expected. Whatever arrives
-is in the journal before it is answered: under the case of its nonce, or under the case STRAY, of which so much is kept.
+A base URL is `http://127.0.0.1:PORT/n/NONCE/api/v2`, with the path of the contract; neither nonce nor address tells
+what is expected. Whatever arrives is in the journal before it is answered: under the case of its nonce, or under the
+case STRAY, of which so much is kept.
 A stage goes on being watched until the end of the run.
 """
 
@@ -30,19 +31,18 @@ from conformance.callbacks.request_reader import Unreadable
 from conformance.callbacks.strays import Strays, Taken
 from conformance.checks.client.belonging import speaks_of_a_call
 from conformance.checks.terms import REFUSED_HERE
+from conformance.contract.contract import Contract
 from conformance.journal import Journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.answering import AnswerProtocol, Channel, put, received, was_used
 from conformance.mock_gateway.behaviour import Behaviour, Ending, Reply, Wire
-from conformance.mock_gateway.gateway import BASE_PATH, JSON_HEADER, Answer, Gateway
+from conformance.mock_gateway.gateway import JSON_HEADER, Answer, Gateway
 from conformance.mock_gateway.rendering import json_bytes
 from conformance.progress import Progress
 from conformance.traffic import Request, Response
 
 STRAY = "stray"
 """The case of what arrives under no base URL that was given out."""
-
-OK = 200
 
 OUTLASTED = ", and the client was still waiting when the suite closed the connection"
 """What the journal says where a connection was held open for as long as the stage has it."""
@@ -93,9 +93,10 @@ class Visit:
 class Witness:
     """Serves from `start` to `stop`; a context manager. Stages are opened at any time."""
 
-    def __init__(self, journal: Journal, listen: Address = ANY_ADDRESS) -> None:
+    def __init__(self, journal: Journal, contract: Contract, listen: Address = ANY_ADDRESS) -> None:
         """Claim the addresses. Raises EnvironmentFailure if they cannot be had."""
         self._journal = journal
+        self._contract = contract
         self._stages: dict[str, Stage] = {}
         self._attempts: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -140,11 +141,11 @@ class Witness:
 
     def base_url(self, nonce: str) -> str:
         """The base URL of a nonce."""
-        return f"{self.url}/n/{nonce}{BASE_PATH}"
+        return f"{self.url}/n/{nonce}{self._contract.base_path}"
 
     def redirect_of(self, nonce: str) -> str:
         """Where the other host has what that base URL has here."""
-        return f"{self.elsewhere}/n/{nonce}{BASE_PATH}"
+        return f"{self.elsewhere}/n/{nonce}{self._contract.base_path}"
 
     def open(self, nonce: str, stage: Stage) -> None:
         """From here on the stage is met under the nonce's base URL."""
@@ -197,7 +198,7 @@ class Witness:
         found = _TARGET.fullmatch(request.url)
         stage = self._stages.get(found["nonce"]) if found else None
         if stage is None or found is None:
-            await self._turn_away(request, request, channel, _NOWHERE)
+            await self._turn_away(request, request, channel, self._refusal(404, "There is nothing at this address"))
             return
         number = self._arrived(stage.case_id, request)
         inner = Request(request.method, found["rest"], request.headers, request.body)
@@ -218,16 +219,18 @@ class Witness:
         found = _TARGET.fullmatch(request.url)
         stage = self._stages.get(found["nonce"]) if found else None
         whole = Request(request.method, self.elsewhere + request.url, request.headers, request.body)
+        reply = self._refusal(401, "Nobody is known here")
         if stage is None:
-            await self._turn_away(whole, request, channel, _STRANGER)
+            await self._turn_away(whole, request, channel, reply)
         else:
-            await self._reply(Visit(self._arrived(stage.case_id, whole), request, channel), _STRANGER, Wire())
+            await self._reply(Visit(self._arrived(stage.case_id, whole), request, channel), reply, Wire())
 
     async def _turn_away(self, whole: Request, request: Request, channel: Channel, reply: Reply) -> None:
         """Answer what belongs to no stage; what is not evidently the client's is kept within bounds."""
         account = self._account
         kept: Request | None = whole
-        if account is not None and speaks_of_a_call(whole, account.consumer_key, account.consumer_secret):
+        credential = None if account is None else (account.consumer_key, account.consumer_secret)
+        if credential is not None and speaks_of_a_call(whole, self._contract, *credential):
             with self._lock:
                 self._astray += 1
         else:
@@ -271,7 +274,7 @@ class Witness:
     async def _reply(self, visit: Visit, reply: Reply, wire: Wire) -> None:
         ending = reply.ending
         if ending is Ending.WHOLE:
-            at = time.monotonic() if _accepts(reply) else self._troubled(visit)
+            at = time.monotonic() if self._accepts(reply) else self._troubled(visit)
             self._journal.answered(visit.number, _as_sent(reply, wire), at)
             await put(reply, wire, visit.request, visit.channel)
         elif ending.stays_open:
@@ -287,17 +290,22 @@ class Witness:
             self._journal.failed(visit.number, ending.value + visit.connection, self._troubled(visit))
             await put(reply, wire, visit.request, visit.channel)
 
+    def _accepts(self, reply: Reply) -> bool:
+        """Whether a whole answer says, in the envelope, that the request was accepted."""
+        roles = self._contract.answer
+        return reply.raw is None and reply.status == roles.success == reply.content[roles.code]
+
+    def _refusal(self, status: int, reason: str) -> Reply:
+        """What a request is answered that belongs to no stage."""
+        roles = self._contract.answer
+        return Reply(status, (JSON_HEADER,), {roles.code: status, roles.reason: reason, roles.id: STRAY})
+
     def _troubled(self, visit: Visit) -> float:
         """Something went wrong that may have the client send again: when that was."""
         at = time.monotonic()
         self._troubled_at = at
         self._watch_until = max(self._watch_until, at + visit.watch_s)
         return at
-
-
-def _accepts(reply: Reply) -> bool:
-    """Whether a whole answer says, in the envelope, that the request was accepted."""
-    return reply.raw is None and reply.status == OK and reply.content["status_code"] == OK
 
 
 def gateway_of(behaviour: Behaviour, like: Gateway, nonce: str) -> Gateway:
@@ -316,15 +324,6 @@ def _as_sent(reply: Reply, wire: Wire) -> Response:
     }
     headers = (*reply.headers, *((name, value) for name, value in extra.items() if value))
     return Response(reply.status, headers, body, "HTTP/1.0" if wire.http_1_0 else "HTTP/1.1")
-
-
-def _refusal(status: int, description: str) -> Reply:
-    content = {"status_code": status, "description": description, "request_id": STRAY}
-    return Reply(status, (JSON_HEADER,), content)
-
-
-_NOWHERE = _refusal(404, "There is nothing at this address")
-_STRANGER = _refusal(401, "Nobody is known here")
 
 
 def wait_for_resends(witness: Witness, window_s: float, progress: Progress) -> float | None:

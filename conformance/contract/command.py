@@ -7,13 +7,29 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+# Of a request what a window looks at: the texts of its members, in their order.
+Key = tuple[str, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How long an accepted request has a similar one refused, in seconds; similar is what agrees in `members`."""
+    """How long an accepted request has a similar one refused, in seconds; similar is what agrees in `members`.
+
+    The first of them says whose the request is, those behind it what is asked for.
+    """
 
     seconds: float
     members: tuple[str, ...]
+
+    def key(self, members: Mapping[str, Any]) -> Key | None:
+        """What similar requests have in common; None for one that no window can look at, for a member is no text."""
+        texts = tuple(value for name in self.members if isinstance(value := members.get(name), str))
+        return texts if len(texts) == len(self.members) else None
+
+    def joins(self, members: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+        """Whether two requests are similar."""
+        key = self.key(members)
+        return key is not None and key == self.key(others)
 
 
 class Flow(StrEnum):
@@ -67,6 +83,21 @@ class Command:
     def folder(self) -> str:
         """Its folder of schemas: the product's name, or the command's own."""
         return self.product or self.name
+
+    @property
+    def request_schema(self) -> str:
+        """The name of the schema of requests that every gateway must accept."""
+        return f"{self.folder}/request"
+
+    @property
+    def tolerated_schema(self) -> str:
+        """The name of the schema of the widest set of requests that a lawful gateway may accept."""
+        return f"{self.folder}/request.tolerated"
+
+    @property
+    def notification_schema(self) -> str:
+        """The name of the schema of the notifications that follow."""
+        return f"{self.folder}/notification"
 
     @property
     def window_s(self) -> float | None:

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -24,11 +26,14 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from conformance.contract.behaviours import Behaviours
-from conformance.contract.command import Command
+from conformance.contract.command import Command, Money
 from conformance.contract.requirements import Catalogue
 from conformance.contract.schema_set import BASE_URI, SchemaSet, built_in
 from conformance.contract.unsolicited import Notified, Unsolicited
 from conformance.errors import UsageError
+
+# What a credential may consist of: see `Authentication.token`.
+KEY_AND_SECRET, SECRET_ALONE = "base64(key:secret)", "secret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,20 @@ class Authentication:
     header: str
     scheme: str
     token: str
+
+    @property
+    def names_key(self) -> bool:
+        """Whether a credential tells the consumer key beside the secret."""
+        return self.token == KEY_AND_SECRET
+
+    def value(self, key: str, secret: str) -> str:
+        """The value of the header for an account."""
+        return f"{self.scheme} {encoded_pair(key, secret) if self.names_key else secret}"
+
+
+def encoded_pair(key: str, secret: str) -> str:
+    """Key and secret as Basic authentication carries them."""
+    return b64encode(f"{key}:{secret}".encode()).decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +76,22 @@ class AnswerRoles:
     errors: str | None = None
 
 
+class Telling(StrEnum):
+    """How a member that tells of the transaction is read, so that two values of it can be compared."""
+
+    AMOUNT = "amount"
+    NUMBER = "number"  # of a phone, maybe masked
+    NAME = "name"
+    MOMENT = "moment"
+
+
 @dataclass(frozen=True, slots=True)
 class NotificationRoles:
     """The members of a notification by what they are for, its method, and the outcome that tells of success.
 
     Those with a default are members that only some products have: the account's `balance` afterwards, the `charge` for
-    the transaction, its `time`, and the operator's `receipt`.
+    the transaction, its `time`, and the operator's `receipt`. `transaction`: all that tell of the transaction, the same
+    in each notification of a request.
     """
 
     method: str
@@ -74,6 +103,13 @@ class NotificationRoles:
     charge: str | None = None
     time: str | None = None
     receipt: str | None = None
+    transaction: Mapping[str, Telling] = field(default_factory=dict)
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Self:
+        """The `[notification]` table of a contract; TypeError or ValueError for one that is none."""
+        told = {name: Telling(how) for name, how in table.get("transaction", {}).items()}
+        return cls(**{**table, "transaction": told})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +124,12 @@ class AccountRoles:
 class MemberRoles:
     """Members of requests by what they are for.
 
-    `recipient` names a person. `registered`: their values belong to the account.
+    `recipient` names a person. `registered`: their values belong to the account. `text` is paid by its length.
     """
 
     recipient: str | None = None
     registered: tuple[str, ...] = ()
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,8 +192,8 @@ class Contract:
             stated["base_url"],
             Authentication(**stated["authentication"]),
             AnswerRoles(**stated["answer"]),
-            NotificationRoles(**stated["notification"]),
-            MemberRoles(members.get("recipient"), tuple(members.get("registered", ()))),
+            NotificationRoles.from_table(stated["notification"]),
+            MemberRoles(members.get("recipient"), tuple(members.get("registered", ())), members.get("text")),
             None if account is None else AccountRoles(**account),
             commands,
             unsolicited,
@@ -218,6 +255,10 @@ class Contract:
     def product_of(self, command: str | None) -> str | None:
         """The product whose callback is notified of a command; None for one without, or that is none."""
         return None if command is None or command not in self.commands else self.commands[command].product
+
+    def money_of(self, command: str | None) -> Money | None:
+        """What an accepted request of a command moves; None for one that moves nothing, or that is none."""
+        return None if command is None or command not in self.commands else self.commands[command].money
 
     def command_of(self, product: str | None) -> str | None:
         """The command whose notifications come to the callback of a product; None for what is no product."""

@@ -14,13 +14,13 @@ nothing; a request_id is given once. Whether a payment may be repeated it does n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
-from conformance.contract.commands import COMMANDS
-
-# Commands of which the contract says that the same request again is a new one.
-REPEATABLE = frozenset({"sms"})
+from conformance.contract.command import Key, Window
+from conformance.contract.contract import Contract
 
 
 class Outcome(StrEnum):
@@ -38,9 +38,9 @@ class Rule(StrEnum):
     UNLAWFUL = "unlawful"  # it is refused for what it is, whatever was before
     WINDOW = "window"  # a similar one was accepted within the command's window
     AFTER_REJECTION = "after-rejection"  # a similar one was rejected, which leaves no trace
-    OTHER_PRODUCT = "other-product"  # the same pair was accepted for another product, which has no part in the window
-    OTHER_AMOUNT = "other-amount"  # the same phone number was accepted with another amount
-    OTHER_PHONE = "other-phone"  # the same amount was accepted for another phone number
+    OTHER_PRODUCT = "other-product"  # a similar one was accepted of another product, which has no part in the window
+    OTHER_AMOUNT = "other-amount"  # one to the same recipient was accepted, with another amount
+    OTHER_PHONE = "other-phone"  # one of the same amount was accepted, to another recipient
     EQUAL = "equal"  # the very same was accepted before, for a command without a window
 
 
@@ -48,13 +48,13 @@ class Rule(StrEnum):
 class Asked:
     """A request: its `name`, and what of it matters to those that come after.
 
-    `pair`: phone number and amount, None without them. `body` tells equal requests. `lawful`: whether it is one that
-    every gateway has to accept if only nothing before it speaks against it.
+    `members`: those of its payload; none of what is no JSON object. `body` tells equal requests. `lawful`: whether it
+    is one that every gateway has to accept if only nothing before it speaks against it.
     """
 
     name: str
     command: str
-    pair: tuple[str, str] | None
+    members: Mapping[str, Any]
     body: bytes
     lawful: bool = True
 
@@ -81,6 +81,7 @@ class _Past:
 class History:
     """The requests that were answered so far. `accepted` counts; where it stood still, so must have the balance."""
 
+    contract: Contract
     accepted: int = 0
     request_ids: set[str] = field(default_factory=set)
     _past: list[_Past] = field(default_factory=list)
@@ -89,31 +90,64 @@ class History:
         """What must become of `asked` if it is sent at `at`, after all that was answered."""
         if not asked.lawful:
             return Forecast(Outcome.REFUSED, Rule.UNLAWFUL)
-        window_s = COMMANDS[asked.command].window_s
-        if window_s is not None:
-            similar = self._similar(asked)
-            within = [past.asked for past in similar if past.accepted and at - past.at < window_s]
+        window = self._window(asked)
+        if window is not None:
+            similar = self._similar(asked, window)
+            within = [past.asked for past in similar if past.accepted and at - past.at < window.seconds]
             if within:
                 return Forecast(Outcome.REFUSED, Rule.WINDOW, within[-1])
             rejected = [past.asked for past in similar if not past.accepted and not past.asked.lawful]
             if rejected:
                 return Forecast(Outcome.ACCEPTED, Rule.AFTER_REJECTION, rejected[-1])
-        return self._because_of_what_was_accepted(asked, windowed=window_s is not None)
+        return self._because_of_what_was_accepted(asked, window)
 
-    def _similar(self, asked: Asked) -> list[_Past]:
-        return [past for past in self._past if (past.asked.command, past.asked.pair) == (asked.command, asked.pair)]
+    def _window(self, asked: Asked) -> Window | None:
+        return self.contract.commands[asked.command].window
 
-    def _because_of_what_was_accepted(self, asked: Asked, *, windowed: bool) -> Forecast:
+    def _similar(self, asked: Asked, window: Window) -> list[_Past]:
+        of_command = (past for past in self._past if past.asked.command == asked.command)
+        return [past for past in of_command if window.joins(asked.members, past.asked.members)]
+
+    def _because_of_what_was_accepted(self, asked: Asked, window: Window | None) -> Forecast:
         taken = [past.asked for past in reversed(self._past) if past.accepted]
         equal = next((t for t in taken if (t.command, t.body) == (asked.command, asked.body)), None)
-        if equal is not None and not windowed:
-            outcome = Outcome.ACCEPTED if asked.command in REPEATABLE else Outcome.OPEN
-            return Forecast(outcome, Rule.EQUAL, equal)
-        for rule, related in _RELATIONS:
+        if equal is not None and window is None:
+            repeatable = self.contract.commands[asked.command].repeatable
+            return Forecast(Outcome.ACCEPTED if repeatable else Outcome.OPEN, Rule.EQUAL, equal)
+        for rule, related in (
+            (Rule.OTHER_PRODUCT, self._of_another_product),
+            (Rule.OTHER_AMOUNT, self._to_the_same),
+            (Rule.OTHER_PHONE, self._of_the_same_amount),
+        ):
             because = next((one for one in taken if related(asked, one)), None)
             if because is not None:
                 return Forecast(Outcome.ACCEPTED, rule, because)
         return Forecast(Outcome.ACCEPTED, Rule.FIRST)
+
+    def _of_another_product(self, asked: Asked, other: Asked) -> bool:
+        """One of the two is of a command with a window, and a window that did not look at products would join them."""
+        windows = (self._window(asked), self._window(other)) if asked.command != other.command else ()
+        return any(window is not None and window.joins(asked.members, other.members) for window in windows)
+
+    def _to_the_same(self, asked: Asked, other: Asked) -> bool:
+        """Both of the same command, with a window: to the same recipient, of another amount."""
+        halves = self._halves(asked, other)
+        return halves is not None and halves[0][0] == halves[1][0] and halves[0][1] != halves[1][1]
+
+    def _of_the_same_amount(self, asked: Asked, other: Asked) -> bool:
+        """Both of the same command, with a window: of the same amount, to another recipient."""
+        halves = self._halves(asked, other)
+        return halves is not None and halves[0][0] != halves[1][0] and halves[0][1] == halves[1][1]
+
+    def _halves(self, asked: Asked, other: Asked) -> tuple[tuple[Key, Key], tuple[Key, Key]] | None:
+        """Of both what the window looks at, in halves; None where it cannot look at both."""
+        window = self._window(asked) if asked.command == other.command else None
+        if window is None:
+            return None
+        one, two = window.key(asked.members), window.key(other.members)
+        if one is None or two is None:
+            return None
+        return (one[:1], one[1:]), (two[:1], two[1:])
 
     def answered(self, asked: Asked, at: float, *, accepted: bool, request_id: str | None = None) -> bool:
         """The gateway has answered `asked`; whether its request_id is one that it had not given before."""
@@ -123,35 +157,3 @@ class History:
         if request_id is not None:
             self.request_ids.add(request_id)
         return new
-
-
-def _windowed(asked: Asked) -> bool:
-    return COMMANDS[asked.command].window_s is not None
-
-
-def _of_another_product(asked: Asked, other: Asked) -> bool:
-    """One of the two is of a command with a window, and a window that did not look at products would join them."""
-    apart = asked.command != other.command and (_windowed(asked) or _windowed(other))
-    return apart and asked.pair is not None and asked.pair == other.pair
-
-
-def _with_another_amount(asked: Asked, other: Asked) -> bool:
-    return _half_alike(asked, other, 0)
-
-
-def _to_another_phone(asked: Asked, other: Asked) -> bool:
-    return _half_alike(asked, other, 1)
-
-
-def _half_alike(asked: Asked, other: Asked, same: int) -> bool:
-    """Both of the same command, with a window, and one half of their pairs the same."""
-    if asked.command != other.command or not _windowed(asked) or asked.pair is None or other.pair is None:
-        return False
-    return asked.pair[same] == other.pair[same] and asked.pair != other.pair
-
-
-_RELATIONS = (
-    (Rule.OTHER_PRODUCT, _of_another_product),
-    (Rule.OTHER_AMOUNT, _with_another_amount),
-    (Rule.OTHER_PHONE, _to_another_phone),
-)

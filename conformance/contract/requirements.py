@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from conformance.contract.command import Command
+from conformance.contract.judging import Judge, judge_of
 from conformance.contract.unsolicited import Notified, Unsolicited
 from conformance.errors import SuiteError
 
@@ -61,7 +62,8 @@ class Requirement:
     `commands` are the names that it is judged for, one verdict each; `(None,)` where it belongs to no command. What no
     request precedes is named by its product.
     `basis` is what its level rests on: `quote`, the seed's wording, or else `fact`, one sentence. `section` is the part
-    of docs/contract.md that tells more. `needs`: what a client has to offer for it to apply.
+    of docs/contract.md that tells more. `judge`: how it is judged; None for what is excluded. `needs`: what a client
+    has to offer for it to apply.
     """
 
     id: str
@@ -71,6 +73,7 @@ class Requirement:
     source: str
     basis: Basis
     commands: tuple[str | None, ...]
+    judge: Judge | None = None
     quote: str | None = None
     fact: str | None = None
     section: str | None = None
@@ -93,6 +96,8 @@ class Requirement:
             for key, kind in (("level", Level), ("actor", Actor), ("basis", Basis), ("shared_level", Level)):
                 if key in fields:
                     fields[key] = kind(fields[key])
+            if "judge" in fields:
+                fields["judge"] = judge_of(entry["judge"])
             fields["needs"] = frozenset(map(Offer, entry.get("needs", ())))
             requirement = cls(**fields)
         except (TypeError, ValueError, KeyError) as error:

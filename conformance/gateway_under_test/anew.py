@@ -17,10 +17,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.checks.evidence import BALANCE
-from conformance.contract.commands import COMMANDS
+from conformance.contract.command import Key
+from conformance.contract.contract import Contract
 from conformance.gateway_under_test.corpus import CASES, CORPUS, Group, in_order
-from conformance.gateway_under_test.limits import MOVES_MONEY
-from conformance.gateway_under_test.plan import Pair, Plan
+from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.sequences import asked
 from conformance.traffic import Case, Kind
 
@@ -51,9 +51,9 @@ def _needs_its_whole_group(case: Case) -> bool:
     return case.kind is Kind.BURST or case.aspect == BALANCE
 
 
-def windows_of(cases: Iterable[Case]) -> frozenset[Pair]:
-    """Phone numbers and amounts that were sent, and within whose window similar requests are refused."""
-    return frozenset(pair for case in cases if (pair := _windowed(case)) is not None)
+def windows_of(contract: Contract, cases: Iterable[Case]) -> frozenset[Key]:
+    """What was sent, as far as similar requests are refused within a window of it."""
+    return frozenset(key for case in cases if (key := _windowed(contract, case)) is not None)
 
 
 def builds_on_its_group(case: Case) -> bool:
@@ -96,7 +96,8 @@ class _Choice:
         self._group_of = {case.id: group for group in (*self._alone, *self._groups) for case in group}
         self._by_id = {case.id: case for case in plan.cases}
         before = {case.id: case for case in sent}
-        self._taken = windows_of(before.values())
+        self._contract = plan.contract
+        self._taken = windows_of(plan.contract, before.values())
         self._bodies = {case.request.body for case in before.values()}
         self._twins = {name for name in answered if name in before and before[name].kind is Kind.VALID}
         self._like: dict[_Purpose, list[Case]] = defaultdict(list)
@@ -137,8 +138,8 @@ class _Choice:
 
     def _meets_what_was_sent(self, case: Case) -> bool:
         """Whether a gateway might lawfully refuse it as similar to an earlier one, or pay the same once more for it."""
-        pair = _windowed(case)
-        same = case.command in MOVES_MONEY and case.request.body in self._bodies and asked(case).pair is not None
+        pair = _windowed(self._contract, case)
+        same = case.request.body in self._bodies and _asks_for_money(self._contract, case)
         return same or (pair is not None and pair in self._taken)
 
     def _missing_twins(self, needed: Mapping[str, Case]) -> list[Case]:
@@ -168,9 +169,16 @@ def _purpose(case: Case) -> _Purpose:
     return case.command, case.kind, case.aspect, case.member, case.keyword, request.method, request.url
 
 
-def _windowed(case: Case) -> Pair | None:
-    """Phone number and amount of a request within whose window a similar one is refused; None if there is none."""
-    command = COMMANDS.get(case.command or "")
-    if command is None or command.window_s is None:
-        return None
-    return asked(case).pair
+def _windowed(contract: Contract, case: Case) -> Key | None:
+    """What makes a similar request refused within the window of this one; None if there is none."""
+    command = contract.commands.get(case.command or "")
+    return None if command is None or command.window is None else command.window.key(asked(case).members)
+
+
+def _asks_for_money(contract: Contract, case: Case) -> bool:
+    """Whether it names whom to pay and how much, so that somebody might pay the same once more for it."""
+    command = contract.commands.get(case.command or "")
+    if command is None or command.money is None:
+        return False
+    members, names = asked(case).members, (contract.members.recipient, command.money.member)
+    return all(isinstance(members.get(name), str) for name in names if name is not None)

@@ -156,7 +156,7 @@ class _Stage:
 
 def _campaign(stage: _Stage, planned: Callable[[Settings, str], Plan], examined: Sequence[Probe]) -> None:
     settings, gateway, journal = stage.settings, stage.rig.gateway, stage.journal
-    journal.note("samples", {"passed": check_samples()})
+    journal.note("samples", {"passed": check_samples(settings.contract)})
     _note_examined(journal, examined)
     if (obstacle := _obstacle(examined)) is not None:
         raise obstacle

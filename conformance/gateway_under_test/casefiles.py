@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import parse_json, violations
+from conformance.contract.contract import Contract
+from conformance.contract.formats import FORMATS
+from conformance.contract.strict_json import parse_json
 from conformance.errors import UsageError
 from conformance.gateway_under_test.caselabels import mislabelled
 from conformance.gateway_under_test.credentials import AUTHORIZATION, RIGHT
@@ -43,8 +44,9 @@ class Find:
 
 @dataclass(frozen=True, slots=True)
 class CaseFile:
-    """What a file holds; `name` is its name without the ending."""
+    """What a file holds, for gateways of a `contract`; `name` is its name without the ending."""
 
+    contract: Contract
     name: str
     note: str
     step: Step
@@ -70,7 +72,7 @@ class CaseFolder:
     files: tuple[CaseFile, ...]
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path, contract: Contract) -> Self:
         """Read what is at `path`.
 
         Raises UsageError if there is nothing, and for a file that is no case file or whose labels its bytes belie.
@@ -78,7 +80,7 @@ class CaseFolder:
         if not path.exists():
             raise UsageError(f"there is no case file or folder {path}", hint="docs/replay.md tells what one holds")
         paths = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
-        return cls(path, tuple(case_file(_read(each), each.stem, each) for each in paths))
+        return cls(path, tuple(case_file(_read(each), each.stem, each, contract) for each in paths))
 
 
 def _read(path: Path) -> bytes:
@@ -88,7 +90,7 @@ def _read(path: Path) -> bytes:
         raise UsageError(f"case file {path} cannot be read: {error.strerror}") from error
 
 
-def case_file(data: bytes, name: str, place: Path | str) -> CaseFile:
+def case_file(data: bytes, name: str, place: Path | str, contract: Contract) -> CaseFile:
     """The case file that `data` holds, its labels proved; `place` is how to call it.
 
     Raises UsageError that names the file and what is wrong in it.
@@ -97,15 +99,16 @@ def case_file(data: bytes, name: str, place: Path | str) -> CaseFile:
         document = parse_json(data)
     except ValueError as error:
         raise UsageError(f"case file {place} is no JSON: {error}") from error
-    for violation in violations(SCHEMA, document):
+    for violation in FORMATS.violations(SCHEMA, document):
         where = f" at {violation.pointer}" if violation.pointer else ""
         raise UsageError(f"case file {place} is not as schemas/formats/case.json has it{where}: {violation.message}")
     try:
         file = CaseFile(
+            contract,
             name,
             document["note"],
-            _step(document),
-            tuple(map(_step, document.get("before", ()))),
+            _step(contract, document),
+            tuple(_step(contract, before) for before in document.get("before", ())),
             tuple(Find(**find) for find in document.get("found", ())),
         )
     except ValueError as error:
@@ -113,7 +116,7 @@ def case_file(data: bytes, name: str, place: Path | str) -> CaseFile:
     samples = dict(_samples(file))
     earlier = None
     for step in (each.filled(samples) for each in file.steps):
-        if fault := mislabelled(step, earlier):
+        if fault := mislabelled(contract, step, earlier):
             raise UsageError(
                 f"case file {place} is mislabelled: {step.kind} ({step.aspect}) {fault}",
                 hint="correct kind, aspect or body, or move the file out of the folder",
@@ -134,11 +137,11 @@ def _samples(file: CaseFile) -> Iterator[tuple[bytes, str]]:
             yield marker, {b"${sender_id}": "Statum", b"${short_code}": "174379"}[marker]
 
 
-def _step(document: Mapping[str, Any]) -> Step:
+def _step(contract: Contract, document: Mapping[str, Any]) -> Step:
     """A step as it stands in a file, with what is left out filled in. Raises ValueError for what the schema lets by."""
     command = document["command"]
-    if command is not None and command not in COMMANDS:
-        raise ValueError(f"there is no command {command!r}; expected {', '.join(COMMANDS)}, or null")
+    if command is not None and command not in contract.commands:
+        raise ValueError(f"there is no command {command!r}; expected {', '.join(contract.commands)}, or null")
     if command is None and not {"method", "path"} <= document.keys():
         raise ValueError("command is null, and method and path do not say what is asked for instead")
     if "body" in document and "body_base64" in document:
@@ -150,7 +153,7 @@ def _step(document: Mapping[str, Any]) -> Step:
         command=command,
         kind=Kind(document["kind"]),
         aspect=document["aspect"],
-        method=document.get("method") or COMMANDS[command].method,
+        method=document.get("method") or contract.commands[command].method,
         path=document.get("path") or command,
         credential=document.get("credential", RIGHT),
         headers=None if headers is None else tuple((name, value) for name, value in headers),
@@ -174,15 +177,15 @@ def file_bytes(file: CaseFile) -> bytes:
 
 def _content(file: CaseFile) -> dict[str, Any]:
     """What is sent."""
-    content = _step_as_json(file.step)
+    content = _step_as_json(file.contract, file.step)
     if file.before:
-        content["before"] = [_step_as_json(step) for step in file.before]
+        content["before"] = [_step_as_json(file.contract, step) for step in file.before]
     return content
 
 
-def _step_as_json(step: Step) -> dict[str, Any]:
+def _step_as_json(contract: Contract, step: Step) -> dict[str, Any]:
     document: dict[str, Any] = {"command": step.command, "kind": step.kind.value, "aspect": step.aspect}
-    command = COMMANDS[step.command] if step.command else None
+    command = contract.commands[step.command] if step.command else None
     if command is None or step.method != command.method:
         document["method"] = step.method
     if command is None or step.path != command.name:

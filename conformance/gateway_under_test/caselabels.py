@@ -14,8 +14,8 @@ from typing import Any
 
 from conformance.checks.refusals import BROKEN_ASPECTS, MALFORMED_ASPECTS
 from conformance.checks.request_ids import EQUAL
-from conformance.contract.commands import COMMANDS, Command
-from conformance.contract.schemas import parse_json, resolved, violations
+from conformance.contract.contract import Contract
+from conformance.contract.strict_json import parse_json
 from conformance.errors import UsageError
 from conformance.gateway_under_test.credentials import RIGHT, credential_value
 from conformance.gateway_under_test.steps import Step
@@ -32,12 +32,12 @@ SAMPLE_KEY, SAMPLE_SECRET = "SampleKey", "SampleSecret"
 ACCEPTS: Mapping[str, str | None] = {"no-accept": None, "any-accept": "*/*", "json-accept": JSON_MEDIA_TYPE}
 
 
-Proof = Callable[[Step, Step | None], Iterator[str]]
+Proof = Callable[[Contract, Step, Step | None], Iterator[str]]
 
 
-def mislabelled(step: Step, earlier: Step | None = None) -> str | None:
+def mislabelled(contract: Contract, step: Step, earlier: Step | None = None) -> str | None:
     """The first fault of a step's label, None if it has none; `earlier` is the step that goes before it."""
-    return next(PROOFS[step.kind](step, earlier), None)
+    return next(PROOFS[step.kind](contract, step, earlier), None)
 
 
 def _members(body: bytes) -> dict[str, Any] | None:
@@ -54,12 +54,12 @@ def _content_type(step: Step) -> str | None:
     return None if value is None else value.partition(";")[0].strip().lower()
 
 
-def _addressed(step: Step) -> Iterator[str]:
+def _addressed(contract: Contract, step: Step) -> Iterator[str]:
     """The command with its method, the right credential, the body declared as JSON."""
     if step.command is None:
         yield "names no command"
         return
-    command = COMMANDS[step.command]
+    command = contract.commands[step.command]
     if step.method != command.method:
         yield f"is sent with {step.method}, and {command.name} takes {command.method}"
     if step.path != command.name:
@@ -73,15 +73,15 @@ def _declared(step: Step) -> Iterator[str]:
         yield f"is declared as {_content_type(step)}, not as {JSON_MEDIA_TYPE}"
 
 
-def _payload(step: Step) -> Iterator[str]:
+def _payload(contract: Contract, step: Step) -> Iterator[str]:
     """The body is one that every gateway has to accept."""
-    command = COMMANDS[step.command or ""]
+    command = contract.commands[step.command or ""]
     if command.method == "GET":
         if step.body:
             yield "has a body, and a GET has none"
         return
     try:
-        faults = violations(f"{command.folder}/request", parse_json(step.body))
+        faults = contract.schemas.violations(command.request_schema, parse_json(step.body))
     except ValueError as error:
         yield f"has a body that cannot be read: {error}"
         return
@@ -89,31 +89,30 @@ def _payload(step: Step) -> Iterator[str]:
         yield f"has a body that not every gateway accepts: {faults[0].pointer or 'the whole'}: {faults[0].message}"
 
 
-def _lawful(step: Step) -> Iterator[str]:
+def _lawful(contract: Contract, step: Step) -> Iterator[str]:
     """Every gateway has to accept it."""
-    yield from _addressed(step)
+    yield from _addressed(contract, step)
     yield from _declared(step)
-    yield from _payload(step)
+    yield from _payload(contract, step)
 
 
-def _valid(step: Step, _: Step | None) -> Iterator[str]:
-    yield from _lawful(step)
-    command = COMMANDS[step.command or ""]
+def _valid(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
+    yield from _lawful(contract, step)
+    command = contract.commands[step.command or ""]
     if command.method == "GET":
         return
     members = _members(step.body) or {}
-    rules: Mapping[str, Mapping[str, Any]] = resolved(f"{command.folder}/request")["properties"]
+    rules: Mapping[str, Mapping[str, Any]] = contract.schemas.resolved(command.request_schema)["properties"]
     texts = [members[name] for name, rule in rules.items() if "x-characters" in rule and name in members]
     if (longest := max(map(len, texts), default=0)) > SINGLE_SMS and step.aspect != "long":
         yield f"has a text of {longest} characters, which is long"
     claim = CLAIMS.get(step.aspect)
-    if claim is not None and not claim(command, members, texts):
+    if claim is not None and not claim(rules, members, texts):
         yield f"has nothing {step.aspect} in it"
 
 
-def _on_boundary(command: Command, members: Mapping[str, Any], _: list[str]) -> bool:
+def _on_boundary(rules: Mapping[str, Mapping[str, Any]], members: Mapping[str, Any], _: list[str]) -> bool:
     """Whether an amount is at, or next to, an end of a documented range."""
-    rules = resolved(f"{command.folder}/request")["properties"]
     ends = {name: documented_range(rule) for name, rule in rules.items()}
     return any(
         int(members[name]) in (low, low + 1, high - 1, high)
@@ -121,7 +120,7 @@ def _on_boundary(command: Command, members: Mapping[str, Any], _: list[str]) -> 
     )
 
 
-Claim = Callable[[Command, Mapping[str, Any], list[str]], bool]
+Claim = Callable[[Mapping[str, Mapping[str, Any]], Mapping[str, Any], list[str]], bool]
 
 CLAIMS: Mapping[str, Claim] = {
     "line-breaks": lambda _, __, texts: any(character in text for text in texts for character in "\n\r\t"),
@@ -134,8 +133,8 @@ Not `unicode` and `optional`: a run tries the alphabet of ASCII and the payload 
 """
 
 
-def _headers(step: Step, _: Step | None) -> Iterator[str]:
-    yield from _lawful(step)
+def _headers(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
+    yield from _lawful(contract, step)
     if step.aspect == "bare-get":
         if step.method != "GET":
             yield "is no GET"
@@ -145,19 +144,20 @@ def _headers(step: Step, _: Step | None) -> Iterator[str]:
         yield f"has Accept {header(step.headers or (), 'Accept')!r}"
 
 
-def _repeat(step: Step, earlier: Step | None) -> Iterator[str]:
-    yield from _lawful(step)
+def _repeat(contract: Contract, step: Step, earlier: Step | None) -> Iterator[str]:
+    yield from _lawful(contract, step)
     if step.aspect == "other-product":
         yield from _same_pair(step, earlier)
         return
     if earlier is None or earlier.command != step.command:
         yield "has no request of its command before it, which it could repeat"
         return
+    windowed = contract.commands[step.command or ""].window is not None
     if step.aspect in ("equal", "window", "after-refusal") and earlier.body != step.body:
         yield "has another body than the request before it"
     if step.aspect == "after-rejection" and not earlier.body.startswith(step.body):
         yield "has another payload than the request before it"
-    if step.aspect in ("equal", "window") and (step.aspect == "window") != bool(COMMANDS[step.command or ""].window_s):
+    if step.aspect in ("equal", "window") and (step.aspect == "window") != windowed:
         yield f"does not go with {step.command}"
     if step.aspect == "after-refusal" and earlier.kind is not Kind.CREDENTIAL:
         yield "does not follow a wrong credential"
@@ -177,12 +177,12 @@ def _same_pair(step: Step, earlier: Step | None) -> Iterator[str]:
         yield "has another phone number or amount than the request before it"
 
 
-def _burst(step: Step, earlier: Step | None) -> Iterator[str]:
-    yield from _lawful(step)
+def _burst(contract: Contract, step: Step, earlier: Step | None) -> Iterator[str]:
+    yield from _lawful(contract, step)
     if earlier is not None and earlier.kind is not Kind.BURST:
         yield "is not sent together with the request before it"
     if step.aspect == EQUAL:
-        if not COMMANDS[step.command or ""].window_s:
+        if contract.commands[step.command or ""].window is None:
             yield f"does not go with {step.command}"
         if earlier is not None and earlier.body != step.body:
             yield "has another body than the request before it"
@@ -196,8 +196,8 @@ def _similar(step: Step, earlier: Step) -> Iterator[str]:
         yield f"differs from the request before it in {', '.join(sorted(differing)) or 'nothing'}"
 
 
-def _broken(step: Step, _: Step | None) -> Iterator[str]:
-    yield from _addressed(step)
+def _broken(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
+    yield from _addressed(contract, step)
     yield from _declared(step)
     if step.member is None or step.keyword is None:
         yield "does not name the member and the keyword that it breaks"
@@ -207,7 +207,8 @@ def _broken(step: Step, _: Step | None) -> Iterator[str]:
     if step.keyword not in KEYWORDS.get(step.aspect, {step.keyword}):
         yield f"is never a matter of {step.keyword}"
     try:
-        faults = violations(f"{COMMANDS[step.command or ''].folder}/request.tolerated", parse_json(step.body))
+        command = contract.commands[step.command or ""]
+        faults = contract.schemas.violations(command.tolerated_schema, parse_json(step.body))
     except ValueError as error:
         yield f"has a body that cannot be read: {error}"
         return
@@ -219,8 +220,8 @@ def _broken(step: Step, _: Step | None) -> Iterator[str]:
         yield f"breaks {faults[0].keyword}, not {step.keyword}"
 
 
-def _malformed(step: Step, _: Step | None) -> Iterator[str]:
-    yield from _addressed(step)
+def _malformed(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
+    yield from _addressed(contract, step)
     declared = _content_type(step)
     if step.aspect not in MALFORMED_ASPECTS:
         yield f"is none of {', '.join(sorted(MALFORMED_ASPECTS))}"
@@ -234,42 +235,42 @@ def _malformed(step: Step, _: Step | None) -> Iterator[str]:
         yield "has a body that is a JSON object"
 
 
-def _credential(step: Step, _: Step | None) -> Iterator[str]:
+def _credential(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
     if step.credential.rpartition("/")[0] != step.aspect:
         yield f"is sent with the credential {step.credential!r}"
         return
     try:
-        credential_value(step.credential, SAMPLE_KEY, SAMPLE_SECRET)
+        credential_value(contract, step.credential, SAMPLE_KEY, SAMPLE_SECRET)
     except UsageError as error:
         yield f"cannot be: {error.message}"
     if step.command is None:
         yield "names no command"
-    elif (step.method, step.path) != (COMMANDS[step.command].method, step.command):
+    elif (step.method, step.path) != (contract.commands[step.command].method, step.command):
         yield f"is sent with {step.method} to {step.path!r}"
     else:
         yield from _declared(step)
-        yield from _payload(step)
+        yield from _payload(contract, step)
 
 
-def _method(step: Step, _: Step | None) -> Iterator[str]:
+def _method(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
     if step.command is None or step.path != step.command:
         yield "names no command"
-    elif step.method == COMMANDS[step.command].method:
+    elif step.method == contract.commands[step.command].method:
         yield f"is sent with {step.method}, which the command takes"
     if step.credential != RIGHT:
         yield f"is sent with the credential {step.credential!r}, which is not right"
 
 
-def _unknown_command(step: Step, _: Step | None) -> Iterator[str]:
-    if step.command is not None or step.path.strip("/") in COMMANDS:
+def _unknown_command(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
+    if step.command is not None or step.path.strip("/") in contract.commands:
         yield f"is sent to {step.path!r}, which is a command"
     if step.credential != RIGHT:
         yield f"is sent with the credential {step.credential!r}, which is not right"
 
 
-def _open(step: Step, _: Step | None) -> Iterator[str]:
+def _open(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
     """Either answer will do, so nothing is claimed of the body."""
-    yield from _addressed(step)
+    yield from _addressed(contract, step)
 
 
 PROOFS: Mapping[Kind, Proof] = {

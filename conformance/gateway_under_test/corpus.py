@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import parse_json, violations
+from conformance.contract.contract import Contract
+from conformance.contract.strict_json import parse_json
 from conformance.gateway_under_test.casefiles import CaseFile
 from conformance.gateway_under_test.credentials import credential_value, with_credential
 from conformance.gateway_under_test.steps import MARKER, Step
@@ -53,6 +53,7 @@ class Ground:
     `twin`: makes a positive twin for a command (None: for any).
     """
 
+    contract: Contract
     constraints: Constraints
     addressees: Addressees
     consumer_key: str
@@ -81,7 +82,9 @@ def placed(files: Sequence[CaseFile], prefix: str, ground: Ground, planned: Iter
 
     A file with a command that the run does not exercise is passed over.
     """
-    taken = set(_pairs(planned)) if any(_has_window(file.step.command) for file in files) else set()
+    contract = ground.contract
+    windowed = any(_has_window(contract, file.step.command) for file in files)
+    taken = set(_pairs(contract, planned)) if windowed else set()
     groups: list[Group] = []
     left_out: dict[str, str] = {}
     for file in files:
@@ -97,9 +100,9 @@ def placed(files: Sequence[CaseFile], prefix: str, ground: Ground, planned: Iter
 def _group(file: CaseFile, name: str, ground: Ground, taken: set[Pair]) -> Group:
     steps = _fitted(file, ground, taken)
     for step in steps:
-        _check_names(step, ground.constraints)
+        _check_names(step, ground)
         _check_numbers(step, ground)
-    taken.update(_pairs_of_steps(steps))
+    taken.update(_pairs_of_steps(ground.contract, steps))
     needs_twin = any(_wants_twin(step) for step in steps)
     twins = [ground.twin(file.step.command)] if needs_twin else []
     cases = list(twins)
@@ -111,7 +114,7 @@ def _group(file: CaseFile, name: str, ground: Ground, taken: set[Pair]) -> Group
 
 def _case(step: Step, name: str, ground: Ground, twins: list[Case], before: list[Case]) -> Case:
     headers = ground.headers if step.headers is None else step.headers
-    value = credential_value(step.credential, ground.consumer_key, ground.consumer_secret)
+    value = credential_value(ground.contract, step.credential, ground.consumer_key, ground.consumer_secret)
     request = Request(step.method, f"{ground.base_url}/{step.path}", with_credential(headers, value), step.body)
     # Which of several wrong credentials it is, is told by the end of the id, as everywhere.
     case_id = f"{name}/{step.credential.rpartition('/')[2]}" if step.kind is Kind.CREDENTIAL else name
@@ -152,7 +155,7 @@ def _fitted(file: CaseFile, ground: Ground, taken: set[Pair]) -> tuple[Step, ...
         values = {marker: _value(marker, ground.constraints, chance) for marker in markers}
         numbers = [value for marker, value in values.items() if marker.startswith(b"${phone_number")]
         steps = tuple(step.filled(values) for step in file.steps)
-        if len(numbers) == len(set(numbers)) and taken.isdisjoint(_pairs_of_steps(steps)):
+        if len(numbers) == len(set(numbers)) and taken.isdisjoint(_pairs_of_steps(ground.contract, steps)):
             return steps
     raise _LeftOut("no phone number that may be used is free for it within the command's window")
 
@@ -171,25 +174,25 @@ def _value(marker: bytes, constraints: Constraints, chance: Random) -> str:
     return begun + f"{chance.randrange(10 ** (12 - len(begun))):0{12 - len(begun)}d}"
 
 
-def _has_window(command: str | None) -> bool:
-    return command is not None and COMMANDS[command].window_s is not None
+def _has_window(contract: Contract, command: str | None) -> bool:
+    return command is not None and contract.commands[command].window_s is not None
 
 
-def _pair(command: str | None, body: bytes) -> Pair | None:
+def _pair(contract: Contract, command: str | None, body: bytes) -> Pair | None:
     """What makes two requests similar within a window; None where there is none."""
-    if not _has_window(command):
+    if not _has_window(contract, command):
         return None
     members = _members(body)
     pair = tuple(members.get(name) for name in WINDOW_MEMBERS)
     return tuple(map(str, pair)) if all(isinstance(value, str) for value in pair) else None
 
 
-def _pairs(cases: Iterable[Case]) -> Iterator[Pair]:
-    yield from filter(None, (_pair(case.command, case.request.body) for case in cases))
+def _pairs(contract: Contract, cases: Iterable[Case]) -> Iterator[Pair]:
+    yield from filter(None, (_pair(contract, case.command, case.request.body) for case in cases))
 
 
-def _pairs_of_steps(steps: Iterable[Step]) -> Iterator[Pair]:
-    yield from filter(None, (_pair(step.command, step.body) for step in steps))
+def _pairs_of_steps(contract: Contract, steps: Iterable[Step]) -> Iterator[Pair]:
+    yield from filter(None, (_pair(contract, step.command, step.body) for step in steps))
 
 
 def _members(body: bytes) -> dict[str, Any]:
@@ -203,12 +206,14 @@ def _members(body: bytes) -> dict[str, Any]:
 # --- What may be sent
 
 
-def _check_names(step: Step, constraints: Constraints) -> None:
+def _check_names(step: Step, ground: Ground) -> None:
     """Raises _LeftOut if the step names what this run was not told of."""
-    members = _members(step.body)
-    for name, given in (("sender_id", constraints.sender_ids), ("short_code", constraints.short_codes)):
-        value = members.get(name)
-        if given and name != step.member and value is not None and value not in given and _could_be(step, name, value):
+    members, values = _members(step.body), ground.constraints.values()
+    for name in ground.contract.members.registered:
+        given, value = values.get(name), members.get(name)
+        if not given or name == step.member or value is None or value in given:
+            continue
+        if _could_be(ground.contract, step, name, value):
             raise _LeftOut(f"it names the {name} {value!r}, which is none of --{name.replace('_', '-')}")
 
 
@@ -219,7 +224,8 @@ def _check_numbers(step: Step, ground: Ground) -> None:
         raise _LeftOut(f"a gateway may find the phone number {number} in it, which is none of {GIVEN_BY}")
 
 
-def _could_be(step: Step, member: str, value: object) -> bool:
+def _could_be(contract: Contract, step: Step, member: str, value: object) -> bool:
     """Whether the value is one that an account may have, so that not being registered is what is wrong with it."""
-    folder = COMMANDS[step.command].folder if step.command else "sms"
-    return not any(fault.pointer == f"/{member}" for fault in violations(f"{folder}/request", {member: value}))
+    any_command = next(command.name for command in contract.commands.values() if command.product)
+    schema = contract.commands[step.command or any_command].request_schema
+    return not any(fault.pointer == f"/{member}" for fault in contract.schemas.violations(schema, {member: value}))

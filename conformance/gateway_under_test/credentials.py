@@ -9,8 +9,9 @@ The number is that of the probe among those of its aspect, as in the id of the c
 
 from __future__ import annotations
 
+from conformance.contract.contract import Contract
 from conformance.errors import UsageError
-from conformance.generation.probes import authorization, credential_probes
+from conformance.generation.probes import credential_probes
 from conformance.traffic import Case, Headers, Kind
 
 RIGHT = "right"
@@ -25,15 +26,15 @@ def credential_label(case: Case) -> str:
     return f"{case.aspect}/{number if number.isdecimal() and int(number) else 1}"
 
 
-def credential_value(label: str, key: str, secret: str) -> str | None:
+def credential_value(contract: Contract, label: str, key: str, secret: str) -> str | None:
     """The value of `Authorization`. Numbers go round: a second look at a probe has one beyond the last.
 
     Raises UsageError for an aspect that no wrong credential of this account has.
     """
     if label == RIGHT:
-        return authorization(key, secret)
+        return contract.authentication.value(key, secret)
     aspect, _, number = label.rpartition("/")
-    probes = credential_probes(key, secret)
+    probes = credential_probes(contract, key, secret)
     of_aspect = [probe.header_value for probe in probes if probe.aspect == aspect]
     if not of_aspect:
         known = dict.fromkeys(probe.aspect for probe in probes)

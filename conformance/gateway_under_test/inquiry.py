@@ -18,7 +18,8 @@ from conformance.checks.follow_ups import Cause, follow_up_id
 from conformance.checks.judgement import Check
 from conformance.checks.patterns import ENOUGH, Dependence, ordinal, period, turning_point
 from conformance.checks.watching import Observation
-from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
 from conformance.gateway_under_test.comparison import Comparison, Tally
 from conformance.gateway_under_test.suspects import Attribution, Found, Outcomes, Specimen, mended
 from conformance.generation.addressees import Addressees
@@ -69,6 +70,7 @@ class Inquiry:
     with all that is needed to send them again; `observations` are those of the run.
     """
 
+    contract: Contract
     requirement: str
     command: str
     check: Check
@@ -116,14 +118,14 @@ class Inquiry:
 
     def _suspects(self) -> list[Specimen]:
         """Valid payloads first, then the shortest bodies: they are the simplest to begin with."""
-        found = filter(None, map(Specimen.of, self.failing))
+        found = filter(None, (Specimen.of(case, self.contract) for case in self.failing))
         return sorted(found, key=lambda each: (each.label.kind is not Kind.VALID, len(each.case.request.body)))
 
     def _beside(self) -> Iterator[tuple[Case, Members]]:
         """Failing cases that are not looked into themselves, but may fail for what was found in others."""
         for case in self.failing:
             members = members_of(case.request.body, HUGE)
-            if case.kind in BESIDE and Label.of(case) is None and members is not None:
+            if case.kind in BESIDE and Label.of(case, self.contract) is None and members is not None:
                 yield case, members
 
     # --- Beside a plain one
@@ -168,8 +170,10 @@ class Inquiry:
         First of all, or with what is broken or open in the suspect as another one had it that went well in the run;
         then as the suspect has it, or the plainest that went well.
         """
-        plainest = as_plain_as(suspect.label, suspect.members, plain_members(self._command, self.constraints))
-        alike = [each for each in map(Specimen.of, self.well) if each and self._is_alike(each.case, suspect)]
+        plain = plain_members(self.contract, self._command, self.constraints)
+        plainest = as_plain_as(suspect.label, suspect.members, plain)
+        well = (Specimen.of(case, self.contract) for case in self.well)
+        alike = [each for each in well if each and self._is_alike(each.case, suspect)]
         seen = sorted(alike, key=lambda each: self._preference(each, suspect))[:1]
         if suspect.label.kind is Kind.VALID:
             yield from (replace(suspect, members=members) for members in (plainest, *(each.members for each in seen)))
@@ -247,7 +251,8 @@ class Inquiry:
         known = tuple(self.learned.to_blame)
         ascii_only = suspect.case.request.body.isascii()
         # What is broken or open is measured against what is valid, which could not be sent as such.
-        good = plain.members if suspect.label.kind is Kind.VALID else plain_members(self._command, self.constraints)
+        valid = suspect.label.kind is Kind.VALID
+        good = plain.members if valid else plain_members(self.contract, self._command, self.constraints)
         simpler = Simpler(suspect.label, good, frozenset(self.constraints.values()), ascii_only, known)
         simpler.told(plain.members, held=True)
         base, case, finished = suspect.members, suspect.case, True
@@ -320,7 +325,7 @@ class Inquiry:
 
     @property
     def _command(self) -> Command:
-        return COMMANDS[self.command]
+        return self.contract.commands[self.command]
 
     def _case(self, suspect: Specimen, members: Members, kept: Iterable[str]) -> Case | None:
         """A case like the suspect's with other members, kept apart from all before.

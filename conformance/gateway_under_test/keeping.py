@@ -18,7 +18,7 @@ from typing import Any
 
 from conformance import __version__
 from conformance.checks.judgement import Finding
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import Contract
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test.casefiles import SUFFIX, CaseFile, CaseFolder, Find, case_file, file_bytes
 from conformance.gateway_under_test.corpus import CASES, CORPUS
@@ -43,16 +43,16 @@ FROM_FILES = (f"{CORPUS}/", f"{CASES}/")
 _VARYING = frozenset({AUTHORIZATION.lower(), "user-agent"})
 
 
-def keep(record: Record, judged: Judged, folder: Path) -> list[Path]:
+def keep(record: Record, judged: Judged, folder: Path, contract: Contract) -> list[Path]:
     """Write the failing cases of a run into `folder`, which is made if need be; the files that are new.
 
     No file is ever overwritten, and none is written that sends what another one sends. Raises UsageError if the folder
     holds what is no case file, EnvironmentFailure if it cannot be written.
     """
-    files = list(kept_files(record, judged))
+    files = list(kept_files(record, judged, contract))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        known = {file.digest for file in CaseFolder.read(folder).files}
+        known = {file.digest for file in CaseFolder.read(folder, contract).files}
         written = []
         for file in files:
             if file.digest not in known:
@@ -76,14 +76,14 @@ def _written(folder: Path, file: CaseFile) -> Path:
         number += 1
 
 
-def kept_files(record: Record, judged: Judged) -> Iterator[CaseFile]:
+def kept_files(record: Record, judged: Judged, contract: Contract) -> Iterator[CaseFile]:
     """For each requirement × command that failed the simplest case of each cause, or the smallest that it shows."""
     cases = {case.id: case for case in record.cases}
     for verdict in judged.verdicts:
         if verdict.verdict not in (Verdict.FAIL, Verdict.KNOWN):
             continue
         shown = [
-            (_simplest(alike, cases), alike)
+            (_simplest(alike, cases, contract), alike)
             for finding in verdict.findings
             for alike in _each(finding)
             if alike.case in cases and not alike.case.startswith(FROM_FILES)
@@ -93,7 +93,8 @@ def kept_files(record: Record, judged: Judged) -> Iterator[CaseFile]:
             find = Find(verdict.requirement.id, finding.message, str(record.settings["started_at"])[:10], __version__)
             if finding.minimal or any_will_do:
                 with suppress(UsageError):
-                    yield as_file(case, f"Found {find.requirement}: {verdict.requirement.title}", record, find)
+                    note = f"Found {find.requirement}: {verdict.requirement.title}"
+                    yield as_file(contract, case, note, record, find)
                     any_will_do = False
 
 
@@ -104,17 +105,17 @@ def _each(finding: Finding) -> Iterator[Finding]:
         yield replace(finding, case=case)
 
 
-def _simplest(finding: Finding, cases: Mapping[str, Case]) -> Case:
+def _simplest(finding: Finding, cases: Mapping[str, Case], contract: Contract) -> Case:
     """The simplest case that shows what a finding shows, labelled by what it has in it."""
     case = cases[finding.case or ""]
     minimal = cases.get(finding.minimal.case) if finding.minimal else None
     if minimal is None or minimal.kind is not Kind.VALID or minimal.command is None:
         return minimal or case
-    aspect = aspect_of(COMMANDS[minimal.command], members_of(minimal.request.body) or {})
+    aspect = aspect_of(contract, contract.commands[minimal.command], members_of(minimal.request.body) or {})
     return replace(minimal, aspect=aspect)
 
 
-def as_file(case: Case, note: str, record: Record, *found: Find) -> CaseFile:
+def as_file(contract: Contract, case: Case, note: str, record: Record, *found: Find) -> CaseFile:
     """A case of a record as a file, with what it repeats.
 
     Raises UsageError if its bytes are not known, because the journal keeps them redacted, or do not prove its label.
@@ -125,12 +126,12 @@ def as_file(case: Case, note: str, record: Record, *found: Find) -> CaseFile:
         history.insert(0, earlier)
     if any(is_redacted(each.request) for each in history):
         raise UsageError(f"case {case.id} cannot be kept: the journal has it redacted")
-    steps = _for_any_account([_step(each, record.settings["gateway"]) for each in history], record.settings)
-    file = CaseFile("", note, steps[-1], tuple(steps[:-1]), found)
-    where = COMMANDS[case.command].folder if case.command else "unknown-command"
+    steps = _for_any_account(contract, [_step(each, record.settings["gateway"]) for each in history], record.settings)
+    file = CaseFile(contract, "", note, steps[-1], tuple(steps[:-1]), found)
+    where = contract.commands[case.command].folder if case.command else "unknown-command"
     words = "-".join((*(find.requirement for find in found), where, case.aspect)).lower()
     name = f"{re.sub('[^a-z0-9]+', '-', words)}-{file.digest[:DIGEST_LENGTH]}"
-    return case_file(file_bytes(file), name, name)
+    return case_file(file_bytes(file), name, name, contract)
 
 
 def _step(case: Case, base_url: str) -> Step:
@@ -169,7 +170,7 @@ def _without_credential(headers: Headers) -> Headers:
 # --- For any account
 
 
-def _for_any_account(steps: Sequence[Step], settings: Mapping[str, Any]) -> list[Step]:
+def _for_any_account(contract: Contract, steps: Sequence[Step], settings: Mapping[str, Any]) -> list[Step]:
     """The steps with markers in the place of what belongs to the run's account.
 
     Where a window would refuse the same request sent again soon, the end of the phone number is left open too.
@@ -179,7 +180,7 @@ def _for_any_account(steps: Sequence[Step], settings: Mapping[str, Any]) -> list
         values |= {(member, value): f"${{{member}}}" for value in settings[plural]}
     for number in settings["phone_numbers"]:
         values["phone_number", number] = _numbered("${phone_number}", values)
-    if any(step.command and COMMANDS[step.command].window_s is not None for step in steps):
+    if any(step.command and contract.commands[step.command].window is not None for step in steps):
         for number in dict.fromkeys(number for step in steps for number in _phone_numbers(step)):
             values.setdefault(("phone_number", number), _numbered(f"${{phone_number {number[:RANGE_LENGTH]}}}", values))
     return [_marked(step, values) for step in steps]

@@ -1,7 +1,6 @@
 """What a run may cost, and at what pace it goes: limits that are given, and those that hold where none is.
 
     Limits          as they are given; .within(beyond) fills in what holds beyond this machine
-    MOVES_MONEY     the commands whose accepted requests move money
 
 Of a gateway on this machine nothing is lost, so nothing limits a run against it unless that is asked for. Any other
 may be a real one.
@@ -16,11 +15,10 @@ from random import Random
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import resolved
+from conformance.contract.command import Command
 from conformance.errors import UsageError
 from conformance.exchange import Allowance, Manners, Pace
-from conformance.exchange.allowance import AMOUNT, PROBATION_S, check_limits
+from conformance.exchange.allowance import PROBATION_S, check_limits
 from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.exchange.sender import CONCURRENCY
 
@@ -34,13 +32,6 @@ MOST_CONCURRENCY = 256
 LEAST_RATE, MOST_RATE = 0.001, 100_000.0
 # A millisecond, and an hour: whatever takes longer is not waited for by anybody.
 LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 0.001, 3600.0
-
-# Airtime and a payment to a wallet are paid by the account; an M-Pesa online request has a subscriber asked to pay, and
-# whoever confirms it has paid. A message costs something as well, but the API does not say how much: --max-accepted
-# limits that.
-MOVES_MONEY = tuple(
-    c.name for c in COMMANDS.values() if AMOUNT in resolved(f"{c.folder}/request").get("properties", {})
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +62,12 @@ class Limits:
             if not 0 < seconds <= MOST_TIMEOUT_S:
                 raise UsageError(f"{name} is {seconds:g}; expected more than 0 and at most an hour (3600 seconds)")
 
-    def check_sufficient(self, gateway: str, commands: Sequence[str]) -> None:
-        """UsageError if money would be moved by a gateway beyond this machine and nobody said how much may be."""
-        moving = [command for command in commands if command in MOVES_MONEY]
+    def check_sufficient(self, gateway: str, commands: Sequence[Command]) -> None:
+        """UsageError if money would be moved by a gateway beyond this machine and nobody said how much may be.
+
+        A message costs something as well, but the API does not say how much: --max-accepted limits that.
+        """
+        moving = [command.name for command in commands if command.moves_money]
         if self.max_spend is None and moving:
             raise UsageError(
                 f"--max-spend is missing; {gateway} is not on this machine, and {', '.join(moving)} may move money",

@@ -11,7 +11,8 @@ from conformance.callbacks.ledger import Ledger, request_id_of
 from conformance.callbacks.strays import Strays, Taken
 from conformance.checks.evidence import Answer
 from conformance.checks.missing import NETWORK_HOLDS_S
-from conformance.checks.reading import REQUEST_ID, as_over_a_network, told_id
+from conformance.checks.reading import as_over_a_network, told_id
+from conformance.contract.contract import Contract
 from conformance.errors import EnvironmentFailure
 from conformance.exchange.sender import in_words
 from conformance.gateway_under_test.progress import Progress
@@ -38,15 +39,16 @@ MOST_HANGING = 64
 HANGING_S = 1.0
 
 
-def id_at_a_glance(request: Request) -> str | None:
-    """The request_id that a request tells, by which it is known what it is; in time, whatever anybody sends.
+def id_at_a_glance(request: Request, contract: Contract) -> str | None:
+    """The id that a request tells, by which it is known what it is; in time, whatever anybody sends.
 
     What cannot hold one is not read: neither by its name, nor with an escape or a zero byte that might hide it.
     """
-    named = b"request_id" in request.body or b"\\u" in request.body or b"\0" in request.body
-    if not named and REQUEST_ID not in request.url:
+    member = contract.notification.id
+    named = member.encode() in request.body or b"\\u" in request.body or b"\0" in request.body
+    if not named and member not in request.url:
         return None
-    return told_id(request) if len(request.body) <= LARGE else request_id_of(request.body)
+    return told_id(request, contract) if len(request.body) <= LARGE else request_id_of(request.body, member)
 
 
 class Listening:
@@ -62,6 +64,7 @@ class Listening:
         self.patience_s = settings.notify_within_s + (NETWORK_HOLDS_S if settings.network_back else LATE_S)
         self.ledger = Ledger(self.patience_s, on_change=lambda _: self.pace.look_again())
         self.strays = Strays()
+        self._contract = settings.contract
         self._journal = journal
         self.progress = progress
         self._planned = 0
@@ -93,7 +96,7 @@ class Listening:
 
     def on_exchange(self, case: Case, exchange: Exchange) -> None:
         """An attempt has its answer; called by the sender's workers."""
-        answer = Answer.of(case, as_over_a_network(exchange) if self._over_network else exchange)
+        answer = Answer.of(case, as_over_a_network(exchange) if self._over_network else exchange, self._contract)
         if answer.request_id is not None:
             for taken in self.strays.given(answer.request_id):
                 self._keep(taken.product, taken.request, answer.request_id, taken.at, taken.wall)
@@ -137,7 +140,7 @@ class Listening:
         """A notification has come; called by the receiver's threads."""
         if self.successes is not None:
             self.successes.notified(request)
-        request_id = id_at_a_glance(request)
+        request_id = id_at_a_glance(request, self._contract)
         kept = self.strays.kept(Taken(product, request, at, wall), request_id)
         if kept is not None:
             self._keep(product, kept, request_id, at, wall)

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, groupby
+from itertools import groupby
 
 from conformance.checks.acceptance import judged_by
 from conformance.checks.evidence import BALANCE
 from conformance.checks.request_ids import EQUAL
-from conformance.contract.commands import catalogue
+from conformance.contract.contract import Contract
 from conformance.exchange.allowance import amount_of
 from conformance.gateway_under_test.corpus import CASES, CORPUS, NEGATIVE, Group
 from conformance.traffic import Case, Kind
@@ -62,7 +62,7 @@ def has_to_be_refused(case: Case) -> bool:
     return case.kind in NEGATIVE or repeats
 
 
-def areas_of(case: Case) -> Iterator[Area]:
+def areas_of(contract: Contract, case: Case) -> Iterator[Area]:
     """What the case exercises, by command: requirements, and for what has to be refused its kind and aspect."""
     if not has_to_be_refused(case):
         yield FIRST_ACCEPTED, case.command
@@ -73,10 +73,10 @@ def areas_of(case: Case) -> Iterator[Area]:
         return
     requirements = REQUIREMENTS.get((case.kind, case.aspect), ())
     if not requirements and case.kind is Kind.VALID:
-        requirements = (judged_by(case.aspect, case.command),)
+        requirements = (judged_by(case.aspect, case.command, contract),)
     for requirement in requirements:
         first_of_burst = requirement == "RID-05" and case.earlier is None  # with which the others are compared
-        if case.command in catalogue()[requirement].commands and not first_of_burst:
+        if case.command in contract.catalogue[requirement].commands and not first_of_burst:
             yield requirement, case.command
 
 
@@ -102,16 +102,17 @@ class Piece:
 class Pieces:
     """The pieces of a plan in `all`; `spare`: the places of positive twins that others stand for."""
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract) -> None:
         """None so far: see `of`."""
+        self._contract = contract
         self.all: list[Piece] = []
         self.spare: set[int] = set()
         self._holding: dict[str, int] = {}
 
     @classmethod
-    def of(cls, alone: Sequence[Group], groups: Sequence[Group]) -> Pieces:
+    def of(cls, contract: Contract, alone: Sequence[Group], groups: Sequence[Group]) -> Pieces:
         """The groups taken apart; those that are sent `alone` stay whole."""
-        pieces = cls()
+        pieces = cls(contract)
         reference = _one_twin_each((*alone, *groups))
         # Twins go before what needs them, so that what is needed has its place already.
         needed = set(reference.values())
@@ -152,7 +153,7 @@ class Pieces:
                 len(paid),
                 sum(amount_of(case.request) for case in paid),
                 max((amount_of(case.request) for case in refused), default=0),
-                tuple(dict.fromkeys(chain.from_iterable(map(areas_of, cases)))),
+                tuple(dict.fromkeys(area for case in cases for area in areas_of(self._contract, case))),
             )
         )
         self._holding.update((case.id, place) for case in cases)

@@ -18,7 +18,8 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from conformance import __version__
-from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
 from conformance.errors import UsageError
 from conformance.gateway_under_test.corpus import CASES, CORPUS, Ground, Group, in_order, placed
 from conformance.gateway_under_test.selection import GROUP_SIZE, selected
@@ -37,7 +38,6 @@ from conformance.generation.payloads import (
 )
 from conformance.generation.probes import (
     accept_probes,
-    authorization,
     content_type_probes,
     credential_probes,
     method_probes,
@@ -62,6 +62,7 @@ class Plan:
     given phone numbers, where a gateway might find another one in them.
     """
 
+    contract: Contract = field(repr=False)
     groups: tuple[Group, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     alone: tuple[Group, ...] = ()
@@ -78,8 +79,9 @@ class Plan:
         """
         # Nearly all cases have the same headers, which are there once.
         headers: dict[Headers, Headers] = {}
-        addressees = Addressees.of(settings.constraints, base_url)
-        plans = [CommandPlan(COMMANDS[name], settings, base_url, headers, taken) for name in settings.commands]
+        addressees = Addressees.of(settings.contract, settings.constraints, base_url)
+        commands = map(settings.contract.commands.__getitem__, settings.commands)
+        plans = [CommandPlan(command, settings, base_url, headers, taken) for command in commands]
         if settings.cases is not None:
             only = placed(settings.cases.files, CASES, _ground(settings, plans), ())
             if not only.groups:
@@ -106,10 +108,10 @@ class Plan:
         left_out: Mapping[str, str],
     ) -> Plan:
         first, others = (tuple(filter(None, map(addressees.harmless, part))) for part in (alone, groups))
-        chosen = selected(first, others, settings.bounds)
+        chosen = selected(settings.contract, first, others, settings.bounds)
         strangers = sum(map(len, (*alone, *groups))) - sum(map(len, (*first, *others)))
         beyond = {**chosen.left_out, **({GIVEN_BY: strangers} if strangers else {})}
-        return cls(chosen.groups, left_out, chosen.alone, chosen.last, beyond)
+        return cls(settings.contract, chosen.groups, left_out, chosen.alone, chosen.last, beyond)
 
     @staticmethod
     def _generated(plans: Sequence[CommandPlan]) -> tuple[Group, ...]:
@@ -130,6 +132,7 @@ def _ground(settings: Settings, plans: Sequence[CommandPlan]) -> Ground:
     """What case files are placed on: requests of the run's own come from the commands' plans."""
     by_command = {plan.command.name: plan for plan in plans}
     return Ground(
+        settings.contract,
         settings.constraints,
         plans[0].addressees,
         settings.consumer_key,
@@ -174,16 +177,19 @@ class CommandPlan:
         headers: dict[Headers, Headers],
         taken: Collection[Pair] = (),
     ) -> None:
+        self.contract = settings.contract
         self.command = command
         self.settings = settings
         self.url = f"{base_url.rstrip('/')}/{command.name}"
         self.base_url = base_url.rstrip("/")
-        self._right = authorization(settings.consumer_key, settings.consumer_secret)
+        self._right = self.contract.authentication.value(settings.consumer_key, settings.consumer_secret)
         self._numbers: Counter[str] = Counter()
         self._headers = headers
-        self.addressees = Addressees.of(settings.constraints, base_url)
+        self.addressees = Addressees.of(self.contract, settings.constraints, base_url)
         self._cheap = 0
-        self.valid = valid_payloads(command, settings.constraints, settings.max_examples, self.seed("valid"))
+        self.valid = valid_payloads(
+            self.contract, command, settings.constraints, settings.max_examples, self.seed("valid")
+        )
         self._stock = self._restocked()
         self._pairs = {*taken, *(pair_of(payload.members) for payload in self.valid)}
         self.valid = [self._cheaper(payload) if payload.aspect == PLAIN else payload for payload in self.valid]
@@ -205,7 +211,12 @@ class CommandPlan:
         purpose = "stock" if self.command.window_s is None else f"stock for {self.settings.extent}"
         for batch in range(1_000):
             fresh = fresh_payloads(
-                self.command, self.settings.constraints, 50, self.seed(f"{purpose}-{batch}"), tuple(taken)
+                self.contract,
+                self.command,
+                self.settings.constraints,
+                50,
+                self.seed(f"{purpose}-{batch}"),
+                tuple(taken),
             )
             taken += fresh
             yield from fresh
@@ -281,7 +292,7 @@ class CommandPlan:
                 command=None,
                 twin=twin.id,
             )
-            for path in unknown_paths()
+            for path in unknown_paths(self.contract)
             for method in ("POST", "GET")
         ]
         return [in_order(twin, *cases)]
@@ -301,12 +312,12 @@ def _in_parts(*cases: Case) -> Iterator[Group]:
 def valid_cases(plan: CommandPlan) -> Iterator[Group]:
     """Every valid payload, each on its own."""
     for payload in plan.valid:
-        yield (plan.case(Kind.VALID, _labelled(plan.command, payload), payload.body),)
+        yield (plan.case(Kind.VALID, _labelled(plan, payload), payload.body),)
 
 
-def _labelled(command: Command, payload: ValidPayload) -> str:
+def _labelled(plan: CommandPlan, payload: ValidPayload) -> str:
     """The payload's aspect; else that of its content, in which line breaks say more than the script around them."""
-    content = aspect_of(command, payload.members)
+    content = aspect_of(plan.contract, plan.command, payload.members)
     if payload.aspect in (PLAIN, "class") or (payload.aspect == "unicode" and content == "line-breaks"):
         return content
     return payload.aspect
@@ -344,7 +355,7 @@ def wrong_credentials(plan: CommandPlan) -> Iterator[Group]:
             headers=plan.headers(authorization=probe.header_value),
             twin=twin.id,
         )
-        for probe in credential_probes(plan.settings.consumer_key, plan.settings.consumer_secret)
+        for probe in credential_probes(plan.contract, plan.settings.consumer_key, plan.settings.consumer_secret)
     ]
     yield from _in_parts(twin, *probes)
     if plan.command.product is None:
@@ -385,7 +396,7 @@ def broken(plan: CommandPlan) -> Iterator[Group]:
         plan.case(
             Kind.BROKEN, payload.aspect, payload.body, member=payload.member, keyword=payload.keyword, twin=twin.id
         )
-        for payload in broken_payloads(plan.command, base.members, extra, plan.seed("broken"), harmless)
+        for payload in broken_payloads(plan.contract, plan.command, base.members, extra, plan.seed("broken"), harmless)
     ]
     yield from _in_parts(twin, *cases)
 
@@ -395,9 +406,9 @@ def left_open(plan: CommandPlan) -> Iterator[Group]:
     if plan.command.method == "GET":
         return
     careful = bool(plan.settings.phone_numbers)  # then no number may be reached that was not given
-    payloads = open_payloads(plan.command, plan.fresh().members, careful=careful)
+    payloads = open_payloads(plan.contract, plan.command, plan.fresh().members, careful=careful)
     cases = [plan.case(Kind.OPEN, aspect, body) for aspect, body in payloads]
-    bodies = open_bodies(plan.command, lambda: plan.fresh().members, careful=careful)
+    bodies = open_bodies(plan.contract, plan.command, lambda: plan.fresh().members, careful=careful)
     cases += [plan.case(Kind.OPEN, each.aspect, each.body, keyword=each.breakage) for each in bodies]
     yield from _in_parts(*cases)
 

@@ -1,12 +1,13 @@
 """Is it the gateway that answers? Asked before anything is judged, so that no server is blamed for not being one.
 
-    reached     probe by probe: the address answers, clock and certificate, what account-details gives, the credential
+    reached     probe by probe: the address answers, clock and certificate, how the first command does, the credential
     Probe       the outcome of one, with a hint where it failed
 
-account-details is asked for first, and where it is answered as it should be nothing else is. A gateway may be at fault
-there and right elsewhere, and then it has to be judged. So the set-up is wrong only where the commands are answered no
-better than a path that is none of them: with one redirect, one page, one error. To see that, an object whose members
-are empty is sent to each of them, which a gateway refuses, and which reaches nobody if it does not.
+The command that tells about the account is asked for first, and where it is answered as it should be nothing else is.
+A gateway may be at fault there and right elsewhere, and then it has to be judged. So the set-up is wrong only where the
+commands are answered no better than a path that is none of them: with one redirect, one page, one error. To see that,
+an object whose members are empty is sent to each of them, which a gateway refuses, and which reaches nobody if it does
+not. So is the first command of a contract that has none about the account.
 """
 
 from __future__ import annotations
@@ -22,17 +23,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from conformance.checks.envelope import FIELDS, media_type_of
-from conformance.checks.reading import ANSWERED_BETWEEN, OK, UNAUTHORIZED, Content, is_number
-from conformance.contract.commands import COMMANDS, Command, commands_of
-from conformance.contract.schemas import resolved
+from conformance.checks.envelope import media_type_of
+from conformance.checks.reading import ANSWERED_BETWEEN, UNAUTHORIZED, Content, is_number
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
 from conformance.errors import SuiteError
 from conformance.exchange.connection import Answer, Certificate, Connection, KeepAlive, Unanswered
 from conformance.exchange.pacing import retry_after_s, timestamp_of
 from conformance.exchange.sender import LONGEST_WAIT_S, TOO_MANY_REQUESTS, UNAVAILABLE, asked_to_stay_away, in_words
 from conformance.exchange.trust import trusting
 from conformance.gateway_under_test.settings import Settings
-from conformance.generation.probes import authorization
 from conformance.traffic import CLOSED_ON_REUSE, Request, Response, header
 
 # How long the gateway may take to answer. Generous: here a false alarm costs a whole run.
@@ -52,7 +52,6 @@ SHORTEST_WAIT_S = 1.0
 # The name of the probe that tells so.
 ASKED_TO_WAIT = "asked to wait"
 
-BASE_PATH = "/api/v2"
 BAD_REQUEST, FORBIDDEN, NOT_FOUND = 400, 403, 404
 REDIRECTS, ERRORS, SERVER_ERRORS = range(300, 400), range(400, 600), range(500, 1000)
 # What may stand at the end of a URL in its place.
@@ -104,7 +103,7 @@ def reached(settings: Settings, gateway: str) -> Iterator[Probe]:
 
 
 def _reached(settings: Settings, asking: _Asking) -> Iterator[Probe]:
-    answer, certificate = asking.account_details()
+    answer, certificate = asking.first_answer()
     waited = 0.0
     while (asked := _told_to_wait(answer)) is not None:
         if asked > LONGEST_WAIT_S:
@@ -119,12 +118,13 @@ def _reached(settings: Settings, asking: _Asking) -> Iterator[Probe]:
         pause = max(asked, SHORTEST_WAIT_S)
         time.sleep(pause)  # the gateway has asked for just this
         waited += pause
-        answer, certificate = asking.account_details()
+        answer, certificate = asking.first_answer()
     yield Probe("gateway reachable", ok=True, detail=f"{asking.gateway} answered {answer.status}")
     yield from _lasting(certificate)
     yield from clock(answer, time.time())
-    if _status(answer) == UNAUTHORIZED:
-        beside = "" if _in_envelope(answer) else f" ({_described(answer)})"
+    reading = asking.reading
+    if reading.status(answer) == UNAUTHORIZED:
+        beside = "" if reading.in_envelope(answer) else f" ({reading.described(answer)})"
         yield Probe(
             "credential accepted",
             ok=False,
@@ -132,22 +132,23 @@ def _reached(settings: Settings, asking: _Asking) -> Iterator[Probe]:
             hint="check --consumer-key and --consumer-secret",
         )
         return
-    if wanting := list(_wanting(answer)):
+    if wanting := list(reading.wanting(answer)):
         obstacle = _elsewhere(asking, answer) if answer.status != TOO_MANY_REQUESTS else None
         if obstacle is not None:
             yield obstacle
             return
-        detail = f"account-details is answered {answer.status} {', '.join(wanting)}"
-        yield Probe("account-details", ok=True, detail=detail, warning=True)
+        detail = f"{asking.first.name} is answered {answer.status} {', '.join(wanting)}"
+        yield Probe(asking.first.name, ok=True, detail=detail, warning=True)
     yield Probe("credential accepted", ok=True, detail=f"consumer key {settings.consumer_key}")
 
 
 def _unanswered(asking: _Asking, unanswered: Unanswered) -> Probe:
-    """What it means that account-details has no answer: no gateway, or one that fails in that alone."""
+    """What it means that the first command has no answer: no gateway, or one that fails in that alone."""
+    others = [command for command in asking.commands if command is not asking.first]
     with suppress(Unanswered), asking.connection:
-        if not unanswered.never_left and _in_envelope(asking.command(asking.commands[0])):
-            detail = f"account-details is not answered: {unanswered}"
-            return Probe("account-details", ok=True, detail=detail, warning=True)
+        if others and not unanswered.never_left and asking.reading.in_envelope(asking.command(others[0])):
+            detail = f"{asking.first.name} is not answered: {unanswered}"
+            return Probe(asking.first.name, ok=True, detail=detail, warning=True)
     return Probe(
         "gateway reachable",
         ok=False,
@@ -164,25 +165,32 @@ class _Asking:
         secure = gateway.startswith("https:")
         tls = trusting(settings.ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.connection = Connection(ANSWER_TIMEOUT_S, KeepAlive(), tls)
-        self.commands = [command for command in commands_of(settings.products) if command.product is not None]
-        self._headers = (
-            ("Authorization", authorization(settings.consumer_key, settings.consumer_secret)),
-            ("Content-Type", "application/json"),
-        )
+        contract = settings.contract
+        self.commands = [command for command in contract.commands_of(settings.products) if command.product is not None]
+        self.first = self.commands[0] if contract.account is None else contract.commands[contract.account.command]
+        self.reading = _Reading(contract)
+        self._schemas = contract.schemas
+        right = contract.authentication.value(settings.consumer_key, settings.consumer_secret)
+        self._headers = ((contract.authentication.header, right), ("Content-Type", "application/json"))
         self._tries = TRIES_OVER_NETWORK if settings.network_there else 1
         # A path that no gateway can have.
         self._nonsense = f"no-such-command-{secrets.token_hex(4)}"
 
-    def account_details(self) -> tuple[Response, Certificate | None]:
-        """The answer to account-details, and the certificate of who gave it; Unanswered if there is none."""
-        answer = self._got("GET", COMMANDS["account-details"].name)
+    def first_answer(self) -> tuple[Response, Certificate | None]:
+        """The answer to the first command, and the certificate of who gave it; Unanswered if there is none."""
+        answer = self._answered(self.first)
         return answer.response, answer.certificate
 
     def command(self, command: Command) -> Response:
         """The answer to a command that is asked for nothing."""
+        return self._answered(command).response
+
+    def _answered(self, command: Command) -> Answer:
+        if command.method == "GET":
+            return self._got(command.method, command.name)
         # It may be sent twice, for nothing can come of it: neither a number nor an amount is named.
-        nothing = dict.fromkeys(resolved(f"{command.folder}/request")["required"], "")
-        return self._got("POST", command.name, nothing).response
+        nothing = dict.fromkeys(self._schemas.resolved(command.request_schema)["required"], "")
+        return self._got(command.method, command.name, nothing)
 
     def others(self) -> tuple[list[Response], dict[str, Response]]:
         """The answers to the commands of the run, and those to a path that is none of them, by method."""
@@ -222,65 +230,104 @@ def _told_to_wait(answer: Response) -> float | None:
     return retry_after_s(answer.headers, time.time())
 
 
-def _members(answer: Response) -> Mapping[str, Any]:
-    # Also of a body that is declared in a wrong coding: who wrote it is told by it all the same.
-    return Content.with_repeats(answer.body).members or {}
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Answers, read by the roles that their members have in a contract."""
+
+    contract: Contract
+
+    def members(self, answer: Response) -> Mapping[str, Any]:
+        """Those of the body; none of what is no object."""
+        # Also of a body that is declared in a wrong coding: who wrote it is told by it all the same.
+        return Content.with_repeats(answer.body).members or {}
+
+    def in_envelope(self, answer: Response) -> bool:
+        """Whether it looks like an answer of such a gateway, be it whole or not."""
+        roles, members = self.contract.answer, self.members(answer)
+        return sum(name in members for name in (roles.code, roles.reason, roles.id)) >= MEMBERS_OF_AN_ENVELOPE
+
+    def status(self, answer: Response) -> int | float:
+        """What the answer says of the request: its code, or else its HTTP status."""
+        code = self.members(answer).get(self.contract.answer.code)
+        return code if isinstance(code, int | float) and is_number(code) else answer.status
+
+    def accepts(self, answer: Response) -> bool:
+        """Whether it is in an envelope, and says that the request was accepted."""
+        return self.in_envelope(answer) and self.status(answer) == self.contract.answer.success
+
+    def wanting(self, answer: Response) -> Iterator[str]:
+        """In words, what keeps an answer from being the one that the first command has."""
+        roles, account, members = self.contract.answer, self.contract.account, self.members(answer)
+        if not members or answer.undecodable is not None:
+            yield f"with {self.described(answer)}"
+            return
+        if account is None:
+            if not self.in_envelope(answer):
+                yield f"with {self.described(answer)}"
+            return
+        if (status := self.status(answer)) != roles.success:
+            yield f"with {roles.code} {status}"
+            return
+        if answer.status != roles.success or roles.code not in members:
+            yield f"without {roles.code} {roles.success}"
+        if not isinstance(members.get(roles.id), str):
+            yield f"without {_a(roles.id)}"
+        _, outer, *inner = (account.balance or "").split("/") if account.balance else ("", "")
+        if inner and not isinstance(members.get(outer), dict):
+            yield f"without {_a(outer)}"
+
+    def described(self, answer: Response) -> str:
+        """An answer in few words: what it is, and for a page what it is called."""
+        if answer.undecodable is not None:
+            return f"a body that cannot be read: {answer.undecodable}"
+        if not answer.body.strip():
+            return "no body"
+        if self.in_envelope(answer):
+            said = self.members(answer).get(self.contract.answer.reason)
+            return f"JSON: {_short(said)}" if isinstance(said, str) and said.strip() else "JSON"
+        title = _TITLE.search(answer.body)
+        if title is not None:
+            return f"a page: {_short(title[1].decode(errors='replace'))}"
+        if Content.with_repeats(answer.body).error is None:
+            return "JSON of another kind"
+        declared = media_type_of(answer)
+        return "an HTML page" if declared == "text/html" or answer.body.lstrip()[:1] == b"<" else "no JSON"
 
 
-def _in_envelope(answer: Response) -> bool:
-    """Whether it looks like an answer of such a gateway, be it whole or not."""
-    return sum(field in _members(answer) for field in FIELDS) >= MEMBERS_OF_AN_ENVELOPE
-
-
-def _status(answer: Response) -> int | float:
-    """What the answer says of the request: its status_code, or else its HTTP status."""
-    code = _members(answer).get("status_code")
-    return code if isinstance(code, int | float) and is_number(code) else answer.status
-
-
-def _wanting(answer: Response) -> Iterator[str]:
-    """In words, what keeps an answer from being the one that account-details has."""
-    members = _members(answer)
-    if not members or answer.undecodable is not None:
-        yield f"with {_described(answer)}"
-        return
-    if (status := _status(answer)) != OK:
-        yield f"with status_code {status}"
-        return
-    if answer.status != OK or "status_code" not in members:
-        yield "without status_code 200"
-    if not isinstance(members.get("request_id"), str):
-        yield "without a request_id"
-    if not isinstance(members.get("organization"), dict):
-        yield "without an organization"
+def _a(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _elsewhere(asking: _Asking, answer: Response) -> Probe | None:
     """What shows that it is no such gateway, or one that does nothing; None if it has to be judged."""
-    if _in_envelope(answer) and (_status(answer) == OK or (answer.status == OK and _status(answer) not in ERRORS)):
+    reading, success = asking.reading, asking.reading.contract.answer.success
+    if reading.accepts(answer):
+        return None
+    if reading.in_envelope(answer) and answer.status == success and reading.status(answer) not in ERRORS:
         return None
     try:
         commands, nonsense = asking.others()
     except Unanswered:  # of some it has answers: that it has none of others is for the run to judge
         return None
     answers = [answer, *commands]
-    if any(_in_envelope(each) and _status(each) == OK for each in answers):
+    if any(map(reading.accepts, answers)):
         return None
     kinds = {_kind(each) for each in answers}
-    as_nonsense = _alike(answer, nonsense["GET"]) and all(_alike(each, nonsense["POST"]) for each in commands)
+    asked = ((asking.first, answer), *zip(asking.commands, commands, strict=True))
+    as_nonsense = all(_alike(reading, each, nonsense[command.method]) for command, each in asked)
     if not as_nonsense and (len(kinds) > 1 or kinds == {None}):
         return None
     return Probe(
         "the gateway answers",
         ok=False,
-        detail=f"gateway {asking.gateway} answers every request with {_named(asking.gateway, answer, commands)}",
-        hint=_hint(asking.gateway, answer),
+        detail=f"gateway {asking.gateway} answers every request with {_named(asking, answer, commands)}",
+        hint=_hint(asking, answer),
     )
 
 
-def _alike(one: Response, other: Response) -> bool:
+def _alike(reading: _Reading, one: Response, other: Response) -> bool:
     """Whether two requests are answered the same, as far as one can tell without comparing texts."""
-    return (one.status, _in_envelope(one)) == (other.status, _in_envelope(other))
+    return (one.status, reading.in_envelope(one)) == (other.status, reading.in_envelope(other))
 
 
 def _kind(answer: Response) -> str | None:
@@ -295,29 +342,11 @@ def _kind(answer: Response) -> str | None:
 # --- In words
 
 
-def _named(gateway: str, answer: Response, others: Sequence[Response]) -> str:
+def _named(asking: _Asking, answer: Response, others: Sequence[Response]) -> str:
     statuses = " or ".join(map(str, dict.fromkeys(each.status for each in (answer, *others))))
-    if (target := _leads_to(gateway, answer)) is not None:
+    if (target := _leads_to(asking, answer)) is not None:
         return f"a redirect ({statuses}), which leads to {target}"
-    return f"{statuses} ({_described(answer)})"
-
-
-def _described(answer: Response) -> str:
-    """An answer in few words: what it is, and for a page what it is called."""
-    if answer.undecodable is not None:
-        return f"a body that cannot be read: {answer.undecodable}"
-    if not answer.body.strip():
-        return "no body"
-    if _in_envelope(answer):
-        said = _members(answer).get("description")
-        return f"JSON: {_short(said)}" if isinstance(said, str) and said.strip() else "JSON"
-    title = _TITLE.search(answer.body)
-    if title is not None:
-        return f"a page: {_short(title[1].decode(errors='replace'))}"
-    if Content.with_repeats(answer.body).error is None:
-        return "JSON of another kind"
-    declared = media_type_of(answer)
-    return "an HTML page" if declared == "text/html" or answer.body.lstrip()[:1] == b"<" else "no JSON"
+    return f"{statuses} ({asking.reading.described(answer)})"
 
 
 def _short(text: str) -> str:
@@ -325,20 +354,21 @@ def _short(text: str) -> str:
     return plain if len(plain) <= SHOWN else f"{plain[: SHOWN - 1]}…"
 
 
-def _leads_to(gateway: str, answer: Response) -> str | None:
+def _leads_to(asking: _Asking, answer: Response) -> str | None:
     """Where a redirect leads, without what may be secret in it; None if there is none."""
     location = header(answer.headers, "Location")
     if not location or answer.status not in REDIRECTS:
         return None
     try:
-        parts = urlsplit(urljoin(f"{gateway.rstrip('/')}/{COMMANDS['account-details'].name}", location))
+        parts = urlsplit(urljoin(f"{asking.gateway.rstrip('/')}/{asking.first.name}", location))
         return _short(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())
     except ValueError:
         return "what is no URL"
 
 
-def _hint(gateway: str, answer: Response) -> str:
-    if (redirected := _hint_at_target(gateway, answer)) is not None:
+def _hint(asking: _Asking, answer: Response) -> str:
+    gateway = asking.gateway
+    if (redirected := _hint_at_target(asking, answer)) is not None:
         return redirected
     if answer.status in SERVER_ERRORS:
         return "is it up, and all that it needs? nothing was judged"
@@ -346,18 +376,19 @@ def _hint(gateway: str, answer: Response) -> str:
         return "does that port speak TLS? then the URL begins with https://"
     if answer.status == FORBIDDEN:
         return "may this machine and this account use it?"
-    if BASE_PATH not in gateway:
-        base = _OTHER_BASE.sub("", gateway.rstrip("/")) + BASE_PATH
+    path = urlsplit(asking.reading.contract.base_url).path
+    if path not in gateway:
+        base = _OTHER_BASE.sub("", gateway.rstrip("/")) + path
         return f"is that the base URL that commands are put behind? try {base}"
-    return f"is that the base URL that commands are put behind, with its {BASE_PATH}?"
+    return f"is that the base URL that commands are put behind, with its {path}?"
 
 
-def _hint_at_target(gateway: str, answer: Response) -> str | None:
+def _hint_at_target(asking: _Asking, answer: Response) -> str | None:
     """What a redirect to the same command elsewhere tells; None for any other answer."""
-    target, command = _leads_to(gateway, answer), COMMANDS["account-details"].name
+    target, command = _leads_to(asking, answer), asking.first.name
     if target is None:
         return None
-    if target == f"{gateway.rstrip('/')}/{command}/":
+    if target == f"{asking.gateway.rstrip('/')}/{command}/":
         return "the contract has no slash behind a command; does a route or a proxy want one?"
     return f"try --gateway {target.removesuffix(f'/{command}')}" if target.endswith(f"/{command}") else None
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from conformance.contract.contract import Contract
 from conformance.errors import UsageError
 from conformance.gateway_under_test.credentials import (
     AUTHORIZATION,
@@ -47,7 +48,9 @@ def _before_in_group(record: Record, case: Case) -> Iterator[Case]:
             yield each
 
 
-def sent_again(case: Case, recorded_base: str, base_url: str, key: str, secret: str) -> Case:
+def sent_again(  # noqa: PLR0913, PLR0917 - what it was, and whose it is now
+    contract: Contract, case: Case, recorded_base: str, base_url: str, key: str, secret: str
+) -> Case:
     """The case for the gateway at `base_url`, with the credential of the account.
 
     Raises UsageError if its bytes are not known, or if this account has no such wrong credential.
@@ -60,7 +63,7 @@ def sent_again(case: Case, recorded_base: str, base_url: str, key: str, secret: 
         )
     headers = request.headers
     if case.kind is Kind.CREDENTIAL or header(headers, AUTHORIZATION) is not None:
-        headers = with_credential(headers, credential_value(credential_label(case), key, secret))
+        headers = with_credential(headers, credential_value(contract, credential_label(case), key, secret))
     url = base_url.rstrip("/") + request.url.removeprefix(recorded_base.rstrip("/"))
     return replace(case, request=replace(request, url=url, headers=headers))
 

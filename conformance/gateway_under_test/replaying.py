@@ -6,7 +6,6 @@ Window, window_of   whether a command's window lets the same bytes be refused la
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,15 +24,18 @@ from conformance.checks.judgement import (
     SubjectCheck,
     Unobserved,
 )
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import parse_json
-from conformance.generation.payloads import WINDOW_MEMBERS
+from conformance.contract.command import Key
+from conformance.contract.command import Window as RepeatWindow
+from conformance.contract.contract import Contract
+from conformance.contract.strict_json import parse_json
 from conformance.journal import Record
 from conformance.traffic import Case, Kind
 from conformance.verdicts import RequirementVerdict, judge
 
 
-def judged_alone(record: Record, case_id: str, window: Window | None = None) -> tuple[RequirementVerdict, ...]:
+def judged_alone(
+    contract: Contract, record: Record, case_id: str, window: Window | None = None
+) -> tuple[RequirementVerdict, ...]:
     """The verdicts that one case of a record has a part in; its answer is compared with the others all the same.
 
     With a `window`, a refusal of what should be accepted is a precondition that is not met, no failure.
@@ -42,10 +44,11 @@ def judged_alone(record: Record, case_id: str, window: Window | None = None) -> 
     scope = whole if is_follow_up(case_id) else run_proper
     if window is not None:
         checks |= {id_: _excused(checks[id_], window) for id_ in acceptance.CHECKS}
-    return tuple(v for v in judge(record, checks, scope=scope).verdicts if v.observations or v.unobserved)
+    judged = judge(record, checks, scope=scope, contract=contract)
+    return tuple(v for v in judged.verdicts if v.observations or v.unobserved)
 
 
-def whole(record: Record) -> Record:
+def whole(record: Record, _: Contract) -> Record:
     """All of a record, with what was sent after the run to look into its failures."""
     return record
 
@@ -96,7 +99,7 @@ class Window:
     """
 
     command: str
-    window_s: float
+    window: RepeatWindow
     ago_s: float | None
     words: tuple[int | None, Any] | None
 
@@ -104,57 +107,60 @@ class Window:
     def told(self) -> str:
         """One line for people."""
         if self.ago_s is None:
-            return f"{self.command}: refused in the words for a request that is repeated within {self.window_s:g} s"
+            return (
+                f"{self.command}: refused in the words for a request that is repeated within {self.window.seconds:g} s"
+            )
+        names = " and ".join(name.replace("_", " ") for name in self.window.members)
         return (
-            f"{self.command}: the same phone number and amount were accepted {self.ago_s:.0f} s ago, and within "
-            f"{self.window_s:g} s a gateway refuses them lawfully; wait, or run with another seed"
+            f"{self.command}: the same {names} were accepted {self.ago_s:.0f} s ago, and within "
+            f"{self.window.seconds:g} s a gateway refuses them lawfully; wait, or run with another seed"
         )
 
     def excuses(self, answer: Outcome) -> bool:
         """Whether the answer is a refusal that the window explains."""
         if not answer.rejected or answer.command != self.command:
             return False
-        said = None if answer.description is ABSENT else answer.description
+        said = None if answer.reason is ABSENT else answer.reason
         return self.ago_s is not None or (self.words is not None and (answer.status, said) == self.words)
 
 
-def window_of(case: Case, cases: Iterable[Case], records: Iterable[Record]) -> Window | None:
+def window_of(contract: Contract, case: Case, cases: Iterable[Case], records: Iterable[Record]) -> Window | None:
     """The window that may stand in the way of `case` if `cases` are sent now, as earlier `records` have it.
 
     None for a command without one. `case` is the one that is replayed; of the others any may be similar to an earlier
     request, since its history has to be accepted for it to mean the same.
     """
-    command = COMMANDS.get(case.command or "")
-    if command is None or command.window_s is None:
+    command = contract.commands.get(case.command or "")
+    if command is None or (window := command.window) is None:
         return None
-    wanted = {_likeness(each) for each in cases if each.command == command.name and _asks_for_acceptance(each)}
+    wanted = {_key(each, window) for each in cases if each.command == command.name and _asks_for_acceptance(each)}
     ago_s: float | None = None
     words: tuple[int | None, Any] | None = None
     now = time.time()
     for record in records:
-        for answer in _answers(record, command.name):
+        for answer in _answers(record, command.name, contract):
             seconds = now - answer.exchange.sent_wall
-            if answer.accepted and _likeness(answer.case) in wanted and 0 <= seconds < command.window_s:
+            if answer.accepted and _key(answer.case, window) in wanted and 0 <= seconds < window.seconds:
                 ago_s = seconds if ago_s is None else min(ago_s, seconds)
             if answer.case.kind is Kind.REPEAT and answer.case.aspect == "window" and answer.rejected:
-                words = answer.status, (answer.content.members or {}).get("description")
-    return Window(command.name, command.window_s, ago_s, words)
+                words = answer.status, (answer.content.members or {}).get(contract.answer.reason)
+    return Window(command.name, window, ago_s, words)
 
 
 def _asks_for_acceptance(case: Case) -> bool:
     return case.kind in (Kind.VALID, Kind.HEADERS, Kind.REPEAT, Kind.BURST)
 
 
-def _answers(record: Record, command: str) -> Iterator[Answer]:
+def _answers(record: Record, command: str, contract: Contract) -> Iterator[Answer]:
     cases: Mapping[str, Case] = {case.id: case for case in record.cases if case.command == command}
     for exchange in record.exchanges:
         if exchange.case_id in cases:
-            yield Answer.of(cases[exchange.case_id], exchange)
+            yield Answer.of(cases[exchange.case_id], exchange, contract)
 
 
-def _likeness(case: Case) -> str:
+def _key(case: Case, window: RepeatWindow) -> Key | None:
     try:
         members = parse_json(case.request.body)
     except ValueError:
-        return ""
-    return json.dumps([members.get(name) for name in WINDOW_MEMBERS]) if isinstance(members, dict) else ""
+        return None
+    return window.key(members) if isinstance(members, dict) else None

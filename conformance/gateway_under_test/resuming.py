@@ -68,6 +68,7 @@ class Rest:
         alone, late = set(planned["alone"]), set(planned["last"])
         return cls(
             Plan(
+                settings.contract,
                 tuple(g for g in left if g and g[0].group not in alone | late),
                 alone=tuple(g for g in left if g and g[0].group in alone),
                 last=tuple(g for g in left if g and g[0].group in late),
@@ -99,7 +100,9 @@ def _ready(record: Record, settings: Settings, base_url: str) -> Iterable[Case]:
     """The cases as they are sent: with the credential, which no journal holds."""
     recorded_base = record.settings["gateway"]
     for case in record.cases:
-        yield sent_again(case, recorded_base, base_url, settings.consumer_key, settings.consumer_secret)
+        yield sent_again(
+            settings.contract, case, recorded_base, base_url, settings.consumer_key, settings.consumer_secret
+        )
 
 
 def _grouped(cases: Iterable[Case]) -> Iterable[Group]:

@@ -19,7 +19,6 @@ from conformance.callbacks.asgi import AsgiReceiver
 from conformance.callbacks.receiver import CallbackPaths, OnArrival, OnUnread, Unread
 from conformance.callbacks.strays import size_of
 from conformance.checks.terms import REFUSED_HERE
-from conformance.contract.commands import PRODUCTS
 from conformance.errors import SuiteError
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Journal
@@ -165,18 +164,18 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
 
     Raises EnvironmentFailure if an address is taken, UsageError for a callback URL that is none.
     """
-    intake = Intake()
+    intake, products = Intake(), settings.contract.products
     public = settings.callback_url
     if public is None and settings.gateway is None and settings.callback_token is None:
         # The mock gateway is told whatever is registered with it, so let it prove that a query survives.
         public = f"http://unused.invalid/?token={secrets.token_hex(8)}"
-        paths = CallbackPaths.of_url(public, PRODUCTS, settings.callback_token)
+        paths = CallbackPaths.of_url(public, products, settings.callback_token)
         public = None
     else:
-        paths = CallbackPaths.of_url(public, PRODUCTS, settings.callback_token)
+        paths = CallbackPaths.of_url(public, products, settings.callback_token)
     receiver = AsgiReceiver(
         settings.callback_listen,
-        PRODUCTS,
+        products,
         intake.on_arrival,
         paths.prefix,
         paths.query,

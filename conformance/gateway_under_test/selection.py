@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 
+from conformance.contract.contract import Contract
 from conformance.exchange.allowance import ACCEPTED, SPEND, amount_of
 from conformance.gateway_under_test.corpus import Group, in_order
 from conformance.gateway_under_test.limits import Limits
@@ -39,19 +40,20 @@ class Selected:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-def selected(alone: Sequence[Group], groups: Sequence[Group], limits: Limits) -> Selected:
+def selected(contract: Contract, alone: Sequence[Group], groups: Sequence[Group], limits: Limits) -> Selected:
     """The cases that are sent within the limits; all of them, as they are, if that is no question."""
     cost = sum(not has_to_be_refused(case) for group in (*alone, *groups) for case in group)
     within = limits.max_accepted is None or cost < limits.max_accepted
     if within and limits.max_spend is None:
         return Selected(tuple(groups), tuple(alone))
-    return _Choice(Pieces.of(alone, groups), limits).made()
+    return _Choice(contract, Pieces.of(contract, alone, groups), limits).made()
 
 
 class _Choice:
     """Pieces that are chosen one by one, each with what it needs, and with what costs nothing beside it."""
 
-    def __init__(self, pieces: Pieces, limits: Limits) -> None:
+    def __init__(self, contract: Contract, pieces: Pieces, limits: Limits) -> None:
+        self._contract = contract
         self._pieces = pieces.all
         self._spare = pieces.spare
         self._limits = limits
@@ -191,7 +193,7 @@ class _Choice:
                 self._chosen.discard(piece.place)
         for_themselves = [case for piece in free if piece.place in self._chosen for case in piece.cases]
         return Selected(
-            tuple(in_order(*group) for group in (*first, *_by_command(for_themselves), *refusing)),
+            tuple(in_order(*group) for group in (*first, *_by_command(self._contract, for_themselves), *refusing)),
             tuple(piece.cases for piece in kept if piece.alone),
             tuple(in_order(*group) for group in accepted),
             self._left_out(),
@@ -219,13 +221,13 @@ def _is_needed(group: Group, twins: set[str]) -> bool:
     return any(case.id in twins for case in group)
 
 
-def _by_command(cases: Sequence[Case]) -> Iterator[Group]:
+def _by_command(contract: Contract, cases: Sequence[Case]) -> Iterator[Group]:
     """Groups of cases that stand for themselves, of each command in turn; what exercises something new goes first."""
     seen: set[Area] = set()
     new: dict[str | None, list[Case]] = defaultdict(list)
     more: dict[str | None, list[Case]] = defaultdict(list)
     for case in cases:
-        areas = set(areas_of(case))
+        areas = set(areas_of(contract, case))
         (more if areas <= seen else new)[case.command].append(case)
         seen |= areas
     parts = [

@@ -39,7 +39,7 @@ def sending(  # noqa: PLR0913, PLR0917 - all that a sending needs
     bounds = settings.bounds
     allowance = bounds.allowance()
     if bounds.any:
-        hearing.successes = Successes(allowance, hearing.on_proof, alone=settings.exclusive_account)
+        hearing.successes = Successes(settings.contract, allowance, hearing.on_proof, alone=settings.exclusive_account)
         if count is not None:
             count(allowance, hearing.successes)
     try:
@@ -56,7 +56,7 @@ def sending(  # noqa: PLR0913, PLR0917 - all that a sending needs
                 recorded_first=settings.gateway is not None,
                 keep_alive=settings.replaceable or settings.network_there,
             ),
-            addressees=Addressees.of(settings.constraints, gateway),
+            addressees=Addressees.of(settings.contract, settings.constraints, gateway),
         )
     finally:
         if bounds.any or allowance.withheld:
@@ -83,7 +83,7 @@ def send_anew(  # noqa: PLR0913, PLR0917 - all that a sending needs
     for number in range(rounds + 1, rounds + ROUNDS + 1):
         if not lost or len(lost) > MOST_LOST * sum(map(len, groups)):
             return
-        again = Plan.of(_otherwise(settings, number), gateway, windows_of(sent))
+        again = Plan.of(_otherwise(settings, number), gateway, windows_of(settings.contract, sent))
         answered = {case.id for case in sent} - hearing.unanswered
         anew = Anew.of(lost, again, f"anew-{number}", sent, answered)
         if not anew.cases:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.checks.evidence import BALANCE
 from conformance.checks.request_ids import EQUAL
+from conformance.contract.contract import Contract
 from conformance.contract.history import Asked, Forecast, History, Outcome, Rule
 from conformance.gateway_under_test.corpus import NEGATIVE, Group, in_order
 from conformance.generation.payloads import WINDOW_MEMBERS
@@ -68,7 +69,7 @@ def sequences(plan: CommandPlan) -> Iterator[Group]:
     if plan.command.window_s is not None:
         yield _similar(plan)
         yield _walk(plan, AIRTIME_STEPS, _pairs(plan), Random(plan.seed("walk")))
-    elif plan.command.name == "sms":
+    elif plan.command.repeatable:
         first, second = plan.fresh().members, plan.fresh().members
         yield _walk(plan, MESSAGE_STEPS, [first, second], Random(plan.seed("walk")))
     yield _burst("same-product", [(plan, members) for members in _at_once(plan)])
@@ -144,9 +145,9 @@ def _at_once(plan: CommandPlan) -> Iterator[Members]:
 class _Steps:
     """The cases of a sequence as it is planned, and the history that they make for those after them."""
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract) -> None:
         self.cases: list[Case] = []
-        self._history = History()
+        self._history = History(contract)
         self._first: dict[str, Case] = {}
 
     def ask(self, plan: CommandPlan, members: Members, *, spoilt: bool = False) -> Forecast:
@@ -192,14 +193,12 @@ def _asked(name: str, command: str, body: bytes, *, lawful: bool) -> Asked:
         members, _ = json.JSONDecoder().raw_decode(body.decode())  # a spoilt one has more behind its end
     except (ValueError, RecursionError):
         members = None
-    phone, amount = (members.get(PHONE), members.get(AMOUNT)) if isinstance(members, dict) else (None, None)
-    pair = (phone, amount) if isinstance(phone, str) and isinstance(amount, str) else None
-    return Asked(name, command, pair, body, lawful)
+    return Asked(name, command, members if isinstance(members, dict) else {}, body, lawful)
 
 
 def _similar(plan: CommandPlan) -> Group:
     """By name: one shilling apart, other phone numbers, after a rejection, and both windows that are then open."""
-    steps = _Steps()
+    steps = _Steps(plan.contract)
     base, apart = _one_shilling_apart(plan)
     steps.ask(plan, base)
     steps.ask(plan, apart)
@@ -216,7 +215,7 @@ def _walk(plan: CommandPlan, length: int, pool: Sequence[Members], chance: Rando
     """So many steps among the payloads of a pool; the first of these comes three times at least."""
     between = [pool[0], *chance.choices(pool, k=length - 3)]
     chance.shuffle(between)
-    steps = _Steps()
+    steps = _Steps(plan.contract)
     steps.ask(plan, pool[0])
     for members in between:
         spoilt = plan.command.window_s is not None and chance.randrange(SPOILT_IN) == 0
@@ -249,7 +248,7 @@ def _has_amount(plan: CommandPlan) -> bool:
 
 def _with_payments(airtime: CommandPlan, payments: Sequence[CommandPlan]) -> Group:
     """Payments of what was just topped up, and a top-up of what was just paid: neither is a repeat of the other."""
-    steps = _Steps()
+    steps = _Steps(airtime.contract)
     topped_up, paid = _cheap(airtime), _cheap(airtime)
     steps.ask(airtime, topped_up)
     for plan in payments:
@@ -265,7 +264,7 @@ def _paying(plan: CommandPlan, pair: Members) -> Members:
 
 def _walk_across(plans: Sequence[CommandPlan], chance: Random) -> Group:
     """Some of the products in an order of their own, then any of them: to two phone numbers, of two amounts."""
-    steps = _Steps()
+    steps = _Steps(plans[0].contract)
     windowed = next((plan for plan in plans if plan.command.window_s is not None), None)
     pairs = [_cheap(windowed), _cheap(windowed)] if windowed else [_numbers(plans[0]), _numbers(plans[0])]
     pool = {plan.command.name: [_to(_cheap(plan), pair) for pair in pairs] for plan in plans}

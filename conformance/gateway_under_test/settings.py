@@ -55,13 +55,13 @@ def fresh_seed() -> int:
 class Settings:
     """What a run is told. `gateway` is the base URL, its path included; None: the built-in mock gateway.
 
-    `contract`: what it is judged by; `products` of it, all where none is named. `callback_token` stands in the
-    query of callback URLs, and what comes without it is nobody's; with `callback_tls` the receiver is reached by
-    https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost, and its pace; `bounds`
-    has those that hold where none is given. `redact`: values that are written down nowhere, beside the secret;
-    `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go first; `cases`:
-    those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known to fall
-    short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
+    `contract`: what the gateway is judged by. `products`: those that are exercised; none given: all of the contract.
+    `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
+    the receiver is reached by https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost,
+    and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
+    beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go
+    first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known
+    to fall short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
     nothing is sent but account-details.
     `over_network`: whether a network lies between, by which requests and notifications may be lost; None: as the URLs
     say. `recorded_cases`: what is sent is of an earlier run.
@@ -71,10 +71,10 @@ class Settings:
 
     consumer_key: str
     consumer_secret: str = field(repr=False)
+    contract: Contract = field(default_factory=statum, repr=False, kw_only=True)
     gateway: str | None = None
     callback_listen: Address = field(default_factory=lambda: Address("127.0.0.1", 0))
     callback_url: str | None = None
-    contract: Contract = field(default_factory=statum)
     products: tuple[str, ...] = ()
     sender_ids: tuple[str, ...] = (DEFAULT_SENDER_ID,)
     short_codes: tuple[str, ...] = (DEFAULT_SHORT_CODE,)
@@ -105,10 +105,10 @@ class Settings:
         """Refuse what cannot be used, before anything is sent."""
         if self.gateway is not None:
             check_gateway_url(self.gateway)
-        unknown = [product for product in self.products if product not in self.contract.products]
-        if unknown:
+        if not self.products:
+            object.__setattr__(self, "products", self.contract.products)
+        if unknown := [product for product in self.products if product not in self.contract.products]:
             raise UsageError(f"product {', '.join(unknown)} is not one of {', '.join(self.contract.products)}")
-        object.__setattr__(self, "products", self.products or self.contract.products)
         self._check_told()
         if self.callback_tls is not None and self.gateway is None:
             raise UsageError(
@@ -153,7 +153,7 @@ class Settings:
                 f"--phone-number is missing; {self.gateway} is not on this machine, so messages may reach people",
                 hint="name the numbers that may be called, as in --phone-number 254712345678",
             )
-        self.limits.check_sufficient(self.gateway, self.commands)
+        self.limits.check_sufficient(self.gateway, self.contract.commands_of(self.products))
 
     def _check_protected(self) -> None:
         """UsageError for values that cannot be kept out of the evidence without taking it apart."""

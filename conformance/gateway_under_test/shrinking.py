@@ -23,7 +23,7 @@ from conformance.checks.evidence import Evidence
 from conformance.checks.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, held_by, is_follow_up
 from conformance.checks.notifications import CHECKS as ABOUT_NOTIFICATIONS
 from conformance.checks.watching import Observation, Watched, watch
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import Contract
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test.inquiry import Batch, Inquiry, Learned
 from conformance.gateway_under_test.recorded import sent_again
@@ -74,6 +74,7 @@ class Search:
     the cases that inquiries are about.
     """
 
+    contract: Contract
     inquiries: tuple[Inquiry, ...]
     budget: int
     patience_s: float
@@ -95,13 +96,13 @@ class Search:
         watched = [Watched(CHECKS[verdict.requirement.id], verdict.command) for verdict in wanting]
         within = settings.notify_within_s
         if not watched:
-            return cls((), budget, within, within, late_s, held_by(record), {})
-        evidence = watch(record, watched)
+            return cls(settings.contract, (), budget, within, within, late_s, held_by(record), {})
+        evidence = watch(record, settings.contract, watched)
         ground = _Ground.of(settings, record, list(map(_Compared.of, wanting, watched, repeat(evidence))))
         inquiries = tuple(filter(None, map(ground.inquiry, ground.compared)))
         numbers = {o.case_id: o.number for seen in watched for o in seen.observations if o.fell_short}
         patience = min(within, _patience(evidence))
-        return cls(inquiries, budget, patience, within, late_s, held_by(record), numbers)
+        return cls(settings.contract, inquiries, budget, patience, within, late_s, held_by(record), numbers)
 
     @property
     def twins(self) -> frozenset[str]:
@@ -171,7 +172,7 @@ class Search:
         self.rounds += 1
         self.spent = sum(is_follow_up(exchange.case_id) for exchange in record.exchanges)
         watched = [Watched(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
-        watch(self._on_these_terms(record, settled_at, listen_s), watched)
+        watch(self._on_these_terms(record, settled_at, listen_s), self.contract, watched)
         # What limits of the run have withheld was not sent.
         went_out = {exchange.case_id for exchange in record.exchanges}
         sent = ([case for case in each if case.id in went_out] for each in affordable)
@@ -267,6 +268,7 @@ class _Compared:
 class _Ground:
     """What inquiries are made from: the cases that they are about, ready to be sent again, and what they share."""
 
+    contract: Contract
     compared: Sequence[_Compared]
     cases: Mapping[str, Case]
     constraints: Constraints
@@ -277,10 +279,12 @@ class _Ground:
     @classmethod
     def of(cls, settings: Settings, record: Record, compared: Sequence[_Compared]) -> _Ground:
         # A gateway of the run's own has no past; another one may remember the run before.
+        contract = settings.contract
         start = 0 if settings.gateway is None else settings.seed % ROOM
         rooms = {
             command: Apart(
-                COMMANDS[command],
+                contract,
+                contract.commands[command],
                 settings.constraints,
                 (case.request.body for case in record.cases if case.command == command),
                 start,
@@ -291,16 +295,17 @@ class _Ground:
         wanted = {case_id for each in compared for case_id in (*each.ill, *each.well)}
         again = (_again(case, settings, record) for case in record.cases if case.id in wanted)
         cases = {case.id: case for case in again if case is not None}
-        addressees = Addressees.of(settings.constraints, record.settings["gateway"])
-        return cls(compared, cases, settings.constraints, addressees, rooms, Learned())
+        addressees = Addressees.of(contract, settings.constraints, record.settings["gateway"])
+        return cls(contract, compared, cases, settings.constraints, addressees, rooms, Learned())
 
     def inquiry(self, compared: _Compared) -> Inquiry | None:
         """The inquiry into what fell short; None if nothing could be asked."""
         command, id_ = compared.verdict.command or "", compared.verdict.requirement.id
         failing = self._cases(compared.ill)
-        if not any(map(Label.of, failing)):
+        if not any(Label.of(case, self.contract) for case in failing):
             return None
         return Inquiry(
+            self.contract,
             id_,
             command,
             CHECKS[id_],
@@ -322,5 +327,5 @@ def _again(case: Case, settings: Settings, record: Record) -> Case | None:
     """A case as it was sent; None if the journal has not kept it so."""
     base = record.settings["gateway"]
     with suppress(UsageError):
-        return sent_again(case, base, base, settings.consumer_key, settings.consumer_secret)
+        return sent_again(settings.contract, case, base, base, settings.consumer_key, settings.consumer_secret)
     return None

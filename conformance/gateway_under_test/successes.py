@@ -17,12 +17,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from conformance.checks.reading import Content, told_id
-from conformance.contract.schemas import parse_with_repeats
+from conformance.contract.contract import Contract
+from conformance.contract.strict_json import parse_with_repeats
 from conformance.exchange import Allowance
 from conformance.exchange.allowance import amount_of, is_refused
 from conformance.traffic import Exchange, Request, Response
-
-RESULT_CODE, SUCCESS = "result_code", "200"
 
 # Ids that no answer told so far. Whoever finds the receiver may send it any number of them.
 MOST_UNKNOWN = 10_000
@@ -38,8 +37,14 @@ class Successes:
     """
 
     def __init__(
-        self, allowance: Allowance, on_proof: Callable[[str], None] = lambda _: None, *, alone: bool = False
+        self,
+        contract: Contract,
+        allowance: Allowance,
+        on_proof: Callable[[str], None] = lambda _: None,
+        *,
+        alone: bool = False,
     ) -> None:
+        self._contract = contract
         self._allowance = allowance
         self._on_proof = on_proof
         self._alone = alone
@@ -54,7 +59,7 @@ class Successes:
 
     def answered(self, exchange: Exchange) -> None:
         """An attempt has its answer, or was given up."""
-        request_id = _id_in(exchange.response)
+        request_id = _id_in(exchange.response, self._contract.answer.id)
         refused = exchange.response is not None and is_refused(exchange.response)
         with self._lock:
             if refused and (request_id is None or self._alone):
@@ -71,9 +76,9 @@ class Successes:
 
     def notified(self, request: Request) -> None:
         """A request has reached a callback; any but the first of a success proves nothing more."""
-        if not is_success(request):
+        if not is_success(request, self._contract):
             return
-        request_id = told_id(request)
+        request_id = told_id(request, self._contract)
         if request_id is None or len(request_id) > LONGEST_ID:
             return
         with self._lock:
@@ -96,29 +101,35 @@ class Successes:
         self._allowance.count_beside(len(amounts), sum(amounts))
 
 
-def is_success(request: Request) -> bool:
+def is_success(request: Request, contract: Contract) -> bool:
     """Whether it tells of a success, read as kindly as can be; of a code that is there twice either counts."""
     codes: list[Any] = []
+    roles = contract.notification
 
     def noted(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        codes.extend(value for name, value in pairs if name == RESULT_CODE)
+        codes.extend(value for name, value in pairs if name == roles.outcome)
         return dict(pairs)
 
     try:
         json.loads(request.body, strict=False, object_pairs_hook=noted)
     except (ValueError, RecursionError):
-        content = Content.of_notification(request)
-        codes.append((content.members or {}).get(RESULT_CODE) if content is not None else None)
-    return any(code == float(SUCCESS) if isinstance(code, float) else str(code).strip() == SUCCESS for code in codes)
+        content = Content.of_notification(request, contract)
+        codes.append((content.members or {}).get(roles.outcome) if content is not None else None)
+    return any(_plain(code) == roles.success for code in codes)
 
 
-def _id_in(response: Response | None) -> str | None:
-    """The request_id of an answer as text; None if it tells none."""
+def _plain(code: Any) -> str:
+    """An outcome as text, however it is written: a number may be a float to whoever wrote it."""
+    return str(int(code)) if isinstance(code, float) and code.is_integer() else str(code).strip()
+
+
+def _id_in(response: Response | None, name: str) -> str | None:
+    """The id of an answer, its member of that name, as text; None if it tells none."""
     try:
         said: Any = parse_with_repeats(response.body)[0] if response is not None else None
     except (ValueError, RecursionError):
         return None
-    found = said.get("request_id") if isinstance(said, Mapping) else None
+    found = said.get(name) if isinstance(said, Mapping) else None
     if isinstance(found, str):
         return found or None
     return str(found) if isinstance(found, int | float) and not isinstance(found, bool) else None

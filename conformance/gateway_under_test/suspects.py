@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from conformance.contract.contract import Contract
 from conformance.gateway_under_test.comparison import NOTHING, Comparison
 from conformance.generation.labels import Label, Members, members_of
 from conformance.generation.simpler import without
@@ -29,9 +30,9 @@ class Specimen:
     members: Members
 
     @classmethod
-    def of(cls, case: Case) -> Specimen | None:
+    def of(cls, case: Case, contract: Contract) -> Specimen | None:
         """The case as one; None if it is not about its payload, or its bytes do not prove its label."""
-        label, members = Label.of(case), members_of(case.request.body)
+        label, members = Label.of(case, contract), members_of(case.request.body)
         return None if label is None or members is None else cls(case, label, members)
 
 

@@ -26,14 +26,12 @@ from functools import cache
 from typing import Any, Self
 from urllib.parse import unquote_plus
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import resolved
+from conformance.contract.contract import Contract
 from conformance.generation.payloads import Constraints
 from conformance.traffic import Case, Request
 
 COUNTRY = "254"
 GIVEN_BY = "--phone-number"
-DESTINATION = "phone_number"
 # How much of a text has to be digits for somebody to be reached: all of it together, and each part that is taken alone.
 # Where a number belongs, a service has three (112, 999) and a line in a town seven; anywhere else it is a whole number
 # that might be taken for one, with nine behind country code and zero.
@@ -69,16 +67,19 @@ class Addressees:
     `registered`: by member, the names that were given. `base_url`: that of the gateway, in which digits are its own.
     """
 
+    contract: Contract
     spellings: frozenset[str]
     registered: Mapping[str, frozenset[str]]
     base_url: str
 
     @classmethod
-    def of(cls, constraints: Constraints, base_url: str) -> Self:
+    def of(cls, contract: Contract, constraints: Constraints, base_url: str) -> Self:
         """The people whose numbers are among the constraints; everybody if none are."""
+        given = constraints.values()
         return cls(
+            contract,
             frozenset(spelling for number in constraints.phone_numbers for spelling in _spellings(number)),
-            {"sender_id": frozenset(constraints.sender_ids), "short_code": frozenset(constraints.short_codes)},
+            {member: frozenset(given.get(member, ())) for member in contract.members.registered},
             base_url.rstrip("/"),
         )
 
@@ -136,10 +137,11 @@ class Addressees:
             yield from self._in_written(name, ELSEWHERE)
             by_name[_plain(name)].append(value)
         for name, values in by_name.items():
-            if name not in _no_destinations():
+            if name not in _no_destinations(self.contract):
                 registered = self.registered.get(name, frozenset())
                 unregistered = [v for v in values if not (isinstance(v, str) and v in registered)]
-                yield from self._in_values(unregistered, WHERE_IT_BELONGS if name == DESTINATION else ELSEWHERE)
+                belongs = name == self.contract.members.recipient
+                yield from self._in_values(unregistered, WHERE_IT_BELONGS if belongs else ELSEWHERE)
 
     def _in_values(self, values: list[Any], fewest: Fewest) -> Iterator[str]:
         """In each text among the values, and in all of them joined."""
@@ -156,8 +158,9 @@ class Addressees:
         """In what is no JSON: whatever stands in quotes, or between signs that separate values."""
         if text.isascii() and len(_digits(text)) < min(ELSEWHERE):
             return  # escapes of digits are made of digits
-        text = _valued().sub(" ", _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text))
-        for spelt in dict.fromkeys((text, _valued().sub(" ", unquote_plus(text)))):
+        valued = _valued(self.contract)
+        text = valued.sub(" ", _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text))
+        for spelt in dict.fromkeys((text, valued.sub(" ", unquote_plus(text)))):
             for quoted in _QUOTED.finditer(spelt):
                 yield from self._in_written(quoted[1] or quoted[2] or "", ELSEWHERE)
             for part in _BETWEEN.split(_QUOTED.sub("=", spelt)):
@@ -251,19 +254,19 @@ def _plain(name: str) -> str:
 
 
 @cache
-def _no_destinations() -> frozenset[str]:
+def _no_destinations(contract: Contract) -> frozenset[str]:
     """The members of all commands that hold texts for people, or amounts."""
     return frozenset(
         name
-        for command in COMMANDS.values()
-        for name, rule in resolved(f"{command.folder}/request").get("properties", {}).items()
+        for command in contract.commands.values()
+        for name, rule in contract.schemas.resolved(command.request_schema).get("properties", {}).items()
         if not {"x-characters", "x-integer"}.isdisjoint(rule)
     )
 
 
 @cache
-def _valued() -> re.Pattern[str]:
+def _valued(contract: Contract) -> re.Pattern[str]:
     """One of these members in what is no JSON, with its value."""
-    names = "|".join(sorted(_no_destinations()))
+    names = "|".join(sorted(_no_destinations(contract)))
     value = r"""(?:"(?:[^"\\]|\\.)*+"?|'(?:[^'\\]|\\.)*+'?|[^,}&<\r\n]*+)"""
     return re.compile(rf"""(["']?)\b(?:{names})\b\1\s*[:=]\s*{value}""", re.IGNORECASE | re.DOTALL)

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Iterator
 from string import ascii_lowercase
 from typing import Any
 
-from conformance.contract.commands import Command
-from conformance.contract.schemas import resolved
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
 from conformance.generation.labels import Members, members_of
 from conformance.generation.payloads import WINDOW_MEMBERS, Constraints
 
@@ -31,11 +31,13 @@ class Apart:
     so that runs in a row do not use the same ones.
     """
 
-    def __init__(self, command: Command, constraints: Constraints, used: Iterable[bytes], start: int = 0) -> None:
+    def __init__(
+        self, contract: Contract, command: Command, constraints: Constraints, used: Iterable[bytes], start: int = 0
+    ) -> None:
         self._windowed = command.window_s is not None
         self._numbers = constraints.phone_numbers
         self._start = start if self._windowed else 0
-        members = resolved(f"{command.folder}/request").get("properties", {})
+        members = contract.schemas.resolved(command.request_schema).get("properties", {})
         self._bounds = members.get(WINDOW_MEMBERS[1], {}).get("x-integer")
         self._texts = [name for name, rule in members.items() if "x-characters" in rule]
         self._used = {self._likeness(known) for known in map(members_of, used) if known is not None}

@@ -32,8 +32,9 @@ from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from conformance.contract.commands import Command
-from conformance.contract.schemas import parse_json, resolved
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.contract.strict_json import parse_json
 from conformance.errors import SuiteError
 from conformance.generation.anatomy import CUT, HUGE, anatomy
 
@@ -171,7 +172,9 @@ def _places(body: bytes) -> list[int]:
 # --- Open
 
 
-def open_bodies(command: Command, next_members: Callable[[], Members], *, careful: bool = False) -> Iterator[OpenBody]:
+def open_bodies(
+    contract: Contract, command: Command, next_members: Callable[[], Members], *, careful: bool = False
+) -> Iterator[OpenBody]:
     """Bodies that a lenient reader takes, each made from another valid payload that `next_members` gives.
 
     The mebibyte is a message where there is one; `careful` has it in an unknown member, for on a real account it might
@@ -181,7 +184,7 @@ def open_bodies(command: Command, next_members: Callable[[], Members], *, carefu
     """
     if command.method == "GET":
         return
-    members = resolved(f"{command.folder}/request")["properties"]
+    members = contract.schemas.resolved(command.request_schema)["properties"]
     texts = [name for name, rule in members.items() if "x-characters" in rule]
     huge = [*map(_huge_text, texts)] if texts and not careful else [("open", "mebibyte", _filled)]
     for aspect, breakage, made in (*OPEN_BODIES, *(CAREFUL_BODIES if careful else ()), *huge):

@@ -16,8 +16,9 @@ from itertools import chain, cycle, islice
 from random import Random
 from typing import Any, NamedTuple
 
-from conformance.contract.commands import Command
-from conformance.contract.schemas import parse_json, resolved, violations
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.contract.strict_json import parse_json
 from conformance.errors import SuiteError
 from conformance.generation.addressees import ZEROS
 from conformance.generation.alphabets import ALPHABETS, UNIT, spell
@@ -75,6 +76,7 @@ class Subject:
     `range` the range that is documented for it (None: no range, or not a documented one).
     """
 
+    contract: Contract
     command: Command
     name: str
     strict: Mapping[str, Any]
@@ -102,13 +104,14 @@ class Subject:
         return "".join(islice(cycle(self.valid), length))
 
 
-def _subjects(command: Command, base: Members) -> list[Subject]:
+def _subjects(contract: Contract, command: Command, base: Members) -> list[Subject]:
     """The members that `base` has; SuiteError if it is not valid."""
-    strict, tolerated = (resolved(f"{command.folder}/{name}") for name in ("request", "request.tolerated"))
-    if faults := violations(f"{command.folder}/request", base):
+    schemas = contract.schemas
+    strict, tolerated = map(schemas.resolved, (command.request_schema, command.tolerated_schema))
+    if faults := schemas.violations(command.request_schema, base):
         raise SuiteError(f"a valid {command.name} payload is needed to begin with, got {base!r}: {faults[0].message}")
     return [
-        Subject(command, name, rule, tolerated["properties"][name], base[name], documented_range(rule))
+        Subject(contract, command, name, rule, tolerated["properties"][name], base[name], documented_range(rule))
         for name, rule in strict["properties"].items()
         if name in base
     ]
@@ -124,7 +127,8 @@ class _Absent:
 ABSENT = _Absent()
 
 
-def broken_payloads(
+def broken_payloads(  # noqa: PLR0913, PLR0917 - what is broken, how often, and what it may be
+    contract: Contract,
     command: Command,
     base: Members,
     random_count: int,
@@ -141,15 +145,16 @@ def broken_payloads(
     if command.method == "GET":
         return []
     chance = Random(f"{command.name} broken {seed}")
-    required = resolved(f"{command.folder}/request.tolerated")["required"]
-    subjects = [each for each in _subjects(command, base) if each.name in required]
-    breaker = _Breaker(command, base, subjects, chance, harmless)
+    required = contract.schemas.resolved(command.tolerated_schema)["required"]
+    subjects = [each for each in _subjects(contract, command, base) if each.name in required]
+    breaker = _Breaker(contract, command, base, subjects, chance, harmless)
     systematic = list(breaker.systematic())
     return [*systematic, *islice(breaker.at_random({each.body for each in systematic}), random_count)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Breaker:
+    contract: Contract
     command: Command
     base: Members
     subjects: list[Subject]
@@ -187,7 +192,7 @@ class _Breaker:
         if value is ABSENT:
             del changed[subject.name]
         body = encoded(changed, ascii_only=self.chance.random() < 1 / 2)
-        faults = violations(f"{self.command.folder}/request.tolerated", parse_json(body))
+        faults = self.contract.schemas.violations(self.command.tolerated_schema, parse_json(body))
         proved = faults and all(
             fault.pointer == f"/{subject.name}" and fault.keyword in KEYWORDS[aspect] for fault in faults
         )
@@ -244,14 +249,12 @@ def _refused_lengths(subject: Subject) -> Iterator[int]:
 
 
 def _tolerates(subject: Subject, value: object) -> bool:
-    return not _faults(subject, "request.tolerated", value)
+    return not _faults(subject, subject.command.tolerated_schema, value)
 
 
 def _faults(subject: Subject, schema: str, value: object) -> bool:
-    return any(
-        fault.pointer == f"/{subject.name}"
-        for fault in violations(f"{subject.command.folder}/{schema}", {subject.name: value})
-    )
+    faults = subject.contract.schemas.violations(schema, {subject.name: value})
+    return any(fault.pointer == f"/{subject.name}" for fault in faults)
 
 
 # Beyond 64 bits, and what a reader of doubles takes for a power of two.
@@ -326,7 +329,7 @@ def _open_lengths(subject: Subject) -> Iterator[str]:
     if subject.is_amount or subject.is_text or "pattern" not in subject.tolerated:
         return
     texts = [text for text in map(subject.of_length, LENGTHS) if _tolerates(subject, text)]
-    between = [text for text in texts if _faults(subject, "request", text)]
+    between = [text for text in texts if _faults(subject, subject.command.request_schema, text)]
     yield from between[:1] + between[-1:]
 
 
@@ -359,7 +362,7 @@ OPEN: dict[str, tuple[Callable[[Subject], Iterable[object]], ...]] = {
 COSTLY = (_open_lengths, _beyond_caution)
 
 
-def open_payloads(command: Command, base: Members, *, careful: bool = False) -> list[OpenPayload]:
+def open_payloads(contract: Contract, command: Command, base: Members, *, careful: bool = False) -> list[OpenPayload]:
     """Payloads that the contract says nothing about, each `base` (valid) with one member changed or one more.
 
     A gateway may accept them, so give a `base` of its own: within an idempotency window what is made from it counts as
@@ -370,7 +373,7 @@ def open_payloads(command: Command, base: Members, *, careful: bool = False) -> 
         return []
     changed = [
         (aspect, {**base, subject.name: value})
-        for subject in _subjects(command, base)
+        for subject in _subjects(contract, command, base)
         for aspect, sources in OPEN.items()
         for source in sources
         if not (careful and source in COSTLY)
@@ -378,13 +381,15 @@ def open_payloads(command: Command, base: Members, *, careful: bool = False) -> 
     ]
     every = [*changed, ("open", {**base, "x_unknown": "Nobody asked for this member."})]
     found = {encoded(members, ascii_only=True): aspect for aspect, members in every}
-    payloads = [OpenPayload(aspect, body) for body, aspect in found.items() if _is_open(command, body)]
+    payloads = [OpenPayload(aspect, body) for body, aspect in found.items() if _is_open(contract, command, body)]
     if not payloads:
         raise SuiteError(f"nothing lies between the strict and the tolerated schema of {command.name}")
     return payloads
 
 
-def _is_open(command: Command, body: bytes) -> bool:
+def _is_open(contract: Contract, command: Command, body: bytes) -> bool:
     value = parse_json(body)
-    strict, tolerated = (violations(f"{command.folder}/{name}", value) for name in ("request", "request.tolerated"))
+    strict, tolerated = (
+        contract.schemas.violations(name, value) for name in (command.request_schema, command.tolerated_schema)
+    )
     return bool(strict) and not tolerated

@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 from conformance.contract import ecma
-from conformance.contract.schemas import resolved
+from conformance.contract.contract import Contract
 from conformance.errors import SuiteError
 from conformance.generation.patterns import Alternatives, matching, parsed, variants, written
 from conformance.generation.text_classes import ValueClass, Written, text_classes
@@ -41,9 +41,9 @@ MOST_TRIES = 10_000
 
 
 @cache
-def classes_of_members(folder: str) -> Mapping[str, tuple[ValueClass, ...]]:
+def classes_of_members(contract: Contract, folder: str) -> Mapping[str, tuple[ValueClass, ...]]:
     """The classes of each member that the strict request schema in `folder` knows."""
-    properties = resolved(f"{folder}/request").get("properties", {})
+    properties = contract.schemas.resolved(f"{folder}/request").get("properties", {})
     return {member: classes_of(rule) for member, rule in properties.items()}
 
 

@@ -10,12 +10,13 @@ Only the kinds in `PROOFS` are about the payload; of a case of another kind ther
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from conformance.contract.commands import COMMANDS, Command
-from conformance.contract.schemas import parse_json, resolved, violations
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.contract.strict_json import parse_json
 from conformance.generation.breakage import KEYWORDS
 from conformance.traffic import Case, Kind
 
@@ -32,12 +33,13 @@ LARGEST = 4 * 459 * len("\\ud83d\\udc4b")
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a payload of `command` counts as.
+    """What a payload of a `command` of the `contract` counts as.
 
     `member` is the one that is broken, and `keyword` what it breaks; `open_at` are the places (JSON pointers) where the
     contract is silent.
     """
 
+    contract: Contract
     command: Command
     kind: Kind
     aspect: str
@@ -46,14 +48,15 @@ class Label:
     open_at: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, case: Case) -> Label | None:
+    def of(cls, case: Case, contract: Contract) -> Label | None:
         """The label of a case; None if it is not about its payload, or if its own bytes do not prove the label."""
         members = members_of(case.request.body)
         if case.kind not in PROOFS or case.command is None or members is None:
             return None
-        command = COMMANDS[case.command]
-        open_at = _pointers(command, "request", members) if case.kind is Kind.OPEN else frozenset()
-        label = cls(command, case.kind, case.aspect, case.member, case.keyword, open_at)
+        command = contract.commands[case.command]
+        label = cls(contract, command, case.kind, case.aspect, case.member, case.keyword)
+        if case.kind is Kind.OPEN:
+            label = replace(label, open_at=_pointers(label, command.request_schema, members))
         return label if label.holds(case.request.body) else None
 
     def holds(self, body: bytes) -> bool:
@@ -73,17 +76,17 @@ def members_of(body: bytes, largest: int = LARGEST) -> Members | None:
     return value if isinstance(value, dict) else None
 
 
-def _pointers(command: Command, schema: str, members: Members) -> frozenset[str]:
-    return frozenset(fault.pointer for fault in violations(f"{command.folder}/{schema}", members))
+def _pointers(label: Label, schema: str, members: Members) -> frozenset[str]:
+    return frozenset(fault.pointer for fault in label.contract.schemas.violations(schema, members))
 
 
 def _valid(label: Label, members: Members) -> bool:
-    return not _pointers(label.command, "request", members)
+    return not _pointers(label, label.command.request_schema, members)
 
 
 def _broken(label: Label, members: Members) -> bool:
     """Outside of what is tolerated, by that member alone, by that keyword and others that go with the aspect."""
-    faults = violations(f"{label.command.folder}/request.tolerated", members)
+    faults = label.contract.schemas.violations(label.command.tolerated_schema, members)
     allowed = KEYWORDS.get(label.aspect, frozenset())
     same = label.keyword in {fault.keyword for fault in faults}
     return same and all(f.pointer == f"/{label.member}" and f.keyword in allowed for f in faults)
@@ -91,9 +94,8 @@ def _broken(label: Label, members: Members) -> bool:
 
 def _open(label: Label, members: Members) -> bool:
     """Between what is promised and what is tolerated, in the same places."""
-    return label.open_at == _pointers(label.command, "request", members) and not _pointers(
-        label.command, "request.tolerated", members
-    )
+    open_at = _pointers(label, label.command.request_schema, members)
+    return label.open_at == open_at and not _pointers(label, label.command.tolerated_schema, members)
 
 
 PROOFS: Mapping[Kind, Callable[[Label, Members], bool]] = {
@@ -106,14 +108,14 @@ PROOFS: Mapping[Kind, Callable[[Label, Members], bool]] = {
 # --- Valid ones
 
 
-def aspect_of(command: Command, members: Mapping[str, Any]) -> str:
+def aspect_of(contract: Contract, command: Command, members: Mapping[str, Any]) -> str:
     """What a payload shows in particular, read off its members: PLAIN if nothing.
 
     So a gateway that cannot do with, say, emoji is found out under that requirement, whatever case they turn up in.
     """
     if not members:
         return PLAIN
-    for name, member in _properties(command.folder).items():
+    for name, member in _properties(contract, command).items():
         if name not in members:
             return "optional"
         aspect = _aspect_of_member(member, members[name])
@@ -123,8 +125,8 @@ def aspect_of(command: Command, members: Mapping[str, Any]) -> str:
 
 
 @cache
-def _properties(folder: str) -> Mapping[str, Mapping[str, Any]]:
-    properties: Mapping[str, Mapping[str, Any]] = resolved(f"{folder}/request")["properties"]
+def _properties(contract: Contract, command: Command) -> Mapping[str, Mapping[str, Any]]:
+    properties: Mapping[str, Mapping[str, Any]] = contract.schemas.resolved(command.request_schema)["properties"]
     return properties
 
 

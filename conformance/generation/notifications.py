@@ -18,8 +18,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from conformance.contract.commands import Command
-from conformance.contract.schemas import resolved, violations
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
 from conformance.errors import SuiteError
 from conformance.generation.bodies import JSON_MEDIA_TYPE, malformed_bodies
 
@@ -54,15 +54,17 @@ NO_OBJECTS: tuple[tuple[str, bytes], ...] = (
 )
 
 
-def optional_members(command: Command, about: Members, number: int, chance: Random) -> dict[str, Any]:
+def optional_members(
+    contract: Contract, command: Command, about: Members, number: int, chance: Random
+) -> dict[str, Any]:
     """The members of a notification of `command`'s product that it may lack, true of the request that it is `about`.
 
     `about` holds the request's members; where there was no request, the sample's are as good as any. No two
     notifications of one `number` have the same receipt. What the request left out, the notification leaves out.
     """
-    schema = _schema(command)
+    schema = _schema(contract, command)
     sample = {name: value for name, value in schema["examples"][0].items() if name not in schema["required"]}
-    asked = resolved(f"{command.folder}/request")["properties"]
+    asked = contract.schemas.resolved(command.request_schema)["properties"]
     told: dict[str, Any] = {}
     for name, value in sample.items():
         if name in TOLD:
@@ -74,9 +76,9 @@ def optional_members(command: Command, about: Members, number: int, chance: Rand
     return told
 
 
-def checked(command: Command, content: Members) -> dict[str, Any]:
+def checked(contract: Contract, command: Command, content: Members) -> dict[str, Any]:
     """The content. SuiteError if it is no valid notification of the product."""
-    if broken := violations(f"{command.folder}/notification", dict(content)):
+    if broken := contract.schemas.violations(command.notification_schema, dict(content)):
         raise SuiteError(f"a notification of {command.name} is not valid: {broken[0].pointer} {broken[0].message}")
     return dict(content)
 
@@ -104,9 +106,11 @@ TOLD: Mapping[str, Callable[[Members, Any, int, Random], Any]] = {
 """Members that are not simply those of the request, or of the sample: how each follows from the two."""
 
 
-def incomplete(command: Command, next_content: Callable[[], Members]) -> Iterator[tuple[str, bytes]]:
+def incomplete(
+    contract: Contract, command: Command, next_content: Callable[[], Members]
+) -> Iterator[tuple[str, bytes]]:
     """JSON that is no notification, with the name of what it lacks; each made from another content."""
-    for name in _schema(command)["required"]:
+    for name in _schema(contract, command)["required"]:
         yield f"without {name}", _body({key: value for key, value in next_content().items() if key != name})
         for value in OTHER_TYPES:
             yield f"{name} is {json.dumps(value)}", _body({**next_content(), name: value})
@@ -114,27 +118,29 @@ def incomplete(command: Command, next_content: Callable[[], Members]) -> Iterato
     yield from NO_OBJECTS
 
 
-def unreadable(command: Command, next_content: Callable[[], Members]) -> Iterator[tuple[str, bytes]]:
+def unreadable(
+    contract: Contract, command: Command, next_content: Callable[[], Members]
+) -> Iterator[tuple[str, bytes]]:
     """Bodies that nobody reads as JSON, with the name of what is wrong; each made from another content."""
-    required = _schema(command)["required"]
+    required = _schema(contract, command)["required"]
     for probe in malformed_bodies(lambda: _body({name: next_content()[name] for name in required})):
         if probe.content_type == JSON_MEDIA_TYPE and probe.body.strip() and probe.breakage not in SPARED:
             yield probe.breakage, probe.body
 
 
-def is_complete(command: Command, value: Any) -> bool:
+def is_complete(contract: Contract, command: Command, value: Any) -> bool:
     """Whether a JSON value is an object with the required members of a notification, all of them strings."""
-    required = _schema(command)["required"]
+    required = _schema(contract, command)["required"]
     return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in required)
 
 
-def documented(command: Command) -> frozenset[str]:
+def documented(contract: Contract, command: Command) -> frozenset[str]:
     """The members that a notification of the product is known to have."""
-    return frozenset(_schema(command)["properties"])
+    return frozenset(_schema(contract, command)["properties"])
 
 
-def _schema(command: Command) -> dict[str, Any]:
-    return resolved(f"{command.folder}/notification")
+def _schema(contract: Contract, command: Command) -> dict[str, Any]:
+    return contract.schemas.resolved(command.notification_schema)
 
 
 def _body(content: Members) -> bytes:

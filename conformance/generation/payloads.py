@@ -24,8 +24,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.contract.commands import Command
-from conformance.contract.schemas import parse_json, resolved, violations
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.contract.strict_json import parse_json
 from conformance.errors import SuiteError, UsageError
 from conformance.generation.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UNIT, Speller, spell
 from conformance.generation.classes import ValueClass, Written, classes_of
@@ -77,7 +78,9 @@ class Constraints:
         return {member: values for member, values in given.items() if values}
 
 
-def valid_payloads(command: Command, constraints: Constraints, count: int, seed: int) -> list[ValidPayload]:
+def valid_payloads(
+    contract: Contract, command: Command, constraints: Constraints, count: int, seed: int
+) -> list[ValidPayload]:
     """The systematic payloads of `command` and `count` random ones, no two alike; the same for the same seed.
 
     A GET has no body: one payload without bytes. Raises UsageError for a constraint that is no valid value and if there
@@ -85,14 +88,19 @@ def valid_payloads(command: Command, constraints: Constraints, count: int, seed:
     """
     if command.method == "GET":
         return [NO_BODY]
-    planner = _Planner.of(command, constraints, Random(f"{command.name} systematic {seed}"))
+    planner = _Planner.of(contract, command, constraints, Random(f"{command.name} systematic {seed}"))
     systematic = [planner.placed(aspect, planner.apart(members)) for aspect, members in planner.systematic()]
     systematic += [planner.placed("class", members) for members in planner.completing(systematic)]
     return [*systematic, *planner.random(count)]
 
 
-def fresh_payloads(
-    command: Command, constraints: Constraints, count: int, seed: int, taken: Iterable[ValidPayload]
+def fresh_payloads(  # noqa: PLR0913, PLR0917 - as `valid_payloads`, and what is taken
+    contract: Contract,
+    command: Command,
+    constraints: Constraints,
+    count: int,
+    seed: int,
+    taken: Iterable[ValidPayload],
 ) -> list[ValidPayload]:
     """`count` random payloads with nothing unusual in them, none like one of `taken` nor like each other.
 
@@ -101,7 +109,7 @@ def fresh_payloads(
     """
     if command.method == "GET":
         return [NO_BODY] * count
-    planner = _Planner.of(command, constraints, Random(f"{command.name} fresh {seed}"))
+    planner = _Planner.of(contract, command, constraints, Random(f"{command.name} fresh {seed}"))
     planner.taken.update(planner.likeness(payload.members) for payload in taken)
     return planner.random(count, plain=True)
 
@@ -124,6 +132,7 @@ def documented_range(rule: Mapping[str, Any]) -> tuple[int, int] | None:
 class _Planner:
     """Plans the payloads of one command; `taken` holds what each so far is like."""
 
+    contract: Contract
     command: Command
     schema: dict[str, Any]
     given: dict[str, tuple[str, ...]]
@@ -134,18 +143,18 @@ class _Planner:
     escapes: Iterator[bool] = field(default_factory=lambda: cycle((True, False)))
 
     @classmethod
-    def of(cls, command: Command, constraints: Constraints, chance: Random) -> _Planner:
-        schema = resolved(f"{command.folder}/request")
+    def of(cls, contract: Contract, command: Command, constraints: Constraints, chance: Random) -> _Planner:
+        schema = contract.schemas.resolved(command.request_schema)
         members = schema["properties"]
         given = {member: values for member, values in constraints.values().items() if member in members}
         documented = schema["examples"][0]
-        _check_given(command, documented, given)
+        _check_given(contract, command, documented, given)
         replaced = {
             member: values[0]
             for member, values in given.items()
             if member in documented and documented[member] not in values
         }
-        return cls(command, schema, given, {**documented, **replaced}, chance)
+        return cls(contract, command, schema, given, {**documented, **replaced}, chance)
 
     # --- What is planned
 
@@ -303,7 +312,7 @@ class _Planner:
         if not body.isascii() and next(self.escapes):
             body = encoded(members, ascii_only=True)
         parsed = parse_json(body)
-        broken = violations(f"{self.command.folder}/request", parsed)
+        broken = self.contract.schemas.violations(self.command.request_schema, parsed)
         if broken or parsed != members:
             raise SuiteError(f"the {aspect} payload {body!r} of {self.command.name} is not valid: {broken}")
         return ValidPayload(aspect, body, members)
@@ -333,9 +342,11 @@ def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**schema, "properties": members, "required": list(members)}
 
 
-def _check_given(command: Command, sample: Mapping[str, Any], given: Mapping[str, tuple[str, ...]]) -> None:
+def _check_given(
+    contract: Contract, command: Command, sample: Mapping[str, Any], given: Mapping[str, tuple[str, ...]]
+) -> None:
     for member, values in given.items():
         for value in values:
-            if broken := violations(f"{command.folder}/request", {**sample, member: value}):
+            if broken := contract.schemas.violations(command.request_schema, {**sample, member: value}):
                 option = "--" + member.replace("_", "-")
                 raise UsageError(f"{option} {value!r} is not a value that every gateway takes: {broken[0].message}")

@@ -1,6 +1,6 @@
 """Requests that are wrong, or unusual, around a payload that is valid: pure functions, no randomness.
 
-    authorization, credential_probes    the right credential, and every way of having a wrong one
+    credential_probes                   every way of having a wrong credential
     content_type_probes                 a JSON body that is not declared as JSON
     accept_probes                       lawful values of Accept
     method_probes, unknown_paths        methods and paths that the gateway does not have
@@ -11,11 +11,12 @@ claims about itself (a credential that is not the right one) is proved when it i
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract, encoded_pair
 from conformance.errors import SuiteError, UsageError
 
 JSON_MEDIA_TYPE = "application/json"
@@ -45,12 +46,7 @@ class MethodProbe(NamedTuple):
 # --- Credentials
 
 
-def authorization(key: str, secret: str) -> str:
-    """The right value of `Authorization` (seed, "API request headers"): `Basic ` and the base64 of `key:secret`."""
-    return f"Basic {_encoded(key, secret)}"
-
-
-def credential_probes(key: str, secret: str) -> list[CredentialProbe]:
+def credential_probes(contract: Contract, key: str, secret: str) -> list[CredentialProbe]:
     """Every way of being wrong, next to the right credential.
 
     Left out is what would be right by chance (swapped, if key and secret are equal). Raises UsageError for a credential
@@ -62,27 +58,24 @@ def credential_probes(key: str, secret: str) -> list[CredentialProbe]:
             hint="give --consumer-key (without a colon) and --consumer-secret",
         )
     right = f"{key}:{secret}".encode()
+    authorization = contract.authentication.value
     probes = [
         CredentialProbe("absent", None),
         *(CredentialProbe("wrong-key", authorization(wrong, secret)) for wrong in _wrong_words(key)),
         *(CredentialProbe("wrong-secret", authorization(key, wrong)) for wrong in _wrong_words(secret)),
         *(CredentialProbe("swapped", authorization(secret, key)) for _ in range(key != secret)),
-        *(CredentialProbe("other-case", value) for value in _other_cases(key, secret)),
+        *(CredentialProbe("other-case", value) for value in _other_cases(contract, key, secret)),
         CredentialProbe("empty", authorization("", "")),
         # Without a space after it: HTTP does not carry white space at the end of a header.
         CredentialProbe("empty", "Basic"),
         *(CredentialProbe("not-base64", f"Basic {text}") for text in _not_base64(key, secret)),
-        CredentialProbe("other-scheme", f"Bearer {_encoded(key, secret)}"),
+        CredentialProbe("other-scheme", f"Bearer {encoded_pair(key, secret)}"),
         CredentialProbe("other-scheme", f'Digest username="{_digestible(key)}", realm="api", response="{"0" * 32}"'),
     ]
     for probe in probes:
         if _decoded(probe.header_value) == right:
             raise SuiteError(f"the credential probe {probe.aspect!r} is the right credential")
     return probes
-
-
-def _encoded(key: str, secret: str) -> str:
-    return b64encode(f"{key}:{secret}".encode()).decode("ascii")
 
 
 def _decoded(value: str | None) -> bytes | None:
@@ -103,12 +96,12 @@ def _wrong_words(word: str) -> Iterator[str]:
         yield word[:-1]
 
 
-def _other_cases(key: str, secret: str) -> Iterator[str]:
+def _other_cases(contract: Contract, key: str, secret: str) -> Iterator[str]:
     swapped = [pair for pair in ((key, secret.swapcase()), (key.swapcase(), secret)) if pair != (key, secret)]
     if swapped:
-        yield from (authorization(*pair) for pair in swapped)
+        yield from (contract.authentication.value(*pair) for pair in swapped)
         return
-    other = _encoded(key, secret).swapcase()
+    other = encoded_pair(key, secret).swapcase()
     if b64decode(other) != f"{key}:{secret}".encode():
         yield f"Basic {other}"
 
@@ -158,9 +151,9 @@ def method_probes(command: Command) -> list[MethodProbe]:
     return [MethodProbe(f"method:{method}", method) for method in _METHODS if method != command.method]
 
 
-def unknown_paths() -> list[str]:
+def unknown_paths(contract: Contract) -> list[str]:
     """Paths below the base URL that are no command, nor the beginning of one."""
     paths = ["no-such-command", "no/such/command"]
-    if taken := COMMANDS.keys() & set(paths):
+    if taken := contract.commands.keys() & set(paths):
         raise SuiteError(f"{', '.join(sorted(taken))} is a command, not an unknown path")
     return paths

@@ -12,13 +12,13 @@ was made from (`conformance.generation.labels`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, zip_longest
 from typing import Any
 
-from conformance.contract.commands import Command
-from conformance.contract.schemas import resolved, violations
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
 from conformance.generation.labels import Label, Members
 from conformance.generation.payloads import Constraints, encoded
 from conformance.generation.simpler_values import ABSENT, Measure, cost, simplest_text, to_the_good_side, values
@@ -29,19 +29,20 @@ PLAIN_AMOUNT = 10
 Cost = tuple[int, tuple[Measure, ...]]
 
 
-def plain_members(command: Command, constraints: Constraints) -> dict[str, Any]:
+def plain_members(contract: Contract, command: Command, constraints: Constraints) -> dict[str, Any]:
     """The plainest payload that is valid: required members alone, each as plain as the given values allow."""
-    schema = resolved(f"{command.folder}/request")
+    schema = contract.schemas.resolved(command.request_schema)
     sample = schema["examples"][0]
     given = constraints.values()
     plain = {name: given[name][0] if name in given else sample[name] for name in schema["required"]}
     for name in plain:
         if name not in given:
-            plain[name] = _plainest(command, plain, name, schema["properties"][name])
+            plain[name] = _plainest(contract, command, plain, name)
     return plain
 
 
-def _plainest(command: Command, members: Members, name: str, rule: Mapping[str, Any]) -> str:
+def _plainest(contract: Contract, command: Command, members: Members, name: str) -> str:
+    rule = contract.schemas.resolved(command.request_schema)["properties"][name]
     if "x-characters" in rule:
         return simplest_text()
     if "x-integer" in rule:
@@ -49,7 +50,7 @@ def _plainest(command: Command, members: Members, name: str, rule: Mapping[str, 
     value = str(members[name])
     for kept in range(len(value)):
         zeros = value[:kept] + "0" * (len(value) - kept)
-        if value.isdigit() and not violations(f"{command.folder}/request", {**members, name: zeros}):
+        if value.isdigit() and not contract.schemas.violations(command.request_schema, {**members, name: zeros}):
             return zeros
     return value
 

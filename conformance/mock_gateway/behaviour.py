@@ -98,7 +98,11 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A notification on its way: to `url`, `after_s` seconds after the answer (or before it is written)."""
+    """A notification on its way: to `url`, `after_s` seconds after the answer (or before it is written).
+
+    `inquiry`: is sent first, and only if it is answered with a 2xx there is anything to notify of. `within_s`: how long
+    its own answer is waited for; None: as long as that to any notification.
+    """
 
     product: str
     url: str
@@ -109,6 +113,8 @@ class Delivery:
     after_s: float = 0.0
     before_answer: bool = False
     form: Form = Form.USUAL
+    inquiry: Delivery | None = None
+    within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -23,9 +24,10 @@ from conformance.callbacks.receiver import MOST_UNREAD
 from conformance.callbacks.request_reader import Unreadable
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.answering import AnswerProtocol, Channel, put, received
-from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock_gateway.behaviour import Behaviour, Wire
 from conformance.mock_gateway.delivering import Courier, FailedDelivery
 from conformance.mock_gateway.gateway import Gateway
+from conformance.mock_gateway.initiating import CONTROL, Initiated, Initiator
 
 ANY_PORT = Address("127.0.0.1", 0)
 
@@ -36,15 +38,25 @@ STOP_WITHIN_S = 2.0
 class MockServer:
     """A `gateway` served on the address `listen`; a context manager. `url` is the base URL, `requests` counts.
 
+    `seed` settles what is made up of what no request precedes; `controlled`: whoever reaches it may have such a thing
+    started (`initiating.CONTROL`).
     Raises EnvironmentFailure on construction if the address cannot be had, and SuiteError on entering if serving fails.
     """
 
-    def __init__(self, gateway: Gateway, listen: Address | tuple[str, int] = ANY_PORT) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        listen: Address | tuple[str, int] = ANY_PORT,
+        seed: int = 0,
+        *,
+        controlled: bool = False,
+    ) -> None:
         self.gateway = gateway
         self.requests = 0
+        self._controlled = controlled
         self._unreadable: deque[Unreadable] = deque(maxlen=MOST_UNREAD)
         self._courier = Courier()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._initiator = Initiator(gateway, self._courier, seed)
         self._thread = AsgiThread(
             self._application,
             listen if isinstance(listen, Address) else Address(*listen),
@@ -69,6 +81,11 @@ class MockServer:
         return self._courier.failed
 
     @property
+    def refused(self) -> int:
+        """Notifications that were not sent, for the answer to the inquiry before them was no 2xx in time."""
+        return self._courier.refused
+
+    @property
     def failures(self) -> tuple[FailedDelivery, ...]:
         """The last of those that failed, and why."""
         return tuple(self._courier.failures)
@@ -88,16 +105,19 @@ class MockServer:
         """What the behaviour's own functions have raised: a bug in one of them."""
         return self._thread.errors
 
+    def initiate(self, product: str, members: Mapping[str, Any] | None = None) -> Initiated:
+        """Start what no request precedes, and wait for what becomes of it; see `Initiator.start`."""
+        return self._thread.submit(self._initiator.start(product, members)).result()
+
     def start(self) -> None:
         """Serves from here on."""
         self._thread.start()
 
     def stop(self) -> None:
         """Stops serving; notifications that are still pending are dropped. Once stopped, does nothing."""
-        loop, self._loop = self._loop, None
         try:
-            if loop is not None and loop.is_running():
-                asyncio.run_coroutine_threadsafe(self._courier.close(), loop).result(STOP_WITHIN_S)
+            with suppress(RuntimeError):  # it does not serve any more, or never did
+                self._thread.submit(self._courier.close()).result(STOP_WITHIN_S)
         finally:
             self._thread.stop()
 
@@ -109,10 +129,12 @@ class MockServer:
         self.stop()
 
     async def _application(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        self._loop = asyncio.get_running_loop()
         channel = Channel(scope, receive, send)
         request = await received(channel)
         if request is None:
+            return
+        if self._controlled and request.url.startswith(CONTROL):
+            await put(await self._initiator.answer(request), Wire(), request, channel)
             return
         self.requests += 1
         answer = self.gateway.answer(request, time.monotonic())
@@ -131,7 +153,9 @@ def serve_mock(
     behaviour: Behaviour | None = None,
     listen: Address | tuple[str, int] = ANY_PORT,
     seed: int = 0,
+    *,
+    controlled: bool = False,
 ) -> MockServer:
     """A mock gateway for `account`, to be used in a `with`; its transactions carry the present time."""
     epoch = datetime.now(UTC) - timedelta(seconds=time.monotonic())
-    return MockServer(Gateway(account, behaviour, seed, epoch), listen)
+    return MockServer(Gateway(account, behaviour, seed, epoch), listen, seed, controlled=controlled)

@@ -19,6 +19,7 @@ from typing import Any
 
 from conformance.contract.command import Command, Flow
 from conformance.contract.contract import Contract
+from conformance.contract.unsolicited import Notified
 from conformance.mock_gateway.account import Outcome
 from conformance.mock_gateway.forms import Shape, masked, retold, spelled
 
@@ -29,15 +30,15 @@ MOST_DIGITS = 12
 """An amount of more digits is no amount of money: a payload whose form is not checked may hold anything."""
 
 
-def amount_of(command: Command, payload: Mapping[str, Any]) -> int:
-    """How much the request moves, 0 if that is not a string of digits (only where a rule is waived)."""
+def amount_of(command: Notified, payload: Mapping[str, Any]) -> int:
+    """How much it moves, 0 if that is not a string of digits (only where a rule is waived)."""
     amount = payload.get(command.money.member) if command.money else None
     readable = isinstance(amount, str) and amount.isascii() and amount.isdigit() and len(amount) <= MOST_DIGITS
     return int(amount) if readable and amount is not None else 0
 
 
-def price(command: Command, payload: Mapping[str, Any]) -> int:
-    """What the request takes from the account if it succeeds; negative if it brings money in."""
+def price(command: Notified, payload: Mapping[str, Any]) -> int:
+    """What it takes from the account if it succeeds; negative if it brings money in."""
     if command.product is None:
         return 0
     if command.money is None:

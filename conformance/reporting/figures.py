@@ -91,7 +91,7 @@ class Figures:
                 continue
             took = exchange.answered_at - exchange.sent_at
             answers[commands.get(exchange.case_id) or "none"].add(exchange.sent_at - start, took)
-            if (request_id := request_id_of(exchange.response.body)) is not None:
+            if (request_id := request_id_of(exchange.response.body, contract.answer.id)) is not None:
                 answered.setdefault(request_id, exchange.answered_at)
         for notification in record.notifications:
             product, members = notification.product, _members(notification.request.body)

@@ -118,7 +118,7 @@ def _document(record: Record, judged: Judged, contract: Contract, *, shown: bool
     notes = {note.kind: note.detail for note in record.notes}
     finished = notes.get("finished", {})
     requests = _Requests.of(record, judged)
-    proper = run_proper(record)
+    proper = run_proper(record, contract)
     document = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "statum-conformance", "version": __version__, "catalogue": contract.catalogue.digest},

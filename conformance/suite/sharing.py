@@ -88,7 +88,7 @@ class Holder:
             self.held = Result.of(journal, contract=self.settings.contract)
             write_reports(self.held, self.settings.report_dir)
             if self.settings.save_corpus is not None:
-                keep(self.held.record, self.held.judged, self.settings.save_corpus)
+                keep(self.held.record, self.held.judged, self.settings.save_corpus, self.settings.contract)
         if any(note.kind == "interrupted" for note in self.held.record.notes):
             raise KeyboardInterrupt
         return self.held

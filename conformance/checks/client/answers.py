@@ -7,21 +7,21 @@ error that is reported as accepted breaks RDG-05 and no rule about its details.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
+from typing import Any, Self
 
-from conformance.checks.client.evidence import SUCCESS_DESCRIPTION, Call, ClientEvidence, Said, Seen
-from conformance.checks.client.judging import ClientCheck, broken, kept
+from conformance.checks.client.evidence import Call, ClientEvidence, Said, Seen
+from conformance.checks.client.judging import UNHEARD, ClientCheck, Rule, broken, kept, one_of
 from conformance.checks.client.sending import sends_again_later, waits_for_ever
 from conformance.checks.judgement import Judgement, Reason, Unobserved, shown
-from conformance.checks.reading import OK
+from conformance.contract.contract import Contract
 from conformance.traffic import Exchange, header
 
-# The form of the seed's sample; anything else is another alphabet or length.
-USUAL_ID = re.compile(r"[0-9A-Za-z]{32}")
-
-# What a usual answer consists of.
-USUAL_MEMBERS = {"status_code", "description", "request_id", "organization"}
+# The schema of every answer to an accepted request; a command may have one of its own beside it.
+SUCCESS = "response.success"
 
 # Within this time a client goes on that has waited for nothing else.
 PROMPT_S = 1.0
@@ -75,16 +75,46 @@ def understands_the_usual(evidence: ClientEvidence, command: str | None) -> bool
 # --- Which answers
 
 
-def _accepted(seen: Seen) -> bool:
-    return seen.agreed == OK
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What a usual answer of a contract consists of: documented members, and an id and a reason as in the examples."""
+
+    members: frozenset[str]
+    reasons: frozenset[str]
+    ids: re.Pattern[str]
+
+    @classmethod
+    @cache
+    def of(cls, contract: Contract) -> Self:
+        """Read it from the schemas of the answers."""
+        roles, schemas = contract.answer, contract.schemas
+        names = [name for name in schemas.names if name == SUCCESS or name.endswith("/response")]
+        answers = [schemas.resolved(name) for name in names]
+        stated = [example for each in answers for example in each.get("examples", ())]
+        member = schemas.resolved(SUCCESS).get("properties", {}).get(roles.id, {})
+        ids = {*member.get("examples", ()), *(example[roles.id] for example in stated if roles.id in example)}
+        return cls(
+            frozenset(name for each in answers for name in each.get("properties", ())),
+            frozenset(example[roles.reason] for example in stated if roles.reason in example),
+            re.compile("|".join(sorted(map(_like, ids)))),
+        )
+
+
+def _like(example: str) -> str:
+    """An expression for ids of the length of an example, with the kinds of characters that it has."""
+    kinds = {"0-9": str.isdigit, "A-Z": str.isupper, "a-z": str.islower}
+    kept = "".join(kind for kind, has in kinds.items() if any(map(has, example)))
+    others = {character for character in example if not any(has(character) for has in kinds.values())}
+    return f"[{kept}{re.escape(''.join(sorted(others)))}]{{{len(example)}}}"
 
 
 def _usual_id(seen: Seen) -> bool:
-    return USUAL_ID.fullmatch(seen.answer.request_id or "") is not None
+    return _Usual.of(seen.contract).ids.fullmatch(seen.answer.request_id or "") is not None
 
 
 def _usual_content(seen: Seen) -> bool:
-    return set(seen.members) <= USUAL_MEMBERS and seen.members.get("description") == SUCCESS_DESCRIPTION
+    usual = _Usual.of(seen.contract)
+    return seen.members.keys() <= usual.members and seen.members.get(seen.roles.reason) in usual.reasons
 
 
 def usual_http(exchange: Exchange) -> bool:
@@ -99,22 +129,22 @@ def usual_http(exchange: Exchange) -> bool:
 
 def accepted_as_usual(seen: Seen) -> bool:
     """Accepted, in all as the seed's sample."""
-    return _accepted(seen) and _usual_id(seen) and _usual_content(seen) and usual_http(seen.exchange)
+    return seen.accepts and _usual_id(seen) and _usual_content(seen) and usual_http(seen.exchange)
 
 
 def accepted_with_other_content(seen: Seen) -> bool:
     """Accepted, with fields or a description that nobody documented."""
-    return _accepted(seen) and not _usual_content(seen)
+    return seen.accepts and not _usual_content(seen)
 
 
 def accepted_with_other_id(seen: Seen) -> bool:
     """Accepted, with a request_id unlike the sample."""
-    return _accepted(seen) and not _usual_id(seen)
+    return seen.accepts and not _usual_id(seen)
 
 
 def accepted_in_other_http(seen: Seen) -> bool:
     """Accepted, in HTTP that is lawful and less common."""
-    return _accepted(seen) and not usual_http(seen.exchange)
+    return seen.accepts and not usual_http(seen.exchange)
 
 
 def refused(seen: Seen) -> bool:
@@ -139,7 +169,7 @@ def success_that_says_otherwise(seen: Seen) -> bool:
 
 def error_that_says_success(seen: Seen) -> bool:
     """The HTTP status says error, and status_code success."""
-    return seen.http_status is not None and seen.http_status >= 400 and seen.says == OK
+    return seen.http_status is not None and seen.http_status >= 400 and seen.says == seen.roles.success
 
 
 # --- What is said
@@ -163,26 +193,30 @@ def _told(seen: Seen) -> str:
     if seen.agreed is not None:
         return f"the gateway answered {seen.agreed}"
     if seen.usable:
-        return f"the HTTP status is {seen.http_status}, status_code is {shown(seen.members['status_code'])}"
+        return f"the HTTP status is {seen.http_status}, {seen.roles.code} is {shown(seen.code)}"
     return f"the answer is no envelope ({seen.answer.content.error or shown(seen.answer.content.value)})"
 
 
 def same_request_id(call: Call, said: Said, seen: Seen) -> Iterator[str]:
     """RDG-02: of several that the call was given, any (that there are several is for SND-09)."""
-    given = {each.answer.request_id for each in call.here if each.agreed == OK}
+    given = {each.answer.request_id for each in call.here if each.accepts}
     if said.accepted and said.request_id not in given:
-        yield f"request_id is {shown(seen.answer.request_id)}, the client hands back {shown(said.request_id)}"
+        yield f"{seen.roles.id} is {shown(seen.answer.request_id)}, the client hands back {shown(said.request_id)}"
 
 
-def surfaced(name: str) -> SayingRule:
-    """RDG-03, RDG-04: where it is reported as an error at all."""
+def code_is_told(_: Call, said: Said, seen: Seen) -> Iterator[str]:
+    """RDG-03: where it is reported as an error at all."""
+    yield from _is_told(seen.roles.code, said.status_code, said, seen)
 
-    def rule(_: Call, said: Said, seen: Seen) -> Iterator[str]:
-        value: Any = getattr(said, name)
-        if not said.accepted and value != seen.members.get(name):
-            yield f"{name} is {shown(seen.members.get(name))}, the client tells {shown(value)}"
 
-    return rule
+def reason_is_told(_: Call, said: Said, seen: Seen) -> Iterator[str]:
+    """RDG-04: likewise."""
+    yield from _is_told(seen.roles.reason, said.description, said, seen)
+
+
+def _is_told(member: str, told: Any, said: Said, seen: Seen) -> Iterator[str]:
+    if not said.accepted and told != seen.members.get(member):
+        yield f"{member} is {shown(seen.members.get(member))}, the client tells {shown(told)}"
 
 
 def gives_up(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
@@ -227,17 +261,36 @@ def _goes_on_with(call: Call, seen: Seen) -> bool:
     return ended is not None and bool(later) and 0.0 <= min(later) - ended < PROMPT_S
 
 
-CHECKS: dict[str, ClientCheck] = {
-    "RDG-01": each_answer(accepted_as_usual, said_accepted),
-    "RDG-02": each_answer(_accepted, same_request_id),
-    "RDG-03": each_answer(refused, surfaced("status_code")),
-    "RDG-04": each_answer(refused, surfaced("description")),
-    "RDG-05": each_answer(refused, not_said_accepted, beside_usual=True),
-    "RDG-06": each_answer(unusable, not_said_accepted, beside_usual=True),
-    "RDG-07": each_answer(success_that_says_otherwise, not_said_accepted, beside_usual=True),
-    "RDG-08": gives_up,
-    "RDG-09": each_answer(accepted_with_other_content, said_accepted, beside_usual=True),
-    "RDG-10": each_answer(accepted_with_other_id, said_accepted, beside_usual=True),
-    "RDG-11": each_answer(accepted_in_other_http, said_accepted, beside_usual=True),
-    "RDG-13": each_answer(error_that_says_success, not_said_accepted, beside_usual=True),
+_ACCEPTANCES: Mapping[str, Callable[[Seen], bool]] = {
+    "usual": accepted_as_usual,
+    "other-content": accepted_with_other_content,
+    "other-id": accepted_with_other_id,
+    "other-http": accepted_in_other_http,
+}
+_OTHERS: Mapping[str, Callable[[Seen], bool]] = {
+    "error": refused,
+    "unusable": unusable,
+    "success-that-says-otherwise": success_that_says_otherwise,
+    "error-that-says-success": error_that_says_success,
+}
+
+
+def told_as_accepted(*, answer: str) -> ClientCheck:
+    """An accepted request is reported as one where its answer is of that kind."""
+    condition = one_of(_ACCEPTANCES, "answer", answer)
+    return each_answer(condition, said_accepted, beside_usual=condition is not accepted_as_usual)
+
+
+def never_told_as_accepted(*, answer: str) -> ClientCheck:
+    """What was answered so is not reported as accepted."""
+    return each_answer(one_of(_OTHERS, "answer", answer), not_said_accepted, beside_usual=True)
+
+
+RULES: Mapping[str, Rule] = {
+    "told-as-accepted": Rule(told_as_accepted, UNHEARD),
+    "never-told-as-accepted": Rule(never_told_as_accepted, UNHEARD),
+    "id-is-handed-back": Rule.plain(each_answer(attrgetter("accepts"), same_request_id), UNHEARD),
+    "code-of-an-error-is-told": Rule.plain(each_answer(refused, code_is_told), UNHEARD),
+    "reason-of-an-error-is-told": Rule.plain(each_answer(refused, reason_is_told), UNHEARD),
+    "gives-up": Rule.plain(gives_up, UNHEARD),
 }

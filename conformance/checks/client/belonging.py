@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import Contract
 from conformance.traffic import Request
 
 # Shorter values stand in anything.
@@ -19,13 +19,13 @@ SHORTEST_TRACE = 6
 _OF_A_BASE_URL = "/n/"
 
 
-def speaks_of_a_call(request: Request, key: str, secret: str, params: Iterable[str] = ()) -> bool:
+def speaks_of_a_call(request: Request, contract: Contract, key: str, secret: str, params: Iterable[str] = ()) -> bool:
     """Whether a request holds the credential, a value of the call's, or names a command or a base URL.
 
     A scanner asks for what it hopes to find there, which is none of these.
     """
     path = unquote(request.url.partition("?")[0]).rstrip("/").lower()
-    if _OF_A_BASE_URL in path or any(path.endswith(f"/{name}") for name in COMMANDS):
+    if _OF_A_BASE_URL in path or any(path.endswith(f"/{name.lower()}") for name in contract.commands):
         return True
     pair = b64encode(f"{key}:{secret}".encode()).decode().rstrip("=")
     traces = {each for each in (key, secret, pair, *params) if len(each) >= SHORTEST_TRACE}

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import resolved
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
 from conformance.generation.classes import Written, classes_of_members
 from conformance.generation.text_classes import WRITINGS
 
@@ -37,10 +37,10 @@ class ParamClass:
     drawn: bool = False
 
 
-def classes_for(command: str, calls: Sequence[Params]) -> list[ParamClass]:
+def classes_for(command: Command, contract: Contract, calls: Sequence[Params]) -> list[ParamClass]:
     """The classes of a command's parameters that are in question with these calls."""
-    folder = COMMANDS[command].folder
-    request = resolved(f"{folder}/request")
+    folder = command.folder
+    request = contract.schemas.resolved(f"{folder}/request")
     found: list[ParamClass] = []
     for member, rule in request.get("properties", {}).items():
         values = [value for params in calls if isinstance(value := params.get(member), str)]
@@ -52,7 +52,7 @@ def classes_for(command: str, calls: Sequence[Params]) -> list[ParamClass]:
             found += _bounds(member, sorted({int(value) for value in values if value.isdecimal()}), "{}", int)
         else:
             found += _beginning(member, values)
-        found += _counted(folder, member)
+        found += _counted(contract, folder, member)
         if "x-characters" in rule:
             found += _bounds(member, sorted({len(value) for value in values}), "{} characters", len)
             found += _bounds(member, sorted({_in_bytes(value) for value in values}), "{} bytes in UTF-8", _in_bytes)
@@ -107,9 +107,9 @@ def _beginning(member: str, values: Sequence[str]) -> Iterator[ParamClass]:
             )
 
 
-def _counted(folder: str, member: str) -> Iterator[ParamClass]:
+def _counted(contract: Contract, folder: str, member: str) -> Iterator[ParamClass]:
     """The classes that are counted, but for those of how JSON writes a text: that is the client's affair."""
-    for each in classes_of_members(folder)[member]:
+    for each in classes_of_members(contract, folder)[member]:
         if each not in WRITINGS:
             yield _member(
                 f"{member} of the class {each.name}",

@@ -21,8 +21,9 @@ from conformance.checks.client.belonging import speaks_of_a_call
 from conformance.checks.client.terms import ClientTerms
 from conformance.checks.judgement import shown
 from conformance.checks.reading import Answer, Content, is_number
+from conformance.contract.contract import AnswerRoles, Contract
+from conformance.contract.formats import FORMATS
 from conformance.contract.requirements import Offer
-from conformance.contract.schemas import violations
 from conformance.journal import Note, Record
 from conformance.traffic import Case, Direction, Exchange, Kind, Message, header
 
@@ -51,9 +52,6 @@ OUTLASTED = ", and the client was still waiting when the suite closed the connec
 REUSED = ", on a connection that had carried an answer before"
 UNUSED = ", on a new connection, though one was kept open at the base URL"
 """What follows there if the client has used a connection again, and if it has not, although it could."""
-
-SUCCESS_DESCRIPTION = "Operation successful"
-"""The description of the seed's sample, which the witness uses where it wants to be unremarkable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +113,44 @@ class Seen:
         return self.answer.content.members or {}
 
     @property
+    def contract(self) -> Contract:
+        """What the answer is read by."""
+        return self.answer.contract
+
+    @property
+    def roles(self) -> AnswerRoles:
+        """The members of an answer by what they are for."""
+        return self.answer.contract.answer
+
+    @property
+    def code(self) -> Any:
+        """What the envelope has as its code; None if it has none."""
+        return self.members.get(self.roles.code)
+
+    @property
+    def accepts(self) -> bool:
+        """Whether it says in the envelope that the request was accepted."""
+        return self.agreed == self.roles.success
+
+    @property
     def agreed(self) -> int | None:
-        """The status that status line and status_code agree on; None for an answer out of the envelope, or lost."""
-        code, response = self.members.get("status_code"), self.exchange.response
+        """The status that status line and envelope agree on; None for an answer out of the envelope, or lost."""
+        code, response = self.code, self.exchange.response
         if response is None or not is_number(code) or code != response.status or not is_json(self.exchange):
             return None
-        if not isinstance(self.members.get("description"), str) or self.answer.request_id is None:
+        if not isinstance(self.members.get(self.roles.reason), str) or self.answer.request_id is None:
             return None
         return response.status
 
     @property
     def usable(self) -> bool:
         """Whether the answer is an envelope by which success can be told, whatever it is declared as."""
-        return self.exchange.response is not None and is_number(self.members.get("status_code"))
+        return self.exchange.response is not None and is_number(self.code)
 
     @property
     def says(self) -> int | float | None:
-        """The status_code of an envelope that is declared as JSON; None for any other answer."""
-        return self.members["status_code"] if self.usable and is_json(self.exchange) else None
+        """The code of an envelope that is declared as JSON; None for any other answer."""
+        return self.code if self.usable and is_json(self.exchange) else None
 
     @property
     def succeeded(self) -> bool:
@@ -262,16 +280,17 @@ class ClientEvidence:
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, record: Record) -> Self:
-        """Correlate a recorded run."""
-        terms = ClientTerms.of(record)
+    def of(cls, record: Record, contract: Contract) -> Self:
+        """Correlate a recorded run, to be judged by `contract`."""
+        terms = ClientTerms.of(record, contract)
         seen: dict[str, list[Seen]] = defaultdict(list)
         cases: dict[str, Case] = {case.id: case for case in record.cases}
         sharing = _sharing(cases.values())
         for case, exchange, final in record.attempts():
-            answer = Answer.of(case, exchange, final=final)
+            answer = Answer.of(case, exchange, contract, final=final)
             owner = _owner(case, exchange, sharing)
-            seen[owner.id].append(Seen(exchange, answer, elsewhere=exchange.request.url.startswith("http")))
+            elsewhere = exchange.request.url.startswith("http")
+            seen[owner.id].append(Seen(exchange, answer, elsewhere))
         talk = _Talk.of(record)
         evidence = cls(terms, notes=record.notes)
         for case in cases.values():
@@ -322,7 +341,9 @@ class ClientEvidence:
 
 def _is_of(call: Call, seen: Seen, terms: ClientTerms) -> bool:
     """Whether what came to no base URL while a call was at hand came of it."""
-    return speaks_of_a_call(seen.exchange.request, terms.key, terms.secret, map(str, call.params.values()))
+    return speaks_of_a_call(
+        seen.exchange.request, terms.contract, terms.key, terms.secret, map(str, call.params.values())
+    )
 
 
 def _sharing(cases: Iterable[Case]) -> dict[str, list[Case]]:
@@ -380,7 +401,7 @@ class _Talk:
     def _hear(self, question: Message, members: Mapping[str, Any], at: float) -> None:
         asked = Content.of(question.line.encode()).members or {}
         cmd = asked.get("cmd")
-        if question.case_id is None or violations(f"driver/{cmd}.answer", dict(members)):
+        if question.case_id is None or FORMATS.violation(f"driver/{cmd}.answer", dict(members)):
             return
         if cmd == "invoke":
             self.said[question.case_id] = (dict(members), at)

@@ -19,10 +19,10 @@ from functools import partial
 from typing import Any, Self
 
 from conformance.checks.client.evidence import Call, ClientEvidence, ToldResult
-from conformance.checks.reading import OK, Content
-from conformance.contract.commands import COMMANDS, Command
-from conformance.contract.schemas import violations
-from conformance.generation.notifications import REQUEST_ID, RESULT_CODE, RESULT_DESC, SUCCESS, documented, is_complete
+from conformance.checks.reading import Content
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract, NotificationRoles
+from conformance.generation.notifications import documented, is_complete
 from conformance.traffic import Case, Exchange, Request, header
 
 # No notification is a hundredth of this.
@@ -47,28 +47,29 @@ UNREACHED = ("connection refused", "no connection", "host name not found", "no T
 class What(StrEnum):
     """What a request to a receiver is, the first that applies."""
 
-    METHOD = "not a POST"
+    METHOD = "another method"
     EMPTY = "an empty body"
     HUGE = "a body of a mebibyte"
     NO_JSON = "no JSON"
     INCOMPLETE = "JSON that is no notification"
-    OTHER_CODE = "a notification with a result_code that no gateway gives"
+    OTHER_CODE = "a notification with an outcome that no gateway gives"
     OPEN = "something that the contract says nothing of"
     VALID = "a notification"
 
 
-def what_is(request: Request, content: Content, command: Command) -> What:
+def what_is(request: Request, content: Content, command: Command, contract: Contract) -> What:
     """Read off the bytes."""
+    outcome = f"/{contract.notification.outcome}"
     declared = (header(request.headers, "content-type") or "").partition(";")[0].strip().lower()
-    wrong = partial(violations, f"{command.folder}/notification", content.value)
+    wrong = partial(contract.schemas.violations, f"{command.folder}/notification", content.value)
     signs: tuple[tuple[What, Callable[[], bool]], ...] = (
-        (What.METHOD, lambda: request.method != "POST"),
+        (What.METHOD, lambda: request.method != contract.notification.method),
         (What.EMPTY, lambda: not request.body.strip()),
         (What.HUGE, lambda: len(request.body) >= HUGE),
         (What.OPEN, lambda: declared != "application/json"),
         (What.NO_JSON, lambda: content.error is not None),
-        (What.INCOMPLETE, lambda: not is_complete(command, content.value)),
-        (What.OTHER_CODE, lambda: "/result_code" in {violation.pointer for violation in wrong()}),
+        (What.INCOMPLETE, lambda: not is_complete(contract, command, content.value)),
+        (What.OTHER_CODE, lambda: outcome in {violation.pointer for violation in wrong()}),
         (What.OPEN, lambda: bool(wrong())),
     )
     return next((what for what, shows in signs if shows()), What.VALID)
@@ -88,17 +89,20 @@ class Notice:
     members: Mapping[str, Any]
     usual: bool
     beside: int
+    roles: NotificationRoles
     fatal: bool = False
 
     @classmethod
-    def of(cls, case: Case, exchange: Exchange, command: Command, beside: int, *, fatal: bool = False) -> Self:
+    def of(cls, case: Case, exchange: Exchange, contract: Contract, beside: int, *, fatal: bool = False) -> Self:
         """Read it."""
+        command, roles = contract.commands[case.command or ""], contract.notification
         content = Content.of(exchange.request.body)
-        what = what_is(exchange.request, content, command)
+        what = what_is(exchange.request, content, command, contract)
         members = content.members if what is What.VALID and content.members else {}
-        text = str(members.get(RESULT_DESC, ""))
+        text = str(members.get(roles.reason, ""))
         plain = text.isascii() and text.isprintable() and len(text) <= USUAL_TEXT
-        return cls(case, exchange, what, members, plain and members.keys() <= documented(command), beside, fatal)
+        usual = plain and members.keys() <= documented(contract, command)
+        return cls(case, exchange, what, members, usual, beside, roles, fatal)
 
     @property
     def number(self) -> int:
@@ -113,17 +117,17 @@ class Notice:
     @property
     def request_id(self) -> str:
         """Of a notification."""
-        return str(self.members[REQUEST_ID])
+        return str(self.members[self.roles.id])
 
     @property
     def text(self) -> str:
-        """Its result_desc."""
-        return str(self.members[RESULT_DESC])
+        """Its reason, or text of success."""
+        return str(self.members[self.roles.reason])
 
     @property
     def succeeded(self) -> bool:
         """Whether it tells of success."""
-        return bool(self.members[RESULT_CODE] == SUCCESS)
+        return bool(self.members[self.roles.outcome] == self.roles.success)
 
     @property
     def state(self) -> str:
@@ -275,6 +279,7 @@ class Inbox:
     """
 
     command: str | None
+    roles: NotificationRoles
     fates: list[Fate] = field(default_factory=list)
     junk: list[Notice] = field(default_factory=list)
     junk_at: float | None = None
@@ -348,11 +353,11 @@ def inbox_of(evidence: ClientEvidence, command: str | None) -> Inbox:
     if "inboxes" not in evidence.memo:
         evidence.memo["inboxes"] = _inboxes(evidence)
     inboxes: dict[str | None, Inbox] = evidence.memo["inboxes"]
-    return inboxes.get(command) or Inbox(command)
+    return inboxes.get(command) or Inbox(command, evidence.terms.contract.notification)
 
 
 def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
-    fates = _known(evidence)
+    fates, contract = _known(evidence), evidence.terms.contract
     died = [note for note in evidence.notes if note.kind == "receiver-died"]
     fatal = {note.detail["case"] for note in died}
     deaths = tuple(note.noted_at for note in evidence.notes if note.kind in {"death", "receiver-died"})
@@ -361,7 +366,9 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
 
     def empty(command: str | None) -> Inbox:
         died_at = tuple(note.noted_at for note in died if command in note.detail["commands"])
-        return Inbox(command, deaths=deaths, died_at=died_at, left_alone=left_alone.get(command or ""))
+        return Inbox(
+            command, contract.notification, deaths=deaths, died_at=died_at, left_alone=left_alone.get(command or "")
+        )
 
     inboxes: dict[str | None, Inbox] = {command: empty(command) for command in left_alone}
     moments = Counter(exchange.sent_at for each in evidence.deliveries for exchange in each.exchanges[:1])
@@ -372,7 +379,7 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
         for exchange in delivery.exchanges[-1:]:  # the connection of one before it was closed
             beside = moments[delivery.exchanges[0].sent_at]
             kills = delivery.case.id in fatal
-            notice = Notice.of(delivery.case, exchange, COMMANDS[command or ""], beside, fatal=kills)
+            notice = Notice.of(delivery.case, exchange, contract, beside, fatal=kills)
             _sort_in(notice, inboxes[command], fates)
     alone = inboxes.keys() - evidence.terms.declared
     _hear(evidence, inboxes, alone, fates)
@@ -416,7 +423,7 @@ def _known(evidence: ClientEvidence) -> dict[str, Fate]:
     fates: dict[str, Fate] = {}
     for call in evidence.calls:
         last = call.last
-        if last is None or last.agreed != OK or call.said is None or not call.said.accepted:
+        if last is None or not last.accepts or call.said is None or not call.said.accepted:
             continue
         request_id = last.answer.request_id
         if request_id is not None and call.said.request_id in {None, request_id}:

@@ -6,10 +6,10 @@ ClientTerms     the settings of the certification, and what the client declares
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import Offer
 from conformance.journal import Record
 
@@ -22,8 +22,8 @@ class ClientTerms:
     `callbacks`: the commands whose notifications it receives. `settled_at`: until when the witness watched, None when
     the run was cut off. `gave_up`: why the driver was not started again. `obstacle`: why the run was not held.
     `observed`: nobody drove the client, it was watched. `greeted`: a driver said hello. `lacks`: what its API does not
-    expose. `proxies`: variables of
-    its environment that name one. `out_of_time`: why not everything was reached.
+    expose. `proxies`: variables of its environment that name one. `out_of_time`: why not everything was reached.
+    `contract`: what the client is to keep.
     """
 
     commands: tuple[str, ...] = ()
@@ -43,10 +43,11 @@ class ClientTerms:
     lacks: frozenset[str] = frozenset()
     proxies: tuple[str, ...] = ()
     out_of_time: str | None = None
+    contract: Contract = field(default_factory=statum)
 
     @classmethod
-    def of(cls, record: Record) -> Self:
-        """Those of a recorded run."""
+    def of(cls, record: Record, contract: Contract) -> Self:
+        """Those of a recorded run, judged by `contract`."""
         settings = record.settings
         notes = {note.kind: note.detail for note in record.notes}
         hello = notes.get("hello", {})
@@ -56,7 +57,7 @@ class ClientTerms:
         return cls(
             commands=tuple(settings["commands"]),
             declared=frozenset(hello.get("commands", ())),
-            callbacks=frozenset(c.name for c in COMMANDS.values() if c.product and c.product in products),
+            callbacks=frozenset(c.name for c in contract.commands_of(products) if c.product),
             offered=_offered(settings, hello),
             key=credential.get("key", ""),
             secret=credential.get("secret", ""),
@@ -71,6 +72,7 @@ class ClientTerms:
             lacks=frozenset(hello.get("lacks", ())),
             proxies=tuple(notes.get("environment", {}).get("proxies", ())),
             out_of_time=notes.get("out-of-time", {}).get("detail"),
+            contract=contract,
         )
 
     def lacking(self, offer: Offer, command: str | None) -> str | None:

@@ -12,17 +12,16 @@ while (an open circuit breaker, no way to the suite) has not refused what was in
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from conformance.checks.client.classes import ONE_SMS, ParamClass, classes_for
 from conformance.checks.client.evidence import ASKED_AGAIN, Call, ClientEvidence
-from conformance.checks.client.judging import ClientCheck, broken, kept
+from conformance.checks.client.judging import UNHEARD, ClientCheck, Rule, broken, kept
 from conformance.checks.coverage import CallCoverage, Covered, Label, classes_of_call
 from conformance.checks.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
-from conformance.checks.reading import OK
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import resolved
+from conformance.contract.contract import Contract
 
 REJECTED = "rejected-locally"
 
@@ -43,10 +42,9 @@ class Refusal:
     calls: tuple[Call, ...]
     total: int
 
-    @property
-    def long(self) -> bool:
+    def is_long(self, contract: Contract) -> bool:
         """Whether all of them are of texts that do not go into one SMS."""
-        return all(is_long(call) for call in self.calls)
+        return all(is_long(call, contract) for call in self.calls)
 
 
 @dataclass(slots=True)
@@ -65,7 +63,7 @@ def coverage_of_calls(evidence: ClientEvidence) -> tuple[Covered, ...]:
     """What the calls have exercised, and what of it has arrived."""
     terms = evidence.terms
     commands = [name for name in terms.commands if name in terms.declared and not evidence.unsupported(name)]
-    coverage = CallCoverage(terms.lacks)
+    coverage = CallCoverage(terms.contract, terms.lacks)
     for name in commands:
         for call in evidence.of_command(name):
             if call.asked_at is not None and call.extra is None:
@@ -75,10 +73,10 @@ def coverage_of_calls(evidence: ClientEvidence) -> tuple[Covered, ...]:
 
 def refusals(evidence: ClientEvidence, command: str) -> list[Refusal]:
     """The calls that the client refuses, grouped: as few classes as will do, of each no call was sent."""
-    fates = _fates(evidence, command)
+    fates, contract = _fates(evidence, command), evidence.terms.contract
     if fates.refused and not fates.sent:
         return [Refusal(EVERY_CALL, tuple(fates.refused), len(fates.refused))]
-    classes = classes_for(command, [call.params for call in (*fates.refused, *fates.sent)])
+    classes = classes_for(contract.commands[command], contract, [call.params for call in (*fates.refused, *fates.sent)])
     left, groups = list(fates.refused), []
     for refusal in _by_class([each for each in classes if not _any_in(each, fates.sent)], fates.refused):
         groups.append(refusal)
@@ -106,9 +104,9 @@ def _any_in(each: ParamClass, calls: Iterable[Call]) -> bool:
     return any(each.holds(call.params) for call in calls)
 
 
-def is_long(call: Call) -> bool:
+def is_long(call: Call, contract: Contract) -> bool:
     """Whether a text of the call does not go into one SMS."""
-    rules = resolved(f"{COMMANDS[call.case.command or ''].folder}/request").get("properties", {})
+    rules = _request(call, contract).get("properties", {})
     texts = (call.params.get(member) for member, rule in rules.items() if "x-characters" in rule)
     return any(isinstance(text, str) and len(text) > ONE_SMS for text in texts)
 
@@ -217,13 +215,16 @@ def _told_apart(evidence: ClientEvidence, command: str) -> _Fates:
             fates.refused.append(call)
         else:
             fates.open.append((call, *_why_open(evidence, call)))
-    exercised = {label for call in fates.sent for label in _classes(call)}
-    fates.open = [each for each in fates.open if each[0].asked_at is not None or not _classes(each[0]) <= exercised]
+    contract = evidence.terms.contract
+    exercised = {label for call in fates.sent for label in _classes(call, contract)}
+    fates.open = [
+        each for each in fates.open if each[0].asked_at is not None or not _classes(each[0], contract) <= exercised
+    ]
     return fates
 
 
-def _classes(call: Call) -> set[Label]:
-    return classes_of_call(call.case.command or "", call.case.request.body)
+def _classes(call: Call, contract: Contract) -> set[Label]:
+    return classes_of_call(contract.commands[call.case.command or ""], call.case.request.body, contract)
 
 
 def _unheard(evidence: ClientEvidence, call: Call) -> tuple[Reason, str] | None:
@@ -264,19 +265,20 @@ def _why_open(evidence: ClientEvidence, call: Call) -> tuple[Reason, str]:
 # --- The checks
 
 
-def becomes_a_request(*, long: bool) -> ClientCheck:
-    """SND-13, and SND-14 of texts that do not go into one SMS."""
+def becomes_a_request(*, long: bool | None = None) -> ClientCheck:
+    """Every call is sent; `long`: only those with a text that does not go into one SMS, or only the others."""
+    chosen = {True, False} if long is None else {long}
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
         if command is None:
             return
-        found = [refusal for refusal in refusals(evidence, command) if refusal.long is long]
-        fates = _fates(evidence, command)
-        unknown = [each for each in fates.open if is_long(each[0]) is long]
+        contract, fates = evidence.terms.contract, _fates(evidence, command)
+        found = [refusal for refusal in refusals(evidence, command) if refusal.is_long(contract) in chosen]
+        unknown = [each for each in fates.open if is_long(each[0], contract) in chosen]
         yield from (finding for refusal in found for finding in _findings(evidence, refusal))
         yield from (Unobserved(reason, detail) for _, reason, detail in unknown)
         if found or not unknown:  # what is not known of some calls is not made good by others
-            yield from (Kept() for call in fates.sent if is_long(call) is long)
+            yield from (Kept() for call in fates.sent if is_long(call, contract) in chosen)
 
     return check
 
@@ -285,16 +287,21 @@ def _findings(evidence: ClientEvidence, refusal: Refusal) -> Iterator[Finding]:
     """One for each call, in the same words."""
     message = f"{refusal.name}: never became a request ({len(refusal.calls)} of {refusal.total} calls)"
     member, _, how = refusal.name.partition(" ")
-    lacking = said_to_be_lacking(refusal.calls[0], member) if how == "given" else ""
+    lacking = said_to_be_lacking(refusal.calls[0], member, evidence.terms.contract) if how == "given" else ""
     message += f"; {_words(refusal.calls)}{lacking}{_astray(evidence, refusal.calls)}"
     yield from (broken(call, message) for call in refusal.calls)
 
 
-def said_to_be_lacking(call: Call, member: str) -> str:
+def said_to_be_lacking(call: Call, member: str, contract: Contract) -> str:
     """In words, what a client says that does not offer an optional member; nothing of any other member."""
-    if member in resolved(f"{COMMANDS[call.case.command or ''].folder}/request")["required"]:
+    if member in _request(call, contract)["required"]:
         return ""
     return f'; a client that does not offer {member} says so in its hello: "lacks": ["{member}"]'
+
+
+def _request(call: Call, contract: Contract) -> Mapping[str, Any]:
+    """The schema of the requests of a call."""
+    return contract.schemas.resolved(f"{contract.commands[call.case.command or ''].folder}/request")
 
 
 def rejected_only_if_unsent(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
@@ -305,12 +312,11 @@ def rejected_only_if_unsent(evidence: ClientEvidence, command: str | None) -> It
             continue
         if call.said.error != REJECTED:
             yield kept(last)
-        elif last.agreed != OK:
+        elif not last.accepts:
             yield broken(call, f"a request arrived, and the client says {call.said.in_its_words}", last)
 
 
-CHECKS: dict[str, ClientCheck] = {
-    "SND-13": becomes_a_request(long=False),
-    "SND-14": becomes_a_request(long=True),
-    "RDG-12": rejected_only_if_unsent,
+RULES: Mapping[str, Rule] = {
+    "becomes-a-request": Rule(becomes_a_request, "how many calls were made is not known without a driver"),
+    "rejected-only-if-unsent": Rule.plain(rejected_only_if_unsent, UNHEARD),
 }

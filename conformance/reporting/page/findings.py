@@ -68,12 +68,13 @@ class Evidence:
         numbers = list(dict.fromkeys(f["exchange"] for f in findings if f["exchange"] is not None))[:MOST_EXCHANGES]
         named = {f["notification"] for f in findings if f["notification"] is not None}
         exchanges = record.exchanges_numbered(set(numbers))
-        wanted = {request_id for _, exchange in exchanges.values() if (request_id := _request_id(exchange))}
+        ids = (_request_id(exchange, result.contract) for _, exchange in exchanges.values())
+        wanted = {request_id for request_id in ids if request_id}
         by_request_id: dict[str, list[Notification]] = defaultdict(list)
         by_number = {}
         first_at: dict[str, float] = {}
         for notification in record.notifications:
-            request_id = request_id_of(notification.request.body)
+            request_id = request_id_of(notification.request.body, result.contract.notification.id)
             if notification.number in named:
                 by_number[notification.number] = notification
             if request_id is None:
@@ -82,7 +83,7 @@ class Evidence:
             if request_id in wanted and len(by_request_id[request_id]) < MOST_NOTIFICATIONS:
                 by_request_id[request_id].append(notification)
         transcript = Transcript.of(result, record) if is_client(record) else Transcript()
-        cases = list(_rows(record, first_at, _short_in(document)))
+        cases = list(_rows(record, first_at, _short_in(document), result.contract))
         return cls(
             exchanges,
             by_request_id,
@@ -146,7 +147,7 @@ class Evidence:
         }
 
     def _notifications(self, finding: Mapping[str, Any], exchange: Exchange | None) -> list[Notification]:
-        request_id = _request_id(exchange) if exchange else None
+        request_id = _request_id(exchange, self.contract) if exchange else None
         about = list(self.by_request_id.get(request_id or "", ()))
         named = self.by_number.get(finding["notification"] or 0)
         if named is not None and named not in about:
@@ -218,12 +219,14 @@ def _short_in(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, None]]:
     return short
 
 
-def _rows(record: Record, first_at: Mapping[str, float], short: Mapping[str, Mapping[str, None]]) -> Iterator[Row]:
+def _rows(
+    record: Record, first_at: Mapping[str, float], short: Mapping[str, Mapping[str, None]], contract: Contract
+) -> Iterator[Row]:
     for case, exchange, _ in record.attempts():
         if exchange.number > MOST_CASES:
             return
         took = None if exchange.answered_at is None else round((exchange.answered_at - exchange.sent_at) * MS, 1)
-        notified = first_at.get(_request_id(exchange) or "")
+        notified = first_at.get(_request_id(exchange, contract) or "")
         waited = (
             None
             if notified is None or exchange.answered_at is None
@@ -234,5 +237,5 @@ def _rows(record: Record, first_at: Mapping[str, float], short: Mapping[str, Map
         yield [case.id, case.kind.value, case.aspect, status, took, waited, exchange.number, ids]
 
 
-def _request_id(exchange: Exchange) -> str | None:
-    return request_id_of(exchange.response.body) if exchange.response else None
+def _request_id(exchange: Exchange, contract: Contract) -> str | None:
+    return request_id_of(exchange.response.body, contract.answer.id) if exchange.response else None
