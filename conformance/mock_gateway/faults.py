@@ -13,9 +13,12 @@ from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
 
+from conformance.contract.behaviours import BehaviourRow
 from conformance.contract.contract import Contract
-from conformance.errors import UsageError
+from conformance.contract.requirements import Actor
+from conformance.errors import SuiteError, UsageError
 from conformance.mock_gateway.changes import changed_by
+from conformance.mock_gateway.derived import derived
 from conformance.mock_gateway.verbs import Effect
 
 
@@ -35,11 +38,30 @@ class Fault:
 
 @cache
 def faults(contract: Contract) -> Mapping[str, Fault]:
-    """The faults of a contract by their names, in the order of its file."""
-    rows = (row for row in contract.behaviours.rows if not row.lawful)
-    return MappingProxyType(
-        {row.name: Fault(row.name, row.summary, row.breaks, changed_by(row.changes)) for row in rows}
-    )
+    """The faults of a contract by their names: the rows of its file, in their order, and what else can be derived.
+
+    A requirement that no row breaks alone, and that a fault follows from, has one called `breaks-` and its id.
+    Raises SuiteError for a row without changes that none follow for.
+    """
+    rows = [_of_row(contract, row) for row in contract.behaviours.rows if not row.lawful]
+    alone = {each.breaks[0] for each in rows if len(each.breaks) == 1}
+    others = (each for each in contract.catalogue.requirements if each.actor is Actor.GATEWAY and each.id not in alone)
+    rows += [
+        Fault(f"breaks-{each.id.lower()}", f"Breaks {each.id}: {each.title}", (each.id,), changed_by(changes))
+        for each in others
+        if (changes := derived(contract, each))
+    ]
+    return MappingProxyType({each.name: each for each in rows})
+
+
+def _of_row(contract: Contract, row: BehaviourRow) -> Fault:
+    changes = row.changes or derived(contract, contract.catalogue[row.breaks[0]])
+    if not changes:
+        raise SuiteError(
+            f"the behaviour {row.name!r} has no changes, and none follow from how {row.breaks[0]} is judged",
+            hint="give it changes = [{ … }]",
+        )
+    return Fault(row.name, row.summary, row.breaks, changed_by(changes))
 
 
 def fault(name: str, contract: Contract) -> Fault:
