@@ -19,11 +19,15 @@ from conformance.errors import UsageError, did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """A callback whose answer counts: what of, where it comes to, and the seconds within which it is answered."""
+    """A callback whose answer counts: what of, where it comes to, and the seconds within which it is answered.
+
+    It moves no money: what it asks about may.
+    """
 
     product: str
     callback: str
     seconds: float
+    money: None = None
 
     @property
     def name(self) -> str:

@@ -17,11 +17,12 @@ from conformance.contract.contract import Contract
 from conformance.contract.strict_json import parse_json
 from conformance.contract.unsolicited import Unsolicited
 from conformance.errors import UsageError
+from conformance.mock_gateway.account import OPENING_BALANCE, Outcome
 from conformance.mock_gateway.behaviour import Delivery, Reply
 from conformance.mock_gateway.delivering import Courier, Told
-from conformance.mock_gateway.forms import Shape, spelled
+from conformance.mock_gateway.forms import Shape
 from conformance.mock_gateway.gateway import Gateway
-from conformance.mock_gateway.transactions import price
+from conformance.mock_gateway.transactions import Transaction, price, result
 from conformance.traffic import Request
 
 CONTROL = "/unsolicited/"
@@ -107,25 +108,18 @@ def unprompted(  # noqa: PLR0913, PLR0917 - what it is made of
     random: Random,
     members: Mapping[str, Any],
     at: datetime,
-    balance: int | None = None,
+    balance: int = OPENING_BALANCE,
 ) -> Delivery:
     """One that tells these `members`, and otherwise what its schema's example tells, under an id of its own.
 
     `at`: when it happened; `balance`: what the account had before. The inquiry goes first where a callback is
     registered for it.
     """
-    example: Mapping[str, Any] = contract.schemas.schema(row.schema_at(row.product))["examples"][0]
-    roles = contract.notification
-    made: dict[str | None, Any] = {
-        roles.id: lambda told: Shape.of(told).draw(random),
-        roles.receipt: lambda told: Shape.of(told).draw(random),
-        roles.time: lambda told: spelled(at, told),
-    }
-    content = {name: made[name](value) if name in made else value for name, value in example.items()}
-    content |= members
-    if balance is not None and roles.balance is not None and roles.balance in example.keys() - members.keys():
-        after = balance - price(row, content)
-        content[roles.balance] = str(after) if isinstance(example[roles.balance], str) else after
+    example: Mapping[str, Any] = contract.schemas.schema(row.notification_schema)["examples"][0]
+    roles, charge = contract.notification, price(row, {**example, **members})
+    success, request_id = Outcome.success(contract), Shape.of(example[roles.id]).draw(random)
+    transaction = Transaction(row, members, request_id, success, charge, balance - charge, at)
+    content = {**result(contract, transaction, random), **members}
     asked, inquiry = row.inquiry, None
     if asked is not None and asked.callback in callbacks:
         url = callbacks[asked.callback]

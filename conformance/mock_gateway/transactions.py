@@ -19,7 +19,7 @@ from typing import Any
 
 from conformance.contract.command import Command, Flow
 from conformance.contract.contract import Contract
-from conformance.contract.unsolicited import Unsolicited
+from conformance.contract.unsolicited import Notified
 from conformance.mock_gateway.account import Outcome
 from conformance.mock_gateway.forms import Shape, masked, retold, spelled
 
@@ -30,19 +30,17 @@ MOST_DIGITS = 12
 """An amount of more digits is no amount of money: a payload whose form is not checked may hold anything."""
 
 
-def amount_of(command: Command | Unsolicited, payload: Mapping[str, Any]) -> int:
+def amount_of(command: Notified, payload: Mapping[str, Any]) -> int:
     """How much it moves, 0 if that is not a string of digits (only where a rule is waived)."""
     amount = payload.get(command.money.member) if command.money else None
     readable = isinstance(amount, str) and amount.isascii() and amount.isdigit() and len(amount) <= MOST_DIGITS
     return int(amount) if readable and amount is not None else 0
 
 
-def price(command: Command | Unsolicited, payload: Mapping[str, Any]) -> int:
+def price(command: Notified, payload: Mapping[str, Any]) -> int:
     """What it takes from the account if it succeeds; negative if it brings money in."""
-    if command.product is None:
-        return 0
     if command.money is None:
-        return FEE
+        return FEE if isinstance(command, Command) and command.product is not None else 0
     amount = amount_of(command, payload)
     return amount if command.money.flow is Flow.OUT else -amount
 
@@ -51,7 +49,7 @@ def price(command: Command | Unsolicited, payload: Mapping[str, Any]) -> int:
 class Transaction:
     """An accepted request: its outcome, what it cost, and the account's balance when it was over."""
 
-    command: Command
+    command: Notified
     payload: Mapping[str, Any]
     request_id: str
     outcome: Outcome
@@ -97,10 +95,10 @@ class _Form:
 
 
 @cache
-def _form(contract: Contract, command: Command) -> _Form:
+def _form(contract: Contract, command: Notified) -> _Form:
     roles = contract.notification
-    told = contract.schemas.resolved(f"{command.folder}/notification")
-    asked = contract.schemas.resolved(f"{command.folder}/request")
+    told = contract.schemas.resolved(command.notification_schema)
+    asked = contract.schemas.resolved(command.request_schema) if isinstance(command, Command) else {}
     examples = [e for e in told.get("examples", ()) if e.get(roles.outcome) == roles.success]
     example: Mapping[str, Any] = examples[0] if examples else {}
     stated: Mapping[str, Any] = told.get("properties", {})
