@@ -14,8 +14,8 @@ from typing import Any
 from conformance.contract.behaviours import Change, copies
 from conformance.mock_gateway.behaviour import Delivery, Moment
 from conformance.mock_gateway.choosing import choice
-from conformance.mock_gateway.initiating import unprompted
 from conformance.mock_gateway.reshaping import reshaping
+from conformance.mock_gateway.unprompted import unprompted
 from conformance.mock_gateway.verbs import DeliveriesChange
 
 # When the first of them took place; the day is nobody's business.
