@@ -18,6 +18,7 @@ from conformance.cli.command import (
     Listen,
     Named,
     Registration,
+    callbacks_of,
     contract_in,
     contract_option,
     option,
@@ -67,7 +68,7 @@ def _listing(of: Callable[[Contract], Mapping[str, Any]]) -> Callable[[click.Con
 @option(
     SERVING,
     "--callback",
-    type=Registration(),
+    type=Registration(callbacks_of),
     multiple=True,
     metavar="PRODUCT=URL",
     help="Where a product's notifications go. Repeatable; a product without one gets none.",
