@@ -14,6 +14,7 @@ from command_line import Called, call
 
 from conformance.cli.configuration import PREFIX
 from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.errors import EnvironmentFailure
 from conformance.gateway_under_test.recorded import history
 from conformance.gateway_under_test.replaying import judged_alone
@@ -199,7 +200,7 @@ def test_the_verdicts_on_each_case_make_up_those_on_the_run(capsys: Capsys) -> N
         verdict.requirement.id
         for case in record.cases
         if case.kind in (Kind.REPEAT, Kind.BROKEN, Kind.VALID)
-        for verdict in judged_alone(record, case.id)
+        for verdict in judged_alone(record, statum(), case.id)
         if verdict.verdict is Verdict.FAIL
     }
 

@@ -9,11 +9,12 @@ import pytest
 from campaigns import held, shortfalls
 from runs import Run
 
-from conformance.checks import CHECKS
+from conformance.checks import checks_of
 from conformance.checks.evidence import Evidence
 from conformance.checks.hearing import KEPT_FINDINGS
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
 from conformance.contract.commands import catalogue, commands_of
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.variants import BUILT_IN
@@ -41,7 +42,7 @@ def saying(*judgements: Judgement) -> Check:
 
 def judged_by(requirement: str, *judgements: Judgement, run: Run | None = None) -> RequirementVerdict:
     """The verdict on a requirement for sms of which a check says that."""
-    checks = {**dict.fromkeys(CHECKS, silent), requirement: saying(*judgements)}
+    checks = {**dict.fromkeys(checks_of(statum()), silent), requirement: saying(*judgements)}
     verdicts = judge((run or Run()).record(), checks).verdicts
     return next(v for v in verdicts if v.requirement.id == requirement and v.command in ("sms", None))
 
@@ -60,7 +61,7 @@ PASSED = given(MUST, Verdict.PASS)
 
 def test_every_judged_requirement_has_a_check_and_every_check_a_requirement() -> None:
     """Neither is judged without being listed, nor listed without being judged."""
-    assert {r.id for r in catalogue().requirements if r.actor is Actor.GATEWAY and r.excluded is None} == set(CHECKS)
+    assert {r.id for r in catalogue().requirements if r.actor is Actor.GATEWAY and r.excluded is None} == set(checks_of(statum()))
 
 
 def test_the_examples_here_are_what_they_are_taken_for() -> None:
@@ -83,7 +84,7 @@ def test_verdicts_come_in_the_catalogues_order_one_for_each_command() -> None:
 def test_a_requirement_without_a_check_is_an_error() -> None:
     """It would otherwise be green for nothing."""
     with pytest.raises(KeyError, match=MUST):
-        judge(Run().record(), {id_: check for id_, check in CHECKS.items() if id_ != MUST})
+        judge(Run().record(), {id_: check for id_, check in checks_of(statum()).items() if id_ != MUST})
 
 
 # --- One verdict

@@ -1,6 +1,6 @@
 """The form of messages: the schemas decide, and each violation belongs to the requirement that names its place.
 
-    FormResult          what a schema says of one message: which requirements it had occasion to break, and which it broke
+    FormResult          what a schema says of a message: which requirements it had occasion to break, and which it broke
     answer_form         that of an answer
     notice_form         that of a notification
     envelope_problems   in words, all that keeps an answer from having its schema

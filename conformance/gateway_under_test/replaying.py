@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.checks import CHECKS, acceptance
+from conformance.checks import asks_for_acceptance, checks_of
 from conformance.checks.evidence import ABSENT, Answer, Evidence, Notice, Outcome
 from conformance.checks.follow_ups import is_follow_up, run_proper
 from conformance.checks.judgement import (
@@ -33,16 +33,20 @@ from conformance.traffic import Case, Kind
 from conformance.verdicts import RequirementVerdict, judge
 
 
-def judged_alone(record: Record, case_id: str, window: Window | None = None) -> tuple[RequirementVerdict, ...]:
+def judged_alone(
+    record: Record, contract: Contract, case_id: str, window: Window | None = None
+) -> tuple[RequirementVerdict, ...]:
     """The verdicts that one case of a record has a part in; its answer is compared with the others all the same.
 
     With a `window`, a refusal of what should be accepted is a precondition that is not met, no failure.
     """
-    checks = {id_: _about(case_id, check) for id_, check in CHECKS.items()}
+    checks = {id_: _about(case_id, check) for id_, check in checks_of(contract).items()}
     scope = whole if is_follow_up(case_id) else run_proper
     if window is not None:
-        checks |= {id_: _excused(checks[id_], window) for id_ in acceptance.CHECKS}
-    return tuple(v for v in judge(record, checks, scope=scope).verdicts if v.observations or v.unobserved)
+        checks |= {id_: _excused(checks[id_], window) for id_ in checks if asks_for_acceptance(contract.catalogue[id_])}
+    return tuple(
+        v for v in judge(record, checks, scope=scope, contract=contract).verdicts if v.observations or v.unobserved
+    )
 
 
 def whole(record: Record, _: Contract) -> Record:
