@@ -26,6 +26,8 @@ from conformance.reporting.expected import entries_to_paste
 from conformance.reporting.result import Result
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge
 
+CHECKS = checks_of(statum())
+
 MUST, SHOULD, NO_COMMAND = "ENC-01", "AUT-11", "CMD-01"
 
 # The day of the runs that are made here.
@@ -49,7 +51,7 @@ def saying(*judgements: Judgement) -> Check:
 
 def judged(*entries: Expectation, run: Run | None = None, **said: tuple[Judgement, ...]) -> Judged:
     """A run that is judged with these entries; of `RSP_03=(…)` the check says that, the others say that all is well."""
-    checks = {**dict.fromkeys(checks_of(statum()), saying(Kept())), **{id_.replace("_", "-"): saying(*j) for id_, j in said.items()}}
+    checks = {**dict.fromkeys(CHECKS, saying(Kept())), **{id_.replace("_", "-"): saying(*j) for id_, j in said.items()}}
     record = (run or Run()).record()
     return judge(record, checks, Expectations(entries, str(FILE), f"sha256:{0:064}"))
 
@@ -144,8 +146,8 @@ def test_nobody_can_expect_what_the_surroundings_did(reason: Reason) -> None:
 def test_a_run_in_which_nothing_was_exercised_is_never_0() -> None:
     """Even if all of it is listed."""
     found = judged(ENC_01=())
-    entries = [listed(id_, "INCONCLUSIVE", number=number) for number, id_ in enumerate(checks_of(statum()), start=1)]
-    nothing = judge(Run().record(), dict.fromkeys(checks_of(statum()), saying()), Expectations(tuple(entries), "f", "d"))
+    entries = [listed(id_, "INCONCLUSIVE", number=number) for number, id_ in enumerate(CHECKS, start=1)]
+    nothing = judge(Run().record(), dict.fromkeys(CHECKS, saying()), Expectations(tuple(entries), "f", "d"))
 
     assert 3 == found.exit_code
     assert (Conclusion.INCONCLUSIVE, 3) == (nothing.conclusion, nothing.exit_code)
@@ -223,7 +225,7 @@ def test_one_that_passes_for_one_of_its_commands_has_to_be_narrowed() -> None:
     found = judge(
         run.record(),
         {
-            **dict.fromkeys(checks_of(statum()), saying(Kept())),
+            **dict.fromkeys(CHECKS, saying(Kept())),
             MUST: lambda _, command: iter([WRONG if command == "sms" else Kept()]),
         },
         Expectations((listed(),), str(FILE), "sha256:"),
@@ -241,7 +243,7 @@ def test_chosen_cases_prove_nothing_about_the_list() -> None:
     """That a failure did not show where only some cases were sent is no news."""
     record = Run().record()
     chosen = Record({**record.settings, "cases": "case.json"}, notes=record.notes)
-    checks = dict.fromkeys(checks_of(statum()), saying(Kept()))
+    checks = dict.fromkeys(CHECKS, saying(Kept()))
 
     assert () == judge(chosen, checks, Expectations((listed(),), str(FILE), "sha256:")).stale
 

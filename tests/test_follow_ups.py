@@ -105,7 +105,7 @@ def test_the_simplest_case_is_what_a_corpus_keeps_and_a_replay_shows(result: Res
     minimal = fell_short(result)["ACC-03", "sms"]["findings"][0]["minimal"]["case"]
 
     (kept,) = kept_files(result.record, result.judged, statum())
-    alone = judged_alone(result.record, statum(), minimal)
+    alone = judged_alone(statum(), result.record, minimal)
 
     assert "👋" == json.loads(kept.step.body)["message"]
     assert "unicode" == kept.step.aspect

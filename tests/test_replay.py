@@ -200,7 +200,7 @@ def test_the_verdicts_on_each_case_make_up_those_on_the_run(capsys: Capsys) -> N
         verdict.requirement.id
         for case in record.cases
         if case.kind in (Kind.REPEAT, Kind.BROKEN, Kind.VALID)
-        for verdict in judged_alone(record, statum(), case.id)
+        for verdict in judged_alone(statum(), record, case.id)
         if verdict.verdict is Verdict.FAIL
     }
 

@@ -51,14 +51,14 @@ def gateway(**account: Any) -> Gateway:
     """The built-in mock gateway with the account of a run's settings."""
     given = settings(Path("reports"))
     names = {
-        "sender_ids": (*given.sender_ids, *MOCK_SENDER_IDS),
-        "short_codes": (*given.short_codes, *MOCK_SHORT_CODES),
+        "sender_id": (*given.sender_ids, *MOCK_SENDER_IDS),
+        "short_code": (*given.short_codes, *MOCK_SHORT_CODES),
     }
     registered = replace(
         Account.sample({product: f"http://callback.example/{product}" for product in PRODUCTS}),
         consumer_key=given.consumer_key,
         consumer_secret=given.consumer_secret,
-        **{**names, **account},
+        **{"registered": names, **account},
     )
     return Gateway(registered, BUILT_IN)
 

@@ -26,6 +26,8 @@ from conformance.verdicts import (
     judge,
 )
 
+CHECKS = checks_of(statum())
+
 MUST, SHOULD = "ENC-01", "AUT-11"
 CONDITIONAL = "NTF-13"
 
@@ -42,7 +44,7 @@ def saying(*judgements: Judgement) -> Check:
 
 def judged_by(requirement: str, *judgements: Judgement, run: Run | None = None) -> RequirementVerdict:
     """The verdict on a requirement for sms of which a check says that."""
-    checks = {**dict.fromkeys(checks_of(statum()), silent), requirement: saying(*judgements)}
+    checks = {**dict.fromkeys(CHECKS, silent), requirement: saying(*judgements)}
     verdicts = judge((run or Run()).record(), checks).verdicts
     return next(v for v in verdicts if v.requirement.id == requirement and v.command in ("sms", None))
 
@@ -61,7 +63,7 @@ PASSED = given(MUST, Verdict.PASS)
 
 def test_every_judged_requirement_has_a_check_and_every_check_a_requirement() -> None:
     """Neither is judged without being listed, nor listed without being judged."""
-    assert {r.id for r in catalogue().requirements if r.actor is Actor.GATEWAY and r.excluded is None} == set(checks_of(statum()))
+    assert {r.id for r in catalogue().requirements if r.actor is Actor.GATEWAY and r.excluded is None} == set(CHECKS)
 
 
 def test_the_examples_here_are_what_they_are_taken_for() -> None:
@@ -74,17 +76,18 @@ def test_the_examples_here_are_what_they_are_taken_for() -> None:
 def test_verdicts_come_in_the_catalogues_order_one_for_each_command() -> None:
     """Whatever the record holds."""
     commands = ("sms", "account-details")
-    pairs = catalogue().judged(Actor.GATEWAY, commands_of(("sms",)))
+    unsolicited = [statum().notified(name) for name in statum().unsolicited]
+    pairs = catalogue().judged(Actor.GATEWAY, [*commands_of(("sms",)), *unsolicited])
 
     assert pairs == [(v.requirement, v.command) for v in judge(Run(commands=commands).record()).verdicts]
     assert len(pairs) == len(set(pairs))
-    assert {"sms", "account-details", None} == {command for _, command in pairs}
+    assert {"sms", "account-details", *statum().unsolicited, None} == {command for _, command in pairs}
 
 
 def test_a_requirement_without_a_check_is_an_error() -> None:
     """It would otherwise be green for nothing."""
     with pytest.raises(KeyError, match=MUST):
-        judge(Run().record(), {id_: check for id_, check in checks_of(statum()).items() if id_ != MUST})
+        judge(Run().record(), {id_: check for id_, check in CHECKS.items() if id_ != MUST})
 
 
 # --- One verdict

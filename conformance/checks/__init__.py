@@ -23,6 +23,7 @@
     refusals        what must become of probes that are to be refused, and rules of refusals
     acceptance      what must become of requests that are to be accepted, and rules of the window
     notifications   rules of notifications
+    unsolicited     rules of what no request precedes
     details         what a notification tells of its transaction
     sequences       rules of what depends on what went before, or on what happens at the same time
     making          the checks of a catalogue: by place in a schema, by probe, by written rule

@@ -11,11 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
-from conformance.checks import acceptance, envelope, notifications, refusals, request_ids, sequences
+from conformance.checks import acceptance, envelope, notifications, refusals, request_ids, sequences, unsolicited
 from conformance.checks.acceptance import must_be_accepted
-from conformance.checks.envelope import OF_MESSAGE, any_answer, is_json
+from conformance.checks.envelope import any_answer
 from conformance.checks.evidence import Answer, Evidence, Notice, Outcome
-from conformance.checks.judgement import Check, Finding, Judgement, RunCheck, answers_where, notices_where
+from conformance.checks.judgement import (
+    AnswerFormCheck,
+    Check,
+    Finding,
+    Judgement,
+    NoticeFormCheck,
+    RunCheck,
+    answers_where,
+)
 from conformance.checks.notifications import attributed
 from conformance.checks.refusals import EXPECTED, beside_twin
 from conformance.contract.contract import Contract
@@ -31,6 +39,7 @@ RULES: Mapping[str, Callable[..., Check]] = {
     **acceptance.RULES,
     **notifications.RULES,
     **sequences.RULES,
+    **unsolicited.RULES,
 }
 """The written rules by their names in catalogues, each made with the parameters that stand beside it there."""
 
@@ -76,10 +85,12 @@ def _by_rule(requirement: str, judge: ByRule) -> Check:
 
 def _by_place(requirement: str, judge: ByPlace) -> Check:
     if all(_is_of_notifications(message) for message in judge.messages):
-        return notices_where(attributed, _notice_had_occasion(requirement), rule=_in_notice(requirement))
-    of = OF_MESSAGE.get(judge.messages[0], (any_answer,)) if len(judge.messages) == 1 else (any_answer,)
-    conditions = (*of, is_json, *((_of_kinds(judge.kinds),) if judge.kinds else ()), _had_occasion(requirement))
-    return answers_where(*conditions, rule=_in_answer(requirement))
+        said = in_notice(requirement)
+        return NoticeFormCheck((attributed, _notice_had_occasion(requirement)), lambda _: said, requirement)
+    told = in_answer(requirement)
+    if judge.kinds:
+        return answers_where(any_answer, _of_kinds(judge.kinds), _had_occasion(requirement), rule=told)
+    return AnswerFormCheck((any_answer, _had_occasion(requirement)), lambda _: told, requirement)
 
 
 def _is_of_notifications(message: str) -> bool:
@@ -100,7 +111,9 @@ def _notice_had_occasion(requirement: str) -> Callable[[Notice], bool]:
     return lambda notice: requirement in notice.form.occasions
 
 
-def _in_answer(requirement: str) -> Callable[[Answer], Iterator[Finding]]:
+def in_answer(requirement: str) -> Callable[[Answer], Iterator[Finding]]:
+    """The rule that finds what of the answer breaks the requirement."""
+
     def broken_places(answer: Answer) -> Iterator[Finding]:
         for breach in answer.form.broken.get(requirement, ()):
             yield Finding.in_answer(answer, breach.words, pointer=breach.pointer, value=breach.value)
@@ -108,7 +121,9 @@ def _in_answer(requirement: str) -> Callable[[Answer], Iterator[Finding]]:
     return broken_places
 
 
-def _in_notice(requirement: str) -> Callable[[Notice], Iterator[Finding]]:
+def in_notice(requirement: str) -> Callable[[Notice], Iterator[Finding]]:
+    """The same of a notification."""
+
     def broken_places(notice: Notice) -> Iterator[Finding]:
         for breach in notice.form.broken.get(requirement, ()):
             yield Finding.in_notice(notice, breach.words, pointer=breach.pointer, value=breach.value)

@@ -109,9 +109,9 @@ def replay(case_id: str, **options: Any) -> int:
         campaign.run(settings, progress, planned=lambda its, base_url: _plan(cases, record, its, base_url))
         progress.phase("judge")
     now = read_journal(again)
-    replayed = Replayed(
-        case.id, now, judged_alone(now, contract, case.id, window), judged_alone(record, contract, case.id), again
-    )
+    contract = settings.contract
+    alone = judged_alone(contract, now, case.id, window), judged_alone(contract, record, case.id)
+    replayed = Replayed(case.id, now, *alone, again)
     if (obstacle := obstacle_in(now)) is not None:
         code = complaints.error(obstacle)
         if replayed.conclusion is not Conclusion.NON_CONFORMANT:

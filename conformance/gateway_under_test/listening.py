@@ -12,7 +12,7 @@ from conformance.callbacks.strays import Strays, Taken
 from conformance.checks.evidence import Answer
 from conformance.checks.missing import NETWORK_HOLDS_S
 from conformance.checks.reading import as_over_a_network, told_id
-from conformance.contract.contract import Contract, statum
+from conformance.contract.contract import Contract
 from conformance.errors import EnvironmentFailure
 from conformance.exchange.sender import in_words
 from conformance.gateway_under_test.progress import Progress
@@ -64,6 +64,7 @@ class Listening:
         self.patience_s = settings.notify_within_s + (NETWORK_HOLDS_S if settings.network_back else LATE_S)
         self.ledger = Ledger(self.patience_s, on_change=lambda _: self.pace.look_again())
         self.strays = Strays()
+        self._contract = settings.contract
         self._journal = journal
         self.progress = progress
         self._planned = 0
@@ -74,6 +75,7 @@ class Listening:
         self.unanswered: set[str] = set()
         self._silent_in_a_row = 0
         self._over_network = settings.network_there
+        self._callback_of = settings.callback_of
         # What counts against the limits of the run, where it has any.
         self.successes: Successes | None = None
 
@@ -95,12 +97,12 @@ class Listening:
 
     def on_exchange(self, case: Case, exchange: Exchange) -> None:
         """An attempt has its answer; called by the sender's workers."""
-        answer = Answer.of(case, as_over_a_network(exchange) if self._over_network else exchange, statum())
+        answer = Answer.of(case, as_over_a_network(exchange) if self._over_network else exchange, self._contract)
         if answer.request_id is not None:
             for taken in self.strays.given(answer.request_id):
                 self._keep(taken.product, taken.request, answer.request_id, taken.at, taken.wall)
         if answer.owes_notification and exchange.answered_at is not None:
-            self.ledger.owe(answer.product or "", answer.request_id or "", exchange.answered_at)
+            self.ledger.owe(self._callback_of(answer.product or ""), answer.request_id or "", exchange.answered_at)
         if self.successes is not None:
             self.successes.answered(exchange)
         with self._lock:
@@ -139,7 +141,7 @@ class Listening:
         """A notification has come; called by the receiver's threads."""
         if self.successes is not None:
             self.successes.notified(request)
-        request_id = id_at_a_glance(request, statum())
+        request_id = id_at_a_glance(request, self._contract)
         kept = self.strays.kept(Taken(product, request, at, wall), request_id)
         if kept is not None:
             self._keep(product, kept, request_id, at, wall)

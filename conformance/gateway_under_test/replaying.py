@@ -34,7 +34,7 @@ from conformance.verdicts import RequirementVerdict, judge
 
 
 def judged_alone(
-    record: Record, contract: Contract, case_id: str, window: Window | None = None
+    contract: Contract, record: Record, case_id: str, window: Window | None = None
 ) -> tuple[RequirementVerdict, ...]:
     """The verdicts that one case of a record has a part in; its answer is compared with the others all the same.
 
@@ -44,9 +44,8 @@ def judged_alone(
     scope = whole if is_follow_up(case_id) else run_proper
     if window is not None:
         checks |= {id_: _excused(checks[id_], window) for id_ in checks if asks_for_acceptance(contract.catalogue[id_])}
-    return tuple(
-        v for v in judge(record, checks, scope=scope, contract=contract).verdicts if v.observations or v.unobserved
-    )
+    judged = judge(record, checks, scope=scope, contract=contract)
+    return tuple(v for v in judged.verdicts if v.observations or v.unobserved)
 
 
 def whole(record: Record, _: Contract) -> Record:

@@ -49,7 +49,7 @@ def check_samples(contract: Contract) -> int:
 
     Raises SuiteError if a requirement is broken by them, or if hardly any bears on them.
     """
-    judged = judge(sample_record(contract))
+    judged = judge(sample_record(contract), contract=contract)
     broken = [v for v in judged.verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)]
     if broken:
         first = broken[0]

@@ -14,7 +14,7 @@ from pathlib import Path
 from conformance.callbacks.ledger import request_id_of
 from conformance.callbacks.strays import Strays, Taken
 from conformance.checks.evidence import Evidence
-from conformance.contract.contract import statum
+from conformance.contract.contract import Contract
 from conformance.errors import UsageError
 from conformance.gateway_under_test.campaign import redaction_of
 from conformance.gateway_under_test.listening import id_at_a_glance
@@ -54,19 +54,19 @@ def stay(path: Path, settings: Settings, progress: Progress, for_s: float | None
     strays = Strays()
     for exchange in record.exchanges:
         body = exchange.response.body if exchange.response is not None else b""
-        if (request_id := request_id_of(body, statum().answer.id)) is not None:
+        if (request_id := request_id_of(body, settings.contract.answer.id)) is not None:
             strays.given(request_id)
     del record  # or its file would stay open for reading while it is written to
     arrived, over = 0, threading.Event()
     counting = threading.Lock()
     with held_back(), rigged(settings) as rig:
         redaction = redaction_of(settings, rig)
-        check_targets(targets, {p: redaction.text(rig.paths.target(p)) for p in settings.products})
+        check_targets(targets, {name: redaction.text(rig.paths.target(name)) for name in settings.callbacks})
         with Journal.reopened(path, redaction) as journal:
 
             def on_arrival(product: str | None, request: Request, at: float, wall: float) -> None:
                 nonlocal arrived
-                kept = strays.kept(Taken(product, request, at, wall), id_at_a_glance(request, statum()))
+                kept = strays.kept(Taken(product, request, at, wall), id_at_a_glance(request, settings.contract))
                 if kept is not None:
                     journal.notified(product, kept, at, wall)
                     with counting:
@@ -90,10 +90,10 @@ def stay(path: Path, settings: Settings, progress: Progress, for_s: float | None
             rig.receiver.close()
             if strays.left_out:
                 journal.note("strays", strays.described())
-    return Stayed(arrived, _missing(read_journal(path)))
+    return Stayed(arrived, _missing(read_journal(path), settings.contract))
 
 
-def _missing(record: Record) -> int:
-    evidence = Evidence.of(record, statum())
+def _missing(record: Record, contract: Contract) -> int:
+    evidence = Evidence.of(record, contract)
     owed = (answer for command in evidence.terms.commands for answer in evidence.owed(command))
     return sum(evidence.first_about(answer) is None for answer in owed)
