@@ -275,7 +275,8 @@ def _hear(
     terms = Terms.of(record, contract)
     # A run that ended before it sent anything: what came in meanwhile is nothing to hold against the gateway.
     unproven = terms.obstacle is not None and terms.settled_at is None and not record.exchanges
-    pairs = contract.catalogue.judged(Actor.GATEWAY, tuple(contract.commands[name] for name in terms.commands))
+    judged = [contract.notified(name) for name in (*terms.commands, *contract.unsolicited)]
+    pairs = contract.catalogue.judged(Actor.GATEWAY, judged)
     coverage = Coverage(contract)
     hearing = Hearing.of(
         record,

@@ -1,6 +1,6 @@
 """The form of messages: the schemas decide, and each violation belongs to the requirement that names its place.
 
-    FormResult          what a schema says of one message: which requirements it had occasion to break, and which it broke
+    FormResult          which requirements a message had occasion to break, and which it broke
     answer_form         that of an answer
     notice_form         that of a notification
     envelope_problems   in words, all that keeps an answer from having its schema
@@ -195,7 +195,7 @@ def envelope_problems(contract: Contract, command: str | None, message: Any, *, 
 @cache
 def _of_answers(contract: Contract, command: str | None, accepted: bool) -> _Rulebook:  # noqa: FBT001 - a key
     group = ACCEPTED if accepted else ERROR
-    folder = contract.commands[command].folder if command else None
+    folder = contract.notified(command).folder if command else None
     own = f"{folder}/response" if accepted else f"{folder}/{ERROR}"
     schema = own if own in contract.schemas else group
     return _Rulebook(contract, schema, command, (ANSWER, group))

@@ -57,8 +57,11 @@ class Notice:
     def command(self) -> str | None:
         """The command that it is judged under: its request's, or the one whose callback it came to.
 
-        The latter also where requests of several commands got one request_id: that breaks RID-01, and nothing of NTF.
+        What no request precedes is judged under its product. The callback counts also where requests of several
+        commands got one request_id: that breaks RID-01, and nothing of NTF.
         """
+        if self.answer is None and (row := self.contract.unsolicited_at(self.product)) is not None:
+            return row.name
         if self.answer is None or self.product in self.owners:
             return self.contract.command_of(self.product)
         return self.answer.command

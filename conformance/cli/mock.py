@@ -13,7 +13,16 @@ from typing import Any
 import click
 from rich.console import Console
 
-from conformance.cli.command import ConformanceCommand, Listen, Named, Registration, contract_option, option, rows
+from conformance.cli.command import (
+    ConformanceCommand,
+    Listen,
+    Named,
+    Registration,
+    callbacks_of,
+    contract_option,
+    option,
+    rows,
+)
 from conformance.cli.options import account_options, credential_from, credential_options
 from conformance.cli.pace import Pace, check_paces, keep_pace
 from conformance.errors import UsageError
@@ -56,7 +65,7 @@ def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Paramet
 @option(
     SERVING,
     "--callback",
-    type=Registration(),
+    type=Registration(callbacks_of),
     multiple=True,
     metavar="PRODUCT=URL",
     help="Where a product's notifications go. Repeatable; a product without one gets none.",

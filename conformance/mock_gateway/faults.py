@@ -20,11 +20,19 @@ from conformance.mock_gateway.faults_of_admission import FAULTS_OF_ADMISSION
 from conformance.mock_gateway.faults_of_answers import FAULTS_OF_ANSWERS
 from conformance.mock_gateway.faults_of_notifications import FAULTS_OF_NOTIFICATIONS
 from conformance.mock_gateway.faults_of_sequences import FAULTS_OF_SEQUENCES
+from conformance.mock_gateway.faults_of_unsolicited import FAULTS_OF_UNSOLICITED
 
 __all__ = ["FAULTS", "Fault", "fault"]
 
 FAULTS: Mapping[str, Fault] = {
-    row.name: row for row in (*FAULTS_OF_ANSWERS, *FAULTS_OF_ADMISSION, *FAULTS_OF_NOTIFICATIONS, *FAULTS_OF_SEQUENCES)
+    row.name: row
+    for row in (
+        *FAULTS_OF_ANSWERS,
+        *FAULTS_OF_ADMISSION,
+        *FAULTS_OF_NOTIFICATIONS,
+        *FAULTS_OF_UNSOLICITED,
+        *FAULTS_OF_SEQUENCES,
+    )
 }
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Form, Moment, Reply
+from conformance.mock_gateway.faults_of_unsolicited import as_it_is, happening, told_twice, without_inquiry
 from conformance.mock_gateway.rendering import json_bytes
 from conformance.traffic import Headers
 
@@ -418,6 +419,9 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
                 "the callback is tried with GET, HEAD or OPTIONS before each notification",
                 _deliveries(_probed),
             ),
+            Variant("unsolicited", "now and then a customer pays, who is asked about first", happening(as_it_is)),
+            Variant("unsolicited-unasked", "now and then a customer pays, unasked", happening(without_inquiry)),
+            Variant("unsolicited-repeats", "now and then a customer pays, told twice", happening(told_twice)),
             Variant("foreign-notifications", "another integrator's notifications come as well", _deliveries(_foreign)),
         )
     }
