@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from campaigns import free_address
 from command_line import Called, call
+from seeded import fault
 
 from conformance.cli import outcome
 from conformance.cli.configuration import PREFIX
@@ -24,7 +25,6 @@ from conformance.gateway_under_test.replaying import judged_alone
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.gateway import Answer, Gateway
 from conformance.mock_gateway.serving import MockServer
 from conformance.mock_gateway.variants import BUILT_IN
