@@ -18,6 +18,7 @@ from conformance.cli.command import (
     Listen,
     Named,
     Registration,
+    callbacks_of,
     contract_in,
     contract_option,
     option,
