@@ -29,8 +29,8 @@ from conformance.certificate.issuing import CERTIFICATE
 from conformance.checks.judgement import Reason
 from conformance.cli import COMMANDS, outcome
 from conformance.cli.configuration import PREFIX, switches, variable
-
 from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json, schema, schema_names, violations
 from conformance.errors import ConformanceError
 from conformance.gateway_under_test.campaign import JOURNAL
