@@ -29,7 +29,7 @@ from conformance.certificate.issuing import CERTIFICATE
 from conformance.checks.judgement import Reason
 from conformance.cli import COMMANDS, outcome
 from conformance.cli.configuration import PREFIX, switches, variable
-from conformance.client_under_test.scenarios import NUMBERS as CLIENT_SCENARIOS
+from conformance.client_under_test.scenarios import SCENARIOS as CLIENT_SCENARIOS
 from conformance.contract.commands import catalogue
 from conformance.contract.schemas import parse_json, schema, schema_names, violations
 from conformance.errors import ConformanceError
