@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import call
+from seeded import FAULTS, VARIANTS
 
 from conformance.callbacks.receiver import CallbackPaths
 from conformance.contract.contract import statum
@@ -15,13 +16,12 @@ from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import faults
-from conformance.mock_gateway.variants import BUILT_IN, variants
+from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.repeat import repeat_command
 from conformance.verdicts import Judged, Verdict, judge
 
 AT_C2B = {"mpesa-online": "mpesa-c2b"}
-PAYING = variants(statum())["unsolicited"].change(BUILT_IN)
+PAYING = VARIANTS["unsolicited"].change(BUILT_IN)
 
 
 def settings(directory: Path, callback_paths: Mapping[str, str]) -> Settings:
@@ -69,12 +69,12 @@ def test_results_and_payments_of_customers_share_a_callback(tmp_path: Path) -> N
 )
 def test_a_fault_is_one_at_a_shared_callback_too(tmp_path: Path, fault: str, broken: set[tuple[str, str]]) -> None:
     """What is judged of the results does not change with where they arrive."""
-    assert broken == set(short(judged(tmp_path, faults(statum())[fault].change(BUILT_IN))))
+    assert broken == set(short(judged(tmp_path, FAULTS[fault].change(BUILT_IN))))
 
 
 def test_unshared_a_result_at_the_callback_of_payments_is_misdirected(tmp_path: Path) -> None:
     """Unless the user says so."""
-    found = short(judged(tmp_path, faults(statum())["result-to-unsolicited"].change(BUILT_IN), {}))
+    found = short(judged(tmp_path, FAULTS["result-to-unsolicited"].change(BUILT_IN), {}))
     assert {"NTF-17"} == {requirement for requirement, _ in found}
 
 

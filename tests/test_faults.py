@@ -32,6 +32,7 @@ from faulty_gateway import (
 from seeded import FAULTS, fault
 
 from conformance.contract.commands import COMMANDS, catalogue
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
 from conformance.contract.schemas import schema
 from conformance.errors import UsageError
@@ -71,7 +72,10 @@ def test_breaks_requirements_that_are_judged(row: Fault) -> None:
 
 def test_each_judged_requirement_has_a_fault_that_breaks_it_alone() -> None:
     """Without one, nobody would know whether its check can fail."""
-    judged = {requirement.id for requirement, _ in catalogue().judged(Actor.GATEWAY, tuple(COMMANDS.values()))}
+    judged = {
+        requirement.id
+        for requirement, _ in catalogue().judged(Actor.GATEWAY, (*COMMANDS.values(), *statum().unsolicited.values()))
+    }
     assert judged == {row.breaks[0] for row in FAULTS.values() if len(row.breaks) == 1}
 
 

@@ -3,6 +3,7 @@
     Behaviours      all of them
     BehaviourRow    a named behaviour: lawful, or one that breaks requirements
     NumberRow       the end of a recipient's number that brings changes about
+    ScenarioRow     what a client is put before
     Failure         a way in which a transaction fails
     Change          what is done to which messages; the vocabulary of all rows
     Which           the messages of a change
@@ -16,7 +17,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -67,11 +68,10 @@ ACTIONS: Mapping[str, str] = {
     "before_answer": "it comes before the answer",
     "method": "another method",
     "in_query": "all that it tells is in the query of a GET",
-    "callback": "it goes to another address: of another product, of what no request precedes, or with another query",
+    "callback": "it goes to another address: a word of CALLBACKS",
+    "inquiry": "the inquiry before it has these changes; false for none",
     "form": "it is put on the wire in another lawful way, in a word of FORMS",
     "notify": "a refused request is notified of, as a success or a failure",
-    # What no request precedes
-    "happen": "something happens that no request precedes, told with these changes; `inquiry`: those of what is asked",
     # A request, and the gateway
     "refuse": "an acceptable request is refused by the rule of that name",
     "waive": "these rules are not enforced",
@@ -98,6 +98,7 @@ SPELLINGS = (
     "money",
     "masked",
     "less",
+    "tenfold",
 )
 FORMS = ("upgrade", "chunked", "expect", "http_1_0", "whole_url", "escaped")
 CALLBACKS = ("another product", "unsolicited", "another query")
@@ -121,6 +122,7 @@ class Which:
     long        a member is longer than every gateway has to accept
     has         a member of the message itself
     outcome     that of the notification
+    unsolicited     whether no request precedes the notification
     start, end  the number of the request, from 1
     turn        a place, from 0, in each round of so many accepted requests
     chance      a share, drawn by the id
@@ -137,6 +139,7 @@ class Which:
     lacks: tuple[str, ...] = ()
     has: str | None = None
     outcome: str | None = None
+    unsolicited: bool | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     by: str | None = None
     sample: bool = False
@@ -188,16 +191,10 @@ class Change:
         for word, known in (("retype", TYPES), ("respell", SPELLINGS)):
             for member, value in actions.get(word, {}).items():
                 _one_of(f"{word}.{member}", value, known)
-        for table in _tables_within(actions):
-            cls.from_entry(table)
+        for word in ("also", "before"):
+            for copy in copies(actions.get(word, ())):
+                cls.from_entry(copy)
         return cls(Which.from_entry({word: value for word, value in entry.items() if word in _CHOOSING}), actions)
-
-
-def _tables_within(actions: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The changes of other messages than the one that a change is about."""
-    yield from (copy for word in ("also", "before") for copy in copies(actions.get(word, ())))
-    told = dict(actions.get("happen", {}))
-    yield from filter(None, (told.pop("inquiry", None), told))
 
 
 def copies(stated: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -262,6 +259,38 @@ class NumberRow:
         return cls(**{**entry, "changes": tuple(Change.from_entry(change) for change in entry.get("changes", ()))})
 
 
+WAITS = ("seconds", "date")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScenarioRow:
+    """What a client is put before: `changes` of the answers that it gets, whatever it sends.
+
+    `watched`: something may be sent again after it. `recovers`: the first request alone meets it, what comes after that
+    is accepted. `waits`: it lasts until what Retry-After tells has passed, in `seconds` or as a `date`. `reuses`: the
+    call comes after an accepted one at the same base URL, which has left a connection open. `once`: it is played for
+    one command alone. `for_payments`: only where money moves.
+    """
+
+    name: str
+    summary: str
+    changes: tuple[Change, ...] = ()
+    watched: bool = False
+    recovers: bool = False
+    waits: str | None = None
+    reuses: bool = False
+    once: bool = False
+    for_payments: bool = False
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> Self:
+        """One `[[scenario]]`; ValueError, KeyError or TypeError for one that is none."""
+        if "waits" in entry:
+            _one_of("waits", entry["waits"], WAITS)
+        which = {"to": "answer", **({"end": 1} if entry.get("recovers") else {})}
+        return cls(**{**entry, "changes": tuple(Change.from_entry({**which, **each}) for each in entry["changes"])})
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """How a transaction fails: the outcome and the reason that its notification tells."""
@@ -272,27 +301,25 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Behaviours:
-    """The rows of a contract's `behaviours.toml`; a contract without the file has none.
-
-    `scenarios`: the tables that the client suite reads.
-    """
+    """The rows of a contract's `behaviours.toml`; a contract without the file has none."""
 
     failures: tuple[Failure, ...] = ()
     rows: tuple[BehaviourRow, ...] = ()
     numbers: tuple[NumberRow, ...] = ()
-    scenarios: tuple[Mapping[str, Any], ...] = ()
+    scenarios: tuple[ScenarioRow, ...] = ()
 
     @classmethod
     def read(cls, text: str) -> Self:
         """The rows of a file; ValueError, KeyError or TypeError for what is none."""
         stated = tomllib.loads(text)
         rows = tuple(BehaviourRow.from_entry(row) for row in stated.get("behaviour", ()))
-        names = [row.name for row in rows]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"name of a behaviour is {twice!r} twice; expected another one")
+        scenarios = tuple(ScenarioRow.from_entry(row) for row in stated.get("scenario", ()))
+        for kind, names in (("behaviour", [r.name for r in rows]), ("scenario", [r.name for r in scenarios])):
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise ValueError(f"name of a {kind} is {twice!r} twice; expected another one")
         return cls(
             tuple(Failure(**row) for row in stated.get("failure", ())),
             rows,
             tuple(NumberRow.from_entry(row) for row in stated.get("number", ())),
-            tuple(stated.get("scenario", ())),
+            scenarios,
         )
