@@ -318,12 +318,6 @@ def _to_first_of(products: Iterable[str], delivery: Delivery, moment: Moment) ->
     return replace(delivery, url=next(others, delivery.url))
 
 
-def _to_unsolicited(delivery: Delivery, moment: Moment) -> Delivery:
-    """To the callback of what no request precedes, if the account has one."""
-    urls = (moment.callbacks[name] for name in moment.contract.unsolicited if name in moment.callbacks)
-    return replace(delivery, url=next(urls, delivery.url))
-
-
 def _to_another_query(delivery: Delivery, _: Moment) -> Delivery:
     """The query of the callback URL is dropped; where there is none, one is added."""
     parts = urlsplit(delivery.url)
