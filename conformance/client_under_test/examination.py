@@ -29,7 +29,6 @@ from conformance.client_under_test.posting import Posting, Reset, listening
 from conformance.client_under_test.scenarios import SENDING, Scenario
 from conformance.client_under_test.staging import LENIENT
 from conformance.client_under_test.subject import Known, Outgoing, Subject
-from conformance.contract.contract import statum
 from conformance.exchange.connection import Connection, KeepAlive, Unanswered
 from conformance.exchange.proxies import proxy_for
 from conformance.generation.payloads import Constraints, fresh_payloads
@@ -409,7 +408,7 @@ class Examination:
         seed = Random(f"{self.bench.settings.seed}/{subject.command.name}/{subject.count}").getrandbits(32)
         subject.count += 1
         lacks = self.bench.hello.lacks
-        payloads = fresh_payloads(statum(), subject.command, Constraints(), count, seed, [])
+        payloads = fresh_payloads(self.bench.settings.contract, subject.command, Constraints(), count, seed, [])
         return [{n: str(v) for n, v in each.members.items() if n not in lacks} for each in payloads]
 
     def ask(self, cases: Iterable[Case], *, also: Iterable[str] = ()) -> None:
