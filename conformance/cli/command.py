@@ -265,7 +265,9 @@ class ExpectationsFile(click.ParamType):  # type: ignore[type-arg] # generic fro
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Expectations:  # noqa: ARG002 - click's signature
         """What is listed in it."""
-        return value if isinstance(value, Expectations) else read_expectations(Path(str(value)))
+        if isinstance(value, Expectations):
+            return value
+        return read_expectations(Path(str(value)), contract_in(ctx).catalogue)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """Any file."""
