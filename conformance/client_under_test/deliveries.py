@@ -69,7 +69,7 @@ def basic_cases(subject: Subject) -> Iterator[Case]:
         left_out = optional if number % 2 else []
         content = subject.content(subject.next_id(), code, reason, left_out=left_out)
         yield subject.posted("failure", content, keyword=_and(f'{roles.outcome} "{code}"', _lacking(left_out)))
-    if optional:
+    if optional and subject.failures:
         code, reason = subject.failures[0]
         content = subject.content(subject.next_id(), code, reason, left_out=optional)
         yield subject.posted("failure", content, keyword=_and(f'{roles.outcome} "{code}"', _lacking(optional)))
@@ -94,7 +94,8 @@ def unusual_cases(subject: Subject, seed: int) -> Iterator[Case]:
     content = subject.content(subject.next_id(), roles.success, "Opération terminée")
     escaped = json.dumps(content, ensure_ascii=True).encode()
     yield subject.case("other text", escaped, about=content[roles.id], keyword="a letter as \\u00e9")
-    yield subject.posted("other text", subject.content(subject.next_id(), subject.failures[0][0], texts[0]))
+    for code, _ in subject.failures[:1]:
+        yield subject.posted("other text", subject.content(subject.next_id(), code, texts[0]))
 
 
 def id_cases(subject: Subject, ids: Mapping[str, str], near: Mapping[str, tuple[str, str]]) -> Iterator[Case]:
@@ -176,7 +177,7 @@ def repeated_cases(subject: Subject, *, contradicted: bool) -> Iterator[tuple[Ca
     """Pairs: a notification, and the same again; or, where it can be told what comes of it, one that contradicts it."""
     content = subject.success(subject.next_id())
     yield subject.posted("first", content), subject.posted("repeat", content)
-    if contradicted and subject.answers:
+    if contradicted and subject.answers and subject.failures:
         for before, after in ((subject.success, subject.failure), (subject.failure, subject.success)):
             request_id = subject.next_id()
             yield subject.posted("first", before(request_id)), subject.posted("contradiction", after(request_id))

@@ -25,6 +25,7 @@ from conformance.client_under_test.posting import PLAIN, Form
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import Violation
+from conformance.contract.unsolicited import Inquiry, Notified
 from conformance.errors import SuiteError
 from conformance.generation.request_ids import ALPHANUMERIC
 from conformance.mock_gateway.account import OPENING_BALANCE, Outcome, failures
@@ -80,7 +81,7 @@ class Subject:
     """
 
     contract: Contract
-    command: Command
+    command: Notified
     url: str
     chance: Random
     ids: deque[str] = field(default_factory=deque)
@@ -112,6 +113,11 @@ class Subject:
     def last_id(self) -> str:
         """As `next_id`, from the other end."""
         return self.ids.pop() if self.ids else self.unknown_id()
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether what comes to it asks for an answer that counts."""
+        return isinstance(self.command, Inquiry)
 
     @property
     def answers(self) -> bool:
@@ -161,8 +167,9 @@ class Subject:
 
     def _told(self, about: Mapping[str, Any]) -> dict[str, Any]:
         """What a gateway tells of such a request, or of the sample; each one of another time."""
-        schemas = self.contract.schemas
-        payload = about or next(iter(schemas.schema(self.command.request_schema)["examples"]), {})
+        command, schemas = self.command, self.contract.schemas
+        sample = command.request_schema if isinstance(command, Command) else command.notification_schema
+        payload = about or next(iter(schemas.schema(sample)["examples"]), {})
         charge, at = price(self.command, payload), BEGINNING + timedelta(seconds=self.count)
         success = Outcome.success(self.contract)
         transaction = Transaction(self.command, payload, "", success, charge, OPENING_BALANCE - charge, at)
@@ -178,7 +185,12 @@ class Subject:
         return self.content(request_id, self.contract.notification.success, SUCCESSES[0])
 
     def failure(self, request_id: str, kind: int = 0) -> dict[str, Any]:
-        """A usual failure; another `kind` is another code and reason, where there is one."""
+        """A usual failure; another `kind` is another code and reason, where there is one.
+
+        Of what is never told to have failed another success.
+        """
+        if not self.failures:
+            return self.success(request_id)
         return self.content(request_id, *self.failures[kind % len(self.failures)])
 
     def case(self, aspect: str, body: bytes, *, about: str | None = None, keyword: str | None = None) -> Case:
@@ -196,8 +208,13 @@ class Subject:
         return self.case(aspect, body, about=content[self.contract.notification.id], keyword=keyword)
 
 
-def all_failures(contract: Contract, command: Command) -> tuple[Failure, ...]:
-    """Each outcome of the command that is known to tell of a failure, with a reason."""
+def all_failures(contract: Contract, command: Notified) -> tuple[Failure, ...]:
+    """Each outcome of the command that is known to tell of a failure, with a reason.
+
+    None for what no request precedes: nobody waits to hear that nothing has happened.
+    """
+    if not isinstance(command, Command):
+        return ()
     outcomes = dict.fromkeys(each.code for each in failures(contract, command))
     return tuple(zip(outcomes, cycle(REASONS), strict=False))
 
