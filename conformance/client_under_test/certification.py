@@ -281,8 +281,8 @@ class _Greeted:
     @classmethod
     def by(cls, settings: Settings) -> _Greeted:
         """Start the driver; the journal is made once it is known what is under test, and what must not be shown."""
-        heard = Heard()
-        driver = Driver(program_of(settings.driver or ""), heard.said, settings.contract)
+        heard = Heard(settings.protected)
+        driver = Driver(program_of(settings.driver or ""), heard.said, heard.redacted, settings.contract)
         try:
             with let_through(), Closing(driver.end_at_once):
                 hello = driver.start()
