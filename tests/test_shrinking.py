@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from seeded import FAULTS, refuses, together
 
 from conformance.checks.follow_ups import BEGINNING, SEARCH, is_follow_up, run_proper
 from conformance.contract.commands import COMMANDS
@@ -24,10 +25,9 @@ from conformance.gateway_under_test.shrinking import is_called_for
 from conformance.generation.labels import Label, members_of
 from conformance.journal import Record
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
-from conformance.mock_gateway.fault_admission import member
-from conformance.mock_gateway.fault_changes import UNEXCUSED, refuses, together
-from conformance.mock_gateway.faults import FAULTS
+from conformance.mock_gateway.choosing import member
 from conformance.mock_gateway.variants import BUILT_IN
+from conformance.mock_gateway.verbs import UNEXCUSED
 from conformance.reporting.result import Result
 from conformance.traffic import Exchange, Kind
 from conformance.verdicts import judge

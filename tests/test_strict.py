@@ -14,10 +14,12 @@ from campaigns import held, registered, settings
 from client_runs import HEADERS, Certification, Sent, without
 from command_line import call
 from runs import Run
+from seeded import fault
 
-from conformance.checks import CHECKS
+from conformance.checks import checks_of
 from conformance.checks.evidence import Evidence
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Level
 from conformance.errors import EnvironmentFailure
 from conformance.expectations import Expectation, Expectations
@@ -25,7 +27,6 @@ from conformance.gateway_under_test import campaign
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.progress import Silent
 from conformance.reporting.expected import entries_to_paste
@@ -52,7 +53,7 @@ def saying(*judgements: Judgement) -> Check:
 
 def judged(*said: Judgement, strict: bool | None = True, listed: tuple[Expectation, ...] = ()) -> Judged:
     """A run in which all is well, but for what is said of the SHOULD."""
-    checks = {**dict.fromkeys(CHECKS, saying(Kept())), SHOULD: saying(*said)}
+    checks = {**dict.fromkeys(checks_of(statum()), saying(Kept())), SHOULD: saying(*said)}
     return judge(Run().record(), checks, Expectations(listed, "known.toml", "sha256:"), strict=strict)
 
 

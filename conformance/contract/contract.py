@@ -26,6 +26,7 @@ from conformance.contract.behaviours import Behaviours
 from conformance.contract.checking import Engine, faults_of
 from conformance.contract.command import Command, Money
 from conformance.contract.folder import BEHAVIOURS, CONTRACT, REQUIREMENTS, ContractFolder, digest_of
+from conformance.contract.messages import without_idle
 from conformance.contract.requirements import Catalogue
 from conformance.contract.schema_set import SchemaSet, built_in
 from conformance.contract.unsolicited import Notified, Unsolicited
@@ -177,7 +178,7 @@ class Contract:
 
     @classmethod
     def _made(cls, folder: ContractFolder) -> Self:
-        stated = folder.tables[CONTRACT]
+        stated, listed = folder.tables[CONTRACT], folder.texts[REQUIREMENTS]
         commands = {row["name"]: Command.from_entry(row) for row in stated["command"]}
         unsolicited = Unsolicited.read(stated.get("unsolicited", ()), commands.values())
         members = stated.get("members", {})
@@ -197,7 +198,7 @@ class Contract:
             None if account is None else AccountRoles(**account),
             commands,
             unsolicited,
-            Catalogue.read(folder.texts[REQUIREMENTS], digest_of([folder.texts[REQUIREMENTS]]), commands, unsolicited),
+            without_idle(Catalogue.read(listed, digest_of([listed]), commands, unsolicited), commands, folder.schemas),
             folder.schemas,
             Behaviours.read(folder.texts[BEHAVIOURS]),
         )

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from conformance.checks.refusals import BROKEN_ASPECTS, MALFORMED_ASPECTS
 from conformance.checks.request_ids import EQUAL
 from conformance.contract.contract import Contract
 from conformance.contract.strict_json import parse_json
@@ -202,8 +201,7 @@ def _broken(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
     if step.member is None or step.keyword is None:
         yield "does not name the member and the keyword that it breaks"
         return
-    if step.aspect not in BROKEN_ASPECTS.values():
-        yield f"is none of {', '.join(BROKEN_ASPECTS.values())}"
+    yield from _of_known_aspect(contract, step)
     if step.keyword not in KEYWORDS.get(step.aspect, {step.keyword}):
         yield f"is never a matter of {step.keyword}"
     try:
@@ -220,11 +218,18 @@ def _broken(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
         yield f"breaks {faults[0].keyword}, not {step.keyword}"
 
 
+def _of_known_aspect(contract: Contract, step: Step) -> Iterator[str]:
+    aspects = contract.catalogue.aspects(step.kind)
+    if step.aspect not in aspects:
+        yield f"is none of {', '.join(aspects)}"
+
+
 def _malformed(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
     yield from _addressed(contract, step)
     declared = _content_type(step)
-    if step.aspect not in MALFORMED_ASPECTS:
-        yield f"is none of {', '.join(sorted(MALFORMED_ASPECTS))}"
+    unknown = next(_of_known_aspect(contract, step), None)
+    if unknown is not None:
+        yield unknown
     elif step.aspect == "absent-content-type":
         if declared is not None:
             yield f"is declared as {declared}"

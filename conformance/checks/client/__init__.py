@@ -9,7 +9,8 @@ classes         what calls have in common
 unsent          calls that never became a request: SND-13, SND-14, RDG-12
 answers         what a client makes of answers: RDG
 resending       what it sends again: RTY
-receiving, results, malformed       RCV
+kinds, notices, inboxes     what was sent to a receiver, and what became of it
+receiving, results, malformed   how it answers: RCV
 
 client_checks   each requirement on a client or a receiver with its check, made as its `judge` says
 RULES           the written rules by name

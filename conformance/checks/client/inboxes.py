@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 
 from conformance.checks.client.evidence import ClientEvidence
 from conformance.checks.client.judging import ClientCheck, Rule
-from conformance.checks.client.notices import Inbox, Notice, What, inbox_of
+from conformance.checks.client.kinds import What
+from conformance.checks.client.notices import Inbox, Notice, inbox_of
 from conformance.checks.judgement import Finding, Judgement, Kept, Reason, Unobserved
 
 InboxCheck = Callable[[Inbox], Iterator[Judgement]]

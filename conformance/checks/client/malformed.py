@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 from conformance.checks.client.inboxes import NONE_TAKEN, broken, check_of, kept, of_inbox, untold
 from conformance.checks.client.judging import ClientCheck, Rule, one_of
-from conformance.checks.client.notices import Inbox, Notice, What
+from conformance.checks.client.kinds import What
+from conformance.checks.client.notices import Inbox, Notice
 from conformance.checks.client.results import other_methods_are_not_applied
 from conformance.checks.judgement import Judgement
 

@@ -8,19 +8,24 @@ one of them is taken, each valid form of a notification has to be.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from conformance.checks.client.inboxes import NONE_TAKEN, broken, check_of, kept, of_inbox, untold
 from conformance.checks.client.judging import ClientCheck, Rule
 from conformance.checks.client.notices import CROWD, FEW, THRONG, Fate, Inbox, Notice
 from conformance.checks.client.results import alike, is_mixed_up, simple, understood
 from conformance.checks.judgement import Finding, Judgement, Reason, Unobserved, shown
+from conformance.contract.contract import Contract
+from conformance.contract.judging import ByRule
 from conformance.traffic import header
 
-# A gateway that waits longer than this for an answer takes the notification for lost.
+# How long an answer to a notification is waited for where no requirement says how soon it has to come.
 WITHIN_S = 30.0
 
 # One that waits longer than this for each of its integrators has no workers left.
 QUICKLY_S = 5.0
+
+ANSWERED_WITHIN = "answered-within"
 
 UNKNOWN = "a receiver may turn away a request that it does not know, and there was no call that made one known"
 
@@ -66,21 +71,28 @@ def _may_be_refused(notice: Notice) -> bool:
     return any(notice.status == status and header(headers, name) for name, status in _REFUSALS_OF_HTTP.items())
 
 
-def answered_within(*, seconds: float) -> ClientCheck:
-    """Each is answered in that time; how late one is that no gateway waits for is told by the longest time alone."""
+def answered_within(*, seconds: float, at_most: float | None = None) -> ClientCheck:
+    """Each is answered in that time; with `at_most`, of those alone that are not later than that, either."""
 
     def rule(inbox: Inbox) -> Iterator[Judgement]:
         for notice in _timed(inbox):
-            if notice.took_s > WITHIN_S > seconds:
-                yield untold(notice, _late(notice, WITHIN_S))
+            if at_most is not None and notice.took_s > at_most:
+                yield untold(notice, _late(notice, at_most))
             elif notice.took_s > seconds:
                 yield broken(notice, _late(notice, seconds))
             elif notice.status is not None:
                 yield kept(notice)
-            elif seconds >= WITHIN_S:
+            elif at_most is None:
                 yield untold(notice, f"a notification was {notice.answer_in_words}; it was not waited for any longer")
 
     return check_of(rule)
+
+
+@cache
+def waited_s(contract: Contract) -> float:
+    """How long an answer has to be waited for, so that every requirement on how soon it comes can be judged."""
+    rules = [each.judge for each in contract.catalogue.requirements if isinstance(each.judge, ByRule)]
+    return max((each.parameters["seconds"] for each in rules if each.rule == ANSWERED_WITHIN), default=WITHIN_S)
 
 
 def _timed(inbox: Inbox) -> Iterator[Notice]:
@@ -229,7 +241,7 @@ def _in_crowd(inbox: Inbox, fate: Fate, notice: Notice, twin: Notice, *, knows_r
 
 RULES: Mapping[str, Rule] = {
     "valid-are-taken": of_inbox(valid_are_taken),
-    "answered-within": Rule(answered_within),
+    ANSWERED_WITHIN: Rule(answered_within),
     "unusual-are-taken": of_inbox(unusual_are_taken),
     "repeats-are-taken": of_inbox(repeats_are_taken),
     "repeats-are-survived": of_inbox(repeats_are_survived),

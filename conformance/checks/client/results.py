@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 
 from conformance.checks.client.inboxes import InboxCheck, broken, kept, of_inbox, untold
 from conformance.checks.client.judging import Rule
-from conformance.checks.client.notices import Fate, Inbox, Notice, Telling, What, tellings
+from conformance.checks.client.kinds import What
+from conformance.checks.client.notices import Fate, Inbox, Notice, Telling, tellings
 from conformance.checks.judgement import Finding, Judgement, Reason, Unobserved, shown
 
 NONE_KEPT = "the client makes no calls, and of what it was notified of it knew no result when it was asked"
