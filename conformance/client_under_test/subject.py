@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import cycle
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -29,7 +29,7 @@ from conformance.contract.unsolicited import Inquiry, Notified
 from conformance.errors import SuiteError
 from conformance.generation.request_ids import ALPHANUMERIC
 from conformance.mock_gateway.account import OPENING_BALANCE, Outcome, failures
-from conformance.mock_gateway.forms import shape_of_ids
+from conformance.mock_gateway.forms import shape_of_ids, success_reason
 from conformance.mock_gateway.transactions import Transaction, price, result
 from conformance.traffic import Case, Headers, Kind, Request
 
@@ -37,18 +37,11 @@ JSON_HEADERS: Headers = (("Content-Type", "application/json"),)
 
 Failure = tuple[str, str]
 
-REASONS = (
-    "The operator could not complete the transaction",
-    "The subscriber is not known to the operator",
-    "No response. The success of the transaction is not known",
-    "The balance does not suffice",
-)
-"""Reasons of failures; what those have in common is the outcome alone."""
+UNSURE = "No response. The success of the transaction is not known"
+"""The reason of one of the failures: what they have in common is the outcome alone."""
 
 # When the first transaction that is told of took place.
 BEGINNING = datetime(2024, 1, 1, 8, tzinfo=UTC)
-
-SUCCESSES = ("Success", "Operation successful", "Delivered after a failed attempt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +134,11 @@ class Subject:
         required = self.contract.schemas.resolved(self.command.notification_schema)["required"]
         return frozenset(self._told({})) - {*required}
 
+    @property
+    def successes(self) -> tuple[str, ...]:
+        """Texts of success, the usual one first."""
+        return successes(self.contract, self.command)
+
     def allows(self, member: str, value: Any) -> bool:
         """Whether a notification of the product may have this value of a member."""
         return f"/{member}" not in {violation.pointer for violation in self._violations({member: value})}
@@ -182,7 +180,7 @@ class Subject:
 
     def success(self, request_id: str) -> dict[str, Any]:
         """A usual success."""
-        return self.content(request_id, self.contract.notification.success, SUCCESSES[0])
+        return self.content(request_id, self.contract.notification.success, self.successes[0])
 
     def failure(self, request_id: str, kind: int = 0) -> dict[str, Any]:
         """A usual failure; another `kind` is another code and reason, where there is one.
@@ -215,8 +213,17 @@ def all_failures(contract: Contract, command: Notified) -> tuple[Failure, ...]:
     """
     if not isinstance(command, Command):
         return ()
-    outcomes = dict.fromkeys(each.code for each in failures(contract, command))
-    return tuple(zip(outcomes, cycle(REASONS), strict=False))
+    reasons = {each.code: each.reason for each in failures(contract, command)}
+    return tuple((reasons | dict.fromkeys([*reasons][-1:], UNSURE)).items())
+
+
+@cache
+def successes(contract: Contract, command: Notified) -> tuple[str, ...]:
+    """Texts of success: as the contract has them, and one by which nobody would tell a success from a failure."""
+    roles = contract.notification
+    examples = contract.schemas.schema(command.notification_schema).get("examples", ())
+    told = [example[roles.reason] for example in examples if example[roles.outcome] == roles.success]
+    return (*told[:1], success_reason(contract), "Delivered after a failed attempt")
 
 
 def with_headers(case: Case, headers: Headers, method: str | None = None) -> Case:

@@ -108,7 +108,7 @@ _LACKING = {
     Offer.RESULTS: "the client does not declare the feature results",
     Offer.APPLIED: "the client does not declare the feature results",
     Offer.ERROR_DETAILS: "the client's API does not expose the details of an error",
-    Offer.REQUEST_ID: "the client's API does not expose the request_id",
+    Offer.REQUEST_ID: "the client's API does not expose the id of a request",
 }
 
 
