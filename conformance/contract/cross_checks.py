@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from conformance.contract.command import Command
-from conformance.contract.folder import CONTRACT, PROBES, REQUIREMENTS, ContractFolder, Fault, hinted
+from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, Fault, hinted
 from conformance.contract.judging import ByPlace, ByProbe, ByRule, Judge, judge_of
 from conformance.contract.keywords import ContractValidator
 from conformance.contract.places import places_of
@@ -30,6 +30,7 @@ def contradictions(folder: ContractFolder, rules: Collection[str] | None) -> Ite
         said.roles_of_notifications,
         said.roles_of_requests,
         said.account,
+        said.behaviours,
     ):
         yield from check()
     yield from said.requirements(rules)
@@ -46,6 +47,17 @@ class _Said:
         self.rows = {row["name"]: Command.from_entry(row) for row in self.stated["command"]}
         self.unasked = [Unsolicited.from_entry(row) for row in self.stated.get("unsolicited", ())]
         self.entries: list[Mapping[str, Any]] = list(folder.tables[REQUIREMENTS]["requirement"])
+
+    # --- The rows of behaviours.toml
+
+    def behaviours(self) -> Iterator[Fault]:
+        """What falls with a fault is in the catalogue."""
+        known = tuple(entry["id"] for entry in self.entries)
+        for number, row in enumerate(self.folder.tables[BEHAVIOURS].get("behaviour", ())):
+            for name in row.get("breaks", ()):
+                if name not in known:
+                    told = hinted(f"breaks names {name!r}; expected a requirement of {REQUIREMENTS}", name, known)
+                    yield self.folder.fault(BEHAVIOURS, ("behaviour", number, "breaks"), told)
 
     # --- The tables of contract.toml
 
