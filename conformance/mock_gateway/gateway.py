@@ -16,7 +16,6 @@ from random import Random
 from typing import Any
 
 from conformance.contract.command import Command
-from conformance.contract.contract import statum
 from conformance.errors import SuiteError
 from conformance.mock_gateway.account import Account, Outcome, failures, number_row
 from conformance.mock_gateway.applying import on_number
@@ -30,9 +29,8 @@ from conformance.mock_gateway.refusals import CRASH, REFUSALS, VALIDATION_STATUS
 from conformance.mock_gateway.transactions import Transaction, price, result
 from conformance.traffic import Request
 
-__all__ = ["BASE_PATH", "REFUSALS", "STEPS", "Answer", "Gateway"]
+__all__ = ["REFUSALS", "STEPS", "Answer", "Gateway"]
 
-BASE_PATH = statum().base_path
 CHOSEN = Refusal(400, "This recipient is refused")
 """The answer to a recipient that is refused by no rule of the contract, before its row changes it."""
 
