@@ -248,6 +248,11 @@ class Contract:
         return (*self.products, *(name for row in self.unsolicited.values() for name in row.callbacks))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What verdicts are given on: the commands, and the callbacks of what no request precedes."""
+        return (*self.commands, *(each.name for each in all_unsolicited(self.unsolicited)))
+
+    @property
     def inquiries(self) -> tuple[str, ...]:
         """The names of the callbacks whose answer counts."""
         return tuple(row.inquiry.callback for row in self.unsolicited.values() if row.inquiry)
