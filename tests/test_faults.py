@@ -31,6 +31,7 @@ from faulty_gateway import (
 )
 
 from conformance.contract.commands import COMMANDS, catalogue
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
 from conformance.contract.schemas import schema
 from conformance.errors import UsageError
@@ -42,7 +43,8 @@ from conformance.mock_gateway.faults_of_admission import FAULTS_OF_ADMISSION
 from conformance.mock_gateway.faults_of_answers import FAULTS_OF_ANSWERS
 from conformance.mock_gateway.faults_of_notifications import FAULTS_OF_NOTIFICATIONS
 from conformance.mock_gateway.faults_of_sequences import FAULTS_OF_SEQUENCES
-from conformance.mock_gateway.gateway import REFUSALS, Gateway
+from conformance.mock_gateway.gateway import Gateway
+from conformance.mock_gateway.refusals import TAGS, refusal_of
 from conformance.traffic import Request, header
 
 # --- The table
@@ -84,8 +86,8 @@ def test_each_judged_requirement_has_a_fault_that_breaks_it_alone() -> None:
 def test_names_only_refusals_that_there_are(row: Fault) -> None:
     """A tag that no rule has would make a fault that does nothing."""
     behaviour = row.change(Behaviour())
-    assert set() == (behaviour.waived | behaviour.crashes) - set(REFUSALS)
-    assert UNEXCUSED in REFUSALS
+    assert set() == (behaviour.waived | behaviour.crashes) - TAGS
+    assert UNEXCUSED in TAGS
 
 
 @pytest.mark.parametrize("row", FAULTS.values(), ids=FAULTS.keys())
@@ -285,7 +287,7 @@ def test_remembers_what_was_accepted(
     answers = [gateway.answer(asked(command, payload), 0.0) for payload in (first, second)]
     assert codes == [envelope(answer)["status_code"] for answer in answers]
     # A refusal in the words of the window would be put down to an earlier run.
-    assert REFUSALS["window"].description not in {envelope(answer)["description"] for answer in answers}
+    assert refusal_of(statum(), "window").description not in {envelope(answer)["description"] for answer in answers}
 
 
 # --- Notifications

@@ -14,7 +14,8 @@ from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
 from conformance.mock_gateway.account import SCENARIOS, Account
 from conformance.mock_gateway.behaviour import Behaviour, Ending
-from conformance.mock_gateway.gateway import REFUSALS, Gateway
+from conformance.mock_gateway.gateway import Gateway
+from conformance.mock_gateway.refusals import refusal_of
 from conformance.traffic import Request, header
 
 SMS = request("sms")
@@ -223,7 +224,7 @@ def test_chosen_numbers_do_as_the_table_says(ending: str) -> None:
     asked = request("mpesa-wallet", phone_number=f"2547{ending}")
     first, second = gateway.answer(asked, 0.0), gateway.answer(asked, 0.0)
     if scenario.breach:
-        refusal = scenario.refused or REFUSALS[str(scenario.refusal)]
+        refusal = scenario.refused or refusal_of(statum(), str(scenario.refusal))
         assert refusal.status == told(first)
         assert (200 if scenario.once else told(first)) == told(second)
         assert () == first.deliveries

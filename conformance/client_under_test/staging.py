@@ -20,9 +20,9 @@ from typing import Any
 from conformance.contract.contract import Contract
 from conformance.mock_gateway import chosen
 from conformance.mock_gateway.behaviour import DRIP_EVERY_S, Behaviour, Ending, Moment, Reply, Wire
-from conformance.mock_gateway.refusals import REFUSALS
+from conformance.mock_gateway.refusals import TAGS
 
-LENIENT = Behaviour(waived=frozenset(REFUSALS))
+LENIENT = Behaviour(waived=TAGS)
 
 JSON = "application/json"
 

@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 
 from conformance.contract.behaviours import Behaviours
 from conformance.contract.command import Command, Money
+from conformance.contract.probes import Probes
 from conformance.contract.requirements import Catalogue
 from conformance.contract.schema_set import BASE_URI, SchemaSet, built_in
 from conformance.contract.unsolicited import Notified, Unsolicited
@@ -54,7 +55,12 @@ class Authentication:
 
     def value(self, key: str, secret: str) -> str:
         """The value of the header for an account."""
-        return f"{self.scheme} {encoded_pair(key, secret) if self.names_key else secret}"
+        token = encoded_pair(key, secret) if self.names_key else secret
+        return f"{self.scheme} {token}" if self.scheme else token
+
+
+# As curl, browsers and most libraries have it built in (RFC 7617).
+BASIC = Authentication("Authorization", "Basic", KEY_AND_SECRET)
 
 
 def encoded_pair(key: str, secret: str) -> str:
@@ -157,6 +163,7 @@ class Contract:
     catalogue: Catalogue
     schemas: SchemaSet
     behaviours: Behaviours
+    probes: Probes
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -173,8 +180,8 @@ class Contract:
     @classmethod
     def _read(cls, folder: Traversable, given: Path | None, base_uri: str) -> Self:
         texts = {name: (folder / name).read_text("utf-8") for name in ("contract.toml", "requirements.toml")}
-        optional = folder / "behaviours.toml"
-        texts["behaviours.toml"] = optional.read_text("utf-8") if optional.is_file() else ""
+        for name in ("behaviours.toml", "probes.toml"):
+            texts[name] = (folder / name).read_text("utf-8") if (folder / name).is_file() else ""
         stated = tomllib.loads(texts["contract.toml"])
         commands = {row["name"]: Command.from_entry(row) for row in stated["command"]}
         unsolicited = Unsolicited.read(stated.get("unsolicited", ()), commands.values())
@@ -200,6 +207,7 @@ class Contract:
             Catalogue.read(texts["requirements.toml"], listed, commands, unsolicited),
             schemas,
             Behaviours.read(texts["behaviours.toml"]),
+            Probes.read(texts["probes.toml"]),
         )
 
     def recorded(self) -> dict[str, str | None]:

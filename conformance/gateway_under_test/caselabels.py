@@ -12,14 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from conformance.checks.refusals import BROKEN_ASPECTS, MALFORMED_ASPECTS
 from conformance.checks.request_ids import EQUAL
 from conformance.contract.contract import Contract
 from conformance.contract.strict_json import parse_json
 from conformance.errors import UsageError
 from conformance.gateway_under_test.credentials import RIGHT, credential_value
 from conformance.gateway_under_test.steps import Step
-from conformance.generation.breakage import KEYWORDS
 from conformance.generation.payloads import WINDOW_MEMBERS, documented_range
 from conformance.generation.probes import JSON_MEDIA_TYPE
 from conformance.traffic import Kind, header
@@ -28,9 +26,6 @@ from conformance.traffic import Kind, header
 SINGLE_SMS = 160
 # An account to make wrong credentials of; any with letters of both cases will do.
 SAMPLE_KEY, SAMPLE_SECRET = "SampleKey", "SampleSecret"
-
-ACCEPTS: Mapping[str, str | None] = {"no-accept": None, "any-accept": "*/*", "json-accept": JSON_MEDIA_TYPE}
-
 
 Proof = Callable[[Contract, Step, Step | None], Iterator[str]]
 
@@ -135,13 +130,16 @@ Not `unicode` and `optional`: a run tries the alphabet of ASCII and the payload 
 
 def _headers(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
     yield from _lawful(contract, step)
-    if step.aspect == "bare-get":
-        if step.method != "GET":
-            yield "is no GET"
-    elif step.aspect not in ACCEPTS:
-        yield f"is none of {', '.join((*ACCEPTS, 'bare-get'))}"
-    elif header(step.headers or (), "Accept") != ACCEPTS[step.aspect]:
-        yield f"has Accept {header(step.headers or (), 'Accept')!r}"
+    probe = contract.probes.get(f"{step.kind}.{step.aspect}")
+    if probe is None:
+        yield f"is none of {', '.join(contract.probes.aspects(step.kind))}"
+        return
+    for making in probe.made:
+        name, methods = making.text("name"), making.parameters.get("methods", (step.method,))
+        if step.method not in methods:
+            yield f"is no {' or '.join(methods)}"
+        elif header(step.headers or (), name) != making.parameters.get("value"):
+            yield f"has {name} {header(step.headers or (), name)!r}"
 
 
 def _repeat(contract: Contract, step: Step, earlier: Step | None) -> Iterator[str]:
@@ -202,9 +200,10 @@ def _broken(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
     if step.member is None or step.keyword is None:
         yield "does not name the member and the keyword that it breaks"
         return
-    if step.aspect not in BROKEN_ASPECTS.values():
-        yield f"is none of {', '.join(BROKEN_ASPECTS.values())}"
-    if step.keyword not in KEYWORDS.get(step.aspect, {step.keyword}):
+    probe = contract.probes.get(f"{step.kind}.{step.aspect}")
+    if probe is None:
+        yield f"is none of {', '.join(contract.probes.aspects(step.kind))}"
+    elif step.keyword not in probe.keywords:
         yield f"is never a matter of {step.keyword}"
     try:
         command = contract.commands[step.command or ""]
@@ -223,8 +222,9 @@ def _broken(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
 def _malformed(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
     yield from _addressed(contract, step)
     declared = _content_type(step)
-    if step.aspect not in MALFORMED_ASPECTS:
-        yield f"is none of {', '.join(sorted(MALFORMED_ASPECTS))}"
+    known = contract.probes.aspects(step.kind)
+    if step.aspect not in known:
+        yield f"is none of {', '.join(sorted(known))}"
     elif step.aspect == "absent-content-type":
         if declared is not None:
             yield f"is declared as {declared}"

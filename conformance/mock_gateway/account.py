@@ -35,7 +35,7 @@ from conformance.mock_gateway.chosen import (
     unusable,
     with_extra,
 )
-from conformance.mock_gateway.refusals import CHALLENGE, RETRY_AFTER_S, Breach, Refusal
+from conformance.mock_gateway.refusals import RETRY_AFTER_S, Breach, Refusal
 
 OPENING_BALANCE = 100_000_000
 """Whole units of money. Large enough for dozens of runs with the dearest payments (70 000 each), and still a balance
@@ -189,7 +189,7 @@ SCENARIOS: dict[str, Scenario] = {
     "99000500": Scenario("accepted; fails at the operator", outcome="500"),
     # Answered with an error
     "99001400": _refused(400, "The request is malformed"),
-    "99001401": _refused(401, "Authentication failed", CHALLENGE),
+    "99001401": _refused(401, "Authentication failed"),
     "99001403": _refused(403, "Access denied"),
     "99001404": _refused(404, "There is no such command"),
     "99001422": _refused(422, "Validation failed: this number is not taken"),

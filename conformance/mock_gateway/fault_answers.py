@@ -16,22 +16,10 @@ from conformance.mock_gateway.fault_admission import over_long
 from conformance.mock_gateway.fault_changes import ReplyChange, Which
 from conformance.mock_gateway.fault_messages import changing, declaring, without_header
 from conformance.mock_gateway.forms import success_reason
+from conformance.mock_gateway.refusals import CREDENTIAL_TAGS, MEMBER_TAGS, METHOD, UNKNOWN_COMMAND
 from conformance.mock_gateway.rendering import json_bytes
 
-CREDENTIAL = frozenset(
-    {
-        "auth-absent",
-        "auth-scheme",
-        "auth-empty",
-        "auth-not-base64",
-        "auth-swapped",
-        "auth-case",
-        "auth-key",
-        "auth-secret",
-    }
-)
-VALIDATION = frozenset({"missing", "null", "type", "empty", "pattern", "range"})
-PATH = frozenset({"unknown-command", "method"})
+CREDENTIAL, VALIDATION, PATH = frozenset(CREDENTIAL_TAGS), frozenset(MEMBER_TAGS), frozenset({METHOD, UNKNOWN_COMMAND})
 
 
 def anything(moment: Moment) -> bool:

@@ -33,7 +33,7 @@ ChoiceOfId = Callable[[Moment], str]
 
 # What a lawful request is refused as: a 400, which no check excuses. A 401, 402 or 403 would blame the account, and
 # the words of the airtime window the past; those are not held against a gateway.
-UNEXCUSED = "body-not-json"
+UNEXCUSED = "malformed.not-json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from conformance.mock_gateway.fault_sequences import (
     without_last_digit,
 )
 
-NO_JSON = ("body-not-json",)
+NO_JSON = ("malformed.not-json",)
 
 WINDOWS = (
     Fault(

@@ -17,7 +17,6 @@ from typing import Any
 
 from conformance.contract.command import Command
 from conformance.contract.contract import statum
-from conformance.errors import SuiteError
 from conformance.mock_gateway.account import Account, Outcome, failures, scenario_for
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
 from conformance.mock_gateway.bodies import content_type_breach, read_body
@@ -25,11 +24,20 @@ from conformance.mock_gateway.credential import credential_breaches
 from conformance.mock_gateway.forms import shape_of_ids, success_reason
 from conformance.mock_gateway.limits import Rate, Window
 from conformance.mock_gateway.members import member_breaches, taken
-from conformance.mock_gateway.refusals import CRASH, REFUSALS, VALIDATION_STATUS, Breach, Refusal
+from conformance.mock_gateway.refusals import (
+    CRASH,
+    METHOD,
+    UNAUTHORIZED,
+    UNKNOWN_COMMAND,
+    VALIDATION_STATUS,
+    Breach,
+    challenge,
+    refusal_of,
+)
 from conformance.mock_gateway.transactions import Transaction, price, result
 from conformance.traffic import Request
 
-__all__ = ["BASE_PATH", "REFUSALS", "STEPS", "Answer", "Gateway"]
+__all__ = ["BASE_PATH", "STEPS", "Answer", "Gateway"]
 
 BASE_PATH = statum().base_path
 JSON_HEADER = ("Content-Type", "application/json")
@@ -127,12 +135,12 @@ class Gateway:
         if path.startswith(self._base):
             visit.command = self.contract.commands.get(path[len(self._base) :])
         if visit.command is None:
-            yield Breach("unknown-command")
+            yield Breach(UNKNOWN_COMMAND)
 
     def method(self, visit: Visit) -> Iterator[Breach]:
         """The method is the command's."""
         if visit.command and visit.request.method != visit.command.method:
-            yield Breach("method")
+            yield Breach(METHOD)
             visit.excused = True
 
     def credential(self, visit: Visit) -> Iterator[Breach]:
@@ -236,10 +244,13 @@ class Gateway:
     # --- Answering
 
     def _refuse(self, breach: Breach, moment: Moment) -> Reply:
-        refusal = CRASH if breach.tag in self.behaviour.crashes else breach.refusal or _refusal(breach.tag)
+        crashes = breach.tag in self.behaviour.crashes
+        refusal = CRASH if crashes else breach.refusal or refusal_of(self.contract, breach.tag)
         status = self.behaviour.validation_status if refusal.status == VALIDATION_STATUS else refusal.status
         headers = (JSON_HEADER, *refusal.headers)
-        if refusal is REFUSALS["method"] and moment.command:
+        if status == UNAUTHORIZED:
+            headers += (challenge(self.contract),)
+        if breach.tag == METHOD and not crashes and moment.command:
             headers += (("Allow", self.contract.commands[moment.command].method),)
         content = self._envelope(status, refusal.description, moment.request_id)
         if status == VALIDATION_STATUS and breach.errors and self.contract.answer.errors:
@@ -353,10 +364,3 @@ class _Similarity:
 
     key: tuple[str, ...]
     window_s: float
-
-
-def _refusal(tag: str) -> Refusal:
-    try:
-        return REFUSALS[tag]
-    except KeyError:
-        raise SuiteError(f"the behaviour refuses with the tag {tag!r}, which REFUSALS does not have") from None

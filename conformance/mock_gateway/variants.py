@@ -384,12 +384,12 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant(
                 "reads-undeclared-json",
                 "a JSON body is read whatever it is declared as",
-                _waived("content-type-absent", "content-type-other"),
+                _waived("malformed.absent-content-type", "malformed.other-content-type"),
             ),
             Variant(
                 "replaces-stray-bytes",
                 "bytes that are not UTF-8 are read as something else, as many frameworks do",
-                _waived("body-not-utf8"),
+                _waived("malformed.not-utf8"),
             ),
             Variant("no-www-authenticate", "a 401 has no WWW-Authenticate", _reply(_without_challenge)),
             Variant("rate-limited", "60 requests a second, 429 with Retry-After beyond", _set(rate_per_s=RATE_PER_S)),
