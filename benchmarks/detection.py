@@ -25,14 +25,17 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
+from conformance.contract.contract import statum
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.faults import FAULTS
-from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
+from conformance.mock_gateway.faults import faults
+from conformance.mock_gateway.variants import BUILT_IN, variants
 from conformance.reporting.result import Result
 from conformance.reporting.writing import write_reports
 from conformance.verdicts import Conclusion, Verdict
+
+FAULTS, VARIANTS = faults(statum()), variants(statum())
 
 CHECKOUT = Path(__file__).parents[1]
 KEPT = CHECKOUT / "reports" / "detection.jsonl"

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.campaigns import KEY, SECRET, gateway
+from conformance.contract.contract import statum
 from conformance.contract.openapi import openapi_document
 from conformance.errors import EnvironmentFailure, SuiteError
 from conformance.mock_gateway.behaviour import Behaviour
@@ -67,7 +68,7 @@ def is_installed(executable: Path = EXECUTABLE) -> bool:
 def write_document(directory: Path, gateway_url: str) -> Path:
     """The OpenAPI document of the gateway at `gateway_url` (base URL), written to a file in `directory`."""
     path = directory / "openapi.json"
-    path.write_text(json.dumps(openapi_document(gateway_url)), encoding="utf-8")
+    path.write_text(json.dumps(openapi_document(statum(), gateway_url)), encoding="utf-8")
     return path
 
 

@@ -2,15 +2,19 @@
 
     main        before anything is imported, streams are settled and signals heeded
 
+A signal while modules are imported waits until they are there: an exception in the middle of that may get lost, or
+leave a module that is half there.
+
 It imports nothing of the suite that needs anything but Python itself, so that an installation that lacks something is
 told in one line as well.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 
-from conformance.interruption import heeded, held_back
+from conformance.interruption import heeded, wished
 from conformance.streams import flushed, settled
 
 INCONCLUSIVE = 3
@@ -23,19 +27,16 @@ ANEW = "install it anew, from where you have it: pip install --force-reinstall S
 
 def main() -> None:
     """Do what the command line says, and end the process with its exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is to be undone yet, so it ends the process, as SIGTERM does
     has_output = settled()
     with heeded(for_good=True):
+        code = _called() if has_output else _ended("standard output is closed, so results have nowhere to go")
         try:
-            code = _called() if has_output else _ended("standard output is closed, so results have nowhere to go")
-        except KeyboardInterrupt:
-            code = _ended("interrupted before anything was done")
-        with held_back():
-            try:
-                flushed()
-            except BrokenPipeError:
-                pass  # who reads it had enough
-            except OSError as error:
-                code = _ended(f"standard output cannot be written to: {error.strerror}")
+            flushed()
+        except BrokenPipeError:
+            pass  # who reads it had enough
+        except OSError as error:
+            code = _ended(f"standard output cannot be written to: {error.strerror}")
     sys.exit(code)
 
 
@@ -53,7 +54,7 @@ def _called() -> int:
         return _ended(told, BROKEN if isinstance(error, FileNotFoundError) else INCONCLUSIVE)
     except Exception as error:  # noqa: BLE001 - a module that is missing, half there or of another version
         return _ended(f"the installation is broken: {error} (hint: {ANEW})", BROKEN)
-    return outcome()
+    return _ended("interrupted before anything was done") if wished() else outcome()
 
 
 def _ended(why: str, code: int = INCONCLUSIVE) -> int:

@@ -4,6 +4,7 @@
     wished              whether one of them came
     held_back           while entered, a signal only sets the flag: what has begun here is finished
     let_through         within `held_back`: a signal raises KeyboardInterrupt again, one that came before at once
+    obeyed              the same for what tells by itself that it was interrupted: its end raises nothing
     granted             the wish was what a command waits for; from here on nothing is wished
     Closing             what is closed for whoever does not wait
 
@@ -22,7 +23,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from types import FrameType, TracebackType
 
 SIGNALS = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__)
@@ -126,19 +127,21 @@ def to_be_heeded() -> tuple[signal.Signals, ...]:
 def heeded(*, hard: bool = True, for_good: bool = False) -> Iterator[None]:
     """While entered, a signal asks this process to end; within another one this does nothing.
 
-    Unless `hard`, a second signal closes what is open, and does not end the process. `for_good`: after it signals are
-    ignored, until the process has ended.
+    Unless `hard`, a second signal closes what is open, and does not end the process. `for_good` is for a whole process:
+    a signal raises only in what is `obeyed` or `let_through`, and after it signals are ignored until the process ends.
     """
     if _Current.entered or threading.current_thread() is not threading.main_thread():
         yield
         return
     interruption = _Interruption()
+    interruption.raising = False  # what is begun here is to be undone as a whole
     _Current.entered, _Current.interruption = True, interruption
     numbers = _watched(hard=hard)
     before_fd = signal.set_wakeup_fd(numbers, warn_on_full_buffer=False)
     handlers = {number: signal.signal(number, interruption.on_signal) for number in to_be_heeded()}
     try:
-        yield
+        with nullcontext() if for_good else obeyed():
+            yield
     finally:
         interruption.raising = False
         for number, handler in handlers.items():
@@ -199,12 +202,19 @@ def let_through() -> Iterator[None]:
 
     So does the end of it for one whose exception was swallowed, and the beginning for one that came before.
     """
+    with obeyed():
+        yield
+    if wished():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def obeyed() -> Iterator[None]:
+    """While entered, a signal raises KeyboardInterrupt; the beginning does so for one that came before."""
     if wished():
         raise KeyboardInterrupt
     with _Raising(now=True):
         yield
-    if wished():
-        raise KeyboardInterrupt
 
 
 class _Raising:

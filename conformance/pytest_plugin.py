@@ -71,6 +71,7 @@ OPTIONS = (
     Option("--callback-token", "TOKEN"),
     Option("--callback-tls-cert", "FILE"),
     Option("--callback-tls-key", "FILE"),
+    Option("--callback-path", "PRODUCT=PRODUCT", several=True),
     Option("--notify-within", "SECONDS"),
     Option("--product", "NAME", several=True),
     Option("--max-examples", "N"),

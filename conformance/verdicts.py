@@ -21,7 +21,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from conformance.checks import CHECKS
-from conformance.checks.client import CLIENT_CHECKS
+from conformance.checks.client import client_checks
 from conformance.checks.client.evidence import ClientEvidence
 from conformance.checks.client.terms import ClientTerms
 from conformance.checks.client.unsent import coverage_of_calls, why_no_traffic
@@ -275,7 +275,8 @@ def _hear(
     terms = Terms.of(record, contract)
     # A run that ended before it sent anything: what came in meanwhile is nothing to hold against the gateway.
     unproven = terms.obstacle is not None and terms.settled_at is None and not record.exchanges
-    pairs = contract.catalogue.judged(Actor.GATEWAY, tuple(contract.commands[name] for name in terms.commands))
+    judged = [contract.notified(name) for name in (*terms.commands, *contract.unsolicited)]
+    pairs = contract.catalogue.judged(Actor.GATEWAY, judged)
     coverage = Coverage(contract)
     hearing = Hearing.of(
         record,
@@ -300,6 +301,7 @@ def _hear_client(record: Record, contract: Contract, standard: _Standard) -> _He
     terms = _as_terms(evidence.terms, contract)
     commands = tuple(contract.commands[name] for name in terms.commands)
     pairs = [pair for actor in (Actor.CLIENT, Actor.RECEIVER) for pair in contract.catalogue.judged(actor, commands)]
+    checks = client_checks(contract)
     verdicts: list[RequirementVerdict] = []
     tallies: list[Tally] = []
     found: dict[int, list[Finding]] = {}
@@ -307,7 +309,7 @@ def _hear_client(record: Record, contract: Contract, standard: _Standard) -> _He
         tally = Tally(standard.beginnings(requirement, command, terms))
         why = _not_applicable(requirement, command, evidence)
         if why is None:
-            judgements = list(CLIENT_CHECKS[requirement.id](evidence, command))
+            judgements = list(checks[requirement.id](evidence, command))
             tally.add_all(judgements)
             found[len(verdicts)] = [each for each in judgements if isinstance(each, Finding)]
             verdict = _with_what_came_instead(_verdict(requirement, command, terms, tally, standard), evidence)

@@ -37,13 +37,14 @@ from conformance.cli import COMMANDS, cli
 from conformance.cli.configuration import switches, variable
 from conformance.cli.configuration_schema import NAME, configuration_schema
 from conformance.client_under_test.scenarios import SCENARIOS as CLIENT_SCENARIOS
+from conformance.contract.contract import statum
 from conformance.contract.schemas import BASE_URI, schema
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError
 from conformance.gateway_under_test.campaign import JOURNAL
 from conformance.journal.tables import CREATE
-from conformance.mock_gateway.account import SCENARIOS
-from conformance.mock_gateway.faults import FAULTS
-from conformance.mock_gateway.variants import VARIANTS
+from conformance.mock_gateway.account import numbers
+from conformance.mock_gateway.faults import faults as faults_of
+from conformance.mock_gateway.variants import variants as variants_of
 from conformance.reporting.writing import REPORTS
 from conformance.verdicts import Conclusion, Verdict
 
@@ -91,19 +92,22 @@ def _options_of(command: click.Command) -> str:
 
 def scenarios() -> str:
     """What becomes of a request to a chosen phone number."""
-    return table(("phone number ends with", "what happens"), ((f"`{end}`", s.summary) for end, s in SCENARIOS.items()))
+    return table(
+        ("phone number ends with", "what happens"), ((f"`{end}`", s.summary) for end, s in numbers(statum()).items())
+    )
 
 
 def faults() -> str:
     """Each fault, and the requirements that fall with it."""
     return table(
-        ("fault", "what it does", "breaks"), ((f"`{f.name}`", f.summary, ", ".join(f.breaks)) for f in FAULTS.values())
+        ("fault", "what it does", "breaks"),
+        ((f"`{f.name}`", f.summary, ", ".join(f.breaks)) for f in faults_of(statum()).values()),
     )
 
 
 def variants() -> str:
     """Each lawful variant."""
-    return table(("variant", "what it does"), ((f"`{v.name}`", v.summary) for v in VARIANTS.values()))
+    return table(("variant", "what it does"), ((f"`{v.name}`", v.summary) for v in variants_of(statum()).values()))
 
 
 def requirements() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
 
+from conformance.contract.contract import statum
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
@@ -32,7 +33,7 @@ UNREAD = ("traffic.har", "report.sarif")
 def make(directory: Path) -> Result:
     """Hold the run, write its reports into `directory`, and give the result."""
     account = Account.sample()
-    behaviour: Behaviour = reduce(lambda changed, name: fault(name).change(changed), FAULTS, BUILT_IN)
+    behaviour: Behaviour = reduce(lambda changed, name: fault(name, statum()).change(changed), FAULTS, BUILT_IN)
     with TemporaryDirectory() as aside:
         settings = Settings(
             account.consumer_key,

@@ -47,11 +47,11 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> Called:
     return Called(code, captured.out, captured.err)
 
 
-def process(directory: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-    """Start the command in a process of its own, in `directory`; output is read by the test."""
+def process(directory: Path, *arguments: str, script: str = CONSOLE_SCRIPT, **variables: str) -> subprocess.Popen[str]:
+    """Start the command, or another script, in a process of its own, in `directory`; output is read by the test."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STATUM_CONFORMANCE")}
     return subprocess.Popen(
-        [sys.executable, "-c", CONSOLE_SCRIPT, *arguments],
+        [sys.executable, "-c", script, *arguments],
         cwd=directory,
         env={**environment, "PYTHONPATH": str(CHECKOUT), "PYTHONUTF8": "1", **variables},
         stdout=subprocess.PIPE,

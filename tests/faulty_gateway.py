@@ -6,10 +6,11 @@ import base64
 import json
 from typing import Any
 
+from seeded import fault
+
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.gateway import Answer, Gateway
 from conformance.traffic import Headers, Request
 

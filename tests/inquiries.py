@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from seeded import refuses
 
 from conformance.gateway_under_test import campaign, shrinking
 from conformance.journal import read_journal
 from conformance.mock_gateway.behaviour import Behaviour, Moment
-from conformance.mock_gateway.fault_admission import member
-from conformance.mock_gateway.fault_changes import refuses
+from conformance.mock_gateway.choosing import member
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.result import Result
 from conformance.verdicts import Judged

@@ -15,13 +15,12 @@ from typing import Any
 
 import pytest
 from flawed_clients.table import FLAWS, LAWFUL
+from seeded import FAULTS, VARIANTS
 
 from conformance import __version__
 from conformance.certificate.digests import suite_digest
 from conformance.contract.commands import catalogue
 from conformance.contract.requirements import Actor
-from conformance.mock_gateway.faults import FAULTS
-from conformance.mock_gateway.variants import VARIANTS
 
 REPORTS = Path(__file__).parents[1] / "reports"
 NUMBERS = REPORTS / "kill-matrix.json"

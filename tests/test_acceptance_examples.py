@@ -88,7 +88,7 @@ def test_whatever_answers_is_judged_and_reported(
 
 def test_a_gateway_that_refuses_everything_has_not_been_seen_to_tell_right_from_wrong(tmp_path: Path) -> None:
     """Its refusals of what is wrong are worth nothing, and its refusals of what is right are failures."""
-    behaviour = Behaviour(additional_refusals=(lambda m: "pattern" if m.command == "sms" else None,))
+    behaviour = Behaviour(additional_refusals=(lambda m: "broken.pattern" if m.command == "sms" else None,))
     judgement = judged(tmp_path, behaviour, **SMS)
 
     assert {(Verdict.INCONCLUSIVE, Reason.PRECONDITION)} == {(v.verdict, v.reason) for v in of_sms(judgement, REFUSING)}

@@ -11,6 +11,7 @@ from campaigns import held
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lenient_readers import dialled
+from seeded import FAULTS
 
 from conformance.contract.contract import statum
 from conformance.exchange import Allowance, Pace, Sender
@@ -22,7 +23,6 @@ from conformance.generation import anatomy
 from conformance.generation.addressees import GIVEN_BY, Addressees
 from conformance.generation.payloads import Constraints
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Case, Kind, Request
 from conformance.verdicts import Verdict, judge

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from campaigns import held
 from made_result import RECORD, SETTINGS, VERDICTS, result_of
+from seeded import fault
 
 from conformance.journal import read_journal
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.result import Result
 from conformance.reporting.writing import write_reports

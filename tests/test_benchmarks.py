@@ -8,11 +8,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from seeded import FAULTS, VARIANTS
 
 from benchmarks import detection
 from benchmarks.detection import LAWFUL, Outcome, Trial
-from conformance.mock_gateway.faults import FAULTS
-from conformance.mock_gateway.variants import VARIANTS
 
 FAULT = next(iter(FAULTS.values()))
 EACH = len(FAULTS) + len(VARIANTS) + 1

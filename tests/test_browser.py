@@ -25,13 +25,13 @@ from typing import Any
 import pytest
 from campaigns import settings
 from made_result import CASE, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
+from seeded import fault
 
 from conformance.client_under_test import certification
 from conformance.client_under_test.settings import Settings as ClientSettings
 from conformance.gateway_under_test import campaign
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.comparing import Comparison
 from conformance.reporting.page import comparison_html, html

@@ -20,6 +20,7 @@ import pytest
 from campaigns import KEY, SECRET, held, judged, registered, settings, shortfalls
 from command_line import PATIENCE_S, call, process
 from mock_rig import eventually
+from seeded import FAULTS, VARIANTS
 
 from conformance.checks.judgement import Reason
 from conformance.contract.commands import COMMANDS, PRODUCTS
@@ -32,9 +33,8 @@ from conformance.gateway_under_test.progress import Silent
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Delivery, Moment, Reply
-from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
+from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.result import Result
 from conformance.reporting.writing import write_reports
 from conformance.traffic import CLOSED_ON_REUSE

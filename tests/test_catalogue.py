@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conformance.contract.commands import COMMANDS, catalogue
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Basis, Level, Requirement
 from conformance.contract.schema_set import built_in
 from conformance.contract.schemas import violations
@@ -109,7 +110,9 @@ def test_every_gateway_requirement_that_is_not_excluded_is_judged() -> None:
 
     judged = [
         (requirement.id, command)
-        for requirement, command in catalogue().judged(Actor.GATEWAY, tuple(COMMANDS.values()))
+        for requirement, command in catalogue().judged(
+            Actor.GATEWAY, (*COMMANDS.values(), *statum().unsolicited.values())
+        )
     ]
 
     assert expected == judged

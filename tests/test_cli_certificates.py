@@ -20,13 +20,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from made_certificate import VENDOR
 from made_result import result_of
+from seeded import fault
 
 from conformance.certificate.issuing import Certification
 from conformance.cli.certificates import Notary
 from conformance.cli.configuration import PREFIX
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.reporting.json_report import json_report
 from conformance.reporting.writing import REPORTS

@@ -16,11 +16,10 @@ import pytest
 from command_line import Called, call, finished, process
 from pytest_httpserver import HTTPServer
 from raw_http import connection
+from seeded import FAULTS, VARIANTS
 
 from conformance.callbacks.address import Address
 from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.faults import FAULTS
-from conformance.mock_gateway.variants import VARIANTS
 
 Capsys = pytest.CaptureFixture[str]
 SAMPLE = Account.sample()

@@ -30,11 +30,12 @@ from client_runs import (
     without,
 )
 
-from conformance.checks.client import CLIENT_CHECKS
+from conformance.checks.client import client_checks
 from conformance.checks.client.evidence import AFTER, DRIPPING, NEVER, OUTLASTED, REUSED, STALLED, UNUSED
 from conformance.checks.judgement import Reason
 from conformance.client_under_test import witness
 from conformance.contract.commands import COMMANDS, catalogue
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
 from conformance.mock_gateway.behaviour import Ending
 from conformance.traffic import Headers
@@ -65,7 +66,7 @@ def test_every_requirement_of_clients_and_receivers_has_a_check() -> None:
     """No more and no less."""
     wanted = {r.id for r in catalogue().requirements if r.actor is not Actor.GATEWAY and r.excluded is None}
 
-    assert wanted == set(CLIENT_CHECKS)
+    assert wanted == set(client_checks(statum()))
 
 
 SENDING: tuple[tuple[str, set[str], Sent], ...] = (

@@ -10,6 +10,7 @@ import pytest
 from campaigns import judged, registered, settings, shortfalls
 from case_documents import AIRTIME, BROKEN, QUICK, REPEATED, SMS, WRONG_KEY, document, folder, written
 from command_line import CHECKOUT, call
+from seeded import fault
 
 from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json
@@ -17,7 +18,6 @@ from conformance.gateway_under_test.casefiles import CaseFile, CaseFolder, file_
 from conformance.gateway_under_test.credentials import credential_value
 from conformance.gateway_under_test.plan import Plan
 from conformance.journal import read_journal
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import serve_mock
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Case, Kind, header

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from flawed_clients.table import FLAWS
 from markdown_pages import CHECKOUT, PAGES, Block, blocks, broken_links, name_of, prose, sessions, steps
+from seeded import FAULTS
 from shown_sessions import difference, run_session
 
 from conformance.checks.evidence import Answer
@@ -29,7 +30,6 @@ from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
 from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.faults import FAULTS
 
 
 def script(path: str) -> ModuleType:

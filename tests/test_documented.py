@@ -23,20 +23,18 @@ import click
 import pytest
 import yaml
 from markdown_pages import CHECKOUT, prose
+from seeded import FAULTS, NUMBERS, VARIANTS
 
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.checks.judgement import Reason
 from conformance.cli import COMMANDS, outcome
 from conformance.cli.configuration import PREFIX, switches, variable
-from conformance.client_under_test.scenarios import SCENARIOS as CLIENT_SCENARIOS
+from conformance.client_under_test.scenarios import NUMBERS as CLIENT_SCENARIOS
 from conformance.contract.commands import catalogue
 from conformance.contract.schemas import parse_json, schema, schema_names, violations
 from conformance.errors import ConformanceError
 from conformance.gateway_under_test.campaign import JOURNAL
 from conformance.journal.tables import CREATE
-from conformance.mock_gateway.account import SCENARIOS
-from conformance.mock_gateway.faults import FAULTS
-from conformance.mock_gateway.variants import VARIANTS
 from conformance.reporting.writing import REPORTS
 from conformance.traffic import Kind
 from conformance.verdicts import Conclusion, Verdict
@@ -201,7 +199,7 @@ KINDS = (
     Told("variables for GitLab", DOCS / "ci.md", gitlab_variables),
     Told("driver messages", DRIVER, driver_messages),
     Told("scenarios of clients", DRIVER, lambda: (scenario.name for scenario in CLIENT_SCENARIOS)),
-    Told("phone numbers", DOCS / "mock.md", lambda: SCENARIOS),
+    Told("phone numbers", DOCS / "mock.md", lambda: NUMBERS),
     Told("faults", DOCS / "mock.md", lambda: FAULTS),
     Told("variants", DOCS / "mock.md", lambda: VARIANTS),
     Told("inputs and outputs of the action", DOCS / "ci.md", inputs_and_outputs),

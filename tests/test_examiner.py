@@ -22,14 +22,15 @@ from flawed_clients.inbox import Inbox, Posted
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from conformance.checks.client import receiving
-from conformance.checks.client.notices import What, what_is
+from conformance.checks.client.kinds import What, what_is
 from conformance.checks.reading import Content
 from conformance.client_under_test import examination, examiner, preflight
 from conformance.client_under_test.certification import certify
 from conformance.client_under_test.settings import Settings
 from conformance.contract.commands import COMMANDS, PRODUCTS
-from conformance.contract.contract import statum
+from conformance.contract.contract import Contract, statum
+from conformance.contract.judging import ByRule
+from conformance.contract.requirements import Catalogue
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.generation.request_ids import FORMS
 from conformance.journal import Record, read_journal
@@ -160,6 +161,16 @@ def test_the_same_seed_sends_the_same(tmp_path: Path) -> None:
     assert sent[0] == sent[1]
 
 
+def hurried(contract: Contract, seconds: float) -> Contract:
+    """The contract with another time within which notifications are answered, and nothing else."""
+    requirements = [
+        replace(each, judge=ByRule("answered-within", {"seconds": seconds})) if each.id == "RCV-02" else each
+        for each in contract.catalogue.requirements
+        if each.id != "RCV-20"
+    ]
+    return replace(contract, catalogue=Catalogue(tuple(requirements), "sha256:hurried"))
+
+
 def test_a_receiver_that_does_not_answer_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, httpserver: HTTPServer
 ) -> None:
@@ -170,13 +181,14 @@ def test_a_receiver_that_does_not_answer_is_left_alone(
         released.wait()
         return Response(status=204)
 
-    monkeypatch.setattr(examination, "ANSWER_WITHIN_S", 0.1)
-    monkeypatch.setattr(receiving, "WITHIN_S", 0.05)
+    monkeypatch.setattr(examination, "SURELY_S", 0.05)
     httpserver.expect_request("/hook").respond_with_handler(hang)
-    settings = Settings(callback_url=httpserver.url_for("/hook"), products=("sms",), seed=SEED, report_dir=tmp_path)
+    contract = hurried(statum(), 0.05)
+    url = httpserver.url_for("/hook")
+    settings = Settings(callback_url=url, products=("sms",), contract=contract, seed=SEED, report_dir=tmp_path)
     record = read_journal(certify(settings))
     released.set()
-    verdicts = {v.requirement.id: v for v in judge(record).verdicts}
+    verdicts = {v.requirement.id: v for v in judge(record, contract=contract).verdicts}
 
     assert ["success"] == [case.aspect for case in record.cases if case.kind is Kind.DELIVER]
     assert Verdict.FAIL == verdicts["RCV-02"].verdict

@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from seeded import FAULTS, answers, together
 
-from conformance.mock_gateway.fault_answers import status
-from conformance.mock_gateway.fault_changes import answers, together
-from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.result import Result
 from conformance.reporting.summary import summary
@@ -116,7 +114,7 @@ def test_one_cause_of_several_requirements_is_one(
 
 def test_a_large_body_does_not_fill_a_report(tmp_path: Path) -> None:
     """The mebibyte that crashes a gateway is made by the line that sends it again."""
-    large = answers(lambda moment: len(moment.request.body) > LARGE, status(500, "Out of memory"))
+    large = answers(lambda moment: len(moment.request.body) > LARGE, 500, "Out of memory")
     result = looked_into(tmp_path, large(BUILT_IN), max_examples=2, shrink_requests=0, **SMS)
     text = shown(result)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from campaigns import settings, shortfalls
 from failing_network import FailingNetwork, Weather
+from seeded import fault
 from through_network import FAIR, PHONE_NUMBERS, UNLIMITED, Cut, held_through, told
 
 from conformance.checks.judgement import Reason
@@ -21,7 +22,6 @@ from conformance.gateway_under_test.anew import Anew, lost_of, windows_of
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Case, Kind
 from conformance.verdicts import Conclusion, Verdict, judge

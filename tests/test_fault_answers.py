@@ -21,7 +21,7 @@ from faulty_gateway import (
     sent,
 )
 
-from conformance.mock_gateway.behaviour import Reply
+from conformance.mock_gateway.behaviour import Ending, Reply
 from conformance.traffic import Request, header
 
 EVERY: Mapping[str, Request] = {
@@ -155,10 +155,12 @@ def test_trouble_begins_after_the_fifteenth_request() -> None:
 def test_drops_answers_but_never_the_first_call() -> None:
     """The notification of a dropped answer is sent all the same."""
     answers = sent(faulty("drops-one-answer-in-ten"), 20)
-    assert [9, 19] == [n for n, answer in enumerate(answers) if answer.reply.dropped]
+    assert [9, 19] == [n for n, answer in enumerate(answers) if answer.reply.ending is Ending.BEFORE]
     assert 20 == sum(len(answer.deliveries) for answer in answers)
     gateway = faulty("drops-some-refusals")
-    assert [False, False, False, False, True] == [gateway.answer(REFUSED, 0.0).reply.dropped for _ in range(5)]
+    assert [False, False, False, False, True] == [
+        gateway.answer(REFUSED, 0.0).reply.ending is Ending.BEFORE for _ in range(5)
+    ]
 
 
 def test_cuts_one_answer_in_ten() -> None:

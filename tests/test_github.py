@@ -13,10 +13,10 @@ from command_line import call
 from hypothesis import example, given
 from hypothesis import strategies as st
 from made_result import PASSED, WRONG_TYPE, result_of, verdict
+from seeded import fault
 
 from conformance.checks.judgement import Finding
 from conformance.contract.contract import statum
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.console import Unheard, print_line, results
 from conformance.reporting.escaping import fenced, for_markdown, for_runner

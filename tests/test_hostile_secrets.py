@@ -13,6 +13,7 @@ import pytest
 from campaigns import free_address
 from command_line import call
 from hostile_writers import WRITERS, found_in
+from seeded import fault
 
 from conformance.callbacks.address import Address
 from conformance.client_under_test.heard import secrets_of, tokens_in
@@ -20,7 +21,6 @@ from conformance.contract.commands import PRODUCTS
 from conformance.journal.redaction import tokens_of
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Moment, Reply
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import serve_mock
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import has_userinfo, shown_url

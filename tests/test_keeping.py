@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from campaigns import SECRET, held, judged, settings
 from case_documents import document
+from seeded import fault
 
 from conformance.contract.contract import statum
 from conformance.gateway_under_test.casefiles import CaseFolder, file_bytes
 from conformance.gateway_under_test.keeping import keep, kept_files
 from conformance.journal import Record, read_journal
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Kind
 from conformance.verdicts import Conclusion, Judged, judge

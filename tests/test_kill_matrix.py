@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from seeded import FAULTS, VARIANTS
 
 from conformance.contract.commands import catalogue
 from conformance.contract.requirements import Actor
@@ -19,10 +20,8 @@ from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway import fault_deliveries
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import FAULTS
-from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
+from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment
+from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Case
 from conformance.verdicts import Conclusion, Judged, Verdict, judge
 
@@ -35,10 +34,9 @@ NOWHERE = "http://gateway.invalid/api/v2"
 NOTIFY_WITHIN_S = 2.0
 
 
-@pytest.fixture(autouse=True)
-def late_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+def sooner(sent: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
     """What is late is so by the time that is allowed here: later, and heard all the same."""
-    monkeypatch.setattr(fault_deliveries, "LATE_S", NOTIFY_WITHIN_S + 1.0)
+    return tuple(replace(delivery, after_s=min(delivery.after_s, NOTIFY_WITHIN_S + 1.0)) for delivery in sent)
 
 
 def judged(directory: Path, behaviour: Behaviour) -> Judged:
@@ -52,6 +50,7 @@ def judged(directory: Path, behaviour: Behaviour) -> Judged:
         shrink_requests=0,  # what is sent after the run does not change its verdicts: tests/test_shrinking.py
         report_dir=directory,
     )
+    behaviour = replace(behaviour, deliveries=(*behaviour.deliveries, sooner))
     return judge(read_journal(campaign.run(settings, behaviour=behaviour, planned=planned)))
 
 

@@ -9,12 +9,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from seeded import FAULTS, VARIANTS
 
 from conformance.certificate.digests import suite_digest
 from conformance.contract.commands import catalogue
 from conformance.contract.schemas import violations
-from conformance.mock_gateway.faults import FAULTS
-from conformance.mock_gateway.variants import VARIANTS
 from tests.kill_table import numbers_of
 
 SUITE = f"sha256:{suite_digest().value}"

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_result import CASE, SETTINGS, result_of
 from rich.console import Console
+from seeded import fault
 
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import fault
 from conformance.reporting.har import har
 from conformance.reporting.masking import Masking
 from conformance.reporting.result import Result

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from mock_rig import ACCOUNT, CALLBACKS, POSTS, basic, request, told, with_headers
+from seeded import NUMBERS
 
 from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
-from conformance.mock_gateway.account import SCENARIOS, Account
+from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour, Ending
 from conformance.mock_gateway.gateway import Gateway
 from conformance.mock_gateway.refusals import refusal_of
@@ -216,19 +217,19 @@ def test_failures_by_chance_come_at_their_rate() -> None:
     assert 100 < len(failures(1)) < 200
 
 
-@pytest.mark.parametrize("ending", SCENARIOS)
+@pytest.mark.parametrize("ending", NUMBERS)
 def test_chosen_numbers_do_as_the_table_says(ending: str) -> None:
     """Each scenario of the table, once and once again."""
-    scenario = SCENARIOS[ending]
+    scenario = NUMBERS[ending]
     gateway = Gateway(replace(ACCOUNT, callbacks=CALLBACKS))
     asked = request("mpesa-wallet", phone_number=f"2547{ending}")
     first, second = gateway.answer(asked, 0.0), gateway.answer(asked, 0.0)
-    if scenario.breach:
-        refusal = scenario.refused or refusal_of(statum(), str(scenario.refusal))
-        assert refusal.status == told(first)
+    if scenario.refuse:
+        chosen = next((change.actions["status"] for change in scenario.changes), None)
+        assert (chosen or refusal_of(statum(), scenario.refuse).status) == told(first)
         assert (200 if scenario.once else told(first)) == told(second)
         assert () == first.deliveries
-    elif scenario.alter is None:
+    elif not any(change.which.to == "notification" for change in scenario.changes):
         results = [answer.deliveries[0].content for answer in (first, second)]
         reasons = {failure.outcome: failure.reason for failure in statum().behaviours.failures}
         outcome = scenario.outcome or "200"

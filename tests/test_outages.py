@@ -10,6 +10,7 @@ import pytest
 from campaigns import settings, shortfalls
 from failing_network import FailingNetwork
 from runs import Run
+from seeded import fault
 from through_network import Cut, held_through
 
 from conformance.checks import missing, notifications
@@ -21,7 +22,6 @@ from conformance.gateway_under_test.rig import CANARY_HEADER
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Note, Record, read_journal
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import header
 from conformance.verdicts import Judged, RequirementVerdict, Verdict, judge

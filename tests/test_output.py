@@ -12,11 +12,11 @@ import pytest
 from campaigns import held
 from command_line import call
 from quiet_ports import quiet_port
+from seeded import fault
 
 from conformance.cli.configuration import FILE, PREFIX
 from conformance.contract.schemas import violations
 from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.console import print_json
 

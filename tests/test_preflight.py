@@ -15,6 +15,7 @@ import pytest
 from campaigns import free_address, settings, shortfalls
 from pytest_httpserver import HTTPServer
 from raw_http import connection
+from seeded import fault
 from werkzeug import Request as Received
 from werkzeug import Response as Given
 
@@ -28,7 +29,6 @@ from conformance.gateway_under_test.rig import CANARY_HEADER, Intake, rigged
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
 from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import serve_mock
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Request, Response, header

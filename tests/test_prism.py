@@ -17,6 +17,7 @@ from campaigns import free_address, settings
 from mock_rig import eventually
 
 from conformance.contract.commands import COMMANDS, PRODUCTS, catalogue
+from conformance.contract.contract import statum
 from conformance.contract.openapi import openapi_document
 from conformance.gateway_under_test import campaign
 from conformance.journal import read_journal
@@ -69,7 +70,9 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
     directory = tmp_path_factory.mktemp("prism")
     prism, receiver = free_address(), free_address()
     callbacks = {product: f"{receiver.url}/callbacks/{product}" for product in PRODUCTS}
-    (directory / "openapi.json").write_text(json.dumps(openapi_document(prism.url, callbacks)), encoding="utf-8")
+    (directory / "openapi.json").write_text(
+        json.dumps(openapi_document(statum(), prism.url, callbacks)), encoding="utf-8"
+    )
     # Told to log each request, Prism recurses over its body, and answers 500 to one that is deeply nested.
     options = ("--host", prism.host, "--port", str(prism.port), "--verboseLevel", "error")
     command = (str(PRISM), "mock", *options, str(directory / "openapi.json"))

@@ -15,6 +15,7 @@ import click
 import pytest
 from campaigns import registered
 from command_line import CHECKOUT, PATIENCE_S, Called
+from seeded import fault
 
 from conformance.cli.certificates import SECTION
 from conformance.cli.output import OUTPUT
@@ -23,7 +24,6 @@ from conformance.contract.commands import PRODUCTS, catalogue, commands_of
 from conformance.contract.requirements import Actor
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.pytest_plugin import OPTIONS
 from conformance.reporting.writing import REPORTS

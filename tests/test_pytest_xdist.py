@@ -21,13 +21,13 @@ import pytest
 from campaigns import free_address
 from command_line import CHECKOUT, PATIENCE_S, Called
 from mock_rig import eventually
+from seeded import fault
 
 from conformance.callbacks.address import Address
 from conformance.contract.commands import PRODUCTS
 from conformance.journal import read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import MockServer, serve_mock
 
 pytest.importorskip("xdist")

@@ -14,6 +14,7 @@ import trustme
 from campaigns import free_address, settings, shortfalls
 from pytest_httpserver import HTTPServer
 from recording_server import NO_ANSWER, RawServer
+from seeded import FAULTS
 
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import AsgiThread, Tls
@@ -24,7 +25,6 @@ from conformance.gateway_under_test.reaching import ASKED_TO_WAIT, Probe, reache
 from conformance.journal import read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Moment, Reply
-from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.serving import serve_mock
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.progress import Silent

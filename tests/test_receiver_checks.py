@@ -8,7 +8,8 @@ import pytest
 from client_runs import JSON_TYPE
 from receiver_runs import Examined, notification
 
-from conformance.checks.client.notices import CROWD, HUGE, THRONG
+from conformance.checks.client.kinds import HUGE
+from conformance.checks.client.notices import CROWD, THRONG
 from conformance.verdicts import Conclusion, RequirementVerdict, Verdict, judge
 
 MINE = notification("a")

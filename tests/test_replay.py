@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from campaigns import free_address
 from command_line import Called, call
+from seeded import fault
 
+from conformance.cli import outcome
 from conformance.cli.configuration import PREFIX
 from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
@@ -21,7 +25,6 @@ from conformance.gateway_under_test.replaying import judged_alone
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.gateway import Answer, Gateway
 from conformance.mock_gateway.serving import MockServer
 from conformance.mock_gateway.variants import BUILT_IN
@@ -77,6 +80,56 @@ def gateway(*faults: str) -> Iterator[tuple[Remembering, tuple[str, ...]]]:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A run that tests have in common, the gateway that it was against, and what that was sent."""
+
+    directory: Path
+    subject: Remembering | None = None
+    sent: Sequence[Request] = ()
+
+    def copy(self) -> None:
+        """Have its reports in the current directory."""
+        shutil.copytree(self.directory / JOURNAL.parent, JOURNAL.parent)
+
+    def reached_by(self, capsys: Capsys, case_id: str) -> Sequence[Request]:
+        """What reaches the gateway when a case is replayed, which has to find nothing."""
+        assert self.subject is not None
+        self.subject.reached.clear()
+        called = replayed(capsys, case_id)
+        assert 0 == called.code, called.out + called.err
+        return tuple(self.subject.reached)
+
+
+def ran(directory: Path, *arguments: str, subject: Remembering | None = None) -> Ran:
+    """Run, which has to find a lawful gateway."""
+    with pytest.MonkeyPatch.context() as there:
+        there.chdir(directory)
+        there.setenv(f"{PREFIX}CONSUMER_SECRET", SAMPLE.consumer_secret)
+        assert 0 == outcome(("run", "--quiet", *arguments))
+    return Ran(directory, subject, tuple(subject.reached) if subject else ())
+
+
+@pytest.fixture(scope="module")
+def built_in(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """A run of SMS against the mock gateway that it started itself."""
+    return ran(tmp_path_factory.mktemp("built-in"), *SMS)
+
+
+@pytest.fixture(scope="module")
+def sms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    """A run of SMS against a gateway that is still there."""
+    with gateway() as (subject, options):
+        yield ran(tmp_path_factory.mktemp("sms"), *SMS, *options, subject=subject)
+
+
+@pytest.fixture(scope="module")
+def airtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    """A run of airtime against a gateway that is still there, and remembers."""
+    with gateway() as (subject, options):
+        yield ran(tmp_path_factory.mktemp("airtime"), *AIRTIME, *options, subject=subject)
+
+
 def cases(journal: Path = JOURNAL) -> dict[str, Case]:
     """The cases of a journal."""
     return {case.id: case for case in read_journal(journal).cases}
@@ -92,9 +145,9 @@ def replayed(capsys: Capsys, case_id: str, *options: str) -> Called:
     return call(capsys, "replay", case_id, *options)
 
 
-def test_a_case_is_sent_again_to_a_mock_gateway_that_is_started_again(capsys: Capsys) -> None:
+def test_a_case_is_sent_again_to_a_mock_gateway_that_is_started_again(built_in: Ran, capsys: Capsys) -> None:
     """Without any option: exchange, notification and verdicts are shown; exit 0; the last line is the verdict."""
-    call(capsys, "run", *SMS)
+    built_in.copy()
 
     called = replayed(capsys, "sms/valid/sample/1")
 
@@ -119,35 +172,27 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("kind", "aspect"), KINDS)
-def test_every_kind_of_case_reaches_the_gateway_as_it_did(capsys: Capsys, kind: Kind, aspect: str) -> None:
+def test_every_kind_of_case_reaches_the_gateway_as_it_did(sms: Ran, capsys: Capsys, kind: Kind, aspect: str) -> None:
     """Byte for byte, the rebuilt credential included; the twin and what it repeats go before it."""
-    with gateway() as (subject, options):
-        ran = call(capsys, "run", *SMS, *options)
-        case = cases()[first(kind, aspect)]
-        before = list(subject.reached)
-        subject.reached.clear()
-        called = replayed(capsys, case.id)
+    sms.copy()
+    case = cases()[first(kind, aspect)]
+    reached = sms.reached_by(capsys, case.id)
 
-    assert (0, 0) == (ran.code, called.code), called.out + called.err
     sent = [each.id for each in history(read_journal(JOURNAL), case)]
     assert sent == [exchange.case_id for exchange in read_journal(AGAIN).exchanges]
     assert {case.twin, case.earlier} - {None} <= set(sent)
-    assert subject.reached[-1] in before
+    assert reached[-1] in sms.sent
     at_once = sum(each.kind is Kind.BURST for each in history(read_journal(JOURNAL), case))
-    assert case.request.body in {request.body for request in subject.reached[-max(at_once, 1) :]}
+    assert case.request.body in {request.body for request in reached[-max(at_once, 1) :]}
     assert case == cases(AGAIN)[case.id]
 
 
-def test_each_wrong_credential_is_rebuilt(capsys: Capsys) -> None:
+def test_each_wrong_credential_is_rebuilt(sms: Ran, capsys: Capsys) -> None:
     """The journal holds none of them, and yet each reaches the gateway as it did in the run."""
-    with gateway() as (subject, options):
-        call(capsys, "run", *SMS, *options)
-        wrong = [case for case in cases().values() if case.kind is Kind.CREDENTIAL and case.command == "sms"]
-        before = list(subject.reached)
-        for case in (wrong[0], wrong[5], wrong[-1]):
-            subject.reached.clear()
-            assert 0 == replayed(capsys, case.id).code
-            assert subject.reached[-1] in before
+    sms.copy()
+    wrong = [case.id for case in cases().values() if case.kind is Kind.CREDENTIAL and case.command == "sms"]
+    for case_id in (wrong[0], wrong[5], wrong[-1]):
+        assert sms.reached_by(capsys, case_id)[-1] in sms.sent
 
 
 def test_a_failing_case_is_reproduced(capsys: Capsys) -> None:
@@ -207,13 +252,13 @@ def test_the_verdicts_on_each_case_make_up_those_on_the_run(capsys: Capsys) -> N
     assert {"RID-02", "VAL-02"} == failed
 
 
-def test_a_window_is_not_held_against_the_gateway(capsys: Capsys) -> None:
+def test_a_window_is_not_held_against_the_gateway(airtime: Ran, capsys: Capsys) -> None:
     """The same airtime bytes within five minutes: told in one line before they go out, and a precondition after."""
-    with gateway() as (_, options):
-        ran = call(capsys, "run", *AIRTIME, *options)
-        called = replayed(capsys, "airtime/valid/sample/1")
+    airtime.copy()
 
-    assert (0, 3) == (ran.code, called.code), called.out
+    called = replayed(capsys, "airtime/valid/sample/1")
+
+    assert 3 == called.code, called.out
     (warning,) = (line for line in called.err.splitlines() if line.startswith("warning: "))
     assert re.match(
         r"warning: airtime: the same phone number and amount were accepted \d+ s ago, and within 300 s", warning
@@ -244,9 +289,10 @@ def test_a_window_excuses_no_other_failure(capsys: Capsys) -> None:
     assert "INCONCLUSIVE ACC-01" in called.out
 
 
-def test_the_journal_of_the_run_stays_as_it_is(capsys: Capsys) -> None:
+def test_the_journal_of_the_run_stays_as_it_is(built_in: Ran, capsys: Capsys) -> None:
     """It is evidence; what is sent again has a journal of its own, which can be judged and replayed from too."""
-    call(capsys, "run", *SMS, "--report-dir", "out")
+    built_in.copy()
+    JOURNAL.parent.rename("out")
     before = Path("out/journal.sqlite").read_bytes()
 
     replayed(capsys, "sms/valid/sample/1", "--report-dir", "out")
@@ -257,11 +303,11 @@ def test_the_journal_of_the_run_stays_as_it_is(capsys: Capsys) -> None:
     assert Path("more/replay/journal.sqlite").exists()
 
 
-def test_the_secret_is_nowhere(capsys: Capsys, here: Path) -> None:
+def test_the_secret_is_nowhere(sms: Ran, capsys: Capsys, here: Path) -> None:
     """Neither printed nor kept, though it was sent."""
-    with gateway() as (_, options):
-        call(capsys, "run", *SMS, *options)
-        called = replayed(capsys, first(Kind.CREDENTIAL, "other-case"))
+    sms.copy()
+
+    called = replayed(capsys, first(Kind.CREDENTIAL, "other-case"))
 
     assert SAMPLE.consumer_secret.swapcase() not in called.out + called.err
     assert SAMPLE.consumer_secret not in called.out + called.err
@@ -284,8 +330,6 @@ def test_bytes_that_are_not_known_are_not_made_up(capsys: Capsys, monkeypatch: p
     assert "cannot be sent again: the journal keeps it redacted" in called.err.splitlines()[-1]
 
 
-Arranged = Callable[[Capsys], None]
-
 WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "mistyped": (("sms/valid/sampel/1",), "hint: did you mean sms/valid/sample/1"),
     "unknown": (("nonsense",), "there is no case 'nonsense' in reports/journal.sqlite, which has "),
@@ -301,10 +345,11 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_usage_is_one_line_and_exit_2(capsys: Capsys, name: str) -> None:
+def test_wrong_usage_is_one_line_and_exit_2(built_in: Ran, capsys: Capsys, name: str) -> None:
     """What was given, what is expected, and what may have been meant."""
-    call(capsys, "run", *SMS)
-    replayed(capsys, "sms/valid/sample/1")
+    built_in.copy()
+    AGAIN.parent.mkdir()
+    shutil.copy(JOURNAL, AGAIN)
     arguments, said = WRONG[name]
 
     called = call(capsys, "replay", *arguments)
@@ -316,9 +361,9 @@ def test_wrong_usage_is_one_line_and_exit_2(capsys: Capsys, name: str) -> None:
 ELSEWHERE = ("--gateway", "https://gateway.invalid/api/v2", "--consumer-key", "key", "--callback-listen", "127.0.0.1:9")
 
 
-def test_numbers_that_were_drawn_are_not_called_on_a_real_gateway(capsys: Capsys) -> None:
+def test_numbers_that_were_drawn_are_not_called_on_a_real_gateway(built_in: Ran, capsys: Capsys) -> None:
     """The mock gateway's numbers may be somebody's elsewhere: they have to be named, before anything is sent."""
-    call(capsys, "run", *SMS)
+    built_in.copy()
     unnamed = replayed(capsys, "sms/valid/sample/1", *ELSEWHERE)
     another = replayed(capsys, "sms/valid/sample/1", *ELSEWHERE, "--phone-number", "254712000001")
     named = replayed(capsys, "sms/valid/sample/1", *ELSEWHERE, "--phone-number", "254712345678")
@@ -328,9 +373,9 @@ def test_numbers_that_were_drawn_are_not_called_on_a_real_gateway(capsys: Capsys
     assert "find the phone number 254712345678 in it, which is none of --phone-number" in another.only_line
 
 
-def test_where_numbers_are_given_no_recorded_stranger_is_called(capsys: Capsys) -> None:
+def test_where_numbers_are_given_no_recorded_stranger_is_called(built_in: Ran, capsys: Capsys) -> None:
     """Neither a valid number nor a broken one, on this machine either; a broken one made of the given one is sent."""
-    call(capsys, "run", *SMS)
+    built_in.copy()
     another = ("--phone-number", "254712000001")
     valid = replayed(capsys, "sms/valid/sample/1", *another)
     broken = replayed(capsys, "sms/broken/pattern/5", *another)
@@ -372,12 +417,12 @@ def test_what_was_seen_to_be_broken_before_an_obstacle_counts(capsys: Capsys, mo
         assert bool(fault_of_it) is ("FAIL RSP-03" in called.out)
 
 
-def test_a_gateway_of_the_journal_needs_its_secret(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gateway_of_the_journal_needs_its_secret(sms: Ran, capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     """The journal has the key, never the secret."""
-    with gateway() as (_, options):
-        call(capsys, "run", *SMS, *options)
-        monkeypatch.delenv(f"{PREFIX}CONSUMER_SECRET")
-        called = replayed(capsys, "sms/valid/sample/1")
+    sms.copy()
+    monkeypatch.delenv(f"{PREFIX}CONSUMER_SECRET")
+
+    called = replayed(capsys, "sms/valid/sample/1")
 
     assert 2 == called.code
     assert "--consumer-secret is missing" in called.only_line
@@ -396,11 +441,11 @@ def test_a_callback_url_with_a_token_has_to_be_given_again(capsys: Capsys) -> No
     assert given.code != 2
 
 
-def test_a_twin_that_the_window_refuses_makes_a_refusal_worth_nothing(capsys: Capsys) -> None:
+def test_a_twin_that_the_window_refuses_makes_a_refusal_worth_nothing(airtime: Ran, capsys: Capsys) -> None:
     """A broken airtime request within five minutes: inconclusive, for a lawful gateway, and with the same warning."""
-    with gateway() as (_, options):
-        call(capsys, "run", *AIRTIME, *options)
-        called = replayed(capsys, "airtime/broken/missing/1")
+    airtime.copy()
+
+    called = replayed(capsys, "airtime/broken/missing/1")
 
     assert 3 == called.code, called.out
     assert "warning: airtime: the same phone number and amount were accepted" in called.err

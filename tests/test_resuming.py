@@ -21,6 +21,7 @@ from campaigns import registered, settings, shortfalls
 from command_line import CHECKOUT, CONSOLE_SCRIPT, PATIENCE_S, call, process
 from mock_rig import eventually
 from runs import Run
+from seeded import fault
 
 from conformance.checks.judgement import Reason
 from conformance.errors import EnvironmentFailure, UsageError
@@ -31,7 +32,6 @@ from conformance.journal import LISTENED, RESUMED, Journal, Note, Record, Redact
 from conformance.journal import writer as writing
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Moment, Reply
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Request

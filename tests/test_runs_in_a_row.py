@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from campaigns import judged, registered, shortfalls
+from seeded import VARIANTS, fault
 
 from conformance.checks.judgement import Reason
 from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
+from conformance.mock_gateway.variants import BUILT_IN
 from conformance.verdicts import Conclusion, Verdict
 
 

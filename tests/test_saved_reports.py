@@ -13,6 +13,7 @@ from campaigns import held
 from client_runs import Certification, Sent
 from command_line import Called, call
 from made_result import LISTED, PASSED, result_of, unexercised
+from seeded import fault
 
 from conformance.checks.judgement import Reason
 from conformance.cli.report import BADGE_SVG, FILES
@@ -21,7 +22,6 @@ from conformance.errors import UsageError
 from conformance.expectations import Expectations, Stale, Staleness
 from conformance.gateway_under_test.campaign import JOURNAL
 from conformance.journal import read_journal
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.har import har
 from conformance.reporting.json_report import json_report

@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 from mock_rig import ACCOUNT, RIGHT
+from seeded import FAULTS
 
 from benchmarks.schemathesis_rate import is_installed, run_schemathesis, schemathesis_rate, write_document
 from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import parse_json, violations
 from conformance.errors import SuiteError
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.serving import serve_mock
 
 pytestmark = pytest.mark.skipif(

@@ -26,10 +26,10 @@ from planted_secrets import (
     leaks_below,
     planted,
 )
+from seeded import fault
 
 from conformance.gateway_under_test import campaign
 from conformance.journal import read_journal
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.writing import REPORTS
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from seeded import FAULTS, refuses, together
 
 from conformance.checks.follow_ups import BEGINNING, SEARCH, is_follow_up, run_proper
 from conformance.contract.commands import COMMANDS
@@ -24,10 +25,9 @@ from conformance.gateway_under_test.shrinking import is_called_for
 from conformance.generation.labels import Label, members_of
 from conformance.journal import Record
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
-from conformance.mock_gateway.fault_admission import member
-from conformance.mock_gateway.fault_changes import UNEXCUSED, refuses, together
-from conformance.mock_gateway.faults import FAULTS
+from conformance.mock_gateway.choosing import member
 from conformance.mock_gateway.variants import BUILT_IN
+from conformance.mock_gateway.verbs import UNEXCUSED
 from conformance.reporting.result import Result
 from conformance.traffic import Exchange, Kind
 from conformance.verdicts import judge
@@ -193,7 +193,7 @@ def test_a_broken_payload_that_is_accepted_is_brought_down_too(tmp_path: Path) -
 
     def accept(reply: Reply, moment: Moment) -> Reply:
         number = member(moment, "phone_number")
-        if moment.refusal != "pattern" or not (number[:-1].isdigit() and number.endswith("x")):
+        if moment.refusal != "broken.pattern" or not (number[:-1].isdigit() and number.endswith("x")):
             return reply
         return replace(reply, status=200, content={**reply.content, "status_code": 200, "description": "OK"})
 

@@ -14,6 +14,7 @@ from campaigns import held, registered, settings
 from client_runs import HEADERS, Certification, Sent, without
 from command_line import call
 from runs import Run
+from seeded import fault
 
 from conformance.checks import CHECKS
 from conformance.checks.evidence import Evidence
@@ -25,7 +26,6 @@ from conformance.gateway_under_test import campaign
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import fault
 from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.progress import Silent
 from conformance.reporting.expected import entries_to_paste

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from mock_rig import ACCOUNT, CALLBACKS, VALID, eventually, headers, request, with_headers
+from seeded import VARIANTS
 
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send
@@ -23,7 +24,7 @@ from conformance.mock_gateway.behaviour import Behaviour, Form
 from conformance.mock_gateway.gateway import Answer, Gateway
 from conformance.mock_gateway.rendering import rendered
 from conformance.mock_gateway.serving import serve_mock
-from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
+from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Request, header, normalized
 
 NAMES = [

@@ -16,6 +16,7 @@ from mock_rig import eventually
 from planted_secrets import QUICK, SAID, Planted, errands, leaks, planted
 
 from benchmarks.chaos.figures import Figures
+from conformance.contract.contract import statum
 from conformance.errors import UsageError
 from conformance.gateway_under_test.campaign import JOURNAL
 from conformance.journal import Redaction, read_journal
@@ -35,7 +36,7 @@ def planted_everywhere(figures: Figures, rounds: int) -> None:
             for arguments in errands(gateway):
                 _called(figures, Path(directory), gateway, 0, *arguments)
         for name in FAULTS:
-            with tempfile.TemporaryDirectory() as directory, planted(fault(name).change(BUILT_IN)) as gateway:
+            with tempfile.TemporaryDirectory() as directory, planted(fault(name, statum()).change(BUILT_IN)) as gateway:
                 _called(figures, Path(directory), gateway, 1, "run", *QUICK, *gateway.options, "--save-corpus=corpus")
         with tempfile.TemporaryDirectory() as directory, planted() as gateway:
             _killed(figures, Path(directory), gateway)

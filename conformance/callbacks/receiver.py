@@ -18,7 +18,7 @@ import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -99,27 +99,35 @@ class CallbackPaths:
     """Which target (path and query) is registered for which product: `PREFIX/callbacks/PRODUCT?QUERY`.
 
     `prefix` is empty or begins with a slash and does not end with one; `query` is without its question mark. With a
-    `token` the query has `token=TOKEN` too, and what comes without it is nobody's: a stray.
+    `token` the query has `token=TOKEN` too, and what comes without it is nobody's: a stray. `shared`: product → the one
+    at whose callback it is registered, where that is not its own.
     """
 
     prefix: str
     query: str
     products: tuple[str, ...]
     token: str | None = None
+    shared: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.prefix and (not self.prefix.startswith("/") or self.prefix.endswith("/")):
             raise UsageError(f"callback path prefix {self.prefix!r} does not begin, or does end, with a slash")
 
     @classmethod
-    def of_url(cls, callback_url: str | None, products: Iterable[str], token: str | None = None) -> CallbackPaths:
+    def of_url(
+        cls,
+        callback_url: str | None,
+        products: Iterable[str],
+        token: str | None = None,
+        shared: Mapping[str, str] | None = None,
+    ) -> CallbackPaths:
         """The paths under a public callback base URL; with None those without prefix and query.
 
         Raises UsageError for a URL without http(s) scheme or host, with a port that is none, with a fragment, or with
         something in it that programs write in another way: where notifications go is compared byte for byte.
         """
         if callback_url is None:
-            return cls("", "", tuple(products), token)
+            return cls("", "", tuple(products), token, shared or {})
         shown = shown_url(callback_url)
         if has_userinfo(callback_url):
             raise UsageError(
@@ -144,11 +152,15 @@ class CallbackPaths:
             )
         if {".", ".."} & set(parts.path.split("/")):
             raise UsageError(f"callback URL {shown!r} has . or .. in its path, which programs leave out")
-        return cls(parts.path.rstrip("/"), parts.query, tuple(products), token)
+        return cls(parts.path.rstrip("/"), parts.query, tuple(products), token, shared or {})
+
+    def callback_of(self, product: str) -> str:
+        """The product at whose callback `product` is registered; mostly itself."""
+        return self.shared.get(product, product)
 
     def target(self, product: str) -> str:
         """The target that is registered for `product`, as it stands on the request line."""
-        path = f"{self.prefix}/callbacks/{product}"
+        path = f"{self.prefix}/callbacks/{self.callback_of(product)}"
         token = f"{TOKEN}={quote(self.token, safe='')}" if self.token else ""
         query = "&".join(part for part in (self.query, token) if part)
         return f"{path}?{query}" if query else path

@@ -22,6 +22,7 @@
     refusals        AUT, CTY, BOD, CMD, VAL
     acceptance      HDR, GET, ACC, LEN, OPN, IDM, REP, ACT
     notifications   NTF
+    unsolicited     UNS: what no request precedes
     details         what a notification tells of its transaction
     sequences       IDM, CON, BAL, NTF: what depends on what went before, or on what happens at the same time
 
@@ -30,7 +31,7 @@ Checks are pure: they read what they are given and yield judgements. `CHECKS` ma
 
 from __future__ import annotations
 
-from conformance.checks import acceptance, envelope, notifications, refusals, request_ids, sequences
+from conformance.checks import acceptance, envelope, notifications, refusals, request_ids, sequences, unsolicited
 from conformance.checks.judgement import Check
 
 CHECKS: dict[str, Check] = {
@@ -40,6 +41,7 @@ CHECKS: dict[str, Check] = {
     **acceptance.CHECKS,
     **notifications.CHECKS,
     **sequences.CHECKS,
+    **unsolicited.CHECKS,
 }
 
 __all__ = ["CHECKS"]

@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
 from heapq import merge
@@ -160,7 +161,7 @@ class Evidence:
         missing: Counter[str | None] = Counter()
         if self.terms.settled_at is not None and (self.terms.alone or not self.terms.network_back):
             owed = (answer for command in self.terms.commands for answer in self.owed(command))
-            missing.update(answer.product for answer in owed if self._is_missing(answer))
+            missing.update(self.terms.callback_of(a.product or "") for a in owed if self._is_missing(a))
         for notification in record.notifications:
             if notification.number not in of_anybody:
                 continue
@@ -286,6 +287,7 @@ class Evidence:
         *,
         altered: bool = False,
     ) -> Notice:
+        notification = self._at_its_own(notification, answer)
         code = (content.members or {}).get(self.contract.notification.outcome)
         outcome = None if code is None else self._once(str(code))
         arrival = Arrival(
@@ -301,12 +303,23 @@ class Evidence:
         self.arrivals.append(arrival)
         failed = outcome not in (None, self.contract.notification.success)
         self.paid_in = self.paid_in or failed  # what failed is paid back
+        if answer is None and (row := self.contract.unsolicited_at(notification.product)) is not None:
+            self.paid_in = self.paid_in or (row.money is not None and row.money.flow is Flow.IN)
         if request_id is None:
             self.unreadable_notices[notification.product] += 1
         if answer is not None:
             answer.keep(arrival, altered=altered)
         altered = altered and answer is not None
         return Notice(notification, content, request_id, outcome, answer, altered, self.contract)
+
+    def _at_its_own(self, notification: Notification, answer: Outcome | None) -> Notification:
+        """The notification, as come to the callback of its own product where that is registered at another's."""
+        if not self.terms.callback_paths or answer is None:
+            return notification
+        owners = answer.shared.products if answer.shared else (answer.product,)
+        own = (each for each in owners if each and self.terms.callback_of(each) == notification.product)
+        product = next(own, notification.product)
+        return notification if product == notification.product else replace(notification, product=product)
 
     def _once(self, value: Any) -> Any:
         """The value, or an equal one that was remembered before, so that it is there once for all that have it."""

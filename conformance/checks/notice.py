@@ -6,8 +6,9 @@ Notice      a notification read by the contract, and the answer whose request_id
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from conformance.checks.form import NOTHING, FormResult, notice_form
 from conformance.checks.reading import Content
 from conformance.checks.remembered import Outcome
 from conformance.contract.contract import Contract
@@ -29,6 +30,18 @@ class Notice:
     answer: Outcome | None
     altered: bool
     contract: Contract
+    _form: FormResult | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def form(self) -> FormResult:
+        """What the schemas say of it, found out once."""
+        if self._form is None:
+            content, form = self.content, NOTHING
+            if content.error is None or content.in_query:
+                form = notice_form(self.contract, self.command, content.value, self.outcome, typed=not content.in_query)
+            object.__setattr__(self, "_form", form)
+            return form
+        return self._form
 
     @property
     def number(self) -> int:
@@ -44,8 +57,11 @@ class Notice:
     def command(self) -> str | None:
         """The command that it is judged under: its request's, or the one whose callback it came to.
 
-        The latter also where requests of several commands got one request_id: that breaks RID-01, and nothing of NTF.
+        What no request precedes is judged under its product. The callback counts also where requests of several
+        commands got one request_id: that breaks RID-01, and nothing of NTF.
         """
+        if self.answer is None and (row := self.contract.unsolicited_at(self.product)) is not None:
+            return row.name
         if self.answer is None or self.product in self.owners:
             return self.contract.command_of(self.product)
         return self.answer.command

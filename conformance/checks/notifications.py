@@ -73,9 +73,10 @@ def _of_missing(
     evidence: Evidence, product: str, missing: Sequence[Outcome], kept: Sequence[Outcome]
 ) -> Iterator[Judgement]:
     """What those say whose notification was waited for in vain, beside those that were `kept`."""
-    terms, explained = evidence.terms, evidence.unreadable_notices[product or None]
+    terms, callback = evidence.terms, evidence.terms.callback_of(product)
+    explained = evidence.unreadable_notices[callback or None]
     if explained:
-        explained += terms.left_out.get(product, 0)  # of these no more were kept
+        explained += terms.left_out.get(callback, 0)  # of these no more were kept
     meanwhile = [] if product in terms.ways_lost else list(filter(None, (in_an_outage(terms, a) for a in missing)))
     of_outages = {obstacle.exchange for obstacle in meanwhile}
     left = [answer for answer in missing if answer.number not in of_outages]
@@ -89,7 +90,7 @@ def _of_missing(
     if gone:
         # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.
         said = f"no notification within {terms.notify_within_s:g} s of the accepted request"
-        said += what_came_instead(evidence, product)
+        said += what_came_instead(evidence, callback)
         for answer in left[explained:]:
             yield Finding.in_answer(answer, said)
     for answer in left[:explained]:

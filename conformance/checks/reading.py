@@ -9,11 +9,12 @@ told_id     the request_id that a request to a callback carries, wherever and of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from conformance.callbacks.ledger import request_id_of
+from conformance.checks.form import NOTHING, FormResult, answer_form
 from conformance.contract.contract import Contract
 from conformance.contract.strict_json import parse_json, parse_with_repeats
 from conformance.exchange.pacing import retry_after_s
@@ -188,6 +189,7 @@ class Answer(Answered):
     accepted: bool
     contract: Contract
     final: bool = True
+    _form: FormResult | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, case: Case, exchange: Exchange, contract: Contract, *, final: bool = True) -> Self:
@@ -232,6 +234,17 @@ class Answer(Answered):
     def product(self) -> str | None:
         """The product whose callback a notification belongs to."""
         return self.contract.product_of(self.case.command)
+
+    @property
+    def form(self) -> FormResult:
+        """What the schemas say of it, found out once."""
+        if self._form is None:
+            form = NOTHING
+            if self.content.error is None:
+                form = answer_form(self.contract, self.case.command, self.content.value, accepted=self.accepted)
+            object.__setattr__(self, "_form", form)
+            return form
+        return self._form
 
     @property
     def number(self) -> int:

@@ -37,7 +37,8 @@ class RefusedHere:
 class Terms:
     """The settings that verdicts depend on, as they stand in the journal, and the contract that is judged by.
 
-    `targets`: product → path and query at which its notifications must arrive. `loopback`: no network lies between
+    `targets`: product → path and query at which its notifications must arrive; `callback_paths`: product → the one
+    whose callback that is, where it is not its own. `loopback`: no network lies between
     the suite and the gateway, so that a lost answer is the gateway's doing. `settled_at`: until when (monotonic
     seconds) the suite listened, None when it was cut off before. `obstacle`: why the campaign was not held at all.
     `own_gateway`: the gateway was started for the run, so that no other run came before. `alone`: nobody else uses the
@@ -59,6 +60,7 @@ class Terms:
     notify_within_s: float = 10.0
     exclusive_account: bool = False
     targets: Mapping[str, str] = field(default_factory=dict)
+    callback_paths: Mapping[str, str] = field(default_factory=dict)
     loopback: bool = True
     settled_at: float | None = None
     obstacle: str | None = None
@@ -89,6 +91,7 @@ class Terms:
             notify_within_s=float(settings["notify_within_s"]),
             exclusive_account=bool(settings["exclusive_account"]),
             targets=dict(settings["callback_targets"]),
+            callback_paths=dict(settings.get("callback_paths", {})),
             loopback=bool(settings["loopback"]),
             settled_at=notes.get("settled", {}).get("at"),
             obstacle=next((note.detail["message"] for note in record.latest_notes if note.kind == "obstacle"), None),
@@ -123,6 +126,10 @@ class Terms:
             left_out_with_id=int(notes.get("strays", {}).get("with_id", 0)),
             inquiring=bool(settings.get("inquiring")),
         )
+
+    def callback_of(self, product: str) -> str:
+        """The product at whose callback the notifications of `product` arrive; mostly itself."""
+        return self.callback_paths.get(product, product)
 
     def refusal(self, begin: float, end: float) -> RefusedHere | None:
         """The first time between these at which the suite's own receiver did not take everything; None if it did."""

@@ -41,9 +41,9 @@ from conformance.cli.requirements import requirements
 from conformance.cli.run import run
 from conformance.cli.sign import sign
 from conformance.cli.verify import verify
-from conformance.errors import EnvironmentFailure, UsageError
+from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.exchange.wire import close_all
-from conformance.interruption import Closing, heeded, wished
+from conformance.interruption import Closing, heeded, obeyed, wished
 
 PROGRAM = "statum-conformance"
 
@@ -90,16 +90,28 @@ def outcome(arguments: Sequence[str] | None = None) -> int:
     complaints = Complaints(debug=bool(os.environ.get(variable("debug"))))
     with heeded(), Closing(close_all):
         try:
-            code = cli.main(
-                args=None if arguments is None else list(arguments),
-                prog_name=PROGRAM,
-                obj=complaints,
-                standalone_mode=False,
-            )
+            with obeyed():
+                code = cli.main(
+                    args=None if arguments is None else list(arguments),
+                    prog_name=PROGRAM,
+                    obj=complaints,
+                    standalone_mode=False,
+                )
         except SystemExit as ended:  # click's way to say whether it has completed a command line
             return UsageError.exit_code if ended.code else 0
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a bug of the suite's ends in one line as well
-            return complaints.error(in_words(error))
+            return complaints.error(_interrupted(error) if wished() else in_words(error))
         if not code and wished():
             return complaints.error(EnvironmentFailure("interrupted at its end; whatever is written by now is whole"))
     return int(code or 0)
+
+
+def _interrupted(error: BaseException) -> ConformanceError:
+    """What an exception comes to after a signal: what that has raised may have become any other on its way."""
+    told = in_words(error)
+    if not isinstance(told, SuiteError):
+        return told
+    amid = "" if isinstance(error, click.Abort) else f", which led to {type(error).__name__}: {error}"
+    interrupted = EnvironmentFailure(" ".join(f"interrupted{amid}".split()))
+    interrupted.__cause__ = error
+    return interrupted

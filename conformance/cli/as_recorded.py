@@ -57,6 +57,7 @@ def as_recorded(
         **{name: recorded.get(f"{name}_s", options.get(name)) for name in ("connect_timeout", "read_timeout")},
         "concurrency": recorded.get("concurrency", options.get("concurrency")),
         "product": tuple(products or recorded["products"]),
+        "callback_path": tuple(recorded.get("callback_paths", {}).items()),
     }
     given = {name: value for name, value in options.items() if not _by_default(name) and value not in (None, ())}
     chosen = {**options, "consumer_secret": None, **wanted, **given, "report_dir": report_dir}

@@ -272,13 +272,18 @@ def products_of(contract: Contract) -> Iterable[str]:
     return contract.products
 
 
+def callbacks_of(contract: Contract) -> Iterable[str]:
+    """All callbacks of a contract: of its products, and of what no request precedes."""
+    return contract.callbacks
+
+
 class Registration(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """`PRODUCT=URL`, of a callback of the contract. Raises UsageError for anything else."""
+    """`PRODUCT=URL`, of one of the `names` that a contract has. Raises UsageError for anything else."""
 
     name = "registration"
 
-    def __init__(self) -> None:
-        self._product = Named("product", lambda contract: contract.callbacks)
+    def __init__(self, names: Callable[[Contract], Iterable[str]] = products_of) -> None:
+        self._product = Named("product", names)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         """Product and callback URL."""

@@ -13,29 +13,41 @@ from typing import Any
 import click
 from rich.console import Console
 
-from conformance.cli.command import ConformanceCommand, Listen, Named, Registration, contract_option, option, rows
+from conformance.cli.command import (
+    ConformanceCommand,
+    Listen,
+    Named,
+    Registration,
+    callbacks_of,
+    contract_in,
+    contract_option,
+    option,
+    rows,
+)
 from conformance.cli.options import account_options, credential_from, credential_options
 from conformance.cli.pace import Pace, check_paces, keep_pace
+from conformance.contract.contract import Contract
 from conformance.errors import UsageError
 from conformance.gateway_under_test.settings import fresh_seed
 from conformance.interruption import to_be_heeded
-from conformance.mock_gateway.account import OPENING_BALANCE, SCENARIOS, Account
+from conformance.mock_gateway.account import OPENING_BALANCE, Account, numbers
 from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
-from conformance.mock_gateway.faults import FAULTS
+from conformance.mock_gateway.faults import faults
 from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
+from conformance.mock_gateway.variants import BUILT_IN, variants
 from conformance.reporting.console import print_line, results
 from conformance.traffic import has_userinfo, shown_url
 
 SERVING, MISBEHAVIOUR = "Serving", "Behaviour"
 
 
-def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Parameter, bool], None]:
-    """A callback of an option that lists the rows of a table and ends."""
+def _listing(of: Callable[[Contract], Mapping[str, Any]]) -> Callable[[click.Context, click.Parameter, bool], None]:
+    """A callback of an option that lists the rows of a table of the contract and ends."""
 
     def show(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
         if wanted and not context.resilient_parsing:
-            width = max(map(len, table))
+            table = of(contract_in(context))
+            width = max(map(len, table), default=0)
             for name, summary in rows(table):
                 print_line(results(), f"{name:{width}}  {summary}")
             context.exit()
@@ -56,7 +68,7 @@ def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Paramet
 @option(
     SERVING,
     "--callback",
-    type=Registration(),
+    type=Registration(callbacks_of),
     multiple=True,
     metavar="PRODUCT=URL",
     help="Where a product's notifications go. Repeatable; a product without one gets none.",
@@ -76,10 +88,10 @@ def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Paramet
     "Account",
     "--balance",
     type=int,
-    metavar="KES",
+    metavar="AMOUNT",
     default=OPENING_BALANCE,
     show_default=True,
-    help="Opening balance in whole shillings.",
+    help="Opening balance in whole units of money.",
 )
 @option(
     MISBEHAVIOUR,
@@ -93,7 +105,7 @@ def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Paramet
 @option(
     MISBEHAVIOUR,
     "--fault",
-    type=Named("fault", FAULTS, listed_by="--list-faults"),
+    type=Named("fault", faults, listed_by="--list-faults"),
     multiple=True,
     metavar="NAME",
     help="A way to break the contract. Repeatable.",
@@ -101,7 +113,7 @@ def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Paramet
 @option(
     MISBEHAVIOUR,
     "--variant",
-    type=Named("variant", VARIANTS, listed_by="--list-variants"),
+    type=Named("variant", variants, listed_by="--list-variants"),
     multiple=True,
     metavar="NAME",
     help="A lawful way to be different. Repeatable.",
@@ -113,7 +125,7 @@ def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Paramet
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=_listing(FAULTS),
+    callback=_listing(faults),
     help="List the faults and end.",
 )
 @option(
@@ -122,7 +134,7 @@ def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Paramet
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=_listing(VARIANTS),
+    callback=_listing(variants),
     help="List the variants and end.",
 )
 @option(
@@ -131,7 +143,7 @@ def _listing(table: Mapping[str, Any]) -> Callable[[click.Context, click.Paramet
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=_listing(SCENARIOS),
+    callback=_listing(numbers),
     help="List the endings of phone numbers that have a known outcome, and end.",
 )
 @option("Output", "-v", "--verbose", is_flag=True, help="A line for each request.")
@@ -165,11 +177,17 @@ def _account(options: dict[str, Any]) -> Account:
     return Account(
         consumer_key=key,
         consumer_secret=secret,
-        registered={"sender_id": options["sender_id"], "short_code": options["short_code"]},
+        registered=_registered(options),
         balance=options["balance"],
         callbacks=dict(options["callback"]),
         contract=options["contract"],
     )
+
+
+def _registered(options: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """What is registered to the account: as given, or what the contract has as examples."""
+    sample = Account.sample(contract=options["contract"]).registered
+    return {member: options.get(member) or examples for member, examples in sample.items()}
 
 
 def _behaviour(options: dict[str, Any]) -> Behaviour:
@@ -179,9 +197,9 @@ def _behaviour(options: dict[str, Any]) -> Behaviour:
         raise UsageError(f"--failure-rate is {rate:g}; expected a share from 0 to 1")
     behaviour = replace(BUILT_IN, failure_rate=rate)
     for name in options["variant"]:
-        behaviour = VARIANTS[name].change(behaviour)
+        behaviour = variants(options["contract"])[name].change(behaviour)
     for name in options["fault"]:
-        behaviour = FAULTS[name].change(behaviour)
+        behaviour = faults(options["contract"])[name].change(behaviour)
     return behaviour
 
 

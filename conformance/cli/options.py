@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from conformance.cli.callback_path import callback_path_option
 from conformance.cli.command import ExpectationsFile, Listen, Named, option, products_of
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
@@ -190,6 +191,7 @@ receiver_options = _together(
         metavar="FILE",
         help="The private key to it.",
     ),
+    callback_path_option(NOTIFICATIONS),
 )
 
 waiting_options = option(
@@ -389,6 +391,7 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False, is_sent:
         callback_url=options["callback_url"],
         contract=options["contract"],
         products=in_order(options["product"], options["contract"]),
+        callback_paths=dict(options.get("callback_path", ())),
         sender_ids=options.get("sender_id") or (DEFAULT_SENDER_ID,),
         short_codes=options.get("short_code") or (DEFAULT_SHORT_CODE,),
         phone_numbers=options.get("phone_number", ()),

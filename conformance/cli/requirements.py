@@ -12,16 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.checks import CHECKS
-from conformance.checks.client import CLIENT_CHECKS
+from conformance.checks.client import client_checks
 from conformance.checks.judgement import SubjectCheck
 from conformance.cli.command import ConformanceCommand, contract_option, option
-from conformance.contract.commands import catalogue
+from conformance.contract.contract import Contract
 from conformance.contract.requirements import Requirement
 from conformance.reporting.basis import rests_on
 from conformance.reporting.console import print_json, results
 
 
-def _entry(requirement: Requirement) -> dict[str, Any]:
+def _entry(requirement: Requirement, contract: Contract) -> dict[str, Any]:
     return {
         "id": requirement.id,
         "level": requirement.level.value,
@@ -35,15 +35,15 @@ def _entry(requirement: Requirement) -> dict[str, Any]:
         "commands": [command for command in requirement.commands if command],
         "condition": requirement.condition,
         "shared_level": requirement.shared_level.value if requirement.shared_level else None,
-        "checks": _checks(requirement),
+        "checks": _checks(requirement, contract),
         "needs": sorted(requirement.needs),
         "excluded": requirement.excluded,
     }
 
 
-def _checks(requirement: Requirement) -> list[str]:
+def _checks(requirement: Requirement, contract: Contract) -> list[str]:
     """The functions that judge it, as `module.function`; none for what is not judged."""
-    check = (CHECKS | CLIENT_CHECKS).get(requirement.id)
+    check = {**CHECKS, **client_checks(contract)}.get(requirement.id)
     if check is None:
         return []
     return [_name(check.rule_under if isinstance(check, SubjectCheck) else check)]
@@ -114,10 +114,10 @@ FORMATS: Mapping[str, Callable[[list[dict[str, Any]]], None]] = {
     help="How to list them.",
 )
 @contract_option
-def requirements(form: str) -> int:
+def requirements(form: str, contract: Contract) -> int:
     """List the catalogue: id, level, actor, what it rests on, the commands, and the check that judges it.
 
     What cannot be observed from outside is listed too, with the reason why it is not judged.
     """
-    FORMATS[form]([_entry(requirement) for requirement in catalogue().requirements])
+    FORMATS[form]([_entry(requirement, contract) for requirement in contract.catalogue.requirements])
     return 0

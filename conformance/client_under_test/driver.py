@@ -28,6 +28,7 @@ from conformance.client_under_test.protocol import PROTOCOL, SHOWN, Breach, Hell
 from conformance.client_under_test.stderr import Stderr
 from conformance.contract.contract import Contract
 from conformance.errors import LACKS, ConformanceError, EnvironmentFailure, UsageError, lack_of
+from conformance.interruption import held_back, wished
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.traffic import Direction
 
@@ -125,6 +126,22 @@ class Driver:
         Raises UsageError if it cannot be started or speaks another version, Death if it does not say hello.
         """
         self._case_id = self._last = None
+        with held_back():  # or a signal could leave a process behind that nobody knows of
+            self._begin()
+        if wished():
+            raise KeyboardInterrupt
+        start_within_s = self._start_within_s if within_s is None else min(self._start_within_s, within_s)
+        line = self._exchange({"cmd": "hello", "protocol": PROTOCOL}, start_within_s)
+        try:
+            check_protocol(line)
+            return Hello.of(self._understood("hello", line), self._contract)
+        except UsageError:
+            self._hear(line)
+            self.kill()
+            raise
+
+    def _begin(self) -> None:
+        """Start the process, and what reads it. Raises UsageError if it cannot be started."""
         lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._lines = lines
         self._mark = token_hex(16)
@@ -156,15 +173,6 @@ class Driver:
         if hasattr(os, "waitid"):  # not on every system; there it shows when its output ends, or time is over
             waiting = (process.pid, self._readers[0], lines)
             threading.Thread(target=_await_end, args=waiting, name="driver-end", daemon=True).start()
-        start_within_s = self._start_within_s if within_s is None else min(self._start_within_s, within_s)
-        line = self._exchange({"cmd": "hello", "protocol": PROTOCOL}, start_within_s)
-        try:
-            check_protocol(line)
-            return Hello.of(self._understood("hello", line), self._contract)
-        except UsageError:
-            self._hear(line)
-            self.kill()
-            raise
 
     def ask(self, message: Mapping[str, Any], case_id: str | None, within_s: float) -> dict[str, Any]:
         """Have it answer an `invoke` or a `result`. Raises Death if it does anything else, and it is no more then."""

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from conformance.checks.client.notices import CROWD
-from conformance.checks.client.receiving import QUICKLY_S, WITHIN_S
+from conformance.checks.client.receiving import QUICKLY_S, waited_s
 from conformance.client_under_test.driver import Death
 from conformance.client_under_test.posting import Posting, Reset, listening
 from conformance.client_under_test.scenarios import SENDING, Scenario
@@ -39,8 +39,8 @@ from conformance.traffic import Case, Response
 if TYPE_CHECKING:
     from conformance.client_under_test.certification import Bench
 
-ANSWER_WITHIN_S = WITHIN_S + 0.5
-"""A notification is waited for until it is surely late."""
+# A notification is waited for until it is surely late.
+SURELY_S = 0.5
 
 EXAMINED_WITHIN_S = 65.0
 """After this nothing new is sent: a certification ends within 90 s, and calls and the last answer take time, too."""
@@ -59,16 +59,14 @@ MOST_DEATHS = 5
 # Of what was under way when a receiver died, so many are named where nothing more can be told.
 MOST_NAMED = 4
 
+# What a receiver has thanked for is known to its client by then.
 DEALT_WITH_WITHIN_S = 2.0
-"""What a receiver has thanked for is known to its client by then."""
-
 ASK_AGAIN_S = 0.05
 
 OPEN = frozenset({"pending", "unknown"})
 
+# A process that is going to end has closed its port by then.
 ENDS_WITHIN_S = 0.2
-"""A process that is going to end has closed its port by then."""
-
 POLL_S = 0.02
 
 TIME_IS_UP = "the time for the examination of receivers was up"
@@ -120,6 +118,11 @@ class Examination:
     busy: bool = field(default=False, repr=False)
 
     @property
+    def waits_s(self) -> float:
+        """How long the answer to a notification is waited for."""
+        return waited_s(self.bench.settings.contract) + SURELY_S
+
+    @property
     def can_ask(self) -> bool:
         """Whether the client can be asked what became of a request."""
         return self.bench.driver is not None and "results" in self.bench.hello.features
@@ -139,7 +142,7 @@ class Examination:
         outgoing = self._addressed([each if isinstance(each, Outgoing) else Outgoing(each) for each in cases])
         # Near the end nobody is waited for as long as it may take; that an answer is late is told all the same.
         most_s = max(self.ends_at - time.monotonic(), QUICKLY_S + 0.5)
-        within_s = min(ANSWER_WITHIN_S if within_s is None else within_s, most_s)
+        within_s = min(self.waits_s if within_s is None else within_s, most_s)
         sent = self._together(outgoing, within_s) if together else self._at_once(outgoing, within_s)
         self.bench.tick(len(cases))
         if self._look_after(sent) and 1 < len(sent) < CROWD and not together:
@@ -163,11 +166,11 @@ class Examination:
                     if posting is not None:
                         posting.close()
                     posting, used = Posting(each.case.request.url, self.tls), False
-                sent = self._asked(*self._noted([each]), each, posting)
+                sent = self._asked(*self._noted([each]), each, posting, self.waits_s)
                 if sent.lost and used:  # it may have crossed the close of the connection, which HTTP allows
                     posting.close()
                     posting = Posting(each.case.request.url, self.tls)
-                    sent = self._asked(*self._noted([each], attempt=2), each, posting)
+                    sent = self._asked(*self._noted([each], attempt=2), each, posting, self.waits_s)
                 self.bench.tick()
                 self._look_after([sent])
         finally:
@@ -222,7 +225,7 @@ class Examination:
         url = self.subjects[sent.case.command or ""].url
         each = Outgoing(replace(sent.case, request=replace(sent.case.request, url=url)))
         with Posting(url, self.tls) as posting:
-            return self._asked(*self._noted([each], attempt=2), each, posting)
+            return self._asked(*self._noted([each], attempt=2), each, posting, self.waits_s)
 
     def _together(self, outgoing: Sequence[Outgoing], within_s: float) -> list[Sent]:
         """As `_at_once`; one thread releases the last bytes of all that have got a connection in time."""
@@ -262,9 +265,7 @@ class Examination:
                 gate.set()
             return [each.result() for each in sent]
 
-    def _asked(
-        self, numbers: list[int], at: float, each: Outgoing, posting: Posting, within_s: float = ANSWER_WITHIN_S
-    ) -> Sent:
+    def _asked(self, numbers: list[int], at: float, each: Outgoing, posting: Posting, within_s: float) -> Sent:
         number, request = numbers[0], each.case.request
         if proxy_for(httpx.URL(request.url)) is not None:
             return self._through_a_proxy(number, each, at, within_s)

@@ -34,7 +34,7 @@ from conformance.errors import SuiteError, UsageError
 from conformance.interruption import granted, held_back, let_through
 from conformance.journal import Journal, Redaction
 from conformance.journal.redaction import without_credentials
-from conformance.mock_gateway.account import Account, scenario_for
+from conformance.mock_gateway.account import Account, number_row
 from conformance.mock_gateway.answering import Channel, put, received
 from conformance.mock_gateway.behaviour import Wire
 from conformance.mock_gateway.gateway import Gateway
@@ -166,7 +166,7 @@ def _lawful_body(command: Command, body: bytes, contract: Contract) -> bytes:
 def is_chosen(body: bytes, contract: Contract) -> bool:
     """Whether the body has a recipient that a behaviour is chosen with."""
     members, recipient = _members(body), contract.members.recipient
-    return members is not None and recipient is not None and scenario_for(members.get(recipient)) is not None
+    return members is not None and recipient is not None and number_row(contract, members.get(recipient)) is not None
 
 
 def _members(body: bytes) -> Mapping[str, Any] | None:

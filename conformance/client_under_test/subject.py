@@ -14,6 +14,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from random import Random
 from typing import Any
@@ -23,10 +24,12 @@ import httpx
 from conformance.client_under_test.posting import PLAIN, Form
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.generation.notifications import checked, optional_members
+from conformance.contract.schema_set import Violation
+from conformance.errors import SuiteError
 from conformance.generation.request_ids import ALPHANUMERIC
-from conformance.mock_gateway.account import failures
+from conformance.mock_gateway.account import OPENING_BALANCE, Outcome, failures
 from conformance.mock_gateway.forms import shape_of_ids
+from conformance.mock_gateway.transactions import Transaction, price, result
 from conformance.traffic import Case, Headers, Kind, Request
 
 JSON_HEADERS: Headers = (("Content-Type", "application/json"),)
@@ -40,6 +43,9 @@ REASONS = (
     "The balance does not suffice",
 )
 """Reasons of failures; what those have in common is the outcome alone."""
+
+# When the first transaction that is told of took place.
+BEGINNING = datetime(2024, 1, 1, 8, tzinfo=UTC)
 
 SUCCESSES = ("Success", "Operation successful", "Delivered after a failed attempt")
 
@@ -126,13 +132,15 @@ class Subject:
     @property
     def optional(self) -> frozenset[str]:
         """The names of the members that a notification of the product may lack."""
-        return frozenset(optional_members(self.contract, self.command, {}, 0, Random(0)))
+        required = self.contract.schemas.resolved(self.command.notification_schema)["required"]
+        return frozenset(self._told({})) - {*required}
 
     def allows(self, member: str, value: Any) -> bool:
         """Whether a notification of the product may have this value of a member."""
-        name = f"{self.command.folder}/notification"
-        whole = {**self.contract.schemas.resolved(name)["examples"][0], member: value}
-        return self.contract.schemas.violation(name, whole) is None
+        return f"/{member}" not in {violation.pointer for violation in self._violations({member: value})}
+
+    def _violations(self, content: Mapping[str, Any]) -> list[Violation]:
+        return self.contract.schemas.violations(self.command.notification_schema, dict(content))
 
     def content(
         self, request_id: str, code: str, said: str, *, left_out: Iterable[str] | None = None, **extra: Any
@@ -143,10 +151,22 @@ class Subject:
         about = self.known[request_id].params if request_id in self.known else {}
         spared = self.left_out.get(code == roles.success, frozenset()) if left_out is None else frozenset(left_out)
         word = f"{self.count}{''.join(self.chance.choices(ALPHANUMERIC, k=5))}"
-        content = {roles.outcome: code, roles.reason: f"{said} [{word}]", roles.id: request_id}
-        told = optional_members(self.contract, self.command, about, self.count, self.chance)
-        content |= {name: value for name, value in told.items() if name not in spared}
-        return checked(self.contract, self.command, {**content, **extra})
+        own = {roles.outcome: code, roles.reason: f"{said} [{word}]", roles.id: request_id}
+        told = {name: value for name, value in self._told(about).items() if name not in {*spared, *own}}
+        content = {**own, **told, **extra}
+        if broken := self._violations(content):
+            where = f"{broken[0].pointer} {broken[0].message}"
+            raise SuiteError(f"a notification of {self.command.name} is not valid: {where}")
+        return content
+
+    def _told(self, about: Mapping[str, Any]) -> dict[str, Any]:
+        """What a gateway tells of such a request, or of the sample; each one of another time."""
+        schemas = self.contract.schemas
+        payload = about or next(iter(schemas.schema(self.command.request_schema)["examples"]), {})
+        charge, at = price(self.command, payload), BEGINNING + timedelta(seconds=self.count)
+        success = Outcome.success(self.contract)
+        transaction = Transaction(self.command, payload, "", success, charge, OPENING_BALANCE - charge, at)
+        return result(self.contract, transaction, self.chance)
 
     def id_in(self, case: Case) -> str:
         """The request_id that a notification carries."""

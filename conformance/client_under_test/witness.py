@@ -272,7 +272,7 @@ class Witness:
         return UNUSED if nonce in self._kept_open else ""
 
     async def _reply(self, visit: Visit, reply: Reply, wire: Wire) -> None:
-        ending = Ending.BEFORE if reply.dropped else reply.ending
+        ending = reply.ending
         if ending is Ending.WHOLE:
             at = time.monotonic() if self._accepts(reply) else self._troubled(visit)
             self._journal.answered(visit.number, _as_sent(reply, wire), at)

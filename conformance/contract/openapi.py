@@ -1,91 +1,83 @@
-"""The contract as an OpenAPI 3.1 document, for tools that know no other: made of `schemas/` and the table of commands.
+"""A contract as an OpenAPI 3.1 document, for tools that know no other: made of its schemas and its tables.
 
-    openapi_document(server, callbacks)     the document
-    component_name(name)                    what a schema is called in it
+    openapi_document(contract, server, callbacks)       the document
+    contract_schemas(contract)                          the schemas of messages, each a component of it
+    component_name(name)                                what a schema is called in it
 
 Each schema of the contract is a component, its references turned into references to components; `x-characters` and
 `x-integer` stay, as the extensions that they are. Operations, responses and callbacks are put together from those, and
-every example is one of a schema. Said here alone is how HTTP carries the contract: JSON, Basic, headers.
+every example is one of a schema. Said here alone is how HTTP carries a contract: JSON, credential, headers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urldefrag, urljoin
 
-from conformance.contract.commands import COMMANDS, PRODUCTS, Command
-from conformance.contract.contract import statum
-from conformance.contract.schemas import BASE_URI, schema, schema_names, schemas_digest
+from conformance.contract.command import Command
+from conformance.contract.contract import Authentication, Contract
+from conformance.contract.unsolicited import Unsolicited
 from conformance.errors import SuiteError
 
-__all__ = ["DEFAULT_SERVER", "component_name", "contract_schemas", "openapi_document"]
+__all__ = ["component_name", "contract_schemas", "openapi_document"]
 
-DEFAULT_SERVER = "https://api.statum.co.ke/api/v2"
 # The host stands for whatever was registered; `.invalid` is nobody's, by RFC 2606.
 UNREGISTERED = "https://your-application.invalid/callbacks"
 
 JSON = "application/json"
 CREDENTIAL = "credential"
-SUCCESS, ERROR, DEFINITIONS = "response.success", "response.error", "common"
+SUCCESS, ERROR = "response.success", "response.error"
 _OWN_TO_A_FILE = frozenset({"$schema", "$id", "$defs"})
 
-# Headers that belong to an answer by RFC 2616 (10.4.2) and RFC 6585 (4). Neither is a MUST of the contract.
-HEADERS: Mapping[int, tuple[str, str, str]] = {
-    401: ("WWW-Authenticate", "The challenge; RFC 2616 has every 401 carry one.", 'Basic realm="gateway"'),
-    429: ("Retry-After", "Seconds to wait before the next request.", "1"),
-}
+TAKEN = "Taken. Answer quickly; what is sent again is applied once."
 
-# The statuses that the examples of an error name are those in use. These two say what others may come: "The status_code
-# field, can be either "200", "400s" or "500s"".
+# The statuses that the examples of an error name are those in use. These two say what others may come.
 RANGES: Mapping[str, str] = {
     "4XX": "Another refusal; whatever its status, it is in the envelope.",
     "5XX": "Another error of the gateway or an operator; whatever its status, it is in the envelope.",
 }
 
 
-def openapi_document(server: str = DEFAULT_SERVER, callbacks: Mapping[str, str] | None = None) -> dict[str, Any]:
+def openapi_document(
+    contract: Contract, server: str | None = None, callbacks: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """The document, JSON that can be written out.
 
-    `server` is the base URL; `callbacks` has the callback URL that is registered for a product, and a placeholder
-    stands for those that it lacks. SuiteError if a schema refers to what is not part of the contract.
+    `server` is the base URL, None for the contract's own; `callbacks` has the callback URL that is registered for a
+    product, and a placeholder stands for those that it lacks. SuiteError if a schema refers to what is not part of the
+    contract.
     """
-    registered = {product: f"{UNREGISTERED}/{product}" for product in PRODUCTS} | dict(callbacks or {})
+    registered = {product: f"{UNREGISTERED}/{product}" for product in contract.products} | dict(callbacks or {})
+    made = _Made(contract, contract_schemas(contract), registered)
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Statum gateway",
-            "version": "2",
+            "title": contract.title,
+            "version": contract.version,
             "description": "What a gateway of this kind promises, as statum-conformance judges it. Request schemas are "
             "what every gateway accepts; x-tolerated names the widest that one may accept, and what lies between is "
             "not contract. Results follow as callbacks, to the URL that is registered for the product on a dashboard.",
-            "x-schemas": schemas_digest(),
+            "x-schemas": contract.schemas.digest,
         },
-        "servers": [{"url": server}],
+        "servers": [{"url": server or contract.base_url}],
         "security": [{CREDENTIAL: []}],
-        "paths": {f"/{c.name}": {c.method.lower(): _operation(c, registered)} for c in COMMANDS.values()},
-        "webhooks": dict(_webhooks()),
+        "paths": {f"/{c.name}": {c.method.lower(): made.operation(c)} for c in contract.commands.values()},
+        **({"webhooks": dict(made.webhooks())} if contract.unsolicited else {}),
         "components": {
-            "schemas": dict(_component_schemas()),
-            "responses": dict(_component_responses()),
-            "securitySchemes": {
-                CREDENTIAL: {
-                    "type": "http",
-                    "scheme": "basic",
-                    "description": "base64 of consumerKey:consumerSecret.",
-                }
-            },
+            "schemas": dict(made.schemas()),
+            "responses": dict(made.responses()),
+            "securitySchemes": {CREDENTIAL: _security(contract.authentication)},
         },
     }
 
 
-# --- Schemas
-
-
-def contract_schemas() -> tuple[str, ...]:
-    """The names of the schemas that are the contract's, not the suite's own: of commands, and of responses."""
-    folders = {command.folder for command in COMMANDS.values()} | statum().unsolicited.keys()
-    return tuple(n for n in schema_names() if n.partition("/")[0] in folders or n in (SUCCESS, ERROR))
+def contract_schemas(contract: Contract) -> tuple[str, ...]:
+    """The names of the schemas of messages: of commands, of responses, and of what comes without an invocation."""
+    folders = {command.folder for command in contract.commands.values()}
+    folders |= {row.folder for row in contract.unsolicited.values()}
+    return tuple(n for n in contract.schemas.names if n.partition("/")[0] in folders or n in (SUCCESS, ERROR))
 
 
 def component_name(name: str) -> str:
@@ -94,162 +86,177 @@ def component_name(name: str) -> str:
     return definition or path.replace("/", ".")
 
 
-def _component_schemas() -> Iterator[tuple[str, dict[str, Any]]]:
-    definitions = (f"{DEFINITIONS}#{key}" for key in schema(DEFINITIONS)["$defs"])
-    for name in (*contract_schemas(), *definitions):
-        own = {keyword: value for keyword, value in schema(name).items() if keyword not in _OWN_TO_A_FILE}
-        yield component_name(name), _rewritten(own, f"{BASE_URI}{name.partition('#')[0]}.json")
+def _security(authentication: Authentication) -> dict[str, str]:
+    if authentication.header.casefold() != "authorization":
+        return {"type": "apiKey", "in": "header", "name": authentication.header}
+    told = authentication.token.replace("(", " of ").rstrip(")")
+    return {"type": "http", "scheme": authentication.scheme.lower(), "description": f"The credential: {told}."}
 
 
-def _rewritten(node: Any, base: str) -> Any:
-    """`node` of the file at `base` with each reference pointing to a component."""
-    if isinstance(node, list):
-        return [_rewritten(each, base) for each in node]
-    if not isinstance(node, dict):
-        return node
-    return {
-        key: _component_of(value, base) if key == "$ref" else _rewritten(value, base) for key, value in node.items()
-    }
+def _headers(status: int, contract: Contract) -> dict[str, Any]:
+    """Headers that belong to an answer by RFC 9110 (11.6.1) and RFC 6585 (4). Neither is a MUST of a contract."""
+    found = {
+        401: ("WWW-Authenticate", "The challenge.", f'{contract.authentication.scheme} realm="gateway"'),
+        429: ("Retry-After", "Seconds to wait before the next request.", "1"),
+    }.get(status)
+    if found is None:
+        return {}
+    name, meaning, sample = found
+    return {"headers": {name: {"description": meaning, "schema": {"type": "string"}, "example": sample}}}
 
 
-def _component_of(reference: str, base: str) -> str:
-    url, fragment = urldefrag(urljoin(base, reference))
-    path = url.removeprefix(BASE_URI).removesuffix(".json")
-    definition = fragment.removeprefix("/$defs/")
-    name = f"{path}#{definition}" if definition else path
-    if path != DEFINITIONS and name not in contract_schemas():
-        raise SuiteError(f"{base} refers to {reference!r}, which is no part of the contract")
-    return _schema_reference(name)["$ref"]
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The parts of the document of a `contract`; `messages` are its schemas of messages."""
+
+    contract: Contract
+    messages: Sequence[str]
+    registered: Mapping[str, str]
+
+    # --- Schemas
+
+    def schemas(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        known = self.contract.schemas
+        shared = (name for name in known.names if name not in self.messages)
+        definitions = (f"{name}#{key}" for name in shared for key in known.schema(name).get("$defs", ()))
+        for name in (*self.messages, *definitions):
+            own = {keyword: value for keyword, value in known.schema(name).items() if keyword not in _OWN_TO_A_FILE}
+            yield component_name(name), self.rewritten(own, name)
+
+    def rewritten(self, node: Any, name: str) -> Any:
+        """`node` of the schema `name` with each reference pointing to a component."""
+        if isinstance(node, list):
+            return [self.rewritten(each, name) for each in node]
+        if not isinstance(node, dict):
+            return node
+        return {
+            key: self.component_of(value, name) if key == "$ref" else self.rewritten(value, name)
+            for key, value in node.items()
+        }
+
+    def component_of(self, reference: str, name: str) -> str:
+        root = self.contract.schemas.base_uri
+        url, fragment = urldefrag(urljoin(f"{root}{name.partition('#')[0]}.json", reference))
+        path = url.removeprefix(root).removesuffix(".json")
+        definition = fragment.removeprefix("/$defs/")
+        target = f"{path}#{definition}" if definition else path
+        if target not in self.messages and not (definition and path in self.contract.schemas):
+            raise SuiteError(f"{name} refers to {reference!r}, which is no part of the contract")
+        return _reference(target)["$ref"]
+
+    def content(self, name: str) -> dict[str, Any]:
+        """A body of the schema `name`, with that schema's examples."""
+        return {JSON: {"schema": _reference(name), "examples": _examples(self.contract.schemas.schema(name))}}
+
+    # --- Responses
+
+    def responses(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """One for each status in use, and one for each range: all errors, the same for every command."""
+        code, reason = self.contract.answer.code, self.contract.answer.reason
+        by_status: dict[int, list[dict[str, Any]]] = {}
+        for example in self.contract.schemas.schema(ERROR)["examples"]:
+            by_status.setdefault(int(example[code]), []).append(example)
+        for status, examples in by_status.items():
+            # A status of its own: the body's agrees with it. `allOf`, for not every tool heeds what is beside a $ref.
+            said = {"allOf": [_reference(ERROR), {"properties": {code: {"const": examples[0][code]}}}]}
+            yield (
+                str(status),
+                {
+                    "description": str(examples[0][reason]),
+                    "content": {JSON: {"schema": said, "examples": _examples({"examples": examples})}},
+                    **_headers(status, self.contract),
+                },
+            )
+        for statuses, meaning in RANGES.items():
+            yield statuses, {"description": meaning, "content": {JSON: {"schema": _reference(ERROR)}}}
+
+    def answers(self, command: Command) -> dict[str, Any]:
+        own = f"{command.folder}/response"
+        success = own if own in self.contract.schemas else SUCCESS
+        told = self.contract.schemas.schema(success)
+        return {
+            str(self.contract.answer.success): {"description": told["description"], "content": self.content(success)},
+            **{name: {"$ref": f"#/components/responses/{name}"} for name, _ in self.responses()},
+        }
+
+    # --- Operations
+
+    def operation(self, command: Command) -> dict[str, Any]:
+        name = f"{command.folder}/request"
+        request = self.contract.schemas.schema(name)
+        operation: dict[str, Any] = {
+            "operationId": command.folder.replace("/", "-"),
+            "summary": request["title"].partition(":")[0],
+            "description": request["description"] if command.window is None else _similar(command),
+            "x-source": command.source,
+        }
+        if command.method == "GET":
+            operation["parameters"] = self.parameters(request, name)
+        else:
+            operation["requestBody"] = {"required": True, "content": self.content(name)}
+            operation["x-tolerated"] = _reference(f"{name}.tolerated")
+        operation["responses"] = self.answers(command)
+        if command.product:
+            operation["callbacks"] = {"result": {self.registered[command.product]: self.result(command)}}
+        return operation
+
+    def parameters(self, request: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+        """Those of a GET travel in the URL."""
+        required = request.get("required", ())
+        return [
+            {"name": member, "in": "query", "required": member in required, "schema": self.rewritten(rule, name)}
+            for member, rule in request.get("properties", {}).items()
+        ]
+
+    def result(self, command: Command) -> dict[str, Any]:
+        """What follows a command, at the product's callback."""
+        roles = self.contract.notification
+        same = "that" if roles.id == self.contract.answer.id else f"the {self.contract.answer.id}"
+        told = f"Sent when the transaction has succeeded or failed; {roles.id} is {same} of the answer."
+        return self.posted(f"{command.folder}/notification", f"{command.folder}-result", told)
+
+    def webhooks(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What comes to callbacks without an invocation: what is asked first, and notifications."""
+        for row in self.contract.unsolicited.values():
+            for callback in reversed(row.callbacks):
+                yield callback, self.unasked(row, callback)
+
+    def unasked(self, row: Unsolicited, callback: str) -> dict[str, Any]:
+        name = row.schema_at(callback)
+        answer = TAKEN
+        if row.inquiry and callback == row.inquiry.callback:
+            answer = f"It may go through. Answer within {row.inquiry.seconds:g} seconds; another status refuses it."
+        told = str(self.contract.schemas.schema(name)["description"])
+        return self.posted(name, callback.replace("/", "-"), told, answer, {"x-source": row.source})
+
+    def posted(
+        self, name: str, operation: str, told: str, answer: str = TAKEN, more: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """What the gateway sends to a callback."""
+        return {
+            self.contract.notification.method.lower(): {
+                "operationId": operation,
+                "summary": self.contract.schemas.schema(name)["title"],
+                "description": told,
+                **(more or {}),
+                "security": [],  # none is documented: the URL itself may hold a token
+                "requestBody": {"required": True, "content": self.content(name)},
+                "responses": {"2XX": {"description": answer}},
+            }
+        }
 
 
-def _schema_reference(name: str) -> dict[str, str]:
+def _reference(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{component_name(name)}"}
 
 
-def _content(name: str) -> dict[str, Any]:
-    """A body of the schema `name`, with that schema's examples."""
-    return {JSON: {"schema": _schema_reference(name), "examples": _examples(schema(name)["examples"])}}
+def _examples(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"example-{number}": {"value": value} for number, value in enumerate(schema["examples"], start=1)}
 
 
-def _examples(values: list[Any]) -> dict[str, Any]:
-    return {f"example-{number}": {"value": value} for number, value in enumerate(values, start=1)}
-
-
-# --- Responses
-
-
-def _component_responses() -> Iterator[tuple[str, dict[str, Any]]]:
-    """One for each status in use, and one for each range: all errors, the same for every command."""
-    by_status: dict[int, list[dict[str, Any]]] = {}
-    for example in schema(ERROR)["examples"]:
-        by_status.setdefault(example["status_code"], []).append(example)
-    for status, examples in by_status.items():
-        # A status of its own: the body's agrees with it. `allOf`, for not every tool heeds what is beside a reference.
-        said = {"allOf": [_schema_reference(ERROR), {"properties": {"status_code": {"const": status}}}]}
-        response = {
-            "description": examples[0]["description"],
-            "content": {JSON: {"schema": said, "examples": _examples(examples)}},
-        }
-        if status in HEADERS:
-            header, meaning, sample = HEADERS[status]
-            response["headers"] = {header: {"description": meaning, "schema": {"type": "string"}, "example": sample}}
-        yield str(status), response
-    for statuses, meaning in RANGES.items():
-        yield statuses, {"description": meaning, "content": {JSON: {"schema": _schema_reference(ERROR)}}}
-
-
-def _responses(command: Command) -> dict[str, Any]:
-    own = f"{command.folder}/response"
-    success = own if own in schema_names() else SUCCESS
-    return {
-        "200": {"description": schema(success)["description"], "content": _content(success)},
-        **{name: {"$ref": f"#/components/responses/{name}"} for name, _ in _component_responses()},
-    }
-
-
-# --- Operations
-
-
-def _operation(command: Command, registered: Mapping[str, str]) -> dict[str, Any]:
-    name = f"{command.folder}/request"
-    request = schema(name)
-    operation: dict[str, Any] = {
-        "operationId": command.folder,
-        "summary": request["title"].partition(":")[0],
-        "description": _told_of(command),
-        "x-source": command.source,
-    }
-    if command.method == "GET":
-        operation["parameters"] = _parameters(request, name)
-    else:
-        operation["requestBody"] = {"required": True, "content": _content(name)}
-        operation["x-tolerated"] = _schema_reference(f"{name}.tolerated")
-    operation["responses"] = _responses(command)
-    if command.product:
-        operation["callbacks"] = {"result": {registered[command.product]: {"post": _callback(command)}}}
-    return operation
-
-
-def _told_of(command: Command) -> str:
-    if command.window_s is None:
-        return str(schema(f"{command.folder}/request")["description"])
-    return (
-        f"A request similar to one accepted within the last {command.window_s:g} seconds (same phone number, same "
-        "amount) is refused."
-    )
-
-
-def _parameters(request: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Those of a GET travel in the URL."""
-    required = request.get("required", ())
-    return [
-        {
-            "name": member,
-            "in": "query",
-            "required": member in required,
-            "schema": _rewritten(rule, f"{BASE_URI}{name}.json"),
-        }
-        for member, rule in request.get("properties", {}).items()
-    ]
-
-
-def _callback(command: Command) -> dict[str, Any]:
-    name = f"{command.folder}/notification"
-    return {
-        "operationId": f"{command.folder}-result",
-        "summary": schema(name)["title"],
-        "description": "Sent when the transaction has succeeded or failed; request_id is that of the answer.",
-        "security": [],  # none is documented: the URL itself may hold a token
-        "requestBody": {"required": True, "content": _content(name)},
-        "responses": {"2XX": {"description": "Taken. Answer quickly; what is sent again is applied once."}},
-    }
-
-
-# --- What no request precedes
-
-
-def _webhooks() -> Iterator[tuple[str, dict[str, Any]]]:
-    """What comes to the callbacks of a product without an invocation: what is asked first, and notifications."""
-    for row in statum().unsolicited.values():
-        for callback in reversed(row.callbacks):
-            name = row.schema_at(callback)
-            asked = row.inquiry if row.inquiry and callback == row.inquiry.callback else None
-            answer = (
-                f"It may go through. Answer within {asked.seconds:g} seconds; another status refuses it."
-                if asked
-                else "Taken. Answer quickly; what is sent again is applied once."
-            )
-            yield (
-                callback,
-                {
-                    "post": {
-                        "operationId": callback.replace("/", "-"),
-                        "summary": schema(name)["title"],
-                        "description": schema(name)["description"],
-                        "x-source": row.source,
-                        "security": [],
-                        "requestBody": {"required": True, "content": _content(name)},
-                        "responses": {"2XX": {"description": answer}},
-                    }
-                },
-            )
+def _similar(command: Command) -> str:
+    window = command.window
+    if window is None:
+        return ""
+    same = ", ".join(f"same {member}" for member in window.members)
+    return f"A request similar to one accepted within the last {window.seconds:g} seconds ({same}) is refused."

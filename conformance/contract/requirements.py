@@ -60,10 +60,9 @@ class Requirement:
     """One falsifiable statement of the contract.
 
     `commands` are the names that it is judged for, one verdict each; `(None,)` where it belongs to no command. What no
-    request precedes is named by its product.
-    `basis` is what its level rests on: `quote`, the seed's wording, or else `fact`, one sentence. `section` is the part
-    of docs/contract.md that tells more. `judge`: how it is judged; None for what is excluded. `needs`: what a client
-    has to offer for it to apply.
+    request precedes is named by its product. `basis` is what its level rests on: `quote`, the seed's wording, or else
+    `fact`, one sentence. `section` is the part of docs/contract.md that tells more. `judge`: how it is judged; None for
+    what is excluded. `needs`: what a client has to offer for it to apply.
     """
 
     id: str

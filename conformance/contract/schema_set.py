@@ -5,6 +5,7 @@
         schema(name)                one schema as it is written
         resolved(name)              the same with every reference replaced by what it refers to
         validator(name)             a validator of it, built once
+        takes(name, value)          whether a value is valid by it, soon said
         violations(name, value)     where and by what keyword a value breaks it; violation(…) the first of them
         digest                      names this edition of the schemas
     Violation       one way in which a value breaks a schema
@@ -27,6 +28,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012, Schema, SchemaRegistry
 
+from conformance.contract.compiled import Takes, compiled
 from conformance.contract.keywords import ContractValidator
 from conformance.contract.strict_json import parse_json
 from conformance.errors import SuiteError
@@ -84,6 +87,7 @@ class SchemaSet:
         self._resources: dict[str, Resource[Schema]] = {}
         self._resolved: dict[str, Mapping[str, Any]] = {}
         self._validators: dict[str, Validator] = {}
+        self._compiled: dict[str, Takes | None] = {}
 
     def __contains__(self, name: object) -> bool:
         return name in self.names
@@ -173,9 +177,19 @@ class SchemaSet:
             self._validators[name] = ContractValidator(self._without_references(name))
         return self._validators[name]
 
-    def violations(self, name: str, instance: Any) -> list[Violation]:
-        """Every violation of the schema `name` by `instance`, in the order of the schema; empty if it is valid."""
-        return list(self._violations(name, instance))
+    def takes(self, name: str, instance: Any) -> bool:
+        """Whether `instance` is valid by the schema `name`: the same as no violation, and sooner said."""
+        if name not in self._compiled:
+            self._compiled[name] = compiled(self._without_references(name))
+        test = self._compiled[name]
+        return self.validator(name).is_valid(instance) if test is None else test(instance)
+
+    def violations(self, name: str, instance: Any, most: int | None = None) -> list[Violation]:
+        """Every violation of the schema `name` by `instance`, in the order of the schema; empty if it is valid.
+
+        `most`: no more than so many, for what breaks a schema a million times.
+        """
+        return list(islice(self._violations(name, instance), most))
 
     def violation(self, name: str, instance: Any) -> Violation | None:
         """The first violation; None if it is valid. What breaks a schema a million times is looked at no further."""

@@ -3,16 +3,18 @@
 Unsolicited     a product whose notifications no request precedes, such as a payment that a customer starts
 Inquiry         what the gateway asks first, where a callback is registered for it; the answer decides
 Notified        whatever a callback is notified of: a command's outcome, or something that nobody asked for
+    check_callback_paths    which product's results may arrive at which other's callback
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
 
 from conformance.contract.command import Command, Flow, Money
+from conformance.errors import UsageError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +87,17 @@ class Unsolicited:
 
 
 Notified = Command | Unsolicited
+
+
+def check_callback_paths(paths: Mapping[str, str], products: Collection[str], callbacks: Collection[str]) -> None:
+    """UsageError for results of what is no product of `products`, or that go to what is none of `callbacks`.
+
+    `paths`: product → the one at whose callback its results arrive.
+    """
+    for product, callback in paths.items():
+        for name, known in ((product, products), (callback, callbacks)):
+            if name not in known:
+                raise UsageError(
+                    f"--callback-path {product}={callback} names {name!r}, which is not one of {', '.join(known)}",
+                    hint=did_you_mean(name, known),
+                )

@@ -91,7 +91,7 @@ def resume(path: Path, settings: Settings, progress: Progress | None = None, beh
         redaction = redaction_of(settings, rig)
         check_targets(
             targets,
-            {product: redaction.text(rig.paths.target(product)) for product in settings.products},
+            {name: redaction.text(rig.paths.target(name)) for name in settings.callbacks},
         )
         examined = _examined(settings, rig, progress)
         if (obstacle := _obstacle(examined)) is not None:
@@ -140,7 +140,7 @@ def _recorded(settings: Settings, rig: Rig) -> Mapping[str, Any]:
         "subject_name": rig.subject_name,
         "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "shrink_requests": settings.shrink_budget(rig.gateway),
-        "callback_targets": {product: rig.paths.target(product) for product in settings.products},
+        "callback_targets": {name: rig.paths.target(name) for name in settings.callbacks},
     }
 
 
@@ -346,7 +346,7 @@ def _way_back(settings: Settings, rig: Rig, doubted: Collection[str]) -> Mapping
     """What became of the way by which notifications of these products should have come."""
     if not settings.network_back:
         return {"lost": {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}}
-    products = [product for product in settings.products if product in doubted]
+    products = [product for product in settings.products if settings.callback_of(product) in doubted]
     counted = over_network(settings, rig, products)
     return {"canaries": {product: (flown.sent, flown.lost) for product, flown in counted}}
 

@@ -100,7 +100,7 @@ class _Heartbeat:
         with suppress(Unanswered):  # it may have arrived all the same
             taken = send_canary(connection, self._rig.callback_urls[product], token, product).status in TAKEN
         found = self._rig.intake.canary(token, LOST_AFTER_S if taken else 0.0)
-        arrived = found is not None and found[0] == product
+        arrived = found is not None and found[0] == self._rig.paths.callback_of(product)
         self._journal.note(
             HEARTBEAT, {"product": product, "sent_at": self._journal.time_of(sent_at), "arrived": arrived}
         )

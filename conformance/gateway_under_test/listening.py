@@ -75,6 +75,7 @@ class Listening:
         self.unanswered: set[str] = set()
         self._silent_in_a_row = 0
         self._over_network = settings.network_there
+        self._callback_of = settings.callback_of
         # What counts against the limits of the run, where it has any.
         self.successes: Successes | None = None
 
@@ -101,7 +102,7 @@ class Listening:
             for taken in self.strays.given(answer.request_id):
                 self._keep(taken.product, taken.request, answer.request_id, taken.at, taken.wall)
         if answer.owes_notification and exchange.answered_at is not None:
-            self.ledger.owe(answer.product or "", answer.request_id or "", exchange.answered_at)
+            self.ledger.owe(self._callback_of(answer.product or ""), answer.request_id or "", exchange.answered_at)
         if self.successes is not None:
             self.successes.answered(exchange)
         with self._lock:

@@ -185,7 +185,8 @@ def over_network(settings: Settings, rig: Rig, products: Sequence[str]) -> Itera
             sent = [token for token in workers.map(flown, tokens) if token is not None]
             until = time.monotonic() + CANARY_TIMEOUT_S
             arrived = [rig.intake.canary(token, max(0.0, until - time.monotonic())) for token in sent]
-            yield product, Flown(len(sent), sum(found is None or found[0] != product for found in arrived))
+            callback = rig.paths.callback_of(product)
+            yield product, Flown(len(sent), sum(found is None or found[0] != callback for found in arrived))
 
 
 def _callback(product: str, rig: Rig, connection: Connection) -> Probe:
@@ -216,7 +217,7 @@ def _callback(product: str, rig: Rig, connection: Connection) -> Probe:
             may_be_chance=answer.status in ANSWERED_BETWEEN,
         )
     found, target = arrived
-    if found != product:
+    if found != rig.paths.callback_of(product):
         return Probe(
             name,
             ok=False,

@@ -164,18 +164,18 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
 
     Raises EnvironmentFailure if an address is taken, UsageError for a callback URL that is none.
     """
-    intake, products = Intake(), settings.contract.products
+    intake, callbacks = Intake(), settings.contract.callbacks
     public = settings.callback_url
     if public is None and settings.gateway is None and settings.callback_token is None:
         # The mock gateway is told whatever is registered with it, so let it prove that a query survives.
         public = f"http://unused.invalid/?token={secrets.token_hex(8)}"
-        paths = CallbackPaths.of_url(public, products, settings.callback_token)
+        paths = CallbackPaths.of_url(public, callbacks, settings.callback_token, settings.callback_paths)
         public = None
     else:
-        paths = CallbackPaths.of_url(public, products, settings.callback_token)
+        paths = CallbackPaths.of_url(public, callbacks, settings.callback_token, settings.callback_paths)
     receiver = AsgiReceiver(
         settings.callback_listen,
-        products,
+        callbacks,
         intake.on_arrival,
         paths.prefix,
         paths.query,
@@ -185,7 +185,7 @@ def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]
         on_refused=intake.on_refused,
     )
     with receiver:
-        urls = paths.callback_urls(public) if public else dict(receiver.urls)
+        urls = paths.callback_urls(public or receiver.urls[callbacks[0]])
         if settings.gateway is not None:
             yield Rig(settings.gateway, settings.gateway, receiver, paths, urls, intake)
             return
@@ -201,5 +201,5 @@ def _account(settings: Settings, callbacks: dict[str, str]) -> Account:
         consumer_key=settings.consumer_key,
         consumer_secret=settings.consumer_secret,
         registered={"sender_id": settings.constraints.sender_ids, "short_code": settings.constraints.short_codes},
-        callbacks={product: callbacks[product] for product in settings.products},
+        callbacks={name: url for name, url in callbacks.items() if name in settings.callbacks},
     )

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import Tls
 from conformance.contract.contract import Contract, statum
+from conformance.contract.unsolicited import check_callback_paths
 from conformance.errors import UsageError
 from conformance.expectations import Expectations
 from conformance.gateway_under_test.casefiles import CaseFolder
@@ -55,13 +56,14 @@ def fresh_seed() -> int:
 class Settings:
     """What a run is told. `gateway` is the base URL, its path included; None: the built-in mock gateway.
 
-    `contract`: what the gateway is judged by. `products`: those that are exercised; none given: all of the contract.
-    `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
-    the receiver is reached by https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost,
-    and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
-    beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go
-    first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known
-    to fall short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
+    `contract`: what it is judged by; `products` of it, all where none is named. `callback_paths`: product → the one
+    at whose callback its results arrive, where that is not its own. `callback_token` stands in the
+    query of callback URLs, and what comes without it is nobody's; with `callback_tls` the receiver is reached by
+    https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost, and its pace; `bounds`
+    has those that hold where none is given. `redact`: values that are written down nowhere, beside the secret;
+    `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go first; `cases`:
+    those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known to fall
+    short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
     nothing is sent but account-details.
     `over_network`: whether a network lies between, by which requests and notifications may be lost; None: as the URLs
     say. `recorded_cases`: what is sent is of an earlier run.
@@ -76,6 +78,7 @@ class Settings:
     callback_listen: Address = field(default_factory=lambda: Address("127.0.0.1", 0))
     callback_url: str | None = None
     products: tuple[str, ...] = ()
+    callback_paths: Mapping[str, str] = field(default_factory=dict)
     sender_ids: tuple[str, ...] = (DEFAULT_SENDER_ID,)
     short_codes: tuple[str, ...] = (DEFAULT_SHORT_CODE,)
     phone_numbers: tuple[str, ...] = ()
@@ -109,6 +112,7 @@ class Settings:
             object.__setattr__(self, "products", self.contract.products)
         if unknown := [product for product in self.products if product not in self.contract.products]:
             raise UsageError(f"product {', '.join(unknown)} is not one of {', '.join(self.contract.products)}")
+        check_callback_paths(self.callback_paths, self.contract.products, self.contract.callbacks)
         self._check_told()
         if self.callback_tls is not None and self.gateway is None:
             raise UsageError(
@@ -180,6 +184,16 @@ class Settings:
     def commands(self) -> tuple[str, ...]:
         """The names of the commands that the run exercises."""
         return tuple(command.name for command in self.contract.commands_of(self.products))
+
+    @property
+    def callbacks(self) -> tuple[str, ...]:
+        """The callbacks that are registered: of the products, and of what no request precedes."""
+        contract = self.contract
+        return tuple(name for name in contract.callbacks if name in self.products or contract.unsolicited_at(name))
+
+    def callback_of(self, product: str) -> str:
+        """The product at whose callback the results of `product` arrive; mostly itself."""
+        return self.callback_paths.get(product, product)
 
     @property
     def extent(self) -> str:
@@ -254,6 +268,7 @@ class Settings:
             "callback_tls": self.callback_tls is not None,
             "contract": self.contract.recorded(),
             "products": list(self.products),
+            **({"callback_paths": dict(self.callback_paths)} if self.callback_paths else {}),
             "commands": list(self.commands),
             "sender_ids": list(self.sender_ids),
             "short_codes": list(self.short_codes),

@@ -61,7 +61,7 @@ def stay(path: Path, settings: Settings, progress: Progress, for_s: float | None
     counting = threading.Lock()
     with held_back(), rigged(settings) as rig:
         redaction = redaction_of(settings, rig)
-        check_targets(targets, {p: redaction.text(rig.paths.target(p)) for p in settings.products})
+        check_targets(targets, {name: redaction.text(rig.paths.target(name)) for name in settings.callbacks})
         with Journal.reopened(path, redaction) as journal:
 
             def on_arrival(product: str | None, request: Request, at: float, wall: float) -> None:

@@ -202,6 +202,7 @@ _OF_A_GATEWAY: Mapping[str, Shape] = {
     "exclusive_account": _flag,
     "loopback": _flag,
     "callback_targets": _map(_text),
+    "callback_paths": _maybe(_map(_text)),
     "own_gateway": _maybe(_flag),
     "network_back": _maybe(_flag),
     "over_network": _maybe(_or_null(_flag)),

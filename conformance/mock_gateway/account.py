@@ -1,7 +1,8 @@
-"""The account that the mock gateway serves, and the phone numbers that stand for a known outcome.
+"""The account that the mock gateway serves, and the recipients whose numbers stand for a known outcome.
 
-    Account     credential, registered names, opening balance, callback URLs
-    SCENARIOS   ending of a phone number → what becomes of a request to it
+    Account     credential, registered names, opening balance, callback URLs, and the contract of it all
+    Outcome     how a transaction ends; `failures` are the ways in which it may fail
+    numbers     ending → what becomes of a request to such a number; `number_row` of one number
 
 Nothing here is contract: another gateway has other accounts, and the operators decide on outcomes.
 """
@@ -14,28 +15,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from conformance.contract.behaviours import NumberRow
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract, statum
-from conformance.mock_gateway.behaviour import Ending
-from conformance.mock_gateway.chosen import (
-    HTML,
-    HTML_502,
-    JSON,
-    Alteration,
-    Change,
-    adding,
-    before_answer,
-    contradicted,
-    cut_short,
-    declared_as,
-    disagreeing,
-    lost,
-    none_of,
-    twice,
-    unusable,
-    with_extra,
-)
-from conformance.mock_gateway.refusals import RETRY_AFTER_S, Breach, Refusal
 
 OPENING_BALANCE = 100_000_000
 """Whole units of money. Large enough for dozens of runs with the dearest payments (70 000 each), and still a balance
@@ -146,86 +128,20 @@ def failures(contract: Contract, command: Command) -> tuple[Outcome, ...]:
     return tuple(Outcome(e[roles.outcome], e[roles.reason]) for e in examples if e[roles.outcome] != roles.success)
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """What becomes of a valid request to a chosen number.
-
-    It is refused by the rule `refusal` or with the answer `refused` (`once`: only the first request to each number),
-    or accepted and ended with the failure of that `outcome`; then `change` makes its answer another one, and `alter`
-    its notifications.
-    """
-
-    summary: str
-    refusal: str | None = None
-    once: bool = False
-    outcome: str | None = None
-    refused: Refusal | None = None
-    change: Change | None = None
-    alter: Alteration | None = None
-
-    @property
-    def breach(self) -> Breach | None:
-        """What it is refused for, if it is."""
-        if self.refused is not None:
-            return Breach("chosen", refusal=self.refused)
-        return None if self.refusal is None else Breach(self.refusal)
+@cache
+def numbers(contract: Contract) -> Mapping[str, NumberRow]:
+    """What becomes of requests to numbers, by their last characters."""
+    return {row.ending: row for row in contract.behaviours.numbers}
 
 
-def _refused(status: int, description: str, *headers: tuple[str, str]) -> Scenario:
-    told = ", with Retry-After" if any(name == "Retry-After" for name, _ in headers) else ""
-    return Scenario(f"answered {status} each time{told}", refused=Refusal(status, description, headers))
+@cache
+def _lengths(contract: Contract) -> tuple[int, ...]:
+    return tuple(sorted({len(ending) for ending in numbers(contract)}, reverse=True))
 
 
-def _answered(summary: str, change: Change) -> Scenario:
-    return Scenario(summary, change=change)
-
-
-SCENARIOS: dict[str, Scenario] = {
-    # Refused for a reason, or accepted and failed
-    "99000402": Scenario("answered 402: the balance does not suffice", refusal="funds"),
-    "99000429": Scenario("the first request is answered 429, later ones are accepted", refusal="rate", once=True),
-    "99000404": Scenario("accepted; fails because the subscriber is unknown", outcome="404"),
-    "99000408": Scenario("accepted; fails because the subscriber does not respond", outcome="408"),
-    "99000500": Scenario("accepted; fails at the operator", outcome="500"),
-    # Answered with an error
-    "99001400": _refused(400, "The request is malformed"),
-    "99001401": _refused(401, "Authentication failed"),
-    "99001403": _refused(403, "Access denied"),
-    "99001404": _refused(404, "There is no such command"),
-    "99001422": _refused(422, "Validation failed: this number is not taken"),
-    "99001429": _refused(429, "Too many requests; slow down", ("Retry-After", str(RETRY_AFTER_S))),
-    "99001500": _refused(500, "Internal error; try again later"),
-    "99001503": _refused(503, "Not available; try again later"),
-    # Taken, and the answer is lost
-    "99002001": _answered("the connection is closed before the answer", lost(Ending.BEFORE)),
-    "99002002": _answered("the connection is closed in the middle of the answer", lost(Ending.MIDDLE)),
-    "99002003": _answered("the connection is closed at the end of the answer", lost(Ending.AFTER)),
-    "99002004": _answered("never answered", lost(Ending.NEVER)),
-    # Taken, and the answer cannot be used
-    "99003001": _answered("answered with an HTML page and 502", unusable(502, HTML, HTML_502)),
-    "99003002": _answered("answered with 200 and nothing", unusable(200, JSON, b"")),
-    "99003003": _answered("answered with half a JSON text", cut_short),
-    "99003004": _answered("answered in the envelope, declared as HTML", declared_as(HTML)),
-    "99003005": _answered("answered with a JSON array", unusable(200, JSON, b"[]")),
-    "99003006": _answered("answered with HTTP 200, status_code 402", disagreeing(200, 402, "Insufficient funds")),
-    "99003007": _answered("answered with HTTP 402, status_code 200", disagreeing(402, 200, "Operation successful")),
-    # Accepted in another way
-    "99004001": Scenario("accepted; the answer has extra fields", change=adding(balance=12.5, operator={"codes": [1]})),
-    "99004002": Scenario("accepted; the description is another one", change=adding(description="Ombi limepokelewa 👍")),
-    "99004003": Scenario("accepted; Content-Type has a charset", change=declared_as(f"{JSON}; charset=utf-8")),
-    # Accepted, and notified of in another way
-    "99005001": Scenario("accepted; notified of before the answer", alter=before_answer),
-    "99005002": Scenario("accepted; notified of twice", alter=twice),
-    "99005003": Scenario("accepted; notified of success, then of failure", alter=contradicted),
-    "99005004": Scenario("accepted; the notification has extra fields", alter=with_extra),
-    "99005005": Scenario("accepted; never notified of", alter=none_of),
-}
-"""Last digits of the phone number → what happens, as in 254799000500. Eight digits, so that numbers which are drawn or
-counted up do not meet one by chance: a lawful request would then be refused."""
-
-_ENDING = 8
-
-
-def scenario_for(phone_number: object) -> Scenario | None:
-    """The scenario that the ending of `phone_number` calls for, or None."""
-    return SCENARIOS.get(phone_number[-_ENDING:]) if isinstance(phone_number, str) else None
+def number_row(contract: Contract, recipient: object) -> NumberRow | None:
+    """What the contract says of numbers that end as `recipient` does, or None."""
+    if not isinstance(recipient, str):
+        return None
+    rows = numbers(contract)
+    return next((rows[end] for length in _lengths(contract) if (end := recipient[-length:]) in rows), None)

@@ -146,7 +146,7 @@ async def put(
     seconds), because the client went on waiting; None if it had not.
     """
     scope, receive, send = channel
-    ending = Ending.BEFORE if reply.dropped else reply.ending
+    ending = reply.ending
     connection = scope["state"][_WIRE]
     if ending is Ending.WHOLE:
         headers, content = rendered(reply, wire, header(request.headers, "accept-encoding"))

@@ -71,16 +71,14 @@ DRIP_EVERY_S = 0.5
 class Reply:
     """An answer before it is written: `content` as JSON, or `raw` bytes instead.
 
-    `dropped`: there is no answer, the connection closes. `ending`: the same, and the other ways to lose an answer;
-    where it drips, a byte comes each `drip_every_s`. `after_s`: seconds that it takes beyond what every answer takes.
-    `beyond`: bytes that follow it on its connection, and belong to no request.
+    `ending`: how far it gets; where it drips, a byte comes each `drip_every_s`. `after_s`: seconds that it takes beyond
+    what every answer takes. `beyond`: bytes that follow it on its connection, and belong to no request.
     """
 
     status: int
     headers: Headers
     content: Any
     raw: bytes | None = None
-    dropped: bool = False
     ending: Ending = Ending.WHOLE
     drip_every_s: float = DRIP_EVERY_S
     after_s: float = 0.0

@@ -49,7 +49,13 @@ class Shape:
 
     def draw(self, random: Random) -> str:
         """Another text of the shape."""
-        drawn = random.choices(self.alphabet, k=len(self.places))
+        return self._filled(random.choices(self.alphabet, k=len(self.places)))
+
+    def numbered(self, number: int) -> str:
+        """The text of the shape that has the digits of `number` in its last places, and zeros before them."""
+        return self._filled(list(f"{number:0{len(self.places)}}"))
+
+    def _filled(self, drawn: list[str]) -> str:
         if len(drawn) == len(self.example):
             return "".join(drawn)
         text = list(self.example)

@@ -17,9 +17,10 @@ from typing import Any
 
 from conformance.contract.command import Command
 from conformance.contract.contract import statum
-from conformance.mock_gateway.account import Account, Outcome, failures, scenario_for
+from conformance.mock_gateway.account import Account, Outcome, failures, number_row
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
 from conformance.mock_gateway.bodies import content_type_breach, read_body
+from conformance.mock_gateway.changes import on_number
 from conformance.mock_gateway.credential import credential_breaches
 from conformance.mock_gateway.forms import shape_of_ids, success_reason
 from conformance.mock_gateway.limits import Rate, Window
@@ -27,10 +28,12 @@ from conformance.mock_gateway.members import member_breaches, taken
 from conformance.mock_gateway.refusals import (
     CRASH,
     METHOD,
+    TAGS,
     UNAUTHORIZED,
     UNKNOWN_COMMAND,
     VALIDATION_STATUS,
     Breach,
+    Refusal,
     challenge,
     refusal_of,
 )
@@ -40,6 +43,9 @@ from conformance.traffic import Request
 __all__ = ["BASE_PATH", "STEPS", "Answer", "Gateway"]
 
 BASE_PATH = statum().base_path
+CHOSEN = Refusal(400, "This recipient is refused")
+"""The answer to a recipient that is refused by no rule of the contract, before its row changes it."""
+
 JSON_HEADER = ("Content-Type", "application/json")
 
 
@@ -113,9 +119,12 @@ class Gateway:
         moment = self._moment(visit, breach.tag if breach else None)
         moment = replace(moment, request_id=self._new_id(moment))
         if breach is None:
-            reply, deliveries = self._as_chosen(visit, moment, *self._accept(visit, moment))
+            reply, deliveries = self._accept(visit, moment)
         else:
             reply, deliveries = self._refuse(breach, moment), ()
+        if breach is None or breach.refusal is CHOSEN:
+            row = number_row(self.contract, self._recipient(visit))
+            reply, deliveries = on_number(row.changes if row else (), moment, reply, deliveries)
         for change in self.behaviour.reply:
             reply = change(reply, moment)
         for alter in self.behaviour.deliveries:
@@ -197,13 +206,13 @@ class Gateway:
                 yield Breach("unregistered")
 
     def chosen_number(self, visit: Visit) -> Iterator[Breach]:
-        """The recipient does not ask for a refusal (`account.SCENARIOS`)."""
+        """The recipient's number does not ask for a refusal (`[[number]]` of the contract)."""
         number = self._recipient(visit)
-        scenario = scenario_for(number)
-        if scenario and scenario.breach and number not in self._slowed:
-            if scenario.once:
+        row = number_row(self.contract, number)
+        if row and row.refuse and number not in self._slowed:
+            if row.once:
                 self._slowed.add(str(number))
-            yield scenario.breach
+            yield Breach(row.refuse, refusal=None if row.refuse in TAGS else CHOSEN)
 
     def funds(self, visit: Visit) -> Iterator[Breach]:
         """The balance covers the price."""
@@ -287,9 +296,9 @@ class Gateway:
 
     def _outcome(self, command: Command, visit: Visit) -> Outcome:
         success, ways = Outcome.success(self.contract), failures(self.contract, command)
-        scenario = scenario_for(self._recipient(visit))
-        if scenario:
-            return next((failure for failure in ways if failure.code == scenario.outcome), success)
+        row = number_row(self.contract, self._recipient(visit))
+        if row:
+            return next((failure for failure in ways if failure.code == row.outcome), success)
         if self._result_random.random() < self.behaviour.failure_rate and ways:
             return self._result_random.choice(ways)
         return success
@@ -322,17 +331,6 @@ class Gateway:
             for member, text in zip(command.window.members, texts, strict=True)
         )
         return _Similarity((command.name, *plain), command.window.seconds)
-
-    def _as_chosen(
-        self, visit: Visit, moment: Moment, reply: Reply, deliveries: tuple[Delivery, ...]
-    ) -> tuple[Reply, tuple[Delivery, ...]]:
-        """What the recipient makes of an accepted request's answer and notifications (`account.SCENARIOS`)."""
-        scenario = scenario_for(self._recipient(visit))
-        if scenario and scenario.change:
-            reply = scenario.change(reply, moment)
-        if scenario and scenario.alter:
-            deliveries = scenario.alter(deliveries, moment)
-        return reply, deliveries
 
 
 Step = Callable[[Gateway, Visit], Iterator[Breach]]

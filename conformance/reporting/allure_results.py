@@ -261,7 +261,7 @@ def _rule(entry: Entry, finding: Entry, exchange: Exchange | None, contract: Con
     if not finding["pointer"] or not entry["command"]:
         return
     if finding["notification"] is not None:
-        name = f"{contract.commands[entry['command']].folder}/notification"
+        name = f"{contract.notified(entry['command']).folder}/notification"
     elif exchange is not None and exchange.response is not None:
         name = "response.success" if exchange.response.status < 400 else "response.error"  # noqa: PLR2004 - HTTP's
     else:

@@ -80,7 +80,7 @@ def _case(entry: Entry, document: Document, contract: Contract) -> ET.Element:
     case = ET.Element(
         "testcase",
         {
-            "classname": f"statum.{contract.commands[command].folder if command else place_of(entry)}",
+            "classname": f"statum.{contract.notified(command).folder if command else place_of(entry)}",
             "name": for_xml(f"{' '.join(filter(None, (entry['id'], command)))} — {entry['title']}"),
             "time": "0",
         },

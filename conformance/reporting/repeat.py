@@ -90,6 +90,7 @@ def _options(settings: Mapping[str, Any], contract: Contract) -> Iterator[str]:
     if settings["subject_name"] == settings["gateway"]:
         yield from _addresses(settings)
     yield from _repeated("--product", settings["products"], contract.products)
+    yield from _repeated("--callback-path", [f"{p}={at}" for p, at in settings.get("callback_paths", {}).items()], ())
     yield from _repeated("--sender-id", settings["sender_ids"], (DEFAULT_SENDER_ID,))
     yield from _repeated("--short-code", settings["short_codes"], (DEFAULT_SHORT_CODE,))
     yield from _repeated("--phone-number", settings["phone_numbers"], ())

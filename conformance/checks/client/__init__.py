@@ -1,67 +1,81 @@
 """The checks of clients and of receivers of notifications, as `conformance.checks` has those of gateways.
 
-    terms           what verdicts depend on besides the traffic
-    evidence        what happened, correlated: calls, what was seen and said of them, deliveries
-    judging         what a check yields
-    sending         DRV, SND, ROB
-    classes         what calls have in common
-    unsent          SND-13, SND-14, RDG-12: calls that never became a request
-    answers         RDG
-    resending       RTY
-    receiving, results, malformed       RCV
+terms           what verdicts depend on besides the traffic
+evidence        what happened, correlated: calls, what was seen and said of them, deliveries
+judging         what a check yields, and what a rule is
+sending         what a client sends: DRV, SND, ROB
+form            the same by the schema of the request
+classes         what calls have in common
+unsent          calls that never became a request: SND-13, SND-14, RDG-12
+answers         what a client makes of answers: RDG
+resending       what it sends again: RTY
+kinds, notices, inboxes     what was sent to a receiver, and what became of it
+receiving, results, malformed   how it answers: RCV
 
-`CLIENT_CHECKS` maps each requirement whose actor is a client or a receiver to its check; `UNSEEN` those that watching
-a client does not tell to the reason.
+client_checks   each requirement on a client or a receiver with its check, made as its `judge` says
+RULES           the written rules by name
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import wraps
+from collections.abc import Iterator, Mapping
+from functools import cache, wraps
 
 from conformance.checks.client import answers, malformed, receiving, resending, results, sending, unsent
 from conformance.checks.client.evidence import ClientEvidence
-from conformance.checks.client.judging import ClientCheck
+from conformance.checks.client.form import request_keeps
+from conformance.checks.client.judging import ClientCheck, Rule, one_of
 from conformance.checks.judgement import Judgement, Reason, Unobserved
+from conformance.contract.contract import Contract
+from conformance.contract.judging import ByPlace, ByRule
+from conformance.contract.requirements import Actor, Requirement
+from conformance.errors import SuiteError
 
-_WORD = "what the client tells its caller cannot be seen without a driver"
-
-UNSEEN: dict[str, str] = {
-    "SND-01": _WORD,
-    "SND-07": "what the client was asked to send is not known without a driver",
-    "SND-09": "how many calls were made is not known without a driver",
-    "SND-13": "how many calls were made is not known without a driver",
-    "SND-14": "how many calls were made is not known without a driver",
-    "RDG-12": _WORD,
-    **dict.fromkeys(answers.CHECKS, _WORD),
+RULES: Mapping[str, Rule] = {
+    **sending.RULES,
+    **unsent.RULES,
+    **answers.RULES,
+    **resending.RULES,
+    **receiving.RULES,
+    **results.RULES,
+    **malformed.RULES,
 }
-"""What cannot be told of a client that is only watched, and why."""
 
 
-def _unless_observed(name: str, check: ClientCheck) -> ClientCheck:
+@cache
+def client_checks(contract: Contract) -> Mapping[str, ClientCheck]:
+    """The check of each requirement of the contract on a client or a receiver that is judged at all, by its id.
+
+    Raises SuiteError for a requirement whose `judge` names no rule, or gives it parameters that it does not have.
+    """
+    judged = [each for each in contract.catalogue.requirements if each.excluded is None]
+    return {each.id: _check(each) for each in judged if each.actor is not Actor.GATEWAY}
+
+
+def _check(requirement: Requirement) -> ClientCheck:
+    judge = requirement.judge
+    try:
+        if isinstance(judge, ByPlace):
+            return request_keeps(judge)
+        if isinstance(judge, ByRule):
+            rule = one_of(RULES, "rule", judge.rule)
+            check = rule.check(judge.parameters)
+            return check if rule.unseen is None else _unless_observed(check, rule.unseen)
+    except ValueError as error:
+        raise SuiteError(f"requirement {requirement.id} cannot be judged: {error}") from error
+    raise SuiteError(f"requirement {requirement.id} cannot be judged: expected a rule, or a place in the request")
+
+
+def _unless_observed(check: ClientCheck, unseen: str) -> ClientCheck:
     """The check, for clients that are driven; of one that is watched it cannot tell anything."""
 
     @wraps(check)
     def judged(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
         if evidence.terms.observed:
-            return iter([Unobserved(Reason.PRECONDITION, UNSEEN[name])])
+            return iter([Unobserved(Reason.PRECONDITION, unseen)])
         return check(evidence, command)
 
     return judged
 
 
-_ALL: dict[str, ClientCheck] = {
-    **sending.CHECKS,
-    **answers.CHECKS,
-    **resending.CHECKS,
-    **receiving.CHECKS,
-    **results.CHECKS,
-    **malformed.CHECKS,
-    **unsent.CHECKS,
-}
-
-CLIENT_CHECKS: dict[str, ClientCheck] = {
-    name: _unless_observed(name, check) if name in UNSEEN else check for name, check in _ALL.items()
-}
-
-__all__ = ["CLIENT_CHECKS", "UNSEEN"]
+__all__ = ["RULES", "client_checks"]

@@ -7,14 +7,14 @@ error that is reported as accepted breaks RDG-05 and no rule about its details.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from typing import Any, Self
 
 from conformance.checks.client.evidence import Call, ClientEvidence, Said, Seen
-from conformance.checks.client.judging import ClientCheck, broken, kept
+from conformance.checks.client.judging import UNHEARD, ClientCheck, Rule, broken, kept, one_of
 from conformance.checks.client.sending import sends_again_later, waits_for_ever
 from conformance.checks.judgement import Judgement, Reason, Unobserved, shown
 from conformance.contract.contract import Contract
@@ -204,17 +204,17 @@ def same_request_id(call: Call, said: Said, seen: Seen) -> Iterator[str]:
         yield f"{seen.roles.id} is {shown(seen.answer.request_id)}, the client hands back {shown(said.request_id)}"
 
 
-def surfaced_code(_: Call, said: Said, seen: Seen) -> Iterator[str]:
+def code_is_told(_: Call, said: Said, seen: Seen) -> Iterator[str]:
     """RDG-03: where it is reported as an error at all."""
-    yield from _surfaced(seen.roles.code, said.status_code, said, seen)
+    yield from _is_told(seen.roles.code, said.status_code, said, seen)
 
 
-def surfaced_reason(_: Call, said: Said, seen: Seen) -> Iterator[str]:
+def reason_is_told(_: Call, said: Said, seen: Seen) -> Iterator[str]:
     """RDG-04: likewise."""
-    yield from _surfaced(seen.roles.reason, said.description, said, seen)
+    yield from _is_told(seen.roles.reason, said.description, said, seen)
 
 
-def _surfaced(member: str, told: Any, said: Said, seen: Seen) -> Iterator[str]:
+def _is_told(member: str, told: Any, said: Said, seen: Seen) -> Iterator[str]:
     if not said.accepted and told != seen.members.get(member):
         yield f"{member} is {shown(seen.members.get(member))}, the client tells {shown(told)}"
 
@@ -261,17 +261,36 @@ def _goes_on_with(call: Call, seen: Seen) -> bool:
     return ended is not None and bool(later) and 0.0 <= min(later) - ended < PROMPT_S
 
 
-CHECKS: dict[str, ClientCheck] = {
-    "RDG-01": each_answer(accepted_as_usual, said_accepted),
-    "RDG-02": each_answer(attrgetter("accepts"), same_request_id),
-    "RDG-03": each_answer(refused, surfaced_code),
-    "RDG-04": each_answer(refused, surfaced_reason),
-    "RDG-05": each_answer(refused, not_said_accepted, beside_usual=True),
-    "RDG-06": each_answer(unusable, not_said_accepted, beside_usual=True),
-    "RDG-07": each_answer(success_that_says_otherwise, not_said_accepted, beside_usual=True),
-    "RDG-08": gives_up,
-    "RDG-09": each_answer(accepted_with_other_content, said_accepted, beside_usual=True),
-    "RDG-10": each_answer(accepted_with_other_id, said_accepted, beside_usual=True),
-    "RDG-11": each_answer(accepted_in_other_http, said_accepted, beside_usual=True),
-    "RDG-13": each_answer(error_that_says_success, not_said_accepted, beside_usual=True),
+_ACCEPTANCES: Mapping[str, Callable[[Seen], bool]] = {
+    "usual": accepted_as_usual,
+    "other-content": accepted_with_other_content,
+    "other-id": accepted_with_other_id,
+    "other-http": accepted_in_other_http,
+}
+_OTHERS: Mapping[str, Callable[[Seen], bool]] = {
+    "error": refused,
+    "unusable": unusable,
+    "success-that-says-otherwise": success_that_says_otherwise,
+    "error-that-says-success": error_that_says_success,
+}
+
+
+def told_as_accepted(*, answer: str) -> ClientCheck:
+    """An accepted request is reported as one where its answer is of that kind."""
+    condition = one_of(_ACCEPTANCES, "answer", answer)
+    return each_answer(condition, said_accepted, beside_usual=condition is not accepted_as_usual)
+
+
+def never_told_as_accepted(*, answer: str) -> ClientCheck:
+    """What was answered so is not reported as accepted."""
+    return each_answer(one_of(_OTHERS, "answer", answer), not_said_accepted, beside_usual=True)
+
+
+RULES: Mapping[str, Rule] = {
+    "told-as-accepted": Rule(told_as_accepted, UNHEARD),
+    "never-told-as-accepted": Rule(never_told_as_accepted, UNHEARD),
+    "id-is-handed-back": Rule.plain(each_answer(attrgetter("accepts"), same_request_id), UNHEARD),
+    "code-of-an-error-is-told": Rule.plain(each_answer(refused, code_is_told), UNHEARD),
+    "reason-of-an-error-is-told": Rule.plain(each_answer(refused, reason_is_told), UNHEARD),
+    "gives-up": Rule.plain(gives_up, UNHEARD),
 }

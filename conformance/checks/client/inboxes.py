@@ -1,6 +1,7 @@
 """What a check of a receiver says of a notice, and how it is made a check of a client.
 
-of_inbox        a check of a rule on what was sent to the receiver of a command
+check_of        a check of a rule on what was sent to the receiver of a command
+of_inbox        the rule by which a requirement may be judged so
 kept, broken, untold    what a rule says of one notice
 """
 
@@ -9,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from conformance.checks.client.evidence import ClientEvidence
-from conformance.checks.client.judging import ClientCheck
-from conformance.checks.client.notices import Inbox, Notice, What, inbox_of
+from conformance.checks.client.judging import ClientCheck, Rule
+from conformance.checks.client.kinds import What
+from conformance.checks.client.notices import Inbox, Notice, inbox_of
 from conformance.checks.judgement import Finding, Judgement, Kept, Reason, Unobserved
 
 InboxCheck = Callable[[Inbox], Iterator[Judgement]]
@@ -19,7 +21,12 @@ NONE_TAKEN = "no usual notification was answered with a 2xx"
 GONE = "the receiver was no longer there: another request had it end"
 
 
-def of_inbox(rule: InboxCheck) -> ClientCheck:
+def of_inbox(rule: InboxCheck) -> Rule:
+    """`rule` as a written rule without parameters."""
+    return Rule.plain(check_of(rule))
+
+
+def check_of(rule: InboxCheck) -> ClientCheck:
     """A check of `rule` on what was sent to the receiver of a command; one that has died is not blamed for silence."""
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:

@@ -6,11 +6,12 @@ sent again. That it is not answered with a 5xx and kills nobody is a MUST. What 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
-from conformance.checks.client.inboxes import NONE_TAKEN, InboxCheck, broken, kept, of_inbox, untold
-from conformance.checks.client.judging import ClientCheck
-from conformance.checks.client.notices import Inbox, Notice, What
+from conformance.checks.client.inboxes import NONE_TAKEN, broken, check_of, kept, of_inbox, untold
+from conformance.checks.client.judging import ClientCheck, Rule, one_of
+from conformance.checks.client.kinds import What
+from conformance.checks.client.notices import Inbox, Notice
 from conformance.checks.client.results import other_methods_are_not_applied
 from conformance.checks.judgement import Judgement
 
@@ -21,12 +22,25 @@ _WIDER = {What.EMPTY: What.NO_JSON, What.HUGE: What.INCOMPLETE}
 """What these are, too: an empty body is no JSON, and the large one lacks the members of a notification."""
 
 
-def is_refused(*kinds: What) -> InboxCheck:
-    """RCV-14, RCV-15, RCV-16: a rule about these kinds."""
+_KINDS: Mapping[str, What] = {
+    "no-json": What.NO_JSON,
+    "incomplete": What.INCOMPLETE,
+    "empty": What.EMPTY,
+    "huge": What.HUGE,
+}
+
+
+def _of(kinds: Collection[str]) -> frozenset[What]:
+    return frozenset(one_of(_KINDS, "kinds", kind) for kind in kinds)
+
+
+def junk_is_refused(*, kinds: Collection[str]) -> ClientCheck:
+    """Junk of these kinds is answered with a 4xx."""
+    chosen = _of(kinds)
 
     def rule(inbox: Inbox) -> Iterator[Judgement]:
         for notice in inbox.junk:
-            if notice.what not in kinds:
+            if notice.what not in chosen:
                 continue
             if not inbox.understands():
                 yield untold(notice, NONE_TAKEN)
@@ -39,16 +53,17 @@ def is_refused(*kinds: What) -> InboxCheck:
             else:
                 yield broken(notice, f"{_in_words(notice)}, not with a 4xx")
 
-    return rule
+    return check_of(rule)
 
 
-def is_survived(*kinds: What) -> InboxCheck:
-    """RCV-22, RCV-23, RCV-24: a rule about these kinds."""
+def junk_is_survived(*, kinds: Collection[str]) -> ClientCheck:
+    """Junk of these kinds is not answered with a 5xx, and the receiver does not die of it."""
+    chosen = _of(kinds)
 
     def rule(inbox: Inbox) -> Iterator[Judgement]:
         failing = {notice.what for notice in inbox.junk if notice.fails and not _is_cut_off(notice)}
         for notice in inbox.junk:
-            if notice.what not in kinds:
+            if notice.what not in chosen:
                 continue
             wider = _WIDER.get(notice.what)
             if not inbox.understands():
@@ -64,7 +79,7 @@ def is_survived(*kinds: What) -> InboxCheck:
             else:
                 yield untold(notice, _in_words(notice))  # it took too long
 
-    return rule
+    return check_of(rule)
 
 
 def other_methods_do_nothing(inbox: Inbox) -> Iterator[Judgement]:
@@ -109,16 +124,9 @@ def _is_cut_off(notice: Notice) -> bool:
     return notice.what is What.HUGE and notice.status is None and not notice.timed_out and not notice.fatal
 
 
-CHECKS: dict[str, ClientCheck] = {
-    name: of_inbox(rule)
-    for name, rule in {
-        "RCV-14": is_refused(What.NO_JSON),
-        "RCV-15": is_refused(What.INCOMPLETE),
-        "RCV-16": is_refused(What.EMPTY, What.HUGE),
-        "RCV-17": other_methods_do_nothing,
-        "RCV-18": alive_after_junk,
-        "RCV-22": is_survived(What.NO_JSON),
-        "RCV-23": is_survived(What.INCOMPLETE),
-        "RCV-24": is_survived(What.EMPTY, What.HUGE),
-    }.items()
+RULES: Mapping[str, Rule] = {
+    "junk-is-refused": Rule(junk_is_refused),
+    "junk-is-survived": Rule(junk_is_survived),
+    "other-methods-do-nothing": of_inbox(other_methods_do_nothing),
+    "alive-after-junk": of_inbox(alive_after_junk),
 }

@@ -1,6 +1,5 @@
 """What was sent to a receiver, read off the bytes, and what the client made of it afterwards: what RCV is judged by.
 
-    What        what a request to a receiver is: a notification, or one of the things that are none
     Notice      one such request, with its answer
     Telling     what the client said of a request_id when it was asked
     Fate        all notifications that carry one request_id, and all that was said of it
@@ -12,21 +11,16 @@ Requests of one round are sent at the same moment: their `sent_at` is the same n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from functools import partial
 from typing import Any, Self
 
 from conformance.checks.client.evidence import Call, ClientEvidence, ToldResult
+from conformance.checks.client.kinds import What, what_is
 from conformance.checks.reading import Content
-from conformance.contract.command import Command
 from conformance.contract.contract import Contract, NotificationRoles
-from conformance.generation.notifications import documented, is_complete
-from conformance.traffic import Case, Exchange, Request, header
-
-# No notification is a hundredth of this.
-HUGE = 1 << 19
+from conformance.generation.notifications import documented
+from conformance.traffic import Case, Exchange, header
 
 # How long a receiver takes is measured where no more than so many are sent at the same moment.
 FEW = 4
@@ -42,37 +36,6 @@ SERVER_ERROR = 500
 
 # How the reasons begin for which there was no connection (`conformance.exchange.failures`).
 UNREACHED = ("connection refused", "no connection", "host name not found", "no TLS connection", "the proxy did not")
-
-
-class What(StrEnum):
-    """What a request to a receiver is, the first that applies."""
-
-    METHOD = "another method"
-    EMPTY = "an empty body"
-    HUGE = "a body of a mebibyte"
-    NO_JSON = "no JSON"
-    INCOMPLETE = "JSON that is no notification"
-    OTHER_CODE = "a notification with an outcome that no gateway gives"
-    OPEN = "something that the contract says nothing of"
-    VALID = "a notification"
-
-
-def what_is(request: Request, content: Content, command: Command, contract: Contract) -> What:
-    """Read off the bytes."""
-    outcome = f"/{contract.notification.outcome}"
-    declared = (header(request.headers, "content-type") or "").partition(";")[0].strip().lower()
-    wrong = partial(contract.schemas.violations, f"{command.folder}/notification", content.value)
-    signs: tuple[tuple[What, Callable[[], bool]], ...] = (
-        (What.METHOD, lambda: request.method != contract.notification.method),
-        (What.EMPTY, lambda: not request.body.strip()),
-        (What.HUGE, lambda: len(request.body) >= HUGE),
-        (What.OPEN, lambda: declared != "application/json"),
-        (What.NO_JSON, lambda: content.error is not None),
-        (What.INCOMPLETE, lambda: not is_complete(contract, command, content.value)),
-        (What.OTHER_CODE, lambda: outcome in {violation.pointer for violation in wrong()}),
-        (What.OPEN, lambda: bool(wrong())),
-    )
-    return next((what for what, shows in signs if shows()), What.VALID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,8 +307,8 @@ class Inbox:
         return not any(since < died < telling.told.at for died in self.deaths)
 
 
+# Said of journals that do not say why.
 LEFT_ALONE = "the receiver was slow to answer its first notifications, so it was left alone"
-"""Said of journals that do not say why."""
 
 
 def inbox_of(evidence: ClientEvidence, command: str | None) -> Inbox:

@@ -7,20 +7,25 @@ one of them is taken, each valid form of a notification has to be.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 
-from conformance.checks.client.inboxes import NONE_TAKEN, broken, kept, of_inbox, untold
-from conformance.checks.client.judging import ClientCheck
+from conformance.checks.client.inboxes import NONE_TAKEN, broken, check_of, kept, of_inbox, untold
+from conformance.checks.client.judging import ClientCheck, Rule
 from conformance.checks.client.notices import CROWD, FEW, THRONG, Fate, Inbox, Notice
 from conformance.checks.client.results import alike, is_mixed_up, simple, understood
 from conformance.checks.judgement import Finding, Judgement, Reason, Unobserved, shown
+from conformance.contract.contract import Contract
+from conformance.contract.judging import ByRule
 from conformance.traffic import header
 
-# A gateway that waits longer than this for an answer takes the notification for lost.
+# How long an answer to a notification is waited for where no requirement says how soon it has to come.
 WITHIN_S = 30.0
 
 # One that waits longer than this for each of its integrators has no workers left.
 QUICKLY_S = 5.0
+
+ANSWERED_WITHIN = "answered-within"
 
 UNKNOWN = "a receiver may turn away a request that it does not know, and there was no call that made one known"
 
@@ -66,26 +71,28 @@ def _may_be_refused(notice: Notice) -> bool:
     return any(notice.status == status and header(headers, name) for name, status in _REFUSALS_OF_HTTP.items())
 
 
-def answered_in_time(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-02."""
-    for notice in _timed(inbox):
-        if notice.took_s > WITHIN_S:
-            yield broken(notice, _late(notice, WITHIN_S))
-        elif notice.status is not None:
-            yield kept(notice)
-        else:
-            yield untold(notice, f"a notification was {notice.answer_in_words}; it was not waited for any longer")
+def answered_within(*, seconds: float, at_most: float | None = None) -> ClientCheck:
+    """Each is answered in that time; with `at_most`, of those alone that are not later than that, either."""
+
+    def rule(inbox: Inbox) -> Iterator[Judgement]:
+        for notice in _timed(inbox):
+            if at_most is not None and notice.took_s > at_most:
+                yield untold(notice, _late(notice, at_most))
+            elif notice.took_s > seconds:
+                yield broken(notice, _late(notice, seconds))
+            elif notice.status is not None:
+                yield kept(notice)
+            elif at_most is None:
+                yield untold(notice, f"a notification was {notice.answer_in_words}; it was not waited for any longer")
+
+    return check_of(rule)
 
 
-def answered_quickly(inbox: Inbox) -> Iterator[Judgement]:
-    """RCV-20: of those that are answered in time at all."""
-    for notice in _timed(inbox):
-        if notice.took_s > WITHIN_S:
-            yield untold(notice, _late(notice, WITHIN_S))
-        elif notice.took_s > QUICKLY_S:
-            yield broken(notice, _late(notice, QUICKLY_S))
-        elif notice.status is not None:
-            yield kept(notice)
+@cache
+def waited_s(contract: Contract) -> float:
+    """How long an answer has to be waited for, so that every requirement on how soon it comes can be judged."""
+    rules = [each.judge for each in contract.catalogue.requirements if isinstance(each.judge, ByRule)]
+    return max((each.parameters["seconds"] for each in rules if each.rule == ANSWERED_WITHIN), default=WITHIN_S)
 
 
 def _timed(inbox: Inbox) -> Iterator[Notice]:
@@ -232,18 +239,14 @@ def _in_crowd(inbox: Inbox, fate: Fate, notice: Notice, twin: Notice, *, knows_r
     return broken(notice, f"{how} taken and lost: {after_s:.0f} s later the client says {lost[0].state}")
 
 
-CHECKS: dict[str, ClientCheck] = {
-    name: of_inbox(rule)
-    for name, rule in {
-        "RCV-01": valid_are_taken,
-        "RCV-02": answered_in_time,
-        "RCV-03": unusual_are_taken,
-        "RCV-06": repeats_are_taken,
-        "RCV-12": unknown_are_answered,
-        "RCV-19": crowds_are_taken,
-        "RCV-20": answered_quickly,
-        "RCV-21": repeats_are_survived,
-        "RCV-26": throngs_are_taken,
-        "RCV-27": offers_are_passed_over,
-    }.items()
+RULES: Mapping[str, Rule] = {
+    "valid-are-taken": of_inbox(valid_are_taken),
+    ANSWERED_WITHIN: Rule(answered_within),
+    "unusual-are-taken": of_inbox(unusual_are_taken),
+    "repeats-are-taken": of_inbox(repeats_are_taken),
+    "repeats-are-survived": of_inbox(repeats_are_survived),
+    "unknown-are-answered": of_inbox(unknown_are_answered),
+    "crowds-are-taken": of_inbox(crowds_are_taken),
+    "throngs-are-taken": of_inbox(throngs_are_taken),
+    "offers-are-passed-over": of_inbox(offers_are_passed_over),
 }

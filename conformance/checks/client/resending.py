@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 
 from conformance.checks.client.evidence import Call, ClientEvidence, Seen
-from conformance.checks.client.judging import ClientCheck, broken, kept
+from conformance.checks.client.judging import ClientCheck, Rule, broken, kept, one_of
 from conformance.checks.judgement import Judgement, Reason, Unobserved
 from conformance.checks.reading import TOO_MANY_REQUESTS
 from conformance.traffic import header
-
-FINAL = frozenset({400, 401, 402, 403, 422})
-"""After these nothing is sent again (contract, "Responses")."""
 
 # Timers end a little early, and the suite's clock is read after the answer was written.
 TOLERANCE_S = 0.05
@@ -37,15 +34,19 @@ LEAST_MEAN_GAP_S = 0.03
 LEAST_GAPS = 2
 
 
-def final_is_final(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
-    """RTY-01: where HTTP says success, status_code is what counts."""
-    window = evidence.terms.resend_window_s
-    for call in evidence.of_command(command):
-        for seen, following in _with_following(call):
-            status = seen.says if seen.succeeded else seen.agreed
-            if status in FINAL:
-                words = f"the request was answered {status:g} and sent again"
-                yield _watched(evidence, seen, window) if following is None else broken(call, words, following)
+def final_is_final(*, codes: Collection[int]) -> ClientCheck:
+    """Nothing is sent again after an answer with one of these codes; where HTTP says success, the envelope counts."""
+
+    def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+        window = evidence.terms.resend_window_s
+        for call in evidence.of_command(command):
+            for seen, following in _with_following(call):
+                status = seen.says if seen.succeeded else seen.agreed
+                if status in codes:
+                    words = f"the request was answered {status:g} and sent again"
+                    yield _watched(evidence, seen, window) if following is None else broken(call, words, following)
+
+    return check
 
 
 def waits_as_told(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
@@ -107,8 +108,9 @@ Failure = Callable[[Seen], str | None]
 """In words, what went wrong with a request; None if it is not what a check is about."""
 
 
-def not_at_once(failure: Failure) -> ClientCheck:
-    """RTY-04, RTY-05, RTY-06: nothing follows within the window of the run; what comes later was waited with."""
+def not_at_once(*, after: str) -> ClientCheck:
+    """Nothing follows such a failure within the window of the run; what comes later was waited with."""
+    failure = one_of(_FAILURES, "after", after)
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
         window = evidence.terms.resend_window_s
@@ -125,7 +127,7 @@ def not_at_once(failure: Failure) -> ClientCheck:
     return check
 
 
-def not_before_the_advised_delay(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+def waits_as_advised(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
     """RTY-07: what came again at once is for the others."""
     window, delay = evidence.terms.resend_window_s, evidence.terms.advised_delay_s
     for call, seen, following, words in _failed(evidence, command, lambda one: answered_5xx(one) or lost(one)):
@@ -214,12 +216,12 @@ def _retry_after(seen: Seen) -> tuple[float, float, str] | None:
     return told_s, DATE_TOLERANCE_S, f"{value}, {told_s:.1f} s later"
 
 
-CHECKS: dict[str, ClientCheck] = {
-    "RTY-01": final_is_final,
-    "RTY-02": waits_as_told,
-    "RTY-03": is_not_hammered,
-    "RTY-04": not_at_once(answered_5xx),
-    "RTY-05": not_at_once(lost),
-    "RTY-06": not_at_once(lost),
-    "RTY-07": not_before_the_advised_delay,
+_FAILURES: Mapping[str, Failure] = {"5xx": answered_5xx, "lost": lost}
+
+RULES: Mapping[str, Rule] = {
+    "final-is-final": Rule(final_is_final),
+    "waits-as-told": Rule.plain(waits_as_told),
+    "is-not-hammered": Rule.plain(is_not_hammered),
+    "not-again-at-once": Rule(not_at_once),
+    "waits-as-advised": Rule.plain(waits_as_advised),
 }

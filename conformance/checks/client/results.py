@@ -6,11 +6,12 @@ a result says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from conformance.checks.client.inboxes import InboxCheck, broken, kept, of_inbox, untold
-from conformance.checks.client.judging import ClientCheck
-from conformance.checks.client.notices import Fate, Inbox, Notice, Telling, What, tellings
+from conformance.checks.client.judging import Rule
+from conformance.checks.client.kinds import What
+from conformance.checks.client.notices import Fate, Inbox, Notice, Telling, tellings
 from conformance.checks.judgement import Finding, Judgement, Reason, Unobserved, shown
 
 NONE_KEPT = "the client makes no calls, and of what it was notified of it knew no result when it was asked"
@@ -35,7 +36,7 @@ def simple(inbox: Inbox, fate: Fate) -> list[Telling]:
     ]
 
 
-def only_200_is_success(inbox: Inbox) -> Iterator[Judgement]:
+def only_success_is_success(inbox: Inbox) -> Iterator[Judgement]:
     """RCV-04."""
     for fate, notice in inbox.firsts():
         if not notice.usual:
@@ -246,17 +247,17 @@ def _if_it_keeps_any(rule: InboxCheck) -> InboxCheck:
     return of_kept
 
 
-CHECKS: dict[str, ClientCheck] = {
+RULES: Mapping[str, Rule] = {
     name: of_inbox(_if_it_keeps_any(rule))
     for name, rule in {
-        "RCV-04": only_200_is_success,
-        "RCV-05": failures_have_reasons,
-        "RCV-07": repeats_are_applied_once,
-        "RCV-08": moments_are_applied_once,
-        "RCV-09": first_one_stands,
-        "RCV-10": each_to_its_own,
-        "RCV-11": early_are_not_lost,
-        "RCV-13": unknown_are_nobodys,
-        "RCV-25": malformed_are_not_applied,
+        "only-success-is-success": only_success_is_success,
+        "failures-have-reasons": failures_have_reasons,
+        "repeats-are-applied-once": repeats_are_applied_once,
+        "moments-are-applied-once": moments_are_applied_once,
+        "first-one-stands": first_one_stands,
+        "each-to-its-own": each_to_its_own,
+        "early-are-not-lost": early_are_not_lost,
+        "unknown-are-nobodys": unknown_are_nobodys,
+        "malformed-are-not-applied": malformed_are_not_applied,
     }.items()
 }

@@ -9,14 +9,13 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from conformance.checks.client.evidence import Call, ClientEvidence, Seen
-from conformance.checks.client.judging import ClientCheck, broken, kept
+from conformance.checks.client.judging import UNHEARD, ClientCheck, Rule, broken, kept
 from conformance.checks.client.unsent import instead, reached, said_to_be_lacking
 from conformance.checks.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
 from conformance.checks.reading import Content
 from conformance.traffic import Headers, Request, header
 
 JSON_MEDIA_TYPE = "application/json"
-AUTHORIZATION = "authorization"
 
 # Of a secret of the suite's own making, fewer characters than these are no trace of it.
 LEAST_TRACE = 8
@@ -79,14 +78,15 @@ def method_of_the_command(evidence: ClientEvidence, call: Call, request: Request
         yield f"the method is {request.method}, not {expected}"
 
 
-def basic_credential(evidence: ClientEvidence, _: Call, request: Request) -> Iterator[str]:
-    """SND-04: one header, the scheme as the contract writes it, the usual alphabet of base64."""
-    values = [value for name, value in request.headers if name.lower() == AUTHORIZATION]
-    expected = f"Basic {_base64(evidence)}"
+def credential_of_the_account(evidence: ClientEvidence, _: Call, request: Request) -> Iterator[str]:
+    """SND-04: one header, the scheme as the contract writes it, the usual alphabet of base64 where there is any."""
+    stated = evidence.terms.contract.authentication
+    values = [value for name, value in request.headers if name.lower() == stated.header.lower()]
+    expected = f"{stated.scheme} {_token(evidence)}"
     if not values:
-        yield "there is no Authorization header"
+        yield f"there is no {stated.header} header"
     elif values != [expected]:
-        yield f"Authorization is {shown(', '.join(values))}, not {shown(expected)}"
+        yield f"{stated.header} is {shown(', '.join(values))}, not {shown(expected)}"
 
 
 def body_declared_as_json(_: ClientEvidence, __: Call, request: Request) -> Iterator[str]:
@@ -98,15 +98,6 @@ def body_declared_as_json(_: ClientEvidence, __: Call, request: Request) -> Iter
         yield f"the body is not declared; expected Content-Type: {JSON_MEDIA_TYPE}"
     elif declared.partition(";")[0].strip().lower() != JSON_MEDIA_TYPE:
         yield f"the body is declared as {shown(declared)}, not as {JSON_MEDIA_TYPE}"
-
-
-def body_is_an_object(_: ClientEvidence, __: Call, request: Request) -> Iterator[str]:
-    """SND-06."""
-    content = Content.of(request.body)
-    if content.error is not None:
-        yield f"the body is unreadable: {content.error}"
-    elif content.members is None:
-        yield f"the body is no JSON object, but {shown(content.value)}"
 
 
 def members_as_asked(evidence: ClientEvidence, call: Call, request: Request) -> Iterator[str]:
@@ -124,21 +115,14 @@ def members_as_asked(evidence: ClientEvidence, call: Call, request: Request) -> 
             yield f"{name} is {shown(value)}, asked for was {shown(asked[name])}"
 
 
-def members_are_strings(_: ClientEvidence, call: Call, request: Request) -> Iterator[str]:
-    """SND-08: of those that were asked for."""
-    for name, value in (Content.of(request.body).members or {}).items():
-        if name in call.params and not isinstance(value, str):
-            yield f"{name} is {shown(value)}, which is no string"
-
-
 def as_text(value: object) -> str:
     """A value of JSON as the text that it stands for."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def credential_nowhere_else(evidence: ClientEvidence, _: Call, request: Request) -> Iterator[str]:
-    """SND-10: whatever spells it, in the URL, the body, or a header other than Authorization."""
-    yield from traces(evidence, request, {AUTHORIZATION})
+    """SND-10: whatever spells it, in the URL, the body, or another header than the one for it."""
+    yield from traces(evidence, request, {evidence.terms.contract.authentication.header.lower()})
 
 
 def traces(evidence: ClientEvidence, request: Request, passed_over: set[str]) -> Iterator[str]:
@@ -153,13 +137,20 @@ def traces(evidence: ClientEvidence, request: Request, passed_over: set[str]) ->
             yield f"the credential stands in the header {name}"
 
 
-def _base64(evidence: ClientEvidence) -> str:
-    return b64encode(f"{evidence.terms.key}:{evidence.terms.secret}".encode()).decode()
+def _token(evidence: ClientEvidence) -> str:
+    """What follows the scheme."""
+    key, secret = evidence.terms.key, evidence.terms.secret
+    return b64encode(f"{key}:{secret}".encode()).decode() if _names_key(evidence) else secret
+
+
+def _names_key(evidence: ClientEvidence) -> bool:
+    return "key" in evidence.terms.contract.authentication.token
 
 
 def _forms(evidence: ClientEvidence) -> set[str]:
-    key, secret, encoded = evidence.terms.key, evidence.terms.secret, _base64(evidence)
-    plain = {key, secret, encoded, encoded.rstrip("="), encoded.translate({ord("+"): "-", ord("/"): "_"}).rstrip("=")}
+    key, secret, token = evidence.terms.key, evidence.terms.secret, _token(evidence)
+    plain = {secret, token, token.rstrip("="), token.translate({ord("+"): "-", ord("/"): "_"}).rstrip("=")}
+    plain |= {key} if _names_key(evidence) else set()
     forms = plain | {quote(form, safe="") for form in plain} | {quote_plus(form) for form in plain}
     return {form for form in forms if len(form) >= LEAST_TRACE}
 
@@ -290,19 +281,21 @@ def _bodies(call: Call) -> list[Any]:
     return [Content.of(seen.exchange.request.body).value for seen in call.seen]
 
 
-CHECKS: dict[str, ClientCheck] = {
-    "DRV-01": driver_answers_once,
-    "SND-01": accepted_only_if_sent,
-    "SND-02": each_request(method_of_the_command),
-    "SND-03": path_of_the_command,
-    "SND-04": each_request(basic_credential),
-    "SND-05": each_request(body_declared_as_json),
-    "SND-06": each_request(body_is_an_object),
-    "SND-07": each_request(members_as_asked),
-    "SND-08": each_request(members_are_strings),
-    "SND-09": one_request_each,
-    "SND-10": each_request(credential_nowhere_else),
-    "SND-11": credential_stays_here,
-    "SND-12": accept_admits_json,
-    "ROB-01": as_at_first,
+_UNCOUNTED = "how many calls were made is not known without a driver"
+
+RULES: Mapping[str, Rule] = {
+    "driver-answers-once": Rule.plain(driver_answers_once),
+    "accepted-only-if-sent": Rule.plain(accepted_only_if_sent, UNHEARD),
+    "method-of-the-command": Rule.plain(each_request(method_of_the_command)),
+    "path-of-the-command": Rule.plain(path_of_the_command),
+    "credential-of-the-account": Rule.plain(each_request(credential_of_the_account)),
+    "body-declared-as-json": Rule.plain(each_request(body_declared_as_json)),
+    "members-as-asked": Rule.plain(
+        each_request(members_as_asked), "what the client was asked to send is not known without a driver"
+    ),
+    "one-request-each": Rule.plain(one_request_each, _UNCOUNTED),
+    "credential-nowhere-else": Rule.plain(each_request(credential_nowhere_else)),
+    "credential-stays-here": Rule.plain(credential_stays_here),
+    "accept-admits-json": Rule.plain(accept_admits_json),
+    "as-at-first": Rule.plain(as_at_first),
 }

@@ -18,7 +18,7 @@ from typing import Any
 
 from conformance.checks.client.classes import ONE_SMS, ParamClass, classes_for
 from conformance.checks.client.evidence import ASKED_AGAIN, Call, ClientEvidence
-from conformance.checks.client.judging import ClientCheck, broken, kept
+from conformance.checks.client.judging import UNHEARD, ClientCheck, Rule, broken, kept
 from conformance.checks.coverage import CallCoverage, Covered, Label, classes_of_call
 from conformance.checks.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
 from conformance.contract.contract import Contract
@@ -265,19 +265,20 @@ def _why_open(evidence: ClientEvidence, call: Call) -> tuple[Reason, str]:
 # --- The checks
 
 
-def becomes_a_request(*, long: bool) -> ClientCheck:
-    """SND-13, and SND-14 of texts that do not go into one SMS."""
+def becomes_a_request(*, long: bool | None = None) -> ClientCheck:
+    """Every call is sent; `long`: only those with a text that does not go into one SMS, or only the others."""
+    chosen = {True, False} if long is None else {long}
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
         if command is None:
             return
         contract, fates = evidence.terms.contract, _fates(evidence, command)
-        found = [refusal for refusal in refusals(evidence, command) if refusal.is_long(contract) is long]
-        unknown = [each for each in fates.open if is_long(each[0], contract) is long]
+        found = [refusal for refusal in refusals(evidence, command) if refusal.is_long(contract) in chosen]
+        unknown = [each for each in fates.open if is_long(each[0], contract) in chosen]
         yield from (finding for refusal in found for finding in _findings(evidence, refusal))
         yield from (Unobserved(reason, detail) for _, reason, detail in unknown)
         if found or not unknown:  # what is not known of some calls is not made good by others
-            yield from (Kept() for call in fates.sent if is_long(call, contract) is long)
+            yield from (Kept() for call in fates.sent if is_long(call, contract) in chosen)
 
     return check
 
@@ -315,8 +316,7 @@ def rejected_only_if_unsent(evidence: ClientEvidence, command: str | None) -> It
             yield broken(call, f"a request arrived, and the client says {call.said.in_its_words}", last)
 
 
-CHECKS: dict[str, ClientCheck] = {
-    "SND-13": becomes_a_request(long=False),
-    "SND-14": becomes_a_request(long=True),
-    "RDG-12": rejected_only_if_unsent,
+RULES: Mapping[str, Rule] = {
+    "becomes-a-request": Rule(becomes_a_request, "how many calls were made is not known without a driver"),
+    "rejected-only-if-unsent": Rule.plain(rejected_only_if_unsent, UNHEARD),
 }

@@ -1,0 +1,210 @@
+"""The form of messages: the schemas decide, and each violation belongs to the requirement that names its place.
+
+    FormResult          which requirements a message had occasion to break, and which it broke
+    answer_form         that of an answer
+    notice_form         that of a notification
+    envelope_problems   in words, all that keeps an answer from having its schema
+
+A message is validated once. What no requirement names falls to the one that takes the rest of that message, so nothing
+that a schema says goes unjudged. A requirement is kept only by messages that could have broken it: what is absent keeps
+nothing but the requirement that it be there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from conformance.contract.contract import Contract
+from conformance.contract.judging import ACCEPTED, ANSWER, ERROR, FAILED, NOTIFICATION, SUCCEEDED, ByPlace
+from conformance.contract.places import SchemaPlace, places_of, value_at
+from conformance.contract.requirements import Actor
+from conformance.contract.schema_set import Violation
+
+# A message may break its schema a million times; so many say enough.
+MOST_VIOLATIONS = 50
+# Shapes of messages, by their members, of which it is remembered what they had occasion to break.
+MOST_SHAPES = 1_000
+# A message with more members is no ordinary one, and of no shape that comes again.
+MOST_MEMBERS = 32
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A way in which a message breaks its schema: in words, the place to look at, and what is there."""
+
+    words: str
+    pointer: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class FormResult:
+    """By requirement: what a message had `occasion` to break, and what it `broke`."""
+
+    occasions: frozenset[str]
+    broken: Mapping[str, tuple[Breach, ...]] = field(default_factory=dict)
+
+
+NOTHING = FormResult(frozenset())
+
+
+class _Rulebook:
+    """One kind of message of one command: its schema, and who judges each of its places."""
+
+    def __init__(self, contract: Contract, schema: str, command: str | None, groups: Sequence[str]) -> None:
+        self._schemas = contract.schemas
+        self._schema = schema
+        self._called = "the answer" if ANSWER in groups else "the notification"
+        judges = [
+            (each.id, each.judge)
+            for each in contract.catalogue.requirements
+            if isinstance(each.judge, ByPlace) and each.actor is Actor.GATEWAY and command in each.commands
+        ]
+        named, of_outcomes = {*groups, schema}, {*groups, schema, SUCCEEDED, FAILED}
+        self._judges = [each for each in judges if not named.isdisjoint(each[1].messages)]
+        # What is judged by the outcome belongs to nobody where a notification tells none.
+        self._by_outcome = [judge for _, judge in judges if not of_outcomes.isdisjoint(judge.messages)]
+        self.places = places_of(contract.schemas.resolved(schema))
+        of: dict[str, list[SchemaPlace]] = {}
+        for place in self.places:
+            for owner in self._owners(place.pointer, place.keyword):
+                of.setdefault(owner, []).append(place)
+        self._of = of
+        self._conditions = tuple(dict.fromkeys(c for place in self.places for c in place.conditions))
+        self._shapes: dict[Any, FormResult] = {}
+
+    def _owners(self, pointer: str, keyword: str) -> Sequence[str]:
+        naming = [id_ for id_, judge in self._judges if judge.names(pointer, keyword)]
+        if naming or any(judge.names(pointer, keyword) for judge in self._by_outcome):
+            return naming
+        return [id_ for id_, judge in self._judges if not judge.at]
+
+    def result(self, message: Any, *, typed: bool = True) -> FormResult:
+        """What the schema says of a message; unless it is `typed`, all that it holds is text and of no type."""
+        if not self._schemas.takes(self._schema, message):
+            return FormResult(self._occasions(message), self._broken(message, typed=typed))
+        if type(message) is not dict or len(message) > MOST_MEMBERS:
+            return FormResult(self._occasions(message))
+        kinds = tuple(map(type, message.values()))
+        if not _SCALARS.issuperset(kinds):
+            return FormResult(self._occasions(message))
+        shape = (tuple(message), kinds, tuple(each.met_by(message) for each in self._conditions))
+        if shape not in self._shapes:
+            if len(self._shapes) >= MOST_SHAPES:
+                self._shapes.clear()
+            self._shapes[shape] = FormResult(self._occasions(message))
+        return self._shapes[shape]
+
+    def _occasions(self, message: Any) -> frozenset[str]:
+        of = self._of.items()
+        return frozenset(id_ for id_, places in of if any(place.had_occasion(message) for place in places))
+
+    def _broken(self, message: Any, *, typed: bool) -> Mapping[str, tuple[Breach, ...]]:
+        broken: dict[str, list[Breach]] = {}
+        for violation in self.violations(message):
+            if violation.keyword == "type" and not typed:
+                continue
+            breach = self.breach(violation, message)
+            for owner in self._owners(violation.pointer, violation.keyword):
+                broken.setdefault(owner, []).append(breach)
+        return {id_: tuple({each.words: each for each in breaches}.values()) for id_, breaches in broken.items()}
+
+    def violations(self, message: Any) -> list[Violation]:
+        """How a message breaks the schema; a value of the wrong type breaks nothing else by what it is."""
+        found = self._schemas.violations(self._schema, message, MOST_VIOLATIONS)
+        mistyped = {each.pointer for each in found if each.keyword == "type"}
+        return [each for each in found if each.keyword == "type" or each.pointer not in mistyped]
+
+    def breach(self, violation: Violation, message: Any) -> Breach:
+        """A violation in words. What is missing is looked for in what lacks it."""
+        missing = violation.keyword == "required"
+        pointer = violation.pointer.rpartition("/")[0] if missing else violation.pointer
+        return Breach(self._words(violation), pointer, value_at(message, pointer))
+
+    def _words(self, violation: Violation) -> str:
+        name = _name(violation.pointer) or self._called
+        place = next((p for p in self.places if _is_at(p, violation)), None)
+        rule = None if place is None else place.rule
+        match violation.keyword:
+            case "required":
+                return f"{name} is missing"
+            case "type":
+                kinds = " or ".join([rule] if isinstance(rule, str) else rule or ["such value"])
+                return f"{name} is no {f'JSON {kinds}' if not violation.pointer else kinds}"
+            case "minLength" if rule == 1:
+                return f"{name} is empty"
+            case "pattern" if rule == NOT_BLANK:
+                return f"{name} is empty"
+            case "const":
+                return f"{name} is not {json.dumps(rule, ensure_ascii=False)}"
+        return f"{name}: {violation.message}"
+
+
+# The pattern that asks for a character that is no white space.
+NOT_BLANK = r"\S"
+
+
+def _is_at(place: SchemaPlace, violation: Violation) -> bool:
+    named = ByPlace((), (place.pointer,), (place.keyword,))
+    return named.names(violation.pointer, violation.keyword)
+
+
+def _name(pointer: str) -> str:
+    """The member that a pointer leads to, with the number of the item where it is one of an array."""
+    steps = pointer.split("/")[1:]
+    last = max((place for place, step in enumerate(steps) if not step.isdigit()), default=0)
+    return "/".join(steps[last:])
+
+
+# --- Which rulebook
+
+
+def answer_form(contract: Contract, command: str | None, message: Any, *, accepted: bool) -> FormResult:
+    """What the schemas say of the JSON of an answer to a request of the command (None: of none)."""
+    return _of_answers(contract, command, accepted).result(message)
+
+
+def notice_form(
+    contract: Contract, command: str | None, message: Any, outcome: str | None, *, typed: bool
+) -> FormResult:
+    """What the schemas say of the members of a notification; `outcome`: what it tells of the transaction, if anything.
+
+    Unless it is `typed`, it comes in a query, where all is text.
+    """
+    book = _of_notifications(contract, command, None if outcome is None else outcome == contract.notification.success)
+    return NOTHING if book is None else book.result(message, typed=typed)
+
+
+def envelope_problems(contract: Contract, command: str | None, message: Any, *, accepted: bool) -> list[str]:
+    """In words, all that keeps the JSON of an answer from having its schema; empty if it has.
+
+    But for what is owed only to some kinds of requests.
+    """
+    book = _of_answers(contract, command, accepted)
+    some = [r.judge for r in contract.catalogue.requirements if isinstance(r.judge, ByPlace) and r.judge.kinds]
+    found = (v for v in book.violations(message) if not any(judge.names(v.pointer, v.keyword) for judge in some))
+    return list(dict.fromkeys(book.breach(violation, message).words for violation in found))
+
+
+@cache
+def _of_answers(contract: Contract, command: str | None, accepted: bool) -> _Rulebook:  # noqa: FBT001 - a key
+    group = ACCEPTED if accepted else ERROR
+    folder = contract.notified(command).folder if command else None
+    own = f"{folder}/response" if accepted else f"{folder}/{ERROR}"
+    schema = own if own in contract.schemas else group
+    return _Rulebook(contract, schema, command, (ANSWER, group))
+
+
+@cache
+def _of_notifications(contract: Contract, command: str | None, succeeded: bool | None) -> _Rulebook | None:  # noqa: FBT001
+    schema = f"{contract.product_of(command) or command}/{NOTIFICATION}"
+    if schema not in contract.schemas:
+        return None
+    outcomes = {True: (SUCCEEDED,), False: (FAILED,), None: ()}[succeeded]
+    return _Rulebook(contract, schema, command, (NOTIFICATION, *outcomes))

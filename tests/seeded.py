@@ -1,0 +1,56 @@
+"""The behaviours of the Statum contract, as tests name them, and some that tests make up themselves.
+
+FAULTS, VARIANTS, NUMBERS   the rows of its `behaviours.toml`
+refuses, answers, together  changes of a behaviour by any predicate, which no row could have
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import reduce
+
+from conformance.contract.contract import statum
+from conformance.mock_gateway import faults as seeded_faults
+from conformance.mock_gateway.account import numbers
+from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
+from conformance.mock_gateway.choosing import nth
+from conformance.mock_gateway.faults import Fault, faults
+from conformance.mock_gateway.variants import variants
+from conformance.mock_gateway.verbs import UNEXCUSED, Effect
+
+FAULTS = faults(statum())
+VARIANTS = variants(statum())
+NUMBERS = numbers(statum())
+
+
+def fault(name: str) -> Fault:
+    """The fault of that name."""
+    return seeded_faults.fault(name, statum())
+
+
+def together(*changes: Effect) -> Effect:
+    """One change after the other."""
+    return lambda behaviour: reduce(lambda changed, change: change(changed), changes, behaviour)
+
+
+def refuses(which: Callable[[Moment], bool], tag: str = UNEXCUSED, every: int = 1) -> Effect:
+    """Each `every`-th of the requests that would be accepted and that `which` takes is refused as `tag`."""
+
+    def change(behaviour: Behaviour) -> Behaviour:
+        due = nth(every)
+        refusing = (*behaviour.additional_refusals, lambda moment: tag if which(moment) and due() else None)
+        return replace(behaviour, additional_refusals=refusing)
+
+    return change
+
+
+def answers(which: Callable[[Moment], bool], status: int, reason: str) -> Effect:
+    """The answers that `which` takes have this status and reason."""
+
+    def reshaped(reply: Reply, moment: Moment) -> Reply:
+        if not which(moment):
+            return reply
+        return replace(reply, status=status, content={**reply.content, "status_code": status, "description": reason})
+
+    return lambda behaviour: replace(behaviour, reply=(*behaviour.reply, reshaped))

@@ -1,0 +1,117 @@
+"""`--callback-path`: the results of one product at the callback of another, where customers' payments come to, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from command_line import call
+
+from conformance.callbacks.receiver import CallbackPaths
+from conformance.contract.contract import statum
+from conformance.errors import UsageError
+from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test.settings import Settings
+from conformance.journal import read_journal
+from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock_gateway.faults import FAULTS
+from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
+from conformance.reporting.repeat import repeat_command
+from conformance.verdicts import Judged, Verdict, judge
+
+AT_C2B = {"mpesa-online": "mpesa-c2b"}
+PAYING = VARIANTS["unsolicited"].change(BUILT_IN)
+
+
+def settings(directory: Path, callback_paths: Mapping[str, str]) -> Settings:
+    """Those of a small run over two products."""
+    return Settings(
+        "SampleKey",
+        "SampleSecret",
+        products=("sms", "mpesa-online"),
+        callback_paths=callback_paths,
+        notify_within_s=2.0,
+        seed=20261122,
+        max_examples=2,
+        shrink_requests=0,
+        report_dir=directory,
+    )
+
+
+def judged(directory: Path, behaviour: Behaviour, callback_paths: Mapping[str, str] = AT_C2B) -> Judged:
+    """A run against the built-in mock gateway, judged."""
+    return judge(read_journal(campaign.run(settings(directory, callback_paths), behaviour=behaviour)))
+
+
+def short(judgement: Judged) -> dict[tuple[str, str | None], Verdict]:
+    """What fell short."""
+    fell = (Verdict.FAIL, Verdict.WARN)
+    return {(v.requirement.id, v.command): v.verdict for v in judgement.verdicts if v.verdict in fell}
+
+
+def test_results_and_payments_of_customers_share_a_callback(tmp_path: Path) -> None:
+    """Nothing is amiss, and each is judged as what it is."""
+    judgement = judged(tmp_path, PAYING)
+    assert {} == short(judgement)
+    verdicts = {(v.requirement.id, v.command): v.verdict for v in judgement.verdicts}
+    for name in (("NTF-01", "mpesa/online"), ("NTF-17", "mpesa/online"), ("UNS-01", "mpesa-c2b")):
+        assert Verdict.PASS == verdicts[name]
+
+
+@pytest.mark.parametrize(
+    ("fault", "broken"),
+    [
+        ("no-notifications", {("NTF-01", "sms"), ("NTF-01", "mpesa/online")}),
+        ("notification-without-result-code", {("NTF-07", "sms"), ("NTF-07", "mpesa/online")}),
+        ("notification-off-the-registered-url", {("NTF-18", "sms"), ("NTF-18", "mpesa/online")}),
+    ],
+)
+def test_a_fault_is_one_at_a_shared_callback_too(tmp_path: Path, fault: str, broken: set[tuple[str, str]]) -> None:
+    """What is judged of the results does not change with where they arrive."""
+    assert broken == set(short(judged(tmp_path, FAULTS[fault].change(BUILT_IN))))
+
+
+def test_unshared_a_result_at_the_callback_of_payments_is_misdirected(tmp_path: Path) -> None:
+    """Unless the user says so."""
+    found = short(judged(tmp_path, FAULTS["result-to-unsolicited"].change(BUILT_IN), {}))
+    assert {"NTF-17"} == {requirement for requirement, _ in found}
+
+
+def test_the_run_can_be_repeated(tmp_path: Path) -> None:
+    """The journal keeps it, and the line that repeats the run has it."""
+    record = read_journal(campaign.run(settings(tmp_path, AT_C2B)))
+    assert AT_C2B == record.settings["callback_paths"]
+    assert "--callback-path mpesa-online=mpesa-c2b" in repeat_command(record.settings, statum())
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("mpesa-online", "is not PRODUCT=PRODUCT"),
+        ("mpesa=mpesa-c2b", "there is no product 'mpesa'"),
+        ("mpesa-online=mpesa-cb2", "there is no callback 'mpesa-cb2'"),
+        ("mpesa-c2b=mpesa-online", "there is no product 'mpesa-c2b'"),
+        ("mpesa-online=mpesa-c2b/validation", "there is no callback"),
+    ],
+)
+def test_a_callback_that_there_is_none_of_is_refused(
+    capsys: pytest.CaptureFixture[str], given: str, words: str
+) -> None:
+    """One line, and nothing is sent."""
+    called = call(capsys, "run", "--callback-path", given)
+    assert 2 == called.code
+    assert words in called.only_line
+
+
+def test_settings_refuse_what_is_no_callback(tmp_path: Path) -> None:
+    """Whoever makes them."""
+    with pytest.raises(UsageError, match="--callback-path mpesa-online=sms2 names 'sms2'"):
+        settings(tmp_path, {"mpesa-online": "sms2"})
+
+
+def test_the_url_to_register_is_that_of_the_other_product() -> None:
+    """With its prefix and query; what comes there is the other's until it is known what it is about."""
+    paths = CallbackPaths("/hooks", "token=t", ("mpesa-online", "mpesa-c2b"), shared=AT_C2B)
+    assert "/hooks/callbacks/mpesa-c2b?token=t" == paths.target("mpesa-online")
+    assert "mpesa-c2b" == paths.product_of(paths.target("mpesa-online"))
