@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
-from conformance.checks import CHECKS
+from conformance.checks import checks_of
 from conformance.checks.client import client_checks
 from conformance.checks.client.evidence import ClientEvidence
 from conformance.checks.client.terms import ClientTerms
@@ -168,7 +168,7 @@ def is_client(record: Record) -> bool:
 
 def judge(  # noqa: PLR0913 - a record is judged by all of them
     record: Record,
-    checks: Mapping[str, Check] = CHECKS,
+    checks: Mapping[str, Check] | None = None,
     expectations: Expectations | None = None,
     scope: Callable[[Record, Contract], Record] = run_proper,
     *,
@@ -176,15 +176,16 @@ def judge(  # noqa: PLR0913 - a record is judged by all of them
     measured: bool = True,
     strict: bool | None = None,
 ) -> Judged:
-    """Judge a recorded run by the catalogue: that of a gateway by `checks`, or the certification of a client.
+    """Judge a recorded run of a gateway, or the certification of a client, by the catalogue of its contract.
 
-    `contract`: the one that the run was about; the built-in one unless named. Nothing is expected to fall short without
-    `expectations`. `scope` is the part of a gateway's run that is judged. What it exercised is counted if it is to be
-    `measured`: that takes about as long as judging. `strict`: whether a broken SHOULD counts as a failure; None: as the
-    run was told.
+    `contract`: the one that the run was about; the built-in one unless named. `checks`: by id, instead of its own.
+    Nothing is expected to fall short without `expectations`. `scope` is the part of a gateway's run that is judged.
+    What it exercised is counted if it is to be `measured`: that takes about as long as judging. `strict`: whether a
+    broken SHOULD counts as a failure; None: as the run was told.
     Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
     """
     contract = contract or statum()
+    checks = checks or checks_of(contract)
     strict = bool(record.settings.get("strict")) if strict is None else strict
     listed_as_written = expectations or Expectations()
     expectations = listed_as_written.read_strictly() if strict else listed_as_written

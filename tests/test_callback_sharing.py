@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import call
+from seeded import FAULTS
 
 from conformance.callbacks.receiver import CallbackPaths
 from conformance.contract.contract import statum
@@ -15,7 +16,6 @@ from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import FAULTS
 from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
 from conformance.reporting.repeat import repeat_command
 from conformance.verdicts import Judged, Verdict, judge

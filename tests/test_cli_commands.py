@@ -8,11 +8,13 @@ import pytest
 from command_line import call
 
 from conformance import __version__
-from conformance.checks import CHECKS
+from conformance.checks import checks_of
 from conformance.checks.client import client_checks
 from conformance.cli import COMMANDS
 from conformance.contract.commands import PRODUCTS, catalogue
 from conformance.contract.contract import statum
+
+CHECKS = checks_of(statum())
 
 Capsys = pytest.CaptureFixture[str]
 NAMES = [command.name for command in COMMANDS]
@@ -99,8 +101,8 @@ def test_requirements_as_json_hold_the_whole_catalogue(capsys: Capsys) -> None:
     assert [] == [entry["id"] for entry in entries if bool(entry["checks"]) == bool(entry["excluded"])]
     assert set(CHECKS) | set(client_checks(statum())) == {entry["id"] for entry in entries if entry["checks"]}
     by_id = {entry["id"]: entry for entry in entries}
-    assert ["envelope.status_code_is_number"] == by_id["RSP-03"]["checks"]
-    assert ["refusals.refused_credential_has_no_effect"] == by_id["AUT-10"]["checks"]
+    assert ["response /status_code: type"] == by_id["RSP-03"]["checks"]
+    assert ["rule refused-credential-has-no-effect"] == by_id["AUT-10"]["checks"]
     assert '"status_code": 200,' == by_id["RSP-03"]["quote"]
 
 

@@ -14,16 +14,19 @@ from expectation_files import FILE, written
 from made_result import SETTINGS
 from runs import Run
 
-from conformance.checks import CHECKS
+from conformance.checks import checks_of
 from conformance.checks.evidence import Evidence
 from conformance.checks.hearing import KEPT_FINDINGS
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
+from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
 from conformance.expectations import Expectation, Expectations, Staleness, read_expectations
 from conformance.journal import Journal, Record, Redaction
 from conformance.reporting.expected import entries_to_paste
 from conformance.reporting.result import Result
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge
+
+CHECKS = checks_of(statum())
 
 MUST, SHOULD, NO_COMMAND = "ENC-01", "AUT-11", "CMD-01"
 

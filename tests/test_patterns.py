@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from conformance.checks import CHECKS
+from conformance.checks import checks_of
 from conformance.checks.follow_ups import (
     BEGINNING,
     CAUSE,
@@ -172,24 +172,24 @@ def notified_but_for(lost: set[int], count: int = 6) -> Run:
 
 def test_what_a_check_saw_is_told_exchange_by_exchange() -> None:
     """Also for NTF-01, which tells of what is missing when it has seen everything."""
-    watched = Watched(CHECKS["NTF-01"], "sms")
+    watched = Watched(checks_of(statum())["NTF-01"], "sms")
     watch(notified_but_for({2, 3}).record(), statum(), [watched])
 
     assert [False, True, True, False, False, False] == [o.fell_short for o in watched.observations]
     assert [f"case-{n}" for n in range(1, 7)] == [o.case_id for o in watched.observations]
 
 
-@pytest.mark.parametrize("requirement", CHECKS)
+@pytest.mark.parametrize("requirement", checks_of(statum()))
 def test_watching_a_check_does_not_change_what_it_says(requirement: str) -> None:
     """As many fell short as it has findings about exchanges."""
     run = notified_but_for({2})
     run.invoke("z" * 32, 500)
     run.invoke(raw=b"no JSON")
     run.notify("z" * 32, result_code="x")
-    watched = Watched(CHECKS[requirement], "sms")
+    watched = Watched(checks_of(statum())[requirement], "sms")
     alone, together = (
         Hearing.of(run.record(), statum(), [(check, "sms")]).tallies[0]
-        for check in (CHECKS[requirement], watched.check)
+        for check in (checks_of(statum())[requirement], watched.check)
     )
 
     assert alone == together

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from conformance.callbacks.ledger import Ledger
-from conformance.checks import CHECKS
+from conformance.checks import checks_of
 from conformance.checks.evidence import Evidence
 from conformance.checks.judgement import Check, SubjectCheck
 from conformance.checks.remembered import Outcome
@@ -257,7 +257,7 @@ def steps_for(record: Record) -> int:
     Steps.taken = 0
     judge(
         CountedRecord(record.settings, record.cases, record.exchanges, record.notifications, record.notes),
-        {requirement: Steps.check(check) for requirement, check in CHECKS.items()},
+        {requirement: Steps.check(check) for requirement, check in checks_of(statum()).items()},
     )
     return Steps.taken
 

@@ -16,9 +16,10 @@ from command_line import call
 from runs import Run
 from seeded import fault
 
-from conformance.checks import CHECKS
+from conformance.checks import checks_of
 from conformance.checks.evidence import Evidence
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Level
 from conformance.errors import EnvironmentFailure
 from conformance.expectations import Expectation, Expectations
@@ -52,7 +53,7 @@ def saying(*judgements: Judgement) -> Check:
 
 def judged(*said: Judgement, strict: bool | None = True, listed: tuple[Expectation, ...] = ()) -> Judged:
     """A run in which all is well, but for what is said of the SHOULD."""
-    checks = {**dict.fromkeys(CHECKS, saying(Kept())), SHOULD: saying(*said)}
+    checks = {**dict.fromkeys(checks_of(statum()), saying(Kept())), SHOULD: saying(*said)}
     return judge(Run().record(), checks, Expectations(listed, "known.toml", "sha256:"), strict=strict)
 
 

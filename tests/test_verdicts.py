@@ -9,11 +9,12 @@ import pytest
 from campaigns import held, shortfalls
 from runs import Run
 
-from conformance.checks import CHECKS
+from conformance.checks import checks_of
 from conformance.checks.evidence import Evidence
 from conformance.checks.hearing import KEPT_FINDINGS
 from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
 from conformance.contract.commands import catalogue, commands_of
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.variants import BUILT_IN
@@ -24,6 +25,8 @@ from conformance.verdicts import (
     conclude,
     judge,
 )
+
+CHECKS = checks_of(statum())
 
 MUST, SHOULD = "ENC-01", "AUT-11"
 CONDITIONAL = "NTF-13"
@@ -73,11 +76,12 @@ def test_the_examples_here_are_what_they_are_taken_for() -> None:
 def test_verdicts_come_in_the_catalogues_order_one_for_each_command() -> None:
     """Whatever the record holds."""
     commands = ("sms", "account-details")
-    pairs = catalogue().judged(Actor.GATEWAY, commands_of(("sms",)))
+    unsolicited = [statum().notified(name) for name in statum().unsolicited]
+    pairs = catalogue().judged(Actor.GATEWAY, [*commands_of(("sms",)), *unsolicited])
 
     assert pairs == [(v.requirement, v.command) for v in judge(Run(commands=commands).record()).verdicts]
     assert len(pairs) == len(set(pairs))
-    assert {"sms", "account-details", None} == {command for _, command in pairs}
+    assert {"sms", "account-details", *statum().unsolicited, None} == {command for _, command in pairs}
 
 
 def test_a_requirement_without_a_check_is_an_error() -> None:

@@ -1,4 +1,4 @@
-"""The checks: what judges each requirement, in explicit tables, one module an area.
+"""The checks: what judges each requirement of a gateway.
 
     terms           the settings that verdicts depend on
     reading         an answer as the contract reads it
@@ -17,31 +17,28 @@
     grouping        findings gathered by what was answered
     one_cause       requirements that fall short for one cause
     explaining      all of that for what fell short
-    envelope        ANS, ENC, RSP
-    request_ids     RID
-    refusals        AUT, CTY, BOD, CMD, VAL
-    acceptance      HDR, GET, ACC, LEN, OPN, IDM, REP, ACT
-    notifications   NTF
-    unsolicited     UNS: what no request precedes
+    form            what the schemas say of a message, and which requirement each violation belongs to
+    envelope        rules of answers
+    request_ids     rules of ids
+    refusals        what must become of probes that are to be refused, and rules of refusals
+    acceptance      what must become of requests that are to be accepted, and rules of the window
+    notifications   rules of notifications
+    unsolicited     rules of what no request precedes
     details         what a notification tells of its transaction
-    sequences       IDM, CON, BAL, NTF: what depends on what went before, or on what happens at the same time
+    sequences       rules of what depends on what went before, or on what happens at the same time
+    making          the checks of a catalogue: by place in a schema, by probe, by written rule
 
-Checks are pure: they read what they are given and yield judgements. `CHECKS` maps each judged requirement to its check.
+Checks are pure: they read what they are given and yield judgements.
 """
 
 from __future__ import annotations
 
-from conformance.checks import acceptance, envelope, notifications, refusals, request_ids, sequences, unsolicited
-from conformance.checks.judgement import Check
+from conformance.checks.making import (
+    asks_for_acceptance,
+    checks_of,
+    is_about_lateness,
+    is_about_notifications,
+    requirements_of_probe,
+)
 
-CHECKS: dict[str, Check] = {
-    **envelope.CHECKS,
-    **request_ids.CHECKS,
-    **refusals.CHECKS,
-    **acceptance.CHECKS,
-    **notifications.CHECKS,
-    **sequences.CHECKS,
-    **unsolicited.CHECKS,
-}
-
-__all__ = ["CHECKS"]
+__all__ = ["asks_for_acceptance", "checks_of", "is_about_lateness", "is_about_notifications", "requirements_of_probe"]

@@ -1,14 +1,12 @@
-"""ANS, ENC, RSP: every invocation is answered, in JSON, with the three fields of the envelope.
+"""Rules of answers: every request is answered, in JSON that is declared as such, and the code is the HTTP status.
 
-Each rule is judged only where the one before it holds: an answer that is no JSON breaks ENC and nothing else, a field
-that is missing is not also of the wrong type. Requests for a command or method that does not exist are judged by CMD.
+What the JSON holds is judged by the schemas (`conformance.checks.form`); an answer that is no JSON breaks none.
+Requests for a command or method that does not exist have rules of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
 from conformance.checks.evidence import ABSENT, Answer, Evidence, Outcome, Terms, is_number
 from conformance.checks.judgement import (
@@ -24,14 +22,14 @@ from conformance.checks.judgement import (
     shown,
     verdict_of,
 )
+from conformance.contract.judging import ACCEPTED, ANSWER, ERROR
 from conformance.traffic import CLOSED_ON_REUSE, Response, header
 
 JSON_MEDIA_TYPE = "application/json"
-FIELDS = ("status_code", "description", "request_id")
 
 
 def every_invocation_is_answered(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """ANS-01. Over a network a lost answer may be the network's doing: only a gateway on loopback is failed for it.
+    """Over a network a lost answer may be the network's doing: only a gateway on loopback is failed for it.
 
     Nor is one that closed a connection that had been used before: it may do so at any time, and need not say so.
     """
@@ -65,25 +63,18 @@ def _not_accepted(answer: Answer) -> bool:
 
 # Answers that say that the request was accepted, and those that say anything else.
 SUCCESS = (any_answer, _accepted)
-ERROR = (any_answer, _not_accepted)
+ERRORS = (any_answer, _not_accepted)
+OF_MESSAGE: Mapping[str, tuple[Callable[[Answer], bool], ...]] = {
+    ANSWER: (any_answer,),
+    ACCEPTED: SUCCESS,
+    ERROR: ERRORS,
+}
+"""The answers that a message of a catalogue stands for."""
 
 
-def _json(answer: Answer) -> bool:
+def is_json(answer: Answer) -> bool:
+    """An answer whose body is JSON."""
     return answer.content.error is None
-
-
-def is_json_object(answer: Answer) -> bool:
-    """An answer whose body is a JSON object."""
-    return answer.content.members is not None
-
-
-@cache  # one and the same condition for all checks that have it
-def _having(field: str) -> Callable[[Answer], bool]:
-    return lambda answer: field in _members(answer)
-
-
-def _members(answer: Answer) -> Mapping[str, Any]:
-    return answer.content.members or {}
 
 
 def body_is_json(answer: Answer) -> Iterator[Finding]:
@@ -124,7 +115,7 @@ def declared_as_json(answer: Answer) -> Iterator[Finding]:
 
 
 def names_members_once(answer: Answer) -> Iterator[Finding]:
-    """ENC-05 (RFC 8259, section 4: names within an object SHOULD be unique)."""
+    """RFC 8259, section 4: names within an object SHOULD be unique."""
     if answer.content.repeated is not None:
         body = answer.response.body if answer.response else b""
         yield Finding.in_answer(
@@ -138,138 +129,65 @@ def answered(answer: Answer) -> bool:
 
 
 def nothing_beyond(answer: Answer) -> Iterator[Finding]:
-    """ENC-06: an answer is the last that its request brings (RFC 9112, section 6.3)."""
+    """An answer is the last that its request brings (RFC 9112, section 6.3)."""
     if answer.response is not None and answer.response.beyond is not None:
         sent = answer.response.beyond
         yield Finding.in_answer(answer, "the gateway sent on after the answer, on the same connection", value=sent)
 
 
-def is_object(answer: Answer) -> Iterator[Finding]:
-    """The JSON text is an object."""
-    if answer.content.members is None:
-        yield Finding.in_answer(answer, "the answer is no JSON object", pointer="", value=answer.content.value)
-
-
-def has(field: str) -> AnswerRule:
-    """The envelope holds `field`."""
-
-    def rule(answer: Answer) -> Iterator[Finding]:
-        if field not in _members(answer):
-            yield Finding.in_answer(answer, f"{field} is missing", pointer="", value=dict(_members(answer)))
-
-    return rule
-
-
-def is_string(field: str) -> AnswerRule:
-    """`field` is a JSON string."""
-
-    def rule(answer: Answer) -> Iterator[Finding]:
-        value = _members(answer)[field]
-        if not isinstance(value, str):
-            yield Finding.in_answer(answer, f"{field} is no string", pointer=f"/{field}", value=value)
-
-    return rule
-
-
-def not_empty(field: str) -> AnswerRule:
-    """`field`, if it is a string, holds more than white space."""
-
-    def rule(answer: Answer) -> Iterator[Finding]:
-        value = _members(answer)[field]
-        if isinstance(value, str) and not value.strip():
-            yield Finding.in_answer(answer, f"{field} is empty", pointer=f"/{field}", value=value)
-
-    return rule
-
-
-def status_code_is_number(answer: Answer) -> Iterator[Finding]:
-    """The seed's sample has a number, and so has every answer."""
-    value = _members(answer)["status_code"]
-    if not is_number(value):
-        yield Finding.in_answer(answer, "status_code is no number", pointer="/status_code", value=value)
-
-
-def status_code_in_range(answer: Answer) -> Iterator[Finding]:
-    """200, 400 to 499 or 500 to 599, whole."""
-    value = _members(answer)["status_code"]
-    if value != answer.contract.answer.success and not (400 <= value <= 599 and value == int(value)):
-        yield Finding.in_answer(
-            answer, "status_code is neither 200 nor a 4xx or 5xx", pointer="/status_code", value=value
-        )
-
-
 def http_status_agrees(answer: Answer) -> Iterator[Finding]:
-    """The status_code is that of the HTTP status line."""
-    value = _members(answer)["status_code"]
+    """The code of the answer is that of the HTTP status line."""
+    name = answer.contract.answer.code
+    value = (answer.content.members or {})[name]
     if answer.response is not None and value != answer.response.status:
         yield Finding.in_answer(
             answer,
-            f"status_code is {shown(value)}, the HTTP status is {answer.response.status}",
-            pointer="/status_code",
+            f"{name} is {shown(value)}, the HTTP status is {answer.response.status}",
+            pointer=f"/{name}",
             value=value,
         )
 
 
 def _numbered(answer: Answer) -> bool:
-    return is_number(_members(answer).get("status_code"))
+    return is_number((answer.content.members or {}).get(answer.contract.answer.code))
 
 
 def error_is_not_described_as_success(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """RSP-14: no error carries a description that the same gateway gives to accepted requests."""
+    """No error carries a description that the same gateway gives to accepted requests."""
     for outcome in evidence.of_command(command):
         if not outcome.accepted and outcome.reason is not ABSENT and not outcome.is_probe_of_path:
-            yield from verdict_of(outcome, _not_described_as(evidence.said_of_success, outcome))
+            yield from verdict_of(outcome, _not_described_as(evidence, outcome))
 
 
-def _not_described_as(texts: Collection[str], outcome: Outcome) -> Iterator[Finding]:
-    if outcome.said is not None and outcome.said in texts:
-        yield Finding.in_answer(
-            outcome, "the description of the error is the one of a success", pointer="/description", value=outcome.said
-        )
+def _not_described_as(evidence: Evidence, outcome: Outcome) -> Iterator[Finding]:
+    if outcome.said is not None and outcome.said in evidence.said_of_success:
+        name = evidence.contract.answer.reason
+        told = f"the {name} of the error is the one of a success"
+        yield Finding.in_answer(outcome, told, pointer=f"/{name}", value=outcome.said)
 
 
-def envelope_problems(answer: Answer) -> list[str]:
-    """In words, all that keeps an answer from being in the envelope; empty if it is (CMD-02, CMD-04)."""
-    members = answer.content.members
-    if members is None:
-        return [
-            f"the body is unreadable: {answer.content.error}" if answer.content.error else "the body is no JSON object"
-        ]
-    problems = [f"{field} is missing" for field in FIELDS if field not in members]
-    if "status_code" in members and not is_number(members["status_code"]):
-        problems.append("status_code is no number")
-    problems += [
-        f"{field} is no string or empty"
-        for field in ("description", "request_id")
-        if field in members and not (isinstance(members[field], str) and members[field].strip())
-    ]
-    return problems
+def _body_is_json(of: str) -> Check:
+    return AnswerCheck(OF_MESSAGE[of], json_body_under)
 
 
-CHECKS: dict[str, Check] = {
-    "ANS-01": every_invocation_is_answered,
-    "ENC-01": AnswerCheck(SUCCESS, json_body_under),
-    "ENC-02": AnswerCheck(ERROR, json_body_under),
-    "ENC-03": answers_where(*SUCCESS, rule=declared_as_json),
-    "ENC-04": answers_where(*ERROR, rule=declared_as_json),
-    "ENC-05": answers_where(any_answer, _json, rule=names_members_once),
-    "ENC-06": answers_where(answered, rule=nothing_beyond),
-    "RSP-01": answers_where(*SUCCESS, _json, rule=is_object),
-    "RSP-02": answers_where(*ERROR, _json, rule=is_object),
-    "RSP-03": answers_where(any_answer, _having("status_code"), rule=status_code_is_number),
-    "RSP-04": answers_where(*SUCCESS, is_json_object, rule=has("status_code")),
-    "RSP-05": answers_where(*ERROR, is_json_object, rule=has("status_code")),
-    "RSP-06": answers_where(any_answer, _numbered, rule=status_code_in_range),
-    "RSP-07": answers_where(*SUCCESS, _numbered, rule=http_status_agrees),
-    "RSP-08": answers_where(*ERROR, _numbered, rule=http_status_agrees),
-    "RSP-09": answers_where(*SUCCESS, is_json_object, rule=has("description")),
-    "RSP-10": answers_where(*ERROR, is_json_object, rule=has("description")),
-    "RSP-11": answers_where(any_answer, _having("description"), rule=is_string("description")),
-    "RSP-12": answers_where(*SUCCESS, _having("description"), rule=not_empty("description")),
-    "RSP-13": answers_where(*ERROR, _having("description"), rule=not_empty("description")),
-    "RSP-14": error_is_not_described_as_success,
-    "RSP-15": answers_where(*SUCCESS, is_json_object, rule=has("request_id")),
-    "RSP-16": answers_where(*ERROR, is_json_object, rule=has("request_id")),
-    "RSP-17": answers_where(any_answer, _having("request_id"), rule=is_string("request_id")),
-    "RSP-18": answers_where(any_answer, _having("request_id"), rule=not_empty("request_id")),
+def _declared_as_json(of: str) -> Check:
+    return answers_where(*OF_MESSAGE[of], rule=declared_as_json)
+
+
+def _members_named_once(of: str) -> Check:
+    return answers_where(*OF_MESSAGE[of], is_json, rule=names_members_once)
+
+
+def _code_is_the_http_status(of: str) -> Check:
+    return answers_where(*OF_MESSAGE[of], _numbered, rule=http_status_agrees)
+
+
+RULES: Mapping[str, Callable[..., Check]] = {
+    "every-request-is-answered": lambda: every_invocation_is_answered,
+    "answer-is-json": _body_is_json,
+    "answer-is-declared-as-json": _declared_as_json,
+    "answer-names-members-once": _members_named_once,
+    "nothing-follows-an-answer": lambda: answers_where(answered, rule=nothing_beyond),
+    "code-is-the-http-status": _code_is_the_http_status,
+    "errors-are-not-described-as-successes": lambda: error_is_not_described_as_success,
 }

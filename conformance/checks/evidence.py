@@ -226,8 +226,8 @@ class Evidence:
             case.id,
             self._once(
                 Purpose(
+                    self.contract,
                     case.command,
-                    answer.product,
                     case.kind,
                     case.aspect,
                     case.member,

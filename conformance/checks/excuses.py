@@ -194,7 +194,10 @@ class Excuses:
             return None
         if not self._is_told_of_repeats_alone and not self._all_was_sent_before:
             return None
-        told = "was the same request accepted within the last five minutes (same seed)?"
+        command = self._evidence.contract.commands.get(answer.command or "")
+        window = command.window if command else None
+        lately = f"within the last {window.seconds:g} s" if window else "lately"
+        told = f"was the same request accepted {lately} (same seed)?"
         return _unobserved(answer, f"refused in the words for a repeat: {told}")
 
     @cached_property

@@ -13,25 +13,23 @@ nothing but the requirement that it be there.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.contract.judging import ACCEPTED, ANSWER, ERROR, FAILED, NOTIFICATION, SUCCEEDED, ByPlace
+from conformance.contract.judging import ANSWER, ByPlace
+from conformance.contract.messages import Message, answer_to, notified_of
 from conformance.contract.places import SchemaPlace, places_of, value_at
-from conformance.contract.requirements import Actor
 from conformance.contract.schema_set import Violation
 
 # A message may break its schema a million times; so many say enough.
 MOST_VIOLATIONS = 50
-# Shapes of messages, by their members, of which it is remembered what they had occasion to break.
+# Shapes of valid messages of which it is remembered what they had occasion to break.
 MOST_SHAPES = 1_000
-# A message with more members is no ordinary one, and of no shape that comes again.
-MOST_MEMBERS = 32
-
-_SCALARS = frozenset({str, int, float, bool, type(None)})
+# A message with more members and items, in one object or array, is no ordinary one; its shape does not come again.
+MOST_PARTS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,49 +55,30 @@ NOTHING = FormResult(frozenset())
 class _Rulebook:
     """One kind of message of one command: its schema, and who judges each of its places."""
 
-    def __init__(self, contract: Contract, schema: str, command: str | None, groups: Sequence[str]) -> None:
-        self._schemas = contract.schemas
-        self._schema = schema
-        self._called = "the answer" if ANSWER in groups else "the notification"
-        judges = [
-            (each.id, each.judge)
-            for each in contract.catalogue.requirements
-            if isinstance(each.judge, ByPlace) and each.actor is Actor.GATEWAY and command in each.commands
-        ]
-        named, of_outcomes = {*groups, schema}, {*groups, schema, SUCCEEDED, FAILED}
-        self._judges = [each for each in judges if not named.isdisjoint(each[1].messages)]
-        # What is judged by the outcome belongs to nobody where a notification tells none.
-        self._by_outcome = [judge for _, judge in judges if not of_outcomes.isdisjoint(judge.messages)]
-        self.places = places_of(contract.schemas.resolved(schema))
-        of: dict[str, list[SchemaPlace]] = {}
+    def __init__(self, contract: Contract, message: Message) -> None:
+        self._schemas, self._catalogue, self._message = contract.schemas, contract.catalogue, message
+        self._called = "the answer" if ANSWER in message.groups else "the notification"
+        self.places = places_of(contract.schemas.resolved(message.schema))
+        self._of: dict[str, list[SchemaPlace]] = {}
         for place in self.places:
-            for owner in self._owners(place.pointer, place.keyword):
-                of.setdefault(owner, []).append(place)
-        self._of = of
+            for owner in message.owners(contract.catalogue, place.pointer, place.keyword):
+                self._of.setdefault(owner, []).append(place)
         self._conditions = tuple(dict.fromkeys(c for place in self.places for c in place.conditions))
         self._shapes: dict[Any, FormResult] = {}
 
-    def _owners(self, pointer: str, keyword: str) -> Sequence[str]:
-        naming = [id_ for id_, judge in self._judges if judge.names(pointer, keyword)]
-        if naming or any(judge.names(pointer, keyword) for judge in self._by_outcome):
-            return naming
-        return [id_ for id_, judge in self._judges if not judge.at]
-
     def result(self, message: Any, *, typed: bool = True) -> FormResult:
         """What the schema says of a message; unless it is `typed`, all that it holds is text and of no type."""
-        if not self._schemas.takes(self._schema, message):
+        if not self._schemas.takes(self._message.schema, message):
             return FormResult(self._occasions(message), self._broken(message, typed=typed))
-        if type(message) is not dict or len(message) > MOST_MEMBERS:
+        shape = _shape(message, MOST_PARTS)
+        if shape is None:
             return FormResult(self._occasions(message))
-        kinds = tuple(map(type, message.values()))
-        if not _SCALARS.issuperset(kinds):
-            return FormResult(self._occasions(message))
-        shape = (tuple(message), kinds, tuple(each.met_by(message) for each in self._conditions))
-        if shape not in self._shapes:
+        key = (shape, *(each.met_by(message) for each in self._conditions))
+        if key not in self._shapes:
             if len(self._shapes) >= MOST_SHAPES:
                 self._shapes.clear()
-            self._shapes[shape] = FormResult(self._occasions(message))
-        return self._shapes[shape]
+            self._shapes[key] = FormResult(self._occasions(message))
+        return self._shapes[key]
 
     def _occasions(self, message: Any) -> frozenset[str]:
         of = self._of.items()
@@ -111,13 +90,13 @@ class _Rulebook:
             if violation.keyword == "type" and not typed:
                 continue
             breach = self.breach(violation, message)
-            for owner in self._owners(violation.pointer, violation.keyword):
+            for owner in self._message.owners(self._catalogue, violation.pointer, violation.keyword):
                 broken.setdefault(owner, []).append(breach)
         return {id_: tuple({each.words: each for each in breaches}.values()) for id_, breaches in broken.items()}
 
     def violations(self, message: Any) -> list[Violation]:
         """How a message breaks the schema; a value of the wrong type breaks nothing else by what it is."""
-        found = self._schemas.violations(self._schema, message, MOST_VIOLATIONS)
+        found = self._schemas.violations(self._message.schema, message, MOST_VIOLATIONS)
         mistyped = {each.pointer for each in found if each.keyword == "type"}
         return [each for each in found if each.keyword == "type" or each.pointer not in mistyped]
 
@@ -144,6 +123,27 @@ class _Rulebook:
             case "const":
                 return f"{name} is not {json.dumps(rule, ensure_ascii=False)}"
         return f"{name}: {violation.message}"
+
+
+_NESTED = frozenset({dict, list})
+
+
+def _shape(value: Any, most: int) -> Any:
+    """What messages have in common that have the same members, of the same types; None for one with too many."""
+    if type(value) is dict:
+        if len(value) > most:
+            return None
+        kinds = tuple(map(type, value.values()))
+        if _NESTED.isdisjoint(kinds):
+            return (*value, *kinds)
+        shapes = [_shape(each, most // 2) for each in value.values()]
+        return None if None in shapes else (*value, *shapes)
+    if type(value) is list:
+        if len(value) > most:
+            return None
+        items = {_shape(each, most // 2) for each in value}
+        return None if None in items else frozenset(items)
+    return type(value)
 
 
 # The pattern that asks for a character that is no white space.
@@ -194,17 +194,14 @@ def envelope_problems(contract: Contract, command: str | None, message: Any, *, 
 
 @cache
 def _of_answers(contract: Contract, command: str | None, accepted: bool) -> _Rulebook:  # noqa: FBT001 - a key
-    group = ACCEPTED if accepted else ERROR
-    folder = contract.notified(command).folder if command else None
-    own = f"{folder}/response" if accepted else f"{folder}/{ERROR}"
-    schema = own if own in contract.schemas else group
-    return _Rulebook(contract, schema, command, (ANSWER, group))
+    known = contract.commands.get(command or "")
+    return _Rulebook(contract, answer_to(known, contract.schemas, accepted=accepted))
 
 
 @cache
 def _of_notifications(contract: Contract, command: str | None, succeeded: bool | None) -> _Rulebook | None:  # noqa: FBT001
-    schema = f"{contract.product_of(command) or command}/{NOTIFICATION}"
-    if schema not in contract.schemas:
+    product = contract.product_of(command)
+    if command is None or product is None:
         return None
-    outcomes = {True: (SUCCEEDED,), False: (FAILED,), None: ()}[succeeded]
-    return _Rulebook(contract, schema, command, (NOTIFICATION, *outcomes))
+    message = notified_of(command, product, contract.schemas, succeeded=succeeded)
+    return None if message is None else _Rulebook(contract, message)

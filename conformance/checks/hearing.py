@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from operator import itemgetter
@@ -20,11 +20,13 @@ from typing import Generic, Self
 from conformance.checks.evidence import Answer, Evidence, Terms
 from conformance.checks.judgement import (
     AnswerCheck,
+    AnswerFormCheck,
     Check,
     Finding,
     Judgement,
     Kept,
     NoticeCheck,
+    NoticeFormCheck,
     Reason,
     Rule,
     Subject,
@@ -135,14 +137,24 @@ class _Bench(Generic[Subject]):
 
     def __init__(self, checks: Iterable[tuple[SubjectCheck[Subject], str | None, Tally]], terms: Terms) -> None:
         trees: dict[str | None, _Branch[Subject]] = defaultdict(_Branch)
+        # By command and requirement: what is said of the form of messages, and when a message is judged by its form.
+        self._of_form: dict[str | None, dict[str, tuple[Rule[Subject], Tally]]] = defaultdict(dict)
+        self._has_form: Callable[[Subject], bool] = _always
         for check, command, tally in checks:
-            trees[command].grow(check, terms, tally)
+            if isinstance(check, AnswerFormCheck | NoticeFormCheck):
+                self._of_form[command][check.requirement] = (check.rule_under(terms), tally)
+                self._has_form = check.conditions[0]
+            else:
+                trees[command].grow(check, terms, tally)
         self._steps: dict[str | None, list[_Step[Subject]]] = {
             command: list(tree.steps()) for command, tree in trees.items()
         }
 
     def judge(self, subject: Subject) -> None:
         """Have every rule judge the subject whose conditions it meets."""
+        of_form = self._of_form.get(subject.command)
+        if of_form and self._has_form(subject):
+            self._judge_form(subject, of_form)
         steps = self._steps.get(subject.command, ())
         at = 0
         while at < len(steps):
@@ -159,6 +171,20 @@ class _Bench(Generic[Subject]):
                     continue
                 for judgement in chain((first,), judgements):
                     tally.add(judgement, subject.number)
+
+    @staticmethod
+    def _judge_form(subject: Subject, of_form: Mapping[str, tuple[Rule[Subject], Tally]]) -> None:
+        """Have the requirements judge it that it had occasion to break."""
+        form = subject.form
+        for requirement in form.occasions:
+            if requirement not in of_form:
+                continue
+            rule, tally = of_form[requirement]
+            if requirement not in form.broken:
+                tally.kept += 1
+                continue
+            for judgement in rule(subject):
+                tally.add(judgement, subject.number)
 
 
 @dataclass(frozen=True, slots=True)

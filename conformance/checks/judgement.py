@@ -167,6 +167,23 @@ class NoticeCheck(SubjectCheck[Notice]):
     __slots__ = ()
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerFormCheck(AnswerCheck):
+    """Of the form of each answer that meets the conditions.
+
+    What it says follows from `Answer.form` for all requirements at once, so `Hearing` asks each answer once.
+    """
+
+    requirement: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFormCheck(NoticeCheck):
+    """Of the form of each notification that meets the conditions, as `AnswerFormCheck`."""
+
+    requirement: str
+
+
 RunCheck = Callable[[Evidence, str | None], Iterator[Judgement]]
 Check = AnswerCheck | NoticeCheck | RunCheck
 

@@ -1,4 +1,6 @@
-"""NTF: each accepted request is followed by one outcome, at the right callback, in time, in the documented form.
+"""Rules of notifications: each accepted request is followed by one outcome, at the right callback, in time.
+
+The form of what they hold is judged by the schemas (`conformance.checks.form`).
 
 Absence is judged once, after the run has listened to its end. A notification that cannot be read explains one that
 seems to be missing, an answer whose request_id cannot be read explains one that nobody seems to have asked for: each
@@ -7,15 +9,12 @@ fault breaks its own requirement, not those that depend on it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from typing import Any
 
 from conformance.callbacks.receiver import MAX_BODY
 from conformance.checks.envelope import JSON_MEDIA_TYPE
-from conformance.checks.evidence import Arrival, Evidence, Notice, Outcome, Terms, is_number
+from conformance.checks.evidence import Arrival, Evidence, Notice, Outcome, Terms
 from conformance.checks.judgement import (
     KEPT,
     Check,
@@ -43,14 +42,13 @@ from conformance.checks.missing import (
 from conformance.contract.contract import Contract
 from conformance.traffic import Kind, header, normalized
 
-RESULT_CODE = re.compile(r"(200|4[0-9]{2}|5[0-9]{2})\Z")
 # Clocks are read at both ends of one process: an answer is dated when it was read, a notification when its head came
 # in. Under load either may be late by this much without the gateway being late.
 LATENESS_GRACE_S = 0.25
 
 
 def follows_each_accepted_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """NTF-01. A run that was cut off has seen some come, and cannot say that each does.
+    """A run that was cut off has seen some come, and cannot say that each does.
 
     Nor can one whose callback path was lost on the way, or for a while: there, what is missing may have been sent.
     """
@@ -106,7 +104,7 @@ def _outside_of_outages(terms: Terms, answers: Sequence[Outcome]) -> int:
 
 
 def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """NTF-02, for those that came at all: counted from the moment when the answer was read.
+    """For those that came at all: counted from the moment when the answer was read.
 
     A network may have held one for a while: what came that little too late says nothing. It may also have lost one, and
     a gateway that sent it once more is not late.
@@ -140,15 +138,15 @@ def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement
             )
 
 
-def is_post(notice: Notice) -> Iterator[Finding]:
-    """NTF-03. Only what carries a known id is judged, be it in a query: anybody may call a public address."""
-    method = notice.notification.request.method
-    if method != "POST":
-        yield Finding.in_notice(notice, f"the notification is a {method}, not a POST")
+def is_by_the_method(notice: Notice) -> Iterator[Finding]:
+    """Only what carries a known id is judged, be it in a query: anybody may call a public address."""
+    method, expected = notice.notification.request.method, notice.contract.notification.method
+    if method != expected:
+        yield Finding.in_notice(notice, f"the notification is a {method}, not a {expected}")
 
 
 def is_json(notice: Notice) -> Iterator[Finding | Unobserved]:
-    """NTF-04. Of what is longer than the receiver reads the rest may be as JSON has it."""
+    """Of what is longer than the receiver reads the rest may be as JSON has it."""
     if notice.content.error is not None and len(notice.notification.request.body) >= MAX_BODY:
         words = f"it is longer than {MAX_BODY:,} bytes, of which the receiver reads no more"
         yield Unobserved(Reason.ENVIRONMENT, words, notice.answer.number if notice.answer else None)
@@ -162,7 +160,7 @@ def is_json(notice: Notice) -> Iterator[Finding | Unobserved]:
 
 
 def declared_as_json(notice: Notice) -> Iterator[Finding]:
-    """NTF-05."""
+    """Content-Type is application/json; parameters may follow."""
     declared = header(notice.notification.request.headers, "content-type")
     if declared is None or declared.partition(";")[0].strip().lower() != JSON_MEDIA_TYPE:
         yield Finding.in_notice(
@@ -171,7 +169,7 @@ def declared_as_json(notice: Notice) -> Iterator[Finding]:
 
 
 def names_members_once(notice: Notice) -> Iterator[Finding]:
-    """NTF-24, as ENC-05."""
+    """RFC 8259, section 4."""
     if notice.content.repeated is not None:
         yield Finding.in_notice(
             notice,
@@ -181,72 +179,27 @@ def names_members_once(notice: Notice) -> Iterator[Finding]:
         )
 
 
-def is_object(notice: Notice) -> Iterator[Finding]:
-    """NTF-06."""
-    if notice.content.members is None:
-        yield Finding.in_notice(notice, "the notification is no JSON object", pointer="", value=notice.content.value)
-
-
-def has(field: str) -> NoticeRule:
-    """The notification holds `field`."""
-
-    def rule(notice: Notice) -> Iterator[Finding]:
-        members = notice.content.members or {}
-        if field not in members:
-            yield Finding.in_notice(notice, f"{field} is missing", pointer="", value=dict(members))
-
-    return rule
-
-
-def is_string(field: str) -> NoticeRule:
-    """`field` is a JSON string."""
-
-    def rule(notice: Notice) -> Iterator[Finding]:
-        value = (notice.content.members or {})[field]
-        if not isinstance(value, str):
-            yield Finding.in_notice(notice, f"{field} is no string", pointer=f"/{field}", value=value)
-
-    return rule
-
-
-def code_in_range(notice: Notice) -> Iterator[Finding]:
-    """NTF-09: 200, or a 4xx or 5xx of three digits; judged on the text, whatever its type."""
-    code = notice.outcome
-    if code is not None and not RESULT_CODE.match(code):
-        yield Finding.in_notice(
-            notice, "result_code is neither 200 nor a 4xx or 5xx of three digits", pointer="/result_code", value=code
-        )
-
-
-def description_not_empty(notice: Notice) -> Iterator[Finding]:
-    """NTF-12, NTF-13."""
-    value = (notice.content.members or {})["result_desc"]
-    if isinstance(value, str) and not value.strip():
-        yield Finding.in_notice(
-            notice, f"result_desc is empty at result_code {notice.outcome}", pointer="/result_desc", value=value
-        )
-
-
 def carries_the_exact_id(notice: Notice) -> Iterator[Finding]:
-    """NTF-16."""
+    """It is the one that the answer to its request told."""
     if notice.altered and notice.answer is not None:
         yield Finding.in_notice(
             notice,
-            f"request_id is {shown(notice.request_id)}, the invocation returned {shown(notice.answer.request_id)}",
-            pointer="/request_id",
+            f"{notice.contract.notification.id} is {shown(notice.request_id)}, the invocation returned "
+            f"{shown(notice.answer.request_id)}",
+            pointer=f"/{notice.contract.notification.id}",
             value=notice.request_id,
         )
 
 
 def goes_to_its_own_callback(notice: Notice) -> Iterator[Finding]:
-    """NTF-17: judged where the path is that of some product."""
+    """Judged where the path is that of some product."""
     if notice.product not in notice.owners:
         meant = ", ".join(sorted({owner or "no product" for owner in notice.owners}))
         yield Finding.in_notice(notice, f"a notification of {meant} came to the callback of {notice.product}")
 
 
 def goes_to_the_url_as_registered(terms: Terms) -> NoticeRule:
-    """NTF-18: path and query are those of a registered callback URL, or written as RFC 3986 calls equivalent."""
+    """Path and query are those of a registered callback URL, or written as RFC 3986 calls equivalent."""
     registered_targets = {normalized(target) for target in terms.targets.values()}
 
     def rule(notice: Notice) -> Iterator[Finding]:
@@ -268,25 +221,26 @@ def _without_query(target: str | None) -> str:
 
 
 def outcomes_do_not_contradict(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """NTF-19. Among requests that share an id it cannot be said whose outcome is whose; that is RID-01's fault."""
+    """Among requests that share an id it cannot be said whose outcome is whose; that is another fault."""
     for answer in evidence.owed(command):
         if evidence.shares_id(answer):
             continue
         told = [arrival for arrival in evidence.arrivals_about(answer) if arrival.outcome is not None]
-        if (found := _another_code(told) or _another_transaction(evidence, answer)) is not None:
+        if (found := _another_outcome(told, evidence.contract) or _another_transaction(evidence, answer)) is not None:
             yield found
         elif told:
             yield Kept(answer.number)
 
 
-def _another_code(told: Sequence[Arrival]) -> Finding | None:
+def _another_outcome(told: Sequence[Arrival], contract: Contract) -> Finding | None:
     later = next((arrival for arrival in told if arrival.outcome != told[0].outcome), None)
     if later is None:
         return None
+    name = contract.notification.outcome
     return Finding.in_notice(
         later,
-        f"result_code {shown(later.outcome)} contradicts {shown(told[0].outcome)}, sent before",
-        pointer="/result_code",
+        f"{name} {shown(later.outcome)} contradicts {shown(told[0].outcome)}, sent before",
+        pointer=f"/{name}",
         value=later.outcome,
     )
 
@@ -304,7 +258,7 @@ def _another_transaction(evidence: Evidence, answer: Outcome) -> Finding | None:
 
 
 def none_for_a_rejected_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """NTF-20: 4xx answers; those to credential probes are AUT-10's."""
+    """4xx answers, but for those to wrong credentials, which have a rule of their own."""
     for answer in evidence.final_of(command):
         if not answer.rejected or answer.request_id is None or answer.kind is Kind.CREDENTIAL:
             continue
@@ -320,53 +274,24 @@ def none_for_a_rejected_request(evidence: Evidence, command: str | None) -> Iter
 
 
 def none_that_nobody_asked_for(evidence: Evidence, _: str | None) -> Iterator[Judgement]:
-    """NTF-21. Answers whose request_id cannot be read explain as many notifications with an unknown one."""
+    """Answers whose request_id cannot be read explain as many notifications with an unknown one."""
     if evidence.terms.settled_at is None:
         yield CUT_OFF
         return
+    name = evidence.contract.notification.id
     for product in (*evidence.contract.products, None):
         orphans = [arrival for arrival in evidence.arrivals if arrival.product == product and arrival.orphan]
         unexplained = orphans[evidence.unreadable_answers[product] :]
         for arrival in unexplained:
             yield Finding.in_notice(
                 arrival,
-                f"a notification with a request_id that nobody was given came to {product or 'no known path'}",
-                pointer="/request_id",
+                f"a notification with a {name} that nobody was given came to {product or 'no known path'}",
+                pointer=f"/{name}",
                 value=arrival.request_id,
             )
     attributed = any(arrival.answer is not None for arrival in evidence.arrivals)
     if attributed:
         yield KEPT
-
-
-@cache
-def _typed_extras(product: str | None, contract: Contract) -> Mapping[str, str]:
-    """The documented extra members of a product's notification: name → JSON type."""
-    if product is None:
-        return {}
-    properties: Mapping[str, Mapping[str, Any]] = contract.schemas.schema(f"{product}/notification").get(
-        "properties", {}
-    )
-    return {name: s["type"] for name, s in properties.items() if isinstance(s.get("type"), str)}
-
-
-TYPES: Mapping[str, Callable[[Any], bool]] = {"string": lambda v: isinstance(v, str), "number": is_number}
-
-
-def _extras(notice: Notice) -> Mapping[str, str]:
-    return _typed_extras(notice.contract.product_of(notice.command), notice.contract)
-
-
-def _with_extras(notice: Notice) -> bool:
-    return not _extras(notice).keys().isdisjoint(notice.content.members or {})
-
-
-def extras_have_their_types(notice: Notice) -> Iterator[Finding]:
-    """NTF-22: a documented extra may be absent; where it is there, it has its type."""
-    members = notice.content.members or {}
-    for name, kind in _extras(notice).items():
-        if name in members and not TYPES[kind](members[name]):
-            yield Finding.in_notice(notice, f"{name} is no {kind}", pointer=f"/{name}", value=members[name])
 
 
 def _ours(notice: Notice) -> bool:
@@ -385,53 +310,26 @@ def _of_some_form(notice: Notice) -> bool:
     return not notice.content.in_query or notice.content.error is not None
 
 
-def _json(notice: Notice) -> bool:
-    return notice.content.error is None
-
-
 def _members(notice: Notice) -> bool:
     return notice.content.members is not None
 
 
-def _object(notice: Notice) -> bool:
-    return notice.content.members is not None and (notice.answer is not None or notice.request_id is None)
+def attributed(notice: Notice) -> bool:
+    """Not one that carries an id which nobody was given: it may be anybody's."""
+    return notice.answer is not None or notice.request_id is None
 
 
-@cache  # one and the same condition for all checks that have it
-def _having(field: str) -> Callable[[Notice], bool]:
-    return lambda notice: field in (notice.content.members or {})
-
-
-def _of_success(notice: Notice) -> bool:
-    return notice.outcome == notice.contract.notification.success
-
-
-def _of_failure(notice: Notice) -> bool:
-    return notice.outcome not in (notice.contract.notification.success, None)
-
-
-CHECKS: dict[str, Check] = {
-    "NTF-01": follows_each_accepted_request,
-    "NTF-02": comes_in_time,
-    "NTF-03": notices_where(_ours, rule=is_post),
-    "NTF-04": notices_where(_to_a_product, _of_some_form, rule=is_json),
-    "NTF-05": notices_where(_ours, _with_body, rule=declared_as_json),
-    "NTF-06": notices_where(_to_a_product, _with_body, _json, rule=is_object),
-    "NTF-07": notices_where(_object, rule=has("result_code")),
-    "NTF-08": notices_where(_object, _having("result_code"), rule=is_string("result_code")),
-    "NTF-09": notices_where(_object, _having("result_code"), rule=code_in_range),
-    "NTF-10": notices_where(_object, rule=has("result_desc")),
-    "NTF-11": notices_where(_object, _having("result_desc"), rule=is_string("result_desc")),
-    "NTF-12": notices_where(_object, _having("result_desc"), _of_success, rule=description_not_empty),
-    "NTF-13": notices_where(_object, _having("result_desc"), _of_failure, rule=description_not_empty),
-    "NTF-14": notices_where(_to_a_product, _with_body, _members, rule=has("request_id")),
-    "NTF-15": notices_where(_object, _having("request_id"), rule=is_string("request_id")),
-    "NTF-16": notices_where(_ours, rule=carries_the_exact_id),
-    "NTF-17": notices_where(_ours, _to_a_product, rule=goes_to_its_own_callback),
-    "NTF-18": NoticeCheck((_ours, _with_body), goes_to_the_url_as_registered),
-    "NTF-19": outcomes_do_not_contradict,
-    "NTF-20": none_for_a_rejected_request,
-    "NTF-21": none_that_nobody_asked_for,
-    "NTF-22": notices_where(_ours, _with_body, _with_extras, rule=extras_have_their_types),
-    "NTF-24": notices_where(_object, rule=names_members_once),
+RULES: Mapping[str, Callable[..., Check]] = {
+    "each-accepted-request-is-notified": lambda: follows_each_accepted_request,
+    "notified-in-time": lambda: comes_in_time,
+    "notified-by-the-method": lambda: notices_where(_ours, rule=is_by_the_method),
+    "notification-is-json": lambda: notices_where(_to_a_product, _of_some_form, rule=is_json),
+    "notification-is-declared-as-json": lambda: notices_where(_ours, _with_body, rule=declared_as_json),
+    "notification-names-members-once": lambda: notices_where(_members, attributed, rule=names_members_once),
+    "carries-the-exact-id": lambda: notices_where(_ours, rule=carries_the_exact_id),
+    "goes-to-the-callback-of-its-product": lambda: notices_where(_ours, _to_a_product, rule=goes_to_its_own_callback),
+    "goes-to-the-callback-as-registered": lambda: NoticeCheck((_ours, _with_body), goes_to_the_url_as_registered),
+    "outcomes-do-not-contradict": lambda: outcomes_do_not_contradict,
+    "none-for-a-rejected-request": lambda: none_for_a_rejected_request,
+    "none-that-nobody-asked-for": lambda: none_that_nobody_asked_for,
 }

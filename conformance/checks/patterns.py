@@ -16,14 +16,16 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from conformance.checks.acceptance import ASPECTS
 from conformance.checks.chance import ERROR_RATE, ERROR_RATE_OF_A_ROW, regular
+from conformance.checks.excuses import UNUSUAL
 from conformance.checks.follow_ups import Cause
 from conformance.checks.judgement import Finding
 from conformance.checks.traits import OUTCOME, Claim, Classes, set_apart
 from conformance.checks.watching import Observation
 from conformance.traffic import Kind
 
+# Aspects of valid requests whose payloads are there to show something.
+SPECIAL = UNUSUAL | {"sample"}
 # Requests go out side by side, so near a turning point those of before and after are mixed: two times as many as are
 # under way at once.
 MIXED = 32
@@ -161,7 +163,7 @@ def _claimed(claim: Claim) -> Pattern:
 def is_special(observation: Observation) -> bool:
     """Whether the payload was there to show something, so that it may be to blame."""
     if observation.kind is Kind.VALID:
-        return observation.aspect in ASPECTS
+        return observation.aspect in SPECIAL
     return observation.kind is Kind.OPEN
 
 

@@ -139,6 +139,8 @@ class Answered:
     request_id: str | None
     # Whether the gateway says that it took the request on.
     accepted: bool
+    # The contract that it is read by; a property of some.
+    contract: Any
 
     @property
     def command(self) -> str | None:
@@ -163,7 +165,13 @@ class Answered:
     @property
     def product(self) -> str | None:
         """The product whose callback a notification belongs to."""
-        raise NotImplementedError
+        contract: Contract = self.contract
+        return contract.product_of(self.command)
+
+    @property
+    def code_pointer(self) -> str:
+        """Where its code is in an answer."""
+        return f"/{self.contract.answer.code}"
 
     @property
     def owes_notification(self) -> bool:
@@ -229,11 +237,6 @@ class Answer(Answered):
     def kind(self) -> Kind:
         """What the request is there to show."""
         return self.case.kind
-
-    @property
-    def product(self) -> str | None:
-        """The product whose callback a notification belongs to."""
-        return self.contract.product_of(self.case.command)
 
     @property
     def form(self) -> FormResult:

@@ -19,17 +19,15 @@ from typing import Any, NamedTuple
 from conformance.checks.details import Details, Echo
 from conformance.checks.payers import Asked
 from conformance.checks.reading import Answer, Answered
+from conformance.contract.contract import Contract
 from conformance.traffic import Kind
 
 
 class Purpose(NamedTuple):
-    """What a case is there to show: the members of `Case` that many cases have in common.
+    """What a case is there to show, by which contract: the members of `Case` that many cases have in common."""
 
-    `product`: the one whose callback a notification belongs to.
-    """
-
+    contract: Contract
     command: str | None
-    product: str | None
     kind: Kind
     aspect: str
     member: str | None
@@ -84,9 +82,9 @@ class Outcome(Answered):
         return self.purpose.command
 
     @property
-    def product(self) -> str | None:
-        """The product whose callback a notification belongs to."""
-        return self.purpose.product
+    def contract(self) -> Contract:
+        """The contract that it is read by."""
+        return self.purpose.contract
 
     @property
     def kind(self) -> Kind:

@@ -1,11 +1,11 @@
-"""RID: a request_id names one request, also among equal ones, and tells nothing of the payload."""
+"""Rules of ids: one names one request, also among equal ones, and tells nothing of the payload."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from conformance.checks.envelope import SUCCESS
 from conformance.checks.evidence import Answer, Evidence, Outcome
@@ -28,14 +28,14 @@ EQUAL = "equal"
 def _given_before(answer: Outcome, first: Outcome) -> Finding:
     return Finding.in_answer(
         answer,
-        f"request_id was given before, to {first.case_id}",
-        pointer="/request_id",
+        f"{answer.contract.answer.id} was given before, to {first.case_id}",
+        pointer=f"/{answer.contract.answer.id}",
         value=answer.request_id,
     )
 
 
 def unique_among_different(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """RID-01: no id is given to two different requests. Those that were made at the same instant are RID-05's."""
+    """No id is given to two different requests. Those that were made at the same instant have a rule of their own."""
     for answer in evidence.of_command(command):
         if answer.request_id is not None:
             other = _different(answer)
@@ -44,10 +44,10 @@ def unique_among_different(evidence: Evidence, command: str | None) -> Iterator[
 
 
 def unique_at_the_same_instant(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """RID-05: of the requests of a burst, each has an id of its own."""
+    """Of the requests of a burst, each has an id of its own."""
     for answer in evidence.final_of(command, Kind.BURST):
         if answer.request_id is None or answer.purpose.earlier is None or answer.aspect == EQUAL:
-            continue  # the first of a burst is what the others are compared with; equal ones are RID-02's
+            continue  # the first of a burst is what the others are compared with; equal ones have a rule of their own
         other = _different(answer)
         if other is None:
             yield Kept(answer.number)
@@ -71,7 +71,7 @@ def _different(answer: Outcome) -> Outcome | None:
 
 
 def unique_among_equal(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """RID-02: equal requests (same method, address and body) get different ids."""
+    """Equal requests (same method, address and body) get different ids."""
     first: dict[bytes, Outcome] = {}
     # For each request that was sent more than once: its ids, and who was given each first.
     ids_of: dict[bytes, dict[str, Outcome]] = {}
@@ -98,21 +98,20 @@ def _digest_that_begins_with(bare: str, body: bytes) -> str | None:
 
 
 def not_derived(answer: Answer) -> Iterator[Finding]:
-    """RID-03: the id holds no phone number of the payload and is no digest of it."""
+    """The id holds no phone number of the payload and is no digest of it."""
     request_id = answer.request_id or ""
     bare = request_id.replace("-", "").casefold()
-    name = _digest_that_begins_with(bare, answer.exchange.request.body) if len(bare) >= DIGEST_LENGTH else None
+    pointer, digest = f"/{answer.contract.answer.id}", len(bare) >= DIGEST_LENGTH
+    name = _digest_that_begins_with(bare, answer.exchange.request.body) if digest else None
     if name is not None:
-        yield Finding.in_answer(
-            answer, f"request_id is the {name} of the body", pointer="/request_id", value=request_id
-        )
+        told = f"{pointer[1:]} is the {name} of the body"
+        yield Finding.in_answer(answer, told, pointer=pointer, value=request_id)
         return
     for digits in NUMBER.findall(answer.exchange.request.body) if LIKE_A_NUMBER.search(request_id) else ():
         number = digits.decode("ascii")
         if number in request_id:
-            yield Finding.in_answer(
-                answer, f"request_id holds {number} of the payload", pointer="/request_id", value=request_id
-            )
+            told = f"{pointer[1:]} holds {number} of the payload"
+            yield Finding.in_answer(answer, told, pointer=pointer, value=request_id)
             return
 
 
@@ -120,9 +119,9 @@ def _with_id(answer: Answer) -> bool:
     return answer.request_id is not None
 
 
-CHECKS: dict[str, Check] = {
-    "RID-01": unique_among_different,
-    "RID-02": unique_among_equal,
-    "RID-05": unique_at_the_same_instant,
-    "RID-03": answers_where(*SUCCESS, _with_id, rule=not_derived),
+RULES: Mapping[str, Callable[..., Check]] = {
+    "ids-are-unique": lambda: unique_among_different,
+    "ids-are-unique-at-the-same-instant": lambda: unique_at_the_same_instant,
+    "equal-requests-get-ids-of-their-own": lambda: unique_among_equal,
+    "ids-tell-nothing-of-the-request": lambda: answers_where(*SUCCESS, _with_id, rule=not_derived),
 }

@@ -1,4 +1,4 @@
-"""IDM-04, IDM-05, CON, BAL, NTF-23: what depends on what went before, or on what happens at the same time.
+"""Rules of what depends on what went before, or on what happens at the same time.
 
 The cases are planned so that the contract says what each must lead to if those before it went as planned
 (`conformance.contract.history`). So each rule looks first at what it rests on: the earlier request was accepted, or
@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 from conformance.checks.acceptance import accepted, equal_bursts, must_be_accepted
 from conformance.checks.details import amount_asked, amount_told, comparable, compared
 from conformance.checks.evidence import BALANCE, Arrival, Evidence, Outcome, is_number
 from conformance.checks.excuses import INSUFFICIENT_FUNDS, Excuses, unjudgeable
-from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved, verdict_of
+from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, RunCheck, Unobserved, verdict_of
 from conformance.checks.refusals import twin_obstacle
 from conformance.checks.request_ids import EQUAL, burst_of
 from conformance.contract.contract import Contract
+from conformance.contract.places import value_at
 from conformance.traffic import Kind
 
 # Requests that are put beside a notification that tells of another one than its own. Those that ask for the same amount
@@ -30,13 +30,13 @@ BEYOND_CHANCE = 2
 
 
 def after_rejection_is_accepted(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """IDM-04, where the earlier request was rejected, and a request of the same group shows that no other run was."""
+    """Where the earlier request was rejected, and a request of the same group shows that no other run was."""
     unmet = "the similar request before it was not rejected"
     return _accepted_after(evidence, command, "after-rejection", lambda earlier: earlier.rejected, unmet)
 
 
 def other_product_is_accepted(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """IDM-05, where the request of the other product was accepted."""
+    """Where the request of the other product was accepted."""
     unmet = "the other product's request was not accepted"
     return _accepted_after(evidence, command, "other-product", lambda earlier: earlier.accepted, unmet)
 
@@ -61,25 +61,19 @@ def _accepted_after(
 # --- What the account shows
 
 
-def refusals_spend_nothing(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """BAL-01: the balance before and after requests of which none was accepted."""
-    return _spent(evidence, command, for_funds=False)
+def refusals_spend_nothing(*, for_funds: bool = False) -> RunCheck:
+    """The balance before and after requests of which none was accepted; `for_funds`: one of them for lack of funds."""
 
+    def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+        for after in evidence.final_of(command, Kind.VALID):
+            before = evidence.earlier_of(after) if after.aspect == BALANCE else None
+            if before is None:
+                continue
+            between = list(evidence.sent_between(before, after))
+            if between and for_funds == any(one.status == INSUFFICIENT_FUNDS for one in between):
+                yield from _compared(evidence, before, after, between)
 
-def refusals_for_funds_spend_nothing(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """BAL-02: the same, where one of them was refused for lack of funds."""
-    return _spent(evidence, command, for_funds=True)
-
-
-def _spent(evidence: Evidence, command: str | None, *, for_funds: bool) -> Iterator[Judgement]:
-    for after in evidence.final_of(command, Kind.VALID):
-        before = evidence.earlier_of(after) if after.aspect == BALANCE else None
-        if before is None:
-            continue
-        between = list(evidence.sent_between(before, after))
-        if not between or for_funds != any(one.status == INSUFFICIENT_FUNDS for one in between):
-            continue
-        yield from _compared(evidence, before, after, between)
+    return check
 
 
 def _compared(evidence: Evidence, before: Outcome, after: Outcome, between: Sequence[Outcome]) -> Iterator[Judgement]:
@@ -90,13 +84,13 @@ def _compared(evidence: Evidence, before: Outcome, after: Outcome, between: Sequ
     elif taken is not None:
         yield Unobserved(Reason.PRECONDITION, f"{taken.case_id} was not refused between two balances", after.number)
     elif had is None or has is None:
-        yield Unobserved(Reason.PRECONDITION, "account-details shows no balance; see ACT-03", after.number)
+        yield Unobserved(Reason.PRECONDITION, f"{after.command} shows no balance", after.number)
     elif has < had:  # more than before is no spending: somebody may have paid in
         names = ", ".join(one.case_id for one in between)
         yield Finding.in_answer(
             after,
             f"the balance went from {had} to {has} while nothing was accepted, only refused: {names}",
-            pointer="/organization/details/available_balance",
+            pointer=_balance_pointer(evidence.contract),
             value=has,
         )
     else:
@@ -104,10 +98,18 @@ def _compared(evidence: Evidence, before: Outcome, after: Outcome, between: Sequ
 
 
 def _balance(answer: Outcome) -> float | None:
-    members: Any = answer.whole.content.value if answer.whole and answer.accepted else None
-    for name in ("organization", "details", "available_balance"):
-        members = members.get(name) if isinstance(members, dict) else None
-    return members if is_number(members) else None
+    pointer = _balance_pointer(answer.contract)
+    if pointer is None or answer.whole is None or not answer.accepted:
+        return None
+    try:
+        balance = value_at(answer.whole.content.value, pointer)
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
+    return balance if is_number(balance) else None
+
+
+def _balance_pointer(contract: Contract) -> str | None:
+    return contract.account.balance if contract.account else None
 
 
 # --- At once
@@ -124,13 +126,11 @@ def _nothing_to_do_with_the_burst(evidence: Evidence, answer: Outcome) -> Unobse
     return Excuses(evidence, answer.command).as_ordinary_ones(answer)
 
 
-DIFFERENT_AT_ONCE = must_be_accepted(
-    Kind.BURST, lambda answer, _: answer.aspect != EQUAL, _nothing_to_do_with_the_burst
-)
+DIFFERENT_AT_ONCE = must_be_accepted(Kind.BURST, lambda answer: answer.aspect != EQUAL, _nothing_to_do_with_the_burst)
 
 
 def accepted_at_once(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """CON-01: of different requests at the same moment all, of equal ones within a window one."""
+    """Of different requests at the same moment all, of equal ones within a window one."""
     yield from DIFFERENT_AT_ONCE(evidence, command)
     excuses = Excuses(evidence, command)
     for burst in equal_bursts(evidence, command).values():
@@ -142,14 +142,14 @@ def accepted_at_once(evidence: Evidence, command: str | None) -> Iterator[Judgem
             yield obstacle
         else:
             told = f"none of {len(burst)} equal requests at the same moment was accepted"
-            yield Finding.in_answer(burst[-1], told, pointer="/status_code", value=burst[-1].status)
+            yield Finding.in_answer(burst[-1], told, pointer=burst[-1].code_pointer, value=burst[-1].status)
 
 
 # --- Whose notification it is
 
 
 def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
-    """NTF-23: what a notification tells is not what another request asked for.
+    """What a notification tells is not what another request asked for.
 
     That it tells something else than was asked for is no fault by itself, for the form of its members is open: an
     amount may be told less a fee. So another request has to fit in its stead; and either more than one member speaks
@@ -159,7 +159,7 @@ def tells_of_its_own_request(evidence: Evidence, command: str | None) -> Iterato
         arrival
         for arrival in evidence.arrivals
         if arrival.echo and arrival.answer and arrival.answer.command == command and not arrival.answer.shared
-        if arrival.answer.case_id not in evidence.contradictions  # NTF-19
+        if arrival.answer.case_id not in evidence.contradictions  # which is another fault
     ]
     contradicting = [arrival for arrival in arrivals if arrival.echo and arrival.echo.contradicting]
     faithful = len(arrivals) - len(contradicting)
@@ -207,11 +207,10 @@ def _told_of(arrival: Arrival, other: Outcome, names: Sequence[str]) -> Finding:
     )
 
 
-CHECKS: dict[str, Check] = {
-    "IDM-04": after_rejection_is_accepted,
-    "IDM-05": other_product_is_accepted,
-    "CON-01": accepted_at_once,
-    "BAL-01": refusals_spend_nothing,
-    "BAL-02": refusals_for_funds_spend_nothing,
-    "NTF-23": tells_of_its_own_request,
+RULES: Mapping[str, Callable[..., Check]] = {
+    "accepted-after-a-rejection": lambda: after_rejection_is_accepted,
+    "accepted-beside-another-product": lambda: other_product_is_accepted,
+    "accepted-at-once": lambda: accepted_at_once,
+    "refusals-spend-nothing": refusals_spend_nothing,
+    "tells-of-its-own-request": lambda: tells_of_its_own_request,
 }

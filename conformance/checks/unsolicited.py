@@ -1,4 +1,4 @@
-"""UNS: what no request precedes, and the inquiry before it, at the callbacks that the contract has for it.
+"""Rules of what no request precedes, and the inquiry before it, at the callbacks that the contract has for it.
 
 Nobody asked for it, so it is judged only if its sender was told the address, or nobody else uses the account: anybody
 may post something to a public one.
@@ -19,7 +19,7 @@ from conformance.contract.unsolicited import Unsolicited
 
 
 def has_what_all_have(terms: Terms) -> NoticeRule:
-    """UNS-01: by the method of notifications, a JSON object, with the members of every notification."""
+    """By the method of notifications, a JSON object, with the members of every notification."""
 
     def rule(notice: Notice) -> Iterator[Finding | Unobserved]:
         roles, request, content = notice.contract.notification, notice.notification.request, notice.content
@@ -40,12 +40,12 @@ def has_what_all_have(terms: Terms) -> NoticeRule:
 
 
 def has_what_is_documented(terms: Terms) -> NoticeRule:
-    """UNS-02: it tells how much money it is about, and documented members are of their types."""
+    """It tells how much money it is about, and documented members are of their types."""
 
     def rule(notice: Notice) -> Iterator[Finding | Unobserved]:
         members, money = notice.content.members, _row(notice).money
         if members is None:
-            yield Unobserved(Reason.PRECONDITION, "a notification came that is no JSON object; see UNS-01")
+            yield Unobserved(Reason.PRECONDITION, "a notification came that is no JSON object")
             return
         if money is not None and money.member not in members:
             yield Finding.in_notice(notice, f"{money.member} is missing", pointer="", value=dict(members))
@@ -57,13 +57,13 @@ def has_what_is_documented(terms: Terms) -> NoticeRule:
 
 
 def does_not_contradict(terms: Terms) -> NoticeRule:
-    """UNS-03: of each id what was told first is remembered, for the length of one run."""
+    """Of each id what was told first is remembered, for the length of one run."""
     before: dict[str, tuple[str | None, Mapping[str, Any]]] = {}
 
     def rule(notice: Notice) -> Iterator[Finding | Unobserved]:
         roles, members = notice.contract.notification, notice.content.members
         if notice.request_id is None or members is None:
-            yield Unobserved(Reason.PRECONDITION, "a notification came whose id cannot be read; see UNS-01")
+            yield Unobserved(Reason.PRECONDITION, "a notification came whose id cannot be read")
             return
         tells = telling_of(members, notice.contract)
         outcome, told = before.get(notice.request_id, (notice.outcome, {}))
@@ -112,12 +112,8 @@ def _in(notice: Notice, violation: Violation) -> Finding:
     return Finding.in_notice(notice, violation.message, pointer=violation.pointer, value=value)
 
 
-def _check(rule_under: Callable[[Terms], NoticeRule]) -> NoticeCheck:
-    return NoticeCheck((), rule_under)
-
-
-CHECKS: dict[str, Check] = {
-    "UNS-01": _check(has_what_all_have),
-    "UNS-02": _check(has_what_is_documented),
-    "UNS-03": _check(does_not_contradict),
+RULES: Mapping[str, Callable[..., Check]] = {
+    "has-what-all-have": lambda: NoticeCheck((), has_what_all_have),
+    "has-what-is-documented": lambda: NoticeCheck((), has_what_is_documented),
+    "does-not-contradict-itself": lambda: NoticeCheck((), does_not_contradict),
 }

@@ -11,7 +11,6 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from conformance.checks import CHECKS
 from conformance.checks.client import client_checks
 from conformance.checks.judgement import SubjectCheck
 from conformance.cli.command import ConformanceCommand, contract_option, option
@@ -42,8 +41,10 @@ def _entry(requirement: Requirement, contract: Contract) -> dict[str, Any]:
 
 
 def _checks(requirement: Requirement, contract: Contract) -> list[str]:
-    """The functions that judge it, as `module.function`; none for what is not judged."""
-    check = {**CHECKS, **client_checks(contract)}.get(requirement.id)
+    """What judges it, in words; none for what is not judged."""
+    if requirement.judge is not None:
+        return [str(requirement.judge)]
+    check = client_checks(contract).get(requirement.id)
     if check is None:
         return []
     return [_name(check.rule_under if isinstance(check, SubjectCheck) else check)]

@@ -67,7 +67,8 @@ ACTIONS: Mapping[str, str] = {
     "before_answer": "it comes before the answer",
     "method": "another method",
     "in_query": "all that it tells is in the query of a GET",
-    "callback": "it goes to another address: of another product, or with another query",
+    "callback": "it goes to another address: a word of CALLBACKS",
+    "inquiry": "the inquiry before it has these changes; false for none",
     "form": "it is put on the wire in another lawful way, in a word of FORMS",
     "notify": "a refused request is notified of, as a success or a failure",
     # A request, and the gateway
@@ -96,9 +97,10 @@ SPELLINGS = (
     "money",
     "masked",
     "less",
+    "tenfold",
 )
 FORMS = ("upgrade", "chunked", "expect", "http_1_0", "whole_url", "escaped")
-CALLBACKS = ("another product", "another query")
+CALLBACKS = ("another product", "unsolicited", "another query")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class Which:
     long        a member is longer than every gateway has to accept
     has         a member of the message itself
     outcome     that of the notification
+    unsolicited     whether no request precedes the notification
     start, end  the number of the request, from 1
     turn        a place, from 0, in each round of so many accepted requests
     chance      a share, drawn by the id
@@ -135,6 +138,7 @@ class Which:
     lacks: tuple[str, ...] = ()
     has: str | None = None
     outcome: str | None = None
+    unsolicited: bool | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     by: str | None = None
     sample: bool = False

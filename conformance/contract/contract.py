@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 
 from conformance.contract.behaviours import Behaviours
 from conformance.contract.command import Command, Money
+from conformance.contract.messages import without_idle
 from conformance.contract.probes import Probes
 from conformance.contract.requirements import Catalogue
 from conformance.contract.schema_set import BASE_URI, SchemaSet, built_in
@@ -204,7 +205,7 @@ class Contract:
             None if account is None else AccountRoles(**account),
             commands,
             unsolicited,
-            Catalogue.read(texts["requirements.toml"], listed, commands, unsolicited),
+            without_idle(Catalogue.read(texts["requirements.toml"], listed, commands, unsolicited), commands, schemas),
             schemas,
             Behaviours.read(texts["behaviours.toml"]),
             Probes.read(texts["probes.toml"]),

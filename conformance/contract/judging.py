@@ -55,6 +55,11 @@ class ByPlace:
         told = f"{', '.join(self.at)}: {', '.join(self.keywords)}" if self.at else "what no other names"
         return f"{', '.join(self.messages)} {told}"
 
+    @property
+    def takes_the_rest(self) -> bool:
+        """Whether it judges what no other requirement names."""
+        return not self.at
+
     def names(self, pointer: str, keyword: str) -> bool:
         """Whether it names this place, be it of a schema (`*` for any item) or of a message."""
         return keyword in self.keywords and any(_covers(each, pointer) for each in self.at)

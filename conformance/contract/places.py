@@ -73,22 +73,26 @@ def _places(schema: Any, pointer: str, steps: tuple[Step, ...]) -> Iterator[Sche
     for keyword, rule in schema.items():
         if keyword == "required":
             yield from (SchemaPlace(_below(pointer, name), keyword, name, steps) for name in rule)
-        elif keyword == "additionalProperties" and rule is not True:
-            known = frozenset(schema.get("properties", ()))
+        elif keyword == "additionalProperties":
             if rule is False:
                 yield SchemaPlace(f"{pointer}/*", keyword, rule, steps)
-            yield from _places(rule, f"{pointer}/*", (*steps, known))
-        elif keyword not in _LEADING | _SAYING_NOTHING | {"additionalProperties"}:
+        elif keyword not in _LEADING | _SAYING_NOTHING:
             yield SchemaPlace(pointer, keyword, rule, steps)
     for name, rule in schema.get("properties", {}).items():
         yield from _places(rule, _below(pointer, name), (*steps, name))
+    named = frozenset(schema.get("properties", ()))
+    yield from _places(schema.get("additionalProperties"), f"{pointer}/*", (*steps, named))
     yield from _places(schema.get("items"), f"{pointer}/*", (*steps, EACH))
     for each in schema.get("allOf", ()):
         yield from _places(each, pointer, steps)
     if "if" in schema:
-        asked = compiled(schema["if"]) or ContractValidator(schema["if"]).is_valid
-        for keyword, holds in (("then", True), ("else", False)):
-            yield from _under(_places(schema.get(keyword), pointer, steps), Condition(steps, asked, holds))
+        yield from _conditional(schema, pointer, steps)
+
+
+def _conditional(schema: Mapping[str, Any], pointer: str, steps: tuple[Step, ...]) -> Iterator[SchemaPlace]:
+    asked = compiled(schema["if"]) or ContractValidator(schema["if"]).is_valid
+    for keyword, holds in (("then", True), ("else", False)):
+        yield from _under(_places(schema.get(keyword), pointer, steps), Condition(steps, asked, holds))
 
 
 def _under(places: Iterable[SchemaPlace], condition: Condition) -> Iterator[SchemaPlace]:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from conformance.contract.command import Command
-from conformance.contract.judging import Judge, judge_of
+from conformance.contract.judging import ANY, ByProbe, Judge, judge_of
 from conformance.contract.unsolicited import Notified, Unsolicited
 from conformance.errors import SuiteError
 
@@ -174,6 +174,12 @@ class Catalogue:
 
     def __contains__(self, requirement_id: object) -> bool:
         return requirement_id in self.by_id
+
+    def aspects(self, kind: str) -> tuple[str, ...]:
+        """The aspects of a kind of probes that requirements name, each once, in the order of the catalogue."""
+        judges = (requirement.judge for requirement in self.requirements)
+        probes = (probe.split(".", 1) for judge in judges if isinstance(judge, ByProbe) for probe in judge.probes)
+        return tuple(dict.fromkeys(aspect for named, aspect in probes if named == kind and aspect != ANY))
 
     def judged(self, actor: Actor, commands: Iterable[Notified]) -> list[tuple[Requirement, str | None]]:
         """The pairs requirement × command that a run over `commands`, and unsolicited products, gives a verdict on."""

@@ -222,14 +222,12 @@ def _broken(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
 def _malformed(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
     yield from _addressed(contract, step)
     declared = _content_type(step)
-    known = contract.probes.aspects(step.kind)
-    if step.aspect not in known:
-        yield f"is none of {', '.join(sorted(known))}"
-    elif step.aspect == "absent-content-type":
-        if declared is not None:
-            yield f"is declared as {declared}"
-    elif step.aspect == "other-content-type":
-        if declared in (None, JSON_MEDIA_TYPE):
+    probe = contract.probes.get(f"{step.kind}.{step.aspect}")
+    if probe is None:
+        yield f"is none of {', '.join(sorted(contract.probes.aspects(step.kind)))}"
+    elif all(making.by == "header" for making in probe.made):
+        absent = not any("value" in making.parameters for making in probe.made)
+        if declared == JSON_MEDIA_TYPE or absent != (declared is None):
             yield f"is declared as {declared}"
     elif _members(step.body) is not None:
         yield "has a body that is a JSON object"

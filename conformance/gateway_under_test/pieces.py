@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from conformance.checks.acceptance import judged_by
+from conformance.checks import requirements_of_probe
 from conformance.checks.evidence import BALANCE
 from conformance.checks.request_ids import EQUAL
 from conformance.contract.contract import Contract
@@ -73,7 +73,7 @@ def areas_of(contract: Contract, case: Case) -> Iterator[Area]:
         return
     requirements = REQUIREMENTS.get((case.kind, case.aspect), ())
     if not requirements and case.kind is Kind.VALID:
-        requirements = (judged_by(case.aspect, case.command, contract),)
+        requirements = requirements_of_probe(contract, case.kind, case.aspect, case.command)
     for requirement in requirements:
         first_of_burst = requirement == "RID-05" and case.earlier is None  # with which the others are compared
         if case.command in contract.catalogue[requirement].commands and not first_of_burst:

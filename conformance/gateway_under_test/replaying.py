@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.checks import CHECKS, acceptance
+from conformance.checks import asks_for_acceptance, checks_of
 from conformance.checks.evidence import ABSENT, Answer, Evidence, Notice, Outcome
 from conformance.checks.follow_ups import is_follow_up, run_proper
 from conformance.checks.judgement import (
@@ -40,10 +40,10 @@ def judged_alone(
 
     With a `window`, a refusal of what should be accepted is a precondition that is not met, no failure.
     """
-    checks = {id_: _about(case_id, check) for id_, check in CHECKS.items()}
+    checks = {id_: _about(case_id, check) for id_, check in checks_of(contract).items()}
     scope = whole if is_follow_up(case_id) else run_proper
     if window is not None:
-        checks |= {id_: _excused(checks[id_], window) for id_ in acceptance.CHECKS}
+        checks |= {id_: _excused(checks[id_], window) for id_ in checks if asks_for_acceptance(contract.catalogue[id_])}
     judged = judge(record, checks, scope=scope, contract=contract)
     return tuple(v for v in judged.verdicts if v.observations or v.unobserved)
 

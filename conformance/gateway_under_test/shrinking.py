@@ -18,10 +18,9 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, islice, repeat, zip_longest
 from typing import Any, Protocol
 
-from conformance.checks import CHECKS
+from conformance.checks import checks_of, is_about_lateness, is_about_notifications
 from conformance.checks.evidence import Evidence
 from conformance.checks.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, held_by, is_follow_up
-from conformance.checks.notifications import CHECKS as ABOUT_NOTIFICATIONS
 from conformance.checks.watching import Observation, Watched, watch
 from conformance.contract.contract import Contract
 from conformance.errors import EnvironmentFailure, UsageError
@@ -43,9 +42,6 @@ BUDGET_S = 60.0
 # While simpler payloads are looked for, a notification is taken for lost after so many times the longest that one of
 # the run took, and never sooner than the second number; what is found is confirmed with all the time there is.
 PATIENCE_FACTOR, LEAST_PATIENCE_S = 5.0, 1.0
-# AUT-10 is about the notification of a request that was refused for its credential, NTF-02 about late ones.
-ALSO_ABOUT_NOTIFICATIONS = frozenset({"AUT-10"})
-ABOUT_LATENESS = frozenset({"NTF-02"})
 # Of the cases that went well so many are looked at for one to compare a failing one with.
 MOST_WELL = 1_000
 
@@ -93,7 +89,9 @@ class Search:
         `late_s`: for how long the run awaits a notification that is late.
         """
         wanting = _wanting(settings, record)
-        watched = [Watched(CHECKS[verdict.requirement.id], verdict.command) for verdict in wanting]
+        watched = [
+            Watched(checks_of(settings.contract)[verdict.requirement.id], verdict.command) for verdict in wanting
+        ]
         within = settings.notify_within_s
         if not watched:
             return cls(settings.contract, (), budget, within, within, late_s, held_by(record), {})
@@ -208,7 +206,7 @@ class Search:
         )
 
     def _patience_with(self, inquiry: Inquiry, batch: Batch) -> float:
-        if inquiry.requirement in ABOUT_LATENESS:
+        if is_about_lateness(self.contract.catalogue[inquiry.requirement]):
             return self.within_s + self.late_s
         return self.within_s if batch.patient else self.patience_s
 
@@ -300,15 +298,15 @@ class _Ground:
 
     def inquiry(self, compared: _Compared) -> Inquiry | None:
         """The inquiry into what fell short; None if nothing could be asked."""
-        command, id_ = compared.verdict.command or "", compared.verdict.requirement.id
+        command, requirement = compared.verdict.command or "", compared.verdict.requirement
         failing = self._cases(compared.ill)
         if not any(Label.of(case, self.contract) for case in failing):
             return None
         return Inquiry(
             self.contract,
-            id_,
+            requirement.id,
             command,
-            CHECKS[id_],
+            checks_of(self.contract)[requirement.id],
             failing,
             self._cases(compared.well),
             compared.observations,
@@ -316,7 +314,7 @@ class _Ground:
             self.addressees,
             self.rooms[command],
             self.learned,
-            needs_notifications=id_ in ABOUT_NOTIFICATIONS or id_ in ALSO_ABOUT_NOTIFICATIONS,
+            needs_notifications=is_about_notifications(requirement),
         )
 
     def _cases(self, ids: Iterable[str]) -> tuple[Case, ...]:

@@ -1,7 +1,7 @@
 """The rows of `behaviours.toml` as changes of a `Behaviour`.
 
     changed_by      a function from a behaviour to the changed one, of the changes of a row
-    on_number       the same for one number ending: what it does to the messages of a request
+    WRITTEN         the behaviours that take code
 
 A change that counts or remembers begins anew for each behaviour that it is applied to: what it knows lives in the
 functions that it puts there, never in the table. The gateway answers one request at a time, so no lock is needed.
@@ -15,17 +15,17 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from conformance.contract.behaviours import Change, copies
+from conformance.contract.behaviours import Change
 from conformance.errors import SuiteError
-from conformance.mock_gateway.account import failures
-from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock_gateway.applying import of_deliveries, of_replies
+from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
 from conformance.mock_gateway.choosing import bare, choice
+from conformance.mock_gateway.happening import unasked_for
 from conformance.mock_gateway.memories import MEMORIES
-from conformance.mock_gateway.reshaping import Reshape, reshaping, success_told
-from conformance.mock_gateway.verbs import DeliveriesChange, Effect, ReplyChange
+from conformance.mock_gateway.verbs import Effect
 from conformance.mock_gateway.windows import WINDOWS
 
-WRITTEN: Mapping[str, Callable[..., Effect]] = {**MEMORIES, **WINDOWS}
+WRITTEN: Mapping[str, Callable[..., Effect]] = {**MEMORIES, **WINDOWS, "unsolicited": unasked_for}
 """The behaviours that take code, by the names that rows have for them in `written`."""
 
 
@@ -52,8 +52,8 @@ def _effect(change: Change, texts: Mapping[str, str]) -> Effect:
     if "refuse" in actions:
         return _refusing(change)
     if change.which.to.startswith("notification") or "notify" in actions:
-        return lambda behaviour: replace(behaviour, deliveries=(*behaviour.deliveries, _of_deliveries(change)))
-    return lambda behaviour: replace(behaviour, reply=(*behaviour.reply, _of_replies(change)))
+        return lambda behaviour: replace(behaviour, deliveries=(*behaviour.deliveries, of_deliveries(change)))
+    return lambda behaviour: replace(behaviour, reply=(*behaviour.reply, of_replies(change)))
 
 
 def _filled(value: Any, texts: Mapping[str, str]) -> Any:
@@ -71,72 +71,6 @@ def _written(actions: Mapping[str, Any]) -> Effect:
     if name not in WRITTEN:
         raise SuiteError(f"there is no written behaviour {name!r}; expected one of {', '.join(sorted(WRITTEN))}")
     return WRITTEN[name](**actions.get("with", {}))
-
-
-# --- Messages
-
-
-def _of_replies(change: Change) -> ReplyChange:
-    chooses, reshape = choice(change.which), reshaping(change.actions)
-    return lambda reply, moment: reshape(reply, moment) if chooses(moment, reply) else reply
-
-
-def _of_deliveries(change: Change) -> DeliveriesChange:
-    if "notify" in change.actions:
-        return _notifying(change)
-    chooses, reshape = choice(change.which), reshaping(change.actions)
-    also, before = (_reshapings(change.actions.get(word, ())) for word in ("also", "before"))
-    drop = bool(change.actions.get("drop"))
-
-    def changed(sent: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
-        chosen = [chooses(moment, delivery) for delivery in sent]
-        meant = [delivery for delivery, is_chosen in zip(sent, chosen, strict=True) if is_chosen]
-        kept = [
-            reshape(delivery, moment) if is_chosen else delivery
-            for delivery, is_chosen in zip(sent, chosen, strict=True)
-            if not (is_chosen and drop)
-        ]
-        first = [make(delivery, moment) for delivery in meant for make in before]
-        again = [make(delivery, moment) for delivery in meant for make in also]
-        # What follows a notification does not come before the answer, though the notification may.
-        return (*first, *kept, *(replace(delivery, before_answer=False) for delivery in again))
-
-    return changed
-
-
-def _reshapings(stated: Any) -> list[Reshape]:
-    return [reshaping(actions) for actions in copies(stated)]
-
-
-def _notifying(change: Change) -> DeliveriesChange:
-    """A refused request is notified of all the same."""
-    chooses = choice(change.which)
-
-    def changed(sent: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
-        product = moment.asked.product if moment.asked else None
-        if product is None or product not in moment.callbacks or not chooses(moment, None):
-            return sent
-        roles = moment.contract.notification
-        told = success_told(moment)
-        if change.actions["notify"] == "failure" and moment.asked:
-            failure = failures(moment.contract, moment.asked)[0]
-            told = {roles.outcome: failure.code, roles.reason: failure.reason}
-        content = {**told, roles.id: moment.request_id}
-        return (*sent, Delivery(product, moment.callbacks[product], content, roles.method))
-
-    return changed
-
-
-def on_number(
-    changes: Iterable[Change], moment: Moment, reply: Reply, sent: tuple[Delivery, ...]
-) -> tuple[Reply, tuple[Delivery, ...]]:
-    """The answer to a request and its notifications as `changes` have them."""
-    for change in changes:
-        if change.which.to.startswith("notification"):
-            sent = _of_deliveries(change)(sent, moment)
-        else:
-            reply = _of_replies(change)(reply, moment)
-    return reply, sent
 
 
 # --- Requests, and the gateway

@@ -125,9 +125,15 @@ def _of_message(which: Which) -> Iterator[Chooses]:
         yield _telling_of(succeeded=part == "success")
     if which.outcome is not None:
         yield lambda moment, message: _outcome(moment, message) == which.outcome
+    if which.unsolicited is not None:
+        yield lambda moment, message: _is_unsolicited(moment, message) is which.unsolicited
     if which.has is not None:
         has = which.has
         yield lambda moment, message: message is not None and message.raw is None and found(message, moment, has)
+
+
+def _is_unsolicited(moment: Moment, message: Reply | Delivery | None) -> bool:
+    return isinstance(message, Delivery) and message.product in moment.contract.unsolicited
 
 
 def _telling_of(*, succeeded: bool) -> Chooses:

@@ -18,9 +18,9 @@ from typing import Any
 from conformance.contract.command import Command
 from conformance.contract.contract import statum
 from conformance.mock_gateway.account import Account, Outcome, failures, number_row
+from conformance.mock_gateway.applying import on_number
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
 from conformance.mock_gateway.bodies import content_type_breach, read_body
-from conformance.mock_gateway.changes import on_number
 from conformance.mock_gateway.credential import credential_breaches
 from conformance.mock_gateway.forms import shape_of_ids, success_reason
 from conformance.mock_gateway.limits import Rate, Window

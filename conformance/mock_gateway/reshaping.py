@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from codecs import BOM_UTF8
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from conformance.mock_gateway.account import failures
@@ -149,6 +149,7 @@ _SPELLINGS: Mapping[str, Making] = {
     "fraction": lambda value, _: f"{value}.00",
     "money": _money,
     "masked": lambda value, _: f"xxxxxx{value[-3:]}",
+    "tenfold": lambda value, _: f"{value}0",
     "less": lambda value, _: str(int(value) - FEE) if value.isdigit() else value,
 }
 
@@ -299,19 +300,39 @@ def _in_query(_: bool) -> Reshape:  # noqa: FBT001 - as a row has it
 
 
 def _callback(where: str) -> Reshape:
-    return _to_another_product if where == "another product" else _to_another_query
+    return {"another product": _to_another_product, "unsolicited": _to_unsolicited}.get(where, _to_another_query)
 
 
 def _to_another_product(delivery: Delivery, moment: Moment) -> Delivery:
     """To the callback of another product, if the account has one."""
-    others = [url for product, url in moment.callbacks.items() if product != delivery.product]
-    return replace(delivery, url=others[0]) if others else delivery
+    return _to_first_of(moment.contract.products, delivery, moment)
+
+
+def _to_unsolicited(delivery: Delivery, moment: Moment) -> Delivery:
+    """To where what no request precedes comes to."""
+    return _to_first_of(moment.contract.unsolicited, delivery, moment)
+
+
+def _to_first_of(products: Iterable[str], delivery: Delivery, moment: Moment) -> Delivery:
+    others = (moment.callbacks[each] for each in products if each != delivery.product and each in moment.callbacks)
+    return replace(delivery, url=next(others, delivery.url))
 
 
 def _to_another_query(delivery: Delivery, _: Moment) -> Delivery:
     """The query of the callback URL is dropped; where there is none, one is added."""
     parts = urlsplit(delivery.url)
     return replace(delivery, url=parts._replace(query="" if parts.query else "source=gateway").geturl())
+
+
+def _inquiry(actions: Mapping[str, Any] | Literal[False]) -> Reshape:
+    """The inquiry before a notification is changed, or is not made."""
+    reshape = reshaping(actions) if actions else None
+
+    def reshaped(delivery: Delivery, moment: Moment) -> Delivery:
+        asked = delivery.inquiry
+        return replace(delivery, inquiry=reshape(asked, moment) if reshape and asked else None)
+
+    return reshaped
 
 
 def _form(word: str) -> Reshape:
@@ -355,5 +376,6 @@ _RESHAPES: Mapping[str, Callable[[Any], Reshape]] = {
     "method": lambda value: lambda delivery, _: replace(delivery, method=value),
     "in_query": _in_query,
     "callback": _callback,
+    "inquiry": _inquiry,
     "form": _form,
 }
