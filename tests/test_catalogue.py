@@ -174,7 +174,8 @@ def test_spoilt_entry_is_an_error_of_the_suite(change: dict[str, Any], word: str
         Requirement.from_entry(spoilt, COMMANDS, {})
 
     assert word in str(caught.value)
-    assert violations("requirement", spoilt)
+    # Which commands there are is no schema's affair.
+    assert violations("requirement", spoilt) or word == "fax"
 
 
 @pytest.mark.parametrize("key", ["id", "level", "actor", "title", "source", "basis", "commands"])

@@ -30,12 +30,17 @@ from conformance.cli.configuration import (
     environment_names,
     switches,
 )
+from conformance.contract.checking import Engine
 from conformance.contract.contract import Contract, contract_at, statum
 from conformance.errors import ConformanceError, UsageError, did_you_mean
 from conformance.expectations import Expectations, read_expectations
+from conformance.generation.strategies import strategy_for
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+# What a contract may name or rest on.
+ENGINE = Engine(rules=None, generates=strategy_for)
 
 # Under which name the context of a command has what is configured for its options, and where that stands.
 CONFIGURED = "configured"
@@ -126,7 +131,7 @@ class ConformanceCommand(click.Command):
             complaints.protect("", "", *_secrets_in(found))  # an argument that cannot be used may be one, misplaced
         folder = given.get(CONTRACT) or (found[CONTRACT].value if CONTRACT in found else None)
         if any(parameter.name == CONTRACT for parameter in self.params):
-            ctx.meta[CONTRACT] = contract_at(Path(folder) if folder else None)
+            ctx.meta[CONTRACT] = contract_at(Path(folder) if folder else None, ENGINE)
         if not ctx.resilient_parsing:
             ctx.meta[CONFIGURED] = found
             ctx.default_map = {name: each.value for name, each in found.items()}
@@ -260,7 +265,9 @@ class ExpectationsFile(click.ParamType):  # type: ignore[type-arg] # generic fro
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Expectations:  # noqa: ARG002 - click's signature
         """What is listed in it."""
-        return value if isinstance(value, Expectations) else read_expectations(Path(str(value)))
+        if isinstance(value, Expectations):
+            return value
+        return read_expectations(Path(str(value)), contract_in(ctx).catalogue)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """Any file."""

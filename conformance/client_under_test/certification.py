@@ -27,8 +27,8 @@ from conformance.client_under_test.patience import OutOfTime, Patience
 from conformance.client_under_test.plan import Call, Cases, Credential
 from conformance.client_under_test.preflight import proxies_in, reachable
 from conformance.client_under_test.protocol import Hello
+from conformance.client_under_test.scenarios import Setting, played
 from conformance.client_under_test.settings import Settings, program_of
-from conformance.client_under_test.staging import Setting
 from conformance.client_under_test.witness import STRAY, Stage, Witness, wait_for_resends
 from conformance.contract.contract import Contract
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError, lack_of
@@ -123,10 +123,10 @@ class Bench:
         `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp and OutOfTime.
         """
         settings, command = self.settings, call.case.command or ""
-        contract, elsewhere = settings.contract, self.witness.redirect_of(call.nonce)
-        setting = Setting(contract, call.nonce, elsewhere, self.patience.timeout_s(call))
+        contract, elsewhere = settings.contract, f"{self.witness.redirect_of(call.nonce)}/{command}"
+        setting = Setting(call.nonce, elsewhere, self.patience.timeout_s(call))
         account = Account(self.credential.key, self.credential.secret, contract=contract)
-        gateway = Gateway(account, call.scenario.staging(setting), int(call.nonce, 16))
+        gateway = Gateway(account, played(call.scenario, setting), int(call.nonce, 16))
         watch_s = settings.advised_delay_s if contract.commands[command].moves_money else settings.resend_window_s
         self.witness.open(call.nonce, Stage(call.case.id, gateway, before_answer, watch_s, self.patience.holds_s(call)))
         message = {
@@ -281,8 +281,8 @@ class _Greeted:
     @classmethod
     def by(cls, settings: Settings) -> _Greeted:
         """Start the driver; the journal is made once it is known what is under test, and what must not be shown."""
-        heard = Heard()
-        driver = Driver(program_of(settings.driver or ""), heard.said, settings.contract)
+        heard = Heard(settings.protected)
+        driver = Driver(program_of(settings.driver or ""), heard.said, heard.redacted, settings.contract)
         try:
             with let_through(), Closing(driver.end_at_once):
                 hello = driver.start()

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from conformance.journal import Journal
+from conformance.journal import Journal, Redaction
 from conformance.journal.escapes import Escapes
 from conformance.journal.redactable import is_own_word
 from conformance.journal.redaction import tokens_of
@@ -28,7 +28,9 @@ _NAMED = re.compile(rf"(?:^|[\s'\"])(?:-[\w.-]*{_NAME}[= ]|\w*{_NAME}=)([^\s-]\S
 class Heard:
     """Lines to and from a driver; thread-safe. Until `tell` is called for the first time, all are held back."""
 
-    def __init__(self) -> None:
+    def __init__(self, protected: Iterable[str] = ()) -> None:
+        """`protected`: what must not be seen, beside the tokens in what a driver says."""
+        self._protected = list(protected)
         self._lock = threading.Lock()
         self._held: list[tuple[str | None, Direction, str, bool]] | None = []
         self._journal: Journal | None = None
@@ -53,6 +55,10 @@ class Heard:
         with self._lock:
             return list(tokens_in(*(line for _, _, line, _ in self._held or ())))
 
+    def redacted(self, text: str) -> str:
+        """A part of a line as it may be shown."""
+        return Redaction.of_values(*self._protected, *self.tokens, *tokens_in(text)).text(text)
+
     @property
     def last_lines(self) -> Sequence[str]:
         """Of those lines the last ones on standard error: they mostly say why."""
@@ -61,7 +67,9 @@ class Heard:
 
     def tell(self, journal: Journal) -> None:
         """Into the journal with what was held back, but for the tokens in it; what follows goes there at once."""
-        journal.protect(*self.tokens)
+        tokens = self.tokens
+        journal.protect(*tokens)
+        self._protected += tokens
         with self._lock:
             for case_id, direction, line, cut in self._held or ():
                 journal.said(case_id, direction, line, cut=cut)

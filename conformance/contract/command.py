@@ -95,6 +95,11 @@ class Command:
         return f"{self.folder}/request.tolerated"
 
     @property
+    def answer_schema(self) -> str:
+        """The name of the schema of an answer to an accepted request, where it has one of its own."""
+        return f"{self.folder}/response"
+
+    @property
     def notification_schema(self) -> str:
         """The name of the schema of the notifications that follow."""
         return f"{self.folder}/notification"

@@ -13,26 +13,28 @@ The engine knows roles, such as the member of an answer that holds its id; the n
 
 from __future__ import annotations
 
-import hashlib
-import tomllib
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from conformance.contract.behaviours import Behaviours
+from conformance.contract.checking import Engine, faults_of
 from conformance.contract.command import Command, Money
+from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, digest_of
 from conformance.contract.messages import without_idle
 from conformance.contract.probes import Probes
 from conformance.contract.requirements import Catalogue
-from conformance.contract.schema_set import BASE_URI, SchemaSet, built_in
+from conformance.contract.schema_set import SchemaSet, built_in
 from conformance.contract.unsolicited import Notified, Unsolicited
 from conformance.errors import UsageError
+
+# Who has made more of them mends these first.
+MOST_FAULTS = 20
 
 # What a credential may consist of: see `Authentication.token`.
 KEY_AND_SECRET, SECRET_ALONE = "base64(key:secret)", "secret"
@@ -167,33 +169,33 @@ class Contract:
     probes: Probes
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """The contract in that folder.
+    def load(cls, folder: Path, engine: Engine | None = None) -> Self:
+        """The contract in that folder, cross-checked; by an `engine` also the rules and values that it rests on.
 
-        Raises UsageError that names the file for whatever is wrong with it.
+        Raises UsageError that tells each fault of the folder in a line, with its file and line.
         """
         if not folder.is_dir():
             raise UsageError(
                 f"there is no contract folder {str(folder)!r}", "a folder with contract.toml and requirements.toml"
             )
-        return cls._read(folder, folder, f"{BASE_URI}{folder.resolve().name}/")
+        files = ContractFolder.at(folder)
+        if faults := [fault.in_folder(folder) for fault in faults_of(files, engine)]:
+            raise _unusable(folder, faults)
+        return cls._made(files)
 
     @classmethod
-    def _read(cls, folder: Traversable, given: Path | None, base_uri: str) -> Self:
-        texts = {name: (folder / name).read_text("utf-8") for name in ("contract.toml", "requirements.toml")}
-        for name in ("behaviours.toml", "probes.toml"):
-            texts[name] = (folder / name).read_text("utf-8") if (folder / name).is_file() else ""
-        stated = tomllib.loads(texts["contract.toml"])
+    def _made(cls, folder: ContractFolder) -> Self:
+        stated = folder.tables[CONTRACT]
         commands = {row["name"]: Command.from_entry(row) for row in stated["command"]}
         unsolicited = Unsolicited.read(stated.get("unsolicited", ()), commands.values())
-        schemas = SchemaSet(folder, base_uri)
-        listed = _digest([texts["requirements.toml"]])
         members = stated.get("members", {})
         account: Mapping[str, Any] | None = stated.get("account")
+        listed = folder.texts[REQUIREMENTS]
+        catalogue = Catalogue.read(listed, digest_of([listed]), commands, unsolicited)
         return cls(
-            stated["name"] if given is None else str(given),
-            given,
-            _digest([*texts.values(), schemas.digest]),
+            stated["name"] if folder.given is None else str(folder.given),
+            folder.given,
+            folder.digest,
             stated["name"],
             stated["title"],
             stated["version"],
@@ -205,10 +207,10 @@ class Contract:
             None if account is None else AccountRoles(**account),
             commands,
             unsolicited,
-            without_idle(Catalogue.read(texts["requirements.toml"], listed, commands, unsolicited), commands, schemas),
-            schemas,
-            Behaviours.read(texts["behaviours.toml"]),
-            Probes.read(texts["probes.toml"]),
+            without_idle(catalogue, commands, folder.schemas),
+            folder.schemas,
+            Behaviours.read(folder.texts[BEHAVIOURS]),
+            Probes.read(folder.texts[PROBES]),
         )
 
     def recorded(self) -> dict[str, str | None]:
@@ -274,19 +276,21 @@ class Contract:
         return next((c.name for c in self.commands.values() if c.product is not None and c.product == product), None)
 
 
-def _digest(texts: Iterable[str]) -> str:
-    whole = hashlib.sha256()
-    for text in texts:
-        whole.update(text.encode())
-    return f"sha256:{whole.hexdigest()}"
+def _unusable(folder: Path, faults: Sequence[str]) -> UsageError:
+    """One fault is the error, of several each is a line below it."""
+    if len(faults) == 1:
+        return UsageError(faults[0])
+    more = [f"… and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
+    return UsageError(f"the contract folder {folder} has {len(faults)} faults", lines=(*faults[:MOST_FAULTS], *more))
 
 
 @cache
 def statum() -> Contract:
     """The contract of the Statum gateway, which comes with the suite."""
-    return Contract._read(built_in("statum"), None, f"{BASE_URI}statum/")  # noqa: SLF001 - its own module
+    # It is checked by tests, so that nobody waits for that.
+    return Contract._made(ContractFolder(built_in("statum"), None, "statum"))  # noqa: SLF001 - its own module
 
 
-def contract_at(folder: Path | None) -> Contract:
+def contract_at(folder: Path | None, engine: Engine | None = None) -> Contract:
     """The contract in that folder; None: the one that comes with the suite. Raises UsageError as `Contract.load`."""
-    return statum() if folder is None else Contract.load(folder)
+    return statum() if folder is None else Contract.load(folder, engine)

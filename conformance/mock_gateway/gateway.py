@@ -16,7 +16,6 @@ from random import Random
 from typing import Any
 
 from conformance.contract.command import Command
-from conformance.contract.contract import statum
 from conformance.mock_gateway.account import Account, Outcome, failures, number_row
 from conformance.mock_gateway.applying import on_number
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
@@ -40,9 +39,8 @@ from conformance.mock_gateway.refusals import (
 from conformance.mock_gateway.transactions import Transaction, price, result
 from conformance.traffic import Request
 
-__all__ = ["BASE_PATH", "STEPS", "Answer", "Gateway"]
+__all__ = ["STEPS", "Answer", "Gateway"]
 
-BASE_PATH = statum().base_path
 CHOSEN = Refusal(400, "This recipient is refused")
 """The answer to a recipient that is refused by no rule of the contract, before its row changes it."""
 

@@ -97,7 +97,7 @@ class Result:
         contract = contract or statum()
         if expectations is None:
             expectations = Expectations.of(record.settings.get("expectations"))
-        judged = judge(record, expectations=expectations, strict=strict)
+        judged = judge(record, expectations=expectations, contract=contract, strict=strict)
         masking = Masking.of(record.settings, shown=show_phone_numbers)
         document = _document(record, judged, contract, shown=show_phone_numbers)
         return cls(record, judged, masking.value(document), contract, masking)

@@ -1,0 +1,180 @@
+"""A contract folder, cross-checked: everything in it that cannot be used, each as a fault with its place.
+
+    faults_of       the folder → its faults, in the order of its files; none of one that can be used
+    Engine          what the suite brings that a contract may name
+
+Each step rests on those before it: files that can be read, tables and schemas that are well-formed, and then what they
+say of each other. So a fault is told once, and not with all that follows from it.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.contract import schema_checks
+from conformance.contract.behaviours import Behaviours
+from conformance.contract.cross_checks import contradictions
+from conformance.contract.folder import (
+    BEHAVIOURS,
+    CONTRACT,
+    NEEDED,
+    PROBES,
+    REQUIREMENTS,
+    TABLES,
+    ContractFolder,
+    Fault,
+    hinted,
+)
+from conformance.contract.formats import FORMATS
+from conformance.contract.judging import judge_of
+from conformance.contract.probes import Probe, Probes
+
+Table = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What the suite brings that a contract may name or rest on.
+
+    `rules`: the names of the written rules; None where they are not known. `generates`: makes values of a request's
+    schema (without references), or raises UnknownKeyword for one that it cannot make values of.
+    """
+
+    rules: Collection[str] | None
+    generates: Callable[[Table], object]
+
+
+def faults_of(folder: ContractFolder, engine: Engine | None = None) -> list[Fault]:
+    """What is wrong with the folder; without an `engine` all but the rules, and what can be generated."""
+    rules = None if engine is None else engine.rules
+    return (
+        sorted({*_unreadable(folder)})
+        or sorted({*_malformed(folder, engine)})
+        or sorted({*contradictions(folder, rules)})
+    )
+
+
+# --- Files that cannot be read
+
+
+def _unreadable(folder: ContractFolder) -> Iterator[Fault]:
+    for name in TABLES:
+        if (folder.root / name).is_file():
+            yield from _no_toml(name, (folder.root / name).read_bytes())
+        elif name in NEEDED:
+            yield Fault(name, 1, "there is no such file; expected one in every contract folder")
+    yield from schema_checks.unreadable(folder)
+
+
+def _no_toml(name: str, data: bytes) -> Iterator[Fault]:
+    try:
+        tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        yield Fault(name, data[: error.start].count(b"\n") + 1, f"it holds {data[error.start]:#04x}; expected UTF-8")
+    except tomllib.TOMLDecodeError as error:
+        words, _, place = str(error).partition(" (at ")
+        line = re.search(r"line (\d+)", place)
+        yield Fault(name, int(line[1]) if line else data.count(b"\n") + 1, f"{words}; expected TOML")
+
+
+# --- Tables and schemas that are not well-formed
+
+
+def _malformed(folder: ContractFolder, engine: Engine | None) -> Iterator[Fault]:
+    yield from _by_format(folder, CONTRACT, "contract", (), folder.tables[CONTRACT])
+    entries = folder.tables[REQUIREMENTS].get("requirement")
+    if not isinstance(entries, list) or not entries:
+        yield folder.fault(REQUIREMENTS, (), "it has no [[requirement]]; expected at least one")
+    else:
+        for number, entry in enumerate(entries):
+            place = ("requirement", number)
+            found = list(_by_format(folder, REQUIREMENTS, "requirement", place, entry))
+            yield from found or _by_parser(folder, REQUIREMENTS, (*place, "judge"), judge_of, entry.get("judge"))
+    yield from _rows(folder)
+    yield from schema_checks.malformed(folder, None if engine is None else engine.generates)
+
+
+def _by_format(
+    folder: ContractFolder, file: str, name: str, place: tuple[str | int, ...], table: Table
+) -> Iterator[Fault]:
+    """Against the schema of `schemas/formats/`."""
+    for broken in FORMATS.violations(name, table):
+        schema, steps = FORMATS.resolved(name), _steps(broken.pointer, table)
+        yield folder.fault(file, (*place, *steps), _in_words(broken.keyword, broken.message, steps, schema, table))
+
+
+def _steps(pointer: str, value: Any) -> tuple[str | int, ...]:
+    """A JSON pointer as the path that it is in `value`."""
+    steps: list[str | int] = []
+    for token in pointer.split("/")[1:]:
+        name = token.replace("~1", "/").replace("~0", "~")
+        step: Any = int(name) if isinstance(value, list) else name
+        steps.append(step)
+        value = value[step] if isinstance(value, list) else value.get(step) if isinstance(value, dict) else None
+    return tuple(steps)
+
+
+def _in_words(keyword: str, message: str, steps: tuple[str | int, ...], schema: Table, table: Table) -> str:
+    """A violation as what is there, and what is expected."""
+    parent, rule = _rule_at(schema, steps[:-1]), _rule_at(schema, steps)
+    named = ".".join(map(str, steps)) or "it"
+    if keyword == "required":
+        return f"{named} is missing; expected {rule.get('description', 'it')}"
+    if keyword == "additionalProperties":
+        known = tuple(parent.get("properties", ()))
+        return hinted(f"{named} is no key of this table; expected {', '.join(known)}", str(steps[-1]), known)
+    value = _value_at(table, steps)
+    if "enum" in rule and not isinstance(value, dict | list):
+        known = tuple(map(str, rule["enum"]))
+        return hinted(f"{named} is {value!r}; expected {' or '.join(known)}", str(value), known)
+    if rule is False or not rule or keyword in {"if", "then", "else", "not", "allOf", "anyOf", "oneOf"}:
+        return f"{named} cannot be there as it is: {message}; expected as docs/extend.md says"
+    return f"{named} is {value!r:.80}; expected {rule.get('description', message)}"
+
+
+def _value_at(value: Any, steps: Iterable[str | int]) -> Any:
+    for step in steps:
+        value = value[step]
+    return value
+
+
+def _rule_at(schema: Any, steps: Iterable[str | int]) -> Any:
+    """What a schema (without references) says of the value there; {} where it says nothing."""
+    for step in steps:
+        if not isinstance(schema, Mapping):
+            return {}
+        if isinstance(step, int):
+            schema = schema.get("items", {})
+        else:
+            schema = schema.get("properties", {}).get(step, schema.get("additionalProperties", {}))
+    return schema if isinstance(schema, Mapping) else {}
+
+
+def _by_parser(
+    folder: ContractFolder, file: str, place: tuple[str | int, ...], parse: Callable[[Any], object], value: Any
+) -> Iterator[Fault]:
+    """Against what reads a row; a key that its complaint begins with is the place."""
+    if value is None:
+        return
+    try:
+        parse(value)
+    except (ValueError, TypeError, KeyError) as error:
+        told = f"{error.args[0]!r} is missing; expected it" if isinstance(error, KeyError) else str(error)
+        key = told.split(" ", 1)[0]
+        yield folder.fault(file, (*place, key) if isinstance(value, dict) and key in value else place, told)
+
+
+def _rows(folder: ContractFolder) -> Iterator[Fault]:
+    """The rows of behaviours.toml and probes.toml; those of probes are read one at a time."""
+    yield from _by_parser(folder, BEHAVIOURS, (), Behaviours.read, folder.texts[BEHAVIOURS])
+    rows = folder.tables[PROBES].get("probe", ())
+    faults = [
+        fault
+        for number, row in enumerate(rows)
+        for fault in _by_parser(folder, PROBES, ("probe", number), Probe.from_entry, row)
+    ]
+    yield from faults or _by_parser(folder, PROBES, (), Probes.read, folder.texts[PROBES])
