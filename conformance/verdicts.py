@@ -300,7 +300,7 @@ def _hear_client(record: Record, contract: Contract, standard: _Standard) -> _He
     """The certification of a client: what it does not offer is not applicable to it."""
     evidence = ClientEvidence.of(record, contract)
     terms = _as_terms(evidence.terms, contract)
-    commands = tuple(contract.commands[name] for name in terms.commands)
+    commands = [contract.notified(name) for name in (*terms.commands, *evidence.terms.unsolicited)]
     pairs = [pair for actor in (Actor.CLIENT, Actor.RECEIVER) for pair in contract.catalogue.judged(actor, commands)]
     checks = client_checks(contract)
     verdicts: list[RequirementVerdict] = []

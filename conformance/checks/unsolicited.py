@@ -112,8 +112,12 @@ def _in(notice: Notice, violation: Violation) -> Finding:
     return Finding.in_notice(notice, violation.message, pointer=violation.pointer, value=value)
 
 
+def _is_unsolicited(notice: Notice) -> bool:
+    return notice.command in notice.contract.unsolicited
+
+
 RULES: Mapping[str, Callable[..., Check]] = {
-    "has-what-all-have": lambda: NoticeCheck((), has_what_all_have),
-    "has-what-is-documented": lambda: NoticeCheck((), has_what_is_documented),
-    "does-not-contradict-itself": lambda: NoticeCheck((), does_not_contradict),
+    "has-what-all-have": lambda: NoticeCheck((_is_unsolicited,), has_what_all_have),
+    "has-what-is-documented": lambda: NoticeCheck((_is_unsolicited,), has_what_is_documented),
+    "does-not-contradict-itself": lambda: NoticeCheck((_is_unsolicited,), does_not_contradict),
 }

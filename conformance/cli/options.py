@@ -444,8 +444,5 @@ def on_command_line(name: str) -> bool:
 
 
 def in_order(products: tuple[str, ...], contract: Contract) -> tuple[str, ...]:
-    """The products, each once, in the order of the contract: so that the order given does not change what is sent.
-
-    All of it where none is named.
-    """
+    """The products, each once, in the order of the contract, so that another order sends the same; all if none is."""
     return tuple(product for product in contract.products if product in products) or contract.products

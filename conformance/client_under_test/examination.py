@@ -407,7 +407,8 @@ class Examination:
         seed = Random(f"{self.bench.settings.seed}/{subject.command.name}/{subject.count}").getrandbits(32)
         subject.count += 1
         lacks = self.bench.hello.lacks
-        payloads = fresh_payloads(self.bench.settings.contract, subject.command, Constraints(), count, seed, [])
+        command = subject.contract.commands[subject.command.name]
+        payloads = fresh_payloads(subject.contract, command, Constraints(), count, seed, [])
         return [{n: str(v) for n, v in each.members.items() if n not in lacks} for each in payloads]
 
     def ask(self, cases: Iterable[Case], *, also: Iterable[str] = ()) -> None:

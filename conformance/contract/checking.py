@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract import schema_checks
 from conformance.contract.behaviours import Behaviours
-from conformance.contract.cross_checks import contradictions
+from conformance.contract.cross_checks import Rules, contradictions
 from conformance.contract.folder import (
     BEHAVIOURS,
     CONTRACT,
@@ -40,11 +40,11 @@ Table = Mapping[str, Any]
 class Engine:
     """What the suite brings that a contract may name or rest on.
 
-    `rules`: the names of the written rules; None where they are not known. `generates`: makes values of a request's
+    `rules`: the written rules by name; None where they are not known. `generates`: makes values of a request's
     schema (without references), or raises UnknownKeyword for one that it cannot make values of.
     """
 
-    rules: Collection[str] | None
+    rules: Rules | None
     generates: Callable[[Table], object]
 
 
@@ -64,21 +64,23 @@ def faults_of(folder: ContractFolder, engine: Engine | None = None) -> list[Faul
 def _unreadable(folder: ContractFolder) -> Iterator[Fault]:
     for name in TABLES:
         if (folder.root / name).is_file():
-            yield from _no_toml(name, (folder.root / name).read_bytes())
+            yield from _no_toml(folder, name)
         elif name in NEEDED:
             yield Fault(name, 1, "there is no such file; expected one in every contract folder")
     yield from schema_checks.unreadable(folder)
 
 
-def _no_toml(name: str, data: bytes) -> Iterator[Fault]:
+def _no_toml(folder: ContractFolder, name: str) -> Iterator[Fault]:
     try:
-        tomllib.loads(data.decode())
+        folder.table(name)
     except UnicodeDecodeError as error:
-        yield Fault(name, data[: error.start].count(b"\n") + 1, f"it holds {data[error.start]:#04x}; expected UTF-8")
+        line = error.object[: error.start].count(b"\n") + 1
+        yield Fault(name, line, f"it holds the byte {error.object[error.start]:#04x}; expected UTF-8")
     except tomllib.TOMLDecodeError as error:
         words, _, place = str(error).partition(" (at ")
-        line = re.search(r"line (\d+)", place)
-        yield Fault(name, int(line[1]) if line else data.count(b"\n") + 1, f"{words}; expected TOML")
+        line_told = re.search(r"line (\d+)", place)
+        last = (folder.root / name).read_bytes().count(b"\n") + 1
+        yield Fault(name, int(line_told[1]) if line_told else last, f"{words}; expected TOML")
 
 
 # --- Tables and schemas that are not well-formed

@@ -14,7 +14,7 @@ The engine knows roles, such as the member of an answer that holds its id; the n
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -30,7 +30,7 @@ from conformance.contract.messages import without_idle
 from conformance.contract.probes import Probes
 from conformance.contract.requirements import Catalogue
 from conformance.contract.schema_set import SchemaSet, built_in
-from conformance.contract.unsolicited import Notified, Unsolicited
+from conformance.contract.unsolicited import Inquiry, Notified, Unsolicited, all_unsolicited
 from conformance.errors import UsageError
 
 # Who has made more of them mends these first.
@@ -250,9 +250,26 @@ class Contract:
         """The names of all callbacks: of the products, then of what no request precedes, inquiries included."""
         return (*self.products, *(name for row in self.unsolicited.values() for name in row.callbacks))
 
+    @property
+    def inquiries(self) -> tuple[str, ...]:
+        """The names of the callbacks whose answer counts."""
+        return tuple(row.inquiry.callback for row in self.unsolicited.values() if row.inquiry)
+
     def notified(self, name: str) -> Notified:
-        """The command of that name, or the product whose notifications no request precedes; KeyError for neither."""
-        return self.commands[name] if name in self.commands else self.unsolicited[name]
+        """The command of that name, or what comes to that callback without an invocation; KeyError for neither."""
+        named = {each.name: each for each in all_unsolicited(self.unsolicited)}
+        return self.commands[name] if name in self.commands else named[name]
+
+    def unsolicited_among(
+        self, products: Collection[str], callbacks: Collection[str]
+    ) -> tuple[Unsolicited | Inquiry, ...]:
+        """What comes without an invocation to one of these callbacks, and belongs to the products that are judged.
+
+        An inquiry belongs to its product; all of it does where all products of commands are judged.
+        """
+        whole = set(self.products) <= set(products)
+        among = (each for each in all_unsolicited(self.unsolicited) if each.name in callbacks)
+        return tuple(each for each in among if whole or each.name in products or each.product in products)
 
     def unsolicited_at(self, callback: str | None) -> Unsolicited | None:
         """What comes to that callback without an invocation; None where nothing does."""

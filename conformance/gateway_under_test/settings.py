@@ -56,14 +56,14 @@ def fresh_seed() -> int:
 class Settings:
     """What a run is told. `gateway` is the base URL, its path included; None: the built-in mock gateway.
 
-    `contract`: what it is judged by; `products` of it, all where none is named. `callback_paths`: product → the one
-    at whose callback its results arrive, where that is not its own. `callback_token` stands in the
-    query of callback URLs, and what comes without it is nobody's; with `callback_tls` the receiver is reached by
-    https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost, and its pace; `bounds`
-    has those that hold where none is given. `redact`: values that are written down nowhere, beside the secret;
-    `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go first; `cases`:
-    those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known to fall
-    short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
+    `contract`: what the gateway is judged by. `products`: those that are exercised; none given: all of the contract.
+    `callback_paths`: product → the one at whose callback its results arrive, where that is not its own.
+    `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
+    the receiver is reached by https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost,
+    and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
+    beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go
+    first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known
+    to fall short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
     nothing is sent but account-details.
     `over_network`: whether a network lies between, by which requests and notifications may be lost; None: as the URLs
     say. `recorded_cases`: what is sent is of an earlier run.

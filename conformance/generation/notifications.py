@@ -12,9 +12,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import Violation
+from conformance.contract.unsolicited import Notified
 from conformance.generation.bodies import JSON_MEDIA_TYPE, malformed_bodies
 
 Members = Mapping[str, Any]
@@ -34,7 +34,7 @@ SPARED = frozenset(
 
 
 def incomplete(
-    contract: Contract, command: Command, next_content: Callable[[], Members]
+    contract: Contract, command: Notified, next_content: Callable[[], Members]
 ) -> Iterator[tuple[str, bytes]]:
     """JSON that is no notification, with the name of what it lacks; each made from another content.
 
@@ -53,7 +53,7 @@ def incomplete(
 
 
 def unreadable(
-    contract: Contract, command: Command, next_content: Callable[[], Members]
+    contract: Contract, command: Notified, next_content: Callable[[], Members]
 ) -> Iterator[tuple[str, bytes]]:
     """Bodies that nobody reads as JSON, with the name of what is wrong; each made from another content."""
     required = _schema(contract, command)["required"]
@@ -62,18 +62,18 @@ def unreadable(
             yield probe.breakage, probe.body
 
 
-def is_complete(contract: Contract, command: Command, violations: Iterable[Violation]) -> bool:
+def is_complete(contract: Contract, command: Notified, violations: Iterable[Violation]) -> bool:
     """Whether what breaks its schema leaves a notification an object with the required members, each of its type."""
     places = {"", *(f"/{name}" for name in _schema(contract, command)["required"])}
     return not any(each.keyword in {"type", "required"} and each.pointer in places for each in violations)
 
 
-def documented(contract: Contract, command: Command) -> frozenset[str]:
+def documented(contract: Contract, command: Notified) -> frozenset[str]:
     """The members that a notification of the product is known to have."""
     return frozenset(_schema(contract, command)["properties"])
 
 
-def _schema(contract: Contract, command: Command) -> dict[str, Any]:
+def _schema(contract: Contract, command: Notified) -> dict[str, Any]:
     return contract.schemas.resolved(command.notification_schema)
 
 
