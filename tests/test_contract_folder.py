@@ -12,20 +12,19 @@ import pytest
 from command_line import call
 from contract_edits import copy_of_statum, json_edited, text_edited
 
+from conformance.cli.command import ENGINE
 from conformance.contract.checking import Engine, faults_of
 from conformance.contract.contract import MOST_FAULTS, Contract, statum
 from conformance.contract.folder import ContractFolder
 from conformance.contract.schema_set import built_in
 from conformance.errors import UsageError
-from conformance.generation.strategies import strategy_for
 
 Capsys = pytest.CaptureFixture[str]
 
 CONTRACTS = Path(__file__).parent / "contracts"
-GENERATING = Engine(rules=None, generates=strategy_for)
 
 
-def told(folder: Path, engine: Engine | None = GENERATING) -> list[str]:
+def told(folder: Path, engine: Engine | None = ENGINE) -> list[str]:
     """The faults of a folder, each as `file:line: words`."""
     return [f"{fault.file}:{fault.line}: {fault.told}" for fault in faults_of(ContractFolder.at(folder), engine)]
 
@@ -40,7 +39,7 @@ def line_with(folder: Path, file: str, words: str) -> int:
 def test_a_contract_of_ours_has_no_fault(folder: Path | None) -> None:
     """The one that comes with the suite, which is not checked when it is loaded, and those of the tests."""
     files = ContractFolder(built_in("statum"), None, "statum") if folder is None else ContractFolder.at(folder)
-    assert [] == faults_of(files, GENERATING)
+    assert [] == faults_of(files, ENGINE)
 
 
 def test_a_copy_is_the_same_contract(tmp_path: Path) -> None:
@@ -123,13 +122,17 @@ JUDGED: list[tuple[str, str]] = [
         '{ message = "answer", at = "/status_code", keyword = "required" }',
         "there is no message 'answer'; expected one",
     ),
-    ('{ message = "response", at = "/status", keyword = "required" }', "response has no required at /status; expected"),
+    (
+        '{ message = "response", at = "/status", keyword = "required" }',
+        "no required at /status; expected a place",
+    ),
     (
         '{ message = "response", at = "/status_code", keyword = "maxItems" }',
         "no maxItems at /status_code; expected",
     ),
     ('{ probe = "credential.absent" }', "judge expects None; expected one of accepted, 401"),
     ('{ rule = "unique", probe = "x.y", expect = "401" }', "judge has probe and rule; expected message, probe or rule"),
+    ('{ rule = "every-request-is-answered", often = true }', "answered' does not take this"),
     ('{ rule = "no-such-rule" }', "there is no rule 'no-such-rule'; expected a written one"),
 ]
 
@@ -142,7 +145,7 @@ def test_what_a_requirement_is_judged_by_exists(tmp_path: Path, judge: str, expe
     changed = entries[0] + entries[1].rstrip() + f"\njudge = {judge}\n\n" + "".join(entries[2:])
     folder = tmp_path / "statum"
     (folder / "requirements.toml").write_text(changed, "utf-8")
-    found = [each for each in told(folder, Engine({"a-rule"}, strategy_for)) if "neither" not in each]
+    found = [each for each in told(folder, ENGINE) if "neither" not in each]
 
     assert 1 == len(found), found
     assert f"requirements.toml:{line_with(folder, 'requirements.toml', 'judge =')}: " in found[0]
@@ -154,7 +157,7 @@ def test_a_requirement_without_a_judge_is_excluded(tmp_path: Path) -> None:
     folder = copy_of_statum(tmp_path)
     text = re.sub(r"(?m)^judge = .*\n", "", (folder / "requirements.toml").read_text("utf-8"))
     (folder / "requirements.toml").write_text(text, "utf-8")
-    found = told(folder, Engine(frozenset(), strategy_for))
+    found = told(folder, ENGINE)
 
     judged = [each for each in statum().catalogue.requirements if each.excluded is None]
     assert [f"{each.id} has neither judge nor excluded; expected one of them" for each in judged] == [
@@ -195,8 +198,8 @@ SCHEMAS: list[tuple[str, Callable[[dict[str, Any]], dict[str, Any]], str, str]] 
     ("sms/request.json", changed("sender_id", minLength=-1), '"minLength": -1', "expected a schema of JSON Schema"),
     (
         "sms/request.json",
-        changed("sender_id", maxLength=1),
-        '"sender_id": "Statum"',
+        changed("sender_id", const="X"),
+        "    {",
         "the example breaks its schema at",
     ),
     (

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from conformance.callbacks.address import Address
+from conformance.checks.client import RULES as CLIENT_RULES
+from conformance.checks.making import RULES
 from conformance.cli.complaints import Complaints, in_words
 from conformance.cli.configuration import (
     CONTRACT,
@@ -39,8 +42,18 @@ from conformance.generation.strategies import strategy_for
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _made(make: Callable[..., object], parameters: Mapping[str, Any]) -> object:
+    return make(**parameters)
+
+
 # What a contract may name or rest on.
-ENGINE = Engine(rules=None, generates=strategy_for)
+ENGINE = Engine(
+    rules={
+        **{name: partial(_made, make) for name, make in RULES.items()},
+        **{name: rule.check for name, rule in CLIENT_RULES.items()},
+    },
+    generates=strategy_for,
+)
 
 # Under which name the context of a command has what is configured for its options, and where that stands.
 CONFIGURED = "configured"
@@ -265,7 +278,9 @@ class ExpectationsFile(click.ParamType):  # type: ignore[type-arg] # generic fro
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Expectations:  # noqa: ARG002 - click's signature
         """What is listed in it."""
-        return value if isinstance(value, Expectations) else read_expectations(Path(str(value)))
+        if isinstance(value, Expectations):
+            return value
+        return read_expectations(Path(str(value)), contract_in(ctx).catalogue)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """Any file."""
@@ -277,18 +292,13 @@ def products_of(contract: Contract) -> Iterable[str]:
     return contract.products
 
 
-def callbacks_of(contract: Contract) -> Iterable[str]:
-    """All callbacks of a contract: of its products, and of what no request precedes."""
-    return contract.callbacks
-
-
 class Registration(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """`PRODUCT=URL`, of one of the `names` that a contract has. Raises UsageError for anything else."""
+    """`PRODUCT=URL`, of a callback of the contract. Raises UsageError for anything else."""
 
     name = "registration"
 
-    def __init__(self, names: Callable[[Contract], Iterable[str]] = products_of) -> None:
-        self._product = Named("product", names)
+    def __init__(self) -> None:
+        self._product = Named("product", lambda contract: contract.callbacks)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         """Product and callback URL."""

@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract import schema_checks
-from conformance.contract.behaviours import Behaviours
-from conformance.contract.cross_checks import contradictions
+from conformance.contract.behaviours import ROWS, Behaviours
+from conformance.contract.cross_checks import Rules, contradictions
 from conformance.contract.folder import (
     BEHAVIOURS,
     CONTRACT,
     NEEDED,
+    PROBES,
     REQUIREMENTS,
     TABLES,
     ContractFolder,
@@ -30,6 +31,7 @@ from conformance.contract.folder import (
 )
 from conformance.contract.formats import FORMATS
 from conformance.contract.judging import judge_of
+from conformance.contract.probes import Probe, Probes
 
 Table = Mapping[str, Any]
 
@@ -38,11 +40,11 @@ Table = Mapping[str, Any]
 class Engine:
     """What the suite brings that a contract may name or rest on.
 
-    `rules`: the names of the written rules; None where they are not known. `generates`: makes values of a request's
+    `rules`: the written rules by name; None where they are not known. `generates`: makes values of a request's
     schema (without references), or raises UnknownKeyword for one that it cannot make values of.
     """
 
-    rules: Collection[str] | None
+    rules: Rules | None
     generates: Callable[[Table], object]
 
 
@@ -62,21 +64,23 @@ def faults_of(folder: ContractFolder, engine: Engine | None = None) -> list[Faul
 def _unreadable(folder: ContractFolder) -> Iterator[Fault]:
     for name in TABLES:
         if (folder.root / name).is_file():
-            yield from _no_toml(name, (folder.root / name).read_bytes())
+            yield from _no_toml(folder, name)
         elif name in NEEDED:
             yield Fault(name, 1, "there is no such file; expected one in every contract folder")
     yield from schema_checks.unreadable(folder)
 
 
-def _no_toml(name: str, data: bytes) -> Iterator[Fault]:
+def _no_toml(folder: ContractFolder, name: str) -> Iterator[Fault]:
     try:
-        tomllib.loads(data.decode())
+        folder.table(name)
     except UnicodeDecodeError as error:
-        yield Fault(name, data[: error.start].count(b"\n") + 1, f"it holds {data[error.start]:#04x}; expected UTF-8")
+        line = error.object[: error.start].count(b"\n") + 1
+        yield Fault(name, line, f"it holds the byte {error.object[error.start]:#04x}; expected UTF-8")
     except tomllib.TOMLDecodeError as error:
         words, _, place = str(error).partition(" (at ")
-        line = re.search(r"line (\d+)", place)
-        yield Fault(name, int(line[1]) if line else data.count(b"\n") + 1, f"{words}; expected TOML")
+        line_told = re.search(r"line (\d+)", place)
+        last = (folder.root / name).read_bytes().count(b"\n") + 1
+        yield Fault(name, int(line_told[1]) if line_told else last, f"{words}; expected TOML")
 
 
 # --- Tables and schemas that are not well-formed
@@ -167,5 +171,21 @@ def _by_parser(
 
 
 def _rows(folder: ContractFolder) -> Iterator[Fault]:
-    """The rows of behaviours.toml, read one at a time."""
-    yield from _by_parser(folder, BEHAVIOURS, (), Behaviours.read, folder.texts[BEHAVIOURS])
+    """The rows of behaviours.toml and probes.toml, read one at a time, and then together."""
+    stated = folder.tables[BEHAVIOURS]
+    if unknown := next((kind for kind in stated if kind not in ROWS), None):
+        told = f"[[{unknown}]] is none of its tables; expected {', '.join(f'[[{kind}]]' for kind in ROWS)}"
+        yield folder.fault(BEHAVIOURS, (unknown,), hinted(told, unknown, tuple(ROWS)))
+    found = [
+        fault
+        for kind, parse in ROWS.items()
+        for number, entry in enumerate(stated.get(kind, ()))
+        for fault in _by_parser(folder, BEHAVIOURS, (kind, number), parse, entry)
+    ]
+    yield from found or _by_parser(folder, BEHAVIOURS, (), Behaviours.read, folder.texts[BEHAVIOURS])
+    wrong = [
+        fault
+        for number, row in enumerate(folder.tables[PROBES].get("probe", ()))
+        for fault in _by_parser(folder, PROBES, ("probe", number), Probe.from_entry, row)
+    ]
+    yield from wrong or _by_parser(folder, PROBES, (), Probes.read, folder.texts[PROBES])

@@ -5,23 +5,24 @@ contradictions      the faults of a well-formed folder
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from conformance.contract.command import Command
-from conformance.contract.folder import CONTRACT, PROBES, REQUIREMENTS, ContractFolder, Fault, hinted
+from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, Fault, hinted
 from conformance.contract.judging import ByPlace, ByProbe, ByRule, Judge, judge_of
 from conformance.contract.keywords import ContractValidator
 from conformance.contract.places import places_of
 from conformance.contract.schema_checks import members_of
 from conformance.contract.unsolicited import Unsolicited
-from conformance.errors import did_you_mean
 
 Place = tuple[str | int, ...]
+# Name of a written rule → what takes its parameters, or raises TypeError, KeyError or ValueError for others.
+Rules = Mapping[str, Callable[[Mapping[str, Any]], object]]
 
 
-def contradictions(folder: ContractFolder, rules: Collection[str] | None) -> Iterator[Fault]:
-    """All of them; `rules`: the written rules that there are, None if that is not known."""
+def contradictions(folder: ContractFolder, rules: Rules | None) -> Iterator[Fault]:
+    """All of them; `rules`: the written rules that there are, None if they are not known."""
     said = _Said(folder)
     for check in (
         said.commands,
@@ -30,6 +31,7 @@ def contradictions(folder: ContractFolder, rules: Collection[str] | None) -> Ite
         said.roles_of_notifications,
         said.roles_of_requests,
         said.account,
+        said.behaviours,
     ):
         yield from check()
     yield from said.requirements(rules)
@@ -45,7 +47,19 @@ class _Said:
         self.stated = folder.tables[CONTRACT]
         self.rows = {row["name"]: Command.from_entry(row) for row in self.stated["command"]}
         self.unasked = [Unsolicited.from_entry(row) for row in self.stated.get("unsolicited", ())]
+        self._known_places: dict[str, frozenset[tuple[str, str]]] = {}
         self.entries: list[Mapping[str, Any]] = list(folder.tables[REQUIREMENTS]["requirement"])
+
+    # --- The rows of behaviours.toml
+
+    def behaviours(self) -> Iterator[Fault]:
+        """What falls with a fault is in the catalogue."""
+        known = tuple(entry["id"] for entry in self.entries)
+        for number, row in enumerate(self.folder.tables[BEHAVIOURS].get("behaviour", ())):
+            for name in row.get("breaks", ()):
+                if name not in known:
+                    told = hinted(f"breaks names {name!r}; expected a requirement of {REQUIREMENTS}", name, known)
+                    yield self.folder.fault(BEHAVIOURS, ("behaviour", number, "breaks"), told)
 
     # --- The tables of contract.toml
 
@@ -73,13 +87,13 @@ class _Said:
             yield from self._needed(name, ("command", 0), "for the answers of every command")
         for number, row in enumerate(self.stated["command"]):
             command = self.rows[row["name"]]
-            place = ("command", number, "name")
+            place = ("command", number, "product" if command.product else "name")
             yield from self._needed(command.request_schema, place, f"for the requests of {command.name}")
             if command.method != "GET":
                 yield from self._needed(command.tolerated_schema, place, "for the widest that a gateway may accept")
             if command.product:
-                name, place = command.notification_schema, ("command", number, "product")
-                yield from self._needed(name, place, f"for the notifications of {command.product}")
+                told = f"for the notifications of {command.product}"
+                yield from self._needed(command.notification_schema, place, told)
         for number, unasked in enumerate(self.unasked):
             for callback in unasked.callbacks:
                 place = ("unsolicited", number, "product" if callback == unasked.product else "inquiry")
@@ -125,7 +139,7 @@ class _Said:
         for role in ("recipient", "text"):
             if role in roles:
                 yield from self._member(("members", role), roles[role], requests)
-        for member in roles.get("registered", ()):
+        for member in roles.get("registered", {}):
             yield from self._member(("members", "registered"), member, requests)
         for number, row in enumerate(self.stated["command"]):
             command = self.rows[row["name"]]
@@ -182,7 +196,7 @@ class _Said:
 
     # --- The requirements
 
-    def requirements(self, rules: Collection[str] | None) -> Iterator[Fault]:
+    def requirements(self, rules: Rules | None) -> Iterator[Fault]:
         """Ids are unique, commands are known, and each is judged or excluded."""
         first: dict[str, int] = {}
         known = (*self.rows, *(unasked.product for unasked in self.unasked))
@@ -215,16 +229,16 @@ class _Said:
                 told = f"the quote of {entry['id']} is not in {file}; expected the words as they are there"
                 yield self._in_catalogue(("requirement", number, "quote"), told)
 
-    def judged(self, rules: Collection[str] | None) -> Iterator[Fault]:
+    def judged(self, rules: Rules | None) -> Iterator[Fault]:
         """What each requirement is judged by exists."""
         for number, entry in enumerate(self.entries):
             if "judge" in entry:
                 for told in self._misjudged(judge_of(entry["judge"]), rules):
                     yield self._in_catalogue(("requirement", number, "judge"), f"{entry['id']}: {told}")
 
-    def _misjudged(self, judge: Judge, rules: Collection[str] | None) -> Iterator[str]:
-        if isinstance(judge, ByRule) and rules is not None and judge.rule not in rules:
-            yield hinted(f"there is no rule {judge.rule!r}; expected a written one", judge.rule, rules)
+    def _misjudged(self, judge: Judge, rules: Rules | None) -> Iterator[str]:
+        if isinstance(judge, ByRule) and rules is not None:
+            yield from _unknown_rule(judge, rules)
         if isinstance(judge, ByProbe):
             yield from self._unknown_probes(judge)
         if isinstance(judge, ByPlace):
@@ -253,14 +267,18 @@ class _Said:
             return
         named = {name for message in judge.messages for name in groups[message] if name in self.schemas}
         places = [each for name in sorted(named) for each in self._places(name)]
+        missed = False
         for pointer in judge.at:
-            for keyword in judge.keywords:
-                if not any(_same(pointer, each) and keyword == its for each, its in places):
-                    there = sorted({its for each, its in places if _same(pointer, each)})
-                    told = f"{', '.join(judge.messages)} has no {keyword} at {pointer or 'the whole'}"
-                    expected = f"one of {', '.join(there)}" if there else "a place of that schema"
-                    hint = "" if there else did_you_mean(pointer, {each for each, _ in places})
-                    yield f"{told}; expected {expected}" + (f" (hint: {hint})" if hint else "")
+            there = {keyword for each, keyword in places if _same(pointer, each)}
+            told = f"{', '.join(judge.messages)} has no {' or '.join(judge.keywords)} at {pointer or 'the whole'}"
+            if not there:
+                yield hinted(f"{told}; expected a place of it", pointer, {each for each, _ in places})
+            elif there.isdisjoint(judge.keywords):
+                yield f"{told}; expected one of {', '.join(sorted(there))}"
+            missed |= there.isdisjoint(judge.keywords)
+        for keyword in () if missed else judge.keywords:
+            if not any(keyword == its and any(_same(at, each) for at in judge.at) for each, its in places):
+                yield f"{', '.join(judge.messages)} has no {keyword} at any of these places; expected one that it has"
 
     def _groups(self) -> Mapping[str, tuple[str, ...]]:
         """The messages that a requirement may name, each with its schemas."""
@@ -278,12 +296,24 @@ class _Said:
             **{name: (name,) for name in (*own, *notifications, *requests, *inquiries)},
         }
 
-    def _places(self, name: str) -> Iterator[tuple[str, str]]:
-        for place in places_of(self.schemas.resolved(name)):
-            yield place.pointer, place.keyword
+    def _places(self, name: str) -> frozenset[tuple[str, str]]:
+        if name not in self._known_places:
+            found = places_of(self.schemas.resolved(name))
+            self._known_places[name] = frozenset((place.pointer, place.keyword) for place in found)
+        return self._known_places[name]
 
     def _in_catalogue(self, place: Place, told: str) -> Fault:
         return self.folder.fault(REQUIREMENTS, place, told)
+
+
+def _unknown_rule(judge: ByRule, rules: Rules) -> Iterator[str]:
+    if judge.rule not in rules:
+        yield hinted(f"there is no rule {judge.rule!r}; expected a written one", judge.rule, rules)
+        return
+    try:
+        rules[judge.rule](judge.parameters)
+    except (KeyError, TypeError, ValueError) as error:
+        yield f"the rule {judge.rule!r} does not take this: {error}; expected the parameters that docs/extend.md tells"
 
 
 def _same(pattern: str, pointer: str) -> bool:

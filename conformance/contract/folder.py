@@ -49,6 +49,8 @@ class ContractFolder:
         self.root = root
         self.given = given
         self.schemas = SchemaSet(root, f"{BASE_URI}{name}/")
+        self._known_tables: dict[str, Mapping[str, Any]] = {}
+        self._known_lines: dict[str, Mapping[Place, int]] = {}
 
     @cached_property
     def texts(self) -> Mapping[str, str]:
@@ -62,7 +64,13 @@ class ContractFolder:
     @cached_property
     def tables(self) -> Mapping[str, Mapping[str, Any]]:
         """What they hold. Raises tomllib.TOMLDecodeError, too."""
-        return {name: tomllib.loads(text) for name, text in self.texts.items()}
+        return {name: self.table(name) for name in TABLES}
+
+    def table(self, name: str) -> Mapping[str, Any]:
+        """What one of them holds. Raises OSError, UnicodeDecodeError and tomllib.TOMLDecodeError."""
+        if name not in self._known_tables:
+            self._known_tables[name] = tomllib.loads(self._text(name))
+        return self._known_tables[name]
 
     @property
     def digest(self) -> str:
@@ -77,10 +85,6 @@ class ContractFolder:
     def file_of(name: str) -> str:
         """The file of a table or schema."""
         return name if name in TABLES else f"{name}.json"
-
-    @cached_property
-    def _known_lines(self) -> dict[str, Mapping[Place, int]]:
-        return {}
 
     def _lines(self, file: str) -> Mapping[Place, int]:
         if file not in self._known_lines:

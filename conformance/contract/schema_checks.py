@@ -7,13 +7,15 @@ members_of      the names of the members that a schema has
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urldefrag, urljoin
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
+from jsonschema.exceptions import ValidationError
 
 from conformance.contract.folder import ContractFolder, Fault, hinted
 from conformance.contract.keywords import KEYWORDS
@@ -21,6 +23,8 @@ from conformance.contract.strict_json import parse_json
 from conformance.errors import SuiteError, UnknownKeyword
 
 Place = tuple[str | int, ...]
+
+_META = Draft202012Validator(Draft202012Validator.META_SCHEMA)
 
 # What is said of a schema and restricts nothing, beside what the validator knows.
 _SAID = frozenset({"$schema", "$id", "$defs", "$comment", "title", "description", "examples", "then", "else"})
@@ -71,10 +75,13 @@ def _within(folder: ContractFolder, name: str) -> Iterator[tuple[Place, str]]:
                 yield (*place, keyword), hinted(told, keyword, _KNOWN)
             elif keyword == "$ref" and (nowhere := _leads_nowhere(folder, name, rule)):
                 yield (*place, keyword), nowhere
-    try:
-        Draft202012Validator.check_schema(document)
-    except SchemaError as error:
-        yield tuple(error.absolute_path), f"{error.message:.200}; expected a schema of JSON Schema 2020-12"
+    for broken in _no_schema(json.dumps(document)):
+        yield tuple(broken.absolute_path), f"{broken.message:.200}; expected a schema of JSON Schema 2020-12"
+
+
+@lru_cache(maxsize=256)  # a folder that is checked again has changed in one place, if at all
+def _no_schema(document: str) -> tuple[ValidationError, ...]:
+    return tuple(_META.iter_errors(json.loads(document)))
 
 
 def _schemas(node: Any, place: Place) -> Iterator[tuple[Place, Mapping[str, Any]]]:

@@ -19,7 +19,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -27,7 +27,6 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure
 from conformance.exchange.allowance import Allowance, is_refused
 from conformance.exchange.connection import Connection, KeepAlive, Unanswered
@@ -106,6 +105,7 @@ class Sender:
     that made it; what it is given is not redacted. `on_pause` is told of each long pause: the status that
     it was asked for with, and its seconds. A case that `allowance` has no room for is left out, and so is one in which
     somebody is found who is not among the `addressees`; and with them those of their group that build on them.
+    `reading`: the commands whose GET moves nothing, as often as it is asked.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -121,6 +121,7 @@ class Sender:
         allowance: Allowance | None = None,
         manners: Manners | None = None,
         addressees: Addressees | None = None,
+        reading: Collection[str] = (),
     ) -> None:
         self._journal = journal
         self._pace = pace
@@ -130,12 +131,17 @@ class Sender:
         self._on_pause = on_pause
         self._allowance = allowance or Allowance()
         self._addressees = addressees
+        self._reading = reading
         self._keep_alive = KeepAlive(
             trusted=self._manners.keep_alive
         )  # what one sending has learned of the gateway holds for the next
         self._error: BaseException | None = None
         self._weighing = threading.Lock()
         self._answers = self._weight = 0
+
+    def _only_reads(self, case: Case) -> bool:
+        """Whether it asks for what moves nothing, as often as it is asked."""
+        return case.command in self._reading and case.request.method == "GET"
 
     def send(self, groups: Sequence[Sequence[Case]]) -> None:
         """Sends all cases, groups begun in the order given; returns when each has its answer or was given up.
@@ -315,9 +321,9 @@ class Sender:
         """Whether the case is sent again, after a pause that the pace knows of."""
         if exchange.response is not None:
             return self._told_to_wait(exchange.response, exchange)
-        if exchange.failure == CLOSED_ON_REUSE and _only_reads(case):
+        if exchange.failure == CLOSED_ON_REUSE and self._only_reads(case):
             return exchange.attempt < MAX_LOST
-        if not self._manners.over_network or not (exchange.unsent or _only_reads(case)):
+        if not self._manners.over_network or not (exchange.unsent or self._only_reads(case)):
             return False
         self._pace.lost(exchange.answered_at or exchange.sent_at, exchange.sent_at)
         self._check_patience(exchange.failure or "")
@@ -391,12 +397,6 @@ def in_words(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}" if seconds < MOST_TOLD_S else "a hundred years or more"
     return f"{seconds:.0f} seconds"
-
-
-def _only_reads(case: Case) -> bool:
-    """Whether it asks for what moves nothing, as often as it is asked: account-details, with its own method."""
-    command = COMMANDS.get(case.command or "")
-    return command is not None and command.product is None and case.request.method == command.method == "GET"
 
 
 def _is_burst(case: Case) -> bool:

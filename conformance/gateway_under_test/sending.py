@@ -57,6 +57,7 @@ def sending(  # noqa: PLR0913, PLR0917 - all that a sending needs
                 keep_alive=settings.replaceable or settings.network_there,
             ),
             addressees=Addressees.of(settings.contract, settings.constraints, gateway),
+            reading=[c.name for c in settings.contract.commands.values() if c.product is None and c.method == "GET"],
         )
     finally:
         if bounds.any or allowance.withheld:
