@@ -139,7 +139,7 @@ class _Said:
         for role in ("recipient", "text"):
             if role in roles:
                 yield from self._member(("members", role), roles[role], requests)
-        for member in roles.get("registered", ()):
+        for member in roles.get("registered", {}):
             yield from self._member(("members", "registered"), member, requests)
         for number, row in enumerate(self.stated["command"]):
             command = self.rows[row["name"]]
