@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract import schema_checks
-from conformance.contract.behaviours import Behaviours
+from conformance.contract.behaviours import ROWS, Behaviours
 from conformance.contract.cross_checks import Rules, contradictions
 from conformance.contract.folder import (
     BEHAVIOURS,
@@ -169,5 +169,15 @@ def _by_parser(
 
 
 def _rows(folder: ContractFolder) -> Iterator[Fault]:
-    """The rows of behaviours.toml, read one at a time."""
-    yield from _by_parser(folder, BEHAVIOURS, (), Behaviours.read, folder.texts[BEHAVIOURS])
+    """The rows of behaviours.toml, read one at a time, and then together."""
+    stated = folder.tables[BEHAVIOURS]
+    if unknown := next((kind for kind in stated if kind not in ROWS), None):
+        told = f"[[{unknown}]] is none of its tables; expected {', '.join(f'[[{kind}]]' for kind in ROWS)}"
+        yield folder.fault(BEHAVIOURS, (unknown,), hinted(told, unknown, tuple(ROWS)))
+    found = [
+        fault
+        for kind, parse in ROWS.items()
+        for number, entry in enumerate(stated.get(kind, ()))
+        for fault in _by_parser(folder, BEHAVIOURS, (kind, number), parse, entry)
+    ]
+    yield from found or _by_parser(folder, BEHAVIOURS, (), Behaviours.read, folder.texts[BEHAVIOURS])

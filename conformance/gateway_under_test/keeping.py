@@ -176,8 +176,8 @@ def _for_any_account(contract: Contract, steps: Sequence[Step], settings: Mappin
     Where a window would refuse the same request sent again soon, the end of the phone number is left open too.
     """
     values: dict[tuple[str, str], str] = {}
-    for member, plural in (("sender_id", "sender_ids"), ("short_code", "short_codes")):
-        values |= {(member, value): f"${{{member}}}" for value in settings[plural]}
+    for member in contract.members.registered:
+        values |= {(member, value): f"${{{member}}}" for value in settings.get(f"{member}s", ())}
     for number in settings["phone_numbers"]:
         values["phone_number", number] = _numbered("${phone_number}", values)
     if any(step.command and contract.commands[step.command].window is not None for step in steps):
