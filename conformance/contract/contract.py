@@ -25,8 +25,9 @@ from urllib.parse import urlsplit
 from conformance.contract.behaviours import Behaviours
 from conformance.contract.checking import Engine, faults_of
 from conformance.contract.command import Command, Money
-from conformance.contract.folder import BEHAVIOURS, CONTRACT, REQUIREMENTS, ContractFolder, digest_of
+from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, digest_of
 from conformance.contract.messages import without_idle
+from conformance.contract.probes import Probes
 from conformance.contract.requirements import Catalogue
 from conformance.contract.schema_set import SchemaSet, built_in
 from conformance.contract.unsolicited import Inquiry, Notified, Unsolicited, all_unsolicited
@@ -57,7 +58,12 @@ class Authentication:
 
     def value(self, key: str, secret: str) -> str:
         """The value of the header for an account."""
-        return f"{self.scheme} {encoded_pair(key, secret) if self.names_key else secret}"
+        token = encoded_pair(key, secret) if self.names_key else secret
+        return f"{self.scheme} {token}" if self.scheme else token
+
+
+# As curl, browsers and most libraries have it built in (RFC 7617).
+BASIC = Authentication("Authorization", "Basic", KEY_AND_SECRET)
 
 
 def encoded_pair(key: str, secret: str) -> str:
@@ -161,6 +167,7 @@ class Contract:
     catalogue: Catalogue
     schemas: SchemaSet
     behaviours: Behaviours
+    probes: Probes
 
     @classmethod
     def load(cls, folder: Path, engine: Engine | None = None) -> Self:
@@ -208,6 +215,7 @@ class Contract:
             without_idle(catalogue, commands, folder.schemas),
             folder.schemas,
             Behaviours.read(folder.texts[BEHAVIOURS]),
+            Probes.read(folder.texts[PROBES]),
         )
 
     def recorded(self) -> dict[str, str | None]:

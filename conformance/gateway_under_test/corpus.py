@@ -114,7 +114,9 @@ def _group(file: CaseFile, name: str, ground: Ground, taken: set[Key]) -> Group:
 def _case(step: Step, name: str, ground: Ground, twins: list[Case], before: list[Case]) -> Case:
     headers = ground.headers if step.headers is None else step.headers
     value = credential_value(ground.contract, step.credential, ground.consumer_key, ground.consumer_secret)
-    request = Request(step.method, f"{ground.base_url}/{step.path}", with_credential(headers, value), step.body)
+    request = Request(
+        step.method, f"{ground.base_url}/{step.path}", with_credential(ground.contract, headers, value), step.body
+    )
     # Which of several wrong credentials it is, is told by the end of the id, as everywhere.
     case_id = f"{name}/{step.credential.rpartition('/')[2]}" if step.kind is Kind.CREDENTIAL else name
     return Case(
