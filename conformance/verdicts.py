@@ -213,7 +213,7 @@ def judge(  # noqa: PLR0913 - a record is judged by all of them
     broken = ((verdicts[n], told) for n, told in explained.items() if verdicts[n].verdict in fell_short)
     whole = heard.terms.settled_at is not None and heard.terms.obstacle is None and not chosen
     as_written = {entry.number: entry for entry in listed_as_written.entries}
-    outdated = stale(expectations.entries, seen, day, whole=whole)
+    outdated = stale(expectations.entries, seen, contract.catalogue, day, whole=whole)
     return Judged(
         verdicts,
         conclude(verdicts, gave_up=heard.gave_up),

@@ -36,7 +36,6 @@ from conformance.checks.judgement import Reason
 from conformance.cli import COMMANDS, cli
 from conformance.cli.configuration import switches, variable
 from conformance.cli.configuration_schema import NAME, configuration_schema
-from conformance.client_under_test.scenarios import SCENARIOS as CLIENT_SCENARIOS
 from conformance.contract.contract import statum
 from conformance.contract.schemas import BASE_URI, schema
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError
@@ -156,7 +155,7 @@ def _heading(reference: str) -> str:
 
 def client_scenarios() -> str:
     """What every client is put before."""
-    return table(("scenario", "what happens"), ((f"`{s.name}`", s.summary) for s in CLIENT_SCENARIOS))
+    return table(("scenario", "what happens"), ((f"`{s.name}`", s.summary) for s in statum().behaviours.scenarios))
 
 
 def action() -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import call
-from seeded import FAULTS
+from seeded import FAULTS, VARIANTS
 
 from conformance.callbacks.receiver import CallbackPaths
 from conformance.contract.contract import statum
@@ -16,7 +16,7 @@ from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
 from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.variants import BUILT_IN, VARIANTS
+from conformance.mock_gateway.variants import BUILT_IN
 from conformance.reporting.repeat import repeat_command
 from conformance.verdicts import Judged, Verdict, judge
 

@@ -29,8 +29,8 @@ from conformance.certificate.issuing import CERTIFICATE
 from conformance.checks.judgement import Reason
 from conformance.cli import COMMANDS, outcome
 from conformance.cli.configuration import PREFIX, switches, variable
-from conformance.client_under_test.scenarios import NUMBERS as CLIENT_SCENARIOS
 from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json, schema, schema_names, violations
 from conformance.errors import ConformanceError
 from conformance.gateway_under_test.campaign import JOURNAL
@@ -198,7 +198,7 @@ KINDS = (
     Told("variables of make", EXTENDING, make_variables),
     Told("variables for GitLab", DOCS / "ci.md", gitlab_variables),
     Told("driver messages", DRIVER, driver_messages),
-    Told("scenarios of clients", DRIVER, lambda: (scenario.name for scenario in CLIENT_SCENARIOS)),
+    Told("scenarios of clients", DRIVER, lambda: (scenario.name for scenario in statum().behaviours.scenarios)),
     Told("phone numbers", DOCS / "mock.md", lambda: NUMBERS),
     Told("faults", DOCS / "mock.md", lambda: FAULTS),
     Told("variants", DOCS / "mock.md", lambda: VARIANTS),

@@ -185,7 +185,7 @@ def test_a_program_of_another_kind_is_told_apart(tmp_path: Path) -> None:
     file.chmod(0o755)
 
     with pytest.raises(UsageError, match="cannot be started"):
-        Driver(program_of(str(file)), lambda *_, **__: None, statum()).start()
+        Driver(program_of(str(file)), lambda *_, **__: None, str, statum()).start()
 
 
 def test_doctor_greets_a_driver_and_stops_it(started: Start, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_an_answer_of_the_schema_is_understood(cmd: str, example: dict[str, Any]
     """With a carriage return at its end, too, and with members that nobody knows."""
     line = json.dumps({**example, "x-more": [1]}).encode() + b"\r\n"
 
-    assert {**example, "x-more": [1]} == understood(cmd, line)
+    assert {**example, "x-more": [1]} == understood(cmd, line, str)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_an_answer_of_the_schema_is_understood(cmd: str, example: dict[str, Any]
 def test_another_line_is_a_breach_that_says_why(cmd: str, line: bytes, words: str) -> None:
     """With the line, and the place in it."""
     with pytest.raises(Breach) as breach:
-        understood(cmd, line)
+        understood(cmd, line, str)
 
     assert words in str(breach.value)
 

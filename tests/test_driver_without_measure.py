@@ -144,7 +144,7 @@ def test_what_was_left_behind_is_in_the_report(
 ) -> None:
     """By name; where nobody can look, that is told instead of nothing."""
     monkeypatch.setattr(certification, "can_look", lambda: looks)
-    driver = Driver(("none",), lambda *_, **__: None, statum())
+    driver = Driver(("none",), lambda *_, **__: None, str, statum())
     monkeypatch.setattr(Driver, "left_behind", (Left(42, "sleep 3600", ended=False),))
     path = tmp_path / "journal.sqlite"
     with Journal.create(path, {}, Redaction.of_values()) as journal:

@@ -16,8 +16,10 @@ from hostile_writers import WRITERS, found_in
 from seeded import fault
 
 from conformance.callbacks.address import Address
-from conformance.client_under_test.heard import secrets_of, tokens_in
+from conformance.client_under_test.heard import Heard, secrets_of, tokens_in
+from conformance.client_under_test.protocol import SHOWN, Breach, understood
 from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.journal.redaction import tokens_of
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Moment, Reply
@@ -180,7 +182,7 @@ def test_what_is_secret_in_a_url_is_known() -> None:
 )
 def test_a_token_is_found_however_a_driver_writes_its_url(line: str) -> None:
     """PHP escapes each slash, Gson signs of equality."""
-    assert "abcd-1234" in {*tokens_in(line)}
+    assert "abcd-1234" in {*tokens_in(statum(), line)}
 
 
 @pytest.mark.parametrize(
@@ -195,7 +197,7 @@ def test_a_token_is_found_however_a_driver_writes_its_url(line: str) -> None:
 )
 def test_what_a_driver_is_started_with_is_known_for_a_secret(command: str) -> None:
     """By the name of its option, or within a URL."""
-    assert {"abcd-1234"} == {*secrets_of(command)}
+    assert {"abcd-1234"} == {*secrets_of(statum(), command)}
 
 
 # A driver in the manner of PHP and Gson, with another token each time it is started; it dies over its second call.
@@ -235,3 +237,49 @@ def test_no_token_of_a_driver_is_in_an_artefact_however_it_writes(here: Path, ca
     forms = [form for token in tokens for form in (token, token.replace("=", "%3D"), token.replace("=", "\\u003d"))]
     assert 1 == called.code, called.err
     assert [] == [form for form in forms for content in said if form.encode() in content]
+
+
+# It greets, and breaks the protocol with a line in which a secret stands where lines are cut to be shown.
+CARELESS = """
+import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if message["cmd"] != "hello":
+        break
+    print(json.dumps({{"protocol": 1, "implementation": {{"name": "tiny"}}, "commands": ["sms"]}}), flush=True)
+print({line!r}, flush=True)
+input()
+"""
+BREACHES = (
+    "{} no JSON",
+    '["{}"]',
+    '{{"id": "{}"}}',
+    '{{"id": "1", "outcome": "{}"}}',
+    '{{"id": "1", "outcome": "accepted", "request_id": "1", "url": "http://127.0.0.1/?token={}", "status_code": "?"}}',
+)
+CUT_THROUGH = "h0stile+cut-Thr0ugh=8z"
+
+
+@pytest.mark.parametrize("breach", BREACHES)
+def test_no_part_of_a_secret_is_left_where_a_line_is_cut_to_be_shown(breach: str) -> None:
+    """Wherever the cut is, in the line itself or in what is wrong with it."""
+    protected = () if "token=" in breach else (CUT_THROUGH,)
+    for before in range(SHOWN // 2 - len(CUT_THROUGH), SHOWN + 2):
+        line = breach.format("-" * (before - breach.index("{}")) + CUT_THROUGH + "-" * SHOWN)
+        with pytest.raises(Breach) as raised:
+            understood("invoke", line.encode(), Heard(statum(), protected).redacted)
+        assert CUT_THROUGH[:4] not in str(raised.value)
+        assert CUT_THROUGH[-4:] not in str(raised.value)
+
+
+def test_no_part_of_a_secret_of_a_driver_is_in_an_artefact(here: Path, capsys: Capsys) -> None:
+    """Of the line that fails its case the beginning is shown."""
+    line = "-" * (SHOWN - 10) + CUT_THROUGH
+    (here / "driver.py").write_text(CARELESS.format(line=line), encoding="utf-8")
+    driver = f"{sys.executable} -S -E driver.py"
+    called = call(capsys, "certify", "--driver", driver, "--product=sms", "--max-examples=0", f"--redact={CUT_THROUGH}")
+    (here / "driver.py").unlink()
+
+    said = [path.read_bytes() for path in here.rglob("*") if path.is_file()] + [(called.out + called.err).encode()]
+    assert "FAIL DRV-01" in called.out
+    assert [] == [content for content in said if CUT_THROUGH[:4].encode() in content]

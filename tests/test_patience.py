@@ -17,12 +17,12 @@ from conformance.client_under_test.patience import (
     Patience,
 )
 from conformance.client_under_test.plan import Call, Cases
-from conformance.client_under_test.scenarios import SCENARIOS, SENDING
+from conformance.client_under_test.scenarios import SENDING
 from conformance.client_under_test.settings import CALLS_WITHIN_S, Settings
 from conformance.contract.contract import statum
 
 SETTINGS = Settings(driver="sh", seed=7, timeout_s=2.0, patience_s=15.0)
-BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+BY_NAME = {scenario.name: scenario for scenario in statum().behaviours.scenarios}
 
 
 def call(name: str | None = None) -> Call:

@@ -82,8 +82,8 @@ def test_no_two_are_alike(command: Command) -> None:
     every = [*valid, *fresh_payloads(statum(), command, given, 100, 2, valid)]
 
     alike = Counter(
-        tuple(payload.members[name] for name in payloads.WINDOW_MEMBERS)
-        if command.window_s
+        tuple(payload.members[name] for name in command.window.members)
+        if command.window
         else tuple(sorted(payload.members.items()))
         for payload in every
     )

@@ -85,8 +85,8 @@ class Ran:
     """A run that tests have in common, the gateway that it was against, and what that was sent."""
 
     directory: Path
-    subject: Remembering | None = None
-    sent: Sequence[Request] = ()
+    subject: Remembering
+    sent: Sequence[Request]
 
     def copy(self) -> None:
         """Have its reports in the current directory."""
@@ -94,40 +94,39 @@ class Ran:
 
     def reached_by(self, capsys: Capsys, case_id: str) -> Sequence[Request]:
         """What reaches the gateway when a case is replayed, which has to find nothing."""
-        assert self.subject is not None
         self.subject.reached.clear()
         called = replayed(capsys, case_id)
         assert 0 == called.code, called.out + called.err
         return tuple(self.subject.reached)
 
 
-def ran(directory: Path, *arguments: str, subject: Remembering | None = None) -> Ran:
+def ran(directory: Path, subject: Remembering, *arguments: str) -> Ran:
     """Run, which has to find a lawful gateway."""
     with pytest.MonkeyPatch.context() as there:
         there.chdir(directory)
         there.setenv(f"{PREFIX}CONSUMER_SECRET", SAMPLE.consumer_secret)
         assert 0 == outcome(("run", "--quiet", *arguments))
-    return Ran(directory, subject, tuple(subject.reached) if subject else ())
+    return Ran(directory, subject, tuple(subject.reached))
 
 
 @pytest.fixture(scope="module")
 def built_in(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """A run of SMS against the mock gateway that it started itself."""
-    return ran(tmp_path_factory.mktemp("built-in"), *SMS)
+    return ran(tmp_path_factory.mktemp("built-in"), Remembering(SAMPLE, BUILT_IN), *SMS)
 
 
 @pytest.fixture(scope="module")
 def sms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     """A run of SMS against a gateway that is still there."""
     with gateway() as (subject, options):
-        yield ran(tmp_path_factory.mktemp("sms"), *SMS, *options, subject=subject)
+        yield ran(tmp_path_factory.mktemp("sms"), subject, *SMS, *options)
 
 
 @pytest.fixture(scope="module")
 def airtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     """A run of airtime against a gateway that is still there, and remembers."""
     with gateway() as (subject, options):
-        yield ran(tmp_path_factory.mktemp("airtime"), *AIRTIME, *options, subject=subject)
+        yield ran(tmp_path_factory.mktemp("airtime"), subject, *AIRTIME, *options)
 
 
 def cases(journal: Path = JOURNAL) -> dict[str, Case]:

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from conformance.client_under_test.scenarios import SCENARIOS, Scenario
-from conformance.client_under_test.staging import Setting, accepting
+from conformance.client_under_test.scenarios import SENDING, Setting, played
 from conformance.client_under_test.witness import OUTLASTED, REUSED, STRAY, UNUSED, Stage, Witness
+from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.contract import statum
 from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.mock_gateway.account import Account
@@ -30,6 +30,7 @@ PATIENCE_S = 20.0
 DRIPS_EVERY_S = 0.3
 HEADERS = {"Authorization": "Basic a2V5OnNlY3JldA==", "Content-Type": "application/json"}
 WITHOUT_END = ("never", "stalled", "dripping")
+SCENARIOS = statum().behaviours.scenarios
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
@@ -41,10 +42,10 @@ class Watched:
     journal: Journal
     path: Path
 
-    def stage(self, scenario: Scenario | None = None, case_id: str = "case-1", hold_s: float | None = None) -> None:
+    def stage(self, scenario: ScenarioRow | None = None, case_id: str = "case-1", hold_s: float | None = None) -> None:
         """Have the scenario met under NONCE."""
-        staging = scenario.staging if scenario else accepting()
-        behaviour = staging(Setting(statum(), NONCE, self.witness.redirect_of(NONCE), timeout_s=DRIPS_EVERY_S * 4))
+        elsewhere = f"{self.witness.redirect_of(NONCE)}/sms"
+        behaviour = played(scenario or SENDING, Setting(NONCE, elsewhere, timeout_s=DRIPS_EVERY_S * 4))
         self.witness.open(NONCE, Stage(case_id, Gateway(Account("key", "secret"), behaviour), hold_s=hold_s))
 
     def send(
@@ -277,7 +278,7 @@ def test_an_answer_in_http_1_0_is_one_on_the_wire(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_every_scenario_can_be_played(watched: Watched, scenario: Scenario) -> None:
+def test_every_scenario_can_be_played(watched: Watched, scenario: ScenarioRow) -> None:
     """Whatever it is, serving goes on, and what was answered or lost is in the journal."""
     watched.stage(scenario)
 

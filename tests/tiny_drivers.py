@@ -66,6 +66,7 @@ def started(tmp_path: Path, heard: list[Line]) -> Iterator[Start]:
         driver = Driver(
             (sys.executable, "-S", "-E", str(file)),
             lambda *line, cut=False: heard.append((*line[:2], line[2] + "…" * cut)),
+            str,
             statum(),
             start_within_s=PATIENCE_S,
         )

@@ -140,11 +140,11 @@ class ConformanceCommand(click.Command):
         given = self._given_among(ctx, args)
         ctx.meta[ENV] = given.get(ENV)
         found = configured(self.params, self.known, os.environ, Path.cwd(), ctx.meta[ENV])
-        if complaints := ctx.find_object(Complaints):
-            complaints.protect("", "", *_secrets_in(found))  # an argument that cannot be used may be one, misplaced
+        complaints = ctx.find_object(Complaints) or Complaints()
+        complaints.protect("", "", *_secrets_in(found))  # an argument that cannot be used may be one, misplaced
         folder = given.get(CONTRACT) or (found[CONTRACT].value if CONTRACT in found else None)
         if any(parameter.name == CONTRACT for parameter in self.params):
-            ctx.meta[CONTRACT] = contract_at(Path(folder) if folder else None, ENGINE)
+            ctx.meta[CONTRACT] = complaints.contract = contract_at(Path(folder) if folder else None, ENGINE)
         if not ctx.resilient_parsing:
             ctx.meta[CONFIGURED] = found
             ctx.default_map = {name: each.value for name, each in found.items()}
@@ -278,7 +278,11 @@ class ExpectationsFile(click.ParamType):  # type: ignore[type-arg] # generic fro
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Expectations:  # noqa: ARG002 - click's signature
         """What is listed in it."""
-        return value if isinstance(value, Expectations) else read_expectations(Path(str(value)))
+        return (
+            value
+            if isinstance(value, Expectations)
+            else read_expectations(Path(str(value)), contract_in(ctx).catalogue)
+        )
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """Any file."""

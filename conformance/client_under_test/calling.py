@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.checks.client.evidence import ASKED_AGAIN, EXTRA, IN_PLACE, PROBE
 from conformance.client_under_test.plan import Call, again, calls_of, spread
-from conformance.client_under_test.scenarios import SENDING, Scenario
+from conformance.client_under_test.scenarios import SENDING
+from conformance.contract.behaviours import ScenarioRow
 
 if TYPE_CHECKING:
     from conformance.client_under_test.certification import Bench
@@ -145,7 +146,7 @@ class Caller:
         self._turns[command] += 1
         return known[self._turns[command] % len(known)]
 
-    def _extra(self, call: Call, why: str, scenario: Scenario, params: Mapping[str, str]) -> bool:
+    def _extra(self, call: Call, why: str, scenario: ScenarioRow, params: Mapping[str, str]) -> bool:
         """A further call that is made because of that one; whether it became a request."""
         command, aspect = call.case.command or "", call.case.aspect
         cases, opening = self.bench.cases, call.opening if scenario is call.scenario else None

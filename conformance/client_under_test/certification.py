@@ -27,8 +27,8 @@ from conformance.client_under_test.patience import OutOfTime, Patience
 from conformance.client_under_test.plan import Call, Cases, Credential
 from conformance.client_under_test.preflight import proxies_in, reachable
 from conformance.client_under_test.protocol import Hello
+from conformance.client_under_test.scenarios import Setting, played
 from conformance.client_under_test.settings import Settings, program_of
-from conformance.client_under_test.staging import Setting
 from conformance.client_under_test.witness import STRAY, Stage, Witness, wait_for_resends
 from conformance.contract.contract import Contract
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError, lack_of
@@ -123,10 +123,10 @@ class Bench:
         `before_answer` is called in a thread before each answer of the witness goes out. Raises GivenUp and OutOfTime.
         """
         settings, command = self.settings, call.case.command or ""
-        contract, elsewhere = settings.contract, self.witness.redirect_of(call.nonce)
-        setting = Setting(contract, call.nonce, elsewhere, self.patience.timeout_s(call))
+        contract, elsewhere = settings.contract, f"{self.witness.redirect_of(call.nonce)}/{command}"
+        setting = Setting(call.nonce, elsewhere, self.patience.timeout_s(call))
         account = Account(self.credential.key, self.credential.secret, contract=contract)
-        gateway = Gateway(account, call.scenario.staging(setting), int(call.nonce, 16))
+        gateway = Gateway(account, played(call.scenario, setting), int(call.nonce, 16))
         watch_s = settings.advised_delay_s if contract.commands[command].moves_money else settings.resend_window_s
         self.witness.open(call.nonce, Stage(call.case.id, gateway, before_answer, watch_s, self.patience.holds_s(call)))
         message = {
@@ -281,8 +281,8 @@ class _Greeted:
     @classmethod
     def by(cls, settings: Settings) -> _Greeted:
         """Start the driver; the journal is made once it is known what is under test, and what must not be shown."""
-        heard = Heard()
-        driver = Driver(program_of(settings.driver or ""), heard.said, settings.contract)
+        heard = Heard(settings.contract, settings.protected)
+        driver = Driver(program_of(settings.driver or ""), heard.said, heard.redacted, settings.contract)
         try:
             with let_through(), Closing(driver.end_at_once):
                 hello = driver.start()
@@ -309,7 +309,8 @@ class _Greeted:
     def nobody(cls, settings: Settings) -> _Greeted:
         """There is a receiver alone, known by its URL."""
         hello = Hello(f"the receiver at {(settings.callback_url or '').partition('?')[0]}")
-        return cls(None, Heard(), hello, Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello)))
+        journal = Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello))
+        return cls(None, Heard(settings.contract), hello, journal)
 
     def end_at_once(self) -> None:
         """End the driver for somebody who does not wait."""
@@ -340,7 +341,8 @@ def _recorded(settings: Settings, hello: Hello) -> tuple[dict[str, Any], Redacti
         # Made up for this run and worth nothing outside it: evidence, not a secret.
         "credential": {"key": credential.key, "secret": credential.secret},
     }
-    return recorded, Redaction.of_values(*settings.protected, *tokens_in(*hello.callback_urls.values()))
+    tokens = tokens_in(settings.contract, *hello.callback_urls.values())
+    return recorded, Redaction.of_values(*settings.protected, *tokens)
 
 
 def _held(settings: Settings, greeted: _Greeted, progress: Progress, begun: float) -> None:

@@ -17,14 +17,14 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from secrets import token_hex
 from typing import IO, Any, Protocol
 
 from conformance.client_under_test.left_behind import MARK, Left, end_all, family_of
-from conformance.client_under_test.protocol import PROTOCOL, SHOWN, Breach, Hello, check_protocol, told, understood
+from conformance.client_under_test.protocol import PROTOCOL, Breach, Hello, beginning, check_protocol, told, understood
 from conformance.client_under_test.stderr import Stderr
 from conformance.contract.contract import Contract
 from conformance.errors import LACKS, ConformanceError, EnvironmentFailure, UsageError, lack_of
@@ -86,14 +86,20 @@ class Death(Exception):
 class Driver:
     """The process behind `arguments`, whose client keeps `contract`; `said` is told every line.
 
-    Not thread-safe: one thread asks.
+    `redacted`: a part of a line as it may be shown. Not thread-safe: one thread asks.
     """
 
     def __init__(
-        self, arguments: tuple[str, ...], said: Said, contract: Contract, start_within_s: float = START_WITHIN_S
+        self,
+        arguments: tuple[str, ...],
+        said: Said,
+        redacted: Callable[[str], str],
+        contract: Contract,
+        start_within_s: float = START_WITHIN_S,
     ) -> None:
         self._arguments = arguments
         self._said = said
+        self._redacted = redacted
         self._contract = contract
         self._start_within_s = start_within_s
         self._process: subprocess.Popen[bytes] | None = None
@@ -204,7 +210,9 @@ class Driver:
             with suppress(queue.Empty):
                 while (line := self._lines.get_nowait()) is not None:
                     self._hear(line)
-                    raise self._died(How.TWICE, f"it wrote {_text(line[:SHOWN])!r} although nothing was asked")
+                    raise self._died(
+                        How.TWICE, f"it wrote {beginning(line, self._redacted)!r} although nothing was asked"
+                    )
             if code != 0:
                 raise self._died(How.STOP, f"it ended with {_in_words(code)} on stop, not with exit code 0")
         finally:
@@ -251,7 +259,7 @@ class Driver:
     def _understood(self, cmd: str, line: bytes) -> dict[str, Any]:
         """The answer that a line is, once it has been told. Raises Death for anything else."""
         try:
-            answer = understood(cmd, line)
+            answer = understood(cmd, line, self._redacted)
         except Breach as breach:
             self._hear(line)
             raise self._died(How.GARBAGE, str(breach)) from breach

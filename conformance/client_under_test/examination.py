@@ -26,8 +26,7 @@ from conformance.checks.client.notices import CROWD
 from conformance.checks.client.receiving import QUICKLY_S, waited_s
 from conformance.client_under_test.driver import Death
 from conformance.client_under_test.posting import Posting, Reset, listening
-from conformance.client_under_test.scenarios import SENDING, Scenario
-from conformance.client_under_test.staging import LENIENT
+from conformance.client_under_test.scenarios import answered_with
 from conformance.client_under_test.subject import Known, Outgoing, Subject
 from conformance.contract.contract import statum
 from conformance.exchange.connection import Connection, KeepAlive, Unanswered
@@ -395,7 +394,7 @@ class Examination:
         if name not in bench.commands:
             return False
         asked = params or next(iter(self._payloads(subject, 1)))
-        call = bench.cases.call(name, _answered_with(request_id), "receiving", asked)
+        call = bench.cases.call(name, answered_with(request_id), "receiving", asked)
         bench.plan([call.case])
         subject.known[request_id] = Known(call.case.id, asked)
         said = bench.invoke(call, before_answer)
@@ -444,8 +443,3 @@ class Examination:
             return [None for _ in asked]
         answers = [self.bench.result(request_id, case.id) for request_id, case in asked]
         return [None if answer is None else str(answer.get("state")) for answer in answers]
-
-
-def _answered_with(request_id: str) -> Scenario:
-    """The usual answer, with a request_id of ours."""
-    return replace(SENDING, staging=lambda _: replace(LENIENT, new_id=lambda _moment, _random: request_id))

@@ -20,14 +20,15 @@ from hashlib import blake2b
 from random import Random
 from typing import Self
 
-from conformance.client_under_test.scenarios import OPENING, SCENARIOS, SENDING, Scenario
-from conformance.client_under_test.staging import Setting
+from conformance.client_under_test.scenarios import OPENING, SENDING, Setting, played, says_accepted
+from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.contract.judging import ACCEPTED
 from conformance.errors import SuiteError
 from conformance.generation.payloads import Constraints, ValidPayload, fresh_payloads, valid_payloads
 from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Ending, Reply
+from conformance.mock_gateway.behaviour import Reply
 from conformance.mock_gateway.gateway import Gateway
 from conformance.traffic import Case, Kind, Request
 
@@ -100,7 +101,7 @@ class Call:
 
     contract: Contract
     case: Case
-    scenario: Scenario
+    scenario: ScenarioRow
     nonce: str
     message_id: str
     params: Mapping[str, str]
@@ -119,7 +120,7 @@ class Call:
     @property
     def troubles(self) -> bool:
         """Whether the client meets something else than an acceptance."""
-        return not _accepts(self.scenario, self.command, self.contract)
+        return not says_accepted(_first_reply(self.scenario, self.command, self.contract), self.contract)
 
     @property
     def waits(self) -> bool:
@@ -142,7 +143,7 @@ class Cases:
         return blake2b(f"{self._seed}/{purpose}/{self._count}".encode(), digest_size=NONCE_BYTES).hexdigest()
 
     def call(
-        self, command: str, scenario: Scenario, aspect: str, params: Mapping[str, str], opening: Call | None = None
+        self, command: str, scenario: ScenarioRow, aspect: str, params: Mapping[str, str], opening: Call | None = None
     ) -> Call:
         """A call of `command`, to meet `scenario`; at the base URL of `opening`, if there is one."""
         nonce = self.name("nonce") if opening is None else opening.nonce
@@ -167,7 +168,7 @@ def calls_of(
     calls = [
         call
         for command in asked
-        for call in _calls_of(cases, command, max_examples, seed, lacks, _scenarios_of(command, asked))
+        for call in _calls_of(cases, command, max_examples, seed, lacks, _scenarios_of(command, asked, cases.contract))
     ]
     if not calls:
         return []
@@ -198,21 +199,12 @@ def spread(calls: Iterable[Call]) -> list[Call]:
 
 
 @cache
-def _first_reply(scenario: Scenario, command: Command, contract: Contract) -> Reply:
+def _first_reply(scenario: ScenarioRow, command: Command, contract: Contract) -> Reply:
     """What the gateway of that scenario answers first."""
-    gateway = Gateway(
-        Account.sample(contract=contract), scenario.staging(Setting(contract, "0", "http://localhost")), 0
-    )
+    behaviour = played(scenario, Setting("0", "http://localhost"))
+    gateway = Gateway(Account.sample(contract=contract), behaviour, 0)
     request = Request(command.method, f"{contract.base_path}/{command.name}", (), _sample(command, contract))
     return gateway.answer(request, 0.0).reply
-
-
-def _accepts(scenario: Scenario, command: Command, contract: Contract) -> bool:
-    """Whether the gateway of that scenario accepts the first request and says so."""
-    reply, roles = _first_reply(scenario, command, contract), contract.answer
-    if reply.ending is not Ending.WHOLE or reply.raw is not None or reply.status != roles.success:
-        return False
-    return isinstance(reply.content, dict) and reply.content.get(roles.code) == roles.success
 
 
 def _sample(command: Command, contract: Contract) -> bytes:
@@ -227,7 +219,7 @@ def again(cases: Cases, first: Call) -> Call:
     return replace(call, case=replace(call.case, earlier=first.case.id))
 
 
-def _scenarios_of(command: Command, commands: Sequence[Command]) -> list[Scenario]:
+def _scenarios_of(command: Command, commands: Sequence[Command], contract: Contract) -> list[ScenarioRow]:
     """What a command is put before.
 
     What is played once is played for a payment, if the client makes any: there most is at stake. A GET may be sent
@@ -236,11 +228,18 @@ def _scenarios_of(command: Command, commands: Sequence[Command]) -> list[Scenari
     dearest = max(reversed(commands), key=lambda each: (each.moves_money, each.method != "GET"))
     return [
         each
-        for each in SCENARIOS
+        for each in contract.behaviours.scenarios
         if (command == dearest or not each.once)
         and (command.method != "GET" or not each.reuses)
         and (command.moves_money or not each.for_payments)
+        and _is_lawful(each, command, contract)
     ]
+
+
+def _is_lawful(scenario: ScenarioRow, command: Command, contract: Contract) -> bool:
+    """Whether an answer that accepts is one that the contract allows, which may say what ids look like."""
+    reply = _first_reply(scenario, command, contract)
+    return not says_accepted(reply, contract) or not contract.schemas.violation(ACCEPTED, reply.content)
 
 
 def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
@@ -249,7 +248,7 @@ def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
     max_examples: int,
     seed: int,
     lacks: Collection[str],
-    scenarios: Sequence[Scenario],
+    scenarios: Sequence[ScenarioRow],
 ) -> Iterator[Call]:
     payloads = valid_payloads(cases.contract, command, Constraints(), max_examples, seed)
     made: list[Mapping[str, str]] = []

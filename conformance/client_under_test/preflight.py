@@ -45,8 +45,8 @@ def examine_driver(command_line: str, contract: Contract) -> Iterator[tuple[str,
 
     Raises UsageError for a driver that cannot be used, EnvironmentFailure for one that does not say hello or stop.
     """
-    heard = Heard()
-    driver = Driver(program_of(command_line), heard.said, contract)
+    heard = Heard(contract)
+    driver = Driver(program_of(command_line), heard.said, heard.redacted, contract)
     try:
         hello = driver.start()
         made_of = f" ({hello.language})" if hello.language else ""

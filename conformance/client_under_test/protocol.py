@@ -12,7 +12,7 @@ for the end of one.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Self
@@ -24,8 +24,9 @@ from conformance.errors import SuiteError, UsageError
 
 PROTOCOL = 1
 
-# How much of a line that is no answer is shown.
+# How much of a line that is no answer is shown, and how much of it is redacted before.
 SHOWN = 200
+LOOKED_AT = 8 << 10
 
 # No answer has a tenth of it, and to compare the elements of an array with each other takes the square of their number.
 MOST_ELEMENTS = 1_000
@@ -43,9 +44,14 @@ def told(message: Mapping[str, Any]) -> str:
     return json.dumps(message, separators=(",", ":"))
 
 
-def understood(cmd: str, line: bytes) -> dict[str, Any]:
-    """The answer to a message `cmd`. Raises Breach for anything else."""
-    shown = line[:SHOWN].decode("utf-8", "backslashreplace")
+def beginning(line: bytes, redacted: Callable[[str], str]) -> str:
+    """How a line begins; it is cut once it is `redacted`, for of a secret that was cut one half would be left."""
+    return redacted(line[:LOOKED_AT].decode("utf-8", "backslashreplace"))[:SHOWN]
+
+
+def understood(cmd: str, line: bytes, redacted: Callable[[str], str]) -> dict[str, Any]:
+    """The answer to a message `cmd`. Raises Breach for anything else, `redacted`."""
+    shown = beginning(line, redacted)
     try:
         answer = parse_json(line)
     except (ValueError, RecursionError) as error:
@@ -56,7 +62,7 @@ def understood(cmd: str, line: bytes) -> dict[str, Any]:
         raise Breach(f"it wrote {shown!r}, which has more than {MOST_ELEMENTS:,} elements in one place")
     if broken := FORMATS.violation(f"driver/{cmd}.answer", answer):
         where = broken.pointer or "the answer"
-        raise Breach(f"it wrote {shown!r}, which is no answer to {cmd}: {where}: {_short(broken.message)}")
+        raise Breach(f"it wrote {shown!r}, which is no answer to {cmd}: {where}: {_short(redacted(broken.message))}")
     return answer
 
 

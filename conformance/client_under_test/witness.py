@@ -31,6 +31,7 @@ from conformance.callbacks.request_reader import Unreadable
 from conformance.callbacks.strays import Strays, Taken
 from conformance.checks.client.belonging import speaks_of_a_call
 from conformance.checks.terms import REFUSED_HERE
+from conformance.client_under_test.scenarios import says_accepted
 from conformance.contract.contract import Contract
 from conformance.journal import Journal
 from conformance.mock_gateway.account import Account
@@ -274,7 +275,7 @@ class Witness:
     async def _reply(self, visit: Visit, reply: Reply, wire: Wire) -> None:
         ending = reply.ending
         if ending is Ending.WHOLE:
-            at = time.monotonic() if self._accepts(reply) else self._troubled(visit)
+            at = time.monotonic() if says_accepted(reply, self._contract) else self._troubled(visit)
             self._journal.answered(visit.number, _as_sent(reply, wire), at)
             await put(reply, wire, visit.request, visit.channel)
         elif ending.stays_open:
@@ -289,11 +290,6 @@ class Witness:
         else:
             self._journal.failed(visit.number, ending.value + visit.connection, self._troubled(visit))
             await put(reply, wire, visit.request, visit.channel)
-
-    def _accepts(self, reply: Reply) -> bool:
-        """Whether a whole answer says, in the envelope, that the request was accepted."""
-        roles = self._contract.answer
-        return reply.raw is None and reply.status == roles.success == reply.content[roles.code]
 
     def _refusal(self, status: int, reason: str) -> Reply:
         """What a request is answered that belongs to no stage."""

@@ -3,6 +3,7 @@
     Behaviours      all of them
     BehaviourRow    a named behaviour: lawful, or one that breaks requirements
     NumberRow       the end of a recipient's number that brings changes about
+    ScenarioRow     what a client is put before
     Failure         a way in which a transaction fails
     Change          what is done to which messages; the vocabulary of all rows
     Which           the messages of a change
@@ -258,6 +259,38 @@ class NumberRow:
         return cls(**{**entry, "changes": tuple(Change.from_entry(change) for change in entry.get("changes", ()))})
 
 
+WAITS = ("seconds", "date")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScenarioRow:
+    """What a client is put before: `changes` of the answers that it gets, whatever it sends.
+
+    `watched`: something may be sent again after it. `recovers`: the first request alone meets it, what comes after that
+    is accepted. `waits`: it lasts until what Retry-After tells has passed, in `seconds` or as a `date`. `reuses`: the
+    call comes after an accepted one at the same base URL, which has left a connection open. `once`: it is played for
+    one command alone. `for_payments`: only where money moves.
+    """
+
+    name: str
+    summary: str
+    changes: tuple[Change, ...] = ()
+    watched: bool = False
+    recovers: bool = False
+    waits: str | None = None
+    reuses: bool = False
+    once: bool = False
+    for_payments: bool = False
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> Self:
+        """One `[[scenario]]`; ValueError, KeyError or TypeError for one that is none."""
+        if "waits" in entry:
+            _one_of("waits", entry["waits"], WAITS)
+        which = {"to": "answer", **({"end": 1} if entry.get("recovers") else {})}
+        return cls(**{**entry, "changes": tuple(Change.from_entry({**which, **each}) for each in entry["changes"])})
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """How a transaction fails: the outcome and the reason that its notification tells."""
@@ -268,27 +301,25 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Behaviours:
-    """The rows of a contract's `behaviours.toml`; a contract without the file has none.
-
-    `scenarios`: the tables that the client suite reads.
-    """
+    """The rows of a contract's `behaviours.toml`; a contract without the file has none."""
 
     failures: tuple[Failure, ...] = ()
     rows: tuple[BehaviourRow, ...] = ()
     numbers: tuple[NumberRow, ...] = ()
-    scenarios: tuple[Mapping[str, Any], ...] = ()
+    scenarios: tuple[ScenarioRow, ...] = ()
 
     @classmethod
     def read(cls, text: str) -> Self:
         """The rows of a file; ValueError, KeyError or TypeError for what is none."""
         stated = tomllib.loads(text)
         rows = tuple(BehaviourRow.from_entry(row) for row in stated.get("behaviour", ()))
-        names = [row.name for row in rows]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"name of a behaviour is {twice!r} twice; expected another one")
+        scenarios = tuple(ScenarioRow.from_entry(row) for row in stated.get("scenario", ()))
+        for kind, names in (("behaviour", [r.name for r in rows]), ("scenario", [r.name for r in scenarios])):
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise ValueError(f"name of a {kind} is {twice!r} twice; expected another one")
         return cls(
             tuple(Failure(**row) for row in stated.get("failure", ())),
             rows,
             tuple(NumberRow.from_entry(row) for row in stated.get("number", ())),
-            tuple(stated.get("scenario", ())),
+            scenarios,
         )

@@ -183,6 +183,7 @@ class Contract:
         unsolicited = Unsolicited.read(stated.get("unsolicited", ()), commands.values())
         members = stated.get("members", {})
         account: Mapping[str, Any] | None = stated.get("account")
+        catalogue = Catalogue.read(listed, digest_of([listed]), commands, unsolicited)
         return cls(
             stated["name"] if folder.given is None else str(folder.given),
             folder.given,
@@ -198,7 +199,7 @@ class Contract:
             None if account is None else AccountRoles(**account),
             commands,
             unsolicited,
-            without_idle(Catalogue.read(listed, digest_of([listed]), commands, unsolicited), commands, folder.schemas),
+            without_idle(catalogue, commands, folder.schemas),
             folder.schemas,
             Behaviours.read(folder.texts[BEHAVIOURS]),
         )

@@ -27,7 +27,6 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from conformance.contract.commands import COMMANDS
 from conformance.errors import EnvironmentFailure
 from conformance.exchange.allowance import Allowance, is_refused
 from conformance.exchange.connection import Connection, KeepAlive, Unanswered
@@ -81,6 +80,7 @@ class Manners:
     `over_network`: whether a network lies between, so that a request that got lost is not the gateway's doing.
     `recorded_first`: a request stands in the file before its first byte goes out, so that whoever goes on with a run
     that was killed cannot send it again; it costs a millisecond. `keep_alive`: whether connections are used again.
+    `reads`: the commands that move nothing when they are asked for with GET, as often as that may be.
     """
 
     concurrency: int = CONCURRENCY
@@ -89,6 +89,7 @@ class Manners:
     over_network: bool = False
     recorded_first: bool = False
     keep_alive: bool = True
+    reads: frozenset[str] = frozenset()
 
 
 class _Outcome(Enum):
@@ -183,6 +184,9 @@ class Sender:
             raise
         if self._error is not None:
             raise self._error
+
+    def _only_reads(self, case: Case) -> bool:
+        return case.command in self._manners.reads and case.request.method == "GET"
 
     def stop(self) -> None:
         """Sends nothing more; `send` returns when what is under way is answered. Safe from any thread."""
@@ -315,9 +319,9 @@ class Sender:
         """Whether the case is sent again, after a pause that the pace knows of."""
         if exchange.response is not None:
             return self._told_to_wait(exchange.response, exchange)
-        if exchange.failure == CLOSED_ON_REUSE and _only_reads(case):
+        if exchange.failure == CLOSED_ON_REUSE and self._only_reads(case):
             return exchange.attempt < MAX_LOST
-        if not self._manners.over_network or not (exchange.unsent or _only_reads(case)):
+        if not self._manners.over_network or not (exchange.unsent or self._only_reads(case)):
             return False
         self._pace.lost(exchange.answered_at or exchange.sent_at, exchange.sent_at)
         self._check_patience(exchange.failure or "")
@@ -391,12 +395,6 @@ def in_words(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}" if seconds < MOST_TOLD_S else "a hundred years or more"
     return f"{seconds:.0f} seconds"
-
-
-def _only_reads(case: Case) -> bool:
-    """Whether it asks for what moves nothing, as often as it is asked: account-details, with its own method."""
-    command = COMMANDS.get(case.command or "")
-    return command is not None and command.product is None and case.request.method == command.method == "GET"
 
 
 def _is_burst(case: Case) -> bool:

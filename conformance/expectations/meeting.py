@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from conformance.contract.commands import catalogue
+from conformance.contract.requirements import Catalogue
 from conformance.expectations.entries import Expectation
 
 PASS, INCONCLUSIVE = "PASS", "INCONCLUSIVE"
@@ -64,11 +64,13 @@ def known(seen: Seen, listed: Sequence[Expectation]) -> tuple[Expectation, ...]:
     return tuple(entry for entry in listed if _met(seen, entry))
 
 
-def stale(entries: Sequence[Expectation], seen: Sequence[Seen], day: date, *, whole: bool) -> Iterator[Stale]:
+def stale(
+    entries: Sequence[Expectation], seen: Sequence[Seen], catalogue: Catalogue, day: date, *, whole: bool
+) -> Iterator[Stale]:
     """The stale entries, in their order; `whole`: the run sent and heard all that it is meant to."""
-    actors = {catalogue()[each.requirement].actor for each in seen}
+    actors = {catalogue[each.requirement].actor for each in seen}
     for entry in entries:
-        requirement = catalogue().by_id.get(entry.requirement)
+        requirement = catalogue.by_id.get(entry.requirement)
         if day > entry.expires:
             detail = f"it expired on {entry.expires}, and the run was on {day}"
             yield Stale(entry, Staleness.EXPIRED, detail, "mend what it lists, or agree on a later day with its owner")

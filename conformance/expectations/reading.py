@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.contract.commands import catalogue
-from conformance.contract.requirements import Requirement
-from conformance.contract.schemas import Violation, schema, violations
+from conformance.contract.formats import FORMATS
+from conformance.contract.requirements import Catalogue, Requirement
+from conformance.contract.schema_set import Violation
 from conformance.errors import UsageError, did_you_mean
 from conformance.expectations.entries import Expectation, Expectations
 
@@ -27,8 +27,11 @@ GUIDE = "docs/expectations.md tells what one holds"
 DAY = "a day such as 2027-01-31"
 
 
-def read_expectations(path: Path) -> Expectations:
-    """What is listed at `path`. Raises UsageError, with the entry at fault and what may have been meant."""
+def read_expectations(path: Path, catalogue: Catalogue) -> Expectations:
+    """What is listed at `path`, of requirements of the `catalogue`.
+
+    Raises UsageError, with the entry at fault and what may have been meant.
+    """
     if path.suffix.lower() in YAML:
         raise UsageError(f"expectations file {path} is YAML by its name; expected TOML", hint=GUIDE)
     try:
@@ -45,9 +48,13 @@ def read_expectations(path: Path) -> Expectations:
     except ValueError as error:
         raise UsageError(f"expectations file {path} is no TOML: {error}", hint=GUIDE) from error
     # A key with a typo first: that another one is missing is then no news.
-    for violation in sorted(violations(SCHEMA, document), key=lambda each: each.keyword != "additionalProperties"):
-        raise _refusal(document, violation, path)
-    entries = tuple(_entry(number, each, path) for number, each in enumerate(document.get(TABLE, ()), start=1))
+    for violation in sorted(
+        FORMATS.violations(SCHEMA, document), key=lambda each: each.keyword != "additionalProperties"
+    ):
+        raise _refusal(document, violation, path, catalogue)
+    entries = tuple(
+        _entry(number, each, path, catalogue) for number, each in enumerate(document.get(TABLE, ()), start=1)
+    )
     _check_each_once(entries, path)
     return Expectations(entries, str(path), f"sha256:{hashlib.sha256(data).hexdigest()}")
 
@@ -61,12 +68,15 @@ def _as_json(value: Any) -> Any:
     return value if isinstance(value, str | int | float) else value.isoformat()
 
 
-def _refusal(document: Any, violation: Violation, path: Path) -> UsageError:
+def _refusal(document: Any, violation: Violation, path: Path, catalogue: Catalogue) -> UsageError:
     """The first violation of the schema, in the words of the file."""
     steps = [step.replace("~1", "/").replace("~0", "~") for step in violation.pointer.split("/")[1:]]
     first, number, key = [*steps, "", ""][:3]
     if key:
-        return _refused_key(document[TABLE][int(number)], key, violation.keyword, f"entry {int(number) + 1} of {path}")
+        entry, place = document[TABLE][int(number)], f"entry {int(number) + 1} of {path}"
+        if key == "requirement" and isinstance(entry.get(key), str):
+            return _unknown_requirement(entry[key], place, catalogue)
+        return _refused_key(entry, key, violation.keyword, place)
     if violation.keyword == "additionalProperties":
         return UsageError(
             f"{first!r} in {path} is no table of an expectations file; expected [[{TABLE}]]",
@@ -77,7 +87,7 @@ def _refusal(document: Any, violation: Violation, path: Path) -> UsageError:
 
 def _refused_key(entry: Mapping[str, Any], key: str, keyword: str, place: str) -> UsageError:
     """What is wrong with one key of an entry."""
-    known = schema(f"{SCHEMA}#{TABLE}")
+    known = FORMATS.schema(f"{SCHEMA}#{TABLE}")
     if keyword == "additionalProperties":
         keys = list(known["properties"])
         return UsageError(
@@ -85,8 +95,6 @@ def _refused_key(entry: Mapping[str, Any], key: str, keyword: str, place: str) -
         )
     if keyword == "required":
         return UsageError(f"{key} is missing in {place}", hint=f"each entry has {', '.join(known['required'])}")
-    if key == "requirement" and isinstance(entry[key], str):
-        return _unknown_requirement(entry[key], place)
     expected, hint = _expected(key, entry[key], known["properties"][key])
     return UsageError(f"{key} in {place} is {entry[key]!r}; expected {expected}", hint)
 
@@ -98,12 +106,12 @@ def _expected(key: str, value: Any, rule: Mapping[str, Any]) -> tuple[str, str |
     return DAY if key == "expires" else "a text that is not empty", None
 
 
-def _entry(number: int, members: dict[str, Any], path: Path) -> Expectation:
+def _entry(number: int, members: dict[str, Any], path: Path, catalogue: Catalogue) -> Expectation:
     place = f"entry {number} of {path}"
     id_, command = members["requirement"], members.get("command")
-    if id_ not in catalogue():
-        raise _unknown_requirement(id_, place)
-    requirement = catalogue()[id_]
+    if id_ not in catalogue:
+        raise _unknown_requirement(id_, place, catalogue)
+    requirement = catalogue[id_]
     if requirement.excluded is not None:
         raise UsageError(f"{id_} in {place} is not judged: {requirement.excluded}", hint="remove the entry")
     if command is not None and command not in requirement.commands:
@@ -116,8 +124,8 @@ def _entry(number: int, members: dict[str, Any], path: Path) -> Expectation:
         ) from None
 
 
-def _unknown_requirement(id_: str, place: str) -> UsageError:
-    judged = [requirement.id for requirement in catalogue().requirements if requirement.excluded is None]
+def _unknown_requirement(id_: str, place: str, catalogue: Catalogue) -> UsageError:
+    judged = [requirement.id for requirement in catalogue.requirements if requirement.excluded is None]
     return UsageError(
         f"there is no requirement {id_!r} ({place}); expected an id that `requirements` lists",
         hint=did_you_mean(id_.upper(), judged),

@@ -19,7 +19,7 @@ from conformance.errors import UsageError
 from conformance.gateway_under_test.credentials import RIGHT, credential_value
 from conformance.gateway_under_test.steps import Step
 from conformance.generation.breakage import KEYWORDS
-from conformance.generation.payloads import WINDOW_MEMBERS, documented_range
+from conformance.generation.payloads import documented_range
 from conformance.generation.probes import JSON_MEDIA_TYPE
 from conformance.traffic import Kind, header
 
@@ -146,7 +146,7 @@ def _headers(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
 def _repeat(contract: Contract, step: Step, earlier: Step | None) -> Iterator[str]:
     yield from _lawful(contract, step)
     if step.aspect == "other-product":
-        yield from _same_pair(step, earlier)
+        yield from _similar_but_for_the_product(contract, step, earlier)
         return
     if earlier is None or earlier.command != step.command:
         yield "has no request of its command before it, which it could repeat"
@@ -163,17 +163,22 @@ def _repeat(contract: Contract, step: Step, earlier: Step | None) -> Iterator[st
     if step.aspect == "after-rejection" and earlier.kind is not Kind.MALFORMED:
         yield "does not follow a request that had to be rejected for its body or its Content-Type"
     if step.aspect in ("other-amount", "other-phone"):
-        yield from _similar(step, earlier)
+        yield from _similar_in_part(contract, step, earlier)
 
 
-def _same_pair(step: Step, earlier: Step | None) -> Iterator[str]:
-    """Phone number and amount are those of the request before it, which is of another product."""
+def _similar_but_for_the_product(contract: Contract, step: Step, earlier: Step | None) -> Iterator[str]:
+    """It would be similar to the request before it, were that not of another product."""
     if earlier is None or earlier.command == step.command:
         yield "has no request of another product before it"
         return
     one, other = _members(step.body) or {}, _members(earlier.body) or {}
-    if any(one.get(name) != other.get(name) for name in WINDOW_MEMBERS):
-        yield "has another phone number or amount than the request before it"
+    named = (step.command, earlier.command)
+    windows = [window for name in named if name is not None and (window := contract.commands[name].window)]
+    if not windows:
+        yield f"does not go with {step.command} and {earlier.command}"
+    elif not any(window.joins(one, other) for window in windows):
+        names = " or ".join(name.replace("_", " ") for name in windows[0].members)
+        yield f"has another {names} than the request before it"
 
 
 def _burst(contract: Contract, step: Step, earlier: Step | None) -> Iterator[str]:
@@ -187,11 +192,12 @@ def _burst(contract: Contract, step: Step, earlier: Step | None) -> Iterator[str
             yield "has another body than the request before it"
 
 
-def _similar(step: Step, earlier: Step) -> Iterator[str]:
+def _similar_in_part(contract: Contract, step: Step, earlier: Step) -> Iterator[str]:
     one, other = _members(step.body) or {}, _members(earlier.body) or {}
-    differing = {name for name in WINDOW_MEMBERS if one.get(name) != other.get(name)}
-    expected = {"amount"} if step.aspect == "other-amount" else {"phone_number"}
-    if differing != expected:
+    window = contract.commands[step.command or ""].window
+    whose, *asked_for = window.members if window else ("",)
+    differing = {name for name in (whose, *asked_for) if one.get(name) != other.get(name)}
+    if not differing or not differing <= ({*asked_for} if step.aspect == "other-amount" else {whose}):
         yield f"differs from the request before it in {', '.join(sorted(differing)) or 'nothing'}"
 
 

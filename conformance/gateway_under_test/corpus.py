@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
+from conformance.contract.command import Key
 from conformance.contract.contract import Contract
 from conformance.contract.strict_json import parse_json
 from conformance.gateway_under_test.casefiles import CaseFile
 from conformance.gateway_under_test.credentials import credential_value, with_credential
 from conformance.gateway_under_test.steps import MARKER, Step
 from conformance.generation.addressees import GIVEN_BY, Addressees
-from conformance.generation.payloads import WINDOW_MEMBERS, Constraints
+from conformance.generation.payloads import Constraints
 from conformance.traffic import Case, Headers, Kind, Request
 
 Group = tuple[Case, ...]
@@ -31,8 +32,6 @@ def in_order(*cases: Case) -> Group:
     """One group of cases, named after its first."""
     return tuple(replace(case, group=cases[0].id) for case in cases)
 
-
-Pair = tuple[str, ...]
 
 # What the ids of cases from files begin with: those of a corpus, and those that alone are sent.
 CORPUS, CASES = "corpus", "cases"
@@ -84,7 +83,7 @@ def placed(files: Sequence[CaseFile], prefix: str, ground: Ground, planned: Iter
     """
     contract = ground.contract
     windowed = any(_has_window(contract, file.step.command) for file in files)
-    taken = set(_pairs(contract, planned)) if windowed else set()
+    taken = set(_keys(contract, planned)) if windowed else set()
     groups: list[Group] = []
     left_out: dict[str, str] = {}
     for file in files:
@@ -97,12 +96,12 @@ def placed(files: Sequence[CaseFile], prefix: str, ground: Ground, planned: Iter
     return Placed(tuple(groups), left_out)
 
 
-def _group(file: CaseFile, name: str, ground: Ground, taken: set[Pair]) -> Group:
+def _group(file: CaseFile, name: str, ground: Ground, taken: set[Key]) -> Group:
     steps = _fitted(file, ground, taken)
     for step in steps:
         _check_names(step, ground)
         _check_numbers(step, ground)
-    taken.update(_pairs_of_steps(ground.contract, steps))
+    taken.update(_keys_of_steps(ground.contract, steps))
     needs_twin = any(_wants_twin(step) for step in steps)
     twins = [ground.twin(file.step.command)] if needs_twin else []
     cases = list(twins)
@@ -146,7 +145,7 @@ def _earlier(step: Step, before: Sequence[Case]) -> str | None:
 # --- Fitting
 
 
-def _fitted(file: CaseFile, ground: Ground, taken: set[Pair]) -> tuple[Step, ...]:
+def _fitted(file: CaseFile, ground: Ground, taken: set[Key]) -> tuple[Step, ...]:
     """The steps with every marker filled, so that no request is similar to one of `taken` within a window."""
     markers = tuple(dict.fromkeys(marker for step in file.steps for marker in step.markers))
     digest = hashlib.sha256(f"{ground.seed}/{file.name}/{file.digest}".encode()).digest()
@@ -155,7 +154,7 @@ def _fitted(file: CaseFile, ground: Ground, taken: set[Pair]) -> tuple[Step, ...
         values = {marker: _value(marker, ground.constraints, chance) for marker in markers}
         numbers = [value for marker, value in values.items() if marker.startswith(b"${phone_number")]
         steps = tuple(step.filled(values) for step in file.steps)
-        if len(numbers) == len(set(numbers)) and taken.isdisjoint(_pairs_of_steps(ground.contract, steps)):
+        if len(numbers) == len(set(numbers)) and taken.isdisjoint(_keys_of_steps(ground.contract, steps)):
             return steps
     raise _LeftOut("no phone number that may be used is free for it within the command's window")
 
@@ -178,21 +177,18 @@ def _has_window(contract: Contract, command: str | None) -> bool:
     return command is not None and contract.commands[command].window_s is not None
 
 
-def _pair(contract: Contract, command: str | None, body: bytes) -> Pair | None:
+def _key(contract: Contract, command: str | None, body: bytes) -> Key | None:
     """What makes two requests similar within a window; None where there is none."""
-    if not _has_window(contract, command):
-        return None
-    members = _members(body)
-    pair = tuple(members.get(name) for name in WINDOW_MEMBERS)
-    return tuple(map(str, pair)) if all(isinstance(value, str) for value in pair) else None
+    window = None if command is None else contract.commands[command].window
+    return None if window is None else window.key(_members(body))
 
 
-def _pairs(contract: Contract, cases: Iterable[Case]) -> Iterator[Pair]:
-    yield from filter(None, (_pair(contract, case.command, case.request.body) for case in cases))
+def _keys(contract: Contract, cases: Iterable[Case]) -> Iterator[Key]:
+    yield from filter(None, (_key(contract, case.command, case.request.body) for case in cases))
 
 
-def _pairs_of_steps(contract: Contract, steps: Iterable[Step]) -> Iterator[Pair]:
-    yield from filter(None, (_pair(contract, step.command, step.body) for step in steps))
+def _keys_of_steps(contract: Contract, steps: Iterable[Step]) -> Iterator[Key]:
+    yield from filter(None, (_key(contract, step.command, step.body) for step in steps))
 
 
 def _members(body: bytes) -> dict[str, Any]:

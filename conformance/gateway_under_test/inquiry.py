@@ -25,7 +25,8 @@ from conformance.gateway_under_test.suspects import Attribution, Found, Outcomes
 from conformance.generation.addressees import Addressees
 from conformance.generation.apart import Apart
 from conformance.generation.labels import Label, Members, members_of
-from conformance.generation.payloads import WINDOW_MEMBERS, Constraints, encoded
+from conformance.generation.neighbours import recipient_of
+from conformance.generation.payloads import Constraints, encoded
 from conformance.generation.simpler import Simpler, as_plain_as, plain_members
 from conformance.traffic import Case, Kind
 
@@ -153,10 +154,9 @@ class Inquiry:
         self, suspect: Specimen, plain: Specimen, order: str
     ) -> Generator[Batch, Outcomes, Mapping[str, Tally]]:
         """Requests in that order, by letter: failing ones to other numbers (F), exactly (G), and plain ones (P)."""
-        phone, amount = WINDOW_MEMBERS
-        movable = amount if self._command.window_s is not None else ""
+        whose, asked_for = self._known_by
         sent = {"F": suspect, "G": suspect, "P": plain}
-        kept = {"F": set(suspect.members) - {phone}, "G": set(suspect.members) - {movable}, "P": set[str]()}
+        kept = {"F": set(suspect.members) - whose, "G": set(suspect.members) - asked_for, "P": set[str]()}
         cases = [
             (letter, case) for letter in order if (case := self._case(sent[letter], sent[letter].members, kept[letter]))
         ]
@@ -327,6 +327,16 @@ class Inquiry:
     def _command(self) -> Command:
         return self.contract.commands[self.command]
 
+    @property
+    def _known_by(self) -> tuple[set[str], set[str]]:
+        """The members by which a gateway might know a request again: whose it is; and within a window what for."""
+        recipient, window = recipient_of(self.contract, self._command), self._command.window
+        if window is None:
+            return {recipient} if recipient else set(), set()
+        movable = [name for name in window.members if name not in self.contract.members.registered]
+        whose = {recipient} if recipient in movable else {*movable}
+        return whose, {*movable} - whose or whose
+
     def _case(self, suspect: Specimen, members: Members, kept: Iterable[str]) -> Case | None:
         """A case like the suspect's with other members, kept apart from all before.
 
@@ -334,7 +344,7 @@ class Inquiry:
         found in them who was not given.
         """
         kept = frozenset(kept)
-        placed = self.apart.placed(members, kept) or self.apart.placed(members, kept - {WINDOW_MEMBERS[0]})
+        placed = self.apart.placed(members, kept) or self.apart.placed(members, kept - self._known_by[0])
         body = encoded(placed or {}, ascii_only=suspect.case.request.body.isascii())
         request = replace(suspect.case.request, body=body)
         if placed is None or not suspect.label.holds(body) or self.addressees.stranger_in(request) is not None:

@@ -18,24 +18,19 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from conformance import __version__
-from conformance.contract.command import Command
+from conformance.contract.command import Command, Key
 from conformance.contract.contract import Contract
 from conformance.errors import UsageError
 from conformance.gateway_under_test.corpus import CASES, CORPUS, Ground, Group, in_order, placed
 from conformance.gateway_under_test.selection import GROUP_SIZE, selected
-from conformance.gateway_under_test.sequences import AMOUNT, AMOUNTS, CHEAPEST, across, balance, sequences
+from conformance.gateway_under_test.sequences import across, balance, sequences
 from conformance.gateway_under_test.settings import Settings
 from conformance.generation.addressees import GIVEN_BY, Addressees
 from conformance.generation.bodies import malformed_bodies, open_bodies
 from conformance.generation.breakage import broken_payloads, open_payloads
 from conformance.generation.labels import PLAIN, aspect_of
-from conformance.generation.payloads import (
-    WINDOW_MEMBERS,
-    ValidPayload,
-    encoded,
-    fresh_payloads,
-    valid_payloads,
-)
+from conformance.generation.neighbours import amount_of, cheap_amounts, recipient_of
+from conformance.generation.payloads import ValidPayload, encoded, fresh_payloads, valid_payloads
 from conformance.generation.probes import (
     accept_probes,
     content_type_probes,
@@ -47,10 +42,6 @@ from conformance.traffic import Case, Headers, Kind, Request
 
 JSON = "application/json"
 USER_AGENT = f"statum-conformance/{__version__}"
-
-
-# Phone number and amount of a request.
-Pair = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +61,10 @@ class Plan:
     beyond_limits: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, settings: Settings, base_url: str, taken: Collection[Pair] = ()) -> Plan:
+    def of(cls, settings: Settings, base_url: str, taken: Collection[Key] = ()) -> Plan:
         """Plan a run against the gateway at `base_url`, within the limits that hold for it.
 
-        `taken`: phone numbers and amounts that a window might have meet others, in the form of `pair_of`.
+        `taken`: what a window might have meet others, as `Window.key` has it.
         Raises UsageError if the phone numbers given do not suffice for payloads that a window does not confuse, and if
         of the case files that alone are to be sent none can be.
         """
@@ -175,7 +166,7 @@ class CommandPlan:
         settings: Settings,
         base_url: str,
         headers: dict[Headers, Headers],
-        taken: Collection[Pair] = (),
+        taken: Collection[Key] = (),
     ) -> None:
         self.contract = settings.contract
         self.command = command
@@ -186,12 +177,15 @@ class CommandPlan:
         self._numbers: Counter[str] = Counter()
         self._headers = headers
         self.addressees = Addressees.of(self.contract, settings.constraints, base_url)
+        self.rules: Mapping[str, Any] = self.contract.schemas.resolved(command.request_schema).get("properties", {})
+        self.recipient = recipient_of(self.contract, command)
+        self.amount = amount_of(self.contract, command)
         self._cheap = 0
         self.valid = valid_payloads(
             self.contract, command, settings.constraints, settings.max_examples, self.seed("valid")
         )
         self._stock = self._restocked()
-        self._pairs = {*taken, *(pair_of(payload.members) for payload in self.valid)}
+        self._keys = {*taken, *(self._key(payload.members) for payload in self.valid)}
         self.valid = [self._cheaper(payload) if payload.aspect == PLAIN else payload for payload in self.valid]
         # The first request that is a positive twin, for those that have none of their own.
         self.reference: str | None = None
@@ -221,6 +215,13 @@ class CommandPlan:
             taken += fresh
             yield from fresh
 
+    @property
+    def told_apart_by(self) -> str | None:
+        """The last member that a window looks at and that may be any: not whose a request is, nor the account's."""
+        asked_for = self.command.window.members[1:] if self.command.window else ()
+        free = [name for name in asked_for if name not in self.contract.members.registered]
+        return free[-1] if free else None
+
     def fresh(self) -> ValidPayload:
         """A valid payload that no other case of the run has, with nothing unusual in it.
 
@@ -231,10 +232,11 @@ class CommandPlan:
 
     def _cheaper(self, payload: ValidPayload) -> ValidPayload:
         """The payload with next to nothing for an amount, where it was said how much may be spent."""
-        if self.settings.limits.max_spend is None or AMOUNT not in payload.members:
+        if self.settings.limits.max_spend is None or self.amount is None or self.amount not in payload.members:
             return payload
-        for step in range(self._cheap, self._cheap + AMOUNTS):
-            members = {**payload.members, AMOUNT: str(CHEAPEST + step % AMOUNTS)}
+        amounts = cheap_amounts(self.contract)
+        for step in range(self._cheap, self._cheap + len(amounts)):
+            members = {**payload.members, self.amount: str(amounts[step % len(amounts)])}
             if self.claim(members):
                 # In turn, so that what is told of one transaction is not told of all others as well.
                 self._cheap = step + 1 if self.command.window_s is None else 0
@@ -243,12 +245,16 @@ class CommandPlan:
 
     def claim(self, members: Mapping[str, Any]) -> bool:
         """Take a payload made from others for a case of its own; False if a window may have it meet another one."""
-        if self.command.window_s is None:
+        if self.command.window is None:
             return True
-        pair = pair_of(members)
-        free = pair not in self._pairs
-        self._pairs.add(pair)
+        key = self._key(members)
+        free = key not in self._keys
+        self._keys.add(key)
         return free
+
+    def _key(self, members: Mapping[str, Any]) -> Key | None:
+        """What a window goes by."""
+        return None if self.command.window is None else self.command.window.key(members)
 
     def headers(self, **changes: str | None) -> Headers:
         """The headers of an ordinary request, changed or left out (None) by name (`content_type="text/plain"`)."""
@@ -296,11 +302,6 @@ class CommandPlan:
             for method in ("POST", "GET")
         ]
         return [in_order(twin, *cases)]
-
-
-def pair_of(members: Mapping[str, Any]) -> Pair:
-    """What a window goes by."""
-    return tuple(members.get(name) for name in WINDOW_MEMBERS)
 
 
 def _in_parts(*cases: Case) -> Iterator[Group]:

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.checks.evidence import BALANCE
 from conformance.checks.request_ids import EQUAL
+from conformance.contract.command import Flow
 from conformance.contract.contract import Contract
 from conformance.contract.history import Asked, Forecast, History, Outcome, Rule
 from conformance.gateway_under_test.corpus import NEGATIVE, Group, in_order
-from conformance.generation.payloads import WINDOW_MEMBERS
+from conformance.generation.neighbours import cheap_amounts, near
 from conformance.traffic import Case, Kind
 
 if TYPE_CHECKING:
@@ -31,11 +32,9 @@ if TYPE_CHECKING:
 
 Members = Mapping[str, Any]
 
-PHONE, AMOUNT = WINDOW_MEMBERS
-
 # Each accepted request may cost money: walks are as short as they can be and still repeat something.
-AIRTIME_STEPS = 6
-MESSAGE_STEPS = 4
+WINDOW_STEPS = 6
+REPEATABLE_STEPS = 4
 ACROSS_STEPS = 4
 # Two requests are enough to be taken for each other.
 AT_ONCE = 2
@@ -43,18 +42,11 @@ AT_ONCE = 2
 # that looks first and notes down later. Where a run has limits, it is one burst of two: a gateway may accept them all.
 EQUAL_AT_ONCE, EQUAL_BURSTS = 4, 2
 
-# Shillings that are moved: next to nothing, and of as many different amounts as will tell requests apart. All of them,
-# and those a shilling apart, are lawful for airtime and for payments.
-CHEAPEST, AMOUNTS = 12, 400
-
-# A digit of a phone number that the documented mask hides (2547*****149), and one that it shows.
-MASKED_DIGIT, SHOWN_DIGIT = 6, 11
+# A digit of a phone number that a mask of its middle hides, and one that it shows: the sixth from behind, and the last.
+MASKED_DIGIT, SHOWN_DIGIT = -6, -1
 
 # More than any account holds: what a gateway that would pay it out must refuse for lack of funds.
 UNAFFORDABLE = "999999999999"
-
-# The command by which the account pays: what a refusal for lack of funds is looked for with.
-PAYS_OUT = "mpesa-wallet"
 
 # How a request is spoilt so that the gateway has to reject it: something stands behind the end of its JSON object. The
 # payload itself is whole, for a gateway that looks at it too soon. What a gateway may be lenient about would not do.
@@ -68,10 +60,10 @@ def sequences(plan: CommandPlan) -> Iterator[Group]:
         return
     if plan.command.window_s is not None:
         yield _similar(plan)
-        yield _walk(plan, AIRTIME_STEPS, _pairs(plan), Random(plan.seed("walk")))
+        yield _walk(plan, WINDOW_STEPS, _pairs(plan), Random(plan.seed("walk")))
     elif plan.command.repeatable:
         first, second = plan.fresh().members, plan.fresh().members
-        yield _walk(plan, MESSAGE_STEPS, [first, second], Random(plan.seed("walk")))
+        yield _walk(plan, REPEATABLE_STEPS, [first, second], Random(plan.seed("walk")))
     yield _burst("same-product", [(plan, members) for members in _at_once(plan)])
     if plan.command.window_s is not None:
         limited = plan.settings.bounds.any
@@ -86,57 +78,72 @@ def _encoded(members: Members) -> bytes:
     return json.dumps(members, ensure_ascii=False).encode()
 
 
-def _cheap(plan: CommandPlan, phone: str | None = None) -> Members:
-    """A payload that nobody else has, of a small amount if any; to that phone number, if one is given."""
+def _cheap(plan: CommandPlan, recipient: str | None = None) -> Members:
+    """A payload that nobody else has, of a small amount if any; to that recipient, if one is given."""
     fresh = plan.fresh().members
-    members = {**fresh, PHONE: phone or fresh[PHONE]}
-    if AMOUNT not in members:
-        return members
-    amounts = (CHEAPEST + (int(fresh[AMOUNT]) + step) % AMOUNTS for step in range(AMOUNTS))
-    cheap = ({**members, AMOUNT: str(amount)} for amount in amounts)
-    return next(filter(plan.claim, cheap), fresh)
+    members = {**fresh, plan.recipient: recipient} if plan.recipient and recipient else fresh
+    if plan.amount is None or plan.amount not in members:
+        return members if members is fresh or plan.claim(members) else fresh
+    cheap = cheap_amounts(plan.contract)
+    amounts = (cheap[(int(fresh[plan.amount]) + step) % len(cheap)] for step in range(len(cheap)))
+    return next(filter(plan.claim, ({**members, plan.amount: str(amount)} for amount in amounts)), fresh)
 
 
-def _one_shilling_apart(plan: CommandPlan) -> tuple[Members, Members]:
-    """Two payloads to one phone number; neither pair is any other request's."""
+def _nearly_alike(plan: CommandPlan) -> tuple[Members, ...]:
+    """Two payloads of which a window tells the last member apart, such as an amount; neither is like any other request.
+
+    One alone where the window looks at nothing but whose the request is.
+    """
+    last = plan.told_apart_by
+    if last is None:
+        return (_cheap(plan),)
     while True:
         base = _cheap(plan)
-        for amount in (int(base[AMOUNT]) + 1, int(base[AMOUNT]) - 1):
-            other = {**base, AMOUNT: str(amount)}
-            if plan.claim(other):
+        for value in near(plan.rules[last], base[last]):
+            if plan.claim(other := {**base, last: value}):
                 return base, other
 
 
-def _with_other_phones(plan: CommandPlan, base: Members) -> Iterator[Members]:
-    """The same amount to other phone numbers, if the run may call any: first to one that a mask would not tell apart.
+def _to_others(plan: CommandPlan, base: Members) -> Iterator[Members]:
+    """The same to others, if the run may reach any: of phone numbers, first to one that a mask would not tell apart.
 
-    Of given numbers, whichever there are.
+    Of given values, whichever there are.
     """
-    number = base[PHONE]
-    given = [other for other in plan.settings.phone_numbers if other != number]
-    others = given[:2] if plan.settings.phone_numbers else [_turned(number, at) for at in (MASKED_DIGIT, SHOWN_DIGIT)]
+    if plan.command.window is None:
+        return
+    whose = plan.command.window.members[0]
+    value, given = base[whose], plan.settings.constraints.values().get(whose, ())
+    if given or whose in plan.contract.members.registered:
+        others = [other for other in given if other != value][:2]
+    elif whose == plan.recipient:
+        others = [_turned(value, at) for at in (MASKED_DIGIT, SHOWN_DIGIT)]
+    else:
+        others = list(near(plan.rules[whose], value))
     for other in others:
-        if plan.claim(members := {**base, PHONE: other}):
+        if plan.claim(members := {**base, whose: other}):
             yield members
 
 
 def _turned(number: str, at: int) -> str:
     """The phone number with another digit in that place."""
-    return number[:at] + str((int(number[at]) + 5) % 10) + number[at + 1 :]
+    digits = list(number)
+    digits[at] = str((int(digits[at]) + 5) % 10)
+    return "".join(digits)
 
 
 def _pairs(plan: CommandPlan) -> list[Members]:
     """Payloads that are similar to each other in part: to walk among."""
-    base, other = _one_shilling_apart(plan)
-    return [base, other, *_with_other_phones(plan, base)][:4]
+    base, *others = _nearly_alike(plan)
+    return [base, *others, *_to_others(plan, base)][:4]
 
 
 def _at_once(plan: CommandPlan) -> Iterator[Members]:
-    """Different payloads to one phone number; within a window to any, so that none is like another in part."""
+    """Different payloads to one recipient; within a window to any, so that none is like another in part."""
     first = _cheap(plan)
     yield first
+    same = first.get(plan.recipient or "") if plan.command.window is None else None
     for _ in range(AT_ONCE - 1):
-        yield _cheap(plan, None if plan.command.window_s is not None else first[PHONE])
+        yield _cheap(plan, same)
 
 
 # --- Steps with their forecasts
@@ -197,13 +204,11 @@ def _asked(name: str, command: str, body: bytes, *, lawful: bool) -> Asked:
 
 
 def _similar(plan: CommandPlan) -> Group:
-    """By name: one shilling apart, other phone numbers, after a rejection, and both windows that are then open."""
+    """By name: nearly alike, to others, after a rejection, and both windows that are then open."""
     steps = _Steps(plan.contract)
-    base, apart = _one_shilling_apart(plan)
-    steps.ask(plan, base)
-    steps.ask(plan, apart)
-    for other in _with_other_phones(plan, base):
-        steps.ask(plan, other)
+    base, *apart = _nearly_alike(plan)
+    for members in (base, *apart, *_to_others(plan, base)):
+        steps.ask(plan, members)
     rejected = _cheap(plan)
     steps.ask(plan, rejected, spoilt=True)
     steps.ask(plan, rejected)
@@ -234,53 +239,55 @@ def across(plans: Sequence[CommandPlan]) -> Iterator[Group]:
         return
     chance = Random(plans[0].seed("across"))
     windowed = [plan for plan in posting if plan.command.window_s is not None]
-    payments = [plan for plan in posting if plan.command.window_s is None and _has_amount(plan)]
+    others = [plan for plan in posting if plan.command.window is None]
     for plan in windowed:
-        if payments:
-            yield _with_payments(plan, chance.sample(payments, len(payments)))
+        alike = [other for other in others if _may_be_taken_for(plan, other)]
+        if alike:
+            yield _with_other_products(plan, chance.sample(alike, len(alike)))
     yield _walk_across(posting, chance)
     yield _burst("all-products", _one_each(posting))
 
 
-def _has_amount(plan: CommandPlan) -> bool:
-    return AMOUNT in plan.valid[0].members
+def _may_be_taken_for(plan: CommandPlan, other: CommandPlan) -> bool:
+    """Whether requests of the other have all that the window of the one looks at."""
+    return plan.command.window is not None and other.valid[0].members.keys() >= {*plan.command.window.members}
 
 
-def _with_payments(airtime: CommandPlan, payments: Sequence[CommandPlan]) -> Group:
+def _with_other_products(plan: CommandPlan, others: Sequence[CommandPlan]) -> Group:
     """Payments of what was just topped up, and a top-up of what was just paid: neither is a repeat of the other."""
-    steps = _Steps(airtime.contract)
-    topped_up, paid = _cheap(airtime), _cheap(airtime)
-    steps.ask(airtime, topped_up)
-    for plan in payments:
-        steps.ask(plan, _paying(plan, topped_up))
-    steps.ask(payments[0], _paying(payments[0], paid))
-    steps.ask(airtime, paid)
+    steps = _Steps(plan.contract)
+    before, after = _cheap(plan), _cheap(plan)
+    steps.ask(plan, before)
+    for other in others:
+        steps.ask(other, _like(other.fresh().members, before, plan))
+    steps.ask(others[0], _like(others[0].fresh().members, after, plan))
+    steps.ask(plan, after)
     return steps.group
 
 
-def _paying(plan: CommandPlan, pair: Members) -> Members:
-    return _to(plan.fresh().members, pair)
-
-
 def _walk_across(plans: Sequence[CommandPlan], chance: Random) -> Group:
-    """Some of the products in an order of their own, then any of them: to two phone numbers, of two amounts."""
+    """Some of the products in an order of their own, then any of them: to two recipients, of two amounts."""
     steps = _Steps(plans[0].contract)
     windowed = next((plan for plan in plans if plan.command.window_s is not None), None)
-    pairs = [_cheap(windowed), _cheap(windowed)] if windowed else [_numbers(plans[0]), _numbers(plans[0])]
-    pool = {plan.command.name: [_to(_cheap(plan), pair) for pair in pairs] for plan in plans}
+    lead = windowed or plans[0]
+    pairs = [_cheap(lead), _cheap(lead)] if windowed else [_recipient(lead), _recipient(lead)]
+    pool = {plan.command.name: [_like(_cheap(plan), pair, lead) for pair in pairs] for plan in plans}
     order = chance.sample(plans, min(len(plans), ACROSS_STEPS - 1))
     for plan in (*order, *chance.choices(plans, k=ACROSS_STEPS - len(order))):
         steps.ask(plan, chance.choice(pool[plan.command.name]))
     return steps.group
 
 
-def _numbers(plan: CommandPlan) -> Members:
-    return {PHONE: plan.fresh().members[PHONE]}
+def _recipient(plan: CommandPlan) -> Members:
+    members = plan.fresh().members
+    return {plan.recipient: members[plan.recipient]} if plan.recipient else {}
 
 
-def _to(members: Members, pair: Members) -> Members:
-    """The members with phone number and amount of a pair, as far as they have such and it says so."""
-    return {name: pair.get(name, value) if name in WINDOW_MEMBERS else value for name, value in members.items()}
+def _like(members: Members, pair: Members, plan: CommandPlan) -> Members:
+    """The members with those of a pair by which requests of `plan` are known, as far as they have such."""
+    window = plan.command.window.members if plan.command.window else ()
+    known = {*window, plan.recipient}
+    return {name: pair.get(name, value) if name in known else value for name, value in members.items()}
 
 
 # --- At once
@@ -304,11 +311,11 @@ def _equal_burst(plan: CommandPlan, count: int) -> Group:
 
 
 def _one_each(plans: Sequence[CommandPlan]) -> Iterator[tuple[CommandPlan, Members]]:
-    """A request of each command, all to the phone number of the first."""
-    phone: str | None = None
+    """A request of each command, all to the recipient of the first."""
+    recipient: str | None = None
     for plan in plans:
-        members = _cheap(plan, phone)
-        phone = members[PHONE]
+        members = _cheap(plan, recipient)
+        recipient = members.get(plan.recipient or "", recipient)
         yield plan, members
 
 
@@ -330,8 +337,16 @@ def balance(plans: Sequence[CommandPlan]) -> Iterator[Group]:
     looks.append(account.case(Kind.VALID, BALANCE, earlier=looks[-1].id))
     group = [looks[0], *refused, looks[1]]
     for plan in posting:
-        if plan.command.name == PAYS_OUT and not plan.settings.phone_numbers:
-            body = _encoded({**plan.fresh().members, AMOUNT: UNAFFORDABLE})
+        if _pays_whatever_is_asked_for(plan) and not plan.settings.phone_numbers:
+            body = _encoded({**plan.fresh().members, plan.amount or "": UNAFFORDABLE})
             group.append(plan.case(Kind.OPEN, "open", body, keyword="unaffordable"))
             group.append(account.case(Kind.VALID, BALANCE, earlier=looks[-1].id))
     yield in_order(*group)
+
+
+def _pays_whatever_is_asked_for(plan: CommandPlan) -> bool:
+    """Whether the account pays by it, and no amount is too much but for what the account holds."""
+    if plan.command.money is None or plan.command.money.flow is not Flow.OUT or plan.amount is None:
+        return False
+    asked_for = {**plan.valid[0].members, plan.amount: UNAFFORDABLE}
+    return not plan.contract.schemas.violations(plan.command.tolerated_schema, asked_for)

@@ -1,7 +1,8 @@
 """Keeping requests apart: no payload twice, and none that counts as similar within a command's window.
 
 Whatever is sent again is changed where that does not matter: in digits within the phone number, in the amount, in the
-letter that a plain message has. So a gateway that knows requests again (contract: "Idempotency") treats each as new.
+letter that a plain message has, and in whatever else a window looks at. So a gateway that knows requests again treats
+each as new.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.generation.labels import Members, members_of
-from conformance.generation.payloads import WINDOW_MEMBERS, Constraints
+from conformance.generation.neighbours import amount_of, recipient_of, respelled
+from conformance.generation.payloads import Constraints
 
 # Digits of a phone number that are changed: room for all that a run can send. Those before tell the operator, and the
 # last one is what a gateway would pick numbers by, if it did.
@@ -25,7 +27,7 @@ NEAR = 1_000
 
 
 class Apart:
-    """What was sent for one command. Within its window it is phone number and amount that may not be used twice.
+    """What was sent for one command. Within its window, what that looks at may not be used twice.
 
     `used`: the bodies that were sent before, in whatever kind of case. `start`: where the changed phone numbers begin,
     so that runs in a row do not use the same ones.
@@ -34,12 +36,19 @@ class Apart:
     def __init__(
         self, contract: Contract, command: Command, constraints: Constraints, used: Iterable[bytes], start: int = 0
     ) -> None:
-        self._windowed = command.window_s is not None
+        self._window = command.window
         self._numbers = constraints.phone_numbers
-        self._start = start if self._windowed else 0
-        members = contract.schemas.resolved(command.request_schema).get("properties", {})
-        self._bounds = members.get(WINDOW_MEMBERS[1], {}).get("x-integer")
-        self._texts = [name for name, rule in members.items() if "x-characters" in rule]
+        self._start = start if self._window else 0
+        rules = contract.schemas.resolved(command.request_schema).get("properties", {})
+        # Within a window, changing what it does not look at tells nothing apart.
+        movable = tuple(self._window.members if self._window else rules)
+        recipient, amount = recipient_of(contract, command), amount_of(contract, command)
+        self._recipient = recipient if recipient in movable else None
+        self._amount = amount if amount in movable else None
+        fixed = {recipient, amount, *contract.members.registered}
+        self._spelled = {name: rules[name] for name in movable if name not in fixed} if self._window else {}
+        self._bounds = rules[self._amount]["x-integer"] if self._amount else None
+        self._texts = [name for name, rule in rules.items() if "x-characters" in rule]
         self._used = {self._likeness(known) for known in map(members_of, used) if known is not None}
 
     def placed(self, members: Members, kept: Collection[str]) -> Members | None:
@@ -52,23 +61,28 @@ class Apart:
             if likeness not in self._used:
                 self._used.add(likeness)
                 return moved
-        return None if self._windowed else members
+        return None if self._window else members
 
     def _likeness(self, members: Members) -> int:
         # A run may have sent a hundred thousand of them.
-        alike = {name: members.get(name) for name in WINDOW_MEMBERS} if self._windowed else members
+        alike = {name: members.get(name) for name in self._window.members} if self._window else members
         return hash(json.dumps(alike, sort_keys=True))
 
     def _moves(self, members: Members, kept: Collection[str]) -> Iterator[Members]:
-        phone, amount = WINDOW_MEMBERS
-        if not self._start or phone in kept:
+        phone, amount = self._recipient, self._amount
+        if phone in kept:
+            phone = None
+        if not self._start or phone is None:
             yield members
-        if phone not in kept:
+        if phone is not None:
             yield from ({**members, phone: number} for number in self._phones(members.get(phone)))
-        if amount not in kept:
-            for number in (members.get(phone),) if phone in kept else self._numbers or (members.get(phone),):
-                placed = {**members, phone: number} if number is not None else members
+        if amount is not None and amount not in kept:
+            to_others: list[Members] = [{**members, phone: number} for number in self._numbers] if phone else []
+            for placed in to_others or [members]:
                 yield from ({**placed, amount: near} for near in self._amounts(members.get(amount)))
+        for name, rule in self._spelled.items():
+            if name not in kept and isinstance(text := members.get(name), str):
+                yield from ({**members, name: other} for other in respelled(rule, text))
         for name in self._texts:
             if name not in kept and members.get(name) in set(ascii_lowercase):
                 yield from ({**members, name: letter} for letter in ascii_lowercase)

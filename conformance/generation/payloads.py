@@ -7,8 +7,7 @@
 Which systematic ones a command has follows from its schema: `unicode`, `long` and `line-breaks` from a member with
 `x-characters`, `boundary` from one whose range is documented, `optional` from one that is not required. What they leave
 of the classes of each member's values (`conformance.generation.classes`) is made up for by those called `class`. A
-command with an idempotency window gets no two payloads with the same phone number and amount (contract,
-"Idempotency").
+command with a window gets no two payloads that it would take for similar.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import chain, cycle, zip_longest
+from math import prod
 from random import Random
 from typing import Any
 
@@ -31,14 +31,12 @@ from conformance.errors import SuiteError, UsageError
 from conformance.generation.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UNIT, Speller, spell
 from conformance.generation.classes import ValueClass, Written, classes_of
 from conformance.generation.draws import draw
+from conformance.generation.neighbours import respelled
 from conformance.generation.segments import UCS_2
 from conformance.generation.strategies import strategy_for, text
 from conformance.generation.text_classes import WIDE_SCRIPTS
 
 Members = Mapping[str, Any]
-
-# What makes two requests similar within a command's window (contract, "Idempotency").
-WINDOW_MEMBERS = ("phone_number", "amount")
 
 # A random message is one SMS segment at most: each is accepted, sent and paid for.
 RANDOM_TEXT = 160
@@ -170,16 +168,23 @@ class _Planner:
                 yield "optional", whole
 
     def apart(self, members: dict[str, Any]) -> dict[str, Any]:
-        """The members, within a window to a phone number of the run's own.
+        """The members, within a window with one of the run's own of those by which it knows requests.
 
-        Whoever runs the suite twice within five minutes would otherwise meet the samples of the first run, and see them
-        refused, lawfully. Given phone numbers are kept: there are no others.
+        Whoever runs the suite twice within it would otherwise meet the samples of the first run, and see them refused,
+        lawfully. Given values are kept: there are no others.
         """
-        phone = WINDOW_MEMBERS[0]
-        if self.command.window_s is None or phone in self.given:
+        own = next(iter(self._drawable()), None)
+        if own is None:
             return members
         drawn = draw(self._strategy(_plain(self.schema), PLAIN_ONLY), 1, self.chance.getrandbits(64))[0]
-        return {**members, phone: drawn[phone]}
+        return {**members, own: drawn[own]}
+
+    def _drawable(self) -> list[str]:
+        """The members that a window looks at, without amounts and those whose values are given or the account's."""
+        window = self.command.window
+        rules, fixed = self.schema["properties"], {*self.given, *self.contract.members.registered}
+        named = () if window is None else window.members
+        return [name for name in named if name not in fixed and "x-integer" not in rules[name]]
 
     def _texts(self, rule: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         longest = min(rule.get("maxLength", LONGEST_TEXT), LONGEST_TEXT)
@@ -264,12 +269,12 @@ class _Planner:
         return self._proved(aspect, found)
 
     def likeness(self, members: Mapping[str, Any]) -> bytes:
-        """What two payloads have in common that must not meet: phone number and amount within a window, else all.
+        """What two payloads have in common that must not meet: within a window what it looks at, else all.
 
         As a digest, for it is kept for every payload of a run.
         """
-        if self.command.window_s is not None:
-            members = {name: members[name] for name in WINDOW_MEMBERS}
+        if self.command.window is not None:
+            members = {name: members.get(name) for name in self.command.window.members}
         return blake2b(json.dumps(members, sort_keys=True).encode(), digest_size=16).digest()
 
     def _claimed(self, members: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -285,26 +290,35 @@ class _Planner:
 
     def _moves(self, members: Members, schema: Mapping[str, Any]) -> Iterator[Members]:
         yield members
-        if self.command.window_s is None:
+        window = self.command.window
+        if window is None:
             return
-        phone, amount = WINDOW_MEMBERS
-        low, size = _span(schema, amount)
-        for number in (members[phone], *self.given.get(phone, ())):
-            for step in range(size):
-                yield {**members, phone: number, amount: str(low + (int(members[amount]) - low + step) % size)}
+        given = ({**members, name: value} for name in window.members for value in self.given.get(name, ()))
+        for moved in (members, *given):
+            for amount in self._amounts(window.members):
+                low, size = _span(schema, amount)
+                for step in range(size):
+                    yield {**moved, amount: str(low + (int(members[amount]) - low + step) % size)}
+            for name in self._drawable():
+                yield from ({**moved, name: text} for text in respelled(schema["properties"][name], moved[name]))
+
+    def _amounts(self, members: Iterable[str]) -> list[str]:
+        return [name for name in members if "x-integer" in self.schema["properties"][name]]
 
     def _check_room(self, count: int) -> None:
-        """UsageError if the given phone numbers leave fewer than `count` free pairs of number and amount."""
-        phone, amount = WINDOW_MEMBERS
-        if self.command.window_s is None or phone not in self.given:
+        """UsageError if given values leave a window fewer than `count` payloads that differ for it."""
+        window = self.command.window
+        if window is None or self._drawable() or not any(name in self.given for name in window.members):
             return
-        numbers = len(set(self.given[phone]))
-        room = numbers * _span(self.schema, amount)[1] - len(self.taken)
+        amounts = self._amounts(window.members)
+        given = {name: len(set(self.given.get(name, ()))) or 1 for name in window.members if name not in amounts}
+        room = prod(given.values()) * prod(_span(self.schema, amount)[1] for amount in amounts) - len(self.taken)
         if count > room:
+            told = " and ".join(f"{number} {name.replace('_', ' ')}(s)" for name, number in given.items())
             raise UsageError(
-                f"{count} different {self.command.name} payloads are wanted, and {numbers} phone number(s) leave room "
-                f"for {room}: each takes an amount once in {self.command.window_s:g} s",
-                hint="give more --phone-number, or fewer --max-examples",
+                f"{count} different {self.command.name} payloads are wanted, and {told} leave room for {room}: "
+                f"a similar one is refused for {window.seconds:g} s",
+                hint=f"give more --{next(iter(given)).replace('_', '-')}, or fewer --max-examples",
             )
 
     def _proved(self, aspect: str, members: Mapping[str, Any]) -> ValidPayload:

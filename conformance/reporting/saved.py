@@ -57,12 +57,13 @@ def read_document(path: Path, contract: Contract) -> Document:
     if wrong is not None:
         raise UsageError(f"{file} is no report of statum-conformance: {wrong.message} at {wrong.pointer or '/'}")
     contract.check_recorded(document["settings"], f"the report {file}")
+    known = (None, *contract.commands, *contract.unsolicited)
     for entry in (*document["requirements"], *document.get("coverage", ())):
-        if entry["command"] not in {None, *contract.commands}:
+        if entry["command"] not in known:
             raise UsageError(
                 f"{file} tells of a command {entry['command']!r:.80}, which this version does not know; expected one "
-                f"of {', '.join(contract.commands)}",
-                hint=did_you_mean(entry["command"], contract.commands),
+                f"of {', '.join(filter(None, known))}",
+                hint=did_you_mean(entry["command"], filter(None, known)),
             )
     found: Document = document
     return found

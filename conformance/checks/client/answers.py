@@ -18,10 +18,8 @@ from conformance.checks.client.judging import UNHEARD, ClientCheck, Rule, broken
 from conformance.checks.client.sending import sends_again_later, waits_for_ever
 from conformance.checks.judgement import Judgement, Reason, Unobserved, shown
 from conformance.contract.contract import Contract
+from conformance.contract.judging import ACCEPTED
 from conformance.traffic import Exchange, header
-
-# The schema of every answer to an accepted request; a command may have one of its own beside it.
-SUCCESS = "response.success"
 
 # Within this time a client goes on that has waited for nothing else.
 PROMPT_S = 1.0
@@ -88,10 +86,10 @@ class _Usual:
     def of(cls, contract: Contract) -> Self:
         """Read it from the schemas of the answers."""
         roles, schemas = contract.answer, contract.schemas
-        names = [name for name in schemas.names if name == SUCCESS or name.endswith("/response")]
+        names = [name for name in schemas.names if name == ACCEPTED or name.endswith("/response")]
         answers = [schemas.resolved(name) for name in names]
         stated = [example for each in answers for example in each.get("examples", ())]
-        member = schemas.resolved(SUCCESS).get("properties", {}).get(roles.id, {})
+        member = schemas.resolved(ACCEPTED).get("properties", {}).get(roles.id, {})
         ids = {*member.get("examples", ()), *(example[roles.id] for example in stated if roles.id in example)}
         return cls(
             frozenset(name for each in answers for name in each.get("properties", ())),

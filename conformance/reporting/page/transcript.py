@@ -19,7 +19,8 @@ from markupsafe import Markup
 
 from conformance.checks.reading import Content
 from conformance.client_under_test.observing import ASPECT as OBSERVED
-from conformance.client_under_test.scenarios import SCENARIOS, SENDING
+from conformance.client_under_test.scenarios import SENDING
+from conformance.contract.contract import Contract
 from conformance.journal import Note, Record
 from conformance.reporting.masking import Masking
 from conformance.reporting.page.markup import body_markup, counted
@@ -33,7 +34,6 @@ MARKUP_BYTES = 400
 # A client that sends the same without end, or a crowd of notifications, is seen as such in so many lines.
 MOST_LINES = 40
 
-SUMMARIES: Mapping[str, str] = {**{each.name: each.summary for each in SCENARIOS}, OBSERVED: "a call that was observed"}
 GREETING = "The driver is greeted and stopped"
 STRAY = "What arrived at no base URL that was given out"
 
@@ -118,8 +118,8 @@ class Transcript:
     def of(cls, result: Reportable, record: Record) -> Transcript:
         """Of a certification; the findings of its document stand beside what they are about."""
         document, masking = result.document, result.masking
-        order = {name: place for place, name in enumerate(result.contract.commands)}
-        by_case = _staged(record, masking)
+        order = {name: place for place, name in enumerate((*result.contract.commands, *result.contract.unsolicited))}
+        by_case = _staged(record, result.contract, masking)
         for entry in document["requirements"]:
             for finding in entry["findings"]:
                 for case_id in (finding["case"], *finding.get("others", ())):
@@ -157,16 +157,18 @@ def _that_fit(scenes: Sequence[Scene]) -> list[Scene]:
     return [scene for scene in scenes if id(scene) in kept]
 
 
-def _staged(record: Record, masking: Masking) -> dict[str, Scene]:
+def _staged(record: Record, contract: Contract, masking: Masking) -> dict[str, Scene]:
     """Case → the scene that it is part of, all lines in it, not yet in their order."""
-    scenes = {case.id: _scene(case) for case in record.cases if case.kind is Kind.INVOKE}
+    summaries = {each.name: each.summary for each in contract.behaviours.scenarios}
+    summaries[OBSERVED] = "a call that was observed"
+    scenes = {case.id: _scene(case, summaries) for case in record.cases if case.kind is Kind.INVOKE}
     kinds: dict[tuple[str | None, str], Scene] = {}
     cases: dict[str, Case] = {}
     for case in record.cases:
         cases[case.id] = case
         if case.kind is not Kind.INVOKE:
             own = scenes.get(case.earlier or "")
-            scenes[case.id] = own or kinds.setdefault((case.command, case.aspect), _scene(case))
+            scenes[case.id] = own or kinds.setdefault((case.command, case.aspect), _scene(case, summaries))
     greeting = Scene(GREETING, "", None)
     for exchange in record.exchanges:
         if exchange.case_id in scenes:
@@ -179,13 +181,13 @@ def _staged(record: Record, masking: Masking) -> dict[str, Scene]:
     return {"": greeting, **scenes}
 
 
-def _scene(case: Case) -> Scene:
+def _scene(case: Case, summaries: Mapping[str, str]) -> Scene:
     if case.command is None:
         return Scene(STRAY, "", None)
     about = case.aspect.replace("-", " ")
     if case.kind is not Kind.INVOKE:
         return Scene(f"notifications of no call: {about}", "", case.command)
-    summary = SUMMARIES.get(case.aspect)
+    summary = summaries.get(case.aspect)
     return Scene(summary or f"{SENDING.summary}: {about}", case.id, case.command)
 
 
