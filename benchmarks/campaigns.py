@@ -24,6 +24,7 @@ from conformance.callbacks.address import Address
 from conformance.callbacks.asgi import AsgiReceiver
 from conformance.callbacks.ledger import request_id_of
 from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.errors import SuiteError
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.settings import Settings
@@ -131,11 +132,12 @@ def waiting() -> None:
 def _in_turn() -> float:
     """Seconds for IN_TURN messages, each sent after the notification of the one before."""
     arrived: dict[str | None, float] = {}
+    member = statum().notification.id
     changed = threading.Condition()
 
     def on_arrival(_: str | None, request: Request, at: float, __: float) -> None:
         with changed:
-            arrived[request_id_of(request.body)] = at
+            arrived[request_id_of(request.body, member)] = at
             changed.notify_all()
 
     receiver = AsgiReceiver(Address("127.0.0.1", 0), PRODUCTS, on_arrival)

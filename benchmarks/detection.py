@@ -29,13 +29,13 @@ from conformance.contract.contract import statum
 from conformance.gateway_under_test import campaign
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.faults import faults
+from conformance.mock_gateway.faults import faults as seeded
 from conformance.mock_gateway.variants import BUILT_IN, variants
 from conformance.reporting.result import Result
 from conformance.reporting.writing import write_reports
 from conformance.verdicts import Conclusion, Verdict
 
-FAULTS, VARIANTS = faults(statum()), variants(statum())
+FAULTS, VARIANTS = seeded(statum()), variants(statum())
 
 CHECKOUT = Path(__file__).parents[1]
 KEPT = CHECKOUT / "reports" / "detection.jsonl"

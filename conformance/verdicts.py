@@ -213,7 +213,7 @@ def judge(  # noqa: PLR0913 - a record is judged by all of them
     broken = ((verdicts[n], told) for n, told in explained.items() if verdicts[n].verdict in fell_short)
     whole = heard.terms.settled_at is not None and heard.terms.obstacle is None and not chosen
     as_written = {entry.number: entry for entry in listed_as_written.entries}
-    outdated = stale(expectations.entries, seen, contract.catalogue, day, whole=whole)
+    outdated = stale(expectations.entries, seen, day, contract.catalogue, whole=whole)
     return Judged(
         verdicts,
         conclude(verdicts, gave_up=heard.gave_up),
@@ -300,7 +300,7 @@ def _hear_client(record: Record, contract: Contract, standard: _Standard) -> _He
     """The certification of a client: what it does not offer is not applicable to it."""
     evidence = ClientEvidence.of(record, contract)
     terms = _as_terms(evidence.terms, contract)
-    commands = tuple(contract.commands[name] for name in terms.commands)
+    commands = [contract.notified(name) for name in (*terms.commands, *evidence.terms.unsolicited)]
     pairs = [pair for actor in (Actor.CLIENT, Actor.RECEIVER) for pair in contract.catalogue.judged(actor, commands)]
     checks = client_checks(contract)
     verdicts: list[RequirementVerdict] = []

@@ -181,8 +181,7 @@ def test_what_the_guard_lets_by_has_nobody_called_by_any_reader(members: dict[st
 # --- Plans
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("numbers", [(NUMBER,), (NUMBER, OTHER)])
+@pytest.mark.parametrize(("numbers", "seed"), [((NUMBER,), 0), ((NUMBER,), 1), ((NUMBER, OTHER), 2)])
 def test_no_plan_has_a_stranger(numbers: tuple[str, ...], seed: int) -> None:
     """By readers that know nothing of the guard; `python -m benchmarks.chaos strangers` looks at 10,000 plans."""
     told = Settings("key", "secret-3P0R4q", BASE, phone_numbers=numbers, limits=UNLIMITED, seed=seed, max_examples=20)

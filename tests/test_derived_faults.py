@@ -30,7 +30,7 @@ BY_PLACE: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "RSP-11": (
         '{ message = "response", at = "/description", keyword = "type" }',
-        {"to": "response", "retype": {"/description": "array"}},
+        {"to": "response", "retype": {"/description": "number"}},
     ),
     "RSP-12": (
         '{ message = "response.success", at = "/description", keyword = ["minLength", "pattern"] }',
@@ -41,7 +41,7 @@ BY_PLACE: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "to": "response.success",
             "command": ("account-details",),
-            "retype": {"/organization/details/available_balance": "array"},
+            "retype": {"/organization/details/available_balance": "string"},
         },
     ),
     "NTF-09": (

@@ -16,11 +16,13 @@ from conformance.errors import UsageError
 from conformance.expectations import Expectation, Expectations, read_expectations
 from conformance.expectations.reading import GUIDE
 
+CATALOGUE = statum().catalogue
+
 
 @pytest.mark.parametrize("day", ["2027-01-31", '"2027-01-31"'])
 def test_a_file_is_read(tmp_path: Path, day: str) -> None:
     """Its entries in their order; a day may be a date or a text of TOML."""
-    read = read_expectations(written(tmp_path, command='"sms"', message='"wrong"', expires=day), statum().catalogue)
+    read = read_expectations(written(tmp_path, command='"sms"', message='"wrong"', expires=day), CATALOGUE)
 
     assert (Expectation(1, "ENC-01", "FAIL", "#1", "us", date(2027, 1, 31), "sms", "wrong"),) == read.entries
     assert read == Expectations.of(read.recorded())
@@ -29,18 +31,18 @@ def test_a_file_is_read(tmp_path: Path, day: str) -> None:
 def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     """A comment more is another edition."""
     path = written(tmp_path)
-    before = read_expectations(path, statum().catalogue)
+    before = read_expectations(path, CATALOGUE)
     path.write_text(path.read_text("utf-8") + "# agreed\n", "utf-8")
 
-    assert before.entries == read_expectations(path, statum().catalogue).entries
-    assert before.digest != read_expectations(path, statum().catalogue).digest
+    assert before.entries == read_expectations(path, CATALOGUE).entries
+    assert before.digest != read_expectations(path, CATALOGUE).digest
 
 
 def test_an_empty_file_lists_nothing(tmp_path: Path) -> None:
     """It is what one begins with."""
     (tmp_path / FILE).touch()
 
-    assert () == read_expectations(tmp_path / FILE, statum().catalogue).entries
+    assert () == read_expectations(tmp_path / FILE, CATALOGUE).entries
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_what_is_wrong_in_an_entry_is_told(tmp_path: Path, changes: dict[str, st
     path = written(tmp_path, **changes)
 
     with pytest.raises(UsageError) as refused:
-        read_expectations(path, statum().catalogue)
+        read_expectations(path, CATALOGUE)
     beginning, _, end = complaint.format(path).partition("…")
     assert str(refused.value).startswith(beginning)
     assert end in str(refused.value)
@@ -90,14 +92,14 @@ def test_what_is_no_expectations_file_is_told(tmp_path: Path, text: str, complai
     (tmp_path / FILE).write_bytes(text.encode("utf-8", "surrogateescape"))
 
     with pytest.raises(UsageError) as refused:
-        read_expectations(tmp_path / FILE, statum().catalogue)
+        read_expectations(tmp_path / FILE, CATALOGUE)
     assert str(refused.value).startswith(complaint.format(tmp_path / FILE))
 
 
 def test_yaml_is_told_from_toml(tmp_path: Path) -> None:
     """By its name, whatever is in it."""
     with pytest.raises(UsageError, match=f"known.yaml is YAML by its name; expected TOML .hint: {GUIDE}"):
-        read_expectations(tmp_path / "known.yaml", statum().catalogue)
+        read_expectations(tmp_path / "known.yaml", CATALOGUE)
 
 
 @pytest.mark.parametrize(
@@ -120,10 +122,10 @@ def test_an_entry_that_is_there_twice_is_refused(
     (tmp_path / FILE).write_text(text, "utf-8")
 
     if together:
-        assert 2 == len(read_expectations(tmp_path / FILE, statum().catalogue).entries)
+        assert 2 == len(read_expectations(tmp_path / FILE, CATALOGUE).entries)
     else:
         with pytest.raises(UsageError, match=r"entries 1 and 2 of .* both list ENC-01"):
-            read_expectations(tmp_path / FILE, statum().catalogue)
+            read_expectations(tmp_path / FILE, CATALOGUE)
 
 
 @pytest.mark.parametrize("command", [("run",), ("judge", "journal.sqlite")])
@@ -143,7 +145,5 @@ def test_the_example_of_the_schema_can_be_read(tmp_path: Path) -> None:
     """As TOML it is what docs/expectations.md shows."""
     path = written(tmp_path, command='"sms"')
 
-    assert [] == violations(
-        "expectations", {"expectation": [read_expectations(path, statum().catalogue).entries[0].members()]}
-    )
+    assert [] == violations("expectations", {"expectation": [read_expectations(path, CATALOGUE).entries[0].members()]})
     assert date(2027, 1, 31) == tomllib.loads(path.read_text("utf-8"))["expectation"][0]["expires"]

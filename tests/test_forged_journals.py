@@ -123,7 +123,7 @@ def test_a_value_that_is_too_long_is_refused(path: Path) -> None:
 
 def test_notes_that_would_fill_the_memory_are_refused(path: Path) -> None:
     """Few bytes in the file make many values: each note is short enough, and all together are too many."""
-    detail = json.dumps({"x": [[]] * 400_000}).replace(" ", "")
+    detail = json.dumps({"x": [0] * 400_000}).replace(" ", "")
     with closing(sqlite3.connect(path)) as connection:
         connection.executemany("INSERT INTO notes VALUES (?, 'x', ?, 1.0, 2.0)", [(10 + n, detail) for n in range(6)])
         connection.commit()

@@ -180,13 +180,19 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "phone_number": "the option --phone-number, fixed in interfaces.md",
     },
     "contract/contract.py": {"statum": "which folder is built in"},
+    "checks/client/evidence.py": {
+        "status_code": "a word of the driver protocol, fixed in interfaces.md",
+        "request_id": "a word of the driver protocol, fixed in interfaces.md",
+    },
+    "checks/client/notices.py": {"result_desc": "a word of the driver protocol, fixed in interfaces.md"},
+    "client_under_test/certification.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
+    "client_under_test/examination.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
 }
 
 # Parts that other helpers are at work on; to be emptied.
 PENDING = (
     "pytest_plugin.py",
     "checks/",
-    "client_under_test/",
     "gateway_under_test/",
     "generation/",
     "mock_gateway/",

@@ -77,7 +77,9 @@ def test_a_seed_gives_the_same_bytes_again(command: Command) -> None:
 @EACH_POST
 def test_no_two_are_alike(command: Command) -> None:
     """Within a window no phone number gets an amount twice; elsewhere no payload is sent twice by chance."""
-    given = Constraints(phone_numbers=("254700000001", "254700000002"), sender_ids=("Acme",), short_codes=("174379",))
+    given = Constraints(
+        phone_numbers=("254700000001", "254700000002"), registered={"sender_id": ("Acme",), "short_code": ("174379",)}
+    )
     valid = valid_payloads(statum(), command, given, 300, 1)
     every = [*valid, *fresh_payloads(statum(), command, given, 100, 2, valid)]
 
@@ -125,8 +127,8 @@ def test_the_documented_sample_is_the_first(command: Command) -> None:
     ("given", "sender_id", "phone_number"),
     [
         (Constraints(), "Statum", "254712345678"),
-        (Constraints(sender_ids=("Acme", "Statum")), "Statum", "254712345678"),
-        (Constraints(sender_ids=("Acme",)), "Acme", "254712345678"),
+        (Constraints({"sender_id": ("Acme", "Statum")}), "Statum", "254712345678"),
+        (Constraints({"sender_id": ("Acme",)}), "Acme", "254712345678"),
         (Constraints(phone_numbers=("254100000009", "254100000008")), "Statum", "254100000009"),
     ],
 )
@@ -149,8 +151,8 @@ def test_only_given_values_are_used() -> None:
             for member in ("sender_id", "short_code", "phone_number"):
                 seen[member].add(payload.members.get(member))
 
-    assert set(given.sender_ids) == seen["sender_id"] - {None}
-    assert set(given.short_codes) == seen["short_code"] - {None}
+    assert set(given.registered["sender_id"]) == seen["sender_id"] - {None}
+    assert set(given.registered["short_code"]) == seen["short_code"] - {None}
     assert set(given.phone_numbers) == seen["phone_number"]
 
 
@@ -344,8 +346,8 @@ def test_fresh_ones_need_room_too() -> None:
     ("command", "given", "named"),
     [
         (SMS, Constraints(phone_numbers=("0712345678",)), "--phone-number '0712345678'"),
-        (SMS, Constraints(sender_ids=("Acme", "Acme Limited")), "--sender-id 'Acme Limited'"),
-        (COMMANDS["mpesa-wallet"], Constraints(short_codes=("12",)), "--short-code '12'"),
+        (SMS, Constraints({"sender_id": ("Acme", "Acme Limited")}), "--sender-id 'Acme Limited'"),
+        (COMMANDS["mpesa-wallet"], Constraints({"short_code": ("12",)}), "--short-code '12'"),
     ],
 )
 def test_a_given_value_that_is_not_valid(command: Command, given: Constraints, named: str) -> None:
@@ -356,7 +358,7 @@ def test_a_given_value_that_is_not_valid(command: Command, given: Constraints, n
 
 def test_what_does_not_concern_a_command_is_not_looked_at() -> None:
     """A short code that would not do is no matter for a command without one."""
-    assert valid_payloads(statum(), SMS, Constraints(short_codes=("12",)), 1, 1)
+    assert valid_payloads(statum(), SMS, Constraints({"short_code": ("12",)}), 1, 1)
 
 
 def test_too_few_different_payloads(monkeypatch: pytest.MonkeyPatch) -> None:

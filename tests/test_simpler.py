@@ -20,7 +20,7 @@ from conformance.generation.simpler import Simpler, plain_members, without
 from conformance.traffic import Case, Kind, Request
 
 SMS, AIRTIME, ONLINE = COMMANDS["sms"], COMMANDS["airtime"], COMMANDS["mpesa/online"]
-GIVEN = Constraints(sender_ids=("Statum",), short_codes=("174379",))
+GIVEN = Constraints({"sender_id": ("Statum",), "short_code": ("174379",)})
 POSTS = [command for command in COMMANDS.values() if command.method == "POST"]
 # More rounds than any search here takes: one that does not end fails rather than hangs.
 MOST_ROUNDS = 200
@@ -154,7 +154,7 @@ def test_the_plainest_payload_is_valid(command: Any) -> None:
 
 def test_given_values_are_the_only_ones() -> None:
     """A number that nobody named is never offered, nor a sender id that is not registered."""
-    constraints = Constraints(sender_ids=("Statum",), phone_numbers=("254711000001", "254722000002"))
+    constraints = Constraints({"sender_id": ("Statum",)}, phone_numbers=("254711000001", "254722000002"))
     good = plain_members(statum(), SMS, constraints)
     members = sms("Habari", "254722000002")
     label = Label.of(case("sms", members), statum())

@@ -15,7 +15,7 @@ def test_customers_start_payments() -> None:
     """Statum's contract has one such product, and asks before a payment goes through."""
     assert {
         "mpesa-c2b": Unsolicited(
-            "mpesa-c2b", "docs", Inquiry("mpesa-c2b/validation", 8.0), Money("amount", "KES", Flow.IN)
+            "mpesa-c2b", "docs", Inquiry("mpesa-c2b", "mpesa-c2b/validation", 8.0), Money("amount", "KES", Flow.IN)
         )
     } == statum().unsolicited
 

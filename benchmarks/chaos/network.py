@@ -26,7 +26,7 @@ from conformance.checks.outages import HEARTBEAT
 from conformance.contract.contract import statum
 from conformance.exchange.allowance import amount_of
 from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.limits import MOVES_MONEY, Limits
+from conformance.gateway_under_test.limits import Limits
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Record, read_journal
 from conformance.mock_gateway.account import Account
@@ -133,7 +133,8 @@ def capped(figures: Figures, seeds: int) -> None:
                 # The looks of the preflight are no part of the run; they go out as httpx has them.
                 looks = (header(moment.request.headers, "User-Agent") or "").startswith("python-httpx")
                 accepted[moment.refusal is None and not looks] += 1
-                moved[moment.refusal is None] += amount_of(moment.request) if moment.command in MOVES_MONEY else 0
+                if moment.refusal is None and moment.asked is not None and moment.asked.moves_money:
+                    moved[True] += amount_of(moment.request)
                 return reply
 
             behaviour = replace(fault("accepts-any-form", statum()).change(BUILT_IN), reply=(*BUILT_IN.reply, count))

@@ -87,7 +87,7 @@ def carried_id(content: Content, body: bytes, contract: Contract) -> str | None:
         return request_id_of(body, contract.notification.id)
     carried = (content.members or {}).get(contract.notification.id)
     if isinstance(carried, str):
-        return carried or None
+        return carried if carried.strip() else None
     return str(carried) if is_number(carried) else None
 
 

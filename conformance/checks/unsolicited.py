@@ -40,15 +40,12 @@ def has_what_all_have(terms: Terms) -> NoticeRule:
 
 
 def has_what_is_documented(terms: Terms) -> NoticeRule:
-    """It tells how much money it is about, and documented members are of their types."""
+    """The members that it is documented to have, of their types."""
 
     def rule(notice: Notice) -> Iterator[Finding | Unobserved]:
-        members, money = notice.content.members, _row(notice).money
-        if members is None:
+        if notice.content.members is None:
             yield Unobserved(Reason.PRECONDITION, "a notification came that is no JSON object")
             return
-        if money is not None and money.member not in members:
-            yield Finding.in_notice(notice, f"{money.member} is missing", pointer="", value=dict(members))
         for violation in _violations(notice):
             if not _is_of_all(notice, violation):
                 yield _in(notice, violation)
@@ -112,8 +109,12 @@ def _in(notice: Notice, violation: Violation) -> Finding:
     return Finding.in_notice(notice, violation.message, pointer=violation.pointer, value=value)
 
 
+def _is_unsolicited(notice: Notice) -> bool:
+    return notice.command in notice.contract.unsolicited
+
+
 RULES: Mapping[str, Callable[..., Check]] = {
-    "has-what-all-have": lambda: NoticeCheck((), has_what_all_have),
-    "has-what-is-documented": lambda: NoticeCheck((), has_what_is_documented),
-    "does-not-contradict-itself": lambda: NoticeCheck((), does_not_contradict),
+    "has-what-all-have": lambda: NoticeCheck((_is_unsolicited,), has_what_all_have),
+    "has-what-is-documented": lambda: NoticeCheck((_is_unsolicited,), has_what_is_documented),
+    "does-not-contradict-itself": lambda: NoticeCheck((_is_unsolicited,), does_not_contradict),
 }

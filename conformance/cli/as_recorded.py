@@ -48,8 +48,7 @@ def as_recorded(
         "over_network": recorded.get("over_network"),
         "exclusive_account": recorded["exclusive_account"],
         "strict": recorded.get("strict", False),
-        "sender_id": tuple(recorded["sender_ids"]),
-        "short_code": tuple(recorded["short_codes"]),
+        **{member: tuple(recorded.get(f"{member}s", ())) for member in options["contract"].members.registered},
         "phone_number": tuple(recorded["phone_numbers"]),
         # What the run was allowed is allowed once more; of what it needed for all its cases a few need less.
         **{name: recorded.get(name) for name in ("max_accepted", "max_spend")},

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from conformance.certificate.subject import files_of_command
 from conformance.cli.certificates import certification_from, signing_options
-from conformance.cli.command import ConformanceCommand, contract_option, option
+from conformance.cli.command import ConformanceCommand, Named, contract_option, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.options import (
     CAMPAIGN,
@@ -19,9 +19,7 @@ from conformance.cli.options import (
     driver_options,
     examined_options,
     expectations_options,
-    in_order,
     observing_options,
-    product_options,
     redact_option,
     report_options,
 )
@@ -32,6 +30,7 @@ from conformance.client_under_test.certification import certify as hold
 from conformance.client_under_test.heard import secrets_of, tokens_in
 from conformance.client_under_test.observing import observe
 from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, DEFAULT_TIMEOUT_S, Settings
+from conformance.contract.contract import statum
 from conformance.errors import UsageError
 from conformance.interruption import held_back
 from conformance.mock_gateway.account import Account
@@ -53,7 +52,15 @@ from conformance.reporting.console import print_line, remarks, results
 )
 @redact_option(CLIENT)
 @contract_option
-@product_options
+@option(
+    CAMPAIGN,
+    "--product",
+    type=Named("product", lambda contract: contract.callbacks),
+    multiple=True,
+    metavar="NAME",
+    help="Product to judge, or callback without an invocation: "
+    f"{', '.join(statum().callbacks)}. Repeatable. Default: all that the driver declares.",
+)
 @option(
     CAMPAIGN,
     "--max-examples",
@@ -110,7 +117,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
     if options["callback_url"] is not None and not options["product"]:
         raise UsageError(
             "--callback-url does not say which product's notifications go there; expected --product NAME",
-            hint=f"one of {', '.join(options['contract'].products)}",
+            hint=f"one of {', '.join(options['contract'].callbacks)}",
         )
     return Settings(
         driver=options["driver"],
@@ -119,7 +126,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
         observe_for_s=options["observe_for"],
         observe_idle_s=options["observe_idle"],
         contract=options["contract"],
-        products=in_order(options["product"], options["contract"]),
+        products=tuple(name for name in options["contract"].callbacks if name in options["product"]),
         max_examples=options["max_examples"],
         report_dir=Path(options["report_dir"]),
         timeout_s=options["timeout"],

@@ -278,11 +278,9 @@ class ExpectationsFile(click.ParamType):  # type: ignore[type-arg] # generic fro
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Expectations:  # noqa: ARG002 - click's signature
         """What is listed in it."""
-        return (
-            value
-            if isinstance(value, Expectations)
-            else read_expectations(Path(str(value)), contract_in(ctx).catalogue)
-        )
+        if isinstance(value, Expectations):
+            return value
+        return read_expectations(Path(str(value)), contract_in(ctx).catalogue)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """Any file."""
@@ -294,18 +292,13 @@ def products_of(contract: Contract) -> Iterable[str]:
     return contract.products
 
 
-def callbacks_of(contract: Contract) -> Iterable[str]:
-    """All callbacks of a contract: of its products, and of what no request precedes."""
-    return contract.callbacks
-
-
 class Registration(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """`PRODUCT=URL`, of one of the `names` that a contract has. Raises UsageError for anything else."""
+    """`PRODUCT=URL`, of a callback of the contract. Raises UsageError for anything else."""
 
     name = "registration"
 
-    def __init__(self, names: Callable[[Contract], Iterable[str]] = products_of) -> None:
-        self._product = Named("product", names)
+    def __init__(self) -> None:
+        self._product = Named("product", lambda contract: contract.callbacks)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         """Product and callback URL."""

@@ -18,7 +18,6 @@ from conformance.cli.command import (
     Listen,
     Named,
     Registration,
-    callbacks_of,
     contract_in,
     contract_option,
     option,
@@ -68,7 +67,7 @@ def _listing(of: Callable[[Contract], Mapping[str, Any]]) -> Callable[[click.Con
 @option(
     SERVING,
     "--callback",
-    type=Registration(callbacks_of),
+    type=Registration(),
     multiple=True,
     metavar="PRODUCT=URL",
     help="Where a product's notifications go. Repeatable; a product without one gets none.",

@@ -28,8 +28,6 @@ from conformance.gateway_under_test.settings import (
     DEFAULT_CORPUS,
     DEFAULT_MAX_EXAMPLES,
     DEFAULT_NOTIFY_WITHIN_S,
-    DEFAULT_SENDER_ID,
-    DEFAULT_SHORT_CODE,
     DEFAULT_SHRINK_REQUESTS,
     Settings,
     check_gateway_url,
@@ -116,24 +114,25 @@ gateway_options = _together(
     redact_option(GATEWAY),
 )
 
+
+def _first_of(member: str) -> str:
+    return statum().members.registered[member][0]
+
+
 account_options = _together(
     option(
         ACCOUNT,
         "--sender-id",
         multiple=True,
         metavar="ID",
-        default=(DEFAULT_SENDER_ID,),
-        show_default=True,
-        help="Sender id that is registered to the account. Repeatable.",
+        help=f"Sender id that is registered to the account. Repeatable. Default: {_first_of('sender_id')}.",
     ),
     option(
         ACCOUNT,
         "--short-code",
         multiple=True,
         metavar="CODE",
-        default=(DEFAULT_SHORT_CODE,),
-        show_default=True,
-        help="Short code that is registered to the account. Repeatable.",
+        help=f"Short code that is registered to the account. Repeatable. Default: {_first_of('short_code')}.",
     ),
 )
 
@@ -392,8 +391,9 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False, is_sent:
         contract=options["contract"],
         products=in_order(options["product"], options["contract"]),
         callback_paths=dict(options.get("callback_path", ())),
-        sender_ids=options.get("sender_id") or (DEFAULT_SENDER_ID,),
-        short_codes=options.get("short_code") or (DEFAULT_SHORT_CODE,),
+        registered={
+            member: tuple(options[member]) for member in options["contract"].members.registered if options.get(member)
+        },
         phone_numbers=options.get("phone_number", ()),
         notify_within_s=options.get("notify_within", DEFAULT_NOTIFY_WITHIN_S),
         max_examples=options.get("max_examples", DEFAULT_MAX_EXAMPLES),
@@ -444,8 +444,5 @@ def on_command_line(name: str) -> bool:
 
 
 def in_order(products: tuple[str, ...], contract: Contract) -> tuple[str, ...]:
-    """The products, each once, in the order of the contract: so that the order given does not change what is sent.
-
-    All of it where none is named.
-    """
+    """The products, each once, in the order of the contract, so that another order sends the same; all if none is."""
     return tuple(product for product in contract.products if product in products) or contract.products

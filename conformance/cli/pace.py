@@ -29,7 +29,7 @@ class Pace(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 
     name = "pace"
 
     def __init__(self) -> None:
-        self._product = Named("product", lambda contract: contract.unsolicited)
+        self._product = Named("product", lambda contract: tuple(contract.unsolicited))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
         """Product, and the seconds from one to the next."""
@@ -43,7 +43,7 @@ class Pace(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 
         if not equals or not LEAST_S <= every_s <= MOST_S:
             raise UsageError(
                 f"--unsolicited {value!r} is not PRODUCT=SECONDS with {LEAST_S:g} to {MOST_S:g} seconds",
-                hint=f"for example {next(iter(self._product.names_in(ctx)), 'PRODUCT')}=5",
+                hint="for example " + " or ".join(f"{name}=5" for name in self._product.names_in(ctx)),
             )
         return self._product.convert(product, param, ctx), every_s
 

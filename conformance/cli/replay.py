@@ -111,7 +111,7 @@ def replay(case_id: str, **options: Any) -> int:
     now = read_journal(again)
     contract = settings.contract
     alone = judged_alone(contract, now, case.id, window), judged_alone(contract, record, case.id)
-    replayed = Replayed(case.id, now, *alone, again)
+    replayed = Replayed(case.id, now, *alone, journal=again, contract=contract)
     if (obstacle := obstacle_in(now)) is not None:
         code = complaints.error(obstacle)
         if replayed.conclusion is not Conclusion.NON_CONFORMANT:

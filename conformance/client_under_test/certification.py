@@ -109,8 +109,11 @@ class Bench:
         """The callback URLs by command: those that the client declares now, or the one that the user gave."""
         given = self.settings.callback_url
         urls = dict.fromkeys(self.settings.products, given) if given else self.hello.callback_urls
-        commands = self.settings.contract.commands_of(self.settings.products)
-        return {each.name: url for each in commands if each.product and (url := urls.get(each.product))}
+        contract, products = self.settings.contract, self.settings.products
+        of_commands = {
+            c.name: urls[c.product] for c in contract.commands_of(products) if c.product and c.product in urls
+        }
+        return of_commands | {each.name: urls[each.name] for each in contract.unsolicited_among(products, urls)}
 
     def plan(self, cases: Sequence[Case]) -> None:
         """Record what is going to happen."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.client_under_test.posting import PLAIN, Form
-from conformance.client_under_test.subject import JSON_HEADERS, SUCCESSES, Outgoing, Subject, with_headers
+from conformance.client_under_test.subject import JSON_HEADERS, Outgoing, Subject, with_headers
 from conformance.generation.alphabets import ALPHABETS
 from conformance.generation.draws import draw
 from conformance.generation.notifications import incomplete, unreadable
@@ -59,17 +59,17 @@ def basic_cases(subject: Subject) -> Iterator[Case]:
         chosen = subject.chance.sample(optional, len(optional) // 2)
         forms += [optional, chosen, [name for name in optional if name not in chosen]]
     for number, left_out in enumerate(forms):
-        said = SUCCESSES[number % len(SUCCESSES)]
+        said = subject.successes[number % len(subject.successes)]
         content = subject.content(subject.next_id(), roles.success, said, left_out=left_out)
         yield subject.posted("success", content, keyword=_lacking(left_out))
     if not optional:
-        for said in SUCCESSES[1:]:
+        for said in subject.successes[1:]:
             yield subject.posted("success", subject.content(subject.next_id(), roles.success, said))
     for number, (code, reason) in enumerate(subject.failures):
         left_out = optional if number % 2 else []
         content = subject.content(subject.next_id(), code, reason, left_out=left_out)
         yield subject.posted("failure", content, keyword=_and(f'{roles.outcome} "{code}"', _lacking(left_out)))
-    if optional:
+    if optional and subject.failures:
         code, reason = subject.failures[0]
         content = subject.content(subject.next_id(), code, reason, left_out=optional)
         yield subject.posted("failure", content, keyword=_and(f'{roles.outcome} "{code}"', _lacking(optional)))
@@ -87,14 +87,17 @@ def unusual_cases(subject: Subject, seed: int) -> Iterator[Case]:
     """Fields that nobody knows, and other texts."""
     whole, roles = subject.leads, subject.contract.notification
     for extra in EXTRA_FIELDS if whole else EXTRA_FIELDS[:1]:
-        yield subject.posted("extra fields", subject.content(subject.next_id(), roles.success, SUCCESSES[0], **extra))
+        yield subject.posted(
+            "extra fields", subject.content(subject.next_id(), roles.success, subject.successes[0], **extra)
+        )
     texts = draw(text(ALPHABETS.values(), 1, 60), 2, seed)
     for said in (*OTHER_TEXTS, *texts) if whole else (*OTHER_TEXTS[:1], texts[0]):
         yield subject.posted("other text", subject.content(subject.next_id(), roles.success, said))
     content = subject.content(subject.next_id(), roles.success, "Opération terminée")
     escaped = json.dumps(content, ensure_ascii=True).encode()
     yield subject.case("other text", escaped, about=content[roles.id], keyword="a letter as \\u00e9")
-    yield subject.posted("other text", subject.content(subject.next_id(), subject.failures[0][0], texts[0]))
+    for code, _ in subject.failures[:1]:
+        yield subject.posted("other text", subject.content(subject.next_id(), code, texts[0]))
 
 
 def id_cases(subject: Subject, ids: Mapping[str, str], near: Mapping[str, tuple[str, str]]) -> Iterator[Case]:
@@ -159,8 +162,10 @@ def wire_cases(subject: Subject) -> Iterator[Outgoing]:
         yield Outgoing(with_headers(case, wire.headers), wire.form)
     if not subject.leads:
         return
-    content = subject.content(subject.next_id(), roles.success, "Success / Sawa")
-    escaped = json.dumps(content).replace("/", "\\/").replace("Success", "\\u0053uccess").encode()
+    said = f"{subject.successes[0]} / Sawa"
+    content = subject.content(subject.next_id(), roles.success, said)
+    spelled = f"\\u{ord(said[0]):04x}{said[1:]}".replace("/", "\\/")
+    escaped = json.dumps(content).replace(said, spelled).encode()
     yield Outgoing(subject.case("wire", escaped, about=content[roles.id], keyword="escapes in its JSON"))
 
 
@@ -176,7 +181,7 @@ def repeated_cases(subject: Subject, *, contradicted: bool) -> Iterator[tuple[Ca
     """Pairs: a notification, and the same again; or, where it can be told what comes of it, one that contradicts it."""
     content = subject.success(subject.next_id())
     yield subject.posted("first", content), subject.posted("repeat", content)
-    if contradicted and subject.answers:
+    if contradicted and subject.answers and subject.failures:
         for before, after in ((subject.success, subject.failure), (subject.failure, subject.success)):
             request_id = subject.next_id()
             yield subject.posted("first", before(request_id)), subject.posted("contradiction", after(request_id))

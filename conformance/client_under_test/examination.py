@@ -28,7 +28,6 @@ from conformance.client_under_test.driver import Death
 from conformance.client_under_test.posting import Posting, Reset, listening
 from conformance.client_under_test.scenarios import answered_with
 from conformance.client_under_test.subject import Known, Outgoing, Subject
-from conformance.contract.contract import statum
 from conformance.exchange.connection import Connection, KeepAlive, Unanswered
 from conformance.exchange.proxies import proxy_for
 from conformance.generation.payloads import Constraints, fresh_payloads
@@ -408,7 +407,8 @@ class Examination:
         seed = Random(f"{self.bench.settings.seed}/{subject.command.name}/{subject.count}").getrandbits(32)
         subject.count += 1
         lacks = self.bench.hello.lacks
-        payloads = fresh_payloads(statum(), subject.command, Constraints(), count, seed, [])
+        command = subject.contract.commands[subject.command.name]
+        payloads = fresh_payloads(subject.contract, command, Constraints(), count, seed, [])
         return [{n: str(v) for n, v in each.members.items() if n not in lacks} for each in payloads]
 
     def ask(self, cases: Iterable[Case], *, also: Iterable[str] = ()) -> None:

@@ -39,6 +39,7 @@ from conformance.client_under_test.examination import (
     Examination,
     Sent,
 )
+from conformance.client_under_test.inquiring import inquired
 from conformance.client_under_test.preflight import reachable
 from conformance.client_under_test.subject import Outgoing, Subject
 from conformance.exchange.trust import trusting
@@ -111,7 +112,7 @@ def examine(bench: Bench) -> None:
     contract = bench.settings.contract
     subjects: dict[str, Subject] = {}
     for name, url in urls.items():
-        subject = Subject(contract, contract.commands[name], url, Random(f"{bench.settings.seed}/{name}/notifications"))
+        subject = Subject(contract, contract.notified(name), url, Random(f"{bench.settings.seed}/{name}/notifications"))
         subject.leads = all(subject.address != other.address for other in subjects.values())
         subjects[name] = subject
     tls = trusting(bench.settings.ca_file)
@@ -121,7 +122,7 @@ def examine(bench: Bench) -> None:
         subject.makes_no_calls = examination.can_ask and name not in bench.commands
     for part in PARTS:
         for subject in subjects.values():
-            if not subject.left_alone:
+            if not subject.left_alone and subject.is_asked is (part is inquired):
                 _do(part, examination, subject)
 
 
@@ -302,7 +303,9 @@ def crowds(examination: Examination, subject: Subject) -> None:
 
     They are for all products whose receivers have one address, as a gateway's are.
     """
-    there = [s for s in examination.subjects.values() if s.address == subject.address and not s.left_alone]
+    there = [
+        s for s in examination.subjects.values() if s.address == subject.address and not s.left_alone and not s.is_asked
+    ]
     if subject is not there[0]:
         return
     took_s = _crowd(examination, there, CROWD)
@@ -388,6 +391,7 @@ PARTS: tuple[Part, ...] = (
     out_of_order,
     unknown_ids,
     before_the_answer,
+    inquired,
     crowds,
     junk,
     claimed,

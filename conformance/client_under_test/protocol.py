@@ -96,7 +96,7 @@ class Hello:
             implementation.get("language"),
             tuple(name for name in contract.commands if name in answer["commands"]),
             features,
-            {product: urls[product] for product in contract.products if product in urls},
+            {product: urls[product] for product in contract.callbacks if product in urls},
             frozenset(answer.get("lacks", ())),
         )
         if not hello.commands and not hello.callback_urls:
@@ -130,7 +130,7 @@ def _check_names(answer: Mapping[str, Any], contract: Contract) -> None:
     """UsageError for a command, a product or something lacking that the contract does not know."""
     known: Mapping[str, Sequence[str]] = {
         "commands": tuple(contract.commands),
-        "callback_urls": contract.products,
+        "callback_urls": contract.callbacks,
         "lacks": (*LACKS, *optional_members(contract)),
     }
     for member, names in known.items():

@@ -103,10 +103,10 @@ class Settings:
                 "--observe watches a client that is run by hand; give it without --driver and --callback-url",
                 hint="certify them one after the other",
             )
-        products = self.contract.products
+        products = self.contract.callbacks
         if unknown := [product for product in self.products if product not in products]:
             raise UsageError(f"product {', '.join(unknown)} is not one of {', '.join(products)}")
-        object.__setattr__(self, "products", self.products or products)
+        object.__setattr__(self, "products", self.products or self.contract.products)
         check_redactable(self.redact, self.contract)
         check_uncommon(self.redact, self.contract)
         check_readable(self.redact, self.recorded(), self.callback_url)

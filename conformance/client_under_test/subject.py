@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import cycle
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -25,10 +25,11 @@ from conformance.client_under_test.posting import PLAIN, Form
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import Violation
+from conformance.contract.unsolicited import Inquiry, Notified
 from conformance.errors import SuiteError
 from conformance.generation.request_ids import ALPHANUMERIC
 from conformance.mock_gateway.account import OPENING_BALANCE, Outcome, failures
-from conformance.mock_gateway.forms import shape_of_ids
+from conformance.mock_gateway.forms import shape_of_ids, success_reason
 from conformance.mock_gateway.transactions import Transaction, price, result
 from conformance.traffic import Case, Headers, Kind, Request
 
@@ -36,18 +37,11 @@ JSON_HEADERS: Headers = (("Content-Type", "application/json"),)
 
 Failure = tuple[str, str]
 
-REASONS = (
-    "The operator could not complete the transaction",
-    "The subscriber is not known to the operator",
-    "No response. The success of the transaction is not known",
-    "The balance does not suffice",
-)
-"""Reasons of failures; what those have in common is the outcome alone."""
+UNSURE = "No response. The success of the transaction is not known"
+"""The reason of one of the failures: what they have in common is the outcome alone."""
 
 # When the first transaction that is told of took place.
 BEGINNING = datetime(2024, 1, 1, 8, tzinfo=UTC)
-
-SUCCESSES = ("Success", "Operation successful", "Delivered after a failed attempt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +74,7 @@ class Subject:
     """
 
     contract: Contract
-    command: Command
+    command: Notified
     url: str
     chance: Random
     ids: deque[str] = field(default_factory=deque)
@@ -114,6 +108,11 @@ class Subject:
         return self.ids.pop() if self.ids else self.unknown_id()
 
     @property
+    def is_asked(self) -> bool:
+        """Whether what comes to it asks for an answer that counts."""
+        return isinstance(self.command, Inquiry)
+
+    @property
     def answers(self) -> bool:
         """Whether the client can be expected to say what became of the requests that it is notified of."""
         return self.knows or self.makes_no_calls
@@ -134,6 +133,11 @@ class Subject:
         """The names of the members that a notification of the product may lack."""
         required = self.contract.schemas.resolved(self.command.notification_schema)["required"]
         return frozenset(self._told({})) - {*required}
+
+    @property
+    def successes(self) -> tuple[str, ...]:
+        """Texts of success, the usual one first."""
+        return successes(self.contract, self.command)
 
     def allows(self, member: str, value: Any) -> bool:
         """Whether a notification of the product may have this value of a member."""
@@ -161,8 +165,9 @@ class Subject:
 
     def _told(self, about: Mapping[str, Any]) -> dict[str, Any]:
         """What a gateway tells of such a request, or of the sample; each one of another time."""
-        schemas = self.contract.schemas
-        payload = about or next(iter(schemas.schema(self.command.request_schema)["examples"]), {})
+        command, schemas = self.command, self.contract.schemas
+        sample = command.request_schema if isinstance(command, Command) else command.notification_schema
+        payload = about or next(iter(schemas.schema(sample)["examples"]), {})
         charge, at = price(self.command, payload), BEGINNING + timedelta(seconds=self.count)
         success = Outcome.success(self.contract)
         transaction = Transaction(self.command, payload, "", success, charge, OPENING_BALANCE - charge, at)
@@ -175,10 +180,15 @@ class Subject:
 
     def success(self, request_id: str) -> dict[str, Any]:
         """A usual success."""
-        return self.content(request_id, self.contract.notification.success, SUCCESSES[0])
+        return self.content(request_id, self.contract.notification.success, self.successes[0])
 
     def failure(self, request_id: str, kind: int = 0) -> dict[str, Any]:
-        """A usual failure; another `kind` is another code and reason, where there is one."""
+        """A usual failure; another `kind` is another code and reason, where there is one.
+
+        Of what is never told to have failed another success.
+        """
+        if not self.failures:
+            return self.success(request_id)
         return self.content(request_id, *self.failures[kind % len(self.failures)])
 
     def case(self, aspect: str, body: bytes, *, about: str | None = None, keyword: str | None = None) -> Case:
@@ -196,10 +206,24 @@ class Subject:
         return self.case(aspect, body, about=content[self.contract.notification.id], keyword=keyword)
 
 
-def all_failures(contract: Contract, command: Command) -> tuple[Failure, ...]:
-    """Each outcome of the command that is known to tell of a failure, with a reason."""
-    outcomes = dict.fromkeys(each.code for each in failures(contract, command))
-    return tuple(zip(outcomes, cycle(REASONS), strict=False))
+def all_failures(contract: Contract, command: Notified) -> tuple[Failure, ...]:
+    """Each outcome of the command that is known to tell of a failure, with a reason.
+
+    None for what no request precedes: nobody waits to hear that nothing has happened.
+    """
+    if not isinstance(command, Command):
+        return ()
+    reasons = {each.code: each.reason for each in failures(contract, command)}
+    return tuple((reasons | dict.fromkeys([*reasons][-1:], UNSURE)).items())
+
+
+@cache
+def successes(contract: Contract, command: Notified) -> tuple[str, ...]:
+    """Texts of success: as the contract has them, and one by which nobody would tell a success from a failure."""
+    roles = contract.notification
+    examples = contract.schemas.schema(command.notification_schema).get("examples", ())
+    told = [example[roles.reason] for example in examples if example[roles.outcome] == roles.success]
+    return (*told[:1], success_reason(contract), "Delivered after a failed attempt")
 
 
 def with_headers(case: Case, headers: Headers, method: str | None = None) -> Case:

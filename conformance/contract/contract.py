@@ -14,7 +14,7 @@ The engine knows roles, such as the member of an answer that holds its id; the n
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -25,11 +25,12 @@ from urllib.parse import urlsplit
 from conformance.contract.behaviours import Behaviours
 from conformance.contract.checking import Engine, faults_of
 from conformance.contract.command import Command, Money
-from conformance.contract.folder import BEHAVIOURS, CONTRACT, REQUIREMENTS, ContractFolder, digest_of
+from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, digest_of
 from conformance.contract.messages import without_idle
+from conformance.contract.probes import Probes
 from conformance.contract.requirements import Catalogue
 from conformance.contract.schema_set import SchemaSet, built_in
-from conformance.contract.unsolicited import Notified, Unsolicited
+from conformance.contract.unsolicited import Inquiry, Notified, Unsolicited, all_unsolicited
 from conformance.errors import UsageError
 
 # Who has made more of them mends these first.
@@ -57,7 +58,12 @@ class Authentication:
 
     def value(self, key: str, secret: str) -> str:
         """The value of the header for an account."""
-        return f"{self.scheme} {encoded_pair(key, secret) if self.names_key else secret}"
+        token = encoded_pair(key, secret) if self.names_key else secret
+        return f"{self.scheme} {token}" if self.scheme else token
+
+
+# As curl, browsers and most libraries have it built in (RFC 7617).
+BASIC = Authentication("Authorization", "Basic", KEY_AND_SECRET)
 
 
 def encoded_pair(key: str, secret: str) -> str:
@@ -127,11 +133,12 @@ class AccountRoles:
 class MemberRoles:
     """Members of requests by what they are for.
 
-    `recipient` names a person. `registered`: their values belong to the account. `text` is paid by its length.
+    `recipient` names a person. `registered`: their values belong to the account, such as
+    these; the first is that of a run which is told no other. `text` is paid by its length.
     """
 
     recipient: str | None = None
-    registered: tuple[str, ...] = ()
+    registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     text: str | None = None
 
 
@@ -160,6 +167,7 @@ class Contract:
     catalogue: Catalogue
     schemas: SchemaSet
     behaviours: Behaviours
+    probes: Probes
 
     @classmethod
     def load(cls, folder: Path, engine: Engine | None = None) -> Self:
@@ -178,11 +186,12 @@ class Contract:
 
     @classmethod
     def _made(cls, folder: ContractFolder) -> Self:
-        stated, listed = folder.tables[CONTRACT], folder.texts[REQUIREMENTS]
+        stated = folder.tables[CONTRACT]
         commands = {row["name"]: Command.from_entry(row) for row in stated["command"]}
         unsolicited = Unsolicited.read(stated.get("unsolicited", ()), commands.values())
         members = stated.get("members", {})
         account: Mapping[str, Any] | None = stated.get("account")
+        listed = folder.texts[REQUIREMENTS]
         catalogue = Catalogue.read(listed, digest_of([listed]), commands, unsolicited)
         return cls(
             stated["name"] if folder.given is None else str(folder.given),
@@ -195,13 +204,18 @@ class Contract:
             Authentication(**stated["authentication"]),
             AnswerRoles(**stated["answer"]),
             NotificationRoles.from_table(stated["notification"]),
-            MemberRoles(members.get("recipient"), tuple(members.get("registered", ())), members.get("text")),
+            MemberRoles(
+                members.get("recipient"),
+                {name: tuple(values) for name, values in members.get("registered", {}).items()},
+                members.get("text"),
+            ),
             None if account is None else AccountRoles(**account),
             commands,
             unsolicited,
             without_idle(catalogue, commands, folder.schemas),
             folder.schemas,
             Behaviours.read(folder.texts[BEHAVIOURS]),
+            Probes.read(folder.texts[PROBES]),
         )
 
     def recorded(self) -> dict[str, str | None]:
@@ -241,9 +255,31 @@ class Contract:
         """The names of all callbacks: of the products, then of what no request precedes, inquiries included."""
         return (*self.products, *(name for row in self.unsolicited.values() for name in row.callbacks))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What verdicts are given on: the commands, and the callbacks of what no request precedes."""
+        return (*self.commands, *(each.name for each in all_unsolicited(self.unsolicited)))
+
+    @property
+    def inquiries(self) -> tuple[str, ...]:
+        """The names of the callbacks whose answer counts."""
+        return tuple(row.inquiry.callback for row in self.unsolicited.values() if row.inquiry)
+
     def notified(self, name: str) -> Notified:
-        """The command of that name, or the product whose notifications no request precedes; KeyError for neither."""
-        return self.commands[name] if name in self.commands else self.unsolicited[name]
+        """The command of that name, or what comes to that callback without an invocation; KeyError for neither."""
+        named = {each.name: each for each in all_unsolicited(self.unsolicited)}
+        return self.commands[name] if name in self.commands else named[name]
+
+    def unsolicited_among(
+        self, products: Collection[str], callbacks: Collection[str]
+    ) -> tuple[Unsolicited | Inquiry, ...]:
+        """What comes without an invocation to one of these callbacks, and belongs to the products that are judged.
+
+        An inquiry belongs to its product; all of it does where all products of commands are judged.
+        """
+        whole = set(self.products) <= set(products)
+        among = (each for each in all_unsolicited(self.unsolicited) if each.name in callbacks)
+        return tuple(each for each in among if whole or each.name in products or each.product in products)
 
     def unsolicited_at(self, callback: str | None) -> Unsolicited | None:
         """What comes to that callback without an invocation; None where nothing does."""

@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from conformance.contract.command import Command
-from conformance.contract.folder import CONTRACT, PROBES, REQUIREMENTS, ContractFolder, Fault, hinted
-from conformance.contract.judging import ByPlace, ByProbe, ByRule, Judge, judge_of
+from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, Fault, hinted
+from conformance.contract.judging import ANY, ByPlace, ByProbe, ByRule, Judge, judge_of
 from conformance.contract.keywords import ContractValidator
 from conformance.contract.places import places_of
+from conformance.contract.probes import MAKERS, Probes
 from conformance.contract.schema_checks import members_of
 from conformance.contract.unsolicited import Unsolicited
+from conformance.traffic import Kind
 
 Place = tuple[str | int, ...]
 # Name of a written rule → what takes its parameters, or raises TypeError, KeyError or ValueError for others.
@@ -31,6 +33,7 @@ def contradictions(folder: ContractFolder, rules: Rules | None) -> Iterator[Faul
         said.roles_of_notifications,
         said.roles_of_requests,
         said.account,
+        said.behaviours,
     ):
         yield from check()
     yield from said.requirements(rules)
@@ -48,6 +51,17 @@ class _Said:
         self.unasked = [Unsolicited.from_entry(row) for row in self.stated.get("unsolicited", ())]
         self._known_places: dict[str, frozenset[tuple[str, str]]] = {}
         self.entries: list[Mapping[str, Any]] = list(folder.tables[REQUIREMENTS]["requirement"])
+
+    # --- The rows of behaviours.toml
+
+    def behaviours(self) -> Iterator[Fault]:
+        """What falls with a fault is in the catalogue."""
+        known = tuple(entry["id"] for entry in self.entries)
+        for number, row in enumerate(self.folder.tables[BEHAVIOURS].get("behaviour", ())):
+            for name in row.get("breaks", ()):
+                if name not in known:
+                    told = hinted(f"breaks names {name!r}; expected a requirement of {REQUIREMENTS}", name, known)
+                    yield self.folder.fault(BEHAVIOURS, ("behaviour", number, "breaks"), told)
 
     # --- The tables of contract.toml
 
@@ -127,7 +141,7 @@ class _Said:
         for role in ("recipient", "text"):
             if role in roles:
                 yield from self._member(("members", role), roles[role], requests)
-        for member in roles.get("registered", ()):
+        for member in roles.get("registered", {}):
             yield from self._member(("members", "registered"), member, requests)
         for number, row in enumerate(self.stated["command"]):
             command = self.rows[row["name"]]
@@ -233,17 +247,15 @@ class _Said:
             yield from self._unknown_places(judge)
 
     def _unknown_probes(self, judge: ByProbe) -> Iterator[str]:
-        rows = self.folder.tables[PROBES].get("probe", ())
-        known = {f"{row.get('kind')}.{row.get('aspect')}" for row in rows}
-        for probe in judge.probes:
-            kind = probe.partition(".")[0]
-            if (
-                known
-                and probe not in known
-                and f"{kind}.*" not in known
-                and not (probe == f"{kind}.*" and any(name.startswith(f"{kind}.") for name in known))
-            ):
-                yield hinted(f"there is no probe {probe!r}; expected one of {PROBES}", probe, sorted(known))
+        """Probes have rows; of the other kinds of cases every run has some."""
+        probes = Probes.read(self.folder.texts[PROBES])
+        for name in judge.probes if probes.all else ():
+            kind, _, aspect = name.partition(".")
+            if kind in MAKERS and probes.get(name) is None and aspect not in (ANY, *probes.aspects(kind)):
+                known = [probe.name for probe in probes]
+                yield hinted(f"there is no probe {name!r}; expected one of {PROBES}", name, known)
+            elif kind not in set(Kind):
+                yield hinted(f"there is no probe {name!r}; expected a kind of cases before the point", kind, Kind)
 
     def _unknown_places(self, judge: ByPlace) -> Iterator[str]:
         groups = self._groups()

@@ -60,7 +60,7 @@ class Requirement:
     """One falsifiable statement of the contract.
 
     `commands` are the names that it is judged for, one verdict each; `(None,)` where it belongs to no command. What no
-    request precedes is named by its product. `basis` is what its level rests on: `quote`, the seed's wording, or else
+    request precedes is named by its callback. `basis` is what its level rests on: `quote`, the seed's wording, or else
     `fact`, one sentence. `section` is the part of docs/contract.md that tells more. `judge`: how it is judged; None for
     what is excluded. `needs`: what a client has to offer for it to apply.
     """
@@ -132,7 +132,7 @@ def _commands(
         "posts": posts,
         "callbacks": (*posts, *unsolicited),
         "unsolicited": tuple(unsolicited),
-        "inquiries": tuple(name for name, row in unsolicited.items() if row.inquiry),
+        "inquiries": tuple(row.inquiry.name for row in unsolicited.values() if row.inquiry),
         "none": (None,),
     }
     if isinstance(named, str):

@@ -8,7 +8,7 @@ Notified        whatever a callback is notified of: a command's outcome, or some
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
@@ -19,10 +19,30 @@ from conformance.errors import UsageError, did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """A callback whose answer counts: where it comes to, and the seconds within which it is answered."""
+    """A callback whose answer counts: what of, where it comes to, and the seconds within which it is answered.
 
+    It moves no money: what it asks about may.
+    """
+
+    product: str
     callback: str
     seconds: float
+    money: None = None
+
+    @property
+    def name(self) -> str:
+        """What it is judged under: its callback."""
+        return self.callback
+
+    @property
+    def folder(self) -> str:
+        """The folder of its schema."""
+        return self.product
+
+    @property
+    def notification_schema(self) -> str:
+        """The name of the schema of what is sent."""
+        return f"{self.folder}/inquiry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +65,7 @@ class Unsolicited:
         return cls(
             entry["product"],
             entry["source"],
-            None if inquiry is None else Inquiry(inquiry["callback"], float(inquiry["seconds"])),
+            None if inquiry is None else Inquiry(entry["product"], inquiry["callback"], float(inquiry["seconds"])),
             None if money is None else Money(money["member"], money["currency"], Flow(money["flow"])),
         )
 
@@ -76,17 +96,31 @@ class Unsolicited:
         return self.product
 
     @property
+    def notification_schema(self) -> str:
+        """The name of the schema of its notifications."""
+        return f"{self.folder}/notification"
+
+    @property
     def callbacks(self) -> tuple[str, ...]:
         """The names of its callbacks."""
         return (self.product,) if self.inquiry is None else (self.product, self.inquiry.callback)
 
     def schema_at(self, callback: str) -> str:
         """The name of the schema of what comes to one of its callbacks."""
-        asked = self.inquiry is not None and callback == self.inquiry.callback
-        return f"{self.folder}/{'inquiry' if asked else 'notification'}"
+        if self.inquiry is not None and callback == self.inquiry.callback:
+            return self.inquiry.notification_schema
+        return self.notification_schema
 
 
-Notified = Command | Unsolicited
+Notified = Command | Unsolicited | Inquiry
+
+
+def all_unsolicited(rows: Mapping[str, Unsolicited]) -> Iterator[Unsolicited | Inquiry]:
+    """Each of them, and its inquiry behind it: what comes to one callback each."""
+    for row in rows.values():
+        yield row
+        if row.inquiry is not None:
+            yield row.inquiry
 
 
 def check_callback_paths(paths: Mapping[str, str], products: Collection[str], callbacks: Collection[str]) -> None:

@@ -19,7 +19,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -80,7 +80,6 @@ class Manners:
     `over_network`: whether a network lies between, so that a request that got lost is not the gateway's doing.
     `recorded_first`: a request stands in the file before its first byte goes out, so that whoever goes on with a run
     that was killed cannot send it again; it costs a millisecond. `keep_alive`: whether connections are used again.
-    `reads`: the commands that move nothing when they are asked for with GET, as often as that may be.
     """
 
     concurrency: int = CONCURRENCY
@@ -89,7 +88,6 @@ class Manners:
     over_network: bool = False
     recorded_first: bool = False
     keep_alive: bool = True
-    reads: frozenset[str] = frozenset()
 
 
 class _Outcome(Enum):
@@ -107,6 +105,7 @@ class Sender:
     that made it; what it is given is not redacted. `on_pause` is told of each long pause: the status that
     it was asked for with, and its seconds. A case that `allowance` has no room for is left out, and so is one in which
     somebody is found who is not among the `addressees`; and with them those of their group that build on them.
+    `reading`: the commands whose GET moves nothing, as often as it is asked.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -122,6 +121,7 @@ class Sender:
         allowance: Allowance | None = None,
         manners: Manners | None = None,
         addressees: Addressees | None = None,
+        reading: Collection[str] = (),
     ) -> None:
         self._journal = journal
         self._pace = pace
@@ -131,12 +131,17 @@ class Sender:
         self._on_pause = on_pause
         self._allowance = allowance or Allowance()
         self._addressees = addressees
+        self._reading = reading
         self._keep_alive = KeepAlive(
             trusted=self._manners.keep_alive
         )  # what one sending has learned of the gateway holds for the next
         self._error: BaseException | None = None
         self._weighing = threading.Lock()
         self._answers = self._weight = 0
+
+    def _only_reads(self, case: Case) -> bool:
+        """Whether it asks for what moves nothing, as often as it is asked."""
+        return case.command in self._reading and case.request.method == "GET"
 
     def send(self, groups: Sequence[Sequence[Case]]) -> None:
         """Sends all cases, groups begun in the order given; returns when each has its answer or was given up.
@@ -184,9 +189,6 @@ class Sender:
             raise
         if self._error is not None:
             raise self._error
-
-    def _only_reads(self, case: Case) -> bool:
-        return case.command in self._manners.reads and case.request.method == "GET"
 
     def stop(self) -> None:
         """Sends nothing more; `send` returns when what is under way is answered. Safe from any thread."""

@@ -65,7 +65,7 @@ def known(seen: Seen, listed: Sequence[Expectation]) -> tuple[Expectation, ...]:
 
 
 def stale(
-    entries: Sequence[Expectation], seen: Sequence[Seen], catalogue: Catalogue, day: date, *, whole: bool
+    entries: Sequence[Expectation], seen: Sequence[Seen], day: date, catalogue: Catalogue, *, whole: bool
 ) -> Iterator[Stale]:
     """The stale entries, in their order; `whole`: the run sent and heard all that it is meant to."""
     actors = {catalogue[each.requirement].actor for each in seen}

@@ -28,7 +28,7 @@ DAY = "a day such as 2027-01-31"
 
 
 def read_expectations(path: Path, catalogue: Catalogue) -> Expectations:
-    """What is listed at `path`, of requirements of the `catalogue`.
+    """What is listed at `path` of the requirements of `catalogue`.
 
     Raises UsageError, with the entry at fault and what may have been meant.
     """
@@ -73,10 +73,8 @@ def _refusal(document: Any, violation: Violation, path: Path, catalogue: Catalog
     steps = [step.replace("~1", "/").replace("~0", "~") for step in violation.pointer.split("/")[1:]]
     first, number, key = [*steps, "", ""][:3]
     if key:
-        entry, place = document[TABLE][int(number)], f"entry {int(number) + 1} of {path}"
-        if key == "requirement" and isinstance(entry.get(key), str):
-            return _unknown_requirement(entry[key], place, catalogue)
-        return _refused_key(entry, key, violation.keyword, place)
+        place = f"entry {int(number) + 1} of {path}"
+        return _refused_key(document[TABLE][int(number)], key, violation.keyword, place, catalogue)
     if violation.keyword == "additionalProperties":
         return UsageError(
             f"{first!r} in {path} is no table of an expectations file; expected [[{TABLE}]]",
@@ -85,7 +83,7 @@ def _refusal(document: Any, violation: Violation, path: Path, catalogue: Catalog
     return UsageError(f"{TABLE} in {path} is no list of tables", hint=f"begin each entry with [[{TABLE}]]")
 
 
-def _refused_key(entry: Mapping[str, Any], key: str, keyword: str, place: str) -> UsageError:
+def _refused_key(entry: Mapping[str, Any], key: str, keyword: str, place: str, catalogue: Catalogue) -> UsageError:
     """What is wrong with one key of an entry."""
     known = FORMATS.schema(f"{SCHEMA}#{TABLE}")
     if keyword == "additionalProperties":
@@ -95,6 +93,8 @@ def _refused_key(entry: Mapping[str, Any], key: str, keyword: str, place: str) -
         )
     if keyword == "required":
         return UsageError(f"{key} is missing in {place}", hint=f"each entry has {', '.join(known['required'])}")
+    if key == "requirement" and isinstance(entry[key], str):
+        return _unknown_requirement(entry[key], place, catalogue)
     expected, hint = _expected(key, entry[key], known["properties"][key])
     return UsageError(f"{key} in {place} is {entry[key]!r}; expected {expected}", hint)
 

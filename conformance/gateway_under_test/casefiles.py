@@ -23,7 +23,7 @@ from conformance.contract.formats import FORMATS
 from conformance.contract.strict_json import parse_json
 from conformance.errors import UsageError
 from conformance.gateway_under_test.caselabels import mislabelled
-from conformance.gateway_under_test.credentials import AUTHORIZATION, RIGHT
+from conformance.gateway_under_test.credentials import RIGHT, without_credential
 from conformance.gateway_under_test.steps import MARKER, Step
 from conformance.traffic import Kind
 
@@ -147,8 +147,12 @@ def _step(contract: Contract, document: Mapping[str, Any]) -> Step:
     if "body" in document and "body_base64" in document:
         raise ValueError("it has both body and body_base64")
     headers = document.get("headers")
-    if any(name.lower() == AUTHORIZATION.lower() for name, _ in headers or ()):
-        raise ValueError("Authorization is among the headers; say `credential` instead, such as wrong-key/1")
+    given = None if headers is None else tuple((name, value) for name, value in headers)
+    if given is not None and without_credential(contract, given) != given:
+        known = next(iter(contract.probes.aspects(Kind.CREDENTIAL)), RIGHT)
+        raise ValueError(
+            f"{contract.authentication.header} is among the headers; say `credential` instead, such as {known}/1"
+        )
     return Step(
         command=command,
         kind=Kind(document["kind"]),
@@ -156,7 +160,7 @@ def _step(contract: Contract, document: Mapping[str, Any]) -> Step:
         method=document.get("method") or contract.commands[command].method,
         path=document.get("path") or command,
         credential=document.get("credential", RIGHT),
-        headers=None if headers is None else tuple((name, value) for name, value in headers),
+        headers=given,
         body=b64decode(document["body_base64"]) if "body_base64" in document else document.get("body", "").encode(),
         as_is="body_base64" in document,
         member=document.get("member"),

@@ -114,7 +114,9 @@ def _group(file: CaseFile, name: str, ground: Ground, taken: set[Key]) -> Group:
 def _case(step: Step, name: str, ground: Ground, twins: list[Case], before: list[Case]) -> Case:
     headers = ground.headers if step.headers is None else step.headers
     value = credential_value(ground.contract, step.credential, ground.consumer_key, ground.consumer_secret)
-    request = Request(step.method, f"{ground.base_url}/{step.path}", with_credential(headers, value), step.body)
+    request = Request(
+        step.method, f"{ground.base_url}/{step.path}", with_credential(ground.contract, headers, value), step.body
+    )
     # Which of several wrong credentials it is, is told by the end of the id, as everywhere.
     case_id = f"{name}/{step.credential.rpartition('/')[2]}" if step.kind is Kind.CREDENTIAL else name
     return Case(
@@ -160,10 +162,8 @@ def _fitted(file: CaseFile, ground: Ground, taken: set[Key]) -> tuple[Step, ...]
 
 
 def _value(marker: bytes, constraints: Constraints, chance: Random) -> str:
-    if marker == b"${sender_id}":
-        return constraints.sender_ids[0]
-    if marker == b"${short_code}":
-        return constraints.short_codes[0]
+    if (member := marker[2:-1].decode()) in constraints.registered:
+        return constraints.registered[member][0]
     match = MARKER.fullmatch(marker)
     prefix = (match["prefix"] or b"").decode() if match else ""
     if constraints.phone_numbers:
@@ -204,7 +204,7 @@ def _members(body: bytes) -> dict[str, Any]:
 
 def _check_names(step: Step, ground: Ground) -> None:
     """Raises _LeftOut if the step names what this run was not told of."""
-    members, values = _members(step.body), ground.constraints.values()
+    members, values = _members(step.body), ground.constraints.values(ground.contract)
     for name in ground.contract.members.registered:
         given, value = values.get(name), members.get(name)
         if not given or name == step.member or value is None or value in given:

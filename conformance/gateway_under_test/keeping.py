@@ -22,7 +22,7 @@ from conformance.contract.contract import Contract
 from conformance.errors import EnvironmentFailure, UsageError
 from conformance.gateway_under_test.casefiles import SUFFIX, CaseFile, CaseFolder, Find, case_file, file_bytes
 from conformance.gateway_under_test.corpus import CASES, CORPUS
-from conformance.gateway_under_test.credentials import AUTHORIZATION, credential_label
+from conformance.gateway_under_test.credentials import credential_label, without_credential
 from conformance.gateway_under_test.plan import ordinary_headers
 from conformance.gateway_under_test.recorded import is_redacted
 from conformance.gateway_under_test.steps import MARKER, Step
@@ -40,7 +40,7 @@ RANGE_LENGTH = 6
 FROM_FILES = (f"{CORPUS}/", f"{CASES}/")
 
 # The version in it goes with the suite that sends the case, not with the case.
-_VARYING = frozenset({AUTHORIZATION.lower(), "user-agent"})
+_VARYING = "user-agent"
 
 
 def keep(record: Record, judged: Judged, folder: Path, contract: Contract) -> list[Path]:
@@ -126,7 +126,9 @@ def as_file(contract: Contract, case: Case, note: str, record: Record, *found: F
         history.insert(0, earlier)
     if any(is_redacted(each.request) for each in history):
         raise UsageError(f"case {case.id} cannot be kept: the journal has it redacted")
-    steps = _for_any_account(contract, [_step(each, record.settings["gateway"]) for each in history], record.settings)
+    steps = _for_any_account(
+        contract, [_step(contract, each, record.settings["gateway"]) for each in history], record.settings
+    )
     file = CaseFile(contract, "", note, steps[-1], tuple(steps[:-1]), found)
     where = contract.commands[case.command].folder if case.command else "unknown-command"
     words = "-".join((*(find.requirement for find in found), where, case.aspect)).lower()
@@ -134,8 +136,11 @@ def as_file(contract: Contract, case: Case, note: str, record: Record, *found: F
     return case_file(file_bytes(file), name, name, contract)
 
 
-def _step(case: Case, base_url: str) -> Step:
+def _step(contract: Contract, case: Case, base_url: str) -> Step:
     request = case.request
+    headers, ordinary = (
+        without_credential(contract, each) for each in (request.headers, ordinary_headers(contract, ""))
+    )
     path = request.url.removeprefix(base_url.rstrip("/") + "/")
     try:
         request.body.decode()
@@ -150,7 +155,7 @@ def _step(case: Case, base_url: str) -> Step:
         request.method,
         path,
         credential_label(case),
-        None if _compared(request.headers) == _compared(ordinary_headers("")) else _without_credential(request.headers),
+        None if _compared(headers) == _compared(ordinary) else headers,
         request.body,
         as_is,
         case.member,
@@ -160,11 +165,7 @@ def _step(case: Case, base_url: str) -> Step:
 
 def _compared(headers: Headers) -> tuple[Headers, bool]:
     names = {name.lower() for name, _ in headers}
-    return tuple(pair for pair in headers if pair[0].lower() not in _VARYING), "user-agent" in names
-
-
-def _without_credential(headers: Headers) -> Headers:
-    return tuple(pair for pair in headers if pair[0].lower() != AUTHORIZATION.lower())
+    return tuple(pair for pair in headers if pair[0].lower() != _VARYING), _VARYING in names
 
 
 # --- For any account
@@ -176,8 +177,8 @@ def _for_any_account(contract: Contract, steps: Sequence[Step], settings: Mappin
     Where a window would refuse the same request sent again soon, the end of the phone number is left open too.
     """
     values: dict[tuple[str, str], str] = {}
-    for member, plural in (("sender_id", "sender_ids"), ("short_code", "short_codes")):
-        values |= {(member, value): f"${{{member}}}" for value in settings[plural]}
+    for member in contract.members.registered:
+        values |= {(member, value): f"${{{member}}}" for value in settings.get(f"{member}s", ())}
     for number in settings["phone_numbers"]:
         values["phone_number", number] = _numbered("${phone_number}", values)
     if any(step.command and contract.commands[step.command].window is not None for step in steps):

@@ -16,7 +16,6 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from conformance.contract.command import Command
-from conformance.contract.contract import Contract
 from conformance.errors import UsageError
 from conformance.exchange import Allowance, Manners, Pace
 from conformance.exchange.allowance import PROBATION_S, check_limits
@@ -95,16 +94,10 @@ class Limits:
         """At which a run sends; the same seed gives the same jitter. `held_until`: as `Pace` has it."""
         return Pace(self.rate_per_s, held_until=held_until, jitter=Random(f"jitter {seed}").random)
 
-    def manners(self, contract: Contract, *, over_network: bool, recorded_first: bool, keep_alive: bool) -> Manners:
-        """How a run by that contract sends."""
+    def manners(self, *, over_network: bool, recorded_first: bool, keep_alive: bool) -> Manners:
+        """How a run sends."""
         return Manners(
-            self.concurrency,
-            self.read_timeout_s,
-            self.connect_timeout_s,
-            over_network,
-            recorded_first,
-            keep_alive,
-            frozenset(c.name for c in contract.commands.values() if c.product is None and c.method == "GET"),
+            self.concurrency, self.read_timeout_s, self.connect_timeout_s, over_network, recorded_first, keep_alive
         )
 
     def recorded(self) -> Mapping[str, Any]:

@@ -52,12 +52,12 @@ def sending(  # noqa: PLR0913, PLR0917 - all that a sending needs
             allowance=allowance,
             # The built-in gateway ends with its run: what was under way then is nothing to the one that comes after it.
             manners=bounds.manners(
-                settings.contract,
                 over_network=settings.network_there,
                 recorded_first=settings.gateway is not None,
                 keep_alive=settings.replaceable or settings.network_there,
             ),
             addressees=Addressees.of(settings.contract, settings.constraints, gateway),
+            reading=[c.name for c in settings.contract.commands.values() if c.product is None and c.method == "GET"],
         )
     finally:
         if bounds.any or allowance.withheld:

@@ -22,7 +22,8 @@ from conformance.checks.evidence import BALANCE
 from conformance.checks.request_ids import EQUAL
 from conformance.contract.command import Flow
 from conformance.contract.contract import Contract
-from conformance.contract.history import Asked, Forecast, History, Outcome, Rule
+from conformance.contract.history import Asked, Forecast, History, Rule
+from conformance.contract.probes import Outcome
 from conformance.gateway_under_test.corpus import NEGATIVE, Group, in_order
 from conformance.generation.neighbours import cheap_amounts, near
 from conformance.traffic import Case, Kind
@@ -112,7 +113,7 @@ def _to_others(plan: CommandPlan, base: Members) -> Iterator[Members]:
     if plan.command.window is None:
         return
     whose = plan.command.window.members[0]
-    value, given = base[whose], plan.settings.constraints.values().get(whose, ())
+    value, given = base[whose], plan.settings.constraints.values(plan.contract).get(whose, ())
     if given or whose in plan.contract.members.registered:
         others = [other for other in given if other != value][:2]
     elif whose == plan.recipient:

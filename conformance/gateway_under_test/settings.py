@@ -22,23 +22,6 @@ from conformance.generation.payloads import Constraints
 from conformance.journal.redactable import check_readable, check_redactable, check_uncommon, is_own_word
 from conformance.traffic import has_userinfo, shown_url
 
-DEFAULT_NOTIFY_WITHIN_S = 10.0
-# A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
-LEAST_NOTIFY_WITHIN_S, MOST_NOTIFY_WITHIN_S = 0.001, 86_400.0
-# Payloads in memory: a hundred thousand of them take minutes to plan, and no gateway is judged better by more.
-MOST_OF: Mapping[str, int] = {"max-examples": 100_000}
-# Valid payloads drawn at random for each command, on top of the systematic ones. With four products a default run
-# has some 250 notifications: what goes wrong with one in twenty is missed by one run in several hundred thousand.
-DEFAULT_MAX_EXAMPLES = 40
-# Requests by which the failures of a run are looked into, where they cost nothing; what is seen to fail is brought down
-# to its simplest form with some forty. On any other gateway an accepted request may cost money, so there it is 0.
-DEFAULT_SHRINK_REQUESTS = 200
-DEFAULT_SENDER_ID = "Statum"
-DEFAULT_SHORT_CODE = "174379"
-# Registered to the built-in mock gateway's account beside the default ones: names of every form that the contract has,
-# for nobody else's are spent.
-MOCK_SENDER_IDS = ("K", "4G", "254Karibuni", "20880", "204880")
-MOCK_SHORT_CODES = ("60010", "6001001")
 # Looked for in the current directory, where a run without --corpus is started.
 DEFAULT_CORPUS = "corpus"
 SEED_BITS = 32
@@ -52,18 +35,31 @@ def fresh_seed() -> int:
     return secrets.randbits(SEED_BITS)
 
 
+DEFAULT_NOTIFY_WITHIN_S = 10.0
+# A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
+LEAST_NOTIFY_WITHIN_S, MOST_NOTIFY_WITHIN_S = 0.001, 86_400.0
+# Payloads in memory: a hundred thousand of them take minutes to plan, and no gateway is judged better by more.
+MOST_OF: Mapping[str, int] = {"max-examples": 100_000}
+# Valid payloads drawn at random for each command, on top of the systematic ones. With four products a default run
+# has some 250 notifications: what goes wrong with one in twenty is missed by one run in several hundred thousand.
+DEFAULT_MAX_EXAMPLES = 40
+# Requests by which the failures of a run are looked into, where they cost nothing; what is seen to fail is brought down
+# to its simplest form with some forty. On any other gateway an accepted request may cost money, so there it is 0.
+DEFAULT_SHRINK_REQUESTS = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a run is told. `gateway` is the base URL, its path included; None: the built-in mock gateway.
 
-    `contract`: what it is judged by; `products` of it, all where none is named. `callback_paths`: product → the one
-    at whose callback its results arrive, where that is not its own. `callback_token` stands in the
-    query of callback URLs, and what comes without it is nobody's; with `callback_tls` the receiver is reached by
-    https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost, and its pace; `bounds`
-    has those that hold where none is given. `redact`: values that are written down nowhere, beside the secret;
-    `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go first; `cases`:
-    those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known to fall
-    short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
+    `contract`: what the gateway is judged by. `products`: those that are exercised; none given: all of the contract.
+    `callback_paths`: product → the one at whose callback its results arrive, where that is not its own.
+    `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
+    the receiver is reached by https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost,
+    and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
+    beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go
+    first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known
+    to fall short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
     nothing is sent but account-details.
     `over_network`: whether a network lies between, by which requests and notifications may be lost; None: as the URLs
     say. `recorded_cases`: what is sent is of an earlier run.
@@ -79,8 +75,7 @@ class Settings:
     callback_url: str | None = None
     products: tuple[str, ...] = ()
     callback_paths: Mapping[str, str] = field(default_factory=dict)
-    sender_ids: tuple[str, ...] = (DEFAULT_SENDER_ID,)
-    short_codes: tuple[str, ...] = (DEFAULT_SHORT_CODE,)
+    registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     phone_numbers: tuple[str, ...] = ()
     notify_within_s: float = DEFAULT_NOTIFY_WITHIN_S
     max_examples: int = DEFAULT_MAX_EXAMPLES
@@ -247,11 +242,18 @@ class Settings:
     @property
     def constraints(self) -> Constraints:
         """What generated payloads may name: what was given, and all that is the built-in mock gateway's by default."""
-        sender_ids, short_codes = self.sender_ids, self.short_codes
-        if self.gateway is None:
-            sender_ids += MOCK_SENDER_IDS if sender_ids == (DEFAULT_SENDER_ID,) else ()
-            short_codes += MOCK_SHORT_CODES if short_codes == (DEFAULT_SHORT_CODE,) else ()
-        return Constraints(sender_ids, short_codes, self.phone_numbers)
+        every = self.contract.members.registered
+        own = {
+            member: every[member] if self.gateway is None and values == every[member][:1] else values
+            for member, values in self.account_values.items()
+        }
+        return Constraints(own, self.phone_numbers)
+
+    @property
+    def account_values(self) -> dict[str, tuple[str, ...]]:
+        """By member, the values that are registered to the account: those that were given, or the contract's first."""
+        every = self.contract.members.registered
+        return {member: self.registered.get(member) or values[:1] for member, values in every.items()}
 
     def shrink_budget(self, gateway: str) -> int:
         """How many requests may be sent to `gateway` in order to look into failures."""
@@ -270,8 +272,7 @@ class Settings:
             "products": list(self.products),
             **({"callback_paths": dict(self.callback_paths)} if self.callback_paths else {}),
             "commands": list(self.commands),
-            "sender_ids": list(self.sender_ids),
-            "short_codes": list(self.short_codes),
+            **{f"{member}s": list(values) for member, values in self.account_values.items()},
             "phone_numbers": list(self.phone_numbers),
             "notify_within_s": self.notify_within_s,
             "max_examples": self.max_examples,

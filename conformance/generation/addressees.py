@@ -75,7 +75,7 @@ class Addressees:
     @classmethod
     def of(cls, contract: Contract, constraints: Constraints, base_url: str) -> Self:
         """The people whose numbers are among the constraints; everybody if none are."""
-        given = constraints.values()
+        given = constraints.values(contract)
         return cls(
             contract,
             frozenset(spelling for number in constraints.phone_numbers for spelling in _spellings(number)),

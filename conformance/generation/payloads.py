@@ -64,15 +64,18 @@ class ValidPayload:
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """The values that may be used, where not any valid one will do (empty: any)."""
+    """The values that may be used, where not any valid one will do (empty: any).
 
-    sender_ids: tuple[str, ...] = ()
-    short_codes: tuple[str, ...] = ()
+    `registered`: by member, those that belong to the account. `phone_numbers`: of those who may be reached.
+    """
+
+    registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     phone_numbers: tuple[str, ...] = ()
 
-    def values(self) -> dict[str, tuple[str, ...]]:
+    def values(self, contract: Contract) -> dict[str, tuple[str, ...]]:
         """The given values by member."""
-        given = {"sender_id": self.sender_ids, "short_code": self.short_codes, "phone_number": self.phone_numbers}
+        recipient = contract.members.recipient
+        given = {**self.registered, **({recipient: self.phone_numbers} if recipient else {})}
         return {member: values for member, values in given.items() if values}
 
 
@@ -144,7 +147,7 @@ class _Planner:
     def of(cls, contract: Contract, command: Command, constraints: Constraints, chance: Random) -> _Planner:
         schema = contract.schemas.resolved(command.request_schema)
         members = schema["properties"]
-        given = {member: values for member, values in constraints.values().items() if member in members}
+        given = {member: values for member, values in constraints.values(contract).items() if member in members}
         documented = schema["examples"][0]
         _check_given(contract, command, documented, given)
         replaced = {

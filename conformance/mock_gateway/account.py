@@ -55,7 +55,7 @@ class Account:
         return cls(
             consumer_key="Sample2be989703d6dKey",
             consumer_secret="Sample3P0R4qSecret",  # noqa: S106 - it opens nothing but a mock
-            registered={member: _examples(contract, member) for member in contract.members.registered},
+            registered=contract.members.registered,
             balance=balance,
             callbacks=dict(callbacks or {}),
             contract=contract,

@@ -10,7 +10,7 @@ from random import Random
 
 from conformance.mock_gateway.behaviour import Delivery, Moment
 from conformance.mock_gateway.choosing import nth
-from conformance.mock_gateway.initiating import unprompted
+from conformance.mock_gateway.unprompted import unprompted
 from conformance.mock_gateway.verbs import DeliveriesChange, Effect, notifying
 
 # When the first of them happened; the day is nobody's business.

@@ -1,7 +1,6 @@
 """What no request precedes: the mock gateway asks where the contract has it ask, and tells of it if it may.
 
 Initiator       starts one, with what a caller wants it to tell
-unprompted      the delivery of one, its inquiry included
 CONTROL         the path below which a client of the mock has one started, by a POST
 """
 
@@ -13,15 +12,13 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from conformance.contract.contract import Contract
 from conformance.contract.strict_json import parse_json
-from conformance.contract.unsolicited import Unsolicited
 from conformance.errors import UsageError
-from conformance.mock_gateway.behaviour import Delivery, Reply
+from conformance.mock_gateway.behaviour import Reply
 from conformance.mock_gateway.delivering import Courier, Told
-from conformance.mock_gateway.forms import Shape, spelled
 from conformance.mock_gateway.gateway import Gateway
 from conformance.mock_gateway.transactions import price
+from conformance.mock_gateway.unprompted import unprompted
 from conformance.traffic import Request
 
 CONTROL = "/unsolicited/"
@@ -98,36 +95,3 @@ class Initiator:
             return Reply(422, _JSON, {"error": error.message, "hint": error.hint})
         told = asdict(initiated.told)
         return Reply(200, _JSON, {"went_through": initiated.went_through, "content": initiated.content, **told})
-
-
-def unprompted(  # noqa: PLR0913, PLR0917 - what it is made of
-    contract: Contract,
-    row: Unsolicited,
-    callbacks: Mapping[str, str],
-    random: Random,
-    members: Mapping[str, Any],
-    at: datetime,
-    balance: int | None = None,
-) -> Delivery:
-    """One that tells these `members`, and otherwise what its schema's example tells, under an id of its own.
-
-    `at`: when it happened; `balance`: what the account had before. The inquiry goes first where a callback is
-    registered for it.
-    """
-    example: Mapping[str, Any] = contract.schemas.schema(row.schema_at(row.product))["examples"][0]
-    roles = contract.notification
-    made: dict[str | None, Any] = {
-        roles.id: lambda told: Shape.of(told).draw(random),
-        roles.receipt: lambda told: Shape.of(told).draw(random),
-        roles.time: lambda told: spelled(at, told),
-    }
-    content = {name: made[name](value) if name in made else value for name, value in example.items()}
-    content |= members
-    if balance is not None and roles.balance is not None and roles.balance in example.keys() - members.keys():
-        after = balance - price(row, content)
-        content[roles.balance] = str(after) if isinstance(example[roles.balance], str) else after
-    asked, inquiry = row.inquiry, None
-    if asked is not None and asked.callback in callbacks:
-        url = callbacks[asked.callback]
-        inquiry = Delivery(asked.callback, url, content, roles.method, within_s=asked.seconds)
-    return Delivery(row.product, callbacks[row.product], content, roles.method, inquiry=inquiry)

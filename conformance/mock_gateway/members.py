@@ -49,12 +49,16 @@ class _Fault:
 Telling = Callable[[_Fault], bool]
 
 _TAGS: tuple[tuple[str, Telling, str], ...] = (
-    ("missing", lambda fault: "required" in fault.keywords, "{} is required"),
-    ("null", lambda fault: fault.value is None, "{} must not be null"),
-    ("type", lambda fault: "type" in fault.keywords, "{} must be a string"),
-    ("empty", lambda fault: fault.value == "", "{} must not be empty"),
-    ("range", lambda fault: "x-integer" in fault.keywords and _is_whole_number(fault.value), "{} is out of range"),
-    ("pattern", lambda _: True, "{} is not of the form that is expected"),
+    ("broken.missing", lambda fault: "required" in fault.keywords, "{} is required"),
+    ("broken.null", lambda fault: fault.value is None, "{} must not be null"),
+    ("broken.type", lambda fault: "type" in fault.keywords, "{} must be a string"),
+    ("broken.empty", lambda fault: fault.value == "", "{} must not be empty"),
+    (
+        "broken.range",
+        lambda fault: "x-integer" in fault.keywords and _is_whole_number(fault.value),
+        "{} is out of range",
+    ),
+    ("broken.pattern", lambda _: True, "{} is not of the form that is expected"),
 )
 """The first that is true names the rule that a member breaks."""
 

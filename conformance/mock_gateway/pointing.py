@@ -27,8 +27,8 @@ def path_of(contract: Contract, name: str, *, notified: bool) -> tuple[str, ...]
 
     Raises SuiteError for a role that the contract has no member for.
     """
-    if name.startswith("/"):
-        return tuple(step.replace("~1", "/").replace("~0", "~") for step in name[1:].split("/"))
+    if not name or name.startswith("/"):
+        return tuple(step.replace("~1", "/").replace("~0", "~") for step in name.split("/")[1:])
     roles = contract.notification if notified else contract.answer
     stated = getattr(roles, name, None)
     if not isinstance(stated, str):
@@ -44,12 +44,18 @@ def of_message(message: Reply | Delivery, moment: Moment, name: str) -> tuple[st
 
 def found(message: Reply | Delivery, moment: Moment, name: str) -> bool:
     """Whether a message has the member."""
-    held: Any = message.content
-    for step in of_message(message, moment, name):
-        if not isinstance(held, Mapping) or step not in held:
-            return False
-        held = held[step]
-    return True
+    return holds(message.content, of_message(message, moment, name))
+
+
+def holds(content: Any, path: tuple[str, ...]) -> bool:
+    """Whether there is something at `path`; where a step is `*`, below any item or member."""
+    if not path:
+        return True
+    step, rest = path[0], path[1:]
+    if step == EACH:
+        below = content if isinstance(content, list) else content.values() if isinstance(content, Mapping) else ()
+        return any(holds(each, rest) for each in below)
+    return isinstance(content, Mapping) and step in content and holds(content[step], rest)
 
 
 def edited(content: Any, path: tuple[str, ...], edit: Callable[[Any], Any]) -> Any:

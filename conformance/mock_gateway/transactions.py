@@ -39,10 +39,8 @@ def amount_of(command: Notified, payload: Mapping[str, Any]) -> int:
 
 def price(command: Notified, payload: Mapping[str, Any]) -> int:
     """What it takes from the account if it succeeds; negative if it brings money in."""
-    if command.product is None:
-        return 0
     if command.money is None:
-        return FEE
+        return FEE if isinstance(command, Command) and command.product is not None else 0
     amount = amount_of(command, payload)
     return amount if command.money.flow is Flow.OUT else -amount
 
@@ -51,7 +49,7 @@ def price(command: Notified, payload: Mapping[str, Any]) -> int:
 class Transaction:
     """An accepted request: its outcome, what it cost, and the account's balance when it was over."""
 
-    command: Command
+    command: Notified
     payload: Mapping[str, Any]
     request_id: str
     outcome: Outcome
@@ -97,10 +95,10 @@ class _Form:
 
 
 @cache
-def _form(contract: Contract, command: Command) -> _Form:
+def _form(contract: Contract, command: Notified) -> _Form:
     roles = contract.notification
-    told = contract.schemas.resolved(f"{command.folder}/notification")
-    asked = contract.schemas.resolved(f"{command.folder}/request")
+    told = contract.schemas.resolved(command.notification_schema)
+    asked = contract.schemas.resolved(command.request_schema) if isinstance(command, Command) else {}
     examples = [e for e in told.get("examples", ()) if e.get(roles.outcome) == roles.success]
     example: Mapping[str, Any] = examples[0] if examples else {}
     stated: Mapping[str, Any] = told.get("properties", {})

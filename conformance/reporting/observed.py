@@ -19,7 +19,7 @@ from rich.text import Text
 
 from conformance.checks.evidence import Evidence
 from conformance.checks.follow_ups import run_proper
-from conformance.contract.contract import statum
+from conformance.contract.contract import Contract
 from conformance.journal import Record
 from conformance.reporting.console import print_prose
 from conformance.reporting.escaping import for_terminal
@@ -37,8 +37,10 @@ def show_observed(result: Result, console: Console) -> None:
     """Print the table of all requirements, the slowest notifications, and what was sent again or in another's stead."""
     console.print(_table(result.document["requirements"]))
     console.print()
-    record = run_proper(result.record, statum())
-    lines = chain(() if is_client(record) else _slowest(record), _sent_again(record), _in_its_stead(record))
+    record = run_proper(result.record, result.contract)
+    lines = chain(
+        () if is_client(record) else _slowest(record, result.contract), _sent_again(record), _in_its_stead(record)
+    )
     for line in lines:
         print_prose(console, result.masking.text(line))
 
@@ -71,8 +73,8 @@ def _below(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield from dict.fromkeys(entry["not_applicable"] for entry in entries if "not_applicable" in entry)
 
 
-def _slowest(record: Record) -> Iterator[str]:
-    evidence = Evidence.of(record, statum())
+def _slowest(record: Record, contract: Contract) -> Iterator[str]:
+    evidence = Evidence.of(record, contract)
     took = (
         (arrival.received_at - answer.answered_at, answer)
         for command in evidence.terms.commands

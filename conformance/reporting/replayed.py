@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from conformance.checks.evidence import Evidence
-from conformance.contract.contract import statum
+from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.journal import Record
 from conformance.reporting.console import print_line
@@ -36,6 +36,7 @@ class Replayed:
     verdicts: tuple[RequirementVerdict, ...]
     before: tuple[RequirementVerdict, ...]
     journal: Path
+    contract: Contract
 
     @property
     def conclusion(self) -> Conclusion:
@@ -118,7 +119,7 @@ def _traffic(replayed: Replayed) -> Iterator[str]:
 
 
 def _notifications(replayed: Replayed) -> Iterator[Notification]:
-    evidence = Evidence.of(replayed.record, statum())
+    evidence = Evidence.of(replayed.record, replayed.contract)
     outcome = evidence.final.get(replayed.case_id)
     about = {arrival.number for arrival in evidence.arrivals_about(outcome)} if outcome else set()
     return (notification for notification in replayed.record.notifications if notification.number in about)

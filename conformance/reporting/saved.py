@@ -57,13 +57,12 @@ def read_document(path: Path, contract: Contract) -> Document:
     if wrong is not None:
         raise UsageError(f"{file} is no report of statum-conformance: {wrong.message} at {wrong.pointer or '/'}")
     contract.check_recorded(document["settings"], f"the report {file}")
-    known = (None, *contract.commands, *contract.unsolicited)
     for entry in (*document["requirements"], *document.get("coverage", ())):
-        if entry["command"] not in known:
+        if entry["command"] not in {None, *contract.names}:
             raise UsageError(
                 f"{file} tells of a command {entry['command']!r:.80}, which this version does not know; expected one "
-                f"of {', '.join(filter(None, known))}",
-                hint=did_you_mean(entry["command"], filter(None, known)),
+                f"of {', '.join(contract.names)}",
+                hint=did_you_mean(entry["command"], contract.names),
             )
     found: Document = document
     return found

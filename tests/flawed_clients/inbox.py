@@ -37,13 +37,14 @@ class Inbox:
 
     `known` are the ids that calls were answered with, in order; `told` and `applied` what notifications said and how
     often they took effect, by request_id; `in_flight` whether a call is under way. `protocol`: the HTTP that it speaks;
-    `deaf`: it does not read chunks.
+    `deaf`: it does not read chunks; `served`: the products that it has addresses for.
     """
 
     thanks = 204
     counts = True
     protocol = "HTTP/1.0"
     deaf = False
+    served = frozenset(PRODUCTS.values())
 
     def __init__(self) -> None:
         self.known: list[str] = []
@@ -76,7 +77,7 @@ class Inbox:
     def respond(self, posted: Posted) -> int:
         """The status that answers a request."""
         path, _, query = posted.path.partition("?")
-        if query != "token=s3cret" or path.removeprefix("/hooks/") not in PRODUCTS.values():
+        if query != "token=s3cret" or path.removeprefix("/hooks/") not in self.served:
             return 404
         if posted.method != "POST":
             return self.other_method(posted)

@@ -14,8 +14,10 @@ from types import ModuleType
 from flawed_clients import (
     drivers,
     lawful,
+    lawful_paid,
     lawful_receivers,
     malformed,
+    paid,
     reading,
     receiving,
     refusing,
@@ -59,6 +61,6 @@ def _varieties(*modules: ModuleType) -> dict[str, Variety]:
     return {name: Variety(name, held) for name, held in zip(names, classes, strict=True)}
 
 
-FLAWS = _varieties(sending, refusing, reading, resending, receiving, results, malformed, drivers)
-LAWFUL = _varieties(lawful, lawful_receivers)
+FLAWS = _varieties(sending, refusing, reading, resending, receiving, results, malformed, paid, drivers)
+LAWFUL = _varieties(lawful, lawful_receivers, lawful_paid)
 VARIETIES = {**FLAWS, **LAWFUL}

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache, wraps
 
-from conformance.checks.client import answers, malformed, receiving, resending, results, sending, unsent
+from conformance.checks.client import answers, inquiries, malformed, receiving, resending, results, sending, unsent
 from conformance.checks.client.evidence import ClientEvidence
 from conformance.checks.client.form import request_keeps
 from conformance.checks.client.judging import ClientCheck, Rule, one_of
@@ -39,6 +39,7 @@ RULES: Mapping[str, Rule] = {
     **receiving.RULES,
     **results.RULES,
     **malformed.RULES,
+    **inquiries.RULES,
 }
 
 

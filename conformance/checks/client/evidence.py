@@ -263,6 +263,9 @@ class Delivery:
     results: tuple[ToldResult, ...] = ()
 
 
+_OF_RESULTS = frozenset({Offer.RESULTS, Offer.APPLIED})
+
+
 @dataclass(slots=True)
 class ClientEvidence:
     """A certification, correlated. `calls` in the order of the plan; `strays` with the call that they evidently are of.
@@ -318,7 +321,15 @@ class ClientEvidence:
             return f"the client says that it does not support {command}"
         if offer is Offer.APPLIED and self._never_counts(command):
             return "the client does not tell how often a result was applied"
+        if offer in _OF_RESULTS and command in self.terms.unsolicited and self._knows_of_none(command or ""):
+            return "the client, asked for what it was notified of without having made a request, knew of nothing"
         return self.terms.lacking(offer, command)
+
+    def _knows_of_none(self, name: str) -> bool:
+        """Whether the client, asked for what no request of its own precedes, or for an inquiry, has never known any."""
+        product = self.terms.contract.notified(name).product
+        states = [result.answer.get("state") for each in self.deliveries_of(product) for result in each.results]
+        return bool(states) and all(state in {"pending", "unknown"} for state in states)
 
     def _never_counts(self, command: str | None) -> bool:
         """Whether the client, asked what became of requests, has never told how often that took effect."""

@@ -7,8 +7,8 @@ from enum import StrEnum
 from functools import cache, partial
 
 from conformance.checks.reading import Content
-from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.contract.unsolicited import Notified
 from conformance.generation.notifications import is_complete
 from conformance.traffic import Request, header
 
@@ -29,7 +29,7 @@ class What(StrEnum):
     VALID = "a notification"
 
 
-def what_is(request: Request, content: Content, command: Command, contract: Contract) -> What:
+def what_is(request: Request, content: Content, command: Notified, contract: Contract) -> What:
     """Read off the bytes."""
     declared = (header(request.headers, "content-type") or "").partition(";")[0].strip().lower()
     wrong = cache(partial(contract.schemas.violations, command.notification_schema, content.value))

@@ -11,11 +11,11 @@ Requests of one round are sent at the same moment: their `sent_at` is the same n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from conformance.checks.client.evidence import Call, ClientEvidence, ToldResult
+from conformance.checks.client.evidence import Call, ClientEvidence, Delivery, ToldResult
 from conformance.checks.client.kinds import What, what_is
 from conformance.checks.reading import Content
 from conformance.contract.contract import Contract, NotificationRoles
@@ -58,7 +58,7 @@ class Notice:
     @classmethod
     def of(cls, case: Case, exchange: Exchange, contract: Contract, beside: int, *, fatal: bool = False) -> Self:
         """Read it."""
-        command, roles = contract.commands[case.command or ""], contract.notification
+        command, roles = contract.notified(case.command or ""), contract.notification
         content = Content.of(exchange.request.body)
         what = what_is(exchange.request, content, command, contract)
         members = content.members if what is What.VALID and content.members else {}
@@ -238,7 +238,7 @@ class Inbox:
     `junk` is what is no notification, in order. `junk_at`: when the first of it was sent. `deaths`: when the driver
     failed, for what its client knew by then is forgotten. `died_at`: when the receiver was found to be no longer there.
     `left_alone`: why nothing more was sent to it. `forgets`: the client makes no calls, and never knew of a result.
-    `asked`: by case, of which request it was asked.
+    `asked`: by case, of which request it was asked. `unsolicited`: no request precedes what comes to it.
     """
 
     command: str | None
@@ -251,6 +251,7 @@ class Inbox:
     left_alone: str | None = None
     forgets: bool = False
     asked: dict[str, Fate] = field(default_factory=dict)
+    unsolicited: bool = False
 
     def after_junk(self, notice: Notice) -> bool:
         """Whether something else than a notification had been sent before it."""
@@ -273,8 +274,12 @@ class Inbox:
         return self.junk_at is not None and any(self.junk_at < died < notice.sent_at for died in self.died_at)
 
     def takes_unknown(self) -> bool:
-        """Whether a request_id that the client cannot know was taken: then no valid form of one may be turned away."""
-        return any(notice.usual and notice.taken and not fate.known for fate, notice in self.firsts())
+        """Whether a request_id that the client cannot know was taken: then no valid form of one may be turned away.
+
+        Nor may any where no request precedes them.
+        """
+        taken = (notice.usual and notice.taken and not fate.known for fate, notice in self.firsts())
+        return self.unsolicited or any(taken)
 
     def firsts(self) -> Iterator[tuple[Fate, Notice]]:
         """Each first notification that came by itself, before any junk, and after the answer."""
@@ -330,12 +335,18 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
     def empty(command: str | None) -> Inbox:
         died_at = tuple(note.noted_at for note in died if command in note.detail["commands"])
         return Inbox(
-            command, contract.notification, deaths=deaths, died_at=died_at, left_alone=left_alone.get(command or "")
+            command,
+            contract.notification,
+            deaths=deaths,
+            died_at=died_at,
+            left_alone=left_alone.get(command or ""),
+            unsolicited=command in contract.unsolicited,
         )
 
     inboxes: dict[str | None, Inbox] = {command: empty(command) for command in left_alone}
     moments = Counter(exchange.sent_at for each in evidence.deliveries for exchange in each.exchanges[:1])
-    for delivery in evidence.deliveries:
+    notified = [each for each in evidence.deliveries if each.case.command not in contract.inquiries]
+    for delivery in notified:
         command = delivery.case.command
         if command not in inboxes:
             inboxes[command] = empty(command)
@@ -345,7 +356,7 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
             notice = Notice.of(delivery.case, exchange, contract, beside, fatal=kills)
             _sort_in(notice, inboxes[command], fates)
     alone = inboxes.keys() - evidence.terms.declared
-    _hear(evidence, inboxes, alone, fates)
+    _hear(notified, inboxes, alone, fates)
     for fate in fates.values():
         fate.notices.sort(key=lambda notice: (notice.sent_at, notice.number))
         if fate.command in inboxes:
@@ -356,11 +367,11 @@ def _inboxes(evidence: ClientEvidence) -> dict[str | None, Inbox]:
 
 
 def _hear(
-    evidence: ClientEvidence, inboxes: dict[str | None, Inbox], alone: set[str | None], fates: dict[str, Fate]
+    deliveries: Iterable[Delivery], inboxes: dict[str | None, Inbox], alone: set[str | None], fates: dict[str, Fate]
 ) -> None:
     """What the client said of each request; of those that it has not made, too, if it makes none (`alone`)."""
     owners = {notice.text: fate for fate in fates.values() for notice in fate.notices}
-    for delivery in evidence.deliveries:
+    for delivery in deliveries:
         name = delivery.case.command
         for told in delivery.results:
             if name in alone:

@@ -19,11 +19,11 @@ class ClientTerms:
     """What verdicts depend on besides the traffic.
 
     `key`, `secret`: the credential that the client was given. `offered`: what the client declares, by `Offer`;
-    `callbacks`: the commands whose notifications it receives. `settled_at`: until when the witness watched, None when
-    the run was cut off. `gave_up`: why the driver was not started again. `obstacle`: why the run was not held.
-    `observed`: nobody drove the client, it was watched. `greeted`: a driver said hello. `lacks`: what its API does not
-    expose. `proxies`: variables of its environment that name one. `out_of_time`: why not everything was reached.
-    `contract`: what the client is to keep.
+    `callbacks`: the commands whose notifications it receives, and `unsolicited`, what it gets without an invocation.
+    `settled_at`: until when the witness watched, None when the run was cut off. `gave_up`: why the driver was not
+    started again. `obstacle`: why the run was not held. `observed`: nobody drove the client, it was watched.
+    `greeted`: a driver said hello. `lacks`: what its API does not expose. `proxies`: variables of its environment that
+    name one. `out_of_time`: why not everything was reached.
     """
 
     commands: tuple[str, ...] = ()
@@ -44,6 +44,7 @@ class ClientTerms:
     proxies: tuple[str, ...] = ()
     out_of_time: str | None = None
     contract: Contract = field(default_factory=statum)
+    unsolicited: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, record: Record, contract: Contract) -> Self:
@@ -54,10 +55,12 @@ class ClientTerms:
         credential = settings.get("credential", {})
         own = settings["products"] if settings.get("callback_url") else ()
         products = {*hello.get("callback_urls", {}), *own}
+        unsolicited = tuple(each.name for each in contract.unsolicited_among(settings["products"], products))
         return cls(
             commands=tuple(settings["commands"]),
+            unsolicited=unsolicited,
             declared=frozenset(hello.get("commands", ())),
-            callbacks=frozenset(c.name for c in contract.commands_of(products) if c.product),
+            callbacks=frozenset((*(c.name for c in contract.commands_of(products) if c.product), *unsolicited)),
             offered=_offered(settings, hello),
             key=credential.get("key", ""),
             secret=credential.get("secret", ""),
@@ -105,7 +108,7 @@ _LACKING = {
     Offer.RESULTS: "the client does not declare the feature results",
     Offer.APPLIED: "the client does not declare the feature results",
     Offer.ERROR_DETAILS: "the client's API does not expose the details of an error",
-    Offer.REQUEST_ID: "the client's API does not expose the request_id",
+    Offer.REQUEST_ID: "the client's API does not expose the id of a request",
 }
 
 
