@@ -55,8 +55,8 @@ PRECEDENCE = [
         'sender-id = ["A", "B"]',
         "C, D",
         ["--sender-id", "E", "--sender-id", "F"],
-        "sender_ids",
-        (("A", "B"), ("C", "D"), ("E", "F")),
+        "registered",
+        tuple({"sender_id": names, "short_code": ("174379",)} for names in (("A", "B"), ("C", "D"), ("E", "F"))),
     ),
     (
         "phone-number",
@@ -167,7 +167,7 @@ def test_addresses_and_names_come_from_the_file_too(here: Path) -> None:
     assert "http://127.0.0.1:1/api/v2" == settings.gateway
     assert ("::1", 8080) == (settings.callback_listen.host, settings.callback_listen.port)
     assert "https://hooks.example/x?t=1" == settings.callback_url
-    assert ("55555",) == settings.short_codes
+    assert ("55555",) == settings.registered["short_code"]
 
 
 def test_without_any_of_the_three_the_defaults_count(here: Path) -> None:

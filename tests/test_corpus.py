@@ -81,7 +81,9 @@ def test_a_wrong_credential_from_a_file_is_made_of_the_account(tmp_path: Path) -
 def test_markers_stand_for_the_account(tmp_path: Path) -> None:
     """Registered names, and phone numbers that were given."""
     corpus = folder(tmp_path, document(), document(command="mpesa-wallet", body=WALLET))
-    plan = planned(corpus, sender_ids=("Duka",), short_codes=("600100",), phone_numbers=("254712000001",))
+    plan = planned(
+        corpus, registered={"sender_id": ("Duka",), "short_code": ("600100",)}, phone_numbers=("254712000001",)
+    )
 
     sms, wallet = (parse_json(case.request.body) for case in from_corpus(plan).values())
     assert {"sender_id": "Duka", "phone_number": "254712000001", "message": "Habari"} == sms

@@ -139,7 +139,7 @@ def test_asked_for_it_is_shown(journal: Path, tmp_path: Path, capsys: pytest.Cap
 def test_what_is_to_be_redacted_is_in_no_artefact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A sender id, say, which stands in every message of the run; not in the journal either."""
     behaviour = fault("status-code-as-string").change(Behaviour())
-    changes = {**SMALL, "sender_ids": ("Canary42",), "redact": ("Canary42",), "max_examples": 0}
+    changes = {**SMALL, "registered": {"sender_id": ("Canary42",)}, "redact": ("Canary42",), "max_examples": 0}
     path = held(tmp_path, behaviour, **changes)
     found = artefacts(Result.of(read_journal(path)), tmp_path, capsys)
     assert [] == [name for name, text in found.items() if "Canary42" in text]

@@ -59,7 +59,7 @@ def test_an_environment_counts_where_it_is_chosen(here: Path) -> None:
     assert here
     assert (1, 5) == (settings_of().seed, settings_of().max_examples)
     assert (2, 5) == (settings_of("--env", "local").seed, settings_of("--env=local").max_examples)
-    assert (3, ("A", "B")) == (settings_of("--env=sandbox").seed, settings_of("--env=sandbox").sender_ids)
+    assert (3, ("A", "B")) == (settings_of("--env=sandbox").seed, settings_of("--env=sandbox").registered["sender_id"])
 
 
 def test_it_is_also_chosen_by_its_variable(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -296,7 +296,8 @@ def test_no_number_is_reached_that_was_not_given(numbers: tuple[str, ...]) -> No
 
 def test_only_the_names_that_were_given_are_used() -> None:
     """Sender ids and short codes are registered to somebody; broken ones are nobody's."""
-    plan = planned(max_examples=3, sender_ids=("MyShop", "20880"), short_codes=("600100", "400217"))
+    names = {"sender_id": ("MyShop", "20880"), "short_code": ("600100", "400217")}
+    plan = Plan.of(settings(Path("reports"), max_examples=3, registered=names), BASE)
     used: dict[str, set[str]] = {"sender_id": set(), "short_code": set()}
     for case in plan.cases:
         for member, values in used.items():
@@ -310,8 +311,8 @@ def test_only_the_names_that_were_given_are_used() -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"sender_ids": ("much too long a name",)}, "--sender-id"),
-        ({"short_codes": ("12ab",)}, "--short-code"),
+        ({"registered": {"sender_id": ("much too long a name",)}}, "--sender-id"),
+        ({"registered": {"short_code": ("12ab",)}}, "--short-code"),
         ({"phone_numbers": ("0712345678",)}, "--phone-number"),
         ({"phone_numbers": ("２５４７１２３４５６７８",)}, "--phone-number"),  # noqa: RUF001 - full-width digits
         ({"phone_numbers": GIVEN[:1], "max_examples": 10_000, "products": ("airtime",)}, "--phone-number"),

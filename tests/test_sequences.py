@@ -24,7 +24,6 @@ from conformance.gateway_under_test.pieces import has_to_be_refused
 from conformance.gateway_under_test.plan import CommandPlan, Plan, repeats
 from conformance.gateway_under_test.sequences import UNAFFORDABLE, across, asked, balance
 from conformance.gateway_under_test.sequences import sequences as sequences_of
-from conformance.gateway_under_test.settings import MOCK_SENDER_IDS, MOCK_SHORT_CODES
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.gateway import Gateway
 from conformance.mock_gateway.variants import BUILT_IN
@@ -51,10 +50,7 @@ def sequences(plan: Plan) -> list[Group]:
 def gateway(**account: Any) -> Gateway:
     """The built-in mock gateway with the account of a run's settings."""
     given = settings(Path("reports"))
-    names = {
-        "sender_id": (*given.sender_ids, *MOCK_SENDER_IDS),
-        "short_code": (*given.short_codes, *MOCK_SHORT_CODES),
-    }
+    names = {member: statum().examples_of(member) for member in statum().members.registered}
     registered = replace(
         Account.sample({product: f"http://callback.example/{product}" for product in PRODUCTS}),
         consumer_key=given.consumer_key,

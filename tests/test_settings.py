@@ -14,11 +14,10 @@ from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.errors import UsageError
 from conformance.gateway_under_test.limits import Limits, is_loopback
 from conformance.gateway_under_test.settings import (
-    MOCK_SENDER_IDS,
-    MOCK_SHORT_CODES,
     SEED_BITS,
     Settings,
     fresh_seed,
+    recorded_as,
 )
 
 HERE = Path("reports")
@@ -127,15 +126,17 @@ def test_the_secret_is_neither_shown_nor_recorded() -> None:
 
 def test_what_is_recorded_suffices_to_repeat_the_run() -> None:
     """Everything that the plan depends on but the secret."""
-    given = settings(HERE, phone_numbers=("254712345678",), sender_ids=("A", "B"), short_codes=("60010",), seed=3)
+    names = {"sender_id": ("A", "B"), "short_code": ("60010",)}
+    given = settings(HERE, phone_numbers=("254712345678",), registered=names, seed=3)
     recorded = given.recorded()
     again = Settings(
         consumer_key=recorded["consumer_key"],
         consumer_secret=SECRET,
         report_dir=HERE,
+        registered={member: tuple(recorded[recorded_as(member)]) for member in names},
         **{
             name: tuple(recorded[name]) if isinstance(recorded[name], list) else recorded[name]
-            for name in ("products", "sender_ids", "short_codes", "phone_numbers", "max_examples", "seed")
+            for name in ("products", "phone_numbers", "max_examples", "seed")
         },
     )
 
@@ -182,14 +183,15 @@ def test_the_built_in_mock_gateway_has_names_of_every_form() -> None:
     gateway = "http://127.0.0.1:9/api/v2"
     own = settings(HERE).constraints
 
-    assert {"Statum", *MOCK_SENDER_IDS} == set(own.sender_ids)
-    assert {"174379", *MOCK_SHORT_CODES} == set(own.short_codes)
+    assert ("Statum", "K", "4G", "254Karibuni", "20880", "204880") == own.given["sender_id"]
+    assert ("174379", "60010", "6001001") == own.given["short_code"]
     assert (("Statum",), ("174379",)) == _names(settings(HERE, gateway=gateway))
-    assert (("Acme",), ("600000",)) == _names(settings(HERE, sender_ids=("Acme",), short_codes=("600000",)))
+    named = {"sender_id": ("Acme",), "short_code": ("600000",)}
+    assert (("Acme",), ("600000",)) == _names(settings(HERE, registered=named))
 
 
 def _names(given: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return given.constraints.sender_ids, given.constraints.short_codes
+    return given.constraints.given["sender_id"], given.constraints.given["short_code"]
 
 
 @pytest.mark.parametrize("word", ["message", "Request_ID", "application/json", "mpesa-online"])

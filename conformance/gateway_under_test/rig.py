@@ -200,6 +200,6 @@ def _account(settings: Settings, callbacks: dict[str, str]) -> Account:
     return Account(
         consumer_key=settings.consumer_key,
         consumer_secret=settings.consumer_secret,
-        registered={"sender_id": settings.constraints.sender_ids, "short_code": settings.constraints.short_codes},
+        registered={member: settings.constraints.given[member] for member in settings.contract.members.registered},
         callbacks={name: url for name, url in callbacks.items() if name in settings.callbacks},
     )

@@ -33,18 +33,17 @@ DEFAULT_MAX_EXAMPLES = 40
 # Requests by which the failures of a run are looked into, where they cost nothing; what is seen to fail is brought down
 # to its simplest form with some forty. On any other gateway an accepted request may cost money, so there it is 0.
 DEFAULT_SHRINK_REQUESTS = 200
-DEFAULT_SENDER_ID = "Statum"
-DEFAULT_SHORT_CODE = "174379"
-# Registered to the built-in mock gateway's account beside the default ones: names of every form that the contract has,
-# for nobody else's are spent.
-MOCK_SENDER_IDS = ("K", "4G", "254Karibuni", "20880", "204880")
-MOCK_SHORT_CODES = ("60010", "6001001")
 # Looked for in the current directory, where a run without --corpus is started.
 DEFAULT_CORPUS = "corpus"
 SEED_BITS = 32
 # Shorter ones are guessed; other characters are escaped in different ways on their way.
 SHORTEST_TOKEN = 8
 SOUND_TOKEN = re.compile(f"[A-Za-z0-9._~-]{{{SHORTEST_TOKEN},}}")
+
+
+def recorded_as(member: str) -> str:
+    """Under which name a journal's settings have the account's values of a member."""
+    return f"{member}s"
 
 
 def fresh_seed() -> int:
@@ -57,6 +56,7 @@ class Settings:
     """What a run is told. `gateway` is the base URL, its path included; None: the built-in mock gateway.
 
     `contract`: what the gateway is judged by. `products`: those that are exercised; none given: all of the contract.
+    `registered`: by member the values that belong to the account.
     `callback_paths`: product → the one at whose callback its results arrive, where that is not its own.
     `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
     the receiver is reached by https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost,
@@ -79,8 +79,7 @@ class Settings:
     callback_url: str | None = None
     products: tuple[str, ...] = ()
     callback_paths: Mapping[str, str] = field(default_factory=dict)
-    sender_ids: tuple[str, ...] = (DEFAULT_SENDER_ID,)
-    short_codes: tuple[str, ...] = (DEFAULT_SHORT_CODE,)
+    registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     phone_numbers: tuple[str, ...] = ()
     notify_within_s: float = DEFAULT_NOTIFY_WITHIN_S
     max_examples: int = DEFAULT_MAX_EXAMPLES
@@ -247,11 +246,18 @@ class Settings:
     @property
     def constraints(self) -> Constraints:
         """What generated payloads may name: what was given, and all that is the built-in mock gateway's by default."""
-        sender_ids, short_codes = self.sender_ids, self.short_codes
+        given = dict(self.account_values)
         if self.gateway is None:
-            sender_ids += MOCK_SENDER_IDS if sender_ids == (DEFAULT_SENDER_ID,) else ()
-            short_codes += MOCK_SHORT_CODES if short_codes == (DEFAULT_SHORT_CODE,) else ()
-        return Constraints(sender_ids, short_codes, self.phone_numbers)
+            examples = {member: self.contract.examples_of(member) for member in given}
+            given = {m: examples[m] if values == examples[m][:1] else values for m, values in given.items()}
+        recipient = self.contract.members.recipient
+        return Constraints(given if recipient is None else {**given, recipient: self.phone_numbers})
+
+    @property
+    def account_values(self) -> Mapping[str, tuple[str, ...]]:
+        """By member the values that belong to the account: what was given, else the first example of the contract."""
+        registered = self.contract.members.registered
+        return {member: self.registered.get(member) or self.contract.examples_of(member)[:1] for member in registered}
 
     def shrink_budget(self, gateway: str) -> int:
         """How many requests may be sent to `gateway` in order to look into failures."""
@@ -270,8 +276,7 @@ class Settings:
             "products": list(self.products),
             **({"callback_paths": dict(self.callback_paths)} if self.callback_paths else {}),
             "commands": list(self.commands),
-            "sender_ids": list(self.sender_ids),
-            "short_codes": list(self.short_codes),
+            **{recorded_as(member): list(values) for member, values in self.account_values.items()},
             "phone_numbers": list(self.phone_numbers),
             "notify_within_s": self.notify_within_s,
             "max_examples": self.max_examples,

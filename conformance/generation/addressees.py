@@ -78,7 +78,7 @@ class Addressees:
         given = constraints.values()
         return cls(
             contract,
-            frozenset(spelling for number in constraints.phone_numbers for spelling in _spellings(number)),
+            frozenset(spelling for number in constraints.recipients(contract) for spelling in _spellings(number)),
             {member: frozenset(given.get(member, ())) for member in contract.members.registered},
             base_url.rstrip("/"),
         )

@@ -64,16 +64,17 @@ class ValidPayload:
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """The values that may be used, where not any valid one will do (empty: any)."""
+    """`given`: by member the values that may be used, where not any valid one will do (none: any)."""
 
-    sender_ids: tuple[str, ...] = ()
-    short_codes: tuple[str, ...] = ()
-    phone_numbers: tuple[str, ...] = ()
+    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def values(self) -> dict[str, tuple[str, ...]]:
         """The given values by member."""
-        given = {"sender_id": self.sender_ids, "short_code": self.short_codes, "phone_number": self.phone_numbers}
-        return {member: values for member, values in given.items() if values}
+        return {member: values for member, values in self.given.items() if values}
+
+    def recipients(self, contract: Contract) -> tuple[str, ...]:
+        """Those that alone may be reached; none: whoever it is."""
+        return self.given.get(contract.members.recipient or "", ())
 
 
 def valid_payloads(

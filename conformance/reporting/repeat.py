@@ -17,9 +17,8 @@ from conformance.gateway_under_test.settings import (
     DEFAULT_CORPUS,
     DEFAULT_MAX_EXAMPLES,
     DEFAULT_NOTIFY_WITHIN_S,
-    DEFAULT_SENDER_ID,
-    DEFAULT_SHORT_CODE,
     default_shrink_requests,
+    recorded_as,
 )
 from conformance.journal import Record
 
@@ -91,8 +90,9 @@ def _options(settings: Mapping[str, Any], contract: Contract) -> Iterator[str]:
         yield from _addresses(settings)
     yield from _repeated("--product", settings["products"], contract.products)
     yield from _repeated("--callback-path", [f"{p}={at}" for p, at in settings.get("callback_paths", {}).items()], ())
-    yield from _repeated("--sender-id", settings["sender_ids"], (DEFAULT_SENDER_ID,))
-    yield from _repeated("--short-code", settings["short_codes"], (DEFAULT_SHORT_CODE,))
+    for member in contract.members.registered:
+        values = settings.get(recorded_as(member), ())
+        yield from _repeated(f"--{member.replace('_', '-')}", values, contract.examples_of(member)[:1])
     yield from _repeated("--phone-number", settings["phone_numbers"], ())
     yield from _measured("--notify-within", settings["notify_within_s"], DEFAULT_NOTIFY_WITHIN_S)
     yield from _measured("--max-examples", settings["max_examples"], DEFAULT_MAX_EXAMPLES)
