@@ -281,7 +281,7 @@ def violations(root: Path, rule: Rule) -> list[str]:
 
 @pytest.fixture(scope="module")
 def checkout() -> Path:
-    """This one; whatever reads all of it stays with one worker, which does so once."""
+    """What is judged here. Tests that read all of it stay with one worker, which does so once."""
     return CHECKOUT
 
 

@@ -56,7 +56,7 @@ PRECEDENCE = [
         "C, D",
         ["--sender-id", "E", "--sender-id", "F"],
         "registered",
-        tuple({"sender_id": names, "short_code": ("174379",)} for names in (("A", "B"), ("C", "D"), ("E", "F"))),
+        ({"sender_id": ("A", "B")}, {"sender_id": ("C", "D")}, {"sender_id": ("E", "F")}),
     ),
     (
         "phone-number",
@@ -148,6 +148,7 @@ def test_every_option_of_a_run_is_a_setting(here: Path) -> None:
     tried |= {"over-network", "no-network", "resume"}  # tests/test_failing_network.py, tests/test_resuming.py
     tried |= {"consumer-secret-file", "netrc"}  # tests/test_credentials.py
     tried |= {"credential-for"}  # tests/test_credential_for.py
+    tried |= {"callback-path"}  # tests/test_callback_sharing.py
     tried |= {"sign-key", "key-passphrase", "subject-name", "subject-digest", "valid-days"}  # test_cli_certificates.py
 
     assert here

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from contract_edits import copy_of_statum
 
 from conformance.contract.contract import Contract, statum
-from conformance.contract.schema_set import built_in
 from conformance.errors import UsageError
 from conformance.mock_gateway.forms import Shape, masked, retold, shape_of_ids, spelled
 
+SAMPLES = ("9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a", "2f1c7a0e9d3b4c5f8a6e0d1b2c3f4a5e", "Rm20180307054639H4adfKDJDKQ7H")
 
-def changed(tmp_path: Path, schema: str, change: dict[str, Any], definition: str) -> Contract:
-    """Statum's contract with some keywords of a definition in its common schema changed."""
-    folder = tmp_path / "changed"
-    shutil.copytree(Path(str(built_in("statum"))), folder)
-    document = json.loads((folder / f"{schema}.json").read_text("utf-8"))
-    document["$defs"][definition] |= change
-    (folder / f"{schema}.json").write_text(json.dumps(document), "utf-8")
+
+def with_ids(directory: Path, **stated: Any) -> Contract:
+    """Statum's contract with other keywords of its ids, and their example in all messages."""
+    folder = copy_of_statum(directory)
+    for path in folder.rglob("*.json"):
+        text = path.read_text("utf-8")
+        for sample in SAMPLES:
+            text = text.replace(sample, stated["examples"][0])
+        path.write_text(text, "utf-8")
+    common = folder / "common.json"
+    document = json.loads(common.read_text("utf-8"))
+    kept = {key: value for key, value in document["$defs"]["request_id"].items() if key != "pattern"}
+    document["$defs"]["request_id"] = kept | {"pattern": r"\S"} | stated
+    common.write_text(json.dumps(document), "utf-8")
     return Contract.load(folder)
 
 
@@ -37,7 +44,7 @@ def changed(tmp_path: Path, schema: str, change: dict[str, Any], definition: str
 )
 def test_ids_have_the_form_of_the_example(tmp_path: Path, stated: dict[str, Any], digits: int) -> None:
     """Whatever the pattern has, ids keep it, and differ in every place that may differ."""
-    contract = changed(tmp_path, "common", stated, "request_id")
+    contract = with_ids(tmp_path, **stated)
     shape = shape_of_ids(contract)
     drawn = {shape.draw(random) for random in [Random(1)] for _ in range(100)}
     assert digits == len(shape.places)
@@ -48,7 +55,7 @@ def test_ids_have_the_form_of_the_example(tmp_path: Path, stated: dict[str, Any]
 
 def test_an_id_that_cannot_be_another_is_said(tmp_path: Path) -> None:
     """One clear error for a schema whose only id is its example."""
-    contract = changed(tmp_path, "common", {"const": "one", "examples": ["one"]}, "request_id")
+    contract = with_ids(tmp_path, pattern="^one$", examples=["one"])
     with pytest.raises(UsageError, match="request_id has no example whose letters or digits may be others"):
         shape_of_ids(contract)
 

@@ -56,8 +56,8 @@ def cases(url: str, number: int, **known: Any) -> list[Case]:
 
 def sent(journal: Journal, groups: list[list[Case]], allowance: Allowance, **manners: Any) -> Counter[str]:
     """How often each case was sent, as the journal has it."""
-    settings = {"allowance": allowance, "manners": Manners(**manners), "reading": ["account-details"]}
-    Sender(journal, Unhurried(), **settings).send(groups)
+    reading = ["account-details"]
+    Sender(journal, Unhurried(), allowance=allowance, manners=Manners(**manners), reading=reading).send(groups)
     journal.flush()
     return Counter(exchange.case_id for exchange in read_journal(journal.path).exchanges)
 

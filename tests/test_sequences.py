@@ -50,12 +50,11 @@ def sequences(plan: Plan) -> list[Group]:
 def gateway(**account: Any) -> Gateway:
     """The built-in mock gateway with the account of a run's settings."""
     given = settings(Path("reports"))
-    names = {member: statum().examples_of(member) for member in statum().members.registered}
     registered = replace(
         Account.sample({product: f"http://callback.example/{product}" for product in PRODUCTS}),
         consumer_key=given.consumer_key,
         consumer_secret=given.consumer_secret,
-        **{"registered": names, **account},
+        **account,
     )
     return Gateway(registered, BUILT_IN)
 

@@ -11,16 +11,17 @@ from campaigns import SECRET, settings
 
 from conformance.callbacks.asgi_thread import Tls
 from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.contract.contract import statum
 from conformance.errors import UsageError
 from conformance.gateway_under_test.limits import Limits, is_loopback
 from conformance.gateway_under_test.settings import (
     SEED_BITS,
     Settings,
     fresh_seed,
-    recorded_as,
 )
 
 HERE = Path("reports")
+REGISTERED = statum().members.registered
 
 
 @pytest.mark.parametrize(
@@ -126,14 +127,15 @@ def test_the_secret_is_neither_shown_nor_recorded() -> None:
 
 def test_what_is_recorded_suffices_to_repeat_the_run() -> None:
     """Everything that the plan depends on but the secret."""
-    names = {"sender_id": ("A", "B"), "short_code": ("60010",)}
-    given = settings(HERE, phone_numbers=("254712345678",), registered=names, seed=3)
+    given = settings(
+        HERE, phone_numbers=("254712345678",), registered={"sender_id": ("A", "B"), "short_code": ("60010",)}, seed=3
+    )
     recorded = given.recorded()
     again = Settings(
         consumer_key=recorded["consumer_key"],
         consumer_secret=SECRET,
         report_dir=HERE,
-        registered={member: tuple(recorded[recorded_as(member)]) for member in names},
+        registered={member: tuple(recorded[f"{member}s"]) for member in REGISTERED},
         **{
             name: tuple(recorded[name]) if isinstance(recorded[name], list) else recorded[name]
             for name in ("products", "phone_numbers", "max_examples", "seed")
@@ -183,15 +185,16 @@ def test_the_built_in_mock_gateway_has_names_of_every_form() -> None:
     gateway = "http://127.0.0.1:9/api/v2"
     own = settings(HERE).constraints
 
-    assert ("Statum", "K", "4G", "254Karibuni", "20880", "204880") == own.given["sender_id"]
-    assert ("174379", "60010", "6001001") == own.given["short_code"]
+    assert set(REGISTERED["sender_id"]) == set(own.registered["sender_id"])
+    assert set(REGISTERED["short_code"]) == set(own.registered["short_code"])
     assert (("Statum",), ("174379",)) == _names(settings(HERE, gateway=gateway))
-    named = {"sender_id": ("Acme",), "short_code": ("600000",)}
-    assert (("Acme",), ("600000",)) == _names(settings(HERE, registered=named))
+    assert (("Acme",), ("600000",)) == _names(
+        settings(HERE, registered={"sender_id": ("Acme",), "short_code": ("600000",)})
+    )
 
 
 def _names(given: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return given.constraints.given["sender_id"], given.constraints.given["short_code"]
+    return given.constraints.registered["sender_id"], given.constraints.registered["short_code"]
 
 
 @pytest.mark.parametrize("word", ["message", "Request_ID", "application/json", "mpesa-online"])

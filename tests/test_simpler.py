@@ -148,13 +148,13 @@ def test_what_fails_for_want_of_an_optional_member_stays_without_it() -> None:
 @pytest.mark.parametrize("command", POSTS, ids=lambda command: command.name)
 def test_the_plainest_payload_is_valid(command: Any) -> None:
     """With the values given, and with none."""
-    for constraints in (Constraints(), GIVEN, Constraints({"phone_number": ("254799123456",)})):
+    for constraints in (Constraints(), GIVEN, Constraints(phone_numbers=("254799123456",))):
         assert [] == violations(f"{command.folder}/request", plain_members(statum(), command, constraints))
 
 
 def test_given_values_are_the_only_ones() -> None:
     """A number that nobody named is never offered, nor a sender id that is not registered."""
-    constraints = Constraints({"sender_id": ("Statum",), "phone_number": ("254711000001", "254722000002")})
+    constraints = Constraints({"sender_id": ("Statum",)}, phone_numbers=("254711000001", "254722000002"))
     good = plain_members(statum(), SMS, constraints)
     members = sms("Habari", "254722000002")
     label = Label.of(case("sms", members), statum())
@@ -169,7 +169,7 @@ def test_given_values_are_the_only_ones() -> None:
             simpler.told(candidate, held=True)
 
     assert offered
-    assert set(constraints.given["phone_number"]) >= {candidate["phone_number"] for candidate in offered}
+    assert set(constraints.phone_numbers) >= {candidate["phone_number"] for candidate in offered}
     assert {"Statum"} == {candidate["sender_id"] for candidate in offered}
 
 
@@ -296,7 +296,7 @@ def test_within_a_window_no_pair_is_used_twice() -> None:
 def test_given_phone_numbers_are_kept_to_within_a_window() -> None:
     """The amount is what moves."""
     numbers = ("254711000001", "254722000002")
-    apart = Apart(statum(), AIRTIME, Constraints({"phone_number": numbers}), [], 12)
+    apart = Apart(statum(), AIRTIME, Constraints(phone_numbers=numbers), [], 12)
 
     placed = [apart.placed({"phone_number": numbers[0], "amount": "9999"}, []) for _ in range(40)]
 
@@ -306,7 +306,7 @@ def test_given_phone_numbers_are_kept_to_within_a_window() -> None:
 
 def test_when_there_is_no_room_left_nothing_is_placed() -> None:
     """One number, and its amount may not be changed."""
-    apart = Apart(statum(), AIRTIME, Constraints({"phone_number": ("254711000001",)}), [], 0)
+    apart = Apart(statum(), AIRTIME, Constraints(phone_numbers=("254711000001",)), [], 0)
     members = {"phone_number": "254711000001", "amount": "50"}
 
     assert [members, None] == [apart.placed(members, ["amount"]) for _ in range(2)]

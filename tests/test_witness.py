@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from conformance.checks.client.evidence import OUTLASTED, REUSED, STRAY, UNUSED
 from conformance.client_under_test.scenarios import SENDING, Setting, played
-from conformance.client_under_test.witness import OUTLASTED, REUSED, STRAY, UNUSED, Stage, Witness
+from conformance.client_under_test.witness import Stage, Witness
 from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.contract import statum
 from conformance.journal import Journal, Record, Redaction, read_journal

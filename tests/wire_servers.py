@@ -18,7 +18,8 @@ from conformance.callbacks.address import Address
 from conformance.callbacks.asgi import AsgiReceiver
 from conformance.callbacks.httpserver import HttpServerReceiver
 from conformance.callbacks.receiver import Unread
-from conformance.client_under_test.witness import STRAY, Stage, Witness
+from conformance.checks.client.evidence import STRAY
+from conformance.client_under_test.witness import Stage, Witness
 from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
 from conformance.journal import UNREADABLE, Journal, Redaction, read_journal

@@ -47,7 +47,10 @@ class Coverage:
         return cls(
             contract,
             tuple(name for name in contract.commands if name in called),
-            tuple(products_of(contract, (name for name in contract.commands if name in notified))),
+            (
+                *products_of(contract, (name for name in contract.commands if name in notified)),
+                *(name for name in contract.names if name in notified and name not in contract.commands),
+            ),
             tuple(document.get("client", {}).get("lacks", ())),
             tuple(_not_applicable(entries)),
         )

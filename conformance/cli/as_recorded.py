@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from conformance.callbacks.address import Address
 from conformance.cli.options import settings_from
 from conformance.errors import UsageError
-from conformance.gateway_under_test.settings import Settings, recorded_as
+from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Record
 from conformance.journal.redaction import MARKS
 
@@ -48,7 +48,7 @@ def as_recorded(
         "over_network": recorded.get("over_network"),
         "exclusive_account": recorded["exclusive_account"],
         "strict": recorded.get("strict", False),
-        **{m: tuple(recorded.get(recorded_as(m), ())) for m in options["contract"].members.registered},
+        **{member: tuple(recorded.get(f"{member}s", ())) for member in options["contract"].members.registered},
         "phone_number": tuple(recorded["phone_numbers"]),
         # What the run was allowed is allowed once more; of what it needed for all its cases a few need less.
         **{name: recorded.get(name) for name in ("max_accepted", "max_spend")},

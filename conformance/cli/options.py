@@ -114,24 +114,25 @@ gateway_options = _together(
     redact_option(GATEWAY),
 )
 
+
+def _first_of(member: str) -> str:
+    return statum().members.registered[member][0]
+
+
 account_options = _together(
     option(
         ACCOUNT,
         "--sender-id",
         multiple=True,
         metavar="ID",
-        default=statum().examples_of("sender_id")[:1],
-        show_default=True,
-        help="Sender id that is registered to the account. Repeatable.",
+        help=f"Sender id that is registered to the account. Repeatable. Default: {_first_of('sender_id')}.",
     ),
     option(
         ACCOUNT,
         "--short-code",
         multiple=True,
         metavar="CODE",
-        default=statum().examples_of("short_code")[:1],
-        show_default=True,
-        help="Short code that is registered to the account. Repeatable.",
+        help=f"Short code that is registered to the account. Repeatable. Default: {_first_of('short_code')}.",
     ),
 )
 
@@ -390,7 +391,9 @@ def settings_from(options: dict[str, Any], *, looks_only: bool = False, is_sent:
         contract=options["contract"],
         products=in_order(options["product"], options["contract"]),
         callback_paths=dict(options.get("callback_path", ())),
-        registered={m: tuple(options.get(m) or ()) for m in options["contract"].members.registered},
+        registered={
+            member: tuple(options[member]) for member in options["contract"].members.registered if options.get(member)
+        },
         phone_numbers=options.get("phone_number", ()),
         notify_within_s=options.get("notify_within", DEFAULT_NOTIFY_WITHIN_S),
         max_examples=options.get("max_examples", DEFAULT_MAX_EXAMPLES),

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from conformance.checks.client.evidence import STRAY
 from conformance.client_under_test.calling import Caller, call_everything, call_first_again, call_what_waits
 from conformance.client_under_test.driver import Death, Driver, How
 from conformance.client_under_test.examiner import examine, trusted
@@ -29,7 +30,7 @@ from conformance.client_under_test.preflight import proxies_in, reachable
 from conformance.client_under_test.protocol import Hello
 from conformance.client_under_test.scenarios import Setting, played
 from conformance.client_under_test.settings import Settings, program_of
-from conformance.client_under_test.witness import STRAY, Stage, Witness, wait_for_resends
+from conformance.client_under_test.witness import Stage, Witness, wait_for_resends
 from conformance.contract.contract import Contract
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError, lack_of
 from conformance.exchange.trust import trusting

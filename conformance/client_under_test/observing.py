@@ -24,10 +24,11 @@ from urllib.parse import unquote
 from conformance.callbacks.address import Address
 from conformance.callbacks.asgi_thread import Receive, Send
 from conformance.callbacks.strays import Taken
+from conformance.checks.client.evidence import STRAY
 from conformance.checks.client.sending import as_text
 from conformance.checks.reading import Content
 from conformance.client_under_test.settings import Settings
-from conformance.client_under_test.witness import STRAY, Visit, Witness, wait_for_resends
+from conformance.client_under_test.witness import Visit, Witness, wait_for_resends
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.errors import SuiteError, UsageError

@@ -30,6 +30,7 @@ from conformance.callbacks.receiver import MOST_UNREAD
 from conformance.callbacks.request_reader import Unreadable
 from conformance.callbacks.strays import Strays, Taken
 from conformance.checks.client.belonging import speaks_of_a_call
+from conformance.checks.client.evidence import OUTLASTED, REUSED, STRAY, UNUSED
 from conformance.checks.terms import REFUSED_HERE
 from conformance.client_under_test.scenarios import says_accepted
 from conformance.contract.contract import Contract
@@ -41,16 +42,6 @@ from conformance.mock_gateway.gateway import JSON_HEADER, Answer, Gateway
 from conformance.mock_gateway.rendering import json_bytes
 from conformance.progress import Progress
 from conformance.traffic import Request, Response
-
-STRAY = "stray"
-"""The case of what arrives under no base URL that was given out."""
-
-OUTLASTED = ", and the client was still waiting when the suite closed the connection"
-"""What the journal says where a connection was held open for as long as the stage has it."""
-
-REUSED = ", on a connection that had carried an answer before"
-UNUSED = ", on a new connection, though one was kept open at the base URL"
-"""What the journal says of an answer that was lost on purpose: whether the client has used a connection again."""
 
 _TARGET = re.compile(r"/n/(?P<nonce>[0-9a-f]+)(?P<rest>/.*)")
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -84,6 +84,31 @@ ACTIONS: Mapping[str, str] = {
 }
 """What may be done to a message, or to the gateway."""
 
+CHOICES: Mapping[str, str] = {
+    "to": "a group of messages: one of MESSAGES",
+    "refused": "requests that one of these rules refused; `*` for any rule",
+    "posted": "commands that a notification follows",
+    "moves_money": "commands that move money and know no window",
+    "command": "these commands",
+    "product": "these products",
+    "matches": "member of the request → a regular expression that is found in its text",
+    "lacks": "members that the request has not",
+    "headers": "of the request; an empty text for none",
+    "by": "the method of the request",
+    "sample": "the documented sample of a command",
+    "ordinary": "a request that is sent for the first time, and with a User-Agent",
+    "long": "a member is longer than every gateway has to accept",
+    "has": "a member of the message itself",
+    "outcome": "that of the notification",
+    "unsolicited": "whether no request precedes the notification",
+    "start": "requests from this number on, the first being 1",
+    "end": "requests up to this number",
+    "turn": "a place, from 0, in each round of so many accepted requests",
+    "chance": "a share, drawn by the id",
+    "every": "of what is left, each one of so many",
+}
+"""What each word means that chooses messages: the members of `Which`."""
+
 ENDINGS = ("before", "reset", "middle", "after", "never", "stalled", "dripping")
 TYPES = ("array", "string", "number", "object")
 SPELLINGS = (
@@ -106,28 +131,7 @@ CALLBACKS = ("another product", "unsolicited", "another query")
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """Which messages a change is about: those that agree with everything given.
-
-    to          one of MESSAGES
-    refused     requests that one of these rules refused; `*` for any rule
-    posted      commands that a notification follows
-    moves_money     commands that move money and know no window
-    command, product    one of these
-    matches     member of the request → a regular expression that is found in its text
-    lacks       members that the request has not
-    headers     of the request; "" for none
-    by          the method of the request
-    sample      the documented sample of a command
-    ordinary    a request that is sent for the first time, and with a User-Agent
-    long        a member is longer than every gateway has to accept
-    has         a member of the message itself
-    outcome     that of the notification
-    unsolicited     whether no request precedes the notification
-    start, end  the number of the request, from 1
-    turn        a place, from 0, in each round of so many accepted requests
-    chance      a share, drawn by the id
-    every       of what is left, each one of so many
-    """
+    """Which messages a change is about: those that agree with everything given; CHOICES has what each word means."""
 
     to: str = "response"
     refused: tuple[str, ...] = ()
@@ -192,7 +196,7 @@ class Change:
             for member, value in actions.get(word, {}).items():
                 _one_of(f"{word}.{member}", value, known)
         for word in ("also", "before"):
-            for copy in copies(actions.get(word, ())):
+            for copy in filter(None, copies(actions.get(word, ()))):
                 cls.from_entry(copy)
         return cls(Which.from_entry({word: value for word, value in entry.items() if word in _CHOOSING}), actions)
 
@@ -210,6 +214,15 @@ def _one_of(word: str, value: object, known: Collection[str]) -> None:
 def _nearest(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, known, n=1)
     return near[0] if near else f"one of {', '.join(sorted(known))}"
+
+
+def _keys(entry: Mapping[str, Any], row: type, *needed: str) -> None:
+    """ValueError for a key that a kind of row does not have, and for one that it needs and has not."""
+    known = [each.name for each in fields(row)]
+    if unknown := next((key for key in entry if key not in known), None):
+        raise ValueError(f"{unknown} is no key of this table; expected {_nearest(unknown, known)}")
+    if missing := next((key for key in needed if key not in entry), None):
+        raise ValueError(f"{missing} is missing; expected it in each such table")
 
 
 def _listed(value: str | list[str]) -> tuple[str, ...]:
@@ -232,9 +245,12 @@ class BehaviourRow:
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Self:
         """One `[[behaviour]]`; ValueError, KeyError or TypeError for one that is none."""
+        _keys(entry, cls, "name", "summary")
         if entry.get("lawful", False) == bool(entry.get("breaks")):
-            raise ValueError(f"breaks of {entry['name']!r} has to name requirements, or it is lawful = true")
+            raise ValueError("breaks has to name requirements where lawful is not true; expected one of both")
         changes = tuple(Change.from_entry(change) for change in entry.get("changes", ()))
+        if not changes and len(entry.get("breaks", ())) != 1:
+            raise ValueError("changes is missing; expected some, but where they follow from the one requirement broken")
         return cls(entry["name"], entry["summary"], changes, entry.get("lawful", False), tuple(entry.get("breaks", ())))
 
 
@@ -256,6 +272,7 @@ class NumberRow:
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Self:
         """One `[[number]]`; ValueError, KeyError or TypeError for one that is none."""
+        _keys(entry, cls, "ending", "summary")
         return cls(**{**entry, "changes": tuple(Change.from_entry(change) for change in entry.get("changes", ()))})
 
 
@@ -285,6 +302,7 @@ class ScenarioRow:
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Self:
         """One `[[scenario]]`; ValueError, KeyError or TypeError for one that is none."""
+        _keys(entry, cls, "name", "summary", "changes")
         if "waits" in entry:
             _one_of("waits", entry["waits"], WAITS)
         which = {"to": "answer", **({"end": 1} if entry.get("recovers") else {})}
@@ -297,6 +315,21 @@ class Failure:
 
     outcome: str
     reason: str
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> Self:
+        """One `[[failure]]`; ValueError for one that is none."""
+        _keys(entry, cls, "outcome", "reason")
+        return cls(**entry)
+
+
+ROWS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    "failure": Failure.from_entry,
+    "behaviour": BehaviourRow.from_entry,
+    "number": NumberRow.from_entry,
+    "scenario": ScenarioRow.from_entry,
+}
+"""The tables of a file, and what reads one of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +351,7 @@ class Behaviours:
             if twice := next((name for name in names if names.count(name) > 1), None):
                 raise ValueError(f"name of a {kind} is {twice!r} twice; expected another one")
         return cls(
-            tuple(Failure(**row) for row in stated.get("failure", ())),
+            tuple(Failure.from_entry(row) for row in stated.get("failure", ())),
             rows,
             tuple(NumberRow.from_entry(row) for row in stated.get("number", ())),
             scenarios,

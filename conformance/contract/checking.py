@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract import schema_checks
-from conformance.contract.behaviours import Behaviours
+from conformance.contract.behaviours import ROWS, Behaviours
 from conformance.contract.cross_checks import Rules, contradictions
 from conformance.contract.folder import (
     BEHAVIOURS,
@@ -171,12 +171,21 @@ def _by_parser(
 
 
 def _rows(folder: ContractFolder) -> Iterator[Fault]:
-    """The rows of behaviours.toml and probes.toml; those of probes are read one at a time."""
-    yield from _by_parser(folder, BEHAVIOURS, (), Behaviours.read, folder.texts[BEHAVIOURS])
-    rows = folder.tables[PROBES].get("probe", ())
-    faults = [
+    """The rows of behaviours.toml and probes.toml, read one at a time, and then together."""
+    stated = folder.tables[BEHAVIOURS]
+    if unknown := next((kind for kind in stated if kind not in ROWS), None):
+        told = f"[[{unknown}]] is none of its tables; expected {', '.join(f'[[{kind}]]' for kind in ROWS)}"
+        yield folder.fault(BEHAVIOURS, (unknown,), hinted(told, unknown, tuple(ROWS)))
+    found = [
         fault
-        for number, row in enumerate(rows)
+        for kind, parse in ROWS.items()
+        for number, entry in enumerate(stated.get(kind, ()))
+        for fault in _by_parser(folder, BEHAVIOURS, (kind, number), parse, entry)
+    ]
+    yield from found or _by_parser(folder, BEHAVIOURS, (), Behaviours.read, folder.texts[BEHAVIOURS])
+    wrong = [
+        fault
+        for number, row in enumerate(folder.tables[PROBES].get("probe", ()))
         for fault in _by_parser(folder, PROBES, ("probe", number), Probe.from_entry, row)
     ]
-    yield from faults or _by_parser(folder, PROBES, (), Probes.read, folder.texts[PROBES])
+    yield from wrong or _by_parser(folder, PROBES, (), Probes.read, folder.texts[PROBES])

@@ -133,11 +133,12 @@ class AccountRoles:
 class MemberRoles:
     """Members of requests by what they are for.
 
-    `recipient` names a person. `registered`: their values belong to the account. `text` is paid by its length.
+    `recipient` names a person. `registered`: their values belong to the account, such as
+    these; the first is that of a run which is told no other. `text` is paid by its length.
     """
 
     recipient: str | None = None
-    registered: tuple[str, ...] = ()
+    registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     text: str | None = None
 
 
@@ -203,7 +204,11 @@ class Contract:
             Authentication(**stated["authentication"]),
             AnswerRoles(**stated["answer"]),
             NotificationRoles.from_table(stated["notification"]),
-            MemberRoles(members.get("recipient"), tuple(members.get("registered", ())), members.get("text")),
+            MemberRoles(
+                members.get("recipient"),
+                {name: tuple(values) for name, values in members.get("registered", {}).items()},
+                members.get("text"),
+            ),
             None if account is None else AccountRoles(**account),
             commands,
             unsolicited,
@@ -249,6 +254,11 @@ class Contract:
     def callbacks(self) -> tuple[str, ...]:
         """The names of all callbacks: of the products, then of what no request precedes, inquiries included."""
         return (*self.products, *(name for row in self.unsolicited.values() for name in row.callbacks))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What verdicts are given on: the commands, and the callbacks of what no request precedes."""
+        return (*self.commands, *(each.name for each in all_unsolicited(self.unsolicited)))
 
     @property
     def inquiries(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from conformance.contract.command import Command
-from conformance.contract.folder import CONTRACT, PROBES, REQUIREMENTS, ContractFolder, Fault, hinted
+from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, Fault, hinted
 from conformance.contract.judging import ByPlace, ByProbe, ByRule, Judge, judge_of
 from conformance.contract.keywords import ContractValidator
 from conformance.contract.places import places_of
@@ -31,6 +31,7 @@ def contradictions(folder: ContractFolder, rules: Rules | None) -> Iterator[Faul
         said.roles_of_notifications,
         said.roles_of_requests,
         said.account,
+        said.behaviours,
     ):
         yield from check()
     yield from said.requirements(rules)
@@ -48,6 +49,17 @@ class _Said:
         self.unasked = [Unsolicited.from_entry(row) for row in self.stated.get("unsolicited", ())]
         self._known_places: dict[str, frozenset[tuple[str, str]]] = {}
         self.entries: list[Mapping[str, Any]] = list(folder.tables[REQUIREMENTS]["requirement"])
+
+    # --- The rows of behaviours.toml
+
+    def behaviours(self) -> Iterator[Fault]:
+        """What falls with a fault is in the catalogue."""
+        known = tuple(entry["id"] for entry in self.entries)
+        for number, row in enumerate(self.folder.tables[BEHAVIOURS].get("behaviour", ())):
+            for name in row.get("breaks", ()):
+                if name not in known:
+                    told = hinted(f"breaks names {name!r}; expected a requirement of {REQUIREMENTS}", name, known)
+                    yield self.folder.fault(BEHAVIOURS, ("behaviour", number, "breaks"), told)
 
     # --- The tables of contract.toml
 
@@ -127,7 +139,7 @@ class _Said:
         for role in ("recipient", "text"):
             if role in roles:
                 yield from self._member(("members", role), roles[role], requests)
-        for member in roles.get("registered", ()):
+        for member in roles.get("registered", {}):
             yield from self._member(("members", "registered"), member, requests)
         for number, row in enumerate(self.stated["command"]):
             command = self.rows[row["name"]]

@@ -133,7 +133,7 @@ def _samples(file: CaseFile) -> Iterator[tuple[bytes, str]]:
         if found := marker(contract).fullmatch(each):
             registered = found["registered"]
             if registered:
-                yield each, contract.examples_of(registered.decode())[0]
+                yield each, contract.members.registered[registered.decode()][0]
             else:
                 yield each, numbered(contract, (found["prefix"] or b"").decode(), number)
 

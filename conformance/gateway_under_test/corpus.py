@@ -171,9 +171,9 @@ def _is_of_recipient(text: bytes, ground: Ground) -> bool:
 def _value(text: bytes, ground: Ground, chance: Random) -> str:
     found = marker(ground.contract).fullmatch(text)
     if found is None or found["registered"] is not None:
-        return ground.constraints.given[found["registered"].decode() if found else ""][0]
+        return ground.constraints.registered[found["registered"].decode() if found else ""][0]
     prefix = (found["prefix"] or b"").decode()
-    if given := ground.constraints.recipients(ground.contract):
+    if given := ground.constraints.phone_numbers:
         return chance.choice([number for number in given if number.startswith(prefix)] or given)
     digits = len(ground.contract.examples_of(ground.contract.members.recipient or "")[0]) - len(prefix)
     return numbered(ground.contract, prefix, chance.randrange(10 ** min(digits, MOST_DIGITS)))
@@ -210,7 +210,7 @@ def _members(body: bytes) -> dict[str, Any]:
 
 def _check_names(step: Step, ground: Ground) -> None:
     """Raises _LeftOut if the step names what this run was not told of."""
-    members, values = _members(step.body), ground.constraints.values()
+    members, values = _members(step.body), ground.constraints.values(ground.contract)
     for name in ground.contract.members.registered:
         given, value = values.get(name), members.get(name)
         if not given or name == step.member or value is None or value in given:

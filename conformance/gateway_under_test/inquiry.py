@@ -253,7 +253,7 @@ class Inquiry:
         # What is broken or open is measured against what is valid, which could not be sent as such.
         valid = suspect.label.kind is Kind.VALID
         good = plain.members if valid else plain_members(self.contract, self._command, self.constraints)
-        simpler = Simpler(suspect.label, good, frozenset(self.constraints.values()), ascii_only, known)
+        simpler = Simpler(suspect.label, good, frozenset(self.constraints.values(self.contract)), ascii_only, known)
         simpler.told(plain.members, held=True)
         base, case, finished = suspect.members, suspect.case, True
         while finished and (candidates := simpler.candidates(base, MOST_AT_ONCE)):

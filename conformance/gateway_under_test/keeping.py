@@ -25,7 +25,6 @@ from conformance.gateway_under_test.corpus import CASES, CORPUS
 from conformance.gateway_under_test.credentials import credential_label, without_credential
 from conformance.gateway_under_test.plan import ordinary_headers
 from conformance.gateway_under_test.recorded import is_redacted
-from conformance.gateway_under_test.settings import recorded_as
 from conformance.gateway_under_test.steps import Step, marker
 from conformance.generation.labels import aspect_of, members_of
 from conformance.journal import Record
@@ -181,7 +180,7 @@ def _for_any_account(contract: Contract, steps: Sequence[Step], settings: Mappin
     """
     values: dict[tuple[str, str], str] = {}
     for member in contract.members.registered:
-        values |= {(member, value): f"${{{member}}}" for value in settings.get(recorded_as(member), ())}
+        values |= {(member, value): f"${{{member}}}" for value in settings.get(f"{member}s", ())}
     if (recipient := contract.members.recipient) is None:
         return [_marked(step, values) for step in steps]
     for number in settings["phone_numbers"]:

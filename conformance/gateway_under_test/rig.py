@@ -200,6 +200,7 @@ def _account(settings: Settings, callbacks: dict[str, str]) -> Account:
     return Account(
         consumer_key=settings.consumer_key,
         consumer_secret=settings.consumer_secret,
-        registered={member: settings.constraints.given[member] for member in settings.contract.members.registered},
+        registered=settings.constraints.registered,
         callbacks={name: url for name, url in callbacks.items() if name in settings.callbacks},
+        contract=settings.contract,
     )

@@ -113,7 +113,7 @@ def _to_others(plan: CommandPlan, base: Members) -> Iterator[Members]:
     if plan.command.window is None:
         return
     whose = plan.command.window.members[0]
-    value, given = base[whose], plan.settings.constraints.values().get(whose, ())
+    value, given = base[whose], plan.settings.constraints.values(plan.contract).get(whose, ())
     if given or whose in plan.contract.members.registered:
         others = [other for other in given if other != value][:2]
     elif whose == plan.recipient:

@@ -22,6 +22,19 @@ from conformance.generation.payloads import Constraints
 from conformance.journal.redactable import check_readable, check_redactable, check_uncommon, is_own_word
 from conformance.traffic import has_userinfo, shown_url
 
+# Looked for in the current directory, where a run without --corpus is started.
+DEFAULT_CORPUS = "corpus"
+SEED_BITS = 32
+# Shorter ones are guessed; other characters are escaped in different ways on their way.
+SHORTEST_TOKEN = 8
+SOUND_TOKEN = re.compile(f"[A-Za-z0-9._~-]{{{SHORTEST_TOKEN},}}")
+
+
+def fresh_seed() -> int:
+    """A seed that nobody chose, so that runs in a row do not repeat each other's payloads."""
+    return secrets.randbits(SEED_BITS)
+
+
 DEFAULT_NOTIFY_WITHIN_S = 10.0
 # A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
 LEAST_NOTIFY_WITHIN_S, MOST_NOTIFY_WITHIN_S = 0.001, 86_400.0
@@ -33,22 +46,6 @@ DEFAULT_MAX_EXAMPLES = 40
 # Requests by which the failures of a run are looked into, where they cost nothing; what is seen to fail is brought down
 # to its simplest form with some forty. On any other gateway an accepted request may cost money, so there it is 0.
 DEFAULT_SHRINK_REQUESTS = 200
-# Looked for in the current directory, where a run without --corpus is started.
-DEFAULT_CORPUS = "corpus"
-SEED_BITS = 32
-# Shorter ones are guessed; other characters are escaped in different ways on their way.
-SHORTEST_TOKEN = 8
-SOUND_TOKEN = re.compile(f"[A-Za-z0-9._~-]{{{SHORTEST_TOKEN},}}")
-
-
-def recorded_as(member: str) -> str:
-    """Under which name a journal's settings have the account's values of a member."""
-    return f"{member}s"
-
-
-def fresh_seed() -> int:
-    """A seed that nobody chose, so that runs in a row do not repeat each other's payloads."""
-    return secrets.randbits(SEED_BITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,6 @@ class Settings:
     """What a run is told. `gateway` is the base URL, its path included; None: the built-in mock gateway.
 
     `contract`: what the gateway is judged by. `products`: those that are exercised; none given: all of the contract.
-    `registered`: by member the values that belong to the account.
     `callback_paths`: product → the one at whose callback its results arrive, where that is not its own.
     `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
     the receiver is reached by https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost,
@@ -246,18 +242,18 @@ class Settings:
     @property
     def constraints(self) -> Constraints:
         """What generated payloads may name: what was given, and all that is the built-in mock gateway's by default."""
-        given = dict(self.account_values)
-        if self.gateway is None:
-            examples = {member: self.contract.examples_of(member) for member in given}
-            given = {m: examples[m] if values == examples[m][:1] else values for m, values in given.items()}
-        recipient = self.contract.members.recipient
-        return Constraints(given if recipient is None else {**given, recipient: self.phone_numbers})
+        every = self.contract.members.registered
+        own = {
+            member: every[member] if self.gateway is None and values == every[member][:1] else values
+            for member, values in self.account_values.items()
+        }
+        return Constraints(own, self.phone_numbers)
 
     @property
-    def account_values(self) -> Mapping[str, tuple[str, ...]]:
-        """By member the values that belong to the account: what was given, else the first example of the contract."""
-        registered = self.contract.members.registered
-        return {member: self.registered.get(member) or self.contract.examples_of(member)[:1] for member in registered}
+    def account_values(self) -> dict[str, tuple[str, ...]]:
+        """By member, the values that are registered to the account: those that were given, or the contract's first."""
+        every = self.contract.members.registered
+        return {member: self.registered.get(member) or values[:1] for member, values in every.items()}
 
     def shrink_budget(self, gateway: str) -> int:
         """How many requests may be sent to `gateway` in order to look into failures."""
@@ -276,7 +272,7 @@ class Settings:
             "products": list(self.products),
             **({"callback_paths": dict(self.callback_paths)} if self.callback_paths else {}),
             "commands": list(self.commands),
-            **{recorded_as(member): list(values) for member, values in self.account_values.items()},
+            **{f"{member}s": list(values) for member, values in self.account_values.items()},
             "phone_numbers": list(self.phone_numbers),
             "notify_within_s": self.notify_within_s,
             "max_examples": self.max_examples,

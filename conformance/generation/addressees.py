@@ -75,10 +75,10 @@ class Addressees:
     @classmethod
     def of(cls, contract: Contract, constraints: Constraints, base_url: str) -> Self:
         """The people whose numbers are among the constraints; everybody if none are."""
-        given = constraints.values()
+        given = constraints.values(contract)
         return cls(
             contract,
-            frozenset(spelling for number in constraints.recipients(contract) for spelling in _spellings(number)),
+            frozenset(spelling for number in constraints.phone_numbers for spelling in _spellings(number)),
             {member: frozenset(given.get(member, ())) for member in contract.members.registered},
             base_url.rstrip("/"),
         )

@@ -37,7 +37,7 @@ class Apart:
         self, contract: Contract, command: Command, constraints: Constraints, used: Iterable[bytes], start: int = 0
     ) -> None:
         self._window = command.window
-        self._numbers = constraints.recipients(contract)
+        self._numbers = constraints.phone_numbers
         self._start = start if self._window else 0
         rules = contract.schemas.resolved(command.request_schema).get("properties", {})
         # Within a window, changing what it does not look at tells nothing apart.

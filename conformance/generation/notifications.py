@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import Violation
 from conformance.contract.unsolicited import Notified
@@ -38,11 +39,11 @@ def incomplete(
 ) -> Iterator[tuple[str, bytes]]:
     """JSON that is no notification, with the name of what it lacks; each made from another content.
 
-    Every required member is left out once, and has each value that its schema refuses for its type.
+    Every necessary member is left out once, and has each value that its schema refuses for its type.
     """
     success = contract.notification.success
     number = int(success) if success.isdecimal() else 1
-    for name in _schema(contract, command)["required"]:
+    for name in _necessary(contract, command):
         yield f"without {name}", _body({key: value for key, value in next_content().items() if key != name})
         for value in (None, number, True, [success], {"value": success}, success):
             content = {**next_content(), name: value}
@@ -63,14 +64,26 @@ def unreadable(
 
 
 def is_complete(contract: Contract, command: Notified, violations: Iterable[Violation]) -> bool:
-    """Whether what breaks its schema leaves a notification an object with the required members, each of its type."""
-    places = {"", *(f"/{name}" for name in _schema(contract, command)["required"])}
+    """Whether what breaks its schema leaves a notification an object with the necessary members, each of its type."""
+    places = {"", *(f"/{name}" for name in _necessary(contract, command))}
     return not any(each.keyword in {"type", "required"} and each.pointer in places for each in violations)
 
 
 def documented(contract: Contract, command: Notified) -> frozenset[str]:
     """The members that a notification of the product is known to have."""
     return frozenset(_schema(contract, command)["properties"])
+
+
+def _necessary(contract: Contract, command: Notified) -> list[str]:
+    """The members without which it is no notification: of a result, those that its schema requires.
+
+    Of what no request precedes, those that every notification has: what else a receiver needs is for it to say.
+    """
+    required: list[str] = _schema(contract, command)["required"]
+    if isinstance(command, Command):
+        return required
+    roles = contract.notification
+    return [name for name in required if name in {roles.id, roles.outcome, roles.reason}]
 
 
 def _schema(contract: Contract, command: Notified) -> dict[str, Any]:

@@ -64,17 +64,19 @@ class ValidPayload:
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """`given`: by member the values that may be used, where not any valid one will do (none: any)."""
+    """The values that may be used, where not any valid one will do (empty: any).
 
-    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    `registered`: by member, those that belong to the account. `phone_numbers`: of those who may be reached.
+    """
 
-    def values(self) -> dict[str, tuple[str, ...]]:
+    registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    phone_numbers: tuple[str, ...] = ()
+
+    def values(self, contract: Contract) -> dict[str, tuple[str, ...]]:
         """The given values by member."""
-        return {member: values for member, values in self.given.items() if values}
-
-    def recipients(self, contract: Contract) -> tuple[str, ...]:
-        """Those that alone may be reached; none: whoever it is."""
-        return self.given.get(contract.members.recipient or "", ())
+        recipient = contract.members.recipient
+        given = {**self.registered, **({recipient: self.phone_numbers} if recipient else {})}
+        return {member: values for member, values in given.items() if values}
 
 
 def valid_payloads(
@@ -89,7 +91,7 @@ def valid_payloads(
         return [NO_BODY]
     planner = _Planner.of(contract, command, constraints, Random(f"{command.name} systematic {seed}"))
     systematic = [planner.placed(aspect, planner.apart(members)) for aspect, members in planner.systematic()]
-    systematic += [planner.placed("class", members) for members in planner.completing(systematic)]
+    systematic += filter(None, map(planner.completed, planner.completing(systematic)))
     return [*systematic, *planner.random(count)]
 
 
@@ -145,7 +147,7 @@ class _Planner:
     def of(cls, contract: Contract, command: Command, constraints: Constraints, chance: Random) -> _Planner:
         schema = contract.schemas.resolved(command.request_schema)
         members = schema["properties"]
-        given = {member: values for member, values in constraints.values().items() if member in members}
+        given = {member: values for member, values in constraints.values(contract).items() if member in members}
         documented = schema["examples"][0]
         _check_given(contract, command, documented, given)
         replaced = {
@@ -268,6 +270,11 @@ class _Planner:
         if found is None:
             raise SuiteError(f"the {aspect} payload of {self.command.name} is like an earlier one: {members!r}")
         return self._proved(aspect, found)
+
+    def completed(self, members: Mapping[str, Any]) -> ValidPayload | None:
+        """The payload, for classes that it is in; None where all values are given or taken, and it was there before."""
+        found = self._free(members, self.schema)
+        return None if found is None else self._proved("class", found)
 
     def likeness(self, members: Mapping[str, Any]) -> bytes:
         """What two payloads have in common that must not meet: within a window what it looks at, else all.

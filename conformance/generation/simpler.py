@@ -33,7 +33,7 @@ def plain_members(contract: Contract, command: Command, constraints: Constraints
     """The plainest payload that is valid: required members alone, each as plain as the given values allow."""
     schema = contract.schemas.resolved(command.request_schema)
     sample = schema["examples"][0]
-    given = constraints.values()
+    given = constraints.values(contract)
     plain = {name: given[name][0] if name in given else sample[name] for name in schema["required"]}
     for name in plain:
         if name not in given:

@@ -202,7 +202,7 @@ def _recorded(path: Path, after: Held, beside: Collection[str], contract: Contra
     ids = json.dumps(list(beside))
     with snapshot.readable():
         settings = _settings(snapshot, whole=whole)
-        commands = None if contract is None else contract.commands
+        commands = None if contract is None else frozenset(contract.names)
         if contract is not None:
             contract.check_recorded(settings, f"the journal {path}")
             if unknown := next((name for name in settings["commands"] if name not in contract.commands), None):

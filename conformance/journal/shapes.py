@@ -196,8 +196,8 @@ _OF_A_GATEWAY: Mapping[str, Shape] = {
     "consumer_key": _text,
     "callback_listen": _maybe(_text),
     "callback_tls": _maybe(_flag),
-    # Of the contract of Statum: what belongs to an account has the name of its member there.
-    **dict.fromkeys(("sender_ids", "short_codes"), _maybe(_list(_text))),
+    "sender_ids": _maybe(_list(_text)),
+    "short_codes": _maybe(_list(_text)),
     "notify_within_s": _number,
     "exclusive_account": _flag,
     "loopback": _flag,

@@ -55,7 +55,7 @@ class Account:
         return cls(
             consumer_key="Sample2be989703d6dKey",
             consumer_secret="Sample3P0R4qSecret",  # noqa: S106 - it opens nothing but a mock
-            registered={member: contract.examples_of(member) for member in contract.members.registered},
+            registered=contract.members.registered,
             balance=balance,
             callbacks=dict(callbacks or {}),
             contract=contract,
@@ -80,6 +80,15 @@ class Account:
         if last:
             holder[last] = balance
         return content
+
+
+def _examples(contract: Contract, member: str) -> tuple[str, ...]:
+    """The examples of a member in all requests, each once."""
+    requests = (contract.schemas.resolved(f"{command.folder}/request") for command in contract.commands.values())
+    stated = (request.get("properties", {}).get(member, {}) for request in requests)
+    return tuple(
+        dict.fromkeys(value for each in stated for value in each.get("examples", ()) if isinstance(value, str))
+    )
 
 
 @cache

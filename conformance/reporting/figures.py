@@ -103,8 +103,8 @@ class Figures:
                 notifications[product].add(since - start, notification.received_at - since)
         return cls(
             {name: answers[name] for name in sorted(answers)},
-            {name: notifications[name] for name in contract.products if name in notifications},
-            {name: _commonest(codes[name]) for name in contract.products if name in codes},
+            {name: notifications[name] for name in contract.callbacks if name in notifications},
+            {name: _commonest(codes[name]) for name in contract.callbacks if name in codes},
         )
 
     def document(self) -> dict[str, Any]:

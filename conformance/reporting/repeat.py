@@ -18,7 +18,6 @@ from conformance.gateway_under_test.settings import (
     DEFAULT_MAX_EXAMPLES,
     DEFAULT_NOTIFY_WITHIN_S,
     default_shrink_requests,
-    recorded_as,
 )
 from conformance.journal import Record
 
@@ -90,9 +89,8 @@ def _options(settings: Mapping[str, Any], contract: Contract) -> Iterator[str]:
         yield from _addresses(settings)
     yield from _repeated("--product", settings["products"], contract.products)
     yield from _repeated("--callback-path", [f"{p}={at}" for p, at in settings.get("callback_paths", {}).items()], ())
-    for member in contract.members.registered:
-        values = settings.get(recorded_as(member), ())
-        yield from _repeated(f"--{member.replace('_', '-')}", values, contract.examples_of(member)[:1])
+    for member, values in contract.members.registered.items():
+        yield from _repeated(f"--{member.replace('_', '-')}", settings.get(f"{member}s", values[:1]), values[:1])
     yield from _repeated("--phone-number", settings["phone_numbers"], ())
     yield from _measured("--notify-within", settings["notify_within_s"], DEFAULT_NOTIFY_WITHIN_S)
     yield from _measured("--max-examples", settings["max_examples"], DEFAULT_MAX_EXAMPLES)

@@ -58,11 +58,11 @@ def read_document(path: Path, contract: Contract) -> Document:
         raise UsageError(f"{file} is no report of statum-conformance: {wrong.message} at {wrong.pointer or '/'}")
     contract.check_recorded(document["settings"], f"the report {file}")
     for entry in (*document["requirements"], *document.get("coverage", ())):
-        if entry["command"] not in {None, *contract.commands}:
+        if entry["command"] not in {None, *contract.names}:
             raise UsageError(
                 f"{file} tells of a command {entry['command']!r:.80}, which this version does not know; expected one "
-                f"of {', '.join(contract.commands)}",
-                hint=did_you_mean(entry["command"], contract.commands),
+                f"of {', '.join(contract.names)}",
+                hint=did_you_mean(entry["command"], contract.names),
             )
     found: Document = document
     return found

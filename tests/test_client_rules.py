@@ -1,0 +1,106 @@
+"""Requirements on clients and receivers are judged as the catalogue of the contract says, and by its schemas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from client_runs import PARAMS, Certification, Sent, again, refused
+from contract_edits import json_edited, text_edited
+
+from conformance.checks.client import RULES, client_checks
+from conformance.contract.behaviours import Behaviours
+from conformance.contract.contract import Contract, statum
+from conformance.contract.folder import ContractFolder
+from conformance.contract.judging import ByRule
+from conformance.errors import SuiteError
+from conformance.verdicts import Verdict, judge
+
+RESENDS = 'rule = "final-is-final", codes = [400, 401, 402, 403, 422]'
+
+
+def unchecked(folder: Path) -> Contract:
+    """The contract in a folder that may be at fault."""
+    return Contract._made(ContractFolder.at(folder))  # noqa: SLF001 - without the checks of `Contract.load`
+
+
+def failed(certification: Certification, contract: Contract) -> set[str]:
+    """The ids of what failed by that contract."""
+    return {v.requirement.id for v in judge(certification.record(), contract=contract).by(Verdict.FAIL)}
+
+
+def test_every_written_rule_judges_a_requirement() -> None:
+    """One that none names would be dead code."""
+    named = {r.judge.rule for r in statum().catalogue.requirements if isinstance(r.judge, ByRule)}
+
+    assert set() == set(RULES) - named
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ('rule = "final-is-finale", codes = [400]', "rule is 'final-is-finale'; expected one of driver-answers-once, "),
+        ('rule = "final-is-final"', "missing a required argument: 'codes'; expected codes"),
+        ('rule = "final-is-final", status = [400]', "'codes'; expected codes"),
+        ('rule = "not-again-at-once", after = "4xx"', "after is '4xx'; expected one of 5xx, lost"),
+        ('rule = "junk-is-refused", kinds = ["small"]', "kinds is 'small'; expected one of no-json, incomplete, "),
+        ('message = "notification", at = "", keyword = "type"', "expected one in the message 'request'"),
+    ],
+)
+def test_a_catalogue_that_cannot_be_judged_by_says_why(stated: str, words: str, tmp_path: Path) -> None:
+    """In one line, with the requirement and what is expected."""
+    folder = text_edited(tmp_path, "requirements.toml", RESENDS, stated)
+
+    with pytest.raises(SuiteError) as told:
+        client_checks(unchecked(folder))
+    assert "requirement RTY-01 cannot be judged: " in str(told.value)
+    assert words in str(told.value)
+
+
+def test_codes_after_which_nothing_is_sent_again_are_the_catalogues(tmp_path: Path) -> None:
+    """Another list there is another verdict here."""
+    certification = Certification()
+    certification.call(*again(Sent(status=409), 30.0), said=refused(409))
+    stricter = text_edited(tmp_path, "requirements.toml", RESENDS, RESENDS.replace("422", "409, 422"))
+
+    assert set() == failed(certification, statum())
+    assert {"RTY-01"} == failed(certification, unchecked(stricter))
+
+
+def _of_numbers(schema: dict[str, Any]) -> Mapping[str, Any]:
+    return {**schema, "$defs": {**schema["$defs"], "message": {**schema["$defs"]["message"], "type": "number"}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [(lambda schema: schema, {"SND-08"}), (_of_numbers, set())],
+    ids=["a text", "a number"],
+)
+def test_the_types_of_members_are_those_of_the_schema(
+    change: Callable[[dict[str, Any]], Mapping[str, Any]], expected: set[str], tmp_path: Path
+) -> None:
+    """A number is wrong where the schema has a text, and right where it has a number."""
+    certification = Certification()
+    certification.call(Sent(body=json.dumps({**PARAMS, "message": 1}).encode()), params={**PARAMS, "message": "1"})
+    contract = unchecked(json_edited(tmp_path, "common.json", change))
+
+    assert expected == failed(certification, contract)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ('name = "a"\nsummary = "b"\nwaits = "long"\nchanges = [{ status = 429 }]', "waits is 'long'; expected one of"),
+        ('name = "a"\nsummary = "b"\nchanges = [{ colour = 1 }]', "colour is not known of a change"),
+        ('name = "never"\nsummary = "b"\nchanges = [{ status = 429 }]', "name of a scenario is 'never' twice"),
+    ],
+)
+def test_a_scenario_that_is_none_says_why(row: str, words: str) -> None:
+    """Beginning with the key at fault."""
+    known = '[[scenario]]\nname = "never"\nsummary = "never answered"\nchanges = [{ ending = "never" }]\n'
+
+    with pytest.raises(ValueError, match=words):
+        Behaviours.read(f"{known}[[scenario]]\n{row}\n")
