@@ -175,6 +175,7 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "description": "a keyword of JSON Schema",
         "location": "a word of reports",
     },
+    "checks/form.py": {"\\S": "the pattern that asks for a character that is no white space, told as “is empty”"},
     "cli/options.py": {
         "phone_number": "the option --phone-number, fixed in interfaces.md",
     },
@@ -191,7 +192,6 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
 # Parts that other helpers are at work on; to be emptied.
 PENDING = (
     "pytest_plugin.py",
-    "checks/",
     "gateway_under_test/",
     "generation/",
     "mock_gateway/",
