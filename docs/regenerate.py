@@ -36,6 +36,7 @@ from conformance.checks.judgement import Reason
 from conformance.cli import COMMANDS, cli
 from conformance.cli.configuration import switches, variable
 from conformance.cli.configuration_schema import NAME, configuration_schema
+from conformance.contract.behaviours import ACTIONS, CHOICES
 from conformance.contract.contract import statum
 from conformance.contract.schemas import BASE_URI, schema
 from conformance.errors import EnvironmentFailure, SuiteError, UsageError
@@ -102,6 +103,11 @@ def faults() -> str:
         ("fault", "what it does", "breaks"),
         ((f"`{f.name}`", f.summary, ", ".join(f.breaks)) for f in faults_of(statum()).values()),
     )
+
+
+def words(meanings: Mapping[str, str]) -> str:
+    """The words of a vocabulary, and what each means."""
+    return table(("word", "meaning"), ((f"`{word}`", meaning) for word, meaning in meanings.items()))
 
 
 def variants() -> str:
@@ -300,6 +306,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "requirements": requirements,
     "driver-messages": driver_messages,
     "client-scenarios": client_scenarios,
+    "choosing-words": lambda: words(CHOICES),
+    "changing-words": lambda: words(ACTIONS),
     "action": action,
 }
 

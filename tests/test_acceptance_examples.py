@@ -15,7 +15,7 @@ from conformance.contract.schemas import violations
 from conformance.gateway_under_test import listening
 from conformance.journal import read_journal
 from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
-from conformance.mock_gateway.refusals import REFUSALS
+from conformance.mock_gateway.refusals import TAGS
 from conformance.reporting.result import Result
 from conformance.reporting.writing import write_reports
 from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict
@@ -88,7 +88,7 @@ def test_whatever_answers_is_judged_and_reported(
 
 def test_a_gateway_that_refuses_everything_has_not_been_seen_to_tell_right_from_wrong(tmp_path: Path) -> None:
     """Its refusals of what is wrong are worth nothing, and its refusals of what is right are failures."""
-    behaviour = Behaviour(additional_refusals=(lambda m: "pattern" if m.command == "sms" else None,))
+    behaviour = Behaviour(additional_refusals=(lambda m: "broken.pattern" if m.command == "sms" else None,))
     judgement = judged(tmp_path, behaviour, **SMS)
 
     assert {(Verdict.INCONCLUSIVE, Reason.PRECONDITION)} == {(v.verdict, v.reason) for v in of_sms(judgement, REFUSING)}
@@ -98,7 +98,7 @@ def test_a_gateway_that_refuses_everything_has_not_been_seen_to_tell_right_from_
 
 def test_a_gateway_that_accepts_everything_fails_whatever_must_be_refused(tmp_path: Path) -> None:
     """And passes what must be accepted, notifications included."""
-    judgement = judged(tmp_path, Behaviour(waived=frozenset(REFUSALS)), **SMS)
+    judgement = judged(tmp_path, Behaviour(waived=TAGS), **SMS)
 
     strict = tuple(id_ for id_ in REFUSING if id_ not in (*LENIENT, *STURDY))
     assert {Verdict.FAIL} == {v.verdict for v in of_sms(judgement, strict)}, shortfalls(judgement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from contract_edits import copy_of_statum
 from mock_rig import CALLBACKS, request
 
-from conformance.contract.behaviours import ACTIONS, Change
+from conformance.contract.behaviours import ACTIONS, CHOICES, Change, Which
 from conformance.contract.contract import Contract, statum
 from conformance.errors import UsageError
 from conformance.mock_gateway.account import Account
@@ -129,6 +130,11 @@ def test_every_word_is_in_use() -> None:
     rows = (*contract.rows, *contract.numbers, *contract.scenarios)
     used = {word for row in rows for change in row.changes for word in change.actions}
     assert set(ACTIONS) <= used | {word.partition(",")[0] for word in (*DONE, *TOLD)}
+
+
+def test_every_word_that_chooses_has_a_meaning() -> None:
+    """The documentation is made of them."""
+    assert [each.name for each in fields(Which)] == list(CHOICES)
 
 
 def test_texts_are_filled_in() -> None:

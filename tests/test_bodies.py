@@ -31,7 +31,7 @@ EACH_BODY = pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 
 def malformed(body: bytes, aspect: str | None = None) -> list[BodyProbe]:
     """The malformed bodies that are made when every valid one is `body`; those of one aspect, if it is given."""
-    return [probe for probe in malformed_bodies(lambda: body) if aspect in (None, probe.aspect)]
+    return [probe for probe in malformed_bodies(statum(), lambda: body) if aspect in (None, probe.aspect)]
 
 
 def in_turn(payloads: list[ValidPayload]) -> Callable[[], ValidPayload]:
@@ -67,7 +67,7 @@ def test_no_malformed_body_is_an_object(body: bytes) -> None:
 def test_every_way_of_being_malformed_is_tried(command: Command) -> None:
     """Each that can be told by the bytes; and it is told by those that are sent."""
     following = in_turn(PLAIN[command])
-    found = list(malformed_bodies(lambda: following().body))
+    found = list(malformed_bodies(statum(), lambda: following().body))
 
     assert set(REFUSED) == {probe.breakage for probe in found}
     assert [] == [probe for probe in found if probe.breakage not in anatomy.anatomy(probe.body)]
@@ -77,7 +77,7 @@ def test_every_way_of_being_malformed_is_tried(command: Command) -> None:
 def test_each_malformed_body_is_of_a_payload_of_its_own(command: Command) -> None:
     """A gateway that reads some of them meets no similar request twice."""
     following = in_turn(PLAIN[command])
-    found = list(malformed_bodies(lambda: following().body))
+    found = list(malformed_bodies(statum(), lambda: following().body))
     numbers = Counter(number for probe in found for number in set(re.findall(rb"254[17][0-9]{8}", probe.body)))
 
     assert len(numbers) > 10
@@ -152,7 +152,7 @@ def test_a_label_that_does_not_prove_true_is_an_error_of_the_suite(
     monkeypatch: pytest.MonkeyPatch, made: bodies.Made
 ) -> None:
     """A body that is an object after all, or broken in another way, never goes out."""
-    monkeypatch.setattr(bodies, "MALFORMED", (("not-json", "no JSON", made),))
+    monkeypatch.setattr(bodies, "MALFORMED", {"text": lambda _: made})
 
     with pytest.raises(SuiteError, match="'not-json' is not one with no JSON"):
         malformed(BODIES[0])
@@ -224,7 +224,7 @@ def test_a_get_has_no_body_to_break() -> None:
 
 def test_an_open_body_that_is_not_what_it_says_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proof is made each time."""
-    monkeypatch.setattr(bodies, "OPEN_BODIES", (("open", "byte order mark", lambda valid: valid),))
+    monkeypatch.setitem(bodies.OPEN_BODIES, "byte order mark", (lambda valid: valid,))
 
     with pytest.raises(SuiteError, match="not one with byte order mark"):
         opened(COMMANDS["airtime"])

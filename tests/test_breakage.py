@@ -17,8 +17,6 @@ from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.errors import SuiteError
 from conformance.generation import breakage
 from conformance.generation.breakage import (
-    AT_RANDOM,
-    KEYWORDS,
     SYSTEMATIC,
     BrokenPayload,
     broken_payloads,
@@ -26,6 +24,7 @@ from conformance.generation.breakage import (
 )
 from conformance.generation.payloads import Constraints, valid_payloads
 
+ROWS = {probe.aspect: probe for probe in statum().probes.of("broken")}
 POSTS = [command for command in COMMANDS.values() if command.method == "POST"]
 EACH_POST = pytest.mark.parametrize("command", POSTS, ids=lambda command: command.folder)
 
@@ -67,7 +66,7 @@ def test_the_label_is_what_the_schema_faults(command: Command) -> None:
     for payload in broken(command):
         faults = violations(f"{command.folder}/request.tolerated", parse_json(payload.body))
         assert {f"/{payload.member}"} == {fault.pointer for fault in faults}
-        assert payload.keyword in {fault.keyword for fault in faults} <= KEYWORDS[payload.aspect]
+        assert payload.keyword in {fault.keyword for fault in faults} <= ROWS[payload.aspect].keywords
 
 
 @EACH_POST
@@ -174,7 +173,8 @@ def test_random_ones_are_added(command: Command) -> None:
     assert [payload.body for payload in systematic] == bodies[: len(systematic)]
     assert len(systematic) + 80 == len(bodies)
     assert len(set(bodies)) == len(bodies)
-    assert set(AT_RANDOM) >= {payload.aspect for payload in broken(command)[len(systematic) :]}
+    at_random = {probe.aspect for probe in ROWS.values() if probe.at_random}
+    assert at_random >= {payload.aspect for payload in broken(command)[len(systematic) :]}
 
 
 @EACH_POST
@@ -207,12 +207,13 @@ def test_what_is_broken_must_be_whole() -> None:
         broken_payloads(statum(), COMMANDS["airtime"], {"phone_number": "254700000001", "amount": "4"}, 0, 1)
 
 
-@pytest.mark.parametrize("aspect", SYSTEMATIC)
+@pytest.mark.parametrize("aspect", ROWS)
 def test_a_label_that_does_not_prove_true_is_an_error_of_the_suite(
     monkeypatch: pytest.MonkeyPatch, aspect: str
 ) -> None:
-    """A table whose values are all tolerated is noticed."""
-    monkeypatch.setitem(SYSTEMATIC, aspect, lambda subject: [subject.valid])
+    """A row whose values are all tolerated is noticed."""
+    for making in ROWS[aspect].made:
+        monkeypatch.setitem(SYSTEMATIC, making.by, lambda subject: [subject.valid])
 
     with pytest.raises(SuiteError, match=f"no {aspect} phone_number"):
         broken_payloads(statum(), COMMANDS["airtime"], base_of(COMMANDS["airtime"]), 0, 1)
@@ -220,7 +221,7 @@ def test_a_label_that_does_not_prove_true_is_an_error_of_the_suite(
 
 def test_running_out_of_random_ones_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not look for ever."""
-    monkeypatch.setattr(breakage, "AT_RANDOM", {"type": lambda *_: True})
+    monkeypatch.setattr(breakage, "AT_RANDOM", {"other-types": lambda *_: True})
 
     with pytest.raises(SuiteError, match="no more random broken payloads"):
         broken_payloads(statum(), COMMANDS["sms"], base_of(COMMANDS["sms"]), 50, 1)

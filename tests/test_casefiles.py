@@ -169,7 +169,7 @@ def test_a_label_gives_back_every_wrong_credential() -> None:
     for case in cases:
         value = credential_value(statum(), credential_label(case), key, secret)
         assert header(case.request.headers, "Authorization") == value, case.id
-        assert case.request.headers == with_credential(case.request.headers, value)
+        assert case.request.headers == with_credential(statum(), case.request.headers, value)
 
 
 def test_the_file_in_the_docs_is_one() -> None:

@@ -39,7 +39,8 @@ from conformance.errors import UsageError
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
 from conformance.mock_gateway.faults import Fault
-from conformance.mock_gateway.gateway import REFUSALS, Gateway
+from conformance.mock_gateway.gateway import Gateway
+from conformance.mock_gateway.refusals import TAGS, refusal_of
 from conformance.mock_gateway.verbs import UNEXCUSED
 from conformance.traffic import Request, header
 
@@ -83,8 +84,8 @@ def test_each_judged_requirement_has_a_fault_that_breaks_it_alone() -> None:
 def test_names_only_refusals_that_there_are(row: Fault) -> None:
     """A tag that no rule has would make a fault that does nothing."""
     behaviour = row.change(Behaviour())
-    assert set() == (behaviour.waived | behaviour.crashes) - set(REFUSALS)
-    assert UNEXCUSED in REFUSALS
+    assert set() == (behaviour.waived | behaviour.crashes) - TAGS
+    assert UNEXCUSED in TAGS
 
 
 @pytest.mark.parametrize("row", FAULTS.values(), ids=FAULTS.keys())
@@ -284,7 +285,7 @@ def test_remembers_what_was_accepted(
     answers = [gateway.answer(asked(command, payload), 0.0) for payload in (first, second)]
     assert codes == [envelope(answer)["status_code"] for answer in answers]
     # A refusal in the words of the window would be put down to an earlier run.
-    assert REFUSALS["window"].description not in {envelope(answer)["description"] for answer in answers}
+    assert refusal_of(statum(), "window").description not in {envelope(answer)["description"] for answer in answers}
 
 
 # --- Notifications

@@ -159,10 +159,10 @@ def test_nothing_in_a_schema_is_left_unjudged() -> None:
 
 
 def with_maximum(pointer: str) -> Any:
-    """A change to a schema: what is at `pointer` has 3 characters at most."""
+    """A change to a schema: what is at `pointer` has 60 characters at most, as the examples have."""
 
     def change(document: dict[str, Any]) -> dict[str, Any]:
-        value_at(document, pointer)["maxLength"] = 3
+        value_at(document, pointer)["maxLength"] = 60
         return document
 
     return change
@@ -175,9 +175,10 @@ def with_maximum(pointer: str) -> Any:
 def test_what_is_added_to_a_schema_is_judged(definition: str, expected: set[str], tmp_path: Path) -> None:
     """By the requirements that take the rest, for each command: nothing but the schema says so."""
     contract = Contract.load(json_edited(tmp_path, "common.json", with_maximum(f"/$defs/{definition}")))
+    long = "a long text " * 6
     run = Run()
-    run.invoke(ID)
-    run.notify(ID)
+    run.invoke(envelope={"status_code": 200, "description": long, "request_id": long})
+    run.notify(long, result_desc=long)
 
     assert expected == short(judge(run.record(), contract=contract, measured=False)).keys()
 

@@ -9,7 +9,9 @@ import pytest
 
 from conformance.checks.grouping import Said, gathered, grouped
 from conformance.checks.judgement import Finding
+from conformance.checks.making import is_of_form
 from conformance.checks.one_cause import Failing, OneCause, one_causes
+from conformance.checks.traits import FORM
 from conformance.contract.contract import statum
 from conformance.traffic import Exchange, Request, Response
 
@@ -22,7 +24,7 @@ def said(number: int, status: int, body: str, headers: tuple[tuple[str, str], ..
     return Said.of(Exchange(number, "c", 1, request, 0.0, 0.0, Response(status, headers, body.encode())), statum())
 
 
-def counts(messages: Sequence[str], bodies: Sequence[tuple[int, str]], area: str = "ACC") -> list[int]:
+def counts(messages: Sequence[str], bodies: Sequence[tuple[int, str]], area: str = "") -> list[int]:
     """How many findings with these messages and answers are in each group."""
     findings = [Finding(message, f"case-{n}", n) for n, message in enumerate(messages, start=1)]
     answers = {n: said(n, status, body, HTML if "<" in body else JSON) for n, (status, body) in enumerate(bodies, 1)}
@@ -35,26 +37,26 @@ REFUSED = "a valid request (random) was answered 500"
 @pytest.mark.parametrize(
     ("messages", "bodies", "area", "expected"),
     [
-        ([REFUSED] * 3, [(500, "<h1>KeyError: 'amount'</h1>")] * 2 + [(500, "<h1>ValueError</h1>")], "ACC", [2, 1]),
+        ([REFUSED] * 3, [(500, "<h1>KeyError: 'amount'</h1>")] * 2 + [(500, "<h1>ValueError</h1>")], "", [2, 1]),
         (
             [REFUSED] * 3,
             [(500, "<h1>KeyError: 'amount'</h1>")] * 2 + [(500, "<h1>KeyError: 'msg'</h1>")],
-            "ACC",
+            "",
             [2, 1],
         ),
-        ([REFUSED] * 2, [(500, '{"description": "crash"}'), (503, '{"description": "crash"}')], "ACC", [1, 1]),
-        ([REFUSED] * 2, [(500, '{"description": "crash"}'), (500, '{"detail": "crash"}')], "ACC", [1, 1]),
-        ([REFUSED] * 2, [(500, '{"description": "at line 17"}'), (500, '{"description": "at line 4"}')], "ACC", [2]),
+        ([REFUSED] * 2, [(500, '{"description": "crash"}'), (503, '{"description": "crash"}')], "", [1, 1]),
+        ([REFUSED] * 2, [(500, '{"description": "crash"}'), (500, '{"detail": "crash"}')], "", [1, 1]),
+        ([REFUSED] * 2, [(500, '{"description": "at line 17"}'), (500, '{"description": "at line 4"}')], "", [2]),
         (
             [REFUSED] * 2,
             [(500, f'{{"description": "crash", "request_id": "{rid}"}}') for rid in ("a1", "b")],
-            "ACC",
+            "",
             [2],
         ),
-        (["description is missing"] * 2, [(200, '{"status_code": 200}'), (422, '{"status_code": 422}')], "RSP", [2]),
-        (["description is missing"] * 2, [(400, '{"detail": "a"}'), (400, '{"message": "a"}')], "RSP", [1, 1]),
-        (["the body is unreadable"] * 2, [(500, "<h1>A</h1>"), (500, "<h1>B</h1>")], "ENC", [1, 1]),
-        (["the body is unreadable"] * 2, [(404, "<h1>404</h1>"), (500, "<h1>500</h1>")], "ENC", [2]),
+        (["description is missing"] * 2, [(200, '{"status_code": 200}'), (422, '{"status_code": 422}')], FORM, [2]),
+        (["description is missing"] * 2, [(400, '{"detail": "a"}'), (400, '{"message": "a"}')], FORM, [1, 1]),
+        (["the body is unreadable"] * 2, [(500, "<h1>A</h1>"), (500, "<h1>B</h1>")], FORM, [1, 1]),
+        (["the body is unreadable"] * 2, [(404, "<h1>404</h1>"), (500, "<h1>500</h1>")], FORM, [2]),
     ],
 )
 def test_what_was_answered_tells_findings_apart(
@@ -93,7 +95,7 @@ def failing(
     name: str, exchanges: Sequence[int], of: int, message: str = "wrong", pointer: str | None = None
 ) -> Failing:
     """A requirement that fell short in these exchanges."""
-    found = Failing(name)
+    found = Failing(name, is_of_form(statum().catalogue[name]))
     found.add([Finding(message, f"c-{n}", n, pointer=pointer) for n in exchanges], len(exchanges), of)
     return found
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conformance.contract.contract import statum
-from conformance.contract.history import Asked, Forecast, History, Outcome, Rule
+from conformance.contract.history import Asked, Forecast, History, Rule
+from conformance.contract.probes import Outcome
 
 PAIR, OTHER_AMOUNT, OTHER_PHONE = ("254711000001", "50"), ("254711000001", "51"), ("254711000002", "50")
 WINDOW_S = 300.0

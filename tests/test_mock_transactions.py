@@ -15,7 +15,8 @@ from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour, Ending
-from conformance.mock_gateway.gateway import REFUSALS, Gateway
+from conformance.mock_gateway.gateway import Gateway
+from conformance.mock_gateway.refusals import refusal_of
 from conformance.traffic import Request, header
 
 SMS = request("sms")
@@ -225,7 +226,7 @@ def test_chosen_numbers_do_as_the_table_says(ending: str) -> None:
     first, second = gateway.answer(asked, 0.0), gateway.answer(asked, 0.0)
     if scenario.refuse:
         chosen = next((change.actions["status"] for change in scenario.changes), None)
-        assert (chosen or REFUSALS[scenario.refuse].status) == told(first)
+        assert (chosen or refusal_of(statum(), scenario.refuse).status) == told(first)
         assert (200 if scenario.once else told(first)) == told(second)
         assert () == first.deliveries
     elif not any(change.which.to == "notification" for change in scenario.changes):

@@ -211,6 +211,17 @@ def test_given_values_are_used_for_what_they_are() -> None:
     assert {"254712000001"} == {payload.members["phone_number"] for payload in planned}
 
 
+def test_a_class_is_met_once_where_given_values_leave_nothing_to_draw() -> None:
+    """Two classes of this seed would have the same short text sent to the same of three numbers."""
+    numbers = ("254707294493", "254182295184", "254721682065")
+    given = Constraints({"sender_id": ("Statum",)}, phone_numbers=numbers)
+    found = valid_payloads(statum(), SMS, given, 8, 14476197645603421096)
+
+    sent = [json.dumps(payload.members, sort_keys=True) for payload in found]
+    assert len(sent) == len(set(sent))
+    assert {(number, "?") for number in numbers} & {(p.members["phone_number"], p.members["message"]) for p in found}
+
+
 def test_what_meets_a_class_is_not_the_documented_sample() -> None:
     """A gateway that refuses its own sample is faulted for that alone."""
     for command in POSTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -11,16 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.contract.commands import COMMANDS, Command
-from conformance.contract.contract import statum
+from conformance.contract.contract import Authentication, Contract, statum
+from conformance.contract.probes import Probes
 from conformance.errors import SuiteError, UsageError
-from conformance.generation import probes
-from conformance.generation.probes import (
-    accept_probes,
-    content_type_probes,
-    credential_probes,
-    method_probes,
-    unknown_paths,
-)
+from conformance.generation.probes import credential_probes, header_probes, method_probes, unknown_commands
 
 KEY, SECRET = "2be989703d6d", "3P0R4qTx"
 CREDENTIAL_ASPECTS = {
@@ -152,12 +147,58 @@ def test_a_credential_that_basic_cannot_carry(key: str, secret: str) -> None:
         credential_probes(statum(), key, secret)
 
 
-def test_a_probe_that_is_right_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proof is made each time."""
-    monkeypatch.setattr(probes, "_wrong_words", lambda word: [word])
+def with_rows(text: str, **changes: Any) -> Contract:
+    """The contract of Statum with these probes."""
+    return replace(statum(), probes=Probes.read(text), **changes)
 
+
+RIGHT_ROW = """
+[[probe]]
+kind = "credential"
+aspect = "wrong-key"
+outcome = "refused"
+made = [{ by = "header", value = "Basic {token}" }]
+"""
+
+
+def test_a_probe_that_is_right_is_an_error_of_the_suite() -> None:
+    """The proof is made each time."""
     with pytest.raises(SuiteError, match="wrong-key"):
-        credential_probes(statum(), KEY, SECRET)
+        credential_probes(with_rows(RIGHT_ROW), KEY, SECRET)
+
+
+BEARER = Authentication("Authorization", "Bearer", "secret")
+BEARER_ROWS = """
+[[probe]]
+kind = "credential"
+aspect = "wrong-secret"
+outcome = "refused"
+made = [
+  { by = "credential", secret = "last-changed" },
+  { by = "credential", secret = "other-case" },
+  { by = "credential", secret = "empty" },
+  { by = "credential", secret = "the-key" },
+  { by = "header", value = "Basic {token}" },
+]
+"""
+
+
+def test_a_bearer_token_is_made_of_the_secret_alone() -> None:
+    """And so are the wrong ones; what would be the right one is left out."""
+    contract = with_rows(BEARER_ROWS, authentication=BEARER)
+    values = [probe.header_value for probe in credential_probes(contract, KEY, SECRET)]
+
+    assert f"Bearer {SECRET}" == BEARER.value(KEY, SECRET)
+    assert ["Bearer 3P0R4qTy", "Bearer 3p0r4QtX", "Bearer", f"Bearer {KEY}", f"Basic {SECRET}"] == values
+    assert "Bearer 124" in {probe.header_value for probe in credential_probes(contract, "124", "123")}
+    assert "Bearer 123" not in {probe.header_value for probe in credential_probes(contract, "123", "123")}
+
+
+@pytest.mark.parametrize("secret", ["", "two words", "siri€"])
+def test_a_secret_that_no_header_can_carry(secret: str) -> None:
+    """A token goes as it is."""
+    with pytest.raises(UsageError, match="--consumer-secret"):
+        credential_probes(with_rows(BEARER_ROWS, authentication=BEARER), KEY, secret)
 
 
 # --- Headers, methods, paths
@@ -166,21 +207,29 @@ def test_a_probe_that_is_right_is_an_error_of_the_suite(monkeypatch: pytest.Monk
 def test_content_types() -> None:
     """None, and two that are not JSON."""
     assert [
-        ("absent-content-type", None),
-        ("other-content-type", "text/plain"),
-        ("other-content-type", "application/xml"),
-    ] == content_type_probes()
+        ("absent-content-type", {"Content-Type": None}),
+        ("other-content-type", {"Content-Type": "text/plain"}),
+        ("other-content-type", {"Content-Type": "application/xml"}),
+    ] == list(header_probes(statum(), "malformed", "POST"))
 
 
 def test_accepts() -> None:
-    """The three that the seed allows for."""
-    assert [("no-accept", None), ("any-accept", "*/*"), ("json-accept", "application/json")] == accept_probes()
+    """The three that the seed allows for, with no other header beside those of the seed; a GET declares no body."""
+    alone = {"Accept-Encoding": None, "User-Agent": None}
+    lawful = [
+        ("no-accept", {"Accept": None, **alone}),
+        ("any-accept", {"Accept": "*/*", **alone}),
+        ("json-accept", {"Accept": "application/json", **alone}),
+    ]
+
+    assert lawful == list(header_probes(statum(), "headers", "POST"))
+    assert [*lawful, ("bare-get", {"Content-Type": None})] == list(header_probes(statum(), "headers", "GET"))
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.folder)
 def test_methods(command: Command) -> None:
     """The other three of GET, POST, PUT and DELETE; httpx can send each."""
-    found = method_probes(command)
+    found = method_probes(statum(), command)
 
     assert {"GET", "POST", "PUT", "DELETE"} - {command.method} == {method for _, method in found}
     assert [f"method:{method}" for _, method in found] == [aspect for aspect, _ in found]
@@ -189,7 +238,7 @@ def test_methods(command: Command) -> None:
 
 def test_unknown_paths_are_no_commands() -> None:
     """Neither a command, nor above or below one."""
-    for path in unknown_paths(statum()):
+    for _, _, path in unknown_commands(statum()):
         assert [] == [
             name for name in COMMANDS if f"{path}/".startswith(f"{name}/") or f"{name}/".startswith(f"{path}/")
         ]
@@ -200,4 +249,4 @@ def test_an_unknown_path_that_becomes_a_command() -> None:
     contract = replace(statum(), commands={**COMMANDS, "no-such-command": COMMANDS["sms"]})
 
     with pytest.raises(SuiteError, match="no-such-command"):
-        unknown_paths(contract)
+        unknown_commands(contract)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -20,10 +21,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from conformance.contract.contract import Authentication, statum
+from conformance.contract.probes import Probes
 from conformance.gateway_under_test.plan import Plan
 from conformance.gateway_under_test.settings import Settings
 from conformance.journal import Journal, Redaction
-from conformance.reporting.reproduce import SPELLED, curl
+from conformance.reporting.reproduce import curl
 from conformance.traffic import Case, Kind, Request, header
 
 KEY, SECRET = "Ufunguo42", "Siri'$(x)`\"9z"
@@ -94,7 +97,7 @@ def recorded() -> Iterator[Sent]:
 
         def send(request: Request, case: Case | None) -> Received:
             url = request.url.replace("PORT", str(server.getsockname()[1]))
-            shell(curl(replace(request, url=url), case))
+            shell(curl(replace(request, url=url), statum(), case))
             head, _, body = arrived.get(timeout=PATIENCE_S).partition(b"\r\n\r\n")
             first, *lines = head.decode("latin-1").split("\r\n")
             pairs = [line.partition(":") for line in lines]
@@ -179,9 +182,40 @@ def tilded(sent: str, right: str) -> str:
 
 def test_every_kind_of_wrong_credential_has_a_spelling() -> None:
     """No credential probe is reproduced with no credential by oversight."""
-    aspects = {case.aspect for case in planned().values() if case.kind is Kind.CREDENTIAL}
+    cases = [case for case in planned().values() if case.kind is Kind.CREDENTIAL and case.aspect != "absent"]
 
-    assert aspects == set(SPELLED)
+    assert [] == [case.id for case in cases if not re.search("-u|-H .?Authorization: ", line_of(case))]
+
+
+def line_of(case: Case) -> str:
+    """The curl line of a case."""
+    return curl(redacted(case.request), statum(), case)
+
+
+def test_a_bearer_token_is_spelled_of_the_secret_alone() -> None:
+    """And so is a wrong one, whatever the header is called."""
+    contract = replace(
+        statum(),
+        authentication=Authentication("X-Token", "Bearer", "secret"),
+        probes=Probes.read(
+            """
+            [[probe]]
+            kind = "credential"
+            aspect = "wrong-secret"
+            outcome = "refused"
+            made = [{ by = "credential", secret = "last-changed" }, { by = "header", value = "Basic {token}" }]
+            """
+        ),
+    )
+    request = Request("GET", "http://gateway.example/x", (("X-Token", "…"),))
+    cases = [
+        Case(f"x/credential/wrong-secret/{number}", "x", Kind.CREDENTIAL, "wrong-secret", "x", request)
+        for number in (1, 2)
+    ]
+
+    assert '-H "X-Token: Bearer $STATUM_CONSUMER_SECRET"' in curl(request, contract)
+    assert '-H "X-Token: Bearer ${STATUM_CONSUMER_SECRET%?}~"' in curl(request, contract, cases[0])
+    assert '-H "X-Token: Basic $STATUM_CONSUMER_SECRET"' in curl(request, contract, cases[1])
 
 
 @needs_curl
@@ -217,7 +251,7 @@ def test_the_line_sends_odd_requests_as_they_were(recorded: Sent, request_: Requ
 @example("Habari 🇰🇪 – \u202e".encode())
 def test_every_byte_of_a_body_survives_the_shell(body: bytes) -> None:
     """Whatever the body, the shell hands curl exactly its bytes."""
-    line = curl(Request("POST", "http://127.0.0.1:9/", (), body))
+    line = curl(Request("POST", "http://127.0.0.1:9/", (), body), statum())
 
     assert body == shell(PRINTING_CURL + line)
 
@@ -225,7 +259,7 @@ def test_every_byte_of_a_body_survives_the_shell(body: bytes) -> None:
 @given(st.binary(max_size=200), st.text(max_size=20))
 def test_the_line_is_one_line_of_visible_text(body: bytes, text: str) -> None:
     """It can be copied out of any report, whatever was sent."""
-    line = curl(Request("POST", f"http://127.0.0.1:9/{text}", (), body))
+    line = curl(Request("POST", f"http://127.0.0.1:9/{text}", (), body), statum())
 
     assert line.isprintable()
 
@@ -243,7 +277,7 @@ def test_the_line_is_one_line_of_visible_text(body: bytes, text: str) -> None:
 )
 def test_a_long_body_is_not_in_the_line(body: bytes) -> None:
     """A report that shows a hundred such findings can still be read."""
-    assert len(curl(Request("POST", f"{BASE}/sms", (), body), None, 17)) < 1_000
+    assert len(curl(Request("POST", f"{BASE}/sms", (), body), statum(), None, 17)) < 1_000
 
 
 def test_a_long_body_comes_from_the_journal_where_it_does_not_repeat_itself(tmp_path: Path) -> None:
@@ -255,7 +289,7 @@ def test_a_long_body_comes_from_the_journal_where_it_does_not_repeat_itself(tmp_
         journal.plan([case])
         number = journal.sent(case.id, 1, case.request, 0.0, 0.0)
 
-    line = curl(case.request, case, number)
+    line = curl(case.request, statum(), case, number)
 
     assert body == shell(f"export STATUM_JOURNAL={tmp_path}/journal.sqlite; {PRINTING_CURL}\n{line}")
 
@@ -265,16 +299,16 @@ def test_a_body_that_repeats_itself_is_made_to_the_byte(parts: list[tuple[bytes,
     """Whatever repeats itself in it, and whatever stands between."""
     body = b"".join(unit * times for unit, times in parts)
 
-    assert body == shell(PRINTING_CURL + curl(Request("POST", "http://127.0.0.1:9/", (), body)))
+    assert body == shell(PRINTING_CURL + curl(Request("POST", "http://127.0.0.1:9/", (), body), statum()))
 
 
 def test_the_secret_is_a_variable() -> None:
     """The line names the variables, as the issue tracker of a gateway may show it."""
     case = next(case for case in planned().values() if case.kind is Kind.VALID)
 
-    assert '-u "$STATUM_CONSUMER_KEY:$STATUM_CONSUMER_SECRET"' in curl(redacted(case.request), case)
+    assert '-u "$STATUM_CONSUMER_KEY:$STATUM_CONSUMER_SECRET"' in curl(redacted(case.request), statum(), case)
 
 
 def test_https_is_spoken_as_the_suite_does() -> None:
     """Over TLS curl would choose HTTP/2."""
-    assert "--http1.1" in curl(Request("GET", "https://gateway.example/api/v2/account-details"))
+    assert "--http1.1" in curl(Request("GET", "https://gateway.example/api/v2/account-details"), statum())

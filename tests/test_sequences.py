@@ -15,7 +15,8 @@ from conformance.checks.evidence import BALANCE
 from conformance.checks.request_ids import EQUAL
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.contract import statum
-from conformance.contract.history import History, Outcome, Rule
+from conformance.contract.history import History, Rule
+from conformance.contract.probes import Outcome
 from conformance.contract.schemas import parse_json, violations
 from conformance.gateway_under_test.corpus import Group
 from conformance.gateway_under_test.limits import Limits

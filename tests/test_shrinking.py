@@ -193,7 +193,7 @@ def test_a_broken_payload_that_is_accepted_is_brought_down_too(tmp_path: Path) -
 
     def accept(reply: Reply, moment: Moment) -> Reply:
         number = member(moment, "phone_number")
-        if moment.refusal != "pattern" or not (number[:-1].isdigit() and number.endswith("x")):
+        if moment.refusal != "broken.pattern" or not (number[:-1].isdigit() and number.endswith("x")):
             return reply
         return replace(reply, status=200, content={**reply.content, "status_code": 200, "description": "OK"})
 

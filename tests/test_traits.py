@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conformance.checks.chance import ERROR_RATE, above, regular, split
 from conformance.checks.coverage import Label
 from conformance.checks.patterns import Dependence, Ground, told_by_journal
-from conformance.checks.traits import set_apart
+from conformance.checks.traits import FORM, set_apart
 from conformance.checks.watching import Observation
 from conformance.traffic import Kind
 
@@ -68,7 +68,7 @@ def test_chance_is_hardly_ever_taken_for_a_cause(rate: float) -> None:
         chance = Random(f"{rate}/{seed}")
         seen = failing(run_of(160, chance), lambda _, chance=chance: chance.random() < rate)  # type: ignore[misc]
         failed = sum(o.fell_short for o in seen)
-        pattern = told_by_journal(seen, failed, len(seen), Ground("NTF", None, classes_of(160, chance), "result_code"))
+        pattern = told_by_journal(seen, failed, len(seen), Ground(FORM, None, classes_of(160, chance), "result_code"))
         claims += bool(pattern.claim) or pattern.kind is not Dependence.UNTOLD
         assert f"{failed} of 160" in pattern.text
     # With one claim in a thousand runs, more than three of 200 are seen once in 10,000 such tests.
@@ -93,7 +93,7 @@ def test_what_always_fails_is_told_with_its_numbers(which: Which, words: str) ->
     seen = failing(run_of(160, chance), which)
     failed = sum(o.fell_short for o in seen)
 
-    pattern = told_by_journal(seen, failed, 160, Ground("NTF", None, classes_of(160, chance), "result_code"))
+    pattern = told_by_journal(seen, failed, 160, Ground(FORM, None, classes_of(160, chance), "result_code"))
 
     assert f"{words}: {failed} of {failed} (0 of {160 - failed} elsewhere)" == pattern.text
 
@@ -105,7 +105,7 @@ def test_a_class_of_payloads_is_told_and_looked_into() -> None:
     seen = failing(run_of(160, chance), lambda o: CLASSES[7] in classes[o.number])
     failed = sum(o.fell_short for o in seen)
 
-    pattern = told_by_journal(seen, failed, 160, Ground("ACC", None, classes))
+    pattern = told_by_journal(seen, failed, 160, Ground("", None, classes))
 
     words = f"always where message is of the class “class 7”: {failed} of {failed} (0 of {160 - failed} elsewhere)"
     assert (Dependence.PAYLOAD, words, True) == (pattern.kind, pattern.text, pattern.open)
@@ -117,7 +117,7 @@ def test_a_part_of_those_with_a_trait_is_intermittent() -> None:
     seen = failing(run_of(160, chance), lambda o: o.outcome == "500" and o.number % 3 > 0)
     failed, inside = sum(o.fell_short for o in seen), sum(o.outcome == "500" for o in seen)
 
-    pattern = told_by_journal(seen, failed, 160, Ground("NTF", outcome="result_code"))
+    pattern = told_by_journal(seen, failed, 160, Ground(FORM, outcome="result_code"))
 
     elsewhere = f"0 of {160 - inside} elsewhere"
     words = f"intermittent, only where result_code is 500: {failed} of {inside} ({elsewhere})"
@@ -127,8 +127,8 @@ def test_a_part_of_those_with_a_trait_is_intermittent() -> None:
 @pytest.mark.parametrize(
     ("area", "pointer", "which"),
     [
-        ("ACC", None, lambda o: o.status == 422),
-        ("NTF", "/result_code", lambda o: o.outcome == "500"),
+        ("", None, lambda o: o.status == 422),
+        (FORM, "/result_code", lambda o: o.outcome == "500"),
     ],
 )
 def test_what_was_judged_explains_nothing(area: str, pointer: str | None, which: Which) -> None:
@@ -143,7 +143,7 @@ def test_few_observations_support_no_claim(size: int) -> None:
     """However well a trait fits them."""
     for ill in range(1, size):
         seen = failing(run_of(size, Random(size)), lambda o, ill=ill: o.number <= ill)  # type: ignore[misc]
-        assert set_apart(seen, {}, "NTF") is None
+        assert set_apart(seen, {}, FORM) is None
 
 
 # --- The tests behind it

@@ -5,7 +5,7 @@
 
 A status or a text alone excuses nothing, for a gateway at fault may give it to anything:
 
-    401     is AUT-01's affair, which fails for it
+    401     is judged by the requirement that the right credential is not refused
     402     funds: no request as dear was accepted later; or some was, but money may have come in, and it is not one
             kind of payloads alone that was refused again and again
     403     access: a sender id, a short code or a phone number that was never accepted in the run
@@ -22,6 +22,7 @@ from typing import Any
 from conformance.checks.evidence import TOO_MANY_REQUESTS, UNAUTHORIZED, Evidence, Outcome
 from conformance.checks.judgement import Reason, Unobserved
 from conformance.checks.payers import sample_numbers
+from conformance.contract.judging import ANY, ByProbe, ByRule, Expected, Judge
 from conformance.traffic import Kind
 
 INSUFFICIENT_FUNDS = 402
@@ -35,6 +36,10 @@ ALWAYS_SENT = frozenset({"sample", "boundary"})
 FROM_FILES = ("corpus/", "cases/")
 # Kinds of requests that are refused for what they are.
 REFUSED = (Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL, Kind.METHOD)
+
+# How the requirements are judged that tell more of a refusal.
+RIGHT_CREDENTIAL = ByRule("right-credential-is-not-refused")
+ORDINARY = ByProbe((f"{Kind.VALID}.{ANY}",), Expected.ACCEPTED)
 
 # Digits that a phone number begins with: country and network, or the operator's range.
 NETWORK, RANGE = 4, 5
@@ -69,7 +74,7 @@ class Excuses:
         if (obstacle := unjudgeable(answer)) is not None:
             return obstacle
         if answer.status == UNAUTHORIZED:
-            return _unobserved(answer, "answered 401: see AUT-01")
+            return _unobserved(answer, f"answered 401{self._see(RIGHT_CREDENTIAL)}")
         if answer.status == INSUFFICIENT_FUNDS:
             return self._funds(answer)
         if answer.status == ACCESS_DENIED:
@@ -77,13 +82,17 @@ class Excuses:
         return None
 
     def as_ordinary_ones(self, answer: Outcome, *, crashes: bool = False) -> Unobserved | None:
-        """For what is there to show something else: it was refused as ordinary requests are, which ACC-02 tells.
+        """For what is there to show something else: it was refused as ordinary requests are, which is judged there.
 
         With `crashes` also what was answered with a 5xx, as they are: where what is to be shown is no crash.
         """
         if answer.accepted or not (answer.rejected or crashes) or _words(answer) not in self._ordinary_refusals:
             return None
-        return _unobserved(answer, "ordinary requests were refused in the same words; see ACC-02")
+        return _unobserved(answer, f"ordinary requests were refused in the same words{self._see(ORDINARY)}")
+
+    def _see(self, judge: Judge) -> str:
+        """Which requirement tells more; nothing where the contract has none that is judged so."""
+        return "".join(f"; see {id_}" for id_ in self._evidence.contract.catalogue.judged_by(judge))
 
     @cached_property
     def _ordinary_refusals(self) -> frozenset[Words]:

@@ -16,9 +16,10 @@ from conformance.checks.follow_ups import causes_of
 from conformance.checks.grouping import gathered, grouped, said_by
 from conformance.checks.hearing import KEPT_FINDINGS
 from conformance.checks.judgement import Check, Finding
+from conformance.checks.making import is_of_form
 from conformance.checks.one_cause import Failing, OneCause, one_causes
 from conformance.checks.patterns import Ground, Pattern, depends_alone, told
-from conformance.checks.traits import payload_classes
+from conformance.checks.traits import FORM, payload_classes
 from conformance.checks.watching import Watched, watch
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Requirement
@@ -123,13 +124,13 @@ def causes_in_common(short: Iterable[tuple[Short, Explanation]], contract: Contr
     """The causes that break several of the requirements that fell short, over all commands."""
     failing: dict[str, Failing] = {}
     for each, explanation in short:
-        known = failing.setdefault(each.requirement.id, Failing(each.requirement.id))
+        known = failing.setdefault(each.requirement.id, Failing(each.requirement.id, is_of_form(each.requirement)))
         known.add(explanation.found, each.failed, each.observations)
     return one_causes(list(failing.values()), contract)
 
 
 def _area(short: Short) -> str:
-    return short.requirement.id.partition("-")[0]
+    return FORM if is_of_form(short.requirement) else ""
 
 
 def _is_listed(short: Short, listed: Listed) -> bool:

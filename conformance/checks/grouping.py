@@ -80,7 +80,7 @@ def said_by(record: Record, numbers: Collection[int], contract: Contract) -> dic
 def grouped(findings: Sequence[Finding], said: Mapping[int, Said], area: str) -> list[list[Finding]]:
     """The findings of one requirement × command that are alike, in the order in which the first of each was made.
 
-    `area` is that of the requirement: where the form of a message is judged, its status and description are not what
+    Where the form of a message is judged (`area` FORM), its status and description are not what
     the finding is about, unless the body is nothing of the contract.
     """
     groups = [list(findings)]
@@ -130,7 +130,7 @@ def _coarse(finding: Finding, said: Mapping[int, Said], area: str) -> Key:
     answer = said.get(finding.exchange or 0)
     if answer is None or finding.notification is not None:
         return (finding.pointer,)
-    if area not in FORM:
+    if area != FORM:
         return (finding.pointer, answer.status, answer.shape)
     return (finding.pointer, answer.strange) if answer.is_object else (finding.pointer, answer.shape)
 
@@ -138,7 +138,7 @@ def _coarse(finding: Finding, said: Mapping[int, Said], area: str) -> Key:
 def _texts(finding: Finding, said: Mapping[int, Said], area: str) -> Iterable[str]:
     answer = said.get(finding.exchange or 0)
     yield finding.message
-    if answer is not None and finding.notification is None and (area not in FORM or not answer.is_object):
+    if answer is not None and finding.notification is None and (area != FORM or not answer.is_object):
         yield answer.text
 
 

@@ -200,6 +200,14 @@ def is_about_notifications(requirement: Requirement) -> bool:
     return isinstance(judge, ByRule) and judge.rule in {*notifications.RULES, *ALSO_ABOUT_NOTIFICATIONS}
 
 
+def is_of_form(requirement: Requirement) -> bool:
+    """Whether it judges the form of what a gateway says, its ids or notifications, whatever became of the request."""
+    if requirement.actor is not Actor.GATEWAY:
+        return False
+    judge = requirement.judge
+    return judge.rule in OF_FORM if isinstance(judge, ByRule) else isinstance(judge, ByPlace)
+
+
 def is_about_lateness(requirement: Requirement) -> bool:
     """Whether a notification breaks it by when it comes."""
     return isinstance(requirement.judge, ByRule) and requirement.judge.rule == LATENESS
@@ -208,3 +216,6 @@ def is_about_lateness(requirement: Requirement) -> bool:
 # Rules of others that wait for notifications, too; and the one that is about when they come.
 ALSO_ABOUT_NOTIFICATIONS = frozenset({"refused-credential-has-no-effect"})
 LATENESS = "notified-in-time"
+OF_FORM = {*envelope.RULES, *request_ids.RULES, *notifications.RULES, "tells-of-its-own-request"} - {
+    "every-request-is-answered"
+}

@@ -58,7 +58,7 @@ class Notice:
         """The command that it is judged under: its request's, or the one whose callback it came to.
 
         What no request precedes is judged under its product. The callback counts also where requests of several
-        commands got one request_id: that breaks RID-01, and nothing of NTF.
+        commands got one request_id, for that is another fault.
         """
         if self.answer is None and (row := self.contract.unsolicited_at(self.product)) is not None:
             return row.name

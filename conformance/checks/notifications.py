@@ -40,6 +40,8 @@ from conformance.checks.missing import (
     what_came_instead,
 )
 from conformance.contract.contract import Contract
+from conformance.contract.judging import ByRule
+from conformance.contract.messages import notified_of
 from conformance.traffic import Kind, header, normalized
 
 # Clocks are read at both ends of one process: an answer is dated when it was read, a notification when its head came
@@ -91,12 +93,23 @@ def _of_missing(
         said += what_came_instead(evidence, callback)
         for answer in left[explained:]:
             yield Finding.in_answer(answer, said)
+    see = ", ".join(_of_what_cannot_be_attributed(evidence, product)) if explained else ""
     for answer in left[:explained]:
         yield Unobserved(
             Reason.PRECONDITION,
-            "a notification came that cannot be attributed; see NTF-04, NTF-06, NTF-14",
+            f"a notification came that cannot be attributed; see {see}",
             answer.number,
         )
+
+
+def _of_what_cannot_be_attributed(evidence: Evidence, product: str) -> Iterator[str]:
+    """The requirements that are broken by a notification of which nobody can tell whose it is."""
+    contract, command = evidence.contract, evidence.contract.command_of(product) or ""
+    yield from contract.catalogue.judged_by(ByRule("notification-is-json"))
+    message = notified_of(command, product, contract.schemas, succeeded=None)
+    if message is not None:
+        yield from message.owners(contract.catalogue, "", "type")
+        yield from message.owners(contract.catalogue, f"/{contract.notification.id}", "required")
 
 
 def _outside_of_outages(terms: Terms, answers: Sequence[Outcome]) -> int:

@@ -20,7 +20,6 @@ from itertools import combinations
 from conformance.checks.chance import ERROR_RATE, above
 from conformance.checks.grouping import without_particulars
 from conformance.checks.judgement import Finding
-from conformance.checks.traits import FORM
 from conformance.contract.contract import Contract
 
 # Some exchanges are not judged by the one requirement or the other: so much of all is to be the same.
@@ -34,9 +33,13 @@ Sentence = tuple[str | None, str]
 
 @dataclass(slots=True)
 class Failing:
-    """What fell short of a requirement: `subjects`, of so many `observations`, and the sentences of its findings."""
+    """What fell short of a requirement: `subjects`, of so many `observations`, and the sentences of its findings.
+
+    `is_of_form`: it judges the form of a message.
+    """
 
     requirement: str
+    is_of_form: bool = False
     observations: int = 0
     failed: int = 0
     subjects: set[Subject] = field(default_factory=set)
@@ -54,11 +57,6 @@ class Failing:
     def places(self) -> set[str | None]:
         """Where in messages it fell short; None and the message as a whole are one."""
         return {pointer or None for pointer, _ in self.sentences}
-
-    @property
-    def is_of_form(self) -> bool:
-        """Whether it judges the form of a message."""
-        return self.requirement.partition("-")[0] in FORM
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ from conformance.traffic import Case, Exchange, Kind
 MOST_VALUES = 3
 # So many exchanges are held at once.
 AT_ONCE = 500
-# The requirements of these areas judge the form of a message, whatever its status.
-FORM = frozenset({"ENC", "RSP", "RID", "ACT", "NTF"})
+# The area of requirements that judge the form of a message, whatever its status; all others are of none.
+FORM = "form"
 # Kinds of requests whose payload may be to blame itself: what is read off the run is looked into all the same.
 LAWFUL = frozenset({Kind.VALID, Kind.OPEN})
 
@@ -128,8 +128,8 @@ def set_apart(  # noqa: PLR0913 - a claim rests on all of them
 ) -> Claim | None:
     """The claim that these observations support; None if chance may have spread the failures so.
 
-    `area` is that of the requirement, `pointer` the place in the message that fell short: an outcome does not explain
-    itself. `outcome`: the member that tells it. `tried`: how often the same observations are asked about.
+    `area`: FORM where the form of a message is judged. `pointer`: the place in it that fell short: an outcome does not
+    explain itself. `outcome`: the member that tells it. `tried`: how often the same observations are asked about.
     """
     ill = frozenset(o.number for o in observations if o.fell_short)
     if not ill or len(ill) == len(observations):
@@ -159,7 +159,7 @@ def _groups(
     observations: Sequence[Observed], classes: Classes, area: str, *, judges_outcome: bool
 ) -> Iterator[tuple[tuple[str, Any], frozenset[int]]]:
     """Trait and value → the numbers of the exchanges that have it, where not all have."""
-    left_out = {*(() if area in FORM else ("status",)), *(("outcome",) if judges_outcome else ())}
+    left_out = {*(() if area == FORM else ("status",)), *(("outcome",) if judges_outcome else ())}
     for trait in (each for each in _SINGLE if each not in left_out):
         by_value: dict[Any, set[int]] = {}
         for o in observations:

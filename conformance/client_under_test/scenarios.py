@@ -22,14 +22,14 @@ from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.contract import Contract
 from conformance.mock_gateway.behaviour import Behaviour, Ending, Moment, Reply
 from conformance.mock_gateway.changes import changed_by
-from conformance.mock_gateway.refusals import REFUSALS
+from conformance.mock_gateway.refusals import TAGS
 from conformance.mock_gateway.verbs import ReplyChange
 from conformance.traffic import header
 
 SENDING = ScenarioRow("accepted", "accepted")
 OPENING = ScenarioRow("opening", "accepted; the next call has the same base URL")
 
-LENIENT = Behaviour(waived=frozenset(REFUSALS))
+LENIENT = Behaviour(waived=TAGS)
 
 # What Retry-After tells, in seconds: longer than the pause that many clients make whatever they are told.
 RETRY_AFTER_S = 2

@@ -84,6 +84,31 @@ ACTIONS: Mapping[str, str] = {
 }
 """What may be done to a message, or to the gateway."""
 
+CHOICES: Mapping[str, str] = {
+    "to": "a group of messages: one of MESSAGES",
+    "refused": "requests that one of these rules refused; `*` for any rule",
+    "posted": "commands that a notification follows",
+    "moves_money": "commands that move money and know no window",
+    "command": "these commands",
+    "product": "these products",
+    "matches": "member of the request → a regular expression that is found in its text",
+    "lacks": "members that the request has not",
+    "has": "a member of the message itself",
+    "outcome": "that of the notification",
+    "unsolicited": "whether no request precedes the notification",
+    "headers": "of the request; an empty text for none",
+    "by": "the method of the request",
+    "sample": "the documented sample of a command",
+    "ordinary": "a request that is sent for the first time, and with a User-Agent",
+    "long": "a member is longer than every gateway has to accept",
+    "start": "requests from this number on, the first being 1",
+    "end": "requests up to this number",
+    "turn": "a place, from 0, in each round of so many accepted requests",
+    "chance": "a share, drawn by the id",
+    "every": "of what is left, each one of so many",
+}
+"""What each word means that chooses messages: the members of `Which`."""
+
 ENDINGS = ("before", "reset", "middle", "after", "never", "stalled", "dripping")
 TYPES = ("array", "string", "number", "object")
 SPELLINGS = (
@@ -106,28 +131,7 @@ CALLBACKS = ("another product", "unsolicited", "another query")
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """Which messages a change is about: those that agree with everything given.
-
-    to          one of MESSAGES
-    refused     requests that one of these rules refused; `*` for any rule
-    posted      commands that a notification follows
-    moves_money     commands that move money and know no window
-    command, product    one of these
-    matches     member of the request → a regular expression that is found in its text
-    lacks       members that the request has not
-    headers     of the request; "" for none
-    by          the method of the request
-    sample      the documented sample of a command
-    ordinary    a request that is sent for the first time, and with a User-Agent
-    long        a member is longer than every gateway has to accept
-    has         a member of the message itself
-    outcome     that of the notification
-    unsolicited     whether no request precedes the notification
-    start, end  the number of the request, from 1
-    turn        a place, from 0, in each round of so many accepted requests
-    chance      a share, drawn by the id
-    every       of what is left, each one of so many
-    """
+    """Which messages a change is about: those that agree with everything given; CHOICES has what each word means."""
 
     to: str = "response"
     refused: tuple[str, ...] = ()

@@ -25,8 +25,9 @@ from urllib.parse import urlsplit
 from conformance.contract.behaviours import Behaviours
 from conformance.contract.checking import Engine, faults_of
 from conformance.contract.command import Command, Money
-from conformance.contract.folder import BEHAVIOURS, CONTRACT, REQUIREMENTS, ContractFolder, digest_of
+from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, digest_of
 from conformance.contract.messages import without_idle
+from conformance.contract.probes import Probes
 from conformance.contract.requirements import Catalogue
 from conformance.contract.schema_set import SchemaSet, built_in
 from conformance.contract.unsolicited import Inquiry, Notified, Unsolicited, all_unsolicited
@@ -57,7 +58,12 @@ class Authentication:
 
     def value(self, key: str, secret: str) -> str:
         """The value of the header for an account."""
-        return f"{self.scheme} {encoded_pair(key, secret) if self.names_key else secret}"
+        token = encoded_pair(key, secret) if self.names_key else secret
+        return f"{self.scheme} {token}" if self.scheme else token
+
+
+# As curl, browsers and most libraries have it built in (RFC 7617).
+BASIC = Authentication("Authorization", "Basic", KEY_AND_SECRET)
 
 
 def encoded_pair(key: str, secret: str) -> str:
@@ -161,6 +167,7 @@ class Contract:
     catalogue: Catalogue
     schemas: SchemaSet
     behaviours: Behaviours
+    probes: Probes
 
     @classmethod
     def load(cls, folder: Path, engine: Engine | None = None) -> Self:
@@ -208,6 +215,7 @@ class Contract:
             without_idle(catalogue, commands, folder.schemas),
             folder.schemas,
             Behaviours.read(folder.texts[BEHAVIOURS]),
+            Probes.read(folder.texts[PROBES]),
         )
 
     def recorded(self) -> dict[str, str | None]:
@@ -259,8 +267,9 @@ class Contract:
 
     def notified(self, name: str) -> Notified:
         """The command of that name, or what comes to that callback without an invocation; KeyError for neither."""
-        named = {each.name: each for each in all_unsolicited(self.unsolicited)}
-        return self.commands[name] if name in self.commands else named[name]
+        if name in self.commands:
+            return self.commands[name]
+        return {each.name: each for each in all_unsolicited(self.unsolicited)}[name]
 
     def unsolicited_among(
         self, products: Collection[str], callbacks: Collection[str]
@@ -281,6 +290,12 @@ class Contract:
         """The commands that a run over `products` exercises: theirs, and those that belong to no product."""
         chosen = frozenset(products)
         return tuple(c for c in self.commands.values() if c.product is None or c.product in chosen)
+
+    def examples_of(self, member: str) -> tuple[str, ...]:
+        """The texts that the schemas of all requests give as examples of a member, each once."""
+        requests = (self.schemas.resolved(command.request_schema) for command in self.commands.values())
+        stated = (request.get("properties", {}).get(member, {}).get("examples", ()) for request in requests)
+        return tuple(dict.fromkeys(value for each in stated for value in each if isinstance(value, str)))
 
     def product_of(self, command: str | None) -> str | None:
         """The product whose callback is notified of a command; None for one without, or that is none."""

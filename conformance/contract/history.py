@@ -21,14 +21,7 @@ from typing import Any
 
 from conformance.contract.command import Key, Window
 from conformance.contract.contract import Contract
-
-
-class Outcome(StrEnum):
-    """What must become of a request; OPEN: the contract does not say."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    OPEN = "open"
+from conformance.contract.probes import Outcome
 
 
 class Rule(StrEnum):

@@ -175,6 +175,10 @@ class Catalogue:
     def __contains__(self, requirement_id: object) -> bool:
         return requirement_id in self.by_id
 
+    def judged_by(self, judge: Judge) -> tuple[str, ...]:
+        """The ids of the requirements that are judged in just this way."""
+        return tuple(requirement.id for requirement in self.requirements if requirement.judge == judge)
+
     def aspects(self, kind: str) -> tuple[str, ...]:
         """The aspects of a kind of probes that requirements name, each once, in the order of the catalogue."""
         judges = (requirement.judge for requirement in self.requirements)

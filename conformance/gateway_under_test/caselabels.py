@@ -18,7 +18,6 @@ from conformance.contract.strict_json import parse_json
 from conformance.errors import UsageError
 from conformance.gateway_under_test.credentials import RIGHT, credential_value
 from conformance.gateway_under_test.steps import Step
-from conformance.generation.breakage import KEYWORDS
 from conformance.generation.payloads import documented_range
 from conformance.generation.probes import JSON_MEDIA_TYPE
 from conformance.traffic import Kind, header
@@ -27,9 +26,6 @@ from conformance.traffic import Kind, header
 SINGLE_SMS = 160
 # An account to make wrong credentials of; any with letters of both cases will do.
 SAMPLE_KEY, SAMPLE_SECRET = "SampleKey", "SampleSecret"
-
-ACCEPTS: Mapping[str, str | None] = {"no-accept": None, "any-accept": "*/*", "json-accept": JSON_MEDIA_TYPE}
-
 
 Proof = Callable[[Contract, Step, Step | None], Iterator[str]]
 
@@ -134,13 +130,16 @@ Not `unicode` and `optional`: a run tries the alphabet of ASCII and the payload 
 
 def _headers(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
     yield from _lawful(contract, step)
-    if step.aspect == "bare-get":
-        if step.method != "GET":
-            yield "is no GET"
-    elif step.aspect not in ACCEPTS:
-        yield f"is none of {', '.join((*ACCEPTS, 'bare-get'))}"
-    elif header(step.headers or (), "Accept") != ACCEPTS[step.aspect]:
-        yield f"has Accept {header(step.headers or (), 'Accept')!r}"
+    probe = contract.probes.get(f"{step.kind}.{step.aspect}")
+    if probe is None:
+        yield f"is none of {', '.join(contract.probes.aspects(step.kind))}"
+        return
+    for making in probe.made:
+        name, methods = making.text("name"), making.parameters.get("methods", (step.method,))
+        if step.method not in methods:
+            yield f"is no {' or '.join(methods)}"
+        elif header(step.headers or (), name) != making.parameters.get("value"):
+            yield f"has {name} {header(step.headers or (), name)!r}"
 
 
 def _repeat(contract: Contract, step: Step, earlier: Step | None) -> Iterator[str]:
@@ -207,8 +206,10 @@ def _broken(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
     if step.member is None or step.keyword is None:
         yield "does not name the member and the keyword that it breaks"
         return
-    yield from _of_known_aspect(contract, step)
-    if step.keyword not in KEYWORDS.get(step.aspect, {step.keyword}):
+    probe = contract.probes.get(f"{step.kind}.{step.aspect}")
+    if probe is None:
+        yield f"is none of {', '.join(contract.probes.aspects(step.kind))}"
+    elif step.keyword not in probe.keywords:
         yield f"is never a matter of {step.keyword}"
     try:
         command = contract.commands[step.command or ""]
@@ -224,23 +225,15 @@ def _broken(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
         yield f"breaks {faults[0].keyword}, not {step.keyword}"
 
 
-def _of_known_aspect(contract: Contract, step: Step) -> Iterator[str]:
-    aspects = contract.catalogue.aspects(step.kind)
-    if step.aspect not in aspects:
-        yield f"is none of {', '.join(aspects)}"
-
-
 def _malformed(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
     yield from _addressed(contract, step)
     declared = _content_type(step)
-    unknown = next(_of_known_aspect(contract, step), None)
-    if unknown is not None:
-        yield unknown
-    elif step.aspect == "absent-content-type":
-        if declared is not None:
-            yield f"is declared as {declared}"
-    elif step.aspect == "other-content-type":
-        if declared in (None, JSON_MEDIA_TYPE):
+    probe = contract.probes.get(f"{step.kind}.{step.aspect}")
+    if probe is None:
+        yield f"is none of {', '.join(sorted(contract.probes.aspects(step.kind)))}"
+    elif all(making.by == "header" for making in probe.made):
+        absent = not any("value" in making.parameters for making in probe.made)
+        if declared == JSON_MEDIA_TYPE or absent != (declared is None):
             yield f"is declared as {declared}"
     elif _members(step.body) is not None:
         yield "has a body that is a JSON object"

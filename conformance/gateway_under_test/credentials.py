@@ -1,8 +1,8 @@
 """Credentials as labels, for where the value must not stand: `right`, or a wrong one by aspect and number.
 
     credential_label    case → label
-    credential_value    label → the value of `Authorization` for an account, None for no such header
-    with_credential     headers with that value in them
+    credential_value    label → the value of the header for an account, None for no such header
+    with_credential     headers with that value in them; without_credential: without any
 
 The number is that of the probe among those of its aspect, as in the id of the case that sends it (`…/wrong-key/2`).
 """
@@ -15,7 +15,6 @@ from conformance.generation.probes import credential_probes
 from conformance.traffic import Case, Headers, Kind
 
 RIGHT = "right"
-AUTHORIZATION = "Authorization"
 
 
 def credential_label(case: Case) -> str:
@@ -27,7 +26,7 @@ def credential_label(case: Case) -> str:
 
 
 def credential_value(contract: Contract, label: str, key: str, secret: str) -> str | None:
-    """The value of `Authorization`. Numbers go round: a second look at a probe has one beyond the last.
+    """The value of the header. Numbers go round: a second look at a probe has one beyond the last.
 
     Raises UsageError for an aspect that no wrong credential of this account has.
     """
@@ -45,10 +44,15 @@ def credential_value(contract: Contract, label: str, key: str, secret: str) -> s
     return of_aspect[(int(number) - 1) % len(of_aspect)]
 
 
-def with_credential(headers: Headers, value: str | None) -> Headers:
-    """`headers` with that `Authorization`: in the place of the one that is there, else as the first."""
-    others = [pair for pair in headers if pair[0].lower() != AUTHORIZATION.lower()]
+def with_credential(contract: Contract, headers: Headers, value: str | None) -> Headers:
+    """`headers` with that credential: in the place of the one that is there, else as the first."""
+    others, name = without_credential(contract, headers), contract.authentication.header
     if value is None:
-        return tuple(others)
-    place = next((i for i, (name, _) in enumerate(headers) if name.lower() == AUTHORIZATION.lower()), 0)
-    return (*others[:place], (AUTHORIZATION, value), *others[place:])
+        return others
+    place = next((i for i, (each, _) in enumerate(headers) if each.lower() == name.lower()), 0)
+    return (*others[:place], (name, value), *others[place:])
+
+
+def without_credential(contract: Contract, headers: Headers) -> Headers:
+    """`headers` without the one that holds a credential."""
+    return tuple(pair for pair in headers if pair[0].lower() != contract.authentication.header.lower())

@@ -31,13 +31,7 @@ from conformance.generation.breakage import broken_payloads, open_payloads
 from conformance.generation.labels import PLAIN, aspect_of
 from conformance.generation.neighbours import amount_of, cheap_amounts, recipient_of
 from conformance.generation.payloads import ValidPayload, encoded, fresh_payloads, valid_payloads
-from conformance.generation.probes import (
-    accept_probes,
-    content_type_probes,
-    credential_probes,
-    method_probes,
-    unknown_paths,
-)
+from conformance.generation.probes import credential_probes, header_probes, method_probes, unknown_commands
 from conformance.traffic import Case, Headers, Kind, Request
 
 JSON = "application/json"
@@ -140,10 +134,10 @@ def _has_valid(groups: Iterable[Group], command: Command) -> bool:
     return any(case.command == command.name and case.kind is Kind.VALID for group in groups for case in group)
 
 
-def ordinary_headers(credential: str) -> Headers:
+def ordinary_headers(contract: Contract, credential: str) -> Headers:
     """The headers of a request with nothing unusual in it."""
     return (
-        ("Authorization", credential),
+        (contract.authentication.header, credential),
         ("Content-Type", JSON),
         ("Accept", JSON),
         ("Accept-Encoding", "gzip"),
@@ -256,11 +250,10 @@ class CommandPlan:
         """What a window goes by."""
         return None if self.command.window is None else self.command.window.key(members)
 
-    def headers(self, **changes: str | None) -> Headers:
-        """The headers of an ordinary request, changed or left out (None) by name (`content_type="text/plain"`)."""
-        ordinary: dict[str, str | None] = dict(ordinary_headers(self._right))
-        for name, value in changes.items():
-            ordinary["-".join(part.capitalize() for part in name.split("_"))] = value
+    def headers(self, changes: Mapping[str, str | None] | None = None) -> Headers:
+        """The headers of an ordinary request, changed or left out (None) by name."""
+        ordinary: dict[str, str | None] = dict(ordinary_headers(self.contract, self._right))
+        ordinary |= changes or {}
         headers = tuple((name, value) for name, value in ordinary.items() if value is not None)
         return self._headers.setdefault(headers, headers)
 
@@ -291,15 +284,14 @@ class CommandPlan:
         cases = [
             self.case(
                 Kind.UNKNOWN_COMMAND,
-                f"unknown-{method}",
-                self.fresh().body if method == "POST" else b"",
-                method=method,
-                url=f"{self.base_url}/{path}",
+                probe.aspect,
+                self.fresh().body if probe.method == "POST" else b"",
+                method=probe.method,
+                url=f"{self.base_url}/{probe.path}",
                 command=None,
                 twin=twin.id,
             )
-            for path in unknown_paths(self.contract)
-            for method in ("POST", "GET")
+            for probe in unknown_commands(self.contract)
         ]
         return [in_order(twin, *cases)]
 
@@ -325,12 +317,9 @@ def _labelled(plan: CommandPlan, payload: ValidPayload) -> str:
 
 
 def lawful_headers(plan: CommandPlan) -> Iterator[Group]:
-    """Accept in each lawful form, with the three headers of the seed and no other."""
-    for aspect, accept in accept_probes():
-        headers = plan.headers(accept=accept, accept_encoding=None, user_agent=None)
-        yield (plan.case(Kind.HEADERS, aspect, plan.fresh().body, headers=headers),)
-    if plan.command.method == "GET":
-        yield (plan.case(Kind.HEADERS, "bare-get", headers=plan.headers(content_type=None)),)
+    """Headers that change nothing."""
+    for aspect, changes in header_probes(plan.contract, Kind.HEADERS, plan.command.method):
+        yield (plan.case(Kind.HEADERS, aspect, plan.fresh().body, headers=plan.headers(changes)),)
 
 
 def repeats(plan: CommandPlan) -> Iterator[Group]:
@@ -353,7 +342,7 @@ def wrong_credentials(plan: CommandPlan) -> Iterator[Group]:
             Kind.CREDENTIAL,
             probe.aspect,
             plan.fresh().body,
-            headers=plan.headers(authorization=probe.header_value),
+            headers=plan.headers({plan.contract.authentication.header: probe.header_value}),
             twin=twin.id,
         )
         for probe in credential_probes(plan.contract, plan.settings.consumer_key, plan.settings.consumer_secret)
@@ -361,11 +350,13 @@ def wrong_credentials(plan: CommandPlan) -> Iterator[Group]:
     yield from _in_parts(twin, *probes)
     if plan.command.product is None:
         return
-    for aspect in ("absent", "wrong-secret"):
-        probe = next(case for case in probes if case.aspect == aspect)
-        refused = plan.case(Kind.CREDENTIAL, aspect, plan.fresh().body, headers=probe.request.headers, twin=twin.id)
-        after = plan.case(Kind.REPEAT, "after-refusal", refused.request.body, twin=twin.id, earlier=refused.id)
-        yield in_order(refused, after)
+    for row in plan.contract.probes.of(Kind.CREDENTIAL):
+        probe = next((case for case in probes if case.aspect == row.aspect), None)
+        if row.again is not None and probe is not None:
+            headers = probe.request.headers
+            refused = plan.case(Kind.CREDENTIAL, row.aspect, plan.fresh().body, headers=headers, twin=twin.id)
+            after = plan.case(Kind.REPEAT, row.again, refused.request.body, twin=twin.id, earlier=refused.id)
+            yield in_order(refused, after)
 
 
 def malformed(plan: CommandPlan) -> Iterator[Group]:
@@ -374,13 +365,13 @@ def malformed(plan: CommandPlan) -> Iterator[Group]:
         return
     twin = plan.twin()
     cases = []
-    for probe in malformed_bodies(lambda: plan.fresh().body):
-        headers = plan.headers(content_type=probe.content_type)
+    for probe in malformed_bodies(plan.contract, lambda: plan.fresh().body):
+        headers = plan.headers({"Content-Type": probe.content_type})
         cases.append(
             plan.case(Kind.MALFORMED, probe.aspect, probe.body, headers=headers, keyword=probe.breakage, twin=twin.id)
         )
-    for aspect, content_type in content_type_probes():
-        headers = plan.headers(content_type=content_type)
+    for aspect, changes in header_probes(plan.contract, Kind.MALFORMED, plan.command.method):
+        headers = plan.headers(changes)
         cases.append(plan.case(Kind.MALFORMED, aspect, plan.fresh().body, headers=headers, twin=twin.id))
     yield from _in_parts(twin, *cases)
 
@@ -418,7 +409,7 @@ def wrong_methods(plan: CommandPlan) -> Iterator[Group]:
     """Methods that the command does not have; GET and DELETE go without a body."""
     twin = plan.twin()
     cases = []
-    for aspect, method in method_probes(plan.command):
+    for aspect, method in method_probes(plan.contract, plan.command):
         body = (plan.fresh().body or b"{}") if method in ("POST", "PUT") else b""
         cases.append(plan.case(Kind.METHOD, aspect, body, method=method, twin=twin.id))
     yield in_order(twin, *cases)

@@ -14,12 +14,7 @@ from dataclasses import replace
 
 from conformance.contract.contract import Contract
 from conformance.errors import UsageError
-from conformance.gateway_under_test.credentials import (
-    AUTHORIZATION,
-    credential_label,
-    credential_value,
-    with_credential,
-)
+from conformance.gateway_under_test.credentials import credential_label, credential_value, with_credential
 from conformance.journal import Record
 from conformance.journal.redaction import MARKS
 from conformance.traffic import Case, Kind, Request, header
@@ -62,8 +57,8 @@ def sent_again(  # noqa: PLR0913, PLR0917 - what it was, and whose it is now
             hint="repeat the run with its seed instead",
         )
     headers = request.headers
-    if case.kind is Kind.CREDENTIAL or header(headers, AUTHORIZATION) is not None:
-        headers = with_credential(headers, credential_value(contract, credential_label(case), key, secret))
+    if case.kind is Kind.CREDENTIAL or header(headers, contract.authentication.header) is not None:
+        headers = with_credential(contract, headers, credential_value(contract, credential_label(case), key, secret))
     url = base_url.rstrip("/") + request.url.removeprefix(recorded_base.rstrip("/"))
     return replace(case, request=replace(request, url=url, headers=headers))
 

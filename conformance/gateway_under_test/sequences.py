@@ -22,7 +22,8 @@ from conformance.checks.evidence import BALANCE
 from conformance.checks.request_ids import EQUAL
 from conformance.contract.command import Flow
 from conformance.contract.contract import Contract
-from conformance.contract.history import Asked, Forecast, History, Outcome, Rule
+from conformance.contract.history import Asked, Forecast, History, Rule
+from conformance.contract.probes import Outcome
 from conformance.gateway_under_test.corpus import NEGATIVE, Group, in_order
 from conformance.generation.neighbours import cheap_amounts, near
 from conformance.traffic import Case, Kind

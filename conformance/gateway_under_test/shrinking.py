@@ -233,7 +233,7 @@ def is_called_for(settings: Settings, record: Record, settled_at: float) -> bool
 
 
 def _wanting(settings: Settings, record: Record) -> list[RequirementVerdict]:
-    judged = judge(record, expectations=settings.expectations, measured=False)
+    judged = judge(record, contract=settings.contract, expectations=settings.expectations, measured=False)
     return [verdict for verdict in judged.verdicts if _wants_inquiry(verdict)]
 
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
@@ -34,6 +34,7 @@ from urllib.parse import urlencode
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.contract.probes import Making
 from conformance.contract.strict_json import parse_json
 from conformance.errors import SuiteError
 from conformance.generation.anatomy import CUT, HUGE, anatomy
@@ -80,32 +81,35 @@ def parsed_object(body: bytes) -> dict[str, Any] | None:
 # --- Refused
 
 
-def malformed_bodies(next_body: Callable[[], bytes]) -> Iterator[BodyProbe]:
+def malformed_bodies(contract: Contract, next_body: Callable[[], bytes]) -> Iterator[BodyProbe]:
     """Bodies that are no JSON object, each made from another valid one that `next_body` gives (all of one command).
 
-    Aspects: `not-json`, `cut-short`, `empty-body`, `array`, `scalar`, `form-encoded`, `not-utf8`. Raises SuiteError if
-    a valid one is no JSON object with a text in it, and if a body is not broken in the way that it says.
+    Raises SuiteError if a valid one is no JSON object with a text in it, and if a body is not broken in the way that it
+    says.
     """
-    for aspect, breakage, made in chain(MALFORMED, _cuts(next_body().strip())):
+    like = next_body().strip()
+    makings = (making for probe in contract.probes.of("malformed") for making in probe.made)
+    for making, breakage, made in chain.from_iterable(_malformed(making, like) for making in makings):
         valid = next_body()
         members = parsed_object(valid)
         if not members or not any(isinstance(value, str) for value in members.values()):
             raise SuiteError(f"malformed bodies are made from a JSON object with texts in it, got {valid[:80]!r}")
         body = made(valid.strip(), members)
         if parsed_object(body) is not None or breakage not in anatomy(body):
-            raise SuiteError(f"the malformed body {aspect!r} is not one with {breakage}: {body[:80]!r}")
-        yield BodyProbe(aspect, FORM_MEDIA_TYPE if aspect == "form-encoded" else JSON_MEDIA_TYPE, body, breakage)
+            raise SuiteError(f"the malformed body {making.aspect!r} is not one with {breakage}: {body[:80]!r}")
+        media_type = FORM_MEDIA_TYPE if making.by == "form" else JSON_MEDIA_TYPE
+        yield BodyProbe(making.aspect, media_type, body, breakage)
+
+
+def _malformed(making: Making, like: bytes) -> Iterator[tuple[Making, str, Made]]:
+    """What a row makes of a body: nothing where it changes headers alone, and each cut of a body `like` this one."""
+    if making.by == "cut":
+        yield from ((making, breakage, made) for breakage, made in _cuts(like))
+    elif making.by in MALFORMED:
+        yield making, making.shows, MALFORMED[making.by](making)
 
 
 Made = Callable[[bytes, dict[str, Any]], bytes]
-
-
-def _instead(text: bytes) -> Made:
-    return lambda _valid, _members: text
-
-
-def _behind(text: bytes) -> Made:
-    return lambda valid, _: valid + text
 
 
 def _each_value(text: bytes) -> Made:
@@ -126,36 +130,28 @@ def _with_stray(stray: bytes, _valid: bytes, members: dict[str, Any]) -> bytes:
     return marked.replace(rb"\ue000", stray)
 
 
-# A byte that UTF-8 does not have, Latin-1, an encoded surrogate, a slash of two bytes, a code point beyond the last.
-_NOT_UTF8 = (b"\xff", "é".encode("latin-1"), b"\xed\xa0\x80", b"\xc0\xaf", b"\xf4\x90\x80\x80")
-
-MALFORMED: tuple[tuple[str, str, Made], ...] = (
-    ("not-json", "no JSON", _instead(b"This is not JSON.")),
-    ("not-json", "XML", _tagged),
-    ("not-json", "quotes of the wrong kind", lambda valid, _: valid.replace(b'"', b"'")),
-    ("not-json", "comma behind the last member", lambda valid, _: valid[:-1] + b",}"),
-    ("not-json", "something behind the end", _behind(b"}")),
-    ("not-json", "something behind the end", _behind(b" and more")),
-    ("not-json", "second object behind the end", lambda valid, _: valid + b"\n" + valid),
-    *(("not-json", f"{name} for a value", _each_value(name.encode())) for name in ("NaN", "Infinity", "-Infinity")),
-    ("empty-body", "nothing", _instead(b"")),
-    ("empty-body", "white space alone", _instead(b" \r\n\t")),
-    ("array", "array", _instead(b"[]")),
-    ("array", "array", lambda valid, _: b"[" + valid + b"]"),
-    *(("scalar", "scalar", _instead(text)) for text in (b'"text"', b"254", b"true", b"null")),
-    ("form-encoded", "form", lambda _, members: urlencode(members).encode("ascii")),
-    *(("not-utf8", "bytes that are no UTF-8", partial(_with_stray, stray)) for stray in _NOT_UTF8),
-)
-"""Aspect, the breakage as `conformance.generation.anatomy` finds it, and how it is made of a valid body."""
+MALFORMED: Mapping[str, Callable[[Making], Made]] = {
+    "text": lambda making: lambda _valid, _members: making.text("text").encode(),
+    "behind": lambda making: lambda valid, _: valid + making.text("text").encode(),
+    "around": lambda making: lambda valid, _: making.text("before").encode() + valid + making.text("after").encode(),
+    "every-value": lambda making: _each_value(making.text("text").encode()),
+    "tags": lambda _: _tagged,
+    "single-quotes": lambda _: lambda valid, _members: valid.replace(b'"', b"'"),
+    "last-comma": lambda _: lambda valid, _members: valid[:-1] + b",}",
+    "twice": lambda _: lambda valid, _members: valid + b"\n" + valid,
+    "form": lambda _: lambda _valid, members: urlencode(members).encode("ascii"),
+    "stray-bytes": lambda making: partial(_with_stray, bytes.fromhex(making.text("bytes"))),
+}
+"""How each maker of malformed bodies makes one of a valid body, by the parameters of a row."""
 
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}:,]|[^\s{}:,"]+')
 
 
-def _cuts(like: bytes) -> Iterator[tuple[str, str, Made]]:
+def _cuts(like: bytes) -> Iterator[tuple[str, Made]]:
     """A cut behind each token but the last, within the first name and within the last value."""
     for index, place in enumerate(_places(like)):
         (breakage,) = anatomy(like[:place]) & CUT
-        yield "cut-short", breakage, partial(_cut, index)
+        yield breakage, partial(_cut, index)
 
 
 def _cut(index: int, valid: bytes, _members: dict[str, Any]) -> bytes:
@@ -186,12 +182,13 @@ def open_bodies(
         return
     members = contract.schemas.resolved(command.request_schema)["properties"]
     texts = [name for name, rule in members.items() if "x-characters" in rule]
-    huge = [*map(_huge_text, texts)] if texts and not careful else [("open", "mebibyte", _filled)]
-    for aspect, breakage, made in (*OPEN_BODIES, *(CAREFUL_BODIES if careful else ()), *huge):
-        body = made(json.dumps(dict(next_members())).encode("ascii"))
-        if breakage not in anatomy(body):
-            raise SuiteError(f"the open body of {command.name} is not one with {breakage}: {body[:80]!r}")
-        yield OpenBody(aspect, body, breakage)
+    for probe in contract.probes.of("open"):
+        for making in probe.made:
+            for breakage, made in _open(making, texts, careful=careful):
+                body = made(json.dumps(dict(next_members())).encode("ascii"))
+                if breakage not in anatomy(body):
+                    raise SuiteError(f"the open body of {command.name} is not one with {breakage}: {body[:80]!r}")
+                yield OpenBody(making.aspect, body, breakage)
 
 
 MadeOpen = Callable[[bytes], bytes]
@@ -223,28 +220,36 @@ def _filled(valid: bytes) -> bytes:
     return _beside(b'"' + b"a" * (HUGE - len(_beside(b'""')(valid))) + b'"')(valid)
 
 
-def _huge_text(member: str) -> tuple[str, str, MadeOpen]:
-    def made(valid: bytes) -> bytes:
-        rest = json.dumps({**json.loads(valid), member: ""}).encode("ascii")
-        return json.dumps({**json.loads(valid), member: "a" * (HUGE - len(rest))}).encode("ascii")
-
-    return "over-long", "mebibyte", made
+def _huge_text(member: str, valid: bytes) -> bytes:
+    rest = json.dumps({**json.loads(valid), member: ""}).encode("ascii")
+    return json.dumps({**json.loads(valid), member: "a" * (HUGE - len(rest))}).encode("ascii")
 
 
-OPEN_BODIES: tuple[tuple[str, str, MadeOpen], ...] = (
-    *(("open", "duplicate members", made) for made in (_twice, _null_first, _null_last)),
-    ("open", "byte order mark", lambda valid: b"\xef\xbb\xbf" + valid),
-    ("open", "UTF-16", lambda valid: valid.decode().encode("utf-16-be")),
-    ("open", "UTF-16", lambda valid: valid.decode().encode("utf-16-le")),
-    ("open", "NaN or infinity in an unknown member", _beside(b"[NaN, Infinity, -Infinity]")),
-    ("open", "number beyond a double", _beside(b"[1e400, -1e400, 1e-400]")),
-    ("open", "number beyond a double", _beside(b"1" + b"0" * DIGITS)),
-    ("open", "deep nesting", _beside(b"[" * NESTED + b"]" * NESTED)),
-    ("open", "deep nesting", _beside(b'{"a":' * NESTED + b"1" + b"}" * NESTED)),
-    ("open", "unpaired surrogate", _beside(rb'["\ud83d", "\udc4b", "\udc4b\ud83d"]')),
-    ("open", "line break that is not escaped", _beside(b'"one line\nand another"')),
-)
-"""Aspect, the breakage as `conformance.generation.anatomy` finds it, and how it is made of a valid body in ASCII."""
+def _recoded(encoding: str, valid: bytes) -> bytes:
+    return valid.decode().encode(encoding)
 
-CAREFUL_BODIES: tuple[tuple[str, str, MadeOpen], ...] = (("open", "number beyond a double", _beside(b"1e400")),)
-"""The same where no more than a few digits may stand together, lest somebody takes them for a phone number."""
+
+OPEN_BODIES: Mapping[str, tuple[MadeOpen, ...]] = {
+    "duplicate members": (_twice, _null_first, _null_last),
+    "byte order mark": (lambda valid: b"\xef\xbb\xbf" + valid,),
+    "UTF-16": tuple(partial(_recoded, encoding) for encoding in ("utf-16-be", "utf-16-le")),
+    "NaN or infinity in an unknown member": (_beside(b"[NaN, Infinity, -Infinity]"),),
+    "number beyond a double": (_beside(b"[1e400, -1e400, 1e-400]"), _beside(b"1" + b"0" * DIGITS)),
+    "deep nesting": (_beside(b"[" * NESTED + b"]" * NESTED), _beside(b'{"a":' * NESTED + b"1" + b"}" * NESTED)),
+    "unpaired surrogate": (_beside(rb'["\ud83d", "\udc4b", "\udc4b\ud83d"]'),),
+    "line break that is not escaped": (_beside(b'"one line\nand another"'),),
+}
+"""The breakage as `conformance.generation.anatomy` finds it, and how it is made of a valid body in ASCII."""
+
+
+def _open(making: Making, texts: Sequence[str], *, careful: bool) -> Iterator[tuple[str, MadeOpen]]:
+    """What a row makes of a body; nothing where it changes a member."""
+    if making.by == "body":
+        yield from ((making.shows, made) for made in OPEN_BODIES[making.shows])
+    elif making.by == "huge-text" and not careful:
+        yield from (("mebibyte", partial(_huge_text, name)) for name in texts)
+    elif making.by == "huge-beside" and (careful or not texts):
+        yield "mebibyte", _filled
+    elif making.by == "careful-number" and careful:
+        # Where no more than a few digits may stand together, lest somebody takes them for a phone number.
+        yield "number beyond a double", _beside(b"1e400")

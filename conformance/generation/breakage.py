@@ -3,38 +3,31 @@
     broken_payloads    a valid payload with one member changed so that it is outside the tolerated schema
     open_payloads      a valid payload changed so that it is outside the strict schema and inside the tolerated one
 
-What a member is changed to comes from the tables `SYSTEMATIC`, `AT_RANDOM` and `OPEN`, by what its schemas say of it,
-never by its name or command. A table may offer more than the schemas forbid; what counts is the proof: the bytes are
-parsed and judged, and the tolerated schema has to fault that one member by a keyword that goes with the aspect.
+What a member is changed to is chosen by the probes of the contract out of the tables `SYSTEMATIC`, `AT_RANDOM` and
+`OPEN`, by what its schemas say of it, never by its name or command. A table may offer more than the schemas forbid;
+what counts is the proof: the bytes are parsed and judged, and the tolerated schema has to fault that one member by a
+keyword that goes with the probe.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, cycle, islice
+from itertools import cycle, islice
 from random import Random
 from typing import Any, NamedTuple
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.contract.probes import Probe
 from conformance.contract.strict_json import parse_json
 from conformance.errors import SuiteError
 from conformance.generation.addressees import ZEROS
 from conformance.generation.alphabets import ALPHABETS, UNIT, spell
+from conformance.generation.bodies import UNKNOWN_MEMBER
 from conformance.generation.payloads import documented_range, encoded
 
 Members = Mapping[str, Any]
-
-# The keywords of the tolerated schema that may fault a member broken in this way.
-KEYWORDS: dict[str, frozenset[str]] = {
-    "missing": frozenset({"required"}),
-    "null": frozenset({"type"}),
-    "type": frozenset({"type"}),
-    "empty": frozenset({"minLength", "pattern"}),
-    "pattern": frozenset({"pattern", "maxLength", "multipleOf", "minimum"}),
-    "range": frozenset({"pattern", "minimum", "maximum"}),
-}
 
 # Lengths looked through for those that a schema refuses: more than any of its members allows.
 LENGTHS = range(1, 41)
@@ -163,22 +156,28 @@ class _Breaker:
 
     def systematic(self) -> Iterator[BrokenPayload]:
         for subject in self.subjects:
-            for aspect, candidates in SYSTEMATIC.items():
-                values = list(candidates(subject))
-                if self.harmless is not None and aspect == "pattern":
+            for probe in self.contract.probes.of("broken"):
+                values = [value for making in probe.made for value in SYSTEMATIC[making.by](subject)]
+                if self.harmless is not None and any(making.by == "other-texts" for making in probe.made):
                     values += _other_texts_with_all_of_it(subject)
-                broken = [self._broken(aspect, subject, value) for value in values]
+                broken = [self._broken(probe, subject, value) for value in values]
                 if values and not any(broken):
-                    raise SuiteError(f"no {aspect} {subject.name} of {self.command.name} is refused: {values!r}")
+                    raise SuiteError(f"no {probe.aspect} {subject.name} of {self.command.name} is refused: {values!r}")
                 yield from filter(None, broken)
 
     def at_random(self, taken: set[bytes]) -> Iterator[BrokenPayload]:
         """Without end, none twice."""
-        ways = [(aspect, subject) for subject in self.subjects for aspect in AT_RANDOM if _applies(aspect, subject)]
-        while True:
+        ways = [
+            (probe, subject, AT_RANDOM[making.by])
+            for subject in self.subjects
+            for probe in self.contract.probes.of("broken")
+            for making in probe.made
+            if probe.at_random and making.by in AT_RANDOM and _applies(making.by, subject)
+        ]
+        while ways:
             for _ in range(MOST_TRIES):
-                aspect, subject = self.chance.choice(ways)
-                broken = self._broken(aspect, subject, AT_RANDOM[aspect](subject, self.chance))
+                probe, subject, made = self.chance.choice(ways)
+                broken = self._broken(probe, subject, made(subject, self.chance))
                 if broken and broken.body not in taken and (self.harmless is None or self.harmless(broken.body)):
                     taken.add(broken.body)
                     yield broken
@@ -186,21 +185,21 @@ class _Breaker:
             else:
                 raise SuiteError(f"no more random broken payloads of {self.command.name} are found beside {len(taken)}")
 
-    def _broken(self, aspect: str, subject: Subject, value: object) -> BrokenPayload | None:
-        """The payload with that value, or None if the bytes do not prove what the aspect says of them."""
+    def _broken(self, probe: Probe, subject: Subject, value: object) -> BrokenPayload | None:
+        """The payload with that value, or None if the bytes do not prove what the probe says of them."""
         changed = {**self.base, subject.name: value}
         if value is ABSENT:
             del changed[subject.name]
         body = encoded(changed, ascii_only=self.chance.random() < 1 / 2)
         faults = self.contract.schemas.violations(self.command.tolerated_schema, parse_json(body))
         proved = faults and all(
-            fault.pointer == f"/{subject.name}" and fault.keyword in KEYWORDS[aspect] for fault in faults
+            fault.pointer == f"/{subject.name}" and fault.keyword in probe.keywords for fault in faults
         )
-        return BrokenPayload(aspect, subject.name, faults[0].keyword, body) if proved else None
+        return BrokenPayload(probe.aspect, subject.name, faults[0].keyword, body) if proved else None
 
 
-def _applies(aspect: str, subject: Subject) -> bool:
-    return {"pattern": subject.is_patterned, "range": subject.range is not None}.get(aspect, True)
+def _applies(maker: str, subject: Subject) -> bool:
+    return {"other-texts": subject.is_patterned, "out-of-range": subject.range is not None}.get(maker, True)
 
 
 # --- What members are broken with
@@ -269,13 +268,15 @@ def _outside(subject: Subject) -> Iterator[str | int]:
 
 
 SYSTEMATIC: dict[str, Callable[[Subject], Iterable[object]]] = {
-    "missing": lambda _: [ABSENT],
+    "absent": lambda _: [ABSENT],
     "null": lambda _: [None],
-    "type": _other_types,
+    "other-types": _other_types,
     "empty": lambda _: [""],
-    "pattern": lambda subject: chain(_other_texts(subject), _other_numbers(subject)),
-    "range": _outside,
+    "other-texts": _other_texts,
+    "other-numbers": _other_numbers,
+    "out-of-range": _outside,
 }
+"""What each maker of a row breaks a member with."""
 
 
 def _random_type(subject: Subject, chance: Random) -> object:
@@ -305,10 +306,11 @@ def _random_number(subject: Subject, chance: Random) -> str:
 
 
 AT_RANDOM: dict[str, Callable[[Subject, Random], object]] = {
-    "type": _random_type,
-    "pattern": _random_text,
-    "range": _random_number,
+    "other-types": _random_type,
+    "other-texts": _random_text,
+    "out-of-range": _random_number,
 }
+"""The same at random, where a row wants that."""
 
 
 # --- Open payloads
@@ -353,13 +355,18 @@ def _long_texts(subject: Subject) -> Iterator[str]:
         yield from map(subject.of_length, OVER_LONG)
 
 
-OPEN: dict[str, tuple[Callable[[Subject], Iterable[object]], ...]] = {
-    "open": (_as_number, _other_spellings, _open_lengths, _beyond_caution, _open_texts),
-    "over-long": (_long_texts,),
+OPEN: dict[str, Callable[[Subject], Iterable[object]]] = {
+    "as-number": _as_number,
+    "other-spellings": _other_spellings,
+    "open-lengths": _open_lengths,
+    "beyond-caution": _beyond_caution,
+    "open-texts": _open_texts,
+    "long-texts": _long_texts,
 }
+"""What each maker of a row replaces a member with."""
 
 # What might, if it is accepted, reach a number or take an amount that nobody agreed to.
-COSTLY = (_open_lengths, _beyond_caution)
+COSTLY = frozenset({"open-lengths", "beyond-caution"})
 
 
 def open_payloads(contract: Contract, command: Command, base: Members, *, careful: bool = False) -> list[OpenPayload]:
@@ -371,18 +378,19 @@ def open_payloads(contract: Contract, command: Command, base: Members, *, carefu
     """
     if command.method == "GET":
         return []
+    makings = [making for probe in contract.probes.of("open") for making in probe.made]
     changed = [
-        (aspect, {**base, subject.name: value})
+        (making.aspect, {**base, subject.name: value})
         for subject in _subjects(contract, command, base)
-        for aspect, sources in OPEN.items()
-        for source in sources
-        if not (careful and source in COSTLY)
-        for value in source(subject)
+        for making in makings
+        if making.by in OPEN and not (careful and making.by in COSTLY)
+        for value in OPEN[making.by](subject)
     ]
-    every = [*changed, ("open", {**base, "x_unknown": "Nobody asked for this member."})]
+    further = {**base, UNKNOWN_MEMBER: "Nobody asked for this member."}
+    every = [*changed, *((making.aspect, further) for making in makings if making.by == "unknown-member")]
     found = {encoded(members, ascii_only=True): aspect for aspect, members in every}
     payloads = [OpenPayload(aspect, body) for body, aspect in found.items() if _is_open(contract, command, body)]
-    if not payloads:
+    if makings and not payloads:
         raise SuiteError(f"nothing lies between the strict and the tolerated schema of {command.name}")
     return payloads
 

@@ -17,7 +17,6 @@ from typing import Any
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.strict_json import parse_json
-from conformance.generation.breakage import KEYWORDS
 from conformance.traffic import Case, Kind
 
 Members = Mapping[str, Any]
@@ -87,7 +86,8 @@ def _valid(label: Label, members: Members) -> bool:
 def _broken(label: Label, members: Members) -> bool:
     """Outside of what is tolerated, by that member alone, by that keyword and others that go with the aspect."""
     faults = label.contract.schemas.violations(label.command.tolerated_schema, members)
-    allowed = KEYWORDS.get(label.aspect, frozenset())
+    probe = label.contract.probes.get(f"{label.kind}.{label.aspect}")
+    allowed = probe.keywords if probe else frozenset()
     same = label.keyword in {fault.keyword for fault in faults}
     return same and all(f.pointer == f"/{label.member}" and f.keyword in allowed for f in faults)
 

@@ -58,7 +58,7 @@ def unreadable(
 ) -> Iterator[tuple[str, bytes]]:
     """Bodies that nobody reads as JSON, with the name of what is wrong; each made from another content."""
     required = _schema(contract, command)["required"]
-    for probe in malformed_bodies(lambda: _body({name: next_content()[name] for name in required})):
+    for probe in malformed_bodies(contract, lambda: _body({name: next_content()[name] for name in required})):
         if probe.content_type == JSON_MEDIA_TYPE and probe.body.strip() and probe.breakage not in SPARED:
             yield probe.breakage, probe.body
 

@@ -91,7 +91,7 @@ def valid_payloads(
         return [NO_BODY]
     planner = _Planner.of(contract, command, constraints, Random(f"{command.name} systematic {seed}"))
     systematic = [planner.placed(aspect, planner.apart(members)) for aspect, members in planner.systematic()]
-    systematic += [planner.placed("class", members) for members in planner.completing(systematic)]
+    systematic += filter(None, map(planner.completed, planner.completing(systematic)))
     return [*systematic, *planner.random(count)]
 
 
@@ -270,6 +270,11 @@ class _Planner:
         if found is None:
             raise SuiteError(f"the {aspect} payload of {self.command.name} is like an earlier one: {members!r}")
         return self._proved(aspect, found)
+
+    def completed(self, members: Mapping[str, Any]) -> ValidPayload | None:
+        """The payload, for classes that it is in; None where all values are given or taken, and it was there before."""
+        found = self._free(members, self.schema)
+        return None if found is None else self._proved("class", found)
 
     def likeness(self, members: Mapping[str, Any]) -> bytes:
         """What two payloads have in common that must not meet: within a window what it looks at, else all.

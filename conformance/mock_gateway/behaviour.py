@@ -24,7 +24,7 @@ class Moment:
 
     `count` numbers the requests since the start, from 1; `accepted` numbers the accepted ones (this one included if it
     is), from 1; `refusal` is the tag of the rule that the request breaks (None: accepted), see
-    `conformance.mock_gateway.gateway.REFUSALS`; `payload` is the body as an object, None if it is none. `callbacks`
+    `conformance.mock_gateway.refusals.TAGS`; `payload` is the body as an object, None if it is none. `callbacks`
     are the account's callback URLs by product, also where this request leads to no notification.
     """
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from conformance.contract.schemas import parse_json
+from conformance.contract.strict_json import parse_json
 from conformance.traffic import Headers, header
 
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -39,33 +39,33 @@ def content_type_breach(headers: Headers, body: bytes) -> str | None:
     """
     value = header(headers, "content-type")
     if value is None:
-        return "content-type-absent"
+        return "malformed.absent-content-type"
     media_type = value.partition(";")[0].strip().lower()
     if media_type == "application/json":
         return None
     if media_type == FORM_TYPE and not body.lstrip().startswith((b"{", b"[", b'"')):
-        return "form-encoded"
-    return "content-type-other"
+        return "malformed.form-encoded"
+    return "malformed.other-content-type"
 
 
 def read_body(body: bytes) -> Body:
     """The body as a payload. Raises nothing, whatever the bytes."""
     if not body.strip():
-        return Body("body-empty")
+        return Body("malformed.empty-body")
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
         cut = body.lstrip().startswith(b"{") and error.reason == "unexpected end of data"
-        return Body("body-cut" if cut else "body-not-utf8", _object_in(body.decode("latin-1")))
+        return Body("malformed.cut-short" if cut else "malformed.not-utf8", _object_in(body.decode("latin-1")))
     if FORM.fullmatch(text.strip()):
-        return Body("form-encoded", _form(text))
+        return Body("malformed.form-encoded", _form(text))
     try:
         value = parse_json(body)
     except (ValueError, RecursionError):
-        return Body("body-cut" if _ends_too_soon(text) else "body-not-json", _object_in(text))
+        return Body("malformed.cut-short" if _ends_too_soon(text) else "malformed.not-json", _object_in(text))
     if isinstance(value, list):
-        return Body("body-array")
-    return Body(None, value) if isinstance(value, dict) else Body("body-scalar")
+        return Body("malformed.array")
+    return Body(None, value) if isinstance(value, dict) else Body("malformed.scalar")
 
 
 def _ends_too_soon(text: str) -> bool:

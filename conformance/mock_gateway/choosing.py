@@ -22,12 +22,13 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.mock_gateway.behaviour import Delivery, Moment, Reply
 from conformance.mock_gateway.pointing import found
+from conformance.mock_gateway.refusals import METHOD, UNKNOWN_COMMAND
 from conformance.traffic import header
 
 Chooses = Callable[[Moment, Reply | Delivery | None], bool]
 
 # Requests for no command, or by another method, are judged as a whole: a fault of the form would break two of them.
-PATH = frozenset({"unknown-command", "method"})
+PATH = frozenset({UNKNOWN_COMMAND, METHOD})
 
 
 def member(moment: Moment, name: str) -> str:

@@ -15,25 +15,36 @@ def credential_breaches(headers: Headers, account: Account) -> Iterator[str]:
 
     A wrong key together with a wrong secret yields both tags, so that waiving one still refuses the request.
     """
-    value = header(headers, "authorization")
+    authentication = account.contract.authentication
+    value = header(headers, authentication.header)
     if value is None:
-        yield "auth-absent"
+        yield "credential.absent"
         return
-    scheme, _, token = value.strip().partition(" ")
+    scheme, _, token = value.strip().partition(" ") if authentication.scheme else ("", "", value)
     token = token.strip()
-    if scheme and scheme.lower() != "basic":
-        yield "auth-scheme"
+    if scheme and scheme.lower() != authentication.scheme.lower():
+        yield "credential.other-scheme"
     elif not token:
-        yield "auth-empty"
+        yield "credential.empty"
     else:
-        yield from _token_breaches(token, account)
+        yield from _pair_breaches(token, account) if authentication.names_key else _secret_breaches(token, account)
 
 
-def _token_breaches(token: str, account: Account) -> Iterator[str]:
+def _secret_breaches(token: str, account: Account) -> Iterator[str]:
+    secret = account.consumer_secret
+    if token == account.consumer_key:
+        yield "credential.swapped"
+    elif token.lower() == secret.lower() and token != secret:
+        yield "credential.other-case"
+    elif token != secret:
+        yield "credential.wrong-secret"
+
+
+def _pair_breaches(token: str, account: Account) -> Iterator[str]:
     try:
         given = base64.b64decode(token, validate=True)
     except (binascii.Error, ValueError):
-        yield "auth-not-base64"
+        yield "credential.not-base64"
         return
     key, secret = account.consumer_key.encode(), account.consumer_secret.encode()
     right = key + b":" + secret
@@ -41,13 +52,13 @@ def _token_breaches(token: str, account: Account) -> Iterator[str]:
         return
     given_key, _, given_secret = given.partition(b":")
     if not given_key or (not given_secret and given_key == key):
-        yield "auth-empty"
+        yield "credential.empty"
     elif given == secret + b":" + key:
-        yield "auth-swapped"
+        yield "credential.swapped"
     elif given.lower() == right.lower() or token.lower() == base64.b64encode(right).decode().lower():
-        yield "auth-case"
+        yield "credential.other-case"
     else:
         if given_key != key:
-            yield "auth-key"
+            yield "credential.wrong-key"
         if given_secret != secret:
-            yield "auth-secret"
+            yield "credential.wrong-secret"

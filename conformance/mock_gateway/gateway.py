@@ -16,7 +16,6 @@ from random import Random
 from typing import Any
 
 from conformance.contract.command import Command
-from conformance.errors import SuiteError
 from conformance.mock_gateway.account import Account, Outcome, failures, number_row
 from conformance.mock_gateway.applying import on_number
 from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
@@ -25,11 +24,22 @@ from conformance.mock_gateway.credential import credential_breaches
 from conformance.mock_gateway.forms import shape_of_ids, success_reason
 from conformance.mock_gateway.limits import Rate, Window
 from conformance.mock_gateway.members import member_breaches, taken
-from conformance.mock_gateway.refusals import CRASH, REFUSALS, VALIDATION_STATUS, Breach, Refusal
+from conformance.mock_gateway.refusals import (
+    CRASH,
+    METHOD,
+    TAGS,
+    UNAUTHORIZED,
+    UNKNOWN_COMMAND,
+    VALIDATION_STATUS,
+    Breach,
+    Refusal,
+    challenge,
+    refusal_of,
+)
 from conformance.mock_gateway.transactions import Transaction, price, result
 from conformance.traffic import Request
 
-__all__ = ["REFUSALS", "STEPS", "Answer", "Gateway"]
+__all__ = ["STEPS", "Answer", "Gateway"]
 
 CHOSEN = Refusal(400, "This recipient is refused")
 """The answer to a recipient that is refused by no rule of the contract, before its row changes it."""
@@ -132,12 +142,12 @@ class Gateway:
         if path.startswith(self._base):
             visit.command = self.contract.commands.get(path[len(self._base) :])
         if visit.command is None:
-            yield Breach("unknown-command")
+            yield Breach(UNKNOWN_COMMAND)
 
     def method(self, visit: Visit) -> Iterator[Breach]:
         """The method is the command's."""
         if visit.command and visit.request.method != visit.command.method:
-            yield Breach("method")
+            yield Breach(METHOD)
             visit.excused = True
 
     def credential(self, visit: Visit) -> Iterator[Breach]:
@@ -200,7 +210,7 @@ class Gateway:
         if row and row.refuse and number not in self._slowed:
             if row.once:
                 self._slowed.add(str(number))
-            yield Breach(row.refuse, refusal=None if row.refuse in REFUSALS else CHOSEN)
+            yield Breach(row.refuse, refusal=None if row.refuse in TAGS else CHOSEN)
 
     def funds(self, visit: Visit) -> Iterator[Breach]:
         """The balance covers the price."""
@@ -241,10 +251,13 @@ class Gateway:
     # --- Answering
 
     def _refuse(self, breach: Breach, moment: Moment) -> Reply:
-        refusal = CRASH if breach.tag in self.behaviour.crashes else breach.refusal or _refusal(breach.tag)
+        crashes = breach.tag in self.behaviour.crashes
+        refusal = CRASH if crashes else breach.refusal or refusal_of(self.contract, breach.tag)
         status = self.behaviour.validation_status if refusal.status == VALIDATION_STATUS else refusal.status
         headers = (JSON_HEADER, *refusal.headers)
-        if refusal is REFUSALS["method"] and moment.command:
+        if status == UNAUTHORIZED:
+            headers += (challenge(self.contract),)
+        if breach.tag == METHOD and not crashes and moment.command:
             headers += (("Allow", self.contract.commands[moment.command].method),)
         content = self._envelope(status, refusal.description, moment.request_id)
         if status == VALIDATION_STATUS and breach.errors and self.contract.answer.errors:
@@ -347,10 +360,3 @@ class _Similarity:
 
     key: tuple[str, ...]
     window_s: float
-
-
-def _refusal(tag: str) -> Refusal:
-    try:
-        return REFUSALS[tag]
-    except KeyError:
-        raise SuiteError(f"the behaviour refuses with the tag {tag!r}, which REFUSALS does not have") from None

@@ -1,18 +1,46 @@
 """Why the mock gateway refuses a request: one tag per rule, one answer per tag.
 
-    Refusal     the answer: status code and description
-    REFUSALS    tag → Refusal
-    Breach      a rule that the request at hand breaks: its tag, and which members are at fault
+    Refusal         the answer: status code and description
+    refusal_of      tag → Refusal
+    Breach          a rule that the request at hand breaks: its tag, and which members are at fault
 
-Faults name these tags, to have a rule waived or to have the gateway crash over it.
+The tag of what a probe breaks is the probe's name (`credential.absent`), and the words are in its row. Faults name
+these tags, to have a rule waived or to have the gateway crash over it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from http import HTTPStatus
 
-VALIDATION_STATUS = 422
+from conformance.contract.contract import Contract
+from conformance.errors import SuiteError
+
+UNAUTHORIZED, VALIDATION_STATUS = 401, 422
+
+# The rules that probes break, by the probes' names, as the mock gateway can tell them apart.
+CREDENTIAL_TAGS = tuple(
+    f"credential.{aspect}"
+    for aspect in (
+        "absent",
+        "other-scheme",
+        "empty",
+        "not-base64",
+        "swapped",
+        "other-case",
+        "wrong-key",
+        "wrong-secret",
+    )
+)
+BODY_TAGS = tuple(
+    f"malformed.{aspect}"
+    for aspect in ("form-encoded", "empty-body", "not-utf8", "cut-short", "not-json", "array", "scalar")
+)
+TYPE_TAGS = ("malformed.absent-content-type", "malformed.other-content-type")
+MEMBER_TAGS = tuple(f"broken.{aspect}" for aspect in ("missing", "null", "type", "empty", "pattern", "range"))
+METHOD, UNKNOWN_COMMAND = "method.*", "unknown-command.*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,50 +67,59 @@ class Breach:
 RETRY_AFTER_S = 1
 """Seconds that a client is told to wait: the least that the header can say, and enough for the rate to recover."""
 
-CHALLENGE = ("WWW-Authenticate", 'Basic realm="Statum gateway", charset="UTF-8"')
+
+def challenge(contract: Contract) -> tuple[str, str]:
+    """The header that a 401 has (RFC 7235, 4.1), which names the scheme of the contract."""
+    charset = ', charset="UTF-8"' if contract.authentication.names_key else ""
+    return "WWW-Authenticate", f'{contract.authentication.scheme} realm="{contract.title}"{charset}'
 
 
-def _unauthorized(description: str) -> Refusal:
-    return Refusal(401, f"Authentication failed: {description}", (CHALLENGE,))
-
-
-def _invalid(description: str) -> Refusal:
-    return Refusal(VALIDATION_STATUS, f"Validation failed: {description}")
-
-
-REFUSALS: dict[str, Refusal] = {
-    "rate": Refusal(429, "Too many requests; slow down", (("Retry-After", str(RETRY_AFTER_S)),)),
-    "unknown-command": Refusal(404, "There is no such command"),
-    "method": Refusal(405, "The command does not have this method"),
-    "auth-absent": _unauthorized("there is no Authorization header"),
-    "auth-scheme": _unauthorized("the scheme is not Basic"),
-    "auth-empty": _unauthorized("the credential is empty"),
-    "auth-not-base64": _unauthorized("the credential is not base64"),
-    "auth-swapped": _unauthorized("consumer key or secret is wrong"),
-    "auth-case": _unauthorized("consumer key or secret is wrong"),
-    "auth-key": _unauthorized("consumer key or secret is wrong"),
-    "auth-secret": _unauthorized("consumer key or secret is wrong"),
-    "content-type-absent": Refusal(415, "The body has no Content-Type; application/json is expected"),
-    "content-type-other": Refusal(415, "The Content-Type is not application/json"),
-    "form-encoded": Refusal(415, "The body is form-encoded; JSON is expected"),
-    "body-empty": Refusal(400, "The body is empty; a JSON object is expected"),
-    "body-not-utf8": Refusal(400, "The body is not UTF-8"),
-    "body-cut": Refusal(400, "The body ends before its JSON object does"),
-    "body-not-json": Refusal(400, "The body is not JSON"),
-    "body-array": Refusal(400, "The body is a JSON array; an object is expected"),
-    "body-scalar": Refusal(400, "The body is a JSON scalar; an object is expected"),
-    "missing": _invalid("a required field is missing"),
-    "null": _invalid("a field is null"),
-    "type": _invalid("a field is not of its type"),
-    "empty": _invalid("a field is empty"),
-    "pattern": _invalid("a field is not of its form"),
-    "range": _invalid("an amount is out of range"),
-    "too-long": _invalid("a message is too long"),
-    "unknown-field": _invalid("there is a field that the command does not have"),
-    "window": Refusal(400, "A similar request was accepted within the last five minutes"),
-    "unregistered": Refusal(403, "Access denied: the sender id or short code is not registered to the account"),
-    "funds": Refusal(402, "Insufficient funds"),
+# By kind of probe, with which status one is refused whose row does not say so.
+_OF_KIND: Mapping[str, int] = {
+    "credential": UNAUTHORIZED,
+    "malformed": 400,
+    "method": 405,
+    "unknown-command": 404,
+    "broken": VALIDATION_STATUS,
 }
+
+# Rules that a gateway has beside those that probes break: status and words, {} for those of the contract.
+_OF_ITS_OWN: Mapping[str, tuple[int, str]] = {
+    "rate": (429, "{}"),
+    "too-long": (VALIDATION_STATUS, "{}: a message is too long"),
+    "unknown-field": (VALIDATION_STATUS, "{}: there is a field that the command does not have"),
+    "window": (400, "A similar request was accepted a short while ago"),
+    "unregistered": (403, "{}: a name in the request is not registered to the account"),
+    "funds": (402, "{}"),
+}
+_HEADERS: Mapping[str, tuple[tuple[str, str], ...]] = {"rate": (("Retry-After", str(RETRY_AFTER_S)),)}
+
+
+@cache
+def refusal_of(contract: Contract, tag: str) -> Refusal:
+    """The answer to a request that breaks a rule. SuiteError for a tag that is none."""
+    if tag not in TAGS:
+        raise SuiteError(f"the behaviour refuses with the tag {tag!r}, which is none of {', '.join(sorted(TAGS))}")
+    if tag in _OF_ITS_OWN:
+        status, words = _OF_ITS_OWN[tag]
+        return Refusal(status, words.format(_words(contract, status)), _HEADERS.get(tag, ()))
+    status, probe = _OF_KIND[tag.partition(".")[0]], contract.probes.get(tag)
+    if probe is not None:
+        status = probe.status or status
+    return Refusal(status, (probe and probe.reason) or _words(contract, status))
+
+
+def _words(contract: Contract, status: int) -> str:
+    """In which words the contract's examples refuse with a status; those of HTTP, where none does."""
+    roles = contract.answer
+    for example in contract.schemas.schema("response.error").get("examples", ()):
+        if example.get(roles.code) == status:
+            return str(example[roles.reason])
+    return HTTPStatus(status).phrase
+
+
+TAGS = frozenset((*_OF_ITS_OWN, *CREDENTIAL_TAGS, *TYPE_TAGS, *BODY_TAGS, *MEMBER_TAGS, METHOD, UNKNOWN_COMMAND))
+"""The tags of all rules."""
 
 CRASH = Refusal(500, "Internal error; try again later")
 """What a behaviour that crashes over a rule answers instead of the rule's own refusal."""

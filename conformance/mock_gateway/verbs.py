@@ -19,7 +19,7 @@ ChoiceOfId = Callable[[Moment], str]
 
 # What a lawful request is refused as: a 400, which no check excuses. A 401, 402 or 403 would blame the account, and
 # the words of a window the past; those are not held against a gateway.
-UNEXCUSED = "body-not-json"
+UNEXCUSED = "malformed.not-json"
 
 
 def anew(make: Callable[[], Effect]) -> Effect:

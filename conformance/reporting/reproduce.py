@@ -1,12 +1,12 @@
 """A recorded request as one line for a POSIX shell, which sends the same once more.
 
-    curl(request, case)     method, URL, headers in order and body; the account's key and secret as variables
+    curl(request, contract, case)   method, URL, headers in order and body; key and secret of the account as variables
 
 A long body is not in the line: python3 makes it where it repeats itself, and reads it from the journal where it does
 not, which is reports/journal.sqlite unless STATUM_JOURNAL names another.
 
 The line holds no secret: whoever runs it sets STATUM_CONSUMER_KEY and STATUM_CONSUMER_SECRET. A wrong credential is
-spelled from those two, by what the case's aspect says of it (`SPELLED`), since the journal does not keep it.
+spelled from those two, by what the probe's row says of it, since the journal does not keep it.
 """
 
 from __future__ import annotations
@@ -16,37 +16,61 @@ import shlex
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote, urlsplit
 
+from conformance.contract.contract import BASIC, Authentication, Contract
+from conformance.contract.probes import Making
 from conformance.traffic import Case, Kind, Request, header
 
 KEY, SECRET = "STATUM_CONSUMER_KEY", "STATUM_CONSUMER_SECRET"
 
-RIGHT = f'-u "${KEY}:${SECRET}"'
 
-# Base64 in one line: some implementations break it.
-_ENCODED = f"$(printf %s \"${KEY}:${SECRET}\" | base64 | tr -d '\\n')"
+# In base64 on one line: some implementations break it.
+_ENCODED = "$(printf %s \"{}\" | base64 | tr -d '\\n')"
 
-
-def _swapped_case(name: str) -> str:
-    return f'$(printf %s "${name}" | tr A-Za-z a-zA-Z)'
-
-
-SPELLED: Mapping[str, tuple[str, ...]] = {
-    "absent": ("",),
-    "wrong-key": (f'-u "${{{KEY}%?}}~:${SECRET}"', f'-u "${{{KEY}%?}}:${SECRET}"'),
-    "wrong-secret": (f'-u "${KEY}:${{{SECRET}%?}}~"', f'-u "${KEY}:${{{SECRET}%?}}"'),
-    "swapped": (f'-u "${SECRET}:${KEY}"',),
-    "other-case": (f'-u "${KEY}:{_swapped_case(SECRET)}"', f'-u "{_swapped_case(KEY)}:${SECRET}"'),
-    "empty": ("-u :", "-H 'Authorization: Basic'"),
-    "not-base64": ("-H 'Authorization: Basic !!!!'", f'-H "Authorization: Basic ${KEY}:${SECRET}"'),
-    "other-scheme": (
-        f'-H "Authorization: Bearer {_ENCODED}"',
-        f'-H "Authorization: Digest username=\\"${KEY}\\", realm=\\"api\\", response=\\"{"0" * 32}\\""',
-    ),
+# What the key or the secret may become, and how a shell makes it of the variable of that name. Of a changed word the
+# last character is a tilde here, where the probe has a letter.
+_CHANGED: Mapping[str, str] = {
+    "last-changed": "${{{}%?}}~",
+    "last-missing": "${{{}%?}}",
+    "other-case": '$(printf %s "${}" | tr A-Za-z a-zA-Z)',
+    "empty": "",
 }
-"""Aspect of a credential case → how curl is told to send each such credential, in the order of `credential_probes`.
+_HALVES: Mapping[str, str] = {"the-key": f"${KEY}", "the-secret": f"${SECRET}"}
 
-The last character of a wrong key or secret is replaced by a tilde here, where the probe has a letter.
-"""
+
+def right_credential(contract: Contract) -> str:
+    """How curl is told to send the right one."""
+    return _of_halves(contract.authentication, Making("credential", ""))
+
+
+def spelled(contract: Contract, making: Making) -> str:
+    """How curl is told to send the wrong credential of a row of `probes.toml`."""
+    authentication = contract.authentication
+    if making.by == "credential":
+        return _of_halves(authentication, making)
+    if "value" not in making.parameters:
+        return ""
+    template = making.text("value")
+    token = _ENCODED.format(f"${KEY}:${SECRET}") if authentication.names_key else f"${SECRET}"
+    quoted = template.replace('"', '\\"').format(key=f"${KEY}", user=f"${KEY}", secret=f"${SECRET}", token=token)
+    if quoted == template:
+        return f"-H {shlex.quote(f'{authentication.header}: {template}')}"
+    return f'-H "{authentication.header}: {quoted}"'
+
+
+def _of_halves(authentication: Authentication, making: Making) -> str:
+    key, secret = (_half(name, making.parameters.get(each)) for each, name in (("key", KEY), ("secret", SECRET)))
+    how = making.parameters.get("token")
+    if authentication == BASIC and how is None:
+        return f'-u "{key}:{secret}"'
+    token = _ENCODED.format(f"{key}:{secret}") if authentication.names_key else secret
+    if how == "other-case":
+        token = f"$(printf %s {token} | tr A-Za-z a-zA-Z)"
+    return f'-H "{f"{authentication.header}: {authentication.scheme}".rstrip()} {token}"'
+
+
+def _half(name: str, how: str | None) -> str:
+    return f"${name}" if how is None else _HALVES.get(how) or _CHANGED[how].format(name)
+
 
 # Sent by curl of its own accord, unless told not to.
 _OWN_HEADERS = ("Accept", "User-Agent")
@@ -70,7 +94,7 @@ sys.stdout.buffer.write(journal.execute("SELECT body FROM sent WHERE number = {}
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 
 
-def curl(request: Request, case: Case | None = None, exchange: int | None = None) -> str:
+def curl(request: Request, contract: Contract, case: Case | None = None, exchange: int | None = None) -> str:
     """One line for `sh` that sends `request` as it was sent; `exchange` is its number, under which the journal has it.
 
     What is not promised: the place of `Authorization`, `Host` and `Content-Length` among the other headers. Without a
@@ -81,8 +105,8 @@ def curl(request: Request, case: Case | None = None, exchange: int | None = None
         "curl -sSi",
         *_flags(request),
         *_method(request),
-        _credential(request, case),
-        *(f"-H {shlex.quote(text)}" for text in _headers(request)),
+        _credential(request, contract, case),
+        *(f"-H {shlex.quote(text)}" for text in _headers(request, contract)),
         data,
         shlex.quote(quote(request.url, safe=_ASCII)),
     ]
@@ -108,23 +132,26 @@ def _method(request: Request) -> Iterator[str]:
         yield f"-X {shlex.quote(request.method)}"
 
 
-def _credential(request: Request, case: Case | None) -> str:
+def _credential(request: Request, contract: Contract, case: Case | None) -> str:
     if case is not None and case.kind is Kind.CREDENTIAL:
-        return _spelled(case)
-    return RIGHT if header(request.headers, "Authorization") is not None else ""
+        return _of_case(contract, case)
+    given = header(request.headers, contract.authentication.header) is not None
+    return right_credential(contract) if given else ""
 
 
-def _spelled(case: Case) -> str:
+def _of_case(contract: Contract, case: Case) -> str:
     """The credential of a case whose id ends in its number among those of the same aspect (`…/wrong-key/2`)."""
-    spellings = SPELLED.get(case.aspect, ("",))
+    probe = contract.probes.get(f"{case.kind}.{case.aspect}")
+    if probe is None:
+        return ""
     number = case.id.rpartition("/")[2]
-    return spellings[(int(number) - 1) % len(spellings)] if number.isdecimal() else spellings[0]
+    return spelled(contract, probe.made[(int(number) - 1) % len(probe.made) if number.isdecimal() else 0])
 
 
-def _headers(request: Request) -> Iterator[str]:
+def _headers(request: Request, contract: Contract) -> Iterator[str]:
     """What `-H` is given: the request's headers, and for those that curl would add, that it shall not."""
     for name, value in request.headers:
-        if not _left_to_curl(name, value, request):
+        if name.lower() != contract.authentication.header.lower() and not _left_to_curl(name, value, request):
             yield f"{name}: {value}" if value else f"{name};"
     added = [*_OWN_HEADERS, *(["Content-Type"] if _has_data(request) else [])]
     if len(request.body) > _ASKS_ABOVE:
@@ -135,7 +162,6 @@ def _headers(request: Request) -> Iterator[str]:
 def _left_to_curl(name: str, value: str, request: Request) -> bool:
     """Whether curl writes this header by itself, and with the same value."""
     own = {
-        "authorization": value,
         "host": urlsplit(request.url).netloc,
         "content-length": str(len(request.body)),
     }

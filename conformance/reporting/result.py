@@ -117,7 +117,7 @@ def _document(record: Record, judged: Judged, contract: Contract, *, shown: bool
     settings = record.settings
     notes = {note.kind: note.detail for note in record.notes}
     finished = notes.get("finished", {})
-    requests = _Requests.of(record, judged)
+    requests = _Requests.of(record, judged, contract)
     proper = run_proper(record, contract)
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -208,19 +208,20 @@ def _class(covered: Covered) -> dict[str, Any]:
 class _Requests:
     """The requests of the exchanges that findings show, by number."""
 
+    contract: Contract
     sent: Mapping[int, tuple[Case | None, Exchange]]
 
     @classmethod
-    def of(cls, record: Record, judged: Judged) -> _Requests:
+    def of(cls, record: Record, judged: Judged, contract: Contract) -> _Requests:
         shown = [finding for verdict in judged.verdicts for finding in verdict.findings]
         numbers = {each.exchange for finding in shown for each in (finding, finding.minimal) if each is not None}
-        return cls(record.exchanges_numbered({number for number in numbers if number is not None}))
+        return cls(contract, record.exchanges_numbered({number for number in numbers if number is not None}))
 
     def curl(self, number: int | None) -> str | None:
         """The command that sends a request again; None for what a client has sent: what it was sent to is gone."""
         case, exchange = self.sent.get(number or 0, (None, None))
         again = exchange is not None and (case is None or case.kind is not Kind.INVOKE)
-        return curl(exchange.request, case, exchange.number) if exchange and again else None
+        return curl(exchange.request, self.contract, case, exchange.number) if exchange and again else None
 
     def body(self, number: int | None) -> str:
         """The body of a request, as text; of one that is too long to be read its beginning."""

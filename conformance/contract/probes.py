@@ -1,0 +1,180 @@
+"""The probes of a contract: requests that are wrong, or unusual, in one way each. The rows of `probes.toml`.
+
+    Probe       a row: kind and aspect of its cases, how each of them is made, what must become of it
+    Probes      all rows of a contract, by name and by kind
+    Making      how one request, or several of a kind, are made of one that is as it should be
+    MAKERS      the vocabulary of makings
+
+The rows choose makers and give their parameters. The makers themselves are code: those of credentials, headers, methods
+and paths in `conformance.generation.probes`, of bodies in `conformance.generation.bodies`, of members in
+`conformance.generation.breakage`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+# The aspect of a row whose makings have aspects of their own.
+ANY = "*"
+
+
+class Outcome(StrEnum):
+    """What must become of a request; OPEN: the contract does not say."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    OPEN = "open"
+
+
+MAKERS: Mapping[str, Mapping[str, frozenset[str]]] = {
+    kind: {maker: frozenset(parameters.split()) for maker, parameters in makers.items()}
+    for kind, makers in {
+        "credential": {"credential": "key secret token otherwise", "header": "value"},
+        "headers": {"header": "name value without methods"},
+        "malformed": {
+            "header": "name value",
+            "text": "text shows",
+            "behind": "text shows",
+            "around": "before after shows",
+            "every-value": "text shows",
+            "tags": "shows",
+            "single-quotes": "shows",
+            "last-comma": "shows",
+            "twice": "shows",
+            "form": "shows",
+            "stray-bytes": "bytes shows",
+            "cut": "",
+        },
+        "method": {"method": "method"},
+        "unknown-command": {"path": "path method"},
+        "broken": dict.fromkeys(
+            ("absent", "null", "other-types", "empty", "other-texts", "other-numbers", "out-of-range"), ""
+        ),
+        "open": {
+            **dict.fromkeys(("as-number", "other-spellings", "open-lengths", "beyond-caution", "open-texts"), ""),
+            **dict.fromkeys(("long-texts", "unknown-member", "huge-text", "huge-beside", "careful-number"), ""),
+            "body": "shows",
+        },
+    }.items()
+}
+"""By kind of probe the makers that there are, and the parameters of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """One entry of `made`: the maker's name, its parameters, and the aspect of the cases that it makes."""
+
+    by: str
+    aspect: str
+    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def text(self, name: str) -> str:
+        """A parameter that is a text; KeyError without it."""
+        return str(self.parameters[name])
+
+    @property
+    def shows(self) -> str:
+        """How a body is broken as JSON: a name of `conformance.generation.anatomy`."""
+        return self.text("shows")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A row of `probes.toml`.
+
+    `kind` and `aspect` are those of its cases in journals. What must be refused goes out beside a request that has to
+    be accepted: its positive control. `keywords`: by which the schema of what is tolerated may fault a member that is
+    broken so; `at_random`: whether further ones are made at random. `again`: the aspect of the same request, sent once
+    more with the right credential. `reason` and `status`: how the mock gateway refuses it; None: as it does others.
+    """
+
+    kind: str
+    aspect: str
+    outcome: Outcome
+    made: tuple[Making, ...]
+    keywords: frozenset[str] = frozenset()
+    at_random: bool = False
+    again: str | None = None
+    reason: str | None = None
+    status: int | None = None
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> Self:
+        """One `[[probe]]` table; ValueError, its key first, for one that is none."""
+        kind, aspect = _text(entry, "kind"), _text(entry, "aspect")
+        if kind not in MAKERS:
+            raise ValueError(f"kind is {kind!r}; expected one of {', '.join(MAKERS)}")
+        if unknown := sorted(entry.keys() - _KEYS):
+            raise ValueError(f"{unknown[0]} is no key of a probe; expected some of {', '.join(sorted(_KEYS))}")
+        if (outcome := entry.get("outcome")) not in set(Outcome):
+            raise ValueError(f"outcome is {outcome!r}; expected one of {', '.join(Outcome)}")
+        if not entry.get("made"):
+            raise ValueError(f"made is missing; expected tables with one of {', '.join(MAKERS[kind])} as `by`")
+        made = tuple(_making(kind, aspect, each) for each in entry["made"])
+        told = {key: entry[key] for key in ("at_random", "again", "reason", "status") if key in entry}
+        return cls(kind, aspect, Outcome(outcome), made, frozenset(entry.get("keywords", ())), **told)
+
+    @property
+    def name(self) -> str:
+        """What requirements, faults and the mock gateway call it: `credential.absent`."""
+        return f"{self.kind}.{self.aspect}"
+
+
+_KEYS = {"kind", "aspect", "outcome", "made", "keywords", "at_random", "again", "reason", "status"}
+
+
+def _making(kind: str, aspect: str, table: Mapping[str, Any]) -> Making:
+    makers, by = MAKERS[kind], str(table.get("by"))
+    if by not in makers:
+        raise ValueError(f"made has by = {by!r}; expected one of {', '.join(makers)} for kind {kind}")
+    parameters = {name: value for name, value in table.items() if name not in {"by", "aspect"}}
+    if unknown := sorted(parameters.keys() - makers[by]):
+        known = ", ".join(sorted(makers[by])) or "none"
+        raise ValueError(f"made has {unknown[0]} for {by}; expected of its parameters ({known})")
+    if aspect == ANY and "aspect" not in table:
+        raise ValueError(f"made has no aspect for {by}; expected one where the probe's is {ANY!r}")
+    return Making(by, table.get("aspect", aspect), parameters)
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    value = entry.get(key)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{key} is {value!r}; expected a text")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """The probes of a contract, in the order of the file."""
+
+    all: tuple[Probe, ...] = ()
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """The content of a `probes.toml`; ValueError for a row that is none, and for a name that is there twice."""
+        probes = tuple(Probe.from_entry(entry) for entry in tomllib.loads(text).get("probe", ()))
+        names = [probe.name for probe in probes]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"aspect of {twice} is there twice; expected one row for each kind and aspect")
+        return cls(probes)
+
+    def __iter__(self) -> Iterator[Probe]:
+        return iter(self.all)
+
+    def of(self, kind: str) -> tuple[Probe, ...]:
+        """Those of a kind."""
+        return tuple(probe for probe in self.all if probe.kind == kind)
+
+    def get(self, name: str) -> Probe | None:
+        """The one of that name (`credential.absent`), else the one of its kind for any aspect; None for neither."""
+        kind = name.partition(".")[0]
+        by_name = {probe.name: probe for probe in self.of(kind)}
+        return by_name.get(name) or by_name.get(f"{kind}.{ANY}")
+
+    def aspects(self, kind: str) -> tuple[str, ...]:
+        """The aspects of the cases of a kind, each once."""
+        return tuple(dict.fromkeys(making.aspect for probe in self.of(kind) for making in probe.made))
