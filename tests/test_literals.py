@@ -173,7 +173,6 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "message": "a word of logs, errors and reports",
         "name": "a word of JSON documents",
         "description": "a keyword of JSON Schema",
-        "details": "a word of reports",
         "location": "a word of reports",
     },
     "cli/options.py": {
