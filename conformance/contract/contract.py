@@ -267,8 +267,9 @@ class Contract:
 
     def notified(self, name: str) -> Notified:
         """The command of that name, or what comes to that callback without an invocation; KeyError for neither."""
-        named = {each.name: each for each in all_unsolicited(self.unsolicited)}
-        return self.commands[name] if name in self.commands else named[name]
+        if name in self.commands:
+            return self.commands[name]
+        return {each.name: each for each in all_unsolicited(self.unsolicited)}[name]
 
     def unsolicited_among(
         self, products: Collection[str], callbacks: Collection[str]
@@ -289,6 +290,12 @@ class Contract:
         """The commands that a run over `products` exercises: theirs, and those that belong to no product."""
         chosen = frozenset(products)
         return tuple(c for c in self.commands.values() if c.product is None or c.product in chosen)
+
+    def examples_of(self, member: str) -> tuple[str, ...]:
+        """The texts that the schemas of all requests give as examples of a member, each once."""
+        requests = (self.schemas.resolved(command.request_schema) for command in self.commands.values())
+        stated = (request.get("properties", {}).get(member, {}).get("examples", ()) for request in requests)
+        return tuple(dict.fromkeys(value for each in stated for value in each if isinstance(value, str)))
 
     def product_of(self, command: str | None) -> str | None:
         """The product whose callback is notified of a command; None for one without, or that is none."""
