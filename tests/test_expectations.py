@@ -310,7 +310,7 @@ def test_the_report_holds_what_was_listed_and_what_explains_a_verdict() -> None:
 def pasted(found: Judged, tmp_path: Path) -> Expectations:
     """The file after what was printed has been pasted into it."""
     (tmp_path / FILE).write_text("\n".join(entries_to_paste(found, TODAY)), "utf-8")
-    return read_expectations(tmp_path / FILE)
+    return read_expectations(tmp_path / FILE, statum().catalogue)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from conformance.callbacks.address import Address
 from conformance.client_under_test.heard import Heard, secrets_of, tokens_in
 from conformance.client_under_test.protocol import SHOWN, Breach, understood
 from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.journal.redaction import tokens_of
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Moment, Reply
@@ -181,7 +182,7 @@ def test_what_is_secret_in_a_url_is_known() -> None:
 )
 def test_a_token_is_found_however_a_driver_writes_its_url(line: str) -> None:
     """PHP escapes each slash, Gson signs of equality."""
-    assert "abcd-1234" in {*tokens_in(line)}
+    assert "abcd-1234" in {*tokens_in(statum(), line)}
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_a_token_is_found_however_a_driver_writes_its_url(line: str) -> None:
 )
 def test_what_a_driver_is_started_with_is_known_for_a_secret(command: str) -> None:
     """By the name of its option, or within a URL."""
-    assert {"abcd-1234"} == {*secrets_of(command)}
+    assert {"abcd-1234"} == {*secrets_of(statum(), command)}
 
 
 # A driver in the manner of PHP and Gson, with another token each time it is started; it dies over its second call.
@@ -266,7 +267,7 @@ def test_no_part_of_a_secret_is_left_where_a_line_is_cut_to_be_shown(breach: str
     for before in range(SHOWN // 2 - len(CUT_THROUGH), SHOWN + 2):
         line = breach.format("-" * (before - breach.index("{}")) + CUT_THROUGH + "-" * SHOWN)
         with pytest.raises(Breach) as raised:
-            understood("invoke", line.encode(), Heard(protected).redacted)
+            understood("invoke", line.encode(), Heard(statum(), protected).redacted)
         assert CUT_THROUGH[:4] not in str(raised.value)
         assert CUT_THROUGH[-4:] not in str(raised.value)
 

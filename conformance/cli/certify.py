@@ -109,7 +109,10 @@ def settings_from(options: dict[str, Any]) -> Settings:
     """The settings of a certification, from the command's options. Raises UsageError for what cannot be used."""
     seeded = {} if options["seed"] is None else {"seed": options["seed"]}
     complaints = click.get_current_context().find_object(Complaints) or Complaints()
-    secrets = (*secrets_of(options["driver"] or ""), *tokens_in(options["callback_url"] or ""))
+    secrets = (
+        *secrets_of(options["contract"], options["driver"] or ""),
+        *tokens_in(options["contract"], options["callback_url"] or ""),
+    )
     complaints.protect("", "", *options["redact"], *secrets)
     if options["callback_url"] is not None and not options["product"]:
         raise UsageError(

@@ -140,11 +140,11 @@ class ConformanceCommand(click.Command):
         given = self._given_among(ctx, args)
         ctx.meta[ENV] = given.get(ENV)
         found = configured(self.params, self.known, os.environ, Path.cwd(), ctx.meta[ENV])
-        if complaints := ctx.find_object(Complaints):
-            complaints.protect("", "", *_secrets_in(found))  # an argument that cannot be used may be one, misplaced
+        complaints = ctx.find_object(Complaints) or Complaints()
+        complaints.protect("", "", *_secrets_in(found))  # an argument that cannot be used may be one, misplaced
         folder = given.get(CONTRACT) or (found[CONTRACT].value if CONTRACT in found else None)
         if any(parameter.name == CONTRACT for parameter in self.params):
-            ctx.meta[CONTRACT] = contract_at(Path(folder) if folder else None, ENGINE)
+            ctx.meta[CONTRACT] = complaints.contract = contract_at(Path(folder) if folder else None, ENGINE)
         if not ctx.resilient_parsing:
             ctx.meta[CONFIGURED] = found
             ctx.default_map = {name: each.value for name, each in found.items()}

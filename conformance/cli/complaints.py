@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 import conformance
+from conformance.contract.contract import statum
 from conformance.contract.schema_set import built_in
 from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError, did_you_mean, lack_of
 from conformance.journal import Redaction
@@ -24,11 +25,15 @@ from conformance.reporting.console import print_line, print_prose, remarks
 
 
 class Complaints:
-    """One for each call of the command; whoever learns of the secret tells it."""
+    """One for each call of the command; whoever learns of the secret tells it.
+
+    `contract`: whose words no secret can be told from.
+    """
 
     def __init__(self, *, debug: bool = False) -> None:
         self._redaction = Redaction.none()
         self._debug = debug
+        self.contract = statum()
         self._quiet = False
 
     def protect(self, secret: str, consumer_key: str, *more: str) -> None:
@@ -37,7 +42,7 @@ class Complaints:
         But for what is a word of the suite's own, by which all that is said would be taken apart.
         """
         credential = credential_text(consumer_key, secret)
-        values = (value for value in (secret, secret[:-1], *more) if not is_own_word(value))
+        values = (value for value in (secret, secret[:-1], *more) if not is_own_word(value, self.contract))
         self._redaction = Redaction(values, credential)
 
     def quieten(self) -> None:

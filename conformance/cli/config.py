@@ -26,6 +26,7 @@ from conformance.cli.configuration import (
     variable,
 )
 from conformance.client_under_test.heard import secrets_of
+from conformance.contract.contract import statum
 from conformance.journal import Redaction
 from conformance.journal.redaction import tokens_of
 from conformance.reporting.console import print_json, print_line, results
@@ -167,7 +168,7 @@ def _redaction(found: Mapping[str, Configured]) -> Redaction:
     """What is masked wherever it stands: each secret, the tokens of the callback URL and of a driver's URLs."""
     secret, key, url = ("".join(_texts(found, name)) for name in ("consumer-secret", "consumer-key", "callback-url"))
     others = (text for name in SECRETS for text in _texts(found, name))
-    return Redaction.of(secret, key, *others, *tokens_of(url), *secrets_of(" ".join(_texts(found, "driver"))))
+    return Redaction.of(secret, key, *others, *tokens_of(url), *secrets_of(statum(), " ".join(_texts(found, "driver"))))
 
 
 def _texts(found: Mapping[str, Configured], name: str) -> list[str]:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from conformance.cli.command import contract_in
 from conformance.cli.complaints import Complaints
 from conformance.errors import UsageError
 from conformance.journal.redactable import is_own_word
@@ -76,7 +77,8 @@ def credential_of(given: Given) -> tuple[str | None, str | None]:
 
 def _warn_of_common(secret: str) -> None:
     """A word of the suite's own cannot be taken out of its reports; whoever guesses secrets begins with such a word."""
-    if is_own_word(secret) or is_own_word(secret[:-1]):
+    contract = contract_in(click.get_current_context(silent=True))
+    if is_own_word(secret, contract) or is_own_word(secret[:-1], contract):
         complaints = click.get_current_context().find_object(Complaints) or Complaints()
         complaints.warn("--consumer-secret is a common word or a part of one, so it is not redacted in texts")
 

@@ -285,7 +285,7 @@ class _Greeted:
     @classmethod
     def by(cls, settings: Settings) -> _Greeted:
         """Start the driver; the journal is made once it is known what is under test, and what must not be shown."""
-        heard = Heard(settings.protected)
+        heard = Heard(settings.contract, settings.protected)
         driver = Driver(program_of(settings.driver or ""), heard.said, heard.redacted, settings.contract)
         try:
             with let_through(), Closing(driver.end_at_once):
@@ -313,7 +313,8 @@ class _Greeted:
     def nobody(cls, settings: Settings) -> _Greeted:
         """There is a receiver alone, known by its URL."""
         hello = Hello(f"the receiver at {(settings.callback_url or '').partition('?')[0]}")
-        return cls(None, Heard(), hello, Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello)))
+        journal = Journal.create(settings.report_dir / JOURNAL, *_recorded(settings, hello))
+        return cls(None, Heard(settings.contract), hello, journal)
 
     def end_at_once(self) -> None:
         """End the driver for somebody who does not wait."""
@@ -344,7 +345,8 @@ def _recorded(settings: Settings, hello: Hello) -> tuple[dict[str, Any], Redacti
         # Made up for this run and worth nothing outside it: evidence, not a secret.
         "credential": {"key": credential.key, "secret": credential.secret},
     }
-    return recorded, Redaction.of_values(*settings.protected, *tokens_in(*hello.callback_urls.values()))
+    tokens = tokens_in(settings.contract, *hello.callback_urls.values())
+    return recorded, Redaction.of_values(*settings.protected, *tokens)
 
 
 def _held(settings: Settings, greeted: _Greeted, progress: Progress, begun: float) -> None:

@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 
+from conformance.contract.contract import Contract
 from conformance.journal import Journal, Redaction
 from conformance.journal.escapes import Escapes
 from conformance.journal.redactable import is_own_word
@@ -28,8 +29,9 @@ _NAMED = re.compile(rf"(?:^|[\s'\"])(?:-[\w.-]*{_NAME}[= ]|\w*{_NAME}=)([^\s-]\S
 class Heard:
     """Lines to and from a driver; thread-safe. Until `tell` is called for the first time, all are held back."""
 
-    def __init__(self, protected: Iterable[str] = ()) -> None:
+    def __init__(self, contract: Contract, protected: Iterable[str] = ()) -> None:
         """`protected`: what must not be seen, beside the tokens in what a driver says."""
+        self._contract = contract
         self._protected = list(protected)
         self._lock = threading.Lock()
         self._held: list[tuple[str | None, Direction, str, bool]] | None = []
@@ -53,11 +55,11 @@ class Heard:
     def tokens(self) -> Sequence[str]:
         """What is secret in the lines that are held back."""
         with self._lock:
-            return list(tokens_in(*(line for _, _, line, _ in self._held or ())))
+            return list(tokens_in(self._contract, *(line for _, _, line, _ in self._held or ())))
 
     def redacted(self, text: str) -> str:
         """A part of a line as it may be shown."""
-        return Redaction.of_values(*self._protected, *self.tokens, *tokens_in(text)).text(text)
+        return Redaction.of_values(*self._protected, *self.tokens, *tokens_in(self._contract, text)).text(text)
 
     @property
     def last_lines(self) -> Sequence[str]:
@@ -76,20 +78,20 @@ class Heard:
             self._held, self._journal = None, journal
 
 
-def tokens_in(*texts: str) -> Iterator[str]:
+def tokens_in(contract: Contract, *texts: str) -> Iterator[str]:
     """What may be secret in the URLs that stand in these texts: passwords, and the values in their queries.
 
-    URLs are found however the text is escaped, as in the JSON of some writers.
+    Words of the `contract` are none. URLs are found however the text is escaped, as in the JSON of some writers.
     """
     for text in texts:
         # In a query is a sign of equality nearly always one.
         for read in unescaped(text.encode(errors="surrogatepass"), but=Escapes.QUOTED_PRINTABLE):
             urls = _URL.findall(read.decode(errors="replace"))
-            yield from (token for token in tokens_of(*urls) if not is_own_word(token))
+            yield from (token for token in tokens_of(*urls) if not is_own_word(token, contract))
 
 
-def secrets_of(command_line: str) -> Iterator[str]:
+def secrets_of(contract: Contract, command_line: str) -> Iterator[str]:
     """What may be secret in the command line of a driver: tokens in URLs, and values of options that are named so."""
-    yield from tokens_in(command_line)
+    yield from tokens_in(contract, command_line)
     named = (found[1].strip("'\"") for found in _NAMED.finditer(command_line))
-    yield from (value for value in named if not is_own_word(value))
+    yield from (value for value in named if not is_own_word(value, contract))

@@ -45,7 +45,7 @@ def examine_driver(command_line: str, contract: Contract) -> Iterator[tuple[str,
 
     Raises UsageError for a driver that cannot be used, EnvironmentFailure for one that does not say hello or stop.
     """
-    heard = Heard()
+    heard = Heard(contract)
     driver = Driver(program_of(command_line), heard.said, heard.redacted, contract)
     try:
         hello = driver.start()

@@ -107,8 +107,8 @@ class Settings:
         if unknown := [product for product in self.products if product not in products]:
             raise UsageError(f"product {', '.join(unknown)} is not one of {', '.join(products)}")
         object.__setattr__(self, "products", self.products or self.contract.products)
-        check_redactable(self.redact)
-        check_uncommon(self.redact)
+        check_redactable(self.redact, self.contract)
+        check_uncommon(self.redact, self.contract)
         check_readable(self.redact, self.recorded(), self.callback_url)
         self._check_numbers()
 
@@ -138,7 +138,11 @@ class Settings:
     @property
     def protected(self) -> tuple[str, ...]:
         """What must not be seen anywhere: what was named, and what stands in URLs that were given."""
-        return (*self.redact, *secrets_of(self.driver or ""), *tokens_in(self.callback_url or ""))
+        return (
+            *self.redact,
+            *secrets_of(self.contract, self.driver or ""),
+            *tokens_in(self.contract, self.callback_url or ""),
+        )
 
     def recorded(self) -> Mapping[str, Any]:
         """The settings as the journal keeps them."""

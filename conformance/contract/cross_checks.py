@@ -10,14 +10,13 @@ from typing import Any
 
 from conformance.contract.command import Command
 from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, Fault, hinted
-from conformance.contract.judging import ByPlace, ByProbe, ByRule, Judge, judge_of
+from conformance.contract.judging import ANY, ByPlace, ByProbe, ByRule, Judge, judge_of
 from conformance.contract.keywords import ContractValidator
 from conformance.contract.places import places_of
+from conformance.contract.probes import MAKERS, Probes
 from conformance.contract.schema_checks import members_of
 from conformance.contract.unsolicited import Unsolicited
-
-# Kinds of probes that are no rows of a folder: the suite plans valid requests from schemas, and repeats from those.
-PLANNED = frozenset({"valid", "repeat"})
+from conformance.traffic import Kind
 
 Place = tuple[str | int, ...]
 # Name of a written rule → what takes its parameters, or raises TypeError, KeyError or ValueError for others.
@@ -248,18 +247,15 @@ class _Said:
             yield from self._unknown_places(judge)
 
     def _unknown_probes(self, judge: ByProbe) -> Iterator[str]:
-        rows = self.folder.tables[PROBES].get("probe", ())
-        known = {f"{row.get('kind')}.{row.get('aspect')}" for row in rows}
-        for probe in judge.probes:
-            kind = probe.partition(".")[0]
-            if (
-                known
-                and kind not in PLANNED
-                and probe not in known
-                and f"{kind}.*" not in known
-                and not (probe == f"{kind}.*" and any(name.startswith(f"{kind}.") for name in known))
-            ):
-                yield hinted(f"there is no probe {probe!r}; expected one of {PROBES}", probe, sorted(known))
+        """Probes have rows; of the other kinds of cases every run has some."""
+        probes = Probes.read(self.folder.texts[PROBES])
+        for name in judge.probes if probes.all else ():
+            kind, _, aspect = name.partition(".")
+            if kind in MAKERS and probes.get(name) is None and aspect not in (ANY, *probes.aspects(kind)):
+                known = [probe.name for probe in probes]
+                yield hinted(f"there is no probe {name!r}; expected one of {PROBES}", name, known)
+            elif kind not in set(Kind):
+                yield hinted(f"there is no probe {name!r}; expected a kind of cases before the point", kind, Kind)
 
     def _unknown_places(self, judge: ByPlace) -> Iterator[str]:
         groups = self._groups()

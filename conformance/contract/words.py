@@ -6,12 +6,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import resolved, schema_names
+from conformance.contract.contract import Contract
 
 OF_HTTP = (
-    "authorization",
-    "basic",
     "content-type",
     "accept",
     "application/json",
@@ -23,19 +20,20 @@ OF_HTTP = (
 
 
 @cache
-def contract_words() -> frozenset[str]:
-    """Names of members, commands and products, and what every header has; in lower case."""
-    folders = tuple(f"{command.folder}/" for command in COMMANDS.values())
-    messages = [name for name in schema_names() if name.startswith((*folders, "response."))]
-    named = (word for name in messages for word in _members(resolved(name)))
-    commands = (part for command in COMMANDS for part in (command, *command.split("/")))
-    products = (command.product for command in COMMANDS.values() if command.product)
-    return frozenset(word.casefold() for word in (*OF_HTTP, *named, *commands, *products))
+def contract_words(contract: Contract) -> frozenset[str]:
+    """Names of members, commands and products of a contract, and what every header has; in lower case."""
+    folders = [f"{command.folder}/" for command in contract.commands.values()]
+    folders += [f"{row.folder}/" for row in contract.unsolicited.values()]
+    messages = [name for name in contract.schemas.names if name.startswith((*folders, "response."))]
+    named = (word for name in messages for word in _members(contract.schemas.resolved(name)))
+    commands = (part for command in contract.commands for part in (command, *command.split("/")))
+    words = (*OF_HTTP, contract.authentication.header, contract.authentication.scheme, contract.notification.method)
+    return frozenset(word.casefold() for word in (*words, *named, *commands, *contract.callbacks))
 
 
-def is_of_contract(value: str) -> bool:
+def is_of_contract(value: str, contract: Contract) -> bool:
     """Whether `value`, in whatever case, is one of these words or stands within one."""
-    return any(value.casefold() in word for word in contract_words())
+    return any(value.casefold() in word for word in contract_words(contract))
 
 
 def _members(schema: Any) -> Iterator[str]:

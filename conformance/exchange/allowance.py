@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from conformance.contract.schemas import parse_with_repeats
+from conformance.contract.strict_json import parse_with_repeats
 from conformance.errors import UsageError
 from conformance.traffic import Request, Response
 

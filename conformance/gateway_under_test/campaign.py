@@ -129,7 +129,7 @@ def redaction_of(settings: Settings, rig: Rig) -> Redaction:
     """What keeps the secrets of a run out of its journal."""
     secret = settings.consumer_secret
     values = (secret, secret[:-1], *tokens_of(*rig.callback_urls.values()))
-    uncommon = (value for value in values if not is_own_word(value))
+    uncommon = (value for value in values if not is_own_word(value, settings.contract))
     return Redaction((*uncommon, *settings.redact), credential_text(settings.consumer_key, secret))
 
 

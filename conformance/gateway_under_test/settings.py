@@ -170,10 +170,10 @@ class Settings:
             "--redact": (self.redact, "leave it out: it tells nobody anything"),
         }
         for option, (given, hint) in protected.items():
-            check_redactable(values := tuple(given), option, hint)
+            check_redactable(values := tuple(given), self.contract, option, hint)
             if option != "--consumer-secret":  # it is the gateway's; a common one is not redacted in texts
-                check_uncommon(values, option, hint)
-            redacted = tuple(value for value in values if not is_own_word(value))
+                check_uncommon(values, self.contract, option, hint)
+            redacted = tuple(value for value in values if not is_own_word(value, self.contract))
             check_readable(redacted, self.recorded(), self.gateway, self.callback_url, option=option)
 
     @property

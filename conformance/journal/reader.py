@@ -205,7 +205,7 @@ def _recorded(path: Path, after: Held, beside: Collection[str], contract: Contra
         commands = None if contract is None else frozenset(contract.names)
         if contract is not None:
             contract.check_recorded(settings, f"the journal {path}")
-            if unknown := next((name for name in settings["commands"] if name not in contract.commands), None):
+            if unknown := next((name for name in settings["commands"] if name not in (commands or ())), None):
                 raise ValueError(f"its run exercised the command {unknown!r:.40}, which there is not")
         notes = tuple(Stored(snapshot, "notes", _Noted().note_of, "true"))
         restored = _restoring(notes)

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from conformance.contract.contract import Contract
 from conformance.contract.words import is_of_contract
 from conformance.errors import UsageError
 from conformance.journal.redaction import MINIMUM_LENGTH, Redaction
@@ -43,14 +44,16 @@ def _own_words() -> frozenset[str]:
     return frozenset(re.findall(r"\S+", _OF_SUITE))
 
 
-def is_own_word(value: str) -> bool:
+def is_own_word(value: str, contract: Contract) -> bool:
     """Whether `value`, in whatever case, is a word of the contract or of the suite, or a part of one."""
-    return is_of_contract(value) or any(value.casefold() in word for word in _own_words())
+    return is_of_contract(value, contract) or any(value.casefold() in word for word in _own_words())
 
 
-def check_redactable(values: Sequence[str], option: str = "--redact", hint: str = LEAVE_OUT) -> None:
+def check_redactable(
+    values: Sequence[str], contract: Contract, option: str = "--redact", hint: str = LEAVE_OUT
+) -> None:
     """UsageError if one of the `values` of an `option` stands in every answer; it is not shown."""
-    if any(len(value) >= MINIMUM_LENGTH and is_of_contract(value) for value in values):
+    if any(len(value) >= MINIMUM_LENGTH and is_of_contract(value, contract) for value in values):
         raise UsageError(
             f"{option} is a word of the contract or a part of one, which stands in every answer; it cannot be redacted",
             hint=hint,
@@ -62,9 +65,9 @@ def check_redactable(values: Sequence[str], option: str = "--redact", hint: str 
         )
 
 
-def check_uncommon(values: Sequence[str], option: str = "--redact", hint: str = LEAVE_OUT) -> None:
+def check_uncommon(values: Sequence[str], contract: Contract, option: str = "--redact", hint: str = LEAVE_OUT) -> None:
     """UsageError if one of the `values` of an `option` stands in the suite's own records and messages."""
-    if any(len(value) >= MINIMUM_LENGTH and is_own_word(value) for value in values):
+    if any(len(value) >= MINIMUM_LENGTH and is_own_word(value, contract) for value in values):
         raise UsageError(
             f"{option} is a common word or a part of one, which stands in the suite's own reports; it cannot be "
             "redacted",

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.checks.reading import Content
-from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.contract.messages import answer_to
 from conformance.traffic import Case, Exchange, Notification
 
 REFUSED_FROM = 400
@@ -27,14 +27,16 @@ def broken_rule(
     """Name of the schema, keyword, and words; None where the finding is about nothing that a schema says."""
     if finding["pointer"] is None:
         return None
-    named = contract.commands.get(command or "")
     if finding["notification"] is not None:
         body = notification.request.body if notification else b""
-        name = f"{named.folder}/notification" if named else None
+        known = command is not None and (command in contract.commands or command in contract.unsolicited)
+        name = f"{contract.notified(command).folder}/notification" if known and command else None
     else:
         response = exchange.response if exchange else None
         body = response.body if response else b""
-        name = _envelope(named, response.status, contract) if response else None
+        accepted = response is not None and response.status < REFUSED_FROM
+        asked = contract.commands.get(command or "")
+        name = answer_to(asked, contract.schemas, accepted=accepted).schema if response else None
     content = Content.with_repeats(body)
     if name is None or content.error is not None:
         return None
@@ -47,10 +49,3 @@ def made_to_break(case: Case | None) -> str | None:
     if case is None or case.keyword is None:
         return None
     return f"{case.keyword} of /{case.member}" if case.member else case.keyword
-
-
-def _envelope(command: Command | None, status: int, contract: Contract) -> str:
-    if status >= REFUSED_FROM:
-        return "response.error"
-    own = f"{command.folder}/response" if command else ""
-    return own if own in contract.schemas else "response.success"

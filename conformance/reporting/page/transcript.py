@@ -118,7 +118,7 @@ class Transcript:
     def of(cls, result: Reportable, record: Record) -> Transcript:
         """Of a certification; the findings of its document stand beside what they are about."""
         document, masking = result.document, result.masking
-        order = {name: place for place, name in enumerate(result.contract.commands)}
+        order = {name: place for place, name in enumerate((*result.contract.commands, *result.contract.unsolicited))}
         by_case = _staged(record, result.contract, masking)
         for entry in document["requirements"]:
             for finding in entry["findings"]:
