@@ -142,7 +142,7 @@ class _Said:
             if role in roles:
                 yield from self._member(("members", role), roles[role], requests)
         for member in roles.get("registered", {}):
-            yield from self._member(("members", "registered"), member, requests)
+            yield from self._member(("members", "registered", member), member, requests)
         for number, row in enumerate(self.stated["command"]):
             command = self.rows[row["name"]]
             own = (command.request_schema,) if command.request_schema in self.schemas else ()
