@@ -151,7 +151,8 @@ class Terms:
 def _has_a_secret(target: str) -> bool:
     path, _, query = target.partition("?")
     named = [part.partition("=") for part in query.split("&")]
-    parts = [*path.split("/")[:-2], *(value or name for name, _, value in named)]
+    prefix = path.rpartition("/callbacks/")[0]  # a callback of a product may have a name of several parts
+    parts = [*prefix.split("/"), *(value or name for name, _, value in named)]
     return any(name == TOKEN and value for name, _, value in named) or max(map(len, parts)) >= SHORTEST_SECRET
 
 

@@ -67,8 +67,10 @@ def _examine(settings: Settings, told: _Told, *, whole: bool) -> None:
     """Check the set-up for a gateway. Raises EnvironmentFailure for the first check that fails."""
     with rigged(settings) as rig:
         if (settings.gateway is not None and settings.callback_url) or settings.callback_listen.port:
-            told.line("callback URLs to register with the gateway, as far as it has them:")
-            for product, url in to_register(rig, settings.callbacks, whole=whole).items():
+            told.line("callback URLs to register with the gateway, one for each product:")
+            every = settings.products == settings.contract.products  # and what no request precedes, too
+            products = settings.callbacks if every else settings.products
+            for product, url in to_register(rig, products, whole=whole).items():
                 told.line(f"  {product}: {url}")
         for probe in examine(settings, rig):
             told.check(probe)

@@ -241,7 +241,7 @@ def _introduce(server: MockServer, options: dict[str, Any], console: Console) ->
 
 def _sum_up(server: MockServer, console: Console) -> None:
     notifications = f"{server.delivered:,} notifications taken, {server.failed:,} not taken"
-    notifications += f", {server.refused:,} not sent since the inquiry was refused" if server.refused else ""
+    notifications += f", {server.refused:,} not sent, for their inquiry got no 2xx" if server.refused else ""
     print_line(console, f"{server.requests:,} requests answered, {notifications}")
     # Each way to fail once: a callback that is down fails for every notification alike. A query may hold a token.
     for product, url, reason in dict.fromkeys(

@@ -37,7 +37,7 @@ from conformance.contract.contract import Contract
 from conformance.journal import Journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.answering import AnswerProtocol, Channel, put, received, was_used
-from conformance.mock_gateway.behaviour import Behaviour, Ending, Reply, Wire
+from conformance.mock_gateway.behaviour import Ending, Reply, Wire
 from conformance.mock_gateway.gateway import JSON_HEADER, Answer, Gateway
 from conformance.mock_gateway.rendering import json_bytes
 from conformance.progress import Progress
@@ -293,11 +293,6 @@ class Witness:
         self._troubled_at = at
         self._watch_until = max(self._watch_until, at + visit.watch_s)
         return at
-
-
-def gateway_of(behaviour: Behaviour, like: Gateway, nonce: str) -> Gateway:
-    """A gateway for the same account with ids of its own."""
-    return Gateway(like.account, behaviour, int(nonce, 16))
 
 
 def _as_sent(reply: Reply, wire: Wire) -> Response:

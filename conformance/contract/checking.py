@@ -172,20 +172,16 @@ def _by_parser(
 
 def _rows(folder: ContractFolder) -> Iterator[Fault]:
     """The rows of behaviours.toml and probes.toml, read one at a time, and then together."""
-    stated = folder.tables[BEHAVIOURS]
-    if unknown := next((kind for kind in stated if kind not in ROWS), None):
-        told = f"[[{unknown}]] is none of its tables; expected {', '.join(f'[[{kind}]]' for kind in ROWS)}"
-        yield folder.fault(BEHAVIOURS, (unknown,), hinted(told, unknown, tuple(ROWS)))
-    found = [
-        fault
-        for kind, parse in ROWS.items()
-        for number, entry in enumerate(stated.get(kind, ()))
-        for fault in _by_parser(folder, BEHAVIOURS, (kind, number), parse, entry)
-    ]
-    yield from found or _by_parser(folder, BEHAVIOURS, (), Behaviours.read, folder.texts[BEHAVIOURS])
-    wrong = [
-        fault
-        for number, row in enumerate(folder.tables[PROBES].get("probe", ()))
-        for fault in _by_parser(folder, PROBES, ("probe", number), Probe.from_entry, row)
-    ]
-    yield from wrong or _by_parser(folder, PROBES, (), Probes.read, folder.texts[PROBES])
+    kinds = ((BEHAVIOURS, ROWS, Behaviours.read), (PROBES, {"probe": Probe.from_entry}, Probes.read))
+    for file, rows, read in kinds:
+        stated = folder.tables[file]
+        if unknown := next((kind for kind in stated if kind not in rows), None):
+            told = f"[[{unknown}]] is none of its tables; expected {', '.join(f'[[{kind}]]' for kind in rows)}"
+            yield folder.fault(file, (unknown,), hinted(told, unknown, tuple(rows)))
+        found = [
+            fault
+            for kind, parse in rows.items()
+            for number, entry in enumerate(stated.get(kind, ()))
+            for fault in _by_parser(folder, file, (kind, number), parse, entry)
+        ]
+        yield from found or _by_parser(folder, file, (), read, folder.texts[file])

@@ -267,8 +267,9 @@ class Contract:
 
     def notified(self, name: str) -> Notified:
         """The command of that name, or what comes to that callback without an invocation; KeyError for neither."""
-        named = {each.name: each for each in all_unsolicited(self.unsolicited)}
-        return self.commands[name] if name in self.commands else named[name]
+        if name in self.commands:
+            return self.commands[name]
+        return {each.name: each for each in all_unsolicited(self.unsolicited)}[name]
 
     def unsolicited_among(
         self, products: Collection[str], callbacks: Collection[str]

@@ -249,7 +249,7 @@ class _Said:
     def _unknown_probes(self, judge: ByProbe) -> Iterator[str]:
         """Probes have rows; of the other kinds of cases every run has some."""
         probes = Probes.read(self.folder.texts[PROBES])
-        for name in judge.probes if probes.all else ():
+        for name in judge.probes:
             kind, _, aspect = name.partition(".")
             if kind in MAKERS and probes.get(name) is None and aspect not in (ANY, *probes.aspects(kind)):
                 known = [probe.name for probe in probes]

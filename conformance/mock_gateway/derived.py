@@ -33,6 +33,7 @@ from conformance.contract.places import places_of
 from conformance.contract.requirements import Requirement
 from conformance.mock_gateway.behaviour import Delivery, Moment, Reply
 from conformance.mock_gateway.pointing import holds, path_of
+from conformance.mock_gateway.refusals import TAGS
 from conformance.mock_gateway.reshaping import reshaping
 from conformance.traffic import Request
 
@@ -80,7 +81,9 @@ def derived(contract: Contract, requirement: Requirement) -> tuple[Change, ...]:
 
 
 def _failing(judge: ByProbe) -> Iterator[Change]:
-    probes = list(judge.probes)
+    probes = [probe for probe in judge.probes if probe in TAGS]
+    if not probes:
+        return
     if judge.expect in _WAIVED:
         yield Change.from_entry({"waive": probes})
     elif judge.expect is Expected.NO_CRASH:

@@ -107,6 +107,8 @@ def member_breaches(
 
 
 def _faults(contract: Contract, command: Command, payload: Mapping[str, Any], behaviour: Behaviour) -> Iterator[_Fault]:
+    if contract.schemas.takes(f"{command.folder}/request", payload):
+        return
     keywords: dict[str, set[str]] = {}
     for violation in contract.schemas.violations(f"{command.folder}/request", payload):
         member = violation.pointer[1:]

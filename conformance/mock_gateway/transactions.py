@@ -65,7 +65,7 @@ def result(contract: Contract, transaction: Transaction, random: Random) -> dict
     by_role: dict[str | None, Callable[[Any], Any]] = {
         roles.id: lambda _: transaction.request_id,
         roles.outcome: lambda _: transaction.outcome.code,
-        roles.reason: lambda example: transaction.outcome.reason or retold(str(example), form.request, payload),
+        roles.reason: lambda example: transaction.outcome.reason or form.success(str(example), payload),
         roles.charge: lambda example: _as(example, transaction.charge),
         roles.balance: lambda example: _as(example, transaction.balance),
         roles.receipt: lambda example: Shape.of(str(example)).draw(random),
@@ -92,6 +92,11 @@ class _Form:
     members: Mapping[str, Any]
     request: Mapping[str, Any]
     requested: frozenset[str]
+    tells_of_request: bool
+
+    def success(self, example: str, payload: Mapping[str, Any]) -> str:
+        """The text of a success, about the request at hand where the example tells of the one that it is about."""
+        return retold(example, self.request, payload) if self.tells_of_request else example
 
 
 @cache
@@ -108,7 +113,8 @@ def _form(contract: Contract, command: Notified) -> _Form:
         if name in example or name in told.get("required", ())
     }
     request: Mapping[str, Any] = next(iter(asked.get("examples", ())), {})
-    return _Form(members, request, frozenset(asked.get("properties", ())))
+    text = str(members.get(roles.reason, ""))
+    return _Form(members, request, frozenset(asked.get("properties", ())), retold(text, request, {}) != text)
 
 
 def _as(example: Any, amount: int) -> Any:

@@ -1,0 +1,58 @@
+"""What no request precedes is judged where its sender was told the address, and holds up nothing anywhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from seeded import VARIANTS
+
+from conformance.checks.terms import Terms
+from conformance.contract.contract import statum
+from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test.settings import Settings
+from conformance.journal import read_journal
+from conformance.mock_gateway.variants import BUILT_IN
+from conformance.verdicts import Judged, Verdict, judge
+
+
+@pytest.mark.parametrize("product", ["mpesa-c2b", "mpesa-c2b/validation"])
+def test_an_address_is_known_to_the_gateway_alone_by_what_nobody_guesses(product: str) -> None:
+    """A token, or a long part of its path; not the name of the callback, however long."""
+    addresses = [("", ""), ("/hooks", ""), ("/4f1c9a7e2b8d4f1c9a7e2b8d", ""), ("", "?token=s3cret-of-mine")]
+    targets = [f"{prefix}/callbacks/{product}{query}" for prefix, query in addresses]
+    known = [Terms(targets={product: target}).is_known_only_to_the_gateway(product, target) for target in targets]
+    assert [False, False, True, True] == known
+
+
+def judged(directory: Path, variant: str | None) -> Judged:
+    """A small run against the built-in mock gateway."""
+    settings = Settings(
+        "SampleKey",
+        "SampleSecret",
+        products=("sms",),
+        notify_within_s=2.0,
+        seed=20261122,
+        max_examples=0,
+        shrink_requests=0,
+        report_dir=directory,
+    )
+    behaviour = VARIANTS[variant].change(BUILT_IN) if variant else BUILT_IN
+    return judge(read_journal(campaign.run(settings, behaviour=behaviour)))
+
+
+def test_where_nothing_happens_nothing_is_amiss(tmp_path: Path) -> None:
+    """The requirements are conditional: they hinder no conformant verdict."""
+    judgement = judged(tmp_path, None)
+    of_it = {v.verdict: v.hinders for v in judgement.verdicts if v.requirement.id.startswith("UNS")}
+    assert {Verdict.INCONCLUSIVE: False} == of_it
+
+
+def test_inquiries_are_judged_as_what_they_ask_about(tmp_path: Path) -> None:
+    """Both come to the run, and are judged under the one name."""
+    judgement = judged(tmp_path, "unsolicited")
+    (form,) = (v for v in judgement.verdicts if v.requirement.id == "UNS-01")
+    record = read_journal(tmp_path / "journal.sqlite")
+    came = [n for n in record.notifications if statum().unsolicited_at(n.product) is not None]
+    assert {"mpesa-c2b", "mpesa-c2b/validation"} == {n.product for n in came}
+    assert (Verdict.PASS, "mpesa-c2b", len(came)) == (form.verdict, form.command, form.observations)
