@@ -291,6 +291,12 @@ class Contract:
         chosen = frozenset(products)
         return tuple(c for c in self.commands.values() if c.product is None or c.product in chosen)
 
+    def examples_of(self, member: str) -> tuple[str, ...]:
+        """The texts that the schemas of all requests give as examples of a member, each once."""
+        requests = (self.schemas.resolved(command.request_schema) for command in self.commands.values())
+        stated = (request.get("properties", {}).get(member, {}).get("examples", ()) for request in requests)
+        return tuple(dict.fromkeys(value for each in stated for value in each if isinstance(value, str)))
+
     def product_of(self, command: str | None) -> str | None:
         """The product whose callback is notified of a command; None for one without, or that is none."""
         return None if command is None or command not in self.commands else self.commands[command].product

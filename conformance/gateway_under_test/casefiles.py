@@ -24,7 +24,7 @@ from conformance.contract.strict_json import parse_json
 from conformance.errors import UsageError
 from conformance.gateway_under_test.caselabels import mislabelled
 from conformance.gateway_under_test.credentials import RIGHT, without_credential
-from conformance.gateway_under_test.steps import MARKER, Step
+from conformance.gateway_under_test.steps import Step, marker
 from conformance.traffic import Kind
 
 SCHEMA = "case"
@@ -115,7 +115,7 @@ def case_file(data: bytes, name: str, place: Path | str, contract: Contract) -> 
         raise UsageError(f"case file {place} cannot be used: {error}") from error
     samples = dict(_samples(file))
     earlier = None
-    for step in (each.filled(samples) for each in file.steps):
+    for step in (each.filled(contract, samples) for each in file.steps):
         if fault := mislabelled(contract, step, earlier):
             raise UsageError(
                 f"case file {place} is mislabelled: {step.kind} ({step.aspect}) {fault}",
@@ -127,14 +127,22 @@ def case_file(data: bytes, name: str, place: Path | str, contract: Contract) -> 
 
 def _samples(file: CaseFile) -> Iterator[tuple[bytes, str]]:
     """A valid value for each marker: what a label claims must hold whatever the account is."""
-    markers = dict.fromkeys(marker for step in file.steps for marker in step.markers)
-    for number, marker in enumerate(markers):
-        match = MARKER.fullmatch(marker)
-        if marker.startswith(b"${phone_number") and match:
-            prefix = (match["prefix"] or b"2547").decode()
-            yield marker, prefix + f"{number:0{max(12 - len(prefix), 1)}d}"
-        else:
-            yield marker, {b"${sender_id}": "Statum", b"${short_code}": "174379"}[marker]
+    contract = file.contract
+    markers = dict.fromkeys(each for step in file.steps for each in step.markers(contract))
+    for number, each in enumerate(markers):
+        if found := marker(contract).fullmatch(each):
+            registered = found["registered"]
+            if registered:
+                yield each, contract.members.registered[registered.decode()][0]
+            else:
+                yield each, numbered(contract, (found["prefix"] or b"").decode(), number)
+
+
+def numbered(contract: Contract, prefix: str, number: int) -> str:
+    """A recipient that begins with `prefix` and ends with a number, as long as the first example of the contract."""
+    example = contract.examples_of(contract.members.recipient or "")[0]
+    begun = prefix or example[: len(example) // 3]
+    return f"{begun}{number:0{max(len(example) - len(begun), 1)}d}"
 
 
 def _step(contract: Contract, document: Mapping[str, Any]) -> Step:

@@ -18,9 +18,9 @@ from typing import Any
 from conformance.contract.command import Key
 from conformance.contract.contract import Contract
 from conformance.contract.strict_json import parse_json
-from conformance.gateway_under_test.casefiles import CaseFile
+from conformance.gateway_under_test.casefiles import CaseFile, numbered
 from conformance.gateway_under_test.credentials import credential_value, with_credential
-from conformance.gateway_under_test.steps import MARKER, Step
+from conformance.gateway_under_test.steps import Step, marker
 from conformance.generation.addressees import GIVEN_BY, Addressees
 from conformance.generation.payloads import Constraints
 from conformance.traffic import Case, Headers, Kind, Request
@@ -41,6 +41,8 @@ NEGATIVE = frozenset({Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL, Kind.METHOD,
 # Repeats that say nothing unless a request of their command is accepted beside them.
 BESIDE_TWIN = frozenset({"after-refusal", "after-rejection", "other-product"})
 
+# Digits of a recipient that are drawn at most: those before tell country and operator.
+MOST_DIGITS = 8
 # Draws of phone numbers tried before it is said that none is free: with one left among two hundred, still found.
 MOST_TRIES = 1_000
 
@@ -149,28 +151,32 @@ def _earlier(step: Step, before: Sequence[Case]) -> str | None:
 
 def _fitted(file: CaseFile, ground: Ground, taken: set[Key]) -> tuple[Step, ...]:
     """The steps with every marker filled, so that no request is similar to one of `taken` within a window."""
-    markers = tuple(dict.fromkeys(marker for step in file.steps for marker in step.markers))
+    markers = tuple(dict.fromkeys(each for step in file.steps for each in step.markers(ground.contract)))
     digest = hashlib.sha256(f"{ground.seed}/{file.name}/{file.digest}".encode()).digest()
     chance = Random(int.from_bytes(digest[:8]))
     for _ in range(MOST_TRIES):
-        values = {marker: _value(marker, ground.constraints, chance) for marker in markers}
-        numbers = [value for marker, value in values.items() if marker.startswith(b"${phone_number")]
-        steps = tuple(step.filled(values) for step in file.steps)
+        values = {each: _value(each, ground, chance) for each in markers}
+        numbers = [value for each, value in values.items() if _is_of_recipient(each, ground)]
+        steps = tuple(step.filled(ground.contract, values) for step in file.steps)
         if len(numbers) == len(set(numbers)) and taken.isdisjoint(_keys_of_steps(ground.contract, steps)):
             return steps
     raise _LeftOut("no phone number that may be used is free for it within the command's window")
 
 
-def _value(marker: bytes, constraints: Constraints, chance: Random) -> str:
-    if (member := marker[2:-1].decode()) in constraints.registered:
-        return constraints.registered[member][0]
-    match = MARKER.fullmatch(marker)
-    prefix = (match["prefix"] or b"").decode() if match else ""
-    if constraints.phone_numbers:
-        fitting = [number for number in constraints.phone_numbers if number.startswith(prefix)]
-        return chance.choice(fitting or constraints.phone_numbers)
-    begun = prefix or chance.choice(("2541", "2547"))
-    return begun + f"{chance.randrange(10 ** (12 - len(begun))):0{12 - len(begun)}d}"
+def _is_of_recipient(text: bytes, ground: Ground) -> bool:
+    found = marker(ground.contract).fullmatch(text)
+    return found is not None and found["registered"] is None
+
+
+def _value(text: bytes, ground: Ground, chance: Random) -> str:
+    found = marker(ground.contract).fullmatch(text)
+    if found is None or found["registered"] is not None:
+        return ground.constraints.registered[found["registered"].decode() if found else ""][0]
+    prefix = (found["prefix"] or b"").decode()
+    if given := ground.constraints.phone_numbers:
+        return chance.choice([number for number in given if number.startswith(prefix)] or given)
+    digits = len(ground.contract.examples_of(ground.contract.members.recipient or "")[0]) - len(prefix)
+    return numbered(ground.contract, prefix, chance.randrange(10 ** min(digits, MOST_DIGITS)))
 
 
 def _has_window(contract: Contract, command: str | None) -> bool:

@@ -25,7 +25,7 @@ from conformance.gateway_under_test.corpus import CASES, CORPUS
 from conformance.gateway_under_test.credentials import credential_label, without_credential
 from conformance.gateway_under_test.plan import ordinary_headers
 from conformance.gateway_under_test.recorded import is_redacted
-from conformance.gateway_under_test.steps import MARKER, Step
+from conformance.gateway_under_test.steps import Step, marker
 from conformance.generation.labels import aspect_of, members_of
 from conformance.journal import Record
 from conformance.traffic import Case, Headers, Kind
@@ -147,7 +147,9 @@ def _step(contract: Contract, case: Case, base_url: str) -> Step:
     except UnicodeDecodeError:
         as_is = True
     else:
-        as_is = MARKER.search(request.body) is not None  # the text itself holds what would be taken for a marker
+        as_is = (
+            marker(contract).search(request.body) is not None
+        )  # the text itself holds what would be taken for a marker
     return Step(
         case.command,
         case.kind,
@@ -179,18 +181,21 @@ def _for_any_account(contract: Contract, steps: Sequence[Step], settings: Mappin
     values: dict[tuple[str, str], str] = {}
     for member in contract.members.registered:
         values |= {(member, value): f"${{{member}}}" for value in settings.get(f"{member}s", ())}
+    if (recipient := contract.members.recipient) is None:
+        return [_marked(step, values) for step in steps]
     for number in settings["phone_numbers"]:
-        values["phone_number", number] = _numbered("${phone_number}", values)
+        values[recipient, number] = _numbered(recipient, f"${{{recipient}}}", values)
     if any(step.command and contract.commands[step.command].window is not None for step in steps):
-        for number in dict.fromkeys(number for step in steps for number in _phone_numbers(step)):
-            values.setdefault(("phone_number", number), _numbered(f"${{phone_number {number[:RANGE_LENGTH]}}}", values))
+        for number in dict.fromkeys(number for step in steps for number in _recipients(contract, step)):
+            ranged = f"${{{recipient} {number[:RANGE_LENGTH]}}}"
+            values.setdefault((recipient, number), _numbered(recipient, ranged, values))
     return [_marked(step, values) for step in steps]
 
 
-def _numbered(marker: str, values: Mapping[tuple[str, str], str]) -> str:
-    """The marker, told apart from those of other numbers; there is never need for more than a few."""
-    taken = sum(1 for member, _ in values if member == "phone_number")
-    return marker if not taken else f"{marker[:-1]} #{taken + 1}}}"
+def _numbered(recipient: str, text: str, values: Mapping[tuple[str, str], str]) -> str:
+    """The text of a marker, told apart from those of other numbers; there is never need for more than a few."""
+    taken = sum(1 for member, _ in values if member == recipient)
+    return text if not taken else f"{text[:-1]} #{taken + 1}}}"
 
 
 def _place(member: str, value: str) -> re.Pattern[bytes]:
@@ -198,15 +203,27 @@ def _place(member: str, value: str) -> re.Pattern[bytes]:
     return re.compile(rb'("%s"\s*:\s*")%s(?=")' % (member.encode(), re.escape(value.encode())))
 
 
-def _phone_numbers(step: Step) -> list[str]:
-    return [found.decode() for found in re.findall(rb'"phone_number"\s*:\s*"(254[17][0-9]{8})"', step.body)]
+def _recipients(contract: Contract, step: Step) -> list[str]:
+    """The recipients in a body that are digits, each as every gateway has to take it."""
+    name = (contract.members.recipient or "").encode()
+    found = re.findall(rb'"%s"\s*:\s*"([0-9]+)"' % re.escape(name), step.body)
+    schema = contract.commands[step.command or ""].request_schema if step.command else None
+    texts = [each.decode() for each in found]
+    if schema is None:
+        return texts
+    wrong = f"/{name.decode()}"
+    return [
+        text
+        for text in texts
+        if not any(fault.pointer == wrong for fault in contract.schemas.violations(schema, {name.decode(): text}))
+    ]
 
 
 def _marked(step: Step, values: Mapping[tuple[str, str], str]) -> Step:
     if step.as_is:
         return step
     body = step.body
-    for (member, value), marker in values.items():
+    for (member, value), text in values.items():
         if member != step.member:
-            body = _place(member, value).sub(lambda found, marker=marker: found[1] + marker.encode(), body)  # type: ignore[misc]
+            body = _place(member, value).sub(lambda found, text=text: found[1] + text.encode(), body)  # type: ignore[misc]
     return replace(step, body=body)

@@ -1,7 +1,7 @@
 """A request for any account: what a case file holds, before an account's own names and numbers are put into it.
 
     Step        one request with its label
-    MARKER      what stands in the text of a body for what belongs to an account
+    marker      what stands in the text of a body for what belongs to an account
 
 Whether the label is right is proved by `conformance.gateway_under_test.caselabels`.
 """
@@ -11,13 +11,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Self
 
+from conformance.contract.contract import Contract
 from conformance.gateway_under_test.credentials import RIGHT
 from conformance.traffic import Headers, Kind
 
-# ${sender_id} and ${short_code}; ${phone_number}, with digits that it begins with, with a number among several.
-MARKER = re.compile(rb"\$\{(?:sender_id|short_code|phone_number(?: (?P<prefix>[0-9]{1,11}))?(?: #[2-9])?)\}")
+
+@cache
+def marker(contract: Contract) -> re.Pattern[bytes]:
+    """${sender_id} and whatever is registered; ${phone_number}, the recipient, with digits that it begins with.
+
+    And with a number, of several.
+    """
+    names = "|".join(map(re.escape, contract.members.registered))
+    recipient = re.escape(contract.members.recipient or "")
+    whose = rf"|(?P<recipient>{recipient})(?: (?P<prefix>[0-9]{{1,11}}))?(?: #[2-9])?" if recipient else ""
+    return re.compile(rf"\$\{{(?:(?P<registered>{names}){whose})\}}".encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +51,12 @@ class Step:
     member: str | None = None
     keyword: str | None = None
 
-    @property
-    def markers(self) -> tuple[bytes, ...]:
+    def markers(self, contract: Contract) -> tuple[bytes, ...]:
         """The markers in the body, each once."""
-        return () if self.as_is else tuple(dict.fromkeys(found[0] for found in MARKER.finditer(self.body)))
+        return () if self.as_is else tuple(dict.fromkeys(found[0] for found in marker(contract).finditer(self.body)))
 
-    def filled(self, values: Mapping[bytes, str]) -> Self:
+    def filled(self, contract: Contract, values: Mapping[bytes, str]) -> Self:
         """The step with its markers replaced by their values."""
         if self.as_is:
             return self
-        return replace(self, body=MARKER.sub(lambda found: values[found[0]].encode(), self.body), as_is=True)
+        return replace(self, body=marker(contract).sub(lambda found: values[found[0]].encode(), self.body), as_is=True)

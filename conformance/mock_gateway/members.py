@@ -22,7 +22,7 @@ LONGEST_MESSAGE = 2000
 """Characters. The contract has no limit; a gateway has one, and this one lies well above the three segments (459)
 that it should accept."""
 
-LENIENT_PHONE_NUMBER = re.compile(r"\+?[0-9]{10,15}")
+LENIENT_NUMBER = re.compile(r"\+?[0-9]+")
 
 # Shillings that no operator has ever moved at once, in as many digits as the gateway can reckon with.
 BEYOND_ANY_LIMIT = re.compile(r"[1-9][0-9]{6,11}")
@@ -70,7 +70,7 @@ def _is_whole_number(value: Any) -> bool:
 
 @cache
 def _members(contract: Contract, command: Command) -> frozenset[str]:
-    return frozenset(contract.schemas.resolved(f"{command.folder}/request").get("properties", {}))
+    return frozenset(contract.schemas.resolved(command.request_schema).get("properties", {}))
 
 
 def taken(payload: Mapping[str, Any], behaviour: Behaviour) -> Mapping[str, Any]:
@@ -97,9 +97,10 @@ def member_breaches(
     if behaviour.refuses_unknown_fields:
         for member in extra:
             yield MemberBreach(member, "unknown-field", f"{command.name} has no such field")
-    message = payload.get("message")
-    if isinstance(message, str) and len(message) > LONGEST_MESSAGE:
-        yield MemberBreach("message", "too-long", f"message must have at most {LONGEST_MESSAGE} characters")
+    for member in _texts(contract, command):
+        text = payload.get(member)
+        if isinstance(text, str) and len(text) > LONGEST_MESSAGE:
+            yield MemberBreach(member, "too-long", f"{member} must have at most {LONGEST_MESSAGE} characters")
     documented = {member: value for member, value in payload.items() if member in known}
     for fault in _faults(contract, command, documented, behaviour):
         tag, _, text = next(row for row in _TAGS if row[1](fault))
@@ -110,9 +111,9 @@ def _faults(contract: Contract, command: Command, payload: Mapping[str, Any], be
     if contract.schemas.takes(f"{command.folder}/request", payload):
         return
     keywords: dict[str, set[str]] = {}
-    for violation in contract.schemas.violations(f"{command.folder}/request", payload):
+    for violation in contract.schemas.violations(command.request_schema, payload):
         member = violation.pointer[1:]
-        if not _excused(command, member, violation.keyword, payload, behaviour):
+        if not _excused(contract, command, member, violation.keyword, payload.get(member), behaviour):
             keywords.setdefault(member, set()).add(violation.keyword)
     for member, broken in keywords.items():
         value = payload.get(member)
@@ -128,20 +129,27 @@ def _is_number(value: Any) -> bool:
 
 
 def _violated(contract: Contract, command: Command, payload: Mapping[str, Any], member: str) -> frozenset[str]:
-    found = contract.schemas.violations(f"{command.folder}/request", payload)
+    found = contract.schemas.violations(command.request_schema, payload)
     return frozenset(violation.keyword for violation in found if violation.pointer[1:] == member)
 
 
-def _excused(command: Command, member: str, keyword: str, payload: Mapping[str, Any], behaviour: Behaviour) -> bool:
+def _excused(  # noqa: PLR0913, PLR0917 - what is broken, and who it is sent to
+    contract: Contract, command: Command, member: str, keyword: str, value: Any, behaviour: Behaviour
+) -> bool:
     """Whether the gateway accepts what the strict schema does not: the contract is silent there."""
-    value = payload.get(member)
-    if member == "message" and keyword == "maxLength":
+    if keyword == "maxLength" and member in _texts(contract, command):
         return True
-    if behaviour.unlimited_payments and member == "amount" and command.window_s is None:
+    paid = command.money is not None and member == command.money.member
+    if behaviour.unlimited_payments and paid and command.window is None:
         return isinstance(value, str) and BEYOND_ANY_LIMIT.fullmatch(value) is not None
-    return (
-        behaviour.lenient_phone_numbers
-        and member == "phone_number"
-        and isinstance(value, str)
-        and LENIENT_PHONE_NUMBER.fullmatch(value) is not None
-    )
+    if not behaviour.lenient_phone_numbers or member != contract.members.recipient or not isinstance(value, str):
+        return False
+    found = contract.schemas.violations(command.tolerated_schema, {member: value})
+    return LENIENT_NUMBER.fullmatch(value) is not None and not any(each.pointer[1:] == member for each in found)
+
+
+@cache
+def _texts(contract: Contract, command: Command) -> frozenset[str]:
+    """The members that are messages for people."""
+    rules = contract.schemas.resolved(command.request_schema).get("properties", {})
+    return frozenset(name for name, rule in rules.items() if "x-characters" in rule)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from http import HTTPStatus
 
 from conformance.contract.contract import Contract
 from conformance.errors import SuiteError
@@ -73,38 +74,48 @@ def challenge(contract: Contract) -> tuple[str, str]:
     return "WWW-Authenticate", f'{contract.authentication.scheme} realm="{contract.title}"{charset}'
 
 
-# By kind of probe, with which status one is refused whose row does not say so, and in which words.
-_OF_KIND: Mapping[str, tuple[int, str]] = {
-    "credential": (UNAUTHORIZED, "Authentication failed"),
-    "malformed": (400, "The body is not what is expected"),
-    "method": (405, "The command does not have this method"),
-    "unknown-command": (404, "There is no such command"),
-    "broken": (VALIDATION_STATUS, "Validation failed"),
+# By kind of probe, with which status one is refused whose row does not say so.
+_OF_KIND: Mapping[str, int] = {
+    "credential": UNAUTHORIZED,
+    "malformed": 400,
+    "method": 405,
+    "unknown-command": 404,
+    "broken": VALIDATION_STATUS,
 }
 
-# Rules that a gateway has beside those that probes break.
-_OF_ITS_OWN: Mapping[str, Refusal] = {
-    "rate": Refusal(429, "Too many requests; slow down", (("Retry-After", str(RETRY_AFTER_S)),)),
-    "too-long": Refusal(VALIDATION_STATUS, "Validation failed: a message is too long"),
-    "unknown-field": Refusal(VALIDATION_STATUS, "Validation failed: there is a field that the command does not have"),
-    "window": Refusal(400, "A similar request was accepted a short while ago"),
-    "unregistered": Refusal(403, "Access denied: a name in the request is not registered to the account"),
-    "funds": Refusal(402, "Insufficient funds"),
+# Rules that a gateway has beside those that probes break: status and words, {} for those of the contract.
+_OF_ITS_OWN: Mapping[str, tuple[int, str]] = {
+    "rate": (429, "{}"),
+    "too-long": (VALIDATION_STATUS, "{}: a message is too long"),
+    "unknown-field": (VALIDATION_STATUS, "{}: there is a field that the command does not have"),
+    "window": (400, "A similar request was accepted a short while ago"),
+    "unregistered": (403, "{}: a name in the request is not registered to the account"),
+    "funds": (402, "{}"),
 }
+_HEADERS: Mapping[str, tuple[tuple[str, str], ...]] = {"rate": (("Retry-After", str(RETRY_AFTER_S)),)}
 
 
 @cache
 def refusal_of(contract: Contract, tag: str) -> Refusal:
     """The answer to a request that breaks a rule. SuiteError for a tag that is none."""
-    if tag in _OF_ITS_OWN:
-        return _OF_ITS_OWN[tag]
     if tag not in TAGS:
         raise SuiteError(f"the behaviour refuses with the tag {tag!r}, which is none of {', '.join(sorted(TAGS))}")
-    status, words = _OF_KIND[tag.partition(".")[0]]
-    probe = contract.probes.get(tag)
+    if tag in _OF_ITS_OWN:
+        status, words = _OF_ITS_OWN[tag]
+        return Refusal(status, words.format(_words(contract, status)), _HEADERS.get(tag, ()))
+    status, probe = _OF_KIND[tag.partition(".")[0]], contract.probes.get(tag)
     if probe is not None:
-        status, words = probe.status or status, probe.reason or words
-    return Refusal(status, words)
+        status = probe.status or status
+    return Refusal(status, (probe and probe.reason) or _words(contract, status))
+
+
+def _words(contract: Contract, status: int) -> str:
+    """In which words the contract's examples refuse with a status; those of HTTP, where none does."""
+    roles = contract.answer
+    for example in contract.schemas.schema("response.error").get("examples", ()):
+        if example.get(roles.code) == status:
+            return str(example[roles.reason])
+    return HTTPStatus(status).phrase
 
 
 TAGS = frozenset((*_OF_ITS_OWN, *CREDENTIAL_TAGS, *TYPE_TAGS, *BODY_TAGS, *MEMBER_TAGS, METHOD, UNKNOWN_COMMAND))
