@@ -237,7 +237,7 @@ def test_a_sender_refuses_what_no_plan_has(tmp_path: Path) -> None:
     """Nothing goes out, nor what builds on it, and it is told by the option that would have been broken."""
     case = Case("a", "sms", Kind.VALID, "random", "a", Request("POST", f"{BASE}/sms", (), b'{"phone_number": "911"}'))
     after = Case("b", "sms", Kind.REPEAT, "equal", "a", Request("POST", f"{BASE}/sms"), earlier="a")
-    allowance = Allowance(10)
+    allowance = Allowance(statum(), 10)
     with Journal.create(tmp_path / "journal.sqlite", {}, Redaction.none()) as journal:
         Sender(journal, Pace(), allowance=allowance, addressees=ONE).send([(case, after)])
 
