@@ -16,6 +16,7 @@ from typing import Any
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.generation.payloads import documented_range
 from conformance.mock_gateway.behaviour import Behaviour
 
 LONGEST_MESSAGE = 2000
@@ -140,7 +141,8 @@ def _excused(  # noqa: PLR0913, PLR0917 - what is broken, and who it is sent to
     if keyword == "maxLength" and member in _texts(contract, command):
         return True
     paid = command.money is not None and member == command.money.member
-    if behaviour.unlimited_payments and paid and command.window is None:
+    rules = contract.schemas.resolved(command.request_schema)["properties"] if paid else {}
+    if behaviour.unlimited_payments and paid and documented_range(rules[member]) is None:
         return isinstance(value, str) and BEYOND_ANY_LIMIT.fullmatch(value) is not None
     if not behaviour.lenient_phone_numbers or member != contract.members.recipient or not isinstance(value, str):
         return False
