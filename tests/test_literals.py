@@ -179,6 +179,8 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
     "cli/options.py": {
         "phone_number": "the option --phone-number, fixed in interfaces.md",
     },
+    "gateway_under_test/listening.py": {"request_id": "a word of the journal's notes"},
+    "generation/breakage.py": {"Habari": "a greeting around characters of doubt, which any text would do for"},
     "contract/contract.py": {"statum": "which folder is built in"},
     "checks/client/evidence.py": {
         "status_code": "a word of the driver protocol, fixed in interfaces.md",
@@ -192,8 +194,6 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
 # Parts that other helpers are at work on; to be emptied.
 PENDING = (
     "pytest_plugin.py",
-    "gateway_under_test/",
-    "generation/",
     "mock_gateway/",
     "callbacks/",
     "certificate/",
