@@ -25,6 +25,7 @@ Capsys = pytest.CaptureFixture[str]
 SAMPLE = Account.sample()
 CREDENTIAL = (SAMPLE.consumer_key, SAMPLE.consumer_secret)
 SMS = {"sender_id": "Statum", "phone_number": "254712345678", "message": "Habari"}
+PARCEL = Path(__file__).parent / "contracts" / "parcel"
 # For a notification over loopback, on a busy machine.
 PATIENCE_S = 20.0
 
@@ -210,3 +211,10 @@ def test_a_pace_that_cannot_be_kept_is_refused(capsys: Capsys, value: str, words
     called = call(capsys, "mock", "--listen", "127.0.0.1:0", "--unsolicited", value)
     assert 2 == called.code
     assert words in called.only_line
+
+
+def test_a_contract_without_such_a_product_starts_none(capsys: Capsys) -> None:
+    """It says so, rather than naming nothing as what is expected."""
+    called = call(capsys, "mock", "--contract", str(PARCEL), "--unsolicited", "tips=5")
+    assert 2 == called.code
+    assert "in the contract 'parcel' a request precedes every notification" in called.only_line

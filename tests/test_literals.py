@@ -175,9 +175,12 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "description": "a keyword of JSON Schema",
         "location": "a word of reports",
     },
+    "checks/form.py": {"\\S": "the pattern that asks for a character that is no white space, told as “is empty”"},
     "cli/options.py": {
         "phone_number": "the option --phone-number, fixed in interfaces.md",
     },
+    "gateway_under_test/listening.py": {"request_id": "a word of the journal's notes"},
+    "generation/breakage.py": {"Habari": "a greeting around characters of doubt, which any text would do for"},
     "contract/contract.py": {"statum": "which folder is built in"},
     "checks/client/evidence.py": {
         "status_code": "a word of the driver protocol, fixed in interfaces.md",
@@ -191,9 +194,6 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
 # Parts that other helpers are at work on; to be emptied.
 PENDING = (
     "pytest_plugin.py",
-    "checks/",
-    "gateway_under_test/",
-    "generation/",
     "mock_gateway/",
     "callbacks/",
     "certificate/",
