@@ -44,9 +44,9 @@ run: $(READY)  ## judge a gateway, the built-in mock one unless ARGS say otherwi
 # of their own: each of these takes about half as long as all the rest.
 BROWSERS := $(addprefix tests/test_,browser.py har_in_chromium.py)
 OTHER_TOOLS := $(addprefix tests/test_,schemathesis.py prism.py formats.py allure_report.py package.py ordinary.py) $(BROWSERS)
-KILL_MATRICES := tests/test_kill_matrix.py tests/test_client_kill_matrix.py
+KILL_MATRICES := $(addprefix tests/test_,kill_matrix.py client_kill_matrix.py parcel_kill_matrix.py)
 SESSIONS := tests/test_documentation.py
-RUNS := $(addprefix tests/test_,determinism.py example_drivers.py failing_network.py outages.py pytest_xdist.py resuming.py scale.py)
+RUNS := $(addprefix tests/test_,changed_contracts.py determinism.py example_drivers.py failing_network.py outages.py parcel_runs.py pytest_xdist.py resuming.py scale.py)
 APART := $(OTHER_TOOLS) $(KILL_MATRICES) $(SESSIONS) $(RUNS)
 
 # More workers than cores: most tests wait for a socket or a deadline. tests/sharing_work.py keeps those with a costly

@@ -31,7 +31,8 @@ OK = 200
 
 BASE = "http://gateway.invalid/254799999999/api/v2"
 NUMBER, OTHER = "254712345678", "254712000001"
-ONE = Addressees.of(statum(), Constraints(("Statum", "12345678901"), ("174379",), (NUMBER,)), BASE)
+NAMES = {"sender_id": ("Statum", "12345678901"), "short_code": ("174379",)}
+ONE = Addressees.of(statum(), Constraints(NAMES, (NUMBER,)), BASE)
 
 
 def stranger(body: bytes = b"", target: str = "sms", headers: tuple[tuple[str, str], ...] = ()) -> str | None:

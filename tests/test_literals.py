@@ -174,11 +174,11 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "name": "a word of JSON documents",
         "description": "a keyword of JSON Schema",
         "location": "a word of reports",
-        "\\S": "an escape of regular expressions",
         "account": "a table of contract.toml",
         "amount": "a kind of telling in contract.toml, and a member of plans",
         "charge": "a role in contract.toml",
     },
+    "checks/form.py": {"\\S": "the pattern that asks for a character that is no white space, told as “is empty”"},
     "certificate/badge.py": {"statum": "the label of badges, by which they are known"},
     "cli/": {
         "phone_number": "the option --phone-number, fixed in interfaces.md",
@@ -189,6 +189,9 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "sms": "an example of a configuration",
         "254712345678": "an example of a configuration",
     },
+    "gateway_under_test/listening.py": {"request_id": "a word of the journal's notes"},
+    "generation/breakage.py": {"Habari": "a greeting around characters of doubt, which any text would do for"},
+    "contract/ecma.py": {"\\S": "an escape of regular expressions"},
     "contract/contract.py": {"statum": "which folder is built in", "Basic": "the scheme of RFC 7617"},
     "checks/client/evidence.py": {
         "status_code": "a word of the driver protocol, fixed in interfaces.md",
@@ -208,7 +211,7 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
 }
 
 # Parts that other helpers are at work on; to be emptied.
-PENDING = ("gateway_under_test/", "generation/", "mock_gateway/", "reporting/limits.py", "reporting/planned.py")
+PENDING = ("mock_gateway/", "reporting/limits.py", "reporting/planned.py")
 
 
 def is_excused(each: Found) -> bool:

@@ -1,0 +1,78 @@
+"""The kill matrix of the invented courier: whatever its folder derives or lists breaks exactly what it says.
+
+Faults are derived from how its requirements are judged, and none is written in Python.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+from parcel import parcel
+
+from conformance.gateway_under_test import campaign
+from conformance.gateway_under_test.settings import Settings
+from conformance.journal import read_journal
+from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock_gateway.faults import faults
+from conformance.mock_gateway.variants import BUILT_IN, variants
+from conformance.verdicts import Judged, Verdict, judge
+
+KEY, SECRET = "SampleKey", "SampleSecret"
+SEED = 20261129
+NOTIFY_WITHIN_S = 2.0
+
+
+def judged(directory: Path, behaviour: Behaviour) -> Judged:
+    """A whole run against the built-in mock gateway with that behaviour, judged from its journal."""
+    settings = Settings(
+        consumer_key=KEY,
+        consumer_secret=SECRET,
+        contract=parcel(),
+        registered=dict(parcel().members.registered),
+        notify_within_s=NOTIFY_WITHIN_S,
+        seed=SEED,
+        max_examples=2,
+        shrink_requests=0,
+        report_dir=directory,
+    )
+    return judge(read_journal(campaign.run(settings, behaviour=behaviour)), contract=parcel())
+
+
+def fell_short(judgement: Judged) -> set[str]:
+    """The ids of the requirements that failed or warn."""
+    return {v.requirement.id for v in judgement.verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)}
+
+
+def told(judgement: Judged) -> str:
+    """What fell short, for the message of a failure."""
+    return "\n".join(
+        f"{v.verdict} {v.requirement.id} {v.command}: {v.findings[0]}" for v in judgement.verdicts if v.findings
+    )
+
+
+@cache
+def lawful() -> tuple[str, ...]:
+    """The built-in behaviour, and whatever the folder lists beside it."""
+    return ("lawful", *variants(parcel()))
+
+
+@pytest.mark.parametrize("name", faults(parcel()))
+def test_a_fault_breaks_exactly_what_it_says(name: str, tmp_path: Path) -> None:
+    """The requirements that fall short are those of the fault."""
+    fault = faults(parcel())[name]
+
+    judgement = judged(tmp_path, fault.change(BUILT_IN))
+
+    assert set(fault.breaks) == fell_short(judgement), told(judgement)
+
+
+@pytest.mark.parametrize("name", lawful())
+def test_a_lawful_behaviour_breaks_nothing(name: str, tmp_path: Path) -> None:
+    """Whatever the courier's guide allows leaves nothing to fall short."""
+    behaviour = variants(parcel())[name].change(BUILT_IN) if name != "lawful" else BUILT_IN
+
+    judgement = judged(tmp_path, behaviour)
+
+    assert set() == fell_short(judgement), told(judgement)
