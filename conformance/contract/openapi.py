@@ -117,8 +117,7 @@ class _Made:
 
     def schemas(self) -> Iterator[tuple[str, dict[str, Any]]]:
         known = self.contract.schemas
-        shared = (name for name in known.names if name not in self.messages)
-        definitions = (f"{name}#{key}" for name in shared for key in known.schema(name).get("$defs", ()))
+        definitions = (f"{name}#{key}" for name in known.names for key in known.schema(name).get("$defs", ()))
         for name in (*self.messages, *definitions):
             own = {keyword: value for keyword, value in known.schema(name).items() if keyword not in _OWN_TO_A_FILE}
             yield component_name(name), self.rewritten(own, name)
