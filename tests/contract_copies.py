@@ -76,7 +76,7 @@ class Place:
         (folder / f"{self.message}.json").write_text(json.dumps(schema), encoding="utf-8")
 
     def is_named_by(self, pointer: str | None, message: str) -> bool:
-        """Whether a finding with that pointer and message names this place; a missing member by the object without it."""
+        """Whether a finding with that pointer and message names this place, or lacks the member in it."""
         wanted = self.pointer.split("/")
         if self.keyword == "required":
             wanted = wanted[:-1]

@@ -130,7 +130,9 @@ def test_verbose_tells_each_request(tmp_path: Path) -> None:
         refused = httpx.post(f"{mock.url}/sms", json=SMS).json()["request_id"]
         told = mock.stop().out.splitlines()
 
-    assert [f"POST /api/v2/sms 200 {accepted}", f"POST /api/v2/sms 401 {refused} refused: credential.absent"] == told[:2]
+    assert [f"POST /api/v2/sms 200 {accepted}", f"POST /api/v2/sms 401 {refused} refused: credential.absent"] == told[
+        :2
+    ]
 
 
 def test_without_verbose_requests_are_not_told(tmp_path: Path) -> None:

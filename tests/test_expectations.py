@@ -280,7 +280,7 @@ def test_a_journal_is_judged_by_what_the_run_was_given() -> None:
 
 def test_the_report_holds_what_was_listed_and_what_explains_a_verdict() -> None:
     """Valid against its schema; of the settings it repeats the name of the file alone."""
-    stale = listed("NTF-09", number=2)
+    stale = listed("NTF-10", number=2)
     entries = Expectations((listed("NTF-08", message="result_code"), stale), str(FILE), f"sha256:{1:064x}")
     record = failing_run().record()
     settings = {**SETTINGS, **record.settings, "expectations": entries.recorded()}
@@ -290,7 +290,7 @@ def test_the_report_holds_what_was_listed_and_what_explains_a_verdict() -> None:
     assert [] == violations("report", document)
     assert str(FILE) == document["settings"]["expectations"]
     assert entries.recorded() | {"stale": document["expectations"]["stale"]} == document["expectations"]
-    assert [(2, "NTF-09", "passes")] == [
+    assert [(2, "NTF-10", "passes")] == [
         (each["entry"], each["requirement"], each["why"]) for each in document["expectations"]["stale"]
     ]
     assert [

@@ -16,6 +16,7 @@ from typing import Any
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.generation.payloads import documented_range
 from conformance.mock_gateway.behaviour import Behaviour
 
 LONGEST_MESSAGE = 2000
@@ -139,8 +140,9 @@ def _excused(  # noqa: PLR0913, PLR0917 - what is broken, and who it is sent to
     """Whether the gateway accepts what the strict schema does not: the contract is silent there."""
     if keyword == "maxLength" and member in _texts(contract, command):
         return True
-    paid = command.money is not None and member == command.money.member and command.window is None
-    if behaviour.unlimited_payments and paid:
+    paid = command.money is not None and member == command.money.member
+    rules = contract.schemas.resolved(command.request_schema)["properties"] if paid else {}
+    if behaviour.unlimited_payments and paid and documented_range(rules[member]) is None:
         form = BEYOND_ANY_LIMIT
     elif behaviour.lenient_phone_numbers and member == contract.members.recipient:
         form = LENIENT_NUMBER
