@@ -159,7 +159,7 @@ def test_given_values_are_the_only_ones() -> None:
     members = sms("Habari", "254722000002")
     label = Label.of(case("sms", members), statum())
     assert label is not None
-    simpler = Simpler(label, good, frozenset(constraints.values()), ascii_only=True)
+    simpler = Simpler(label, good, frozenset(constraints.values(statum())), ascii_only=True)
 
     offered = []
     for _ in range(MOST_ROUNDS):
