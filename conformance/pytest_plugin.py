@@ -78,7 +78,7 @@ OPTIONS = (
     Option("--seed", "N"),
     Option("--shrink-requests", "N"),
     Option("--max-accepted", "N"),
-    Option("--max-spend", "KES"),
+    Option("--max-spend", "AMOUNT"),
     Option("--rate", "N"),
     Option("--concurrency", "N"),
     Option("--connect-timeout", "SECONDS"),

@@ -31,7 +31,8 @@ OK = 200
 
 BASE = "http://gateway.invalid/254799999999/api/v2"
 NUMBER, OTHER = "254712345678", "254712000001"
-ONE = Addressees.of(statum(), Constraints(("Statum", "12345678901"), ("174379",), (NUMBER,)), BASE)
+NAMES = {"sender_id": ("Statum", "12345678901"), "short_code": ("174379",)}
+ONE = Addressees.of(statum(), Constraints(NAMES, (NUMBER,)), BASE)
 
 
 def stranger(body: bytes = b"", target: str = "sms", headers: tuple[tuple[str, str], ...] = ()) -> str | None:
@@ -236,7 +237,7 @@ def test_a_sender_refuses_what_no_plan_has(tmp_path: Path) -> None:
     """Nothing goes out, nor what builds on it, and it is told by the option that would have been broken."""
     case = Case("a", "sms", Kind.VALID, "random", "a", Request("POST", f"{BASE}/sms", (), b'{"phone_number": "911"}'))
     after = Case("b", "sms", Kind.REPEAT, "equal", "a", Request("POST", f"{BASE}/sms"), earlier="a")
-    allowance = Allowance(10)
+    allowance = Allowance(statum(), 10)
     with Journal.create(tmp_path / "journal.sqlite", {}, Redaction.none()) as journal:
         Sender(journal, Pace(), allowance=allowance, addressees=ONE).send([(case, after)])
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from recording_server import PATIENCE_S
 
 from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.exchange.allowance import ACCEPTED, SPEND, Allowance, amount_of, is_refused
 from conformance.traffic import Request, Response
 
@@ -38,7 +39,7 @@ def test_whatever_the_order_no_more_can_come_to_be_accepted_than_may(
     limit: int | None, spend: int | None, amounts: list[int], steps: Random
 ) -> None:
     """In any interleaving, even if all that is under way were accepted: so nothing beyond the limits was ever sent."""
-    allowance = Allowance(limit, spend)
+    allowance = Allowance(statum(), limit, spend)
     waiting, under_way, accepted = [asking(amount) for amount in amounts], [], []
     while waiting or under_way:
         may_go = [request for request in waiting if steps.random() < 0.7] or waiting
@@ -51,19 +52,22 @@ def test_whatever_the_order_no_more_can_come_to_be_accepted_than_may(
                 under_way.append(request)
             could_be = [*accepted, *under_way]
             assert limit is None or len(could_be) <= limit
-            assert spend is None or sum(map(amount_of, could_be)) <= spend
+            assert spend is None or sum(amount_of(each, statum()) for each in could_be) <= spend
         if under_way:
             answered = under_way.pop(steps.randrange(len(under_way)))
             refused = steps.random() < 0.5
             allowance.settle(answered, refused=refused)
             accepted += [] if refused else [answered]
     if limit is not None or spend is not None:
-        assert (len(accepted), sum(map(amount_of, accepted))) == (allowance.taken, allowance.spent)
+        assert (len(accepted), sum(amount_of(each, statum()) for each in accepted)) == (
+            allowance.taken,
+            allowance.spent,
+        )
 
 
 def test_what_was_refused_makes_room_for_another() -> None:
     """And nothing else does."""
-    allowance = Allowance(requests=1)
+    allowance = Allowance(statum(), requests=1)
 
     assert allowance.take(asking())
     assert allowance.take(asking()) is None
@@ -76,7 +80,7 @@ def test_what_was_refused_makes_room_for_another() -> None:
 
 def test_requests_that_go_out_together_go_together_or_not_at_all() -> None:
     """Half of them would hold what the other half waits for."""
-    allowance = Allowance(requests=3, spend=100)
+    allowance = Allowance(statum(), requests=3, spend=100)
 
     assert allowance.take(asking(10), asking(10))
     assert allowance.take(asking(10), asking(10)) is None
@@ -87,7 +91,7 @@ def test_requests_that_go_out_together_go_together_or_not_at_all() -> None:
 
 def test_who_waits_is_woken_when_there_is_room_and_when_there_is_no_more_to_come() -> None:
     """By the answer that decides it."""
-    allowance = Allowance(requests=2)
+    allowance = Allowance(statum(), requests=2)
     allowance.reserve(asking(), asking())
     outcomes: queue.Queue[bool] = queue.Queue()
     threads = [threading.Thread(target=lambda: outcomes.put(allowance.reserve(asking()))) for _ in range(2)]
@@ -103,7 +107,7 @@ def test_who_waits_is_woken_when_there_is_room_and_when_there_is_no_more_to_come
 
 def test_a_stop_ends_the_waiting() -> None:
     """Whoever waits for room gets none."""
-    allowance = Allowance(requests=1)
+    allowance = Allowance(statum(), requests=1)
     allowance.reserve(asking())
     outcomes: list[bool] = []
     thread = threading.Thread(target=lambda: outcomes.append(allowance.reserve(asking())))
@@ -117,7 +121,7 @@ def test_a_stop_ends_the_waiting() -> None:
 
 def test_without_limits_nothing_is_counted() -> None:
     """A run on this machine costs nothing."""
-    allowance = Allowance()
+    allowance = Allowance(statum())
 
     assert all(allowance.reserve(asking(10**9)) for _ in range(100))
     assert (0, {}) == (allowance.taken, allowance.withheld)
@@ -161,12 +165,12 @@ def test_without_limits_nothing_is_counted() -> None:
 )
 def test_the_amount_of_a_request_is_the_most_that_a_reader_may_take_it_for(body: bytes, amount: int) -> None:
     """Broken ones too: a gateway at fault may carry them out."""
-    assert amount == amount_of(Request("POST", URL, (), body))
+    assert amount == amount_of(Request("POST", URL, (), body), statum())
 
 
 def test_an_amount_without_end_is_beyond_every_limit() -> None:
     """Whatever is given to spend."""
-    assert Allowance(spend=10**15).take(Request("POST", URL, (), b'{"amount": 1e400}')) is False
+    assert Allowance(statum(), spend=10**15).take(Request("POST", URL, (), b'{"amount": 1e400}')) is False
 
 
 def test_the_commands_that_move_money_are_those_with_an_amount() -> None:
@@ -198,4 +202,4 @@ def test_the_commands_that_move_money_are_those_with_an_amount() -> None:
 )
 def test_only_a_refusal_makes_room(status: int, body: bytes, refused: bool) -> None:  # noqa: FBT001 - a parameter
     """Whatever else is answered, something may have come of it."""
-    assert refused is is_refused(Response(status, (), body))
+    assert refused is is_refused(Response(status, (), body), statum())

@@ -104,6 +104,13 @@ def test_a_callback_that_there_is_none_of_is_refused(
     assert words in called.only_line
 
 
+def test_a_product_that_no_request_precedes_is_not_exercised(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever names it for a run learns that it is judged all the same."""
+    called = call(capsys, "run", "--product", "mpesa-c2b")
+    assert 2 == called.code
+    assert "no request precedes mpesa-c2b: a run judges it whenever it comes" in called.only_line
+
+
 def test_settings_refuse_what_is_no_callback(tmp_path: Path) -> None:
     """Whoever makes them."""
     with pytest.raises(UsageError, match="--callback-path mpesa-online=sms2 names 'sms2'"):

@@ -102,8 +102,8 @@ USAGE = [
     (
         ["mock", "--callback", "smss=http://127.0.0.1"],
         (
-            "error: there is no product 'smss'; expected one of sms, airtime, mpesa-online, mpesa-wallet "
-            "(hint: did you mean sms?)"
+            "error: there is no product 'smss'; expected one of sms, airtime, mpesa-online, mpesa-wallet, "
+            "mpesa-c2b, mpesa-c2b/validation (hint: did you mean sms?)"
         ),
     ),
     (["mock", "--failure-rate", "2"], "error: --failure-rate is 2; expected a share from 0 to 1"),

@@ -25,6 +25,7 @@ Capsys = pytest.CaptureFixture[str]
 SAMPLE = Account.sample()
 CREDENTIAL = (SAMPLE.consumer_key, SAMPLE.consumer_secret)
 SMS = {"sender_id": "Statum", "phone_number": "254712345678", "message": "Habari"}
+PARCEL = Path(__file__).parent / "contracts" / "parcel"
 # For a notification over loopback, on a busy machine.
 PATIENCE_S = 20.0
 
@@ -129,7 +130,7 @@ def test_verbose_tells_each_request(tmp_path: Path) -> None:
         refused = httpx.post(f"{mock.url}/sms", json=SMS).json()["request_id"]
         told = mock.stop().out.splitlines()
 
-    assert [f"POST /api/v2/sms 200 {accepted}", f"POST /api/v2/sms 401 {refused} refused: auth-absent"] == told[:2]
+    assert [f"POST /api/v2/sms 200 {accepted}", f"POST /api/v2/sms 401 {refused} refused: credential.absent"] == told[:2]
 
 
 def test_without_verbose_requests_are_not_told(tmp_path: Path) -> None:
@@ -208,3 +209,10 @@ def test_a_pace_that_cannot_be_kept_is_refused(capsys: Capsys, value: str, words
     called = call(capsys, "mock", "--listen", "127.0.0.1:0", "--unsolicited", value)
     assert 2 == called.code
     assert words in called.only_line
+
+
+def test_a_contract_without_such_a_product_starts_none(capsys: Capsys) -> None:
+    """It says so, rather than naming nothing as what is expected."""
+    called = call(capsys, "mock", "--contract", str(PARCEL), "--unsolicited", "tips=5")
+    assert 2 == called.code
+    assert "in the contract 'parcel' a request precedes every notification" in called.only_line

@@ -392,7 +392,7 @@ def test_the_first_call_repeated_is_held_against_the_first(
     [
         (Certification(), "SND-02", "airtime", "the client does not declare airtime"),
         (Certification(lacks=("error-details",)), "RDG-03", "sms", "does not expose the details of an error"),
-        (Certification(lacks=("request-id",)), "RDG-02", "sms", "does not expose the request_id"),
+        (Certification(lacks=("request-id",)), "RDG-02", "sms", "does not expose the id of a request"),
         (Certification(), "RCV-01", "sms", "declares no callback for sms"),
     ],
     ids=["command", "error-details", "request-id", "callback"],

@@ -86,7 +86,7 @@ EDITS = [
     ("contract.toml", 'receipt = "third_', 'receipt = "fourth_', '"fourth_', "has the member 'fourth_party_trans_id'"),
     ("contract.toml", 'charge = "amount"', 'charges = "amount"', "charges =", "has the member 'charges'"),
     ("contract.toml", 'recipient = "phone_number"', 'recipient = "phone"', '"phone"', "has the member 'phone'"),
-    ("contract.toml", '"sender_id", "short', '"sender", "short', '"sender"', "has the member 'sender'"),
+    ("contract.toml", 'sender_id = ["Statum"', 'sender = ["Statum"', "sender =", "has the member 'sender'"),
     ("contract.toml", '["phone_number", "amount"]', '["phone_number", "amounts"]', "amounts", "did you mean amount?"),
     ("contract.toml", 'command = "account-details"', 'command = "account"', '"account"', "is none of this contract"),
     ("contract.toml", "details/available_balance", "details/balance", "details/balance", "has no 'balance' at"),

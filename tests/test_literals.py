@@ -174,11 +174,25 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "name": "a word of JSON documents",
         "description": "a keyword of JSON Schema",
         "location": "a word of reports",
+        "\\S": "an escape of regular expressions",
+        "account": "a table of contract.toml",
+        "amount": "a kind of telling in contract.toml, and a member of plans",
+        "charge": "a role in contract.toml",
     },
-    "cli/options.py": {
+    "checks/form.py": {"\\S": "the pattern that asks for a character that is no white space, told as “is empty”"},
+    "certificate/badge.py": {"statum": "the label of badges, by which they are known"},
+    "cli/": {
         "phone_number": "the option --phone-number, fixed in interfaces.md",
+        "sender_id": "the option --sender-id, fixed in interfaces.md",
+        "short_code": "the option --short-code, fixed in interfaces.md",
+        "https://api.statum.co.ke/api/v2": "an example in a help text",
+        "Statum": "which contract is the default, in a help text",
+        "sms": "an example of a configuration",
+        "254712345678": "an example of a configuration",
     },
-    "contract/contract.py": {"statum": "which folder is built in"},
+    "gateway_under_test/listening.py": {"request_id": "a word of the journal's notes"},
+    "generation/breakage.py": {"Habari": "a greeting around characters of doubt, which any text would do for"},
+    "contract/contract.py": {"statum": "which folder is built in", "Basic": "the scheme of RFC 7617"},
     "checks/client/evidence.py": {
         "status_code": "a word of the driver protocol, fixed in interfaces.md",
         "request_id": "a word of the driver protocol, fixed in interfaces.md",
@@ -186,26 +200,18 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
     "checks/client/notices.py": {"result_desc": "a word of the driver protocol, fixed in interfaces.md"},
     "client_under_test/certification.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
     "client_under_test/examination.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
+    "journal/redactable.py": {"statum": "a word of the suite's own reports"},
+    "pytest_plugin.py": {"Statum": "the heading of the options"},
+    "reporting/": {
+        "request_id": "a member of the findings of report.json",
+        "status_code": "a member of the driver protocol",
+        "statum": "what the names of tests begin with in JUnit, Allure and SARIF",
+    },
+    "suite/test_gateway.py": {"request_id": "a member of the findings of report.json"},
 }
 
 # Parts that other helpers are at work on; to be emptied.
-PENDING = (
-    "pytest_plugin.py",
-    "checks/",
-    "gateway_under_test/",
-    "generation/",
-    "mock_gateway/",
-    "callbacks/",
-    "certificate/",
-    "cli/",
-    "contract/",
-    "exchange/",
-    "journal/",
-    "reporting/",
-    "suite/",
-    "traffic.py",
-    "verdicts.py",
-)
+PENDING = ("mock_gateway/", "reporting/limits.py", "reporting/planned.py")
 
 
 def is_excused(each: Found) -> bool:

@@ -63,7 +63,7 @@ def test_a_plan_keeps_within_its_limits(accepted: int, spend: int | None) -> Non
         assert len(paid(first)) < accepted
     assert not any(map(has_to_be_refused, chain.from_iterable(plan.last)))
     if spend is not None:
-        assert sum(amount_of(case.request) for case in paid(plan.cases)) <= spend
+        assert sum(amount_of(case.request, statum()) for case in paid(plan.cases)) <= spend
 
 
 @quick
@@ -162,4 +162,4 @@ def test_where_money_is_limited_requests_ask_for_next_to_nothing() -> None:
     """But for those whose amount is what they show."""
     ordinary = [case for case in whole(PRODUCTS).cases if case.kind in (Kind.HEADERS, Kind.CREDENTIAL, Kind.METHOD)]
 
-    assert max(amount_of(case.request) for case in ordinary) < 500
+    assert max(amount_of(case.request, statum()) for case in ordinary) < 500

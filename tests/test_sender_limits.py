@@ -13,6 +13,7 @@ from typing import Any, Self
 import pytest
 from recording_server import PATIENCE_S, RawServer, a_case
 
+from conformance.contract.contract import statum
 from conformance.errors import EnvironmentFailure
 from conformance.exchange import Allowance, Manners, Pace, Sender, sender
 from conformance.exchange.connection import Answer, Unanswered
@@ -88,7 +89,7 @@ def test_of_a_gateway_that_accepts_everything_late_no_more_is_asked_than_may_be_
     with RawServer(late) as server:
         every = cases(server.url, 40, kind=Kind.BROKEN)
         groups = [every[at : at + group_size] for at in range(0, 40, group_size)]
-        allowance = Allowance(requests=MAX)
+        allowance = Allowance(statum(), requests=MAX)
         counted = sent(journal, groups, allowance, concurrency=16)
 
     assert MAX == len(server.requests) == counted.total() == allowance.taken
@@ -98,7 +99,7 @@ def test_of_a_gateway_that_accepts_everything_late_no_more_is_asked_than_may_be_
 def test_what_is_refused_makes_room(journal: Journal) -> None:
     """All are sent as long as one place is left, and the accepted ones are counted."""
     with RawServer(lambda request, _: ACCEPTED if b"/7 " in request or b"/9 " in request else REFUSED) as server:
-        allowance = Allowance(requests=3)
+        allowance = Allowance(statum(), requests=3)
         sent(journal, [[case] for case in cases(server.url, 30)], allowance, concurrency=8)
 
     assert (30, 2, {}) == (len(server.requests), allowance.taken, allowance.withheld)
@@ -108,7 +109,7 @@ def test_what_is_refused_makes_room(journal: Journal) -> None:
 def test_what_may_have_been_accepted_counts_as_accepted(journal: Journal, answer: bytes) -> None:
     """A 5xx, no answer, one that cannot be read."""
     with RawServer(lambda *_: answer) as server:
-        sent(journal, [[case] for case in cases(server.url, 30)], Allowance(requests=MAX), concurrency=8)
+        sent(journal, [[case] for case in cases(server.url, 30)], Allowance(statum(), requests=MAX), concurrency=8)
 
     assert MAX == len(server.requests)
 
@@ -116,7 +117,7 @@ def test_what_may_have_been_accepted_counts_as_accepted(journal: Journal, answer
 def test_each_attempt_counts(journal: Journal) -> None:
     """A request that is told to wait and then accepted holds one place; the waiting costs none."""
     with RawServer(lambda _, number: TOO_MANY if number % 2 else ACCEPTED) as server:
-        allowance = Allowance(requests=3)
+        allowance = Allowance(statum(), requests=3)
         counted = sent(journal, [cases(server.url, 10)], allowance, concurrency=1)
 
     assert {"case-0": 2, "case-1": 2, "case-2": 2} == counted
@@ -128,7 +129,7 @@ def test_a_burst_goes_out_whole_or_not_at_all(journal: Journal, requests: int, w
     """Half of one shows nothing."""
     with RawServer(lambda *_: ACCEPTED) as server:
         groups = [cases(f"{server.url}/{burst}", 2, kind=Kind.BURST) for burst in range(5)]
-        sent(journal, groups, Allowance(requests=requests), concurrency=4)
+        sent(journal, groups, Allowance(statum(), requests=requests), concurrency=4)
 
     assert went_out == len(server.requests)
 
@@ -141,7 +142,7 @@ def test_no_more_money_is_asked_for_than_may_be_spent(journal: Journal) -> None:
             replace(case, request=replace(case.request, body=json.dumps({"amount": str(amount)}).encode()))
             for case, amount in zip(cases(server.url, 6), amounts, strict=True)
         ]
-        allowance = Allowance(spend=100)
+        allowance = Allowance(statum(), spend=100)
         counted = sent(journal, [group], allowance)
 
     assert ["case-0", "case-2", "case-3", "case-5"] == list(counted)
@@ -154,7 +155,7 @@ def test_what_builds_on_a_case_that_was_withheld_is_not_sent(journal: Journal) -
         dear, negative, repeat, other = cases(server.url, 4)
         dear = replace(dear, request=replace(dear.request, body=b'{"amount": "500"}'))
         group = [dear, replace(negative, twin=dear.id), replace(repeat, earlier=negative.id), other]
-        counted = sent(journal, [group], Allowance(spend=100))
+        counted = sent(journal, [group], Allowance(statum(), spend=100))
 
     assert {"case-3": 1} == counted
 
@@ -162,7 +163,7 @@ def test_what_builds_on_a_case_that_was_withheld_is_not_sent(journal: Journal) -
 def test_several_sendings_share_one_allowance(journal: Journal) -> None:
     """What the campaign has used up, nothing after it may use once more."""
     with RawServer(lambda *_: ACCEPTED) as server:
-        allowance = Allowance(requests=3)
+        allowance = Allowance(statum(), requests=3)
         sending = Sender(journal, Pace(), allowance=allowance)
         for each in range(3):
             sending.send([cases(f"{server.url}/{each}", 2)])
@@ -233,7 +234,7 @@ def test_over_a_network_only_what_is_safe_is_sent_again(  # noqa: PLR0913, PLR09
     script = Scripted(*outcomes)
     monkeypatch.setattr(sender, "Connection", script)
     case = a_case("case-0", "http://gateway.example/sms")
-    allowance = Allowance(requests=MAX)
+    allowance = Allowance(statum(), requests=MAX)
     counted = sent(
         journal, [[account_details(case) if reads_only else case]], allowance, over_network=over_network, concurrency=1
     )
@@ -252,7 +253,7 @@ def test_a_gateway_that_cannot_be_reached_any_more_ends_the_run(
     monkeypatch.setattr(sender, "Connection", script)
 
     with pytest.raises(EnvironmentFailure, match="cannot be reached any more: connection refused, 8 times in a row"):
-        sent(journal, [[case] for case in cases("http://gateway.example", 20)], Allowance(), over_network=True)
+        sent(journal, [[case] for case in cases("http://gateway.example", 20)], Allowance(statum()), over_network=True)
     assert 8 <= len(script.asked) <= 8 + sender.CONCURRENCY
 
 
@@ -265,5 +266,5 @@ def test_answers_that_are_too_large_together_end_the_run(journal: Journal, monke
         RawServer(lambda *_: answer) as server,
         pytest.raises(EnvironmentFailure, match=r"answers are too large to be kept: 120,\d+ bytes in 4 answers"),
     ):
-        sent(journal, [[case] for case in cases(server.url, 20)], Allowance(), concurrency=1)
+        sent(journal, [[case] for case in cases(server.url, 20)], Allowance(statum()), concurrency=1)
     assert 4 == len(server.requests)

@@ -52,7 +52,7 @@ def sent(allowance: Allowance, successes: Successes, answered: Exchange, *, refu
 def counting() -> tuple[Allowance, Successes, list[str]]:
     """With room for ten, and what was proven."""
     proven: list[str] = []
-    allowance = Allowance(MOST, 10_000)
+    allowance = Allowance(statum(), MOST, 10_000)
     return allowance, Successes(statum(), allowance, proven.append), proven
 
 
@@ -130,7 +130,7 @@ def test_a_success_that_a_lost_answer_explains_counts_once(counting: Counting) -
 
 def test_on_an_account_of_its_own_every_success_is_one_of_the_run() -> None:
     """An id that is altered on its way hides nothing."""
-    allowance = Allowance(MOST, 10_000)
+    allowance = Allowance(statum(), MOST, 10_000)
     successes = Successes(statum(), allowance, alone=True)
     for amount in (10, 90):
         sent(allowance, successes, exchange({"status_code": 422, "request_id": f"a{amount}"}, 422, amount))
@@ -172,7 +172,7 @@ def test_an_answer_that_comes_after_its_notification_takes_it_back(counting: Cou
 
 def test_the_first_refusals_keep_their_room_until_a_notification_would_be_here() -> None:
     """Else all would have gone out before the first of them is known to be none."""
-    allowance = Allowance(2, probation_s=0.05)
+    allowance = Allowance(statum(), 2, probation_s=0.05)
     request = exchange(None).request
     for _ in range(2):
         assert allowance.take(request)
@@ -187,7 +187,7 @@ def test_the_first_refusals_keep_their_room_until_a_notification_would_be_here()
 
 def test_who_waits_for_room_is_told_at_once_that_there_is_none() -> None:
     """As the proof comes in, and not when the wait would have been over."""
-    allowance, request = Allowance(1, probation_s=60.0), exchange(None).request
+    allowance, request = Allowance(statum(), 1, probation_s=60.0), exchange(None).request
     successes, let_out = Successes(statum(), allowance), list[bool]()
     sent(allowance, successes, exchange({"status_code": 422, "request_id": "a"}))
     waiting = threading.Thread(target=lambda: let_out.append(allowance.reserve(request)), daemon=True)

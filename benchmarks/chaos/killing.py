@@ -21,12 +21,12 @@ from mock_rig import eventually
 from through_network import PHONE_NUMBERS, UNLIMITED
 
 from benchmarks.chaos.figures import Figures
+from conformance.contract.contract import statum
 from conformance.errors import UsageError
 from conformance.gateway_under_test import campaign
 from conformance.journal import read_journal
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Moment, Reply
-from conformance.mock_gateway.gateway import BASE_PATH
 from conformance.mock_gateway.serving import MockServer, serve_mock
 from conformance.mock_gateway.variants import BUILT_IN
 from conformance.traffic import Kind, Request, header
@@ -122,7 +122,7 @@ def _unknown(path: Path, reached: Counter[tuple[str, bytes]]) -> int:
 
 
 def _target(request: Request) -> tuple[str, bytes]:
-    return request.url.partition(BASE_PATH)[2], request.body
+    return request.url.partition(statum().base_path)[2], request.body
 
 
 def _twice(path: Path) -> int:

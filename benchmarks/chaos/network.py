@@ -134,7 +134,7 @@ def capped(figures: Figures, seeds: int) -> None:
                 looks = (header(moment.request.headers, "User-Agent") or "").startswith("python-httpx")
                 accepted[moment.refusal is None and not looks] += 1
                 if moment.refusal is None and moment.asked is not None and moment.asked.moves_money:
-                    moved[True] += amount_of(moment.request)
+                    moved[True] += amount_of(moment.request, statum())
                 return reply
 
             behaviour = replace(fault("accepts-any-form", statum()).change(BUILT_IN), reply=(*BUILT_IN.reply, count))

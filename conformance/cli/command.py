@@ -249,8 +249,14 @@ class Named(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4
         )
         raise UsageError(
             f"there is no {self.name} {value!r}{of_it}; expected {expected}",
-            hint=did_you_mean(str(value), names) or elsewhere,
+            hint=did_you_mean(str(value), names) or elsewhere or self._unasked(str(value), contract),
         )
+
+    def _unasked(self, name: str, contract: Contract) -> str | None:
+        """What to do about a callback that is given for a product, where products have commands."""
+        if not self.of_contract or contract.unsolicited_at(name) is None:
+            return None
+        return f"no request precedes {name}: a run judges it whenever it comes"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """The names that begin so."""

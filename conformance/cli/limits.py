@@ -31,9 +31,9 @@ _OPTIONS = (
         LIMITS,
         "--max-spend",
         type=int,
-        metavar="KES",
-        help="Shillings that accepted requests may move, at most. Needed for airtime, mpesa-online and mpesa-wallet of "
-        "a gateway that is not on this machine.",
+        metavar="AMOUNT",
+        help="What accepted requests may move, at most, in whole units of the contract's currency. Needed for products "
+        "that move money, of a gateway that is not on this machine.",
     ),
     option(
         LIMITS,

@@ -15,7 +15,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from conformance.cli.command import Named, beginning
+from conformance.cli.command import Named, beginning, contract_in
 from conformance.errors import UsageError
 from conformance.mock_gateway.serving import MockServer
 
@@ -36,6 +36,12 @@ class Pace(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 
         if isinstance(value, tuple):
             return value
         product, equals, seconds = str(value).partition("=")
+        names = self._product.names_in(ctx)
+        if not names:
+            raise UsageError(
+                f"--unsolicited {value!r} is given, and in the contract {contract_in(ctx).name!r} a request precedes "
+                "every notification"
+            )
         try:
             every_s = float(seconds)
         except ValueError:
@@ -43,7 +49,7 @@ class Pace(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 
         if not equals or not LEAST_S <= every_s <= MOST_S:
             raise UsageError(
                 f"--unsolicited {value!r} is not PRODUCT=SECONDS with {LEAST_S:g} to {MOST_S:g} seconds",
-                hint="for example " + " or ".join(f"{name}=5" for name in self._product.names_in(ctx)),
+                hint="for example " + " or ".join(f"{name}=5" for name in names),
             )
         return self._product.convert(product, param, ctx), every_s
 

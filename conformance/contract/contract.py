@@ -134,12 +134,14 @@ class MemberRoles:
     """Members of requests by what they are for.
 
     `recipient` names a person. `registered`: their values belong to the account, such as
-    these; the first is that of a run which is told no other. `text` is paid by its length.
+    these; the first is that of a run which is told no other. `text` is paid by its length. `country_code`: with which
+    recipients begin that may leave it out where they are dialled.
     """
 
     recipient: str | None = None
     registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     text: str | None = None
+    country_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,6 +210,7 @@ class Contract:
                 members.get("recipient"),
                 {name: tuple(values) for name, values in members.get("registered", {}).items()},
                 members.get("text"),
+                members.get("country_code"),
             ),
             None if account is None else AccountRoles(**account),
             commands,

@@ -142,7 +142,7 @@ class _Said:
             if role in roles:
                 yield from self._member(("members", role), roles[role], requests)
         for member in roles.get("registered", {}):
-            yield from self._member(("members", "registered"), member, requests)
+            yield from self._member(("members", "registered", member), member, requests)
         for number, row in enumerate(self.stated["command"]):
             command = self.rows[row["name"]]
             own = (command.request_schema,) if command.request_schema in self.schemas else ()
@@ -249,7 +249,7 @@ class _Said:
     def _unknown_probes(self, judge: ByProbe) -> Iterator[str]:
         """Probes have rows; of the other kinds of cases every run has some."""
         probes = Probes.read(self.folder.texts[PROBES])
-        for name in judge.probes if probes.all else ():
+        for name in judge.probes:
             kind, _, aspect = name.partition(".")
             if kind in MAKERS and probes.get(name) is None and aspect not in (ANY, *probes.aspects(kind)):
                 known = [probe.name for probe in probes]

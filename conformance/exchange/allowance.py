@@ -19,19 +19,17 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
+from conformance.contract.contract import Contract
 from conformance.contract.strict_json import parse_with_repeats
 from conformance.errors import UsageError
 from conformance.traffic import Request, Response
 
-AMOUNT = "amount"
-
 # Which limit stood in the way.
 ACCEPTED, SPEND = "--max-accepted", "--max-spend"
 
-# What a reader that is more lenient than ours may take for an amount, in whatever is no JSON to us.
-_NAMED = re.compile(r"amount[^0-9]{0,12}([0-9][0-9.,]*(?:e\+?[0-9]{1,3})?)", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9][0-9,]*(?:\.[0-9]*)?(?:e\+?[0-9]{1,3})?", re.IGNORECASE)
 
 _REFUSED = range(400, 500)
@@ -44,13 +42,16 @@ BEYOND_ALL = 10**30
 
 
 class Allowance:
-    """What may be accepted of a run, all its sendings together: `requests` and `spend` (KES); None: without limit.
+    """What may be accepted of a run, all its sendings together: `requests` and `spend`; None: without limit.
 
     Thread-safe. A request that is under way holds its place, so that at no time more can come to be accepted than may.
     So do refusals until `probation_s` seconds after the first.
     """
 
-    def __init__(self, requests: int | None = None, spend: int | None = None, probation_s: float = 0.0) -> None:
+    def __init__(
+        self, contract: Contract, requests: int | None = None, spend: int | None = None, probation_s: float = 0.0
+    ) -> None:
+        self.contract = contract
         self.requests = requests
         self.spend = spend
         self._changed = threading.Condition()
@@ -81,7 +82,7 @@ class Allowance:
         """What `reserve` does, without waiting: None if there is no room as long as none under way is refused."""
         if self.requests is None and self.spend is None:
             return True
-        count, amount = len(requests), sum(map(amount_of, requests))
+        count, amount = len(requests), sum(amount_of(request, self.contract) for request in requests)
         with self._changed:
             if self._stopped:
                 return False
@@ -113,7 +114,7 @@ class Allowance:
         if self.requests is None and self.spend is None:
             return
         with self._changed:
-            self._count(amount_of(request), refused=refused)
+            self._count(amount_of(request, self.contract), refused=refused)
             self.give_back(request)
 
     def give_back(self, request: Request) -> None:
@@ -122,13 +123,13 @@ class Allowance:
             return
         with self._changed:
             self._under_way -= 1
-            self._at_risk -= amount_of(request)
+            self._at_risk -= amount_of(request, self.contract)
             self._changed.notify_all()
 
     def count(self, request: Request, *, refused: bool) -> None:
         """What was sent before, by a run that this one goes on with."""
         with self._changed:
-            self._count(amount_of(request), refused=refused)
+            self._count(amount_of(request, self.contract), refused=refused)
 
     def distrust_refusals(self) -> bool:
         """From now on a refusal counts as accepted, as do those that were; False if they do so already."""
@@ -196,55 +197,66 @@ def check_limits(requests: int | None, spend: int | None) -> None:
             hint="every request may be accepted by a gateway at fault; `run --plan` sends none",
         )
     if spend is not None and spend < 0:
-        raise UsageError(f"{SPEND} is {spend}; expected 0 or more shillings")
+        raise UsageError(f"{SPEND} is {spend}; expected 0 or more")
 
 
-def is_refused(response: Response) -> bool:
-    """Whether an answer says that the request was refused: its status_code, or else its HTTP status, is a 4xx.
-
-    (Seed: the status_code "can be used to determine whether your API call request was successful or not".)
-    """
+def is_refused(response: Response, contract: Contract) -> bool:
+    """Whether an answer says that the request was refused: its code, or else its HTTP status, is a 4xx."""
     try:
         said = parse_with_repeats(response.body)[0] if response.undecodable is None else None
     except (ValueError, RecursionError):
         said = None
-    code = said.get("status_code") if isinstance(said, dict) else None
+    code = said.get(contract.answer.code) if isinstance(said, dict) else None
     status = code if isinstance(code, int | float) and not isinstance(code, bool) else response.status
     return status in _REFUSED
 
 
-def amount_of(request: Request) -> int:
-    """The most that a reader of the request could take for its amount, in whole KES; 0 if it names none.
+def amount_of(request: Request, contract: Contract) -> int:
+    """The most that a reader of the request could take for its amount, in whole units; 0 if it names none.
 
+    Any member that tells how much a command of the contract moves counts.
     Broken ones count, too: "10,000", 12.5, -50 and "1e3" are what somebody may make of them, and so does the first of
     two members of that name.
     """
-    body = request.body
-    if len(body) < len(AMOUNT):
+    body, names = request.body, _money_members(contract)
+    if not names or len(body) < min(map(len, names)):
         return 0
     try:
         # As lenient as widespread readers are; every pair counts, also of a name that comes twice.
         value = json.loads(body, strict=False, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
         text = body.replace(b"\0", b"").decode("latin-1")
-        return max((_read(found[1]) for found in _NAMED.finditer(text)), default=0)
-    return max(_amounts_in(value), default=0)
+        return max((_read(found[1]) for found in _named(names).finditer(text)), default=0)
+    return max(_amounts_in(value, names), default=0)
+
+
+@cache
+def _money_members(contract: Contract) -> frozenset[str]:
+    """The members that tell how much an accepted request moves, in small letters."""
+    return frozenset(command.money.member.lower() for command in contract.commands.values() if command.money)
+
+
+@cache
+def _named(names: frozenset[str]) -> re.Pattern[str]:
+    """What a reader that is more lenient than ours may take for an amount, in whatever is no JSON to us."""
+    either = "|".join(map(re.escape, sorted(names)))
+    return re.compile(rf"(?:{either})[^0-9]{{0,12}}([0-9][0-9.,]*(?:e\+?[0-9]{{1,3}})?)", re.IGNORECASE)
 
 
 class _Pairs(list[tuple[str, Any]]):
     """The members of a JSON object, all of them."""
 
 
-def _amounts_in(value: Any) -> Iterator[int]:
+def _amounts_in(value: Any, names: frozenset[str]) -> Iterator[int]:
     if isinstance(value, _Pairs):
         for name, member in value:
-            if name.strip().lower() == AMOUNT:
+            if name.strip().lower() in names:
                 yield from _numbers(member)
             elif isinstance(member, list):
-                yield from _amounts_in(member)
+                yield from _amounts_in(member, names)
     elif isinstance(value, list):
         for member in value:
-            yield from _amounts_in(member)
+            yield from _amounts_in(member, names)
 
 
 def _numbers(value: Any) -> Iterator[int]:

@@ -27,6 +27,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from conformance.contract.contract import statum
 from conformance.errors import EnvironmentFailure
 from conformance.exchange.allowance import Allowance, is_refused
 from conformance.exchange.connection import Connection, KeepAlive, Unanswered
@@ -129,7 +130,7 @@ class Sender:
         self._ca_file = ca_file
         self._on_exchange = on_exchange
         self._on_pause = on_pause
-        self._allowance = allowance or Allowance()
+        self._allowance = allowance or Allowance(statum())
         self._addressees = addressees
         self._reading = reading
         self._keep_alive = KeepAlive(
@@ -284,7 +285,7 @@ class Sender:
             attempted = self._attempt(case, attempt, connection, start)
             response = attempted.response
             never_left = attempted.unsent
-            refused = response is not None and is_refused(response)
+            refused = response is not None and is_refused(response, self._allowance.contract)
         finally:
             if never_left:
                 self._allowance.give_back(case.request)

@@ -16,6 +16,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from conformance.contract.command import Command
+from conformance.contract.contract import Contract
 from conformance.errors import UsageError
 from conformance.exchange import Allowance, Manners, Pace
 from conformance.exchange.allowance import PROBATION_S, check_limits
@@ -86,9 +87,9 @@ class Limits:
         """Whether there is anything that an accepted request counts against."""
         return self.max_accepted is not None or self.max_spend is not None
 
-    def allowance(self) -> Allowance:
-        """What all that a run sends has to stay within."""
-        return Allowance(self.max_accepted, self.max_spend, PROBATION_S)
+    def allowance(self, contract: Contract) -> Allowance:
+        """What all that a run by that contract sends has to stay within."""
+        return Allowance(contract, self.max_accepted, self.max_spend, PROBATION_S)
 
     def pace(self, seed: int, held_until: Callable[[], float]) -> Pace:
         """At which a run sends; the same seed gives the same jitter. `held_until`: as `Pace` has it."""

@@ -151,8 +151,8 @@ class Pieces:
                 link,
                 alone,
                 len(paid),
-                sum(amount_of(case.request) for case in paid),
-                max((amount_of(case.request) for case in refused), default=0),
+                sum(amount_of(case.request, self._contract) for case in paid),
+                max((amount_of(case.request, self._contract) for case in refused), default=0),
                 tuple(dict.fromkeys(area for case in cases for area in areas_of(self._contract, case))),
             )
         )

@@ -89,7 +89,7 @@ class Rest:
     def count_against(self, allowance: Allowance, successes: Successes) -> None:
         """Take off what was sent so far from what may be accepted; what has no answer counts as accepted."""
         for exchange in self.exchanges:
-            refused = exchange.response is not None and is_refused(exchange.response)
+            refused = exchange.response is not None and is_refused(exchange.response, allowance.contract)
             allowance.count(exchange.request, refused=refused)
             successes.answered(exchange)
         for request in self.notified:

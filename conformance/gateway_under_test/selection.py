@@ -186,7 +186,8 @@ class _Choice:
         spared = self._limits.max_spend
         if spared is not None:
             # While they are sent, this much may have been accepted of what goes first, and of what has gone out alone.
-            spared -= sum(amount_of(case.request) for group in (*first, *refusing) for case in group if _is_paid(case))
+            paid = (case for group in (*first, *refusing) for case in group if _is_paid(case))
+            spared -= sum(amount_of(case.request, self._contract) for case in paid)
             spared -= sum(piece.spend for piece in kept if piece.alone)
         for piece in free:
             if spared is not None and piece.risk > spared:

@@ -37,7 +37,7 @@ def sending(  # noqa: PLR0913, PLR0917 - all that a sending needs
     `count` takes off what was sent before.
     """
     bounds = settings.bounds
-    allowance = bounds.allowance()
+    allowance = bounds.allowance(settings.contract)
     if bounds.any:
         hearing.successes = Successes(settings.contract, allowance, hearing.on_proof, alone=settings.exclusive_account)
         if count is not None:

@@ -148,9 +148,10 @@ class Settings:
         if self.looks_only or not self.beyond:
             return
         if not self.phone_numbers:
+            example = next(iter(self.contract.examples_of(self.contract.members.recipient or "")), "NUMBER")
             raise UsageError(
                 f"--phone-number is missing; {self.gateway} is not on this machine, so messages may reach people",
-                hint="name the numbers that may be called, as in --phone-number 254712345678",
+                hint=f"name the numbers that may be called, as in --phone-number {example}",
             )
         self.limits.check_sufficient(self.gateway, self.contract.commands_of(self.products))
 
@@ -306,7 +307,7 @@ def check_gateway_url(url: str) -> None:
     if "?" in url or "#" in url:
         raise UsageError(
             f"gateway {shown!r} has a query or fragment; expected the base URL that commands are put behind",
-            hint="such as https://api.statum.co.ke/api/v2",
+            hint="such as https://gateway.example/api",
         )
     try:
         parts = urlsplit(url)
@@ -319,7 +320,7 @@ def check_gateway_url(url: str) -> None:
             f"gateway {shown!r} is no URL; expected http:// or https://, a host and a path",
             hint=f"try https://{shown.removeprefix('//')}"
             if "://" not in url
-            else "such as https://api.statum.co.ke/api/v2",
+            else "such as https://gateway.example/api",
         )
 
 

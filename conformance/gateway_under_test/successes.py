@@ -60,10 +60,10 @@ class Successes:
     def answered(self, exchange: Exchange) -> None:
         """An attempt has its answer, or was given up."""
         request_id = _id_in(exchange.response, self._contract.answer.id)
-        refused = exchange.response is not None and is_refused(exchange.response)
+        refused = exchange.response is not None and is_refused(exchange.response, self._contract)
         with self._lock:
             if refused and (request_id is None or self._alone):
-                self._nameless.append(amount_of(exchange.request))
+                self._nameless.append(amount_of(exchange.request, self._contract))
             if request_id is None:
                 self._counted_nameless += not refused
             else:

@@ -30,7 +30,6 @@ from conformance.contract.contract import Contract
 from conformance.generation.payloads import Constraints
 from conformance.traffic import Case, Request
 
-COUNTRY = "254"
 GIVEN_BY = "--phone-number"
 # How much of a text has to be digits for somebody to be reached: all of it together, and each part that is taken alone.
 # Where a number belongs, a service has three (112, 999) and a line in a town seven; anywhere else it is a whole number
@@ -75,10 +74,10 @@ class Addressees:
     @classmethod
     def of(cls, contract: Contract, constraints: Constraints, base_url: str) -> Self:
         """The people whose numbers are among the constraints; everybody if none are."""
-        given = constraints.values(contract)
+        given, code = constraints.values(contract), contract.members.country_code or ""
         return cls(
             contract,
-            frozenset(spelling for number in constraints.phone_numbers for spelling in _spellings(number)),
+            frozenset(spelling for number in constraints.phone_numbers for spelling in _spellings(number, code)),
             {member: frozenset(given.get(member, ())) for member in contract.members.registered},
             base_url.rstrip("/"),
         )
@@ -197,9 +196,9 @@ class _Pairs(list[tuple[str, Any]]):
     """The members of a JSON object, all of them."""
 
 
-def _spellings(number: str) -> Iterator[str]:
+def _spellings(number: str, country_code: str) -> Iterator[str]:
     """The digits of a number in each spelling of which every part that might be taken for a number is the number."""
-    subscriber = number.removeprefix(COUNTRY)
+    subscriber = number.removeprefix(country_code)
     yield from (number, subscriber, f"0{subscriber}", ZEROS + number)
 
 

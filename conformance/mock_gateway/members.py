@@ -16,7 +16,6 @@ from typing import Any
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.generation.payloads import documented_range
 from conformance.mock_gateway.behaviour import Behaviour
 
 LONGEST_MESSAGE = 2000
@@ -25,7 +24,7 @@ that it should accept."""
 
 LENIENT_NUMBER = re.compile(r"\+?[0-9]+")
 
-# Shillings that no operator has ever moved at once, in as many digits as the gateway can reckon with.
+# Units of money that no operator has ever moved at once, in as many digits as the gateway can reckon with.
 BEYOND_ANY_LIMIT = re.compile(r"[1-9][0-9]{6,11}")
 
 
@@ -140,14 +139,16 @@ def _excused(  # noqa: PLR0913, PLR0917 - what is broken, and who it is sent to
     """Whether the gateway accepts what the strict schema does not: the contract is silent there."""
     if keyword == "maxLength" and member in _texts(contract, command):
         return True
-    paid = command.money is not None and member == command.money.member
-    rules = contract.schemas.resolved(command.request_schema)["properties"] if paid else {}
-    if behaviour.unlimited_payments and paid and documented_range(rules[member]) is None:
-        return isinstance(value, str) and BEYOND_ANY_LIMIT.fullmatch(value) is not None
-    if not behaviour.lenient_phone_numbers or member != contract.members.recipient or not isinstance(value, str):
+    paid = command.money is not None and member == command.money.member and command.window is None
+    if behaviour.unlimited_payments and paid:
+        form = BEYOND_ANY_LIMIT
+    elif behaviour.lenient_phone_numbers and member == contract.members.recipient:
+        form = LENIENT_NUMBER
+    else:
         return False
     found = contract.schemas.violations(command.tolerated_schema, {member: value})
-    return LENIENT_NUMBER.fullmatch(value) is not None and not any(each.pointer[1:] == member for each in found)
+    tolerated = not any(each.pointer[1:] == member for each in found)
+    return isinstance(value, str) and form.fullmatch(value) is not None and tolerated
 
 
 @cache

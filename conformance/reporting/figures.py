@@ -97,8 +97,8 @@ class Figures:
             product, members = notification.product, _members(notification.request.body)
             if product is None or members is None:
                 continue
-            codes[product][_code(members)] += 1
-            since = answered.pop(str(members.get("request_id")), None)  # of repeats the first counts
+            codes[product][_code(members, contract.notification.outcome)] += 1
+            since = answered.pop(str(members.get(contract.notification.id)), None)  # of repeats the first counts
             if since is not None:
                 notifications[product].add(since - start, notification.received_at - since)
         return cls(
@@ -124,10 +124,10 @@ def _members(body: bytes) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _code(members: Mapping[str, Any]) -> str:
-    if "result_code" not in members:
+def _code(members: Mapping[str, Any], outcome: str) -> str:
+    if outcome not in members:
         return "none"
-    code = members["result_code"]
+    code = members[outcome]
     text = code if isinstance(code, str) else json.dumps(code)
     return text if len(text) <= LONGEST_CODE else "other"
 

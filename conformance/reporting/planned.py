@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from conformance.contract.contract import Contract
 from conformance.exchange.allowance import amount_of
 from conformance.gateway_under_test.limits import Limits
 from conformance.gateway_under_test.pieces import has_to_be_refused
@@ -36,17 +37,17 @@ def plan_document(plan: Plan, settings: Settings) -> dict[str, Any]:
         "seed": settings.seed,
         "limits": dict(bounds.recorded()),
         "phone_numbers": list(settings.phone_numbers),
-        **_totals(plan.cases, bounds),
+        **_totals(plan.cases, bounds, settings.contract),
         "left_out": {**plan.beyond_limits, **({"case files": len(plan.left_out)} if plan.left_out else {})},
         "commands": [
-            {"command": command, "kinds": dict(_kinds(cases)), **_totals(cases, bounds)}
+            {"command": command, "kinds": dict(_kinds(cases)), **_totals(cases, bounds, settings.contract)}
             for command, cases in _by_command(plan.cases).items()
         ],
-        "cases": [_case(case) for case in plan.cases],
+        "cases": [_case(case, settings.contract) for case in plan.cases],
     }
 
 
-def _case(case: Case) -> dict[str, Any]:
+def _case(case: Case, contract: Contract) -> dict[str, Any]:
     return {
         "id": case.id,
         "command": case.command,
@@ -56,14 +57,14 @@ def _case(case: Case) -> dict[str, Any]:
         "url": case.request.url,
         "body": case.request.body.decode("utf-8", "backslashreplace"),
         "has_to_be_refused": has_to_be_refused(case),
-        "amount": amount_of(case.request),
+        "amount": amount_of(case.request, contract),
     }
 
 
-def _totals(cases: Sequence[Case], bounds: Limits) -> dict[str, int]:
+def _totals(cases: Sequence[Case], bounds: Limits, contract: Contract) -> dict[str, int]:
     """How many are sent, accepted and paid for: by a gateway that keeps the contract, and at most by any."""
     paid = [case for case in cases if not has_to_be_refused(case)]
-    spend, all_spend = (sum(amount_of(case.request) for case in some) for some in (paid, cases))
+    spend, all_spend = (sum(amount_of(case.request, contract) for case in some) for some in (paid, cases))
     return {
         "requests": len(cases),
         "accepted_as_planned": len(paid),

@@ -60,7 +60,7 @@ def _settings(config: pytest.Config) -> Settings:
         with run.make_context("run", arguments(config), obj=complaints) as context:
             return settings_from(context.params)
     except ConformanceError as error:
-        raise pytest.UsageError(complaints.redacted(str(error))) from error
+        raise pytest.UsageError(complaints.redacted("\n".join([str(error), *error.lines]))) from error
     except click.ClickException as error:
         raise pytest.UsageError(complaints.redacted(str(in_one_line(error)))) from error
 

@@ -12,9 +12,9 @@ while (an open circuit breaker, no way to the suite) has not refused what was in
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
 
 from conformance.checks.client.classes import ONE_SMS, ParamClass, classes_for
 from conformance.checks.client.evidence import ASKED_AGAIN, Call, ClientEvidence
@@ -78,7 +78,8 @@ def refusals(evidence: ClientEvidence, command: str) -> list[Refusal]:
         return [Refusal(EVERY_CALL, tuple(fates.refused), len(fates.refused))]
     classes = classes_for(contract.commands[command], contract, [call.params for call in (*fates.refused, *fates.sent)])
     left, groups = list(fates.refused), []
-    for refusal in _by_class([each for each in classes if not _any_in(each, fates.sent)], fates.refused):
+    sent = [call.params for call in fates.sent]
+    for refusal in _by_class([each for each in classes if not any(map(each.holds, sent))], fates.refused):
         groups.append(refusal)
         left = [call for call in left if call not in refusal.calls]
     if len(groups) > MOST_CLASSES or len(left) > len(fates.refused) / 2:
@@ -100,15 +101,17 @@ def _by_class(classes: Sequence[ParamClass], calls: Sequence[Call]) -> Iterator[
         left = [call for call in left if call not in having]
 
 
-def _any_in(each: ParamClass, calls: Iterable[Call]) -> bool:
-    return any(each.holds(call.params) for call in calls)
-
-
 def is_long(call: Call, contract: Contract) -> bool:
     """Whether a text of the call does not go into one SMS."""
-    rules = _request(call, contract).get("properties", {})
-    texts = (call.params.get(member) for member, rule in rules.items() if "x-characters" in rule)
+    texts = map(call.params.get, _texts(call.case.command or "", contract))
     return any(isinstance(text, str) and len(text) > ONE_SMS for text in texts)
+
+
+@cache
+def _texts(command: str, contract: Contract) -> tuple[str, ...]:
+    """The members of a command's request that may hold any text."""
+    rules = contract.schemas.resolved(contract.commands[command].request_schema).get("properties", {})
+    return tuple(member for member, rule in rules.items() if "x-characters" in rule)
 
 
 def instead(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
@@ -294,14 +297,10 @@ def _findings(evidence: ClientEvidence, refusal: Refusal) -> Iterator[Finding]:
 
 def said_to_be_lacking(call: Call, member: str, contract: Contract) -> str:
     """In words, what a client says that does not offer an optional member; nothing of any other member."""
-    if member in _request(call, contract)["required"]:
+    request = contract.commands[call.case.command or ""].request_schema
+    if member in contract.schemas.resolved(request)["required"]:
         return ""
     return f'; a client that does not offer {member} says so in its hello: "lacks": ["{member}"]'
-
-
-def _request(call: Call, contract: Contract) -> Mapping[str, Any]:
-    """The schema of the requests of a call."""
-    return contract.schemas.resolved(f"{contract.commands[call.case.command or ''].folder}/request")
 
 
 def rejected_only_if_unsent(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
