@@ -118,6 +118,7 @@ def test_every_member_of_a_statement_is_derived_or_named(envelope: Envelope) -> 
 # Other schemas, or other files of the suite, are those of another edition.
 NAMED = {name for name, basis in MEMBERS.items() if basis in (Basis.SIGNERS, Basis.TERMS)} | {
     "configuration.statum-conformance",
+    "configuration.contract",
     "configuration.schemas",
 }
 
@@ -154,7 +155,10 @@ def test_what_only_another_edition_can_derive_is_named(envelope: Envelope, judge
     plain = judge(resigned(envelope, another_edition, vendor))
     said = judge(resigned(envelope, together(more_passed, another_edition), vendor))
 
-    editions = ["configuration.statum-conformance", "configuration.catalogue", "configuration.schemas"]
+    editions = [
+        "configuration.statum-conformance",
+        *(f"configuration.{name}" for name in ("catalogue", "contract", "schemas")),
+    ]
     assert (*editions, "issued", "expires") == plain
     assert (*editions, "passedTests", "must", "issued", "expires") == said
 

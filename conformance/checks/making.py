@@ -23,8 +23,9 @@ from conformance.checks.judgement import (
     NoticeFormCheck,
     RunCheck,
     answers_where,
+    notices_where,
 )
-from conformance.checks.notifications import attributed
+from conformance.checks.notifications import attributed, to_a_product
 from conformance.checks.refusals import EXPECTED, beside_twin
 from conformance.contract.contract import Contract
 from conformance.contract.judging import ANY, FAILED, NOTIFICATION, SUCCEEDED, ByPlace, ByProbe, ByRule, Expected
@@ -60,7 +61,7 @@ def checks_of(contract: Contract) -> Mapping[str, Check]:
 def _check(requirement: Requirement, contract: Contract) -> Check:
     match requirement.judge:
         case ByPlace() as judge:
-            return _by_place(requirement.id, judge)
+            return _by_place(requirement.id, judge, contract)
         case ByProbe() as judge:
             return _by_probe(requirement, judge, contract)
         case ByRule() as judge:
@@ -83,9 +84,12 @@ def _by_rule(requirement: str, judge: ByRule) -> Check:
 # --- By place
 
 
-def _by_place(requirement: str, judge: ByPlace) -> Check:
+def _by_place(requirement: str, judge: ByPlace, contract: Contract) -> Check:
     if all(_is_of_notifications(message) for message in judge.messages):
         said = in_notice(requirement)
+        if judge.names("", "type") or judge.names(f"/{contract.notification.id}", "required"):
+            # Without these nobody can tell whose it is, so they are owed whoever sent it.
+            return notices_where(to_a_product, _notice_had_occasion(requirement), rule=said)
         return NoticeFormCheck((attributed, _notice_had_occasion(requirement)), lambda _: said, requirement)
     told = in_answer(requirement)
     if judge.kinds:

@@ -311,7 +311,8 @@ def _ours(notice: Notice) -> bool:
     return notice.answer is not None
 
 
-def _to_a_product(notice: Notice) -> bool:
+def to_a_product(notice: Notice) -> bool:
+    """One that came to the callback of a product, from whomever."""
     return notice.product is not None
 
 
@@ -336,11 +337,11 @@ RULES: Mapping[str, Callable[..., Check]] = {
     "each-accepted-request-is-notified": lambda: follows_each_accepted_request,
     "notified-in-time": lambda: comes_in_time,
     "notified-by-the-method": lambda: notices_where(_ours, rule=is_by_the_method),
-    "notification-is-json": lambda: notices_where(_to_a_product, _of_some_form, rule=is_json),
+    "notification-is-json": lambda: notices_where(to_a_product, _of_some_form, rule=is_json),
     "notification-is-declared-as-json": lambda: notices_where(_ours, _with_body, rule=declared_as_json),
     "notification-names-members-once": lambda: notices_where(_members, attributed, rule=names_members_once),
     "carries-the-exact-id": lambda: notices_where(_ours, rule=carries_the_exact_id),
-    "goes-to-the-callback-of-its-product": lambda: notices_where(_ours, _to_a_product, rule=goes_to_its_own_callback),
+    "goes-to-the-callback-of-its-product": lambda: notices_where(_ours, to_a_product, rule=goes_to_its_own_callback),
     "goes-to-the-callback-as-registered": lambda: NoticeCheck((_ours, _with_body), goes_to_the_url_as_registered),
     "outcomes-do-not-contradict": lambda: outcomes_do_not_contradict,
     "none-for-a-rejected-request": lambda: none_for_a_rejected_request,
