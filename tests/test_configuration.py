@@ -149,6 +149,7 @@ def test_every_option_of_a_run_is_a_setting(here: Path) -> None:
     tried |= {"consumer-secret-file", "netrc"}  # tests/test_credentials.py
     tried |= {"credential-for"}  # tests/test_credential_for.py
     tried |= {"callback-path"}  # tests/test_callback_sharing.py
+    tried |= {"contract"}  # tests/test_contract_option.py
     tried |= {"sign-key", "key-passphrase", "subject-name", "subject-digest", "valid-days"}  # test_cli_certificates.py
 
     assert here

@@ -16,7 +16,7 @@ from mock_rig import ACCOUNT, RIGHT, VALID, served, sms
 from conformance.callbacks.address import Address
 from conformance.errors import EnvironmentFailure
 from conformance.mock_gateway.answering import MOST_BODY
-from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply, Wire
+from conformance.mock_gateway.behaviour import Behaviour, Ending, Moment, Reply, Wire
 from conformance.mock_gateway.serving import MockServer, serve_mock
 
 ENVELOPE = {"status_code", "description", "request_id"}
@@ -155,7 +155,7 @@ def test_a_dropped_answer_closes_the_connection() -> None:
     """Nothing comes; the next request on another connection is answered."""
 
     def drop_first(reply: Reply, moment: Moment) -> Reply:
-        return replace(reply, dropped=moment.count == 1)
+        return replace(reply, ending=Ending.BEFORE) if moment.count == 1 else reply
 
     with served(Behaviour(reply=(drop_first,))) as (server, client):
         with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):

@@ -143,7 +143,9 @@ def test_the_sample_takes_what_was_given(given: Constraints, sender_id: str, pho
 
 def test_only_given_values_are_used() -> None:
     """No number is called, and no sender or short code used, that was not given."""
-    given = Constraints(("Acme", "20880"), ("600000", "600001"), ("254700000001", "254700000002"))
+    given = Constraints(
+        {"sender_id": ("Acme", "20880"), "short_code": ("600000", "600001")}, ("254700000001", "254700000002")
+    )
     seen = defaultdict(set)
     for command in POSTS:
         valid = valid_payloads(statum(), command, given, 40, 1)
@@ -179,7 +181,12 @@ def test_long_messages() -> None:
 
 EACH_SEED = pytest.mark.parametrize("seed", range(8))
 # One value for each class that the values of the account at hand can be in.
-NAMED = Constraints(("K", "4G", "254Karibuni", "20880", "204880", "Statum"), ("60010", "174379", "6001001"))
+NAMED = Constraints(
+    {
+        "sender_id": ("K", "4G", "254Karibuni", "20880", "204880", "Statum"),
+        "short_code": ("60010", "174379", "6001001"),
+    }
+)
 
 
 @EACH_POST
@@ -204,7 +211,7 @@ def test_few_payloads_meet_all_classes(command: Command) -> None:
 
 def test_given_values_are_used_for_what_they_are() -> None:
     """Classes that no given value is in stay unmet; nobody else's name or number is used for them."""
-    given = Constraints(("Statum", "20880"), (), ("254712000001",))
+    given = Constraints({"sender_id": ("Statum", "20880")}, ("254712000001",))
     planned = valid_payloads(statum(), SMS, given, 0, 1)
 
     assert {"Statum", "20880"} == {payload.members["sender_id"] for payload in planned}

@@ -296,7 +296,8 @@ def test_no_number_is_reached_that_was_not_given(numbers: tuple[str, ...]) -> No
 
 def test_only_the_names_that_were_given_are_used() -> None:
     """Sender ids and short codes are registered to somebody; broken ones are nobody's."""
-    plan = planned(max_examples=3, registered={"sender_id": ("MyShop", "20880"), "short_code": ("600100", "400217")})
+    given = {"sender_id": ("MyShop", "20880"), "short_code": ("600100", "400217")}
+    plan = Plan.of(settings(Path("reports"), max_examples=3, registered=given), BASE)
     used: dict[str, set[str]] = {"sender_id": set(), "short_code": set()}
     for case in plan.cases:
         for member, values in used.items():

@@ -43,7 +43,7 @@ def smallest(command: str, members: Mapping[str, Any], fails: Fails, good: Mappi
     assert label is not None
     assert fails(members)
     assert not fails(good)
-    simpler = Simpler(label, good, frozenset(GIVEN.values()), ascii_only=True)
+    simpler = Simpler(label, good, frozenset(GIVEN.values(statum())), ascii_only=True)
     for _ in range(MOST_ROUNDS):
         candidates = simpler.candidates(members, AT_ONCE)
         if not candidates:
@@ -206,7 +206,7 @@ def test_what_is_offered_counts_as_the_same(kind: Kind) -> None:
         assert members is not None
         assert failing.command is not None
         good = plain_members(statum(), COMMANDS[failing.command], GIVEN)
-        simpler = Simpler(label, good, frozenset(GIVEN.values()), failing.request.body.isascii())
+        simpler = Simpler(label, good, frozenset(GIVEN.values(statum())), failing.request.body.isascii())
         for candidate in simpler.candidates(members, AT_ONCE):
             offered += 1
             assert simpler.cost(candidate) < simpler.cost(members)
