@@ -73,6 +73,7 @@ SILENT_LANGUAGES = {"yaml", ""}
 # Options that the pages name and that are those of other programs.
 FOREIGN_OPTIONS = {
     *("--pyargs", "--junitxml", "--alluredir"),  # pytest
+    "--data",  # curl
     *("--url", "--token", "--no-autoupdate"),  # ngrok, cloudflared
     "--preserve-status",  # timeout
     "--network",  # docker

@@ -17,9 +17,7 @@ from conformance.contract.keywords import ContractValidator
 _LEADING = frozenset({"properties", "items", "allOf", "if", "then", "else"})
 _SAYING_NOTHING = frozenset({"title", "description", "examples", "$comment"})
 # What a keyword is about: anything else it takes as it is.
-_ABOUT: Mapping[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("pattern", "minLength", "maxLength", "x-characters", "x-integer", "format"), str),
-    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), (int, float)),
+_HOLDER: Mapping[str, type] = {
     **dict.fromkeys(("required", "additionalProperties", "propertyNames", "minProperties", "maxProperties"), dict),
     **dict.fromkeys(("minItems", "maxItems", "uniqueItems", "contains"), list),
 }
@@ -56,9 +54,12 @@ class SchemaPlace:
     conditions: tuple[Condition, ...] = ()
 
     def had_occasion(self, message: Any) -> bool:
-        """Whether the message could break it: what it judges is there, and of a kind that it is about."""
-        about = _ABOUT.get(self.keyword, object)
-        there = any(isinstance(value, about) and _is_apt(value, about) for value in _reached(message, self.steps))
+        """Whether the message could break it: what it judges is there.
+
+        A value of another type than it is about counts too: that it has the wrong type is broken elsewhere.
+        """
+        holder = _HOLDER.get(self.keyword, object)
+        there = any(isinstance(value, holder) for value in _reached(message, self.steps))
         return there and all(condition.met_by(message) for condition in self.conditions)
 
 
@@ -101,10 +102,6 @@ def _under(places: Iterable[SchemaPlace], condition: Condition) -> Iterator[Sche
 
 def _below(pointer: str, name: str) -> str:
     return f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
-
-
-def _is_apt(value: Any, about: type | tuple[type, ...]) -> bool:
-    return about is object or not isinstance(value, bool)
 
 
 def _reached(value: Any, steps: tuple[Step, ...]) -> Iterator[Any]:

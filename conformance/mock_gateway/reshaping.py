@@ -106,8 +106,13 @@ def _made_by(making: Making, moment: Moment) -> Callable[[Any], Any]:
 
 
 def _number(value: Any, moment: Moment) -> Any:
-    """The number that a text is; that of the request where it is none."""
-    return int(value) if isinstance(value, str) and value.isdigit() and value == str(int(value)) else moment.count
+    """The number that a text is; that of the request where it is none.
+
+    Digits that begin with a zero stay a text: no number tells them from others.
+    """
+    if not isinstance(value, str) or not value.isdigit():
+        return moment.count
+    return int(value) if value == str(int(value)) else value
 
 
 def _text(value: Any, _: Moment) -> str:
