@@ -21,6 +21,7 @@ from conformance.cli.certificates import SECTION
 from conformance.cli.output import OUTPUT
 from conformance.cli.run import PLAN, run
 from conformance.contract.commands import PRODUCTS, catalogue, commands_of
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
 from conformance.mock_gateway.account import Account
 from conformance.mock_gateway.behaviour import Behaviour
@@ -70,7 +71,8 @@ def suite(directory: Path, *arguments: str, **variables: str) -> Called:
 
 def expected_items(products: tuple[str, ...]) -> list[str]:
     """The names of the items of a run over these products."""
-    pairs = catalogue().judged(Actor.GATEWAY, commands_of(products))
+    asked = (*commands_of(products), *statum().unsolicited.values())
+    pairs = catalogue().judged(Actor.GATEWAY, asked)
     return [f"test_requirement[{f'{r.id}-{command}' if command else r.id}]" for r, command in pairs]
 
 

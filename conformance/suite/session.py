@@ -22,6 +22,7 @@ from conformance.cli.complaints import Complaints, in_one_line
 from conformance.cli.options import settings_from
 from conformance.cli.run import run
 from conformance.contract.requirements import Actor
+from conformance.contract.unsolicited import Notified
 from conformance.errors import ConformanceError
 from conformance.gateway_under_test.settings import Settings
 from conformance.pytest_plugin import arguments
@@ -75,7 +76,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "command" not in metafunc.fixturenames:
         return
     shared = metafunc.config.stash[CAMPAIGN]
-    pairs = shared.contract.catalogue.judged(Actor.GATEWAY, shared.contract.commands_of(shared.products))
+    contract = shared.contract
+    asked: list[Notified] = [*contract.commands_of(shared.products), *contract.unsolicited.values()]
+    pairs = contract.catalogue.judged(Actor.GATEWAY, asked)
     ids = [f"{requirement.id}-{command}" if command else requirement.id for requirement, command in pairs]
     metafunc.parametrize(("requirement", "command"), pairs, ids=ids)
 
