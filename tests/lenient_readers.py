@@ -124,7 +124,7 @@ def _written(value: Any) -> Iterator[str]:
         elif isinstance(one, str):
             texts.append(one)
     yield from texts
-    if len(set(texts)) > 1:
+    if len(set(filter(None, texts))) > 1:
         yield "".join(texts)
         yield "".join(reversed(texts))
 

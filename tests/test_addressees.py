@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from campaigns import held
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lenient_readers import dialled
 from seeded import FAULTS
@@ -169,6 +169,7 @@ VALUES = st.recursive(
 )
 
 
+@example({"phone_number": [NUMBER, "", NUMBER]})  # joined, and read as a double
 @given(st.dictionaries(st.sampled_from(["phone_number", "short_code", "x_unknown", "message"]), VALUES, min_size=1))
 @settings(max_examples=200)
 def test_what_the_guard_lets_by_has_nobody_called_by_any_reader(members: dict[str, Any]) -> None:
