@@ -234,7 +234,11 @@ class Steps:
         """The same check, counted."""
         if not isinstance(check, SubjectCheck):
             return cls.of(check)
-        return type(check)(tuple(map(cls.of, check.conditions)), lambda terms: cls.of(check.rule_under(terms)))
+        return replace(
+            check,
+            conditions=tuple(map(cls.of, check.conditions)),
+            rule_under=lambda terms: cls.of(check.rule_under(terms)),
+        )
 
 
 @pytest.fixture
