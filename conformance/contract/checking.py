@@ -26,7 +26,7 @@ from conformance.contract.folder import (
     REQUIREMENTS,
     TABLES,
     ContractFolder,
-    Fault,
+    FolderFault,
     hinted,
 )
 from conformance.contract.formats import FORMATS
@@ -48,7 +48,7 @@ class Engine:
     generates: Callable[[Table], object]
 
 
-def faults_of(folder: ContractFolder, engine: Engine | None = None) -> list[Fault]:
+def faults_of(folder: ContractFolder, engine: Engine | None = None) -> list[FolderFault]:
     """What is wrong with the folder; without an `engine` all but the rules, and what can be generated."""
     rules = None if engine is None else engine.rules
     return (
@@ -61,32 +61,32 @@ def faults_of(folder: ContractFolder, engine: Engine | None = None) -> list[Faul
 # --- Files that cannot be read
 
 
-def _unreadable(folder: ContractFolder) -> Iterator[Fault]:
+def _unreadable(folder: ContractFolder) -> Iterator[FolderFault]:
     for name in TABLES:
         if (folder.root / name).is_file():
             yield from _no_toml(folder, name)
         elif name in NEEDED:
-            yield Fault(name, 1, "there is no such file; expected one in every contract folder")
+            yield FolderFault(name, 1, "there is no such file; expected one in every contract folder")
     yield from schema_checks.unreadable(folder)
 
 
-def _no_toml(folder: ContractFolder, name: str) -> Iterator[Fault]:
+def _no_toml(folder: ContractFolder, name: str) -> Iterator[FolderFault]:
     try:
         folder.table(name)
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        yield Fault(name, line, f"it holds the byte {error.object[error.start]:#04x}; expected UTF-8")
+        yield FolderFault(name, line, f"it holds the byte {error.object[error.start]:#04x}; expected UTF-8")
     except tomllib.TOMLDecodeError as error:
         words, _, place = str(error).partition(" (at ")
         line_told = re.search(r"line (\d+)", place)
         last = (folder.root / name).read_bytes().count(b"\n") + 1
-        yield Fault(name, int(line_told[1]) if line_told else last, f"{words}; expected TOML")
+        yield FolderFault(name, int(line_told[1]) if line_told else last, f"{words}; expected TOML")
 
 
 # --- Tables and schemas that are not well-formed
 
 
-def _malformed(folder: ContractFolder, engine: Engine | None) -> Iterator[Fault]:
+def _malformed(folder: ContractFolder, engine: Engine | None) -> Iterator[FolderFault]:
     yield from _by_format(folder, CONTRACT, "contract", (), folder.tables[CONTRACT])
     entries = folder.tables[REQUIREMENTS].get("requirement")
     if not isinstance(entries, list) or not entries:
@@ -102,7 +102,7 @@ def _malformed(folder: ContractFolder, engine: Engine | None) -> Iterator[Fault]
 
 def _by_format(
     folder: ContractFolder, file: str, name: str, place: tuple[str | int, ...], table: Table
-) -> Iterator[Fault]:
+) -> Iterator[FolderFault]:
     """Against the schema of `schemas/formats/`."""
     for broken in FORMATS.violations(name, table):
         schema, steps = FORMATS.resolved(name), _steps(broken.pointer, table)
@@ -158,7 +158,7 @@ def _rule_at(schema: Any, steps: Iterable[str | int]) -> Any:
 
 def _by_parser(
     folder: ContractFolder, file: str, place: tuple[str | int, ...], parse: Callable[[Any], object], value: Any
-) -> Iterator[Fault]:
+) -> Iterator[FolderFault]:
     """Against what reads a row; a key that its complaint begins with is the place."""
     if value is None:
         return
@@ -170,7 +170,7 @@ def _by_parser(
         yield folder.fault(file, (*place, key) if isinstance(value, dict) and key in value else place, told)
 
 
-def _rows(folder: ContractFolder) -> Iterator[Fault]:
+def _rows(folder: ContractFolder) -> Iterator[FolderFault]:
     """The rows of behaviours.toml and probes.toml, read one at a time, and then together."""
     kinds = ((BEHAVIOURS, ROWS, Behaviours.read), (PROBES, {"probe": Probe.from_entry}, Probes.read))
     for file, rows, read in kinds:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from conformance.contract.command import Command
-from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, Fault, hinted
+from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, FolderFault, hinted
 from conformance.contract.judging import ANY, ByPlace, ByProbe, ByRule, Judge, judge_of
 from conformance.contract.keywords import ContractValidator
 from conformance.contract.places import places_of
@@ -23,7 +23,7 @@ Place = tuple[str | int, ...]
 Rules = Mapping[str, Callable[[Mapping[str, Any]], object]]
 
 
-def contradictions(folder: ContractFolder, rules: Rules | None) -> Iterator[Fault]:
+def contradictions(folder: ContractFolder, rules: Rules | None) -> Iterator[FolderFault]:
     """All of them; `rules`: the written rules that there are, None if they are not known."""
     said = _Said(folder)
     for check in (
@@ -54,7 +54,7 @@ class _Said:
 
     # --- The rows of behaviours.toml
 
-    def behaviours(self) -> Iterator[Fault]:
+    def behaviours(self) -> Iterator[FolderFault]:
         """What falls with a fault is in the catalogue."""
         known = tuple(entry["id"] for entry in self.entries)
         for number, row in enumerate(self.folder.tables[BEHAVIOURS].get("behaviour", ())):
@@ -65,7 +65,7 @@ class _Said:
 
     # --- The tables of contract.toml
 
-    def commands(self) -> Iterator[Fault]:
+    def commands(self) -> Iterator[FolderFault]:
         """Each name has one use."""
         names: set[str] = set()
         products: set[str] = set()
@@ -83,7 +83,7 @@ class _Said:
                     yield self._at(place, f"callback {name!r} has another use already; expected a name of its own")
                 taken.add(name)
 
-    def messages(self) -> Iterator[Fault]:
+    def messages(self) -> Iterator[FolderFault]:
         """Each message has its schema."""
         for name in ("response.success", "response.error"):
             yield from self._needed(name, ("command", 0), "for the answers of every command")
@@ -101,12 +101,12 @@ class _Said:
                 place = ("unsolicited", number, "product" if callback == unasked.product else "inquiry")
                 yield from self._needed(unasked.schema_at(callback), place, f"for what comes to {callback}")
 
-    def _needed(self, name: str, place: Place, use: str) -> Iterator[Fault]:
+    def _needed(self, name: str, place: Place, use: str) -> Iterator[FolderFault]:
         if name not in self.schemas:
             told = f"there is no {name}.json; expected that schema {use}"
             yield self._at(place, hinted(told, name, self.schemas.names))
 
-    def roles_of_answers(self) -> Iterator[Fault]:
+    def roles_of_answers(self) -> Iterator[FolderFault]:
         """The members of an answer are members of its schemas, and its success is one of theirs."""
         roles = self.stated["answer"]
         for role in ("id", "code", "reason", "errors"):
@@ -115,7 +115,7 @@ class _Said:
                 yield from self._member(("answer", role), roles[role], wanted, every=True)
         yield from self._value(("answer", "success"), roles["success"], "response.success", roles["code"])
 
-    def roles_of_notifications(self) -> Iterator[Fault]:
+    def roles_of_notifications(self) -> Iterator[FolderFault]:
         """The members of a notification are members of every schema of one, those of some products of one of them."""
         roles = self.stated["notification"]
         schemas = self._notifications()
@@ -134,7 +134,7 @@ class _Said:
         named += [unasked.schema_at(unasked.product) for unasked in self.unasked]
         return tuple(name for name in named if name in self.schemas)
 
-    def roles_of_requests(self) -> Iterator[Fault]:
+    def roles_of_requests(self) -> Iterator[FolderFault]:
         """What a role, a window or an amount names is a member of requests."""
         roles = self.stated.get("members", {})
         requests = tuple(c.request_schema for c in self.rows.values() if c.request_schema in self.schemas)
@@ -155,7 +155,7 @@ class _Said:
             if unasked.money and name in self.schemas:
                 yield from self._member(("unsolicited", number, "money"), unasked.money.member, (name,))
 
-    def account(self) -> Iterator[Fault]:
+    def account(self) -> Iterator[FolderFault]:
         """The command is one, and its answer has the balance."""
         account = self.stated.get("account")
         if account is None:
@@ -175,7 +175,9 @@ class _Said:
                     return
                 schema = schema["properties"][step]
 
-    def _member(self, place: Place, member: str, schemas: Collection[str], *, every: bool = False) -> Iterator[Fault]:
+    def _member(
+        self, place: Place, member: str, schemas: Collection[str], *, every: bool = False
+    ) -> Iterator[FolderFault]:
         """It is a member of one of the schemas, or of `every` one."""
         known = {name: members_of(self.schemas.resolved(name)) for name in schemas if name in self.schemas}
         lacking = [name for name, members in known.items() if member not in members]
@@ -185,7 +187,7 @@ class _Said:
             told = f"{where} {has} member {member!r}; expected one of its members"
             yield self._at(place, hinted(told, member, sorted({each for name in lacking for each in known[name]})))
 
-    def _value(self, place: Place, value: Any, name: str, member: str) -> Iterator[Fault]:
+    def _value(self, place: Place, value: Any, name: str, member: str) -> Iterator[FolderFault]:
         """It is a value that the schema allows that member."""
         if name not in self.schemas:
             return
@@ -193,12 +195,12 @@ class _Said:
         if rule is not None and (broken := next(ContractValidator(rule).iter_errors(value), None)) is not None:
             yield self._at(place, f"{value!r} is no {member} of {name}, for {broken.message}; expected one")
 
-    def _at(self, place: Place, told: str) -> Fault:
+    def _at(self, place: Place, told: str) -> FolderFault:
         return self.folder.fault(CONTRACT, place, told)
 
     # --- The requirements
 
-    def requirements(self, rules: Rules | None) -> Iterator[Fault]:
+    def requirements(self, rules: Rules | None) -> Iterator[FolderFault]:
         """Ids are unique, commands are known, and each is judged or excluded."""
         first: dict[str, int] = {}
         known = (*self.rows, *(unasked.product for unasked in self.unasked))
@@ -217,7 +219,7 @@ class _Said:
                 yield self._in_catalogue(place, f"{entry['id']} has {there}; expected one of them")
         yield from self._quotes()
 
-    def _quotes(self) -> Iterator[Fault]:
+    def _quotes(self) -> Iterator[FolderFault]:
         """Every quote stands in the source, where that is in the folder."""
         file = self.stated.get("sources", {}).get("seed", {}).get("file")
         if file is None:
@@ -231,7 +233,7 @@ class _Said:
                 told = f"the quote of {entry['id']} is not in {file}; expected the words as they are there"
                 yield self._in_catalogue(("requirement", number, "quote"), told)
 
-    def judged(self, rules: Rules | None) -> Iterator[Fault]:
+    def judged(self, rules: Rules | None) -> Iterator[FolderFault]:
         """What each requirement is judged by exists."""
         for number, entry in enumerate(self.entries):
             if "judge" in entry:
@@ -302,7 +304,7 @@ class _Said:
             self._known_places[name] = frozenset((place.pointer, place.keyword) for place in found)
         return self._known_places[name]
 
-    def _in_catalogue(self, place: Place, told: str) -> Fault:
+    def _in_catalogue(self, place: Place, told: str) -> FolderFault:
         return self.folder.fault(REQUIREMENTS, place, told)
 
 

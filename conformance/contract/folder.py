@@ -2,7 +2,7 @@
 
 ContractFolder      its tables (TOML) and schemas, and the line at which each thing in them is
 hinted              a complaint with a hint at what may have been meant
-Fault               something in it that cannot be used: file, line, what is there and what is expected
+FolderFault               something in it that cannot be used: file, line, what is there and what is expected
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NEEDED = (CONTRACT, REQUIREMENTS)
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Fault:
+class FolderFault:
     """`told`: what is there; what is expected, maybe with a hint. `line` counts from 1."""
 
     file: str
@@ -77,9 +77,9 @@ class ContractFolder:
         """Names this edition of all files that have a meaning."""
         return digest_of([*self.texts.values(), self.schemas.digest])
 
-    def fault(self, file: str, place: Iterable[str | int], told: str) -> Fault:
+    def fault(self, file: str, place: Iterable[str | int], told: str) -> FolderFault:
         """One at a place in a file, which is a table's name or a schema's."""
-        return Fault(self.file_of(file), line_of(tuple(place), self._lines(file)), told)
+        return FolderFault(self.file_of(file), line_of(tuple(place), self._lines(file)), told)
 
     @staticmethod
     def file_of(name: str) -> str:

@@ -16,7 +16,7 @@ from conformance.contract.keywords import ContractValidator
 # Keywords that lead to places rather than being one, and those that say nothing of the value.
 _LEADING = frozenset({"properties", "items", "allOf", "if", "then", "else"})
 _SAYING_NOTHING = frozenset({"title", "description", "examples", "$comment"})
-# What a keyword is about: anything else it takes as it is.
+# What has to be there for keywords that are about members or items; all others judge any value that is there.
 _HOLDER: Mapping[str, type] = {
     **dict.fromkeys(("required", "additionalProperties", "propertyNames", "minProperties", "maxProperties"), dict),
     **dict.fromkeys(("minItems", "maxItems", "uniqueItems", "contains"), list),

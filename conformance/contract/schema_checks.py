@@ -17,7 +17,7 @@ from urllib.parse import urldefrag, urljoin
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from conformance.contract.folder import ContractFolder, Fault, hinted
+from conformance.contract.folder import ContractFolder, FolderFault, hinted
 from conformance.contract.keywords import KEYWORDS
 from conformance.contract.strict_json import parse_json
 from conformance.errors import SuiteError, UnknownKeyword
@@ -34,7 +34,7 @@ _IN_LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _BY_NAME = frozenset({"properties", "dependentSchemas", "$defs", "patternProperties"})
 
 
-def unreadable(folder: ContractFolder) -> Iterator[Fault]:
+def unreadable(folder: ContractFolder) -> Iterator[FolderFault]:
     """Files that are no JSON objects."""
     for name in folder.schemas.names:
         file = folder.file_of(name)
@@ -43,13 +43,13 @@ def unreadable(folder: ContractFolder) -> Iterator[Fault]:
             document = parse_json(data)
         except ValueError as error:
             line = re.search(r"line (\d+)", str(error))
-            yield Fault(file, int(line[1]) if line else 1, f"{error}; expected JSON, each member named once")
+            yield FolderFault(file, int(line[1]) if line else 1, f"{error}; expected JSON, each member named once")
             continue
         if not isinstance(document, dict):
-            yield Fault(file, 1, "it is no object; expected a JSON Schema")
+            yield FolderFault(file, 1, "it is no object; expected a JSON Schema")
 
 
-def malformed(folder: ContractFolder, generates: Callable[[Mapping[str, Any]], object] | None) -> Iterator[Fault]:
+def malformed(folder: ContractFolder, generates: Callable[[Mapping[str, Any]], object] | None) -> Iterator[FolderFault]:
     """What is wrong within the schemas; `generates` is that of `conformance.contract.checking.Engine`."""
     sound = True
     for name in folder.schemas.names:
@@ -117,7 +117,7 @@ def _leads_nowhere(folder: ContractFolder, name: str, reference: Any) -> str | N
     return None
 
 
-def _whole(folder: ContractFolder, name: str) -> Iterator[Fault]:
+def _whole(folder: ContractFolder, name: str) -> Iterator[FolderFault]:
     """A schema that cannot be written without its references."""
     try:
         folder.schemas.resolved(name)
@@ -125,7 +125,7 @@ def _whole(folder: ContractFolder, name: str) -> Iterator[Fault]:
         yield folder.fault(name, (), f"{error.message}; expected a schema that can be written without references")
 
 
-def _examples(folder: ContractFolder, name: str) -> Iterator[Fault]:
+def _examples(folder: ContractFolder, name: str) -> Iterator[FolderFault]:
     """Every message has an example, and every example keeps its schema; one of a request also the tolerated one."""
     document = folder.schemas.schema(name)
     if not document.get("examples") and "$defs" not in document:
@@ -150,7 +150,7 @@ def _broken(pointer: str, message: str, bound: str, name: str) -> str:
 
 def _not_generated(
     folder: ContractFolder, name: str, generates: Callable[[Mapping[str, Any]], object]
-) -> Iterator[Fault]:
+) -> Iterator[FolderFault]:
     try:
         generates(folder.schemas.resolved(name))
     except UnknownKeyword as error:

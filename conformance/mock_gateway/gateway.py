@@ -319,14 +319,13 @@ class Gateway:
         command = visit.command
         if command is None or command.window is None:
             return None
-        values = tuple(visit.members.get(member) for member in command.window.members)
-        texts = tuple(value for value in values if isinstance(value, str))
-        if len(texts) < len(values):
+        key = command.window.key(visit.members)
+        if key is None:
             return None
         # A number is the same with a plus sign before it.
         plain = (
             text.lstrip("+") if member == self.contract.members.recipient else text
-            for member, text in zip(command.window.members, texts, strict=True)
+            for member, text in zip(command.window.members, key, strict=True)
         )
         return _Similarity((command.name, *plain), command.window.seconds)
 

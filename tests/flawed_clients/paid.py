@@ -73,7 +73,7 @@ class LongInquiries(Paid):
         def decide(self, content: Told) -> int:
             if not self.hurries:
                 self.hurries = True
-                time.sleep(TOO_LONG_S)
+                time.sleep(TOO_LONG_S)  # the flaw itself: the answer comes after the operator has given up
             return super().decide(content)
 
 
