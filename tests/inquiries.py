@@ -39,7 +39,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def looked_into(directory: Path, behaviour: Behaviour, **changes: Any) -> Result:
     """The result of a run against a gateway with that behaviour."""
-    return Result.of(read_journal(held(directory, behaviour, notify_within_s=1.0, **changes)))
+    return Result.of(read_journal(held(directory, behaviour, **({"notify_within_s": 1.0} | changes))))
 
 
 def refusing(which: Refuses, every: int = 1) -> Behaviour:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,10 @@ from conformance.verdicts import Verdict
 from tests.inquiries import SMS, astral, fell_short, hurried, looked_into, refusing, told
 
 
+# No notification is late on a busy machine, so no run looks into lateness, with requests that another would not send.
+UNHURRIED: dict[str, Any] = SMS | {"notify_within_s": 10.0}
+
+
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the run has its reports."""
@@ -32,7 +37,7 @@ def result(directory: Path) -> Result:
     """Of a run against a gateway that refuses characters above U+FFFF."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         hurried(monkeypatch)
-        return looked_into(directory, refusing(astral), **SMS)
+        return looked_into(directory, refusing(astral), **UNHURRIED)
 
 
 def test_cases_of_one_cause_are_one_finding(result: Result) -> None:
@@ -47,7 +52,7 @@ def test_cases_of_one_cause_are_one_finding(result: Result) -> None:
 
 def test_verdicts_and_counts_are_those_of_the_run(result: Result, tmp_path: Path) -> None:
     """The same, whether failures were looked into or not."""
-    left_alone = looked_into(tmp_path, refusing(astral), shrink_requests=0, **SMS)
+    left_alone = looked_into(tmp_path, refusing(astral), shrink_requests=0, **UNHURRIED)
 
     assert told(left_alone.judged) == told(result.judged)
     assert left_alone.judged.coverage == result.judged.coverage
@@ -59,7 +64,7 @@ def test_the_same_seed_looks_into_failures_with_the_same_bytes(
 ) -> None:
     """As long as the gateway answers in the same way."""
     hurried(monkeypatch)
-    again = looked_into(tmp_path, refusing(astral), **SMS)
+    again = looked_into(tmp_path, refusing(astral), **UNHURRIED)
     first, second = (
         {exchange.case_id: exchange.request.body for exchange in each.record.exchanges} for each in (result, again)
     )
