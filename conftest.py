@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 # Under this very name the entry point registers it too, so an installed one is not loaded a second time.
-pytest_plugins = ["conformance.pytest_plugin"]
+pytest_plugins = ["conformance.pytest.plugin"]

@@ -20,22 +20,22 @@ from typing import Any
 
 import httpx
 
-from conformance.callbacks.address import Address
-from conformance.callbacks.asgi import AsgiReceiver
-from conformance.callbacks.ledger import request_id_of
 from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
-from conformance.errors import SuiteError
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign
+from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.serving import serve_mock
-from conformance.reporting.result import Result
-from conformance.reporting.writing import write_reports
-from conformance.traffic import Request
-from conformance.verdicts import Conclusion
+from conformance.judging.verdicts import Conclusion
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.serving import serve_mock
+from conformance.model.errors import SuiteError
+from conformance.model.traffic import Request
+from conformance.reports.result import Result
+from conformance.reports.writing import write_reports
+from conformance.wire.address import Address
+from conformance.wire.asgi import AsgiReceiver
+from conformance.wire.ledger import request_id_of
 
 KEY, SECRET = "BenchKey", "BenchSecret"
 # The campaign of the measurement, and how many of its messages are waited for in turn to know what one takes.

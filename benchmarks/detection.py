@@ -26,14 +26,14 @@ from pathlib import Path
 from statistics import median
 
 from conformance.contract.contract import statum
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign
+from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.faults import faults as seeded
-from conformance.mock_gateway.variants import BUILT_IN, variants
-from conformance.reporting.result import Result
-from conformance.reporting.writing import write_reports
-from conformance.verdicts import Conclusion, Verdict
+from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.mock.faults import faults as seeded
+from conformance.mock.variants import BUILT_IN, variants
+from conformance.reports.result import Result
+from conformance.reports.writing import write_reports
 
 FAULTS, VARIANTS = seeded(statum()), variants(statum())
 

@@ -26,14 +26,14 @@ from benchmarks.campaigns import KEY, SECRET, callbacks_at, free_address, gatewa
 from benchmarks.schemathesis_rate import Rate, is_installed, schemathesis_rate, write_document
 from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import resolved, validator
-from conformance.errors import SuiteError
-from conformance.exchange.sender import CONCURRENCY
-from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.settings import Settings
-from conformance.generation.strategies import strategy_for
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.traffic import Request
+from conformance.gateway.plan import Plan
+from conformance.gateway.settings import Settings
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour
+from conformance.model.errors import SuiteError
+from conformance.model.traffic import Request
+from conformance.payloads.strategies import strategy_for
+from conformance.wire.sender import CONCURRENCY
 
 ROUNDS = 3
 # Valid payloads for each command in the suite's larger run: enough that start and end do not count for much.

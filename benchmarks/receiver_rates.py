@@ -17,11 +17,11 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from itertools import count
 
-from conformance.callbacks.address import Address
-from conformance.callbacks.asgi import AsgiReceiver
-from conformance.callbacks.httpserver import HttpServerReceiver
-from conformance.callbacks.receiver import OnArrival
-from conformance.traffic import Request
+from conformance.model.traffic import Request
+from conformance.wire.address import Address
+from conformance.wire.asgi import AsgiReceiver
+from conformance.wire.httpserver import HttpServerReceiver
+from conformance.wire.receiver import OnArrival
 
 ENGINES = (AsgiReceiver, HttpServerReceiver)
 SENDERS = (1, 8, 32)

@@ -20,15 +20,15 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.campaigns import KEY, SECRET, callbacks_at, free_address, gateway
-from conformance.errors import SuiteError
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.progress import Silent
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign
+from conformance.gateway.progress import Silent
+from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.reporting.result import Result
-from conformance.reporting.writing import write_reports
-from conformance.verdicts import Conclusion
+from conformance.judging.verdicts import Conclusion
+from conformance.mock.behaviour import Behaviour
+from conformance.model.errors import SuiteError
+from conformance.reports.result import Result
+from conformance.reports.writing import write_reports
 
 SIZES = (1_000, 10_000, 100_000)
 # Each random valid payload of a command brings half a broken one with it.

@@ -28,8 +28,8 @@ from typing import Any
 from benchmarks.campaigns import KEY, SECRET, gateway
 from conformance.contract.contract import statum
 from conformance.contract.openapi import openapi_document
-from conformance.errors import EnvironmentFailure, SuiteError
-from conformance.mock_gateway.behaviour import Behaviour
+from conformance.mock.behaviour import Behaviour
+from conformance.model.errors import EnvironmentFailure, SuiteError
 
 EXECUTABLE = Path(__file__).parents[1] / ".venv-schemathesis" / "bin" / "schemathesis"
 

@@ -1,8 +1,7 @@
 """statum-conformance: does a Statum-style gateway, or a client of one, keep its contract?
 
 Data flows one way, and each part imports only from those before it (`tests/test_architecture.py`):
-contract → generation → journal → exchange, callbacks → checks → verdicts → mock_gateway →
-gateway_under_test → reporting → certificate → cli → pytest_plugin, suite.
+model → contract → payloads → journal → wire → judging → mock → gateway, client → reports → certificate → cli → pytest.
 """
 
 __version__ = "0.1.0"

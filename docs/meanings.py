@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from conformance.certificate.issuing import CERTIFICATE
-from conformance.checks.judgement import Reason
 from conformance.cli.configuration import ENV, variable
-from conformance.errors import SuiteError, UsageError
-from conformance.gateway_under_test.campaign import JOURNAL
-from conformance.verdicts import Conclusion, Verdict
+from conformance.gateway.campaign import JOURNAL
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.model.errors import SuiteError, UsageError
 
 # ruff: noqa: INP001 - beside a script, not in a package
 

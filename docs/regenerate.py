@@ -32,21 +32,21 @@ from meanings import (
 )
 
 from conformance.certificate.issuing import CERTIFICATE
-from conformance.checks.judgement import Reason
 from conformance.cli import COMMANDS, cli
 from conformance.cli.configuration import switches, variable
 from conformance.cli.configuration_schema import NAME, configuration_schema
 from conformance.contract.behaviours import ACTIONS, CHOICES
 from conformance.contract.contract import statum
 from conformance.contract.schemas import BASE_URI, schema
-from conformance.errors import EnvironmentFailure, SuiteError, UsageError
-from conformance.gateway_under_test.campaign import JOURNAL
+from conformance.gateway.campaign import JOURNAL
 from conformance.journal.tables import CREATE
-from conformance.mock_gateway.account import numbers
-from conformance.mock_gateway.faults import faults as faults_of
-from conformance.mock_gateway.variants import variants as variants_of
-from conformance.reporting.writing import REPORTS
-from conformance.verdicts import Conclusion, Verdict
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.mock.account import numbers
+from conformance.mock.faults import faults as faults_of
+from conformance.mock.variants import variants as variants_of
+from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError
+from conformance.reports.writing import REPORTS
 
 # ruff: noqa: INP001 - a script, not a module of a package
 

@@ -8,15 +8,15 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 from conformance.contract.contract import statum
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign
+from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import fault
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.reporting.result import Result
-from conformance.reporting.writing import write_reports
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.faults import fault
+from conformance.mock.variants import BUILT_IN
+from conformance.reports.result import Result
+from conformance.reports.writing import write_reports
 
 # ruff: noqa: INP001 - a script, not a module of a package
 

@@ -15,15 +15,15 @@ from typing import Any
 
 from quiet_ports import quiet_port
 
-from conformance.callbacks.address import Address
 from conformance.contract.commands import PRODUCTS
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign
+from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.verdicts import Judged, Verdict, judge
+from conformance.judging.verdicts import Judged, Verdict, judge
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.variants import BUILT_IN
+from conformance.wire.address import Address
 
 # Letters of both cases and other characters, so that each spelling of it can be looked for.
 KEY, SECRET = "Key2be989703d6", "S3cret/3P0R4q+ünicode"

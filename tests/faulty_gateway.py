@@ -9,10 +9,10 @@ from typing import Any
 from seeded import fault
 
 from conformance.contract.commands import COMMANDS, PRODUCTS
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.gateway import Answer, Gateway
-from conformance.traffic import Headers, Request
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.gateway import Answer, Gateway
+from conformance.model.traffic import Headers, Request
 
 CALLBACKS = {product: f"http://127.0.0.1:9/callbacks/{product}?token=t" for product in PRODUCTS}
 ACCOUNT = Account.sample(CALLBACKS)

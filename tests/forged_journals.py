@@ -18,7 +18,7 @@ from typing import Any
 from made_result import ANSWER, CASE, HEADERS, REQUEST, SETTINGS
 
 from conformance.journal import Journal, Redaction
-from conformance.traffic import Direction, Request
+from conformance.model.traffic import Direction, Request
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
 _SENT = "number, 'a' AS case_id, 1 AS attempt, 'GET' AS method, '/' AS url, '[]' AS headers"

@@ -17,13 +17,13 @@ from rich.console import Console
 
 from conformance import __version__
 from conformance.contract.commands import catalogue
-from conformance.reporting.github import workflow_commands
-from conformance.reporting.junit import junit
-from conformance.reporting.observed import show_observed
-from conformance.reporting.result import Result
-from conformance.reporting.sarif import sarif
-from conformance.reporting.summary import summary
-from conformance.reporting.terminal import show
+from conformance.reports.github import workflow_commands
+from conformance.reports.junit import junit
+from conformance.reports.observed import show_observed
+from conformance.reports.result import Result
+from conformance.reports.sarif import sarif
+from conformance.reports.summary import summary
+from conformance.reports.terminal import show
 
 FOLDER = Path(__file__).parent / "data" / "golden"
 

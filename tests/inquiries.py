@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from seeded import refuses
 
-from conformance.gateway_under_test import campaign, shrinking
+from conformance.gateway import campaign, shrinking
 from conformance.journal import read_journal
-from conformance.mock_gateway.behaviour import Behaviour, Moment
-from conformance.mock_gateway.choosing import member
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.reporting.result import Result
-from conformance.verdicts import Judged
+from conformance.judging.verdicts import Judged
+from conformance.mock.behaviour import Behaviour, Moment
+from conformance.mock.choosing import member
+from conformance.mock.variants import BUILT_IN
+from conformance.reports.result import Result
 from tests.campaigns import held
 
 SMS: dict[str, Any] = {"products": ("sms",)}

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from conformance.generation.bodies import parsed_object
-from conformance.traffic import Request
+from conformance.model.traffic import Request
+from conformance.payloads.bodies import parsed_object
 
 # Texts for people, and amounts: nobody looks for a number there.
 ELSEWHERE = frozenset({"message", "amount"})

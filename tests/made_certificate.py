@@ -23,8 +23,8 @@ from conformance.certificate.evidence_file import JournalFile
 from conformance.certificate.issuing import Certification, countersign, issue
 from conformance.certificate.statement import statement_bytes
 from conformance.journal import Journal, Note, Record, Redaction
-from conformance.reporting.result import Result
-from conformance.verdicts import RequirementVerdict
+from conformance.judging.verdicts import RequirementVerdict
+from conformance.reports.result import Result
 
 FINISHED = Note(1, "finished", {"duration_s": 1.5}, 2.0, 2.0)
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -12,13 +12,13 @@ from datetime import date
 from typing import Any
 from unittest.mock import patch
 
-from conformance.checks.judgement import Finding, Reason
 from conformance.contract.commands import catalogue
-from conformance.expectations import Expectation, Expectations, Stale
 from conformance.journal import Record
-from conformance.reporting.result import Result
-from conformance.traffic import Case, Exchange, Kind, Request, Response
-from conformance.verdicts import Judged, RequirementVerdict, Verdict, conclude
+from conformance.judging.expectations import Expectation, Expectations, Stale
+from conformance.judging.judgement import Finding, Reason
+from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict, conclude
+from conformance.model.traffic import Case, Exchange, Kind, Request, Response
+from conformance.reports.result import Result
 
 URL = "http://127.0.0.1:9000/api/v2/sms"
 HEADERS = (("Authorization", "Basic $STATUM_AUTHORIZATION"), ("Content-Type", "application/json"))
@@ -108,5 +108,5 @@ def result_of(
     """The result of a run that was judged so."""
     verdicts = tuple(verdicts)
     judged = Judged(verdicts, conclude(verdicts), accepted=1, expectations=expectations or Expectations(), stale=stale)
-    with patch("conformance.reporting.result.judge", lambda *_, **__: judged):
+    with patch("conformance.reports.result.judge", lambda *_, **__: judged):
         return Result.of(record)

@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 
 from conformance.contract.commands import COMMANDS
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.gateway import Answer
-from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.traffic import Request
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.gateway import Answer
+from conformance.mock.serving import MockServer, serve_mock
+from conformance.model.traffic import Request
 
 ACCOUNT = Account.sample()
 

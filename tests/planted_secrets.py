@@ -20,12 +20,12 @@ from urllib.parse import quote, quote_plus
 
 from campaigns import free_address
 
-from conformance.callbacks.address import Address
 from conformance.contract.commands import PRODUCTS
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
-from conformance.mock_gateway.serving import serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock.serving import serve_mock
+from conformance.mock.variants import BUILT_IN
+from conformance.wire.address import Address
 
 KEY = "PlantedKey2be989"
 SECRET = "pl4nted/S3cret+9Q?xZ"  # noqa: S105 - a canary

@@ -13,7 +13,7 @@ from typing import Any
 from client_runs import BASE, JSON_TYPE, SETTLED_AT
 
 from conformance.journal import Note, Record
-from conformance.traffic import Case, Direction, Exchange, Headers, Kind, Message, Request, Response
+from conformance.model.traffic import Case, Direction, Exchange, Headers, Kind, Message, Request, Response
 
 URL = "http://127.0.0.1:8080/hooks/sms?token=s3cret"
 

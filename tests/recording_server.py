@@ -15,9 +15,9 @@ from typing import Self
 
 from hostile_servers import request_read
 
-from conformance.exchange import Pace, Sender
 from conformance.journal import Journal, read_journal
-from conformance.traffic import Case, Exchange, Headers, Kind, Request
+from conformance.model.traffic import Case, Exchange, Headers, Kind, Request
+from conformance.wire import Pace, Sender
 
 PATIENCE_S = 20.0
 """How long anything here is waited for before it counts as stuck, on the busiest machine."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from conformance.contract.commands import COMMANDS
 from conformance.journal import Note, Record
-from conformance.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response
+from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response
 
 JSON: Headers = (("Content-Type", "application/json"),)
 TARGETS = {p: f"/callbacks/{p}?token=t" for p in ("sms", "airtime", "mpesa-online", "mpesa-wallet")}

@@ -11,13 +11,13 @@ from dataclasses import replace
 from functools import reduce
 
 from conformance.contract.contract import statum
-from conformance.mock_gateway import faults as seeded_faults
-from conformance.mock_gateway.account import numbers
-from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
-from conformance.mock_gateway.choosing import nth
-from conformance.mock_gateway.faults import Fault, faults
-from conformance.mock_gateway.variants import variants
-from conformance.mock_gateway.verbs import UNEXCUSED, Effect
+from conformance.mock import faults as seeded_faults
+from conformance.mock.account import numbers
+from conformance.mock.behaviour import Behaviour, Moment, Reply
+from conformance.mock.choosing import nth
+from conformance.mock.faults import Fault, faults
+from conformance.mock.variants import variants
+from conformance.mock.verbs import UNEXCUSED, Effect
 
 FAULTS = faults(statum())
 VARIANTS = variants(statum())

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from campaigns import held, judged, shortfalls
 
-from conformance.checks.judgement import Reason
 from conformance.contract.schemas import violations
-from conformance.gateway_under_test import listening
+from conformance.gateway import listening
 from conformance.journal import read_journal
-from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
-from conformance.mock_gateway.refusals import TAGS
-from conformance.reporting.result import Result
-from conformance.reporting.writing import write_reports
-from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict
+from conformance.mock.behaviour import Behaviour, Moment, Reply
+from conformance.mock.refusals import TAGS
+from conformance.reports.result import Result
+from conformance.reports.writing import write_reports
 
 SMS = {"products": ("sms",), "notify_within_s": 0.2}
 JSON = (("Content-Type", "application/json"),)

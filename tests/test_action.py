@@ -12,8 +12,8 @@ import pytest
 from pipelines import ACTION, TEMPLATE, executable, read, shell, step, the_command
 
 from conformance.certificate.issuing import CERTIFICATE
-from conformance.gateway_under_test.campaign import JOURNAL
-from conformance.reporting.writing import REPORTS, TRAFFIC_HAR
+from conformance.gateway.campaign import JOURNAL
+from conformance.reports.writing import REPORTS, TRAFFIC_HAR
 
 STEPS = read(ACTION.read_text(encoding="utf-8"))["runs"]["steps"]
 JOB = read(TEMPLATE.read_text(encoding="utf-8"))[".statum-conformance"]

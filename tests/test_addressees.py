@@ -14,18 +14,18 @@ from lenient_readers import dialled
 from seeded import FAULTS
 
 from conformance.contract.contract import statum
-from conformance.exchange import Allowance, Pace, Sender
-from conformance.exchange.allowance import ACCEPTED
-from conformance.gateway_under_test.limits import Limits
-from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.settings import Settings
-from conformance.generation import anatomy
-from conformance.generation.addressees import GIVEN_BY, Addressees
-from conformance.generation.payloads import Constraints
+from conformance.gateway.limits import Limits
+from conformance.gateway.plan import Plan
+from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Case, Kind, Request
-from conformance.verdicts import Verdict, judge
+from conformance.judging.verdicts import Verdict, judge
+from conformance.mock.variants import BUILT_IN
+from conformance.model.traffic import Case, Kind, Request
+from conformance.payloads import anatomy
+from conformance.payloads.addressees import GIVEN_BY, Addressees
+from conformance.payloads.payloads import Constraints
+from conformance.wire import Allowance, Pace, Sender
+from conformance.wire.allowance import ACCEPTED
 
 OK = 200
 

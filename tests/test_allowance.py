@@ -14,8 +14,8 @@ from recording_server import PATIENCE_S
 
 from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
-from conformance.exchange.allowance import ACCEPTED, SPEND, Allowance, amount_of, is_refused
-from conformance.traffic import Request, Response
+from conformance.model.traffic import Request, Response
+from conformance.wire.allowance import ACCEPTED, SPEND, Allowance, amount_of, is_refused
 
 URL = "http://gateway.example/api/v2/airtime"
 

@@ -20,10 +20,10 @@ from made_result import RECORD, SETTINGS, VERDICTS, result_of
 from seeded import fault
 
 from conformance.journal import read_journal
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.reporting.result import Result
-from conformance.reporting.writing import write_reports
-from conformance.verdicts import Verdict
+from conformance.judging.verdicts import Verdict
+from conformance.mock.variants import BUILT_IN
+from conformance.reports.result import Result
+from conformance.reports.writing import write_reports
 
 ALLURE = Path(__file__).parents[1] / ".ci" / "formats" / "node_modules" / ".bin" / "allure"
 

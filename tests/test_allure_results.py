@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_result import LISTED, LOST, RECORD, SETTINGS, VERDICTS, WRONG_TYPE, result_of, verdict
 
-from conformance.checks.judgement import Finding
-from conformance.expectations import Expectation
-from conformance.reporting.allure_results import PREFIX, allure_results
-from conformance.reporting.result import Result
-from conformance.reporting.writing import replace_file
-from conformance.traffic import Notification, Request
-from conformance.verdicts import Verdict
+from conformance.judging.expectations import Expectation
+from conformance.judging.judgement import Finding
+from conformance.judging.verdicts import Verdict
+from conformance.model.traffic import Notification, Request
+from conformance.reports.allure_results import PREFIX, allure_results
+from conformance.reports.result import Result
+from conformance.reports.writing import replace_file
 
 ANY_TEXT = st.text(st.characters(), max_size=40)
 

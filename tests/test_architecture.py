@@ -22,39 +22,38 @@ CHECKOUT = Path(__file__).parents[1]
 
 # A part imports only from itself and from the parts before it.
 ORDER = (
-    "interruption",
-    "streams",
-    "errors",
-    "traffic",
-    "progress",
-    "given_files",
+    "model",
     "contract",
-    "generation",
+    "payloads",
     "journal",
-    "exchange",
-    "callbacks",
-    "checks",
-    "expectations",
-    "verdicts",
-    "mock_gateway",
-    "gateway_under_test",
-    "client_under_test",
-    "reporting",
+    "wire",
+    "judging",
+    "mock",
+    "gateway",
+    "client",
+    "reports",
     "certificate",
     "cli",
-    "pytest_plugin",
-    "suite",
+    "pytest",
     "__main__",
 )
 
 # What is judged by the one and by the other.
-FACES = {"gateway_under_test", "client_under_test"}
+FACES = {"gateway", "client"}
 
 # A file that outgrows this holds more than one concept.
 LONGEST_FILE = 450
 
 # Names that say nothing about what is inside.
 EMPTY_NAMES = {"common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
+
+# What stands beside the checks: expectations are read from a file, and expire on a day.
+NOT_CHECKS = {
+    "conformance/judging/verdicts.py",
+    "conformance/judging/expectations/entries.py",
+    "conformance/judging/expectations/meeting.py",
+    "conformance/judging/expectations/reading.py",
+}
 
 # What a check would need to depend on anything but the journal: the network, the clock, chance, the machine.
 IMPURE = {
@@ -103,8 +102,8 @@ LATE = {
     # securesystemslib and cryptography: of use to those who sign or verify
     ("conformance/certificate/keys.py", "conformance.certificate.ed25519"),
     # the plugin is loaded into every session of pytest, and most of them want no receiver
-    ("conformance/pytest_plugin.py", "conformance.callbacks.callback_server.CallbackServer"),
-    ("conformance/pytest_plugin.py", "conformance.contract.contract.contract_at"),
+    ("conformance/pytest/plugin.py", "conformance.wire.callback_server.CallbackServer"),
+    ("conformance/pytest/plugin.py", "conformance.contract.contract.contract_at"),
     # all that an installation may lack, which is told in one line
     ("conformance/__main__.py", "conformance.cli.outcome"),
 }
@@ -214,7 +213,7 @@ def _is_late(module: Module, node: ast.Import | ast.ImportFrom) -> bool:
 
 def pure_checks(module: Module) -> Iterator[str]:
     """A check sees the journal and nothing else: no network, no clock, no chance, no library that could hide them."""
-    if not module.is_shipped or module.part != "checks":
+    if not module.is_shipped or module.part != "judging" or module.place.as_posix() in NOT_CHECKS:
         return
     for line, name in module.imported():
         package = name.partition(".")[0]
@@ -300,30 +299,35 @@ def test_order_names_the_parts_that_exist() -> None:
 
 # rule, file, its content, and what is said about it
 BREAKS = (
-    (layers, "conformance/errors.py", "import conformance.cli", "1: errors imports from cli, which comes after it"),
+    (
+        layers,
+        "conformance/model/errors.py",
+        "import conformance.cli",
+        "1: model imports from cli, which comes after it",
+    ),
     (
         layers,
         "conformance/contract/schemas.py",
-        "from conformance import errors\nfrom conformance import journal",
+        "from conformance import model\nfrom conformance import journal",
         "2: contract imports from journal, which comes after it",
     ),
     (
         layers,
-        "conformance/checks/errors.py",
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from conformance.mock_gateway import Gateway",
-        "3: checks imports from mock_gateway, which comes after it",
+        "conformance/judging/errors.py",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from conformance.mock import Gateway",
+        "3: judging imports from mock, which comes after it",
     ),
     (
         layers,
         "conformance/__init__.py",
-        "from conformance.traffic import Case",
-        "1: the package imports from traffic, which comes after it",
+        "from conformance.model.traffic import Case",
+        "1: the package imports from model, which comes after it",
     ),
     (layers, "conformance/stray.py", "", "1: 'stray' is no part that ORDER knows"),
     (imports_in_full, "conformance/journal/redaction.py", "from . import rows", "1: imports relative to its own place"),
     (
         imports_on_top,
-        "conformance/exchange/sender.py",
+        "conformance/wire/sender.py",
         "class Sender:\n    def send(self):\n        if self:\n            import httpx",
         "4: imports inside a function",
     ),
@@ -335,19 +339,19 @@ BREAKS = (
     ),
     (
         imports_on_top,
-        "conformance/suite/items.py",
+        "conformance/pytest/items.py",
         "import importlib\nimportlib.import_module('conformance.cli')",
         "2: imports by a call of importlib.import_module",
     ),
-    (pure_checks, "conformance/checks/envelope.py", "import time", "1: a check imports time"),
+    (pure_checks, "conformance/judging/envelope.py", "import time", "1: a check imports time"),
     (
         faces_apart,
-        "conformance/client_under_test/plan.py",
-        '"""Plans."""\nfrom conformance.gateway_under_test.plan import Plan',
-        "2: client_under_test imports from gateway_under_test, the other face",
+        "conformance/client/plan.py",
+        '"""Plans."""\nfrom conformance.gateway.plan import Plan',
+        "2: client imports from gateway, the other face",
     ),
-    (pure_checks, "conformance/checks/envelope.py", "from os import environ", "1: a check imports os"),
-    (pure_checks, "conformance/checks/envelope.py", "import httpx", "1: a check imports httpx"),
+    (pure_checks, "conformance/judging/envelope.py", "from os import environ", "1: a check imports os"),
+    (pure_checks, "conformance/judging/envelope.py", "import httpx", "1: a check imports httpx"),
     (telling_names, "conformance/journal/utils.py", "", "1: 'utils' says nothing about what is inside"),
     (telling_names, "tests/test_helpers.py", "", "1: 'test_helpers' says nothing about what is inside"),
     (telling_names, "conformance/misc/rows.py", "", "1: 'misc' says nothing about what is inside"),
@@ -382,8 +386,8 @@ import json
 from typing import TYPE_CHECKING
 
 from conformance import __version__
-from conformance.checks.envelope import check
-from conformance.traffic import Case
+from conformance.judging.envelope import check
+from conformance.model.traffic import Case
 
 if TYPE_CHECKING:
     from conformance.journal.record import Record
@@ -398,7 +402,7 @@ def important(case: Case) -> str:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_rule_does_not_cry_wolf(tmp_path: Path, rule: Rule) -> None:
     """What keeps the rules is left alone: earlier parts, the part itself, type-only imports, pure libraries."""
-    path = tmp_path / "conformance" / "checks" / "notices.py"
+    path = tmp_path / "conformance" / "judging" / "notices.py"
     path.parent.mkdir(parents=True)
     path.write_text(KEPT, encoding="utf-8")
 

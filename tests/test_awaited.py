@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from campaigns import KEY, SECRET, settings
 
-from conformance.exchange.sender import CONCURRENCY
-from conformance.gateway_under_test import campaign, listening
-from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.progress import Silent
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign, listening
+from conformance.gateway.plan import Plan
+from conformance.gateway.progress import Silent
+from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Kind
-from conformance.verdicts import Conclusion, judge
+from conformance.judging.verdicts import Conclusion, judge
+from conformance.mock.variants import BUILT_IN
+from conformance.model.traffic import Kind
+from conformance.wire.sender import CONCURRENCY
 
 
 class Counting(Silent):

@@ -16,17 +16,17 @@ from conformance.contract.commands import catalogue
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis
 from conformance.contract.schemas import violations
-from conformance.reporting.allure_results import allure_results
-from conformance.reporting.basis import rests_on
-from conformance.reporting.escaping import for_terminal
-from conformance.reporting.junit import junit
-from conformance.reporting.page import html
-from conformance.reporting.result import Result, Saved
-from conformance.reporting.sarif import sarif
-from conformance.reporting.summary import summary
-from conformance.reporting.terminal import show
-from conformance.suite.test_gateway import told
-from conformance.verdicts import Verdict
+from conformance.judging.verdicts import Verdict
+from conformance.pytest.test_gateway import told
+from conformance.reports.allure_results import allure_results
+from conformance.reports.basis import rests_on
+from conformance.reports.escaping import for_terminal
+from conformance.reports.junit import junit
+from conformance.reports.page import html
+from conformance.reports.result import Result, Saved
+from conformance.reports.sarif import sarif
+from conformance.reports.summary import summary
+from conformance.reports.terminal import show
 
 FACT = "The account pays twice."
 

@@ -12,11 +12,11 @@ from mock_rig import CALLBACKS, request
 
 from conformance.contract.behaviours import ACTIONS, CHOICES, Change, Which
 from conformance.contract.contract import Contract, statum
-from conformance.errors import UsageError
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour, Ending, Form, Reply
-from conformance.mock_gateway.changes import changed_by
-from conformance.mock_gateway.gateway import Answer, Gateway
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour, Ending, Form, Reply
+from conformance.mock.changes import changed_by
+from conformance.mock.gateway import Answer, Gateway
+from conformance.model.errors import UsageError
 
 ROW = '[[behaviour]]\nname = "own"\nsummary = "of its own"\n'
 

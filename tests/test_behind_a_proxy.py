@@ -15,9 +15,9 @@ import trustme
 from campaigns import free_address
 from command_line import PATIENCE_S, call
 
-from conformance.callbacks.address import Address
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.serving import serve_mock
+from conformance.mock.account import Account
+from conformance.mock.serving import serve_mock
+from conformance.wire.address import Address
 
 # A name that is nobody's (RFC 6761): only the proxy knows the way.
 HOST = "gateway.test"

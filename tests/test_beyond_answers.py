@@ -12,11 +12,11 @@ import pytest
 from hostile_servers import request_read, serving
 from recording_server import OK, PATIENCE_S, RawServer, a_case
 
-from conformance.client_under_test.posting import Posting
-from conformance.exchange import Pace, Sender
-from conformance.exchange.connection import Connection, KeepAlive
+from conformance.client.posting import Posting
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.traffic import Case, Request
+from conformance.model.traffic import Case, Request
+from conformance.wire import Pace, Sender
+from conformance.wire.connection import Connection, KeepAlive
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 FIRST = b"HTTP/1.1 201 First\r\nContent-Length: 2\r\n\r\n{}"

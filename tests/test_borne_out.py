@@ -26,7 +26,7 @@ from conformance.certificate.verification import Certificate, Trust, proved
 from conformance.contract.contract import statum
 from conformance.contract.schemas import resolved
 from conformance.journal import read_evidence
-from conformance.reporting.result import Result
+from conformance.reports.result import Result
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -10,19 +10,19 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from conformance.checks.coverage import ASSERTIONS
 from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json, resolved, violations
-from conformance.errors import SuiteError
-from conformance.generation import breakage
-from conformance.generation.breakage import (
+from conformance.judging.coverage import ASSERTIONS
+from conformance.model.errors import SuiteError
+from conformance.payloads import breakage
+from conformance.payloads.breakage import (
     SYSTEMATIC,
     BrokenPayload,
     broken_payloads,
     open_payloads,
 )
-from conformance.generation.payloads import Constraints, valid_payloads
+from conformance.payloads.payloads import Constraints, valid_payloads
 
 ROWS = {probe.aspect: probe for probe in statum().probes.of("broken")}
 POSTS = [command for command in COMMANDS.values() if command.method == "POST"]

@@ -27,17 +27,17 @@ from campaigns import settings
 from made_result import CASE, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
 from seeded import fault
 
-from conformance.client_under_test import certification
-from conformance.client_under_test.settings import Settings as ClientSettings
-from conformance.gateway_under_test import campaign
+from conformance.client import certification
+from conformance.client.settings import Settings as ClientSettings
+from conformance.gateway import campaign
 from conformance.journal import Record, read_journal
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.reporting.comparing import Comparison
-from conformance.reporting.page import comparison_html, html
-from conformance.reporting.result import Result
-from conformance.traffic import Exchange, Response
-from conformance.verdicts import Verdict
+from conformance.judging.verdicts import Verdict
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.variants import BUILT_IN
+from conformance.model.traffic import Exchange, Response
+from conformance.reports.comparing import Comparison
+from conformance.reports.page import comparison_html, html
+from conformance.reports.result import Result
 
 CHECKOUT = Path(__file__).parents[1]
 TOOLS = CHECKOUT / ".ci" / "browser"

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from conformance.callbacks.address import Address, listening_socket
-from conformance.callbacks.receiver import CallbackPaths
 from conformance.contract.commands import PRODUCTS
-from conformance.errors import EnvironmentFailure, UsageError
+from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.wire.address import Address, listening_socket
+from conformance.wire.receiver import CallbackPaths
 
 
 @pytest.mark.parametrize(

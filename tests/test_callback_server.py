@@ -11,10 +11,10 @@ import httpx
 import pytest
 from raw_http import PATIENCE_S, connection, post
 
-from conformance.callbacks.address import Address
-from conformance.callbacks.asgi_thread import AsgiThread
-from conformance.callbacks.callback_server import CallbackServer
-from conformance.errors import SuiteError
+from conformance.model.errors import SuiteError
+from conformance.wire.address import Address
+from conformance.wire.asgi_thread import AsgiThread
+from conformance.wire.callback_server import CallbackServer
 
 ANY = Address("127.0.0.1", 0)
 

@@ -9,16 +9,16 @@ import pytest
 from command_line import call
 from seeded import FAULTS, VARIANTS
 
-from conformance.callbacks.receiver import CallbackPaths
 from conformance.contract.contract import statum
-from conformance.errors import UsageError
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign
+from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.reporting.repeat import repeat_command
-from conformance.verdicts import Judged, Verdict, judge
+from conformance.judging.verdicts import Judged, Verdict, judge
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.variants import BUILT_IN
+from conformance.model.errors import UsageError
+from conformance.reports.repeat import repeat_command
+from conformance.wire.receiver import CallbackPaths
 
 AT_C2B = {"mpesa-online": "mpesa-c2b"}
 PAYING = VARIANTS["unsolicited"].change(BUILT_IN)

@@ -22,24 +22,24 @@ from command_line import PATIENCE_S, call, process
 from mock_rig import eventually
 from seeded import FAULTS, VARIANTS
 
-from conformance.checks.judgement import Reason
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Level
-from conformance.errors import UsageError
-from conformance.exchange import pacing
-from conformance.gateway_under_test import campaign, listening
-from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.progress import Silent
+from conformance.gateway import campaign, listening
+from conformance.gateway.plan import Plan
+from conformance.gateway.progress import Silent
 from conformance.journal import Record, read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Delivery, Moment, Reply
-from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.reporting.result import Result
-from conformance.reporting.writing import write_reports
-from conformance.traffic import CLOSED_ON_REUSE
-from conformance.verdicts import Conclusion, Verdict, judge
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Delivery, Moment, Reply
+from conformance.mock.serving import MockServer, serve_mock
+from conformance.mock.variants import BUILT_IN
+from conformance.model.errors import UsageError
+from conformance.model.traffic import CLOSED_ON_REUSE
+from conformance.reports.result import Result
+from conformance.reports.writing import write_reports
+from conformance.wire import pacing
 
 ALL = ("sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details")
 SMS = {"products": ("sms",)}

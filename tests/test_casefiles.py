@@ -18,14 +18,14 @@ from made_result import SETTINGS
 from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json, violations
-from conformance.errors import UsageError
-from conformance.gateway_under_test.casefiles import CaseFile, case_file, file_bytes
-from conformance.gateway_under_test.credentials import credential_label, credential_value, with_credential
-from conformance.gateway_under_test.keeping import as_file
-from conformance.gateway_under_test.plan import Plan
-from conformance.generation.probes import credential_probes
+from conformance.gateway.casefiles import CaseFile, case_file, file_bytes
+from conformance.gateway.credentials import credential_label, credential_value, with_credential
+from conformance.gateway.keeping import as_file
+from conformance.gateway.plan import Plan
 from conformance.journal import Record
-from conformance.traffic import Case, Kind, header
+from conformance.model.errors import UsageError
+from conformance.model.traffic import Case, Kind, header
+from conformance.payloads.probes import credential_probes
 
 BASE = "http://gateway.example/api/v2"
 

@@ -16,7 +16,7 @@ from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Basis, Level, Requirement
 from conformance.contract.schema_set import built_in
 from conformance.contract.schemas import violations
-from conformance.errors import SuiteError
+from conformance.model.errors import SuiteError
 
 ENTRIES: list[dict[str, Any]] = tomllib.loads((built_in("statum") / "requirements.toml").read_text(encoding="utf-8"))[
     "requirement"

@@ -28,15 +28,15 @@ from conformance.certificate.kill_matrix import NOT_MEASURED, measured_for, reco
 from conformance.certificate.refusal import Refused
 from conformance.certificate.subject import files_of_command
 from conformance.certificate.verification import Certificate, Step, Trust, proved
-from conformance.checks.judgement import Reason
 from conformance.contract.commands import catalogue
 from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json, schemas_digest, violations
-from conformance.errors import EnvironmentFailure, UsageError
-from conformance.expectations import Expectations
 from conformance.journal import Note
-from conformance.reporting.result import Result
-from conformance.verdicts import Verdict
+from conformance.judging.expectations import Expectations
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Verdict
+from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.reports.result import Result
 
 NOT_NEEDED = unexercised("NTF-13", "sms", Reason.NO_TRAFFIC, "applies where a transaction of the run fails")
 WARNED = verdict("AUT-11", "sms", Verdict.WARN, UNCHALLENGED)

@@ -13,20 +13,20 @@ from xml.etree import ElementTree as ET
 import pytest
 from command_line import call
 
-from conformance.client_under_test import certification, settings
-from conformance.client_under_test.plan import AGAIN, FIRST, Cases, Credential, calls_of
-from conformance.client_under_test.preflight import proxies_in
-from conformance.client_under_test.scenarios import SENDING
-from conformance.client_under_test.settings import Settings
+from conformance.client import certification, settings
+from conformance.client.plan import AGAIN, FIRST, Cases, Credential, calls_of
+from conformance.client.preflight import proxies_in
+from conformance.client.scenarios import SENDING
+from conformance.client.settings import Settings
 from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
-from conformance.errors import EnvironmentFailure, UsageError
 from conformance.journal import Record, read_journal
-from conformance.reporting.result import Result
-from conformance.reporting.writing import write_reports
-from conformance.traffic import Direction, Kind
-from conformance.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.model.traffic import Direction, Kind
+from conformance.reports.result import Result
+from conformance.reports.writing import write_reports
 
 DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"
 Capsys = pytest.CaptureFixture[str]

@@ -24,14 +24,14 @@ from conformance.certificate.keys import make_key_pair
 from conformance.certificate.policy import Policy
 from conformance.certificate.refusal import Refused
 from conformance.certificate.verification import ANYBODY, Certificate, proved, verified
-from conformance.client_under_test import certification
+from conformance.client import certification
 from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
-from conformance.errors import UsageError
 from conformance.journal import Record
-from conformance.reporting.result import Result
-from conformance.verdicts import RequirementVerdict, Verdict
+from conformance.judging.verdicts import RequirementVerdict, Verdict
+from conformance.model.errors import UsageError
+from conformance.reports.result import Result
 
 Capsys = pytest.CaptureFixture[str]
 

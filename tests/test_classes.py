@@ -12,13 +12,13 @@ from conformance.contract import ecma
 from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
 from conformance.contract.schemas import resolved, violations
-from conformance.errors import SuiteError
-from conformance.generation import classes
-from conformance.generation.classes import ValueClass, Written, classes_of, classes_of_members, outside
-from conformance.generation.draws import draw
-from conformance.generation.patterns import Alternatives, matching, parsed, variants, written
-from conformance.generation.segments import GSM_7, UCS_2, crosses, septets, units
-from conformance.generation.strategies import strategy_for
+from conformance.model.errors import SuiteError
+from conformance.payloads import classes
+from conformance.payloads.classes import ValueClass, Written, classes_of, classes_of_members, outside
+from conformance.payloads.draws import draw
+from conformance.payloads.patterns import Alternatives, matching, parsed, variants, written
+from conformance.payloads.segments import GSM_7, UCS_2, crosses, septets, units
+from conformance.payloads.strategies import strategy_for
 
 FOLDERS = [command.folder for command in COMMANDS.values() if command.method == "POST"]
 EVERY = [

@@ -25,11 +25,11 @@ from seeded import fault
 from conformance.certificate.issuing import Certification
 from conformance.cli.certificates import Notary
 from conformance.cli.configuration import PREFIX
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.reporting.json_report import json_report
-from conformance.reporting.writing import REPORTS
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.serving import MockServer, serve_mock
+from conformance.reports.json_report import json_report
+from conformance.reports.writing import REPORTS
 
 Capsys = pytest.CaptureFixture[str]
 Monkeypatch = pytest.MonkeyPatch

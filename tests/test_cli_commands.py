@@ -8,11 +8,11 @@ import pytest
 from command_line import call
 
 from conformance import __version__
-from conformance.checks import checks_of
-from conformance.checks.client import client_checks
 from conformance.cli import COMMANDS
 from conformance.contract.commands import PRODUCTS, catalogue
 from conformance.contract.contract import statum
+from conformance.judging import checks_of
+from conformance.judging.client import client_checks
 
 CHECKS = checks_of(statum())
 

@@ -14,9 +14,9 @@ from command_line import call, finished, process
 from quiet_ports import quiet_port
 
 from conformance.cli.configuration import PREFIX
-from conformance.gateway_under_test import campaign
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.serving import serve_mock
+from conformance.gateway import campaign
+from conformance.mock.account import Account
+from conformance.mock.serving import serve_mock
 
 Capsys = pytest.CaptureFixture[str]
 SAMPLE = Account.sample()

@@ -18,8 +18,8 @@ from pytest_httpserver import HTTPServer
 from raw_http import connection
 from seeded import FAULTS, VARIANTS
 
-from conformance.callbacks.address import Address
-from conformance.mock_gateway.account import Account
+from conformance.mock.account import Account
+from conformance.wire.address import Address
 
 Capsys = pytest.CaptureFixture[str]
 SAMPLE = Account.sample()

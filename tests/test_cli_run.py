@@ -25,8 +25,8 @@ from conformance.cli import outcome
 from conformance.contract.commands import PRODUCTS
 from conformance.contract.schemas import violations
 from conformance.journal import read_journal
-from conformance.mock_gateway.account import Account
-from conformance.reporting.writing import REPORTS
+from conformance.mock.account import Account
+from conformance.reports.writing import REPORTS
 
 Capsys = pytest.CaptureFixture[str]
 

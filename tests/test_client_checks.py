@@ -30,16 +30,16 @@ from client_runs import (
     without,
 )
 
-from conformance.checks.client import client_checks
-from conformance.checks.client.evidence import AFTER, DRIPPING, NEVER, OUTLASTED, REUSED, STALLED, UNUSED
-from conformance.checks.judgement import Reason
-from conformance.client_under_test import witness
+from conformance.client import witness
 from conformance.contract.commands import COMMANDS, catalogue
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
-from conformance.mock_gateway.behaviour import Ending
-from conformance.traffic import Headers
-from conformance.verdicts import Conclusion, Verdict
+from conformance.judging.client import client_checks
+from conformance.judging.client.evidence import AFTER, DRIPPING, NEVER, OUTLASTED, REUSED, STALLED, UNUSED
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.mock.behaviour import Ending
+from conformance.model.traffic import Headers
 
 ENVELOPE = json.dumps({"status_code": 200, "description": "Operation successful", "request_id": SAMPLE_ID}).encode()
 CLOSED = Ending.BEFORE.value

@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 from flawed_clients.table import FLAWS, LAWFUL, VARIETIES, Variety
 
-from conformance.client_under_test import certification
-from conformance.client_under_test.driver import Driver
-from conformance.client_under_test.settings import Settings
+from conformance.client import certification
+from conformance.client.driver import Driver
+from conformance.client.settings import Settings
 from conformance.contract.commands import catalogue
 from conformance.contract.requirements import Actor, Level
-from conformance.errors import ConformanceError
 from conformance.journal import read_journal
-from conformance.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.model.errors import ConformanceError
 
 SEED = 20261122
 DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"

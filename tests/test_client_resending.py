@@ -17,13 +17,13 @@ from client_runs import (
     verdict,
 )
 
-from conformance.checks.client.evidence import NEVER, REUSED, UNUSED
-from conformance.checks.client.resending import NO_CONNECTION_KEPT
-from conformance.checks.judgement import Reason
-from conformance.mock_gateway.behaviour import Ending
-from conformance.reporting.clients import about_client
-from conformance.reporting.result import Result
-from conformance.verdicts import Verdict
+from conformance.judging.client.evidence import NEVER, REUSED, UNUSED
+from conformance.judging.client.resending import NO_CONNECTION_KEPT
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Verdict
+from conformance.mock.behaviour import Ending
+from conformance.reports.clients import about_client
+from conformance.reports.result import Result
 
 CLOSED = Ending.BEFORE.value
 

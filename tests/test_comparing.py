@@ -10,9 +10,9 @@ import pytest
 from command_line import call
 from made_result import LOST, PASSED, WRONG_TYPE, result_of, verdict
 
-from conformance.reporting.comparing import Comparison, Slowdown, told
-from conformance.reporting.json_report import json_report
-from conformance.verdicts import RequirementVerdict, Verdict
+from conformance.judging.verdicts import RequirementVerdict, Verdict
+from conformance.reports.comparing import Comparison, Slowdown, told
+from conformance.reports.json_report import json_report
 
 Capture = pytest.CaptureFixture[str]
 

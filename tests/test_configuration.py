@@ -13,8 +13,8 @@ from conformance.cli import COMMANDS
 from conformance.cli.configuration import FILE, PYPROJECT, Configured, configured, file_values, switches, variable
 from conformance.cli.options import settings_from
 from conformance.cli.run import run
-from conformance.errors import UsageError
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway.settings import Settings
+from conformance.model.errors import UsageError
 
 KNOWN = [switch.name for command in COMMANDS for switch in switches(command.params)]
 

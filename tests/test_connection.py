@@ -16,12 +16,12 @@ import pytest
 from quiet_ports import quiet_port
 from recording_server import NO_ANSWER, OK, PATIENCE_S, RawServer, a_case, sent_in_turn
 
-from conformance.errors import SuiteError
-from conformance.exchange import Pace, Sender
-from conformance.exchange import connection as connecting
-from conformance.exchange.connection import Connection, KeepAlive
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.traffic import CLOSED_ON_REUSE, Response
+from conformance.model.errors import SuiteError
+from conformance.model.traffic import CLOSED_ON_REUSE, Response
+from conformance.wire import Pace, Sender
+from conformance.wire import connection as connecting
+from conformance.wire.connection import Connection, KeepAlive
 
 
 @pytest.fixture

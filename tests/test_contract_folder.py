@@ -17,7 +17,7 @@ from conformance.contract.checking import Engine, faults_of
 from conformance.contract.contract import MOST_FAULTS, Contract, statum
 from conformance.contract.folder import ContractFolder
 from conformance.contract.schema_set import built_in
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -13,9 +13,9 @@ from runs import Run
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import CONTRACT, switches, variable
 from conformance.contract.contract import Contract, statum
-from conformance.errors import UsageError
-from conformance.gateway_under_test.settings import Settings as GatewaySettings
-from conformance.reporting.repeat import repeat_command
+from conformance.gateway.settings import Settings as GatewaySettings
+from conformance.model.errors import UsageError
+from conformance.reports.repeat import repeat_command
 
 Capsys = pytest.CaptureFixture[str]
 

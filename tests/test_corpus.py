@@ -14,14 +14,14 @@ from seeded import fault
 
 from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json
-from conformance.gateway_under_test.casefiles import CaseFile, CaseFolder, file_bytes
-from conformance.gateway_under_test.credentials import credential_value
-from conformance.gateway_under_test.plan import Plan
+from conformance.gateway.casefiles import CaseFile, CaseFolder, file_bytes
+from conformance.gateway.credentials import credential_value
+from conformance.gateway.plan import Plan
 from conformance.journal import read_journal
-from conformance.mock_gateway.serving import serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Case, Kind, header
-from conformance.verdicts import Conclusion, Verdict
+from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.mock.serving import serve_mock
+from conformance.mock.variants import BUILT_IN
+from conformance.model.traffic import Case, Kind, header
 
 BASE = "http://gateway.example/api/v2"
 CORPUS = CHECKOUT / "corpus"

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from made_result import result_of
 
-from conformance.checks.coverage import BROKEN, OPEN, VALID, Coverage, Covered
-from conformance.checks.reading import Answer
 from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
-from conformance.generation import anatomy
 from conformance.journal import read_journal
-from conformance.reporting.coverage import coverage_lines
-from conformance.reporting.result import Result
-from conformance.traffic import Case, Exchange, Kind, Request
-from conformance.verdicts import judge
+from conformance.judging.coverage import BROKEN, OPEN, VALID, Coverage, Covered
+from conformance.judging.reading import Answer
+from conformance.judging.verdicts import judge
+from conformance.model.traffic import Case, Exchange, Kind, Request
+from conformance.payloads import anatomy
+from conformance.reports.coverage import coverage_lines
+from conformance.reports.result import Result
 from tests.campaigns import held
 from tests.runs import Run
 

@@ -8,7 +8,7 @@ import pytest
 from command_line import call
 
 from conformance.cli.credentials import Given, credential_of
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 
 SECRET = "canary42-of-a-file"  # noqa: S105 - a canary
 GATEWAY = "https://gateway.example/api/v2"

@@ -107,13 +107,13 @@ UNSEEN = {
     "h11": Unpromised(
         "minor",
         {
-            "exchange/failures.py: peer closed connection": "a body cut short and broken HTTP are one error",
-            "callbacks/request_reader.py: : bytearray": "its words quote what was received, which may be a credential",
+            "wire/failures.py: peer closed connection": "a body cut short and broken HTTP are one error",
+            "wire/request_reader.py: : bytearray": "its words quote what was received, which may be a credential",
         },
     ),
     "allure-python-commons": Unpromised(
         "major",
-        {"reporting/allure_results.py: allure_commons.model2": "it is for adaptors, and documented by its code alone"},
+        {"reports/allure_results.py: allure_commons.model2": "it is for adaptors, and documented by its code alone"},
     ),
 }
 

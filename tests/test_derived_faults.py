@@ -12,13 +12,13 @@ from contract_edits import copy_of_statum
 from mock_rig import CALLBACKS, request
 
 from conformance.contract.contract import Contract
-from conformance.errors import SuiteError
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.derived import derived
-from conformance.mock_gateway.faults import faults
-from conformance.mock_gateway.gateway import Answer, Gateway
-from conformance.traffic import Request
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.derived import derived
+from conformance.mock.faults import faults
+from conformance.mock.gateway import Answer, Gateway
+from conformance.model.errors import SuiteError
+from conformance.model.traffic import Request
 
 SMS = request("sms")
 

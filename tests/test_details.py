@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from runs import Run
 
-from conformance.checks.details import AGREE, comparable
 from conformance.contract.contract import statum
-from conformance.traffic import Kind
-from conformance.verdicts import RequirementVerdict, Verdict, judge
+from conformance.judging.details import AGREE, comparable
+from conformance.judging.verdicts import RequirementVerdict, Verdict, judge
+from conformance.model.traffic import Kind
 
 COMMAND, PRODUCT = "mpesa/online", "mpesa-online"
 ASKED = {"phone_number": "254721553149", "amount": "5000", "short_code": "174379", "bill_ref_number": "Qwert1"}

@@ -17,11 +17,11 @@ from command_line import CHECKOUT, PATIENCE_S, finished, process
 
 from conformance.contract.commands import PRODUCTS
 from conformance.journal import read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.gateway import Answer, Gateway
-from conformance.mock_gateway.serving import MockServer
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Headers, Request
+from conformance.mock.account import Account
+from conformance.mock.gateway import Answer, Gateway
+from conformance.mock.serving import MockServer
+from conformance.mock.variants import BUILT_IN
+from conformance.model.traffic import Headers, Request
 
 SEED = "20261122"
 # All of a run that chance has a hand in, and quick.
@@ -33,7 +33,7 @@ PLAN = """
 import hashlib, sys
 from conformance.cli.options import settings_from
 from conformance.cli.run import run
-from conformance.gateway_under_test.plan import Plan
+from conformance.gateway.plan import Plan
 with run.make_context("run", sys.argv[1:]) as context:
     plan = Plan.of(settings_from(context.params), "http://gateway.example/api/v2")
 print(hashlib.sha256(repr(plan).encode()).hexdigest(), len(plan.cases))
@@ -226,8 +226,8 @@ def through_pytest(directory: Path, hash_seed: str, *arguments: str) -> Sent:
 
 def test_pytest_sends_the_same_whatever_is_selected_in_whatever_order(fresh: Path) -> None:
     """All items, those that `-k` leaves, or two by name with the later one first: one campaign serves them."""
-    suite = ("--pyargs", "conformance.suite")
-    items = "conformance.suite.test_gateway::test_requirement"
+    suite = ("--pyargs", "conformance.pytest")
+    items = "conformance.pytest.test_gateway::test_requirement"
     finished(process(fresh, "run", *SMS))
     by_the_command = sent(fresh / "reports" / "journal.sqlite")
 

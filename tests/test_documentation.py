@@ -20,16 +20,16 @@ from markdown_pages import CHECKOUT, PAGES, Block, blocks, broken_links, name_of
 from seeded import FAULTS
 from shown_sessions import difference, run_session
 
-from conformance.checks.evidence import Answer
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import PREFIX, switches, variable
 from conformance.contract.commands import catalogue
 from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json, violations
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign
+from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.account import Account
+from conformance.judging.evidence import Answer
+from conformance.mock.account import Account
 
 
 def script(path: str) -> ModuleType:

@@ -26,18 +26,18 @@ from markdown_pages import CHECKOUT, prose
 from seeded import FAULTS, NUMBERS, VARIANTS
 
 from conformance.certificate.issuing import CERTIFICATE
-from conformance.checks.judgement import Reason
 from conformance.cli import COMMANDS, outcome
 from conformance.cli.configuration import PREFIX, switches, variable
 from conformance.contract.commands import catalogue
 from conformance.contract.contract import statum
 from conformance.contract.schemas import parse_json, schema, schema_names, violations
-from conformance.errors import ConformanceError
-from conformance.gateway_under_test.campaign import JOURNAL
+from conformance.gateway.campaign import JOURNAL
 from conformance.journal.tables import CREATE
-from conformance.reporting.writing import REPORTS
-from conformance.traffic import Kind
-from conformance.verdicts import Conclusion, Verdict
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.model.errors import ConformanceError
+from conformance.model.traffic import Kind
+from conformance.reports.writing import REPORTS
 
 DOCS = CHECKOUT / "docs"
 README = CHECKOUT / "README.md"

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from tiny_drivers import ACCEPTED, PATIENCE_S, SHORT_S, Line, Start, heard, invoke, is_gone, started
 
-from conformance.client_under_test.driver import Death, Driver, How
-from conformance.client_under_test.preflight import examine_driver
-from conformance.client_under_test.settings import Settings, program_of
+from conformance.client.driver import Death, Driver, How
+from conformance.client.preflight import examine_driver
+from conformance.client.settings import Settings, program_of
 from conformance.contract.contract import statum
-from conformance.errors import EnvironmentFailure, UsageError
 from conformance.journal.rows import LONGEST_STDERR
-from conformance.traffic import Direction
+from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.model.traffic import Direction
 
 __all__ = ["heard", "started"]  # fixtures
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from conformance.client_under_test.protocol import Breach, Hello, check_protocol, told, understood
+from conformance.client.protocol import Breach, Hello, check_protocol, told, understood
 from conformance.contract.contract import statum
 from conformance.contract.formats import FORMATS
-from conformance.errors import SuiteError, UsageError
+from conformance.model.errors import SuiteError, UsageError
 
 INVOKE: dict[str, Any] = FORMATS.schema("driver/invoke")["examples"][0]
 HELLO: dict[str, Any] = FORMATS.schema("driver/hello.answer")["examples"][0]

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from tiny_drivers import ACCEPTED, HELLO, PATIENCE_S, SHORT_S, Line, Start, heard, invoke, is_gone, started
 
-from conformance.client_under_test import certification
-from conformance.client_under_test import driver as driver_module
-from conformance.client_under_test.driver import Death, Driver, How
-from conformance.client_under_test.left_behind import Left, can_look
-from conformance.client_under_test.stderr import MOST_FIRST_BYTES, MOST_LAST_BYTES, MOST_LINES, Stderr
+from conformance.client import certification
+from conformance.client import driver as driver_module
+from conformance.client.driver import Death, Driver, How
+from conformance.client.left_behind import Left, can_look
+from conformance.client.stderr import MOST_FIRST_BYTES, MOST_LAST_BYTES, MOST_LINES, Stderr
 from conformance.contract.contract import statum
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.journal.rows import LONGEST_STDERR
-from conformance.reporting.clients import about_client, client_of
-from conformance.traffic import SHOWN_LINES, Direction
+from conformance.model.traffic import SHOWN_LINES, Direction
+from conformance.reports.clients import about_client, client_of
 
 __all__ = ["heard", "started"]  # fixtures
 

@@ -11,14 +11,14 @@ from campaigns import held
 from made_result import result_of
 
 from conformance.certificate.issuing import CERTIFICATE
-from conformance.errors import EnvironmentFailure
-from conformance.gateway_under_test.campaign import JOURNAL
+from conformance.gateway.campaign import JOURNAL
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.journal.earlier import ALLURE_PREFIX, RESULTS
 from conformance.journal.earlier import ALLURE_RESULTS as FOLDER
-from conformance.reporting import writing
-from conformance.reporting.allure_results import PREFIX
-from conformance.reporting.writing import ALLURE_RESULTS, REPORT_JSON, REPORTS, write_reports
+from conformance.model.errors import EnvironmentFailure
+from conformance.reports import writing
+from conformance.reports.allure_results import PREFIX
+from conformance.reports.writing import ALLURE_RESULTS, REPORT_JSON, REPORTS, write_reports
 
 THEN, NOW = "2026-01-01T00:00:00.000+00:00", "2026-02-01T00:00:00.000+00:00"
 THEIRS = ("notes.txt", f"{ALLURE_RESULTS}/environment.properties", f"{ALLURE_RESULTS}/other-result.json")

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from conformance.journal import Note
-from conformance.traffic import Kind
-from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, judge
+from conformance.model.traffic import Kind
 from tests.runs import Run
 
 SEED_ID = "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"

@@ -22,22 +22,22 @@ from flawed_clients.inbox import Inbox, Posted
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from conformance.checks.client.kinds import What, what_is
-from conformance.checks.reading import Content
-from conformance.client_under_test import examination, examiner, preflight
-from conformance.client_under_test.certification import certify
-from conformance.client_under_test.settings import Settings
+from conformance.client import examination, examiner, preflight
+from conformance.client.certification import certify
+from conformance.client.settings import Settings
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.contract import Contract, statum
 from conformance.contract.judging import ByRule
 from conformance.contract.requirements import Catalogue
-from conformance.errors import EnvironmentFailure, UsageError
-from conformance.generation.request_ids import FORMS
 from conformance.journal import Record, read_journal
-from conformance.reporting.page import html
-from conformance.reporting.result import Result
-from conformance.traffic import Kind
-from conformance.verdicts import Conclusion, Verdict, judge
+from conformance.judging.client.kinds import What, what_is
+from conformance.judging.reading import Content
+from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.model.traffic import Kind
+from conformance.payloads.request_ids import FORMS
+from conformance.reports.page import html
+from conformance.reports.result import Result
 
 DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"
 SEED = 7

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from conformance.client_under_test.certification import certify
-from conformance.client_under_test.settings import Settings
+from conformance.client.certification import certify
+from conformance.client.settings import Settings
 from conformance.contract.commands import PRODUCTS
 from conformance.journal import read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.serving import serve_mock
-from conformance.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.mock.account import Account
+from conformance.mock.serving import serve_mock
 
 CHECKOUT = Path(__file__).parents[1]
 DRIVERS = CHECKOUT / "examples" / "drivers"

@@ -13,12 +13,12 @@ from hostile_servers import Handler, drip, request_read, serving
 from raw_http import PATIENCE_S
 from recording_server import OK
 
-from conformance.client_under_test.posting import Posting
-from conformance.errors import EnvironmentFailure
-from conformance.exchange import wire
-from conformance.exchange.connection import MAX_HEAD, Answer, Connection, KeepAlive, Unanswered
-from conformance.exchange.trust import trusting
-from conformance.traffic import Request
+from conformance.client.posting import Posting
+from conformance.model.errors import EnvironmentFailure
+from conformance.model.traffic import Request
+from conformance.wire import http1
+from conformance.wire.connection import MAX_HEAD, Answer, Connection, KeepAlive, Unanswered
+from conformance.wire.trust import trusting
 
 TIMEOUT_S = 0.3
 # What a busy machine may add; a hostile peer would hold an exchange for ever.
@@ -199,19 +199,19 @@ def test_closing_all_ends_what_any_thread_waits_for() -> None:
     with serving(handle) as port:
         threading.Thread(target=ask, daemon=True).start()
         assert reached.wait(PATIENCE_S)
-        wire.close_all()
+        http1.close_all()
         assert ended.wait(PATIENCE_S)
     assert ["connection closed without an answer"] == why
 
 
 def test_a_connection_that_was_closed_is_not_kept_in_mind() -> None:
     """Or a long run would remember each of them."""
-    before = set(wire._open)  # noqa: SLF001 - nobody else knows
+    before = set(http1._open)  # noqa: SLF001 - nobody else knows
     with serving(lambda connection: connection.sendall(OK)) as port:
         asked(f"http://127.0.0.1:{port}/")
         with suppress(Unanswered):
             asked("http://127.0.0.1:9/")
-    assert set() == {each for each in wire._open if each.fileno() == -1} - before  # noqa: SLF001
+    assert set() == {each for each in http1._open if each.fileno() == -1} - before  # noqa: SLF001
 
 
 def test_what_this_machine_refuses_is_not_the_gateways_fault(monkeypatch: pytest.MonkeyPatch) -> None:

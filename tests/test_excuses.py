@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from runs import Run
 
-from conformance.checks.judgement import Reason
-from conformance.traffic import Case, Kind
-from conformance.verdicts import RequirementVerdict, Verdict, judge
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import RequirementVerdict, Verdict, judge
+from conformance.model.traffic import Case, Kind
 
 SAMPLE = "254712345678"
 IDS = iter(f"{number:032}" for number in range(10_000))

@@ -14,17 +14,17 @@ from expectation_files import FILE, written
 from made_result import SETTINGS
 from runs import Run
 
-from conformance.checks import checks_of
-from conformance.checks.evidence import Evidence
-from conformance.checks.hearing import KEPT_FINDINGS
-from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
-from conformance.expectations import Expectation, Expectations, Staleness, read_expectations
 from conformance.journal import Journal, Record, Redaction
-from conformance.reporting.expected import entries_to_paste
-from conformance.reporting.result import Result
-from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge
+from conformance.judging import checks_of
+from conformance.judging.evidence import Evidence
+from conformance.judging.expectations import Expectation, Expectations, Staleness, read_expectations
+from conformance.judging.hearing import KEPT_FINDINGS
+from conformance.judging.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
+from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge
+from conformance.reports.expected import entries_to_paste
+from conformance.reports.result import Result
 
 CHECKS = checks_of(statum())
 

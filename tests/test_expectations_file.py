@@ -12,9 +12,9 @@ from expectation_files import FILE, written
 
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
-from conformance.errors import UsageError
-from conformance.expectations import Expectation, Expectations, read_expectations
-from conformance.expectations.reading import GUIDE
+from conformance.judging.expectations import Expectation, Expectations, read_expectations
+from conformance.judging.expectations.reading import GUIDE
+from conformance.model.errors import UsageError
 
 CATALOGUE = statum().catalogue
 

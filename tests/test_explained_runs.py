@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 from seeded import FAULTS, answers, together
 
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.reporting.result import Result
-from conformance.reporting.summary import summary
-from conformance.reporting.terminal import show
+from conformance.mock.variants import BUILT_IN
+from conformance.reports.result import Result
+from conformance.reports.summary import summary
+from conformance.reports.terminal import show
 from tests.inquiries import SMS, fell_short, hurried, looked_into
 
 LARGE = 100_000

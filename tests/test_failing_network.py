@@ -12,19 +12,19 @@ from failing_network import FailingNetwork, Weather
 from seeded import fault
 from through_network import FAIR, PHONE_NUMBERS, UNLIMITED, Cut, held_through, told
 
-from conformance.checks.judgement import Reason
-from conformance.checks.missing import BY_CHANCE, chance_of_as_many
 from conformance.contract.contract import statum
-from conformance.errors import UsageError
-from conformance.exchange import pacing
-from conformance.gateway_under_test import campaign, heartbeat, listening, preflight
-from conformance.gateway_under_test.anew import Anew, lost_of, windows_of
-from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign, heartbeat, listening, preflight
+from conformance.gateway.anew import Anew, lost_of, windows_of
+from conformance.gateway.plan import Plan
+from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Case, Kind
-from conformance.verdicts import Conclusion, Verdict, judge
+from conformance.judging.judgement import Reason
+from conformance.judging.missing import BY_CHANCE, chance_of_as_many
+from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.mock.variants import BUILT_IN
+from conformance.model.errors import UsageError
+from conformance.model.traffic import Case, Kind
+from conformance.wire import pacing
 
 SMS = {"products": ("sms",)}
 # Everything at once, and often.

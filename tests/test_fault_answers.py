@@ -21,8 +21,8 @@ from faulty_gateway import (
     sent,
 )
 
-from conformance.mock_gateway.behaviour import Ending, Reply
-from conformance.traffic import Request, header
+from conformance.mock.behaviour import Ending, Reply
+from conformance.model.traffic import Request, header
 
 EVERY: Mapping[str, Request] = {
     "success": ACCEPTED,

@@ -35,14 +35,14 @@ from conformance.contract.commands import COMMANDS, catalogue
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
 from conformance.contract.schemas import schema
-from conformance.errors import UsageError
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
-from conformance.mock_gateway.faults import Fault
-from conformance.mock_gateway.gateway import Gateway
-from conformance.mock_gateway.refusals import TAGS, refusal_of
-from conformance.mock_gateway.verbs import UNEXCUSED
-from conformance.traffic import Request, header
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock.faults import Fault
+from conformance.mock.gateway import Gateway
+from conformance.mock.refusals import TAGS, refusal_of
+from conformance.mock.verbs import UNEXCUSED
+from conformance.model.errors import UsageError
+from conformance.model.traffic import Request, header
 
 # --- The table
 

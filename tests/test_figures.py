@@ -11,8 +11,8 @@ from made_result import CASE, REQUEST, SETTINGS
 
 from conformance.contract.contract import statum
 from conformance.journal import Record
-from conformance.reporting.figures import MOST_CODES, Figures, Series, quantile
-from conformance.traffic import Exchange, Notification, Request, Response
+from conformance.model.traffic import Exchange, Notification, Request, Response
+from conformance.reports.figures import MOST_CODES, Figures, Series, quantile
 
 LATENCIES = st.lists(st.floats(0, 100), min_size=1, max_size=200)
 

@@ -9,18 +9,17 @@ from typing import Any
 
 import pytest
 
-from conformance.checks.follow_ups import is_follow_up, run_proper
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
-from conformance.gateway_under_test.campaign import JOURNAL
-from conformance.gateway_under_test.keeping import kept_files
-from conformance.gateway_under_test.replaying import judged_alone
+from conformance.gateway.campaign import JOURNAL
+from conformance.gateway.keeping import kept_files
+from conformance.gateway.replaying import judged_alone
 from conformance.journal import read_journal
-from conformance.reporting.result import Result
-from conformance.traffic import Kind
-from conformance.verdicts import Verdict
+from conformance.judging.follow_ups import is_follow_up, run_proper
+from conformance.judging.verdicts import Verdict
+from conformance.model.traffic import Kind
+from conformance.reports.result import Result
 from tests.inquiries import SMS, astral, fell_short, hurried, looked_into, refusing, told
-
 
 # No notification is late on a busy machine, so no run looks into lateness, with requests that another would not send.
 UNHURRIED: dict[str, Any] = SMS | {"notify_within_s": 10.0}

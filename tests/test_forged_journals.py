@@ -24,10 +24,10 @@ from forged_journals import (
 from made_result import SETTINGS
 
 from conformance.contract.contract import statum
-from conformance.errors import UsageError
 from conformance.journal import Journal, Record, Redaction, read_evidence
 from conformance.journal.shapes import NOTES
-from conformance.reporting.result import Result
+from conformance.model.errors import UsageError
+from conformance.reports.result import Result
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import Run
 
-from conformance.checks import checks_of
-from conformance.checks.form import answer_form, notice_form
 from conformance.contract.compiled import compiled
 from conformance.contract.contract import Contract, statum
 from conformance.contract.judging import ByPlace, ByRule, judge_of
 from conformance.contract.messages import Message, answer_to, notified_of
 from conformance.contract.places import SchemaPlace, places_of, value_at
 from conformance.contract.requirements import Catalogue
-from conformance.errors import SuiteError
-from conformance.traffic import Kind
-from conformance.verdicts import Judged, Verdict, judge
+from conformance.judging import checks_of
+from conformance.judging.form import answer_form, notice_form
+from conformance.judging.verdicts import Judged, Verdict, judge
+from conformance.model.errors import SuiteError
+from conformance.model.traffic import Kind
 
 ID = "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"
 COMMANDS = statum().commands

@@ -18,14 +18,14 @@ from jsonschema.validators import validator_for
 from made_result import CASE, LISTED, PASSED, RECORD, REQUEST, WRONG_TYPE, result_of, unexercised, verdict
 from pipelines import WORKFLOWS, shown_workflows
 
-from conformance.checks.judgement import Reason
-from conformance.expectations import Expectations, Stale, Staleness
 from conformance.journal import Record
-from conformance.reporting.har import har
-from conformance.reporting.result import Result
-from conformance.reporting.sarif import sarif
-from conformance.traffic import Exchange, Notification, Request, Response
-from conformance.verdicts import Verdict
+from conformance.judging.expectations import Expectations, Stale, Staleness
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Verdict
+from conformance.model.traffic import Exchange, Notification, Request, Response
+from conformance.reports.har import har
+from conformance.reports.result import Result
+from conformance.reports.sarif import sarif
 
 TOOLS = Path(__file__).parents[1] / ".ci" / "formats"
 MODULES = TOOLS / "node_modules"

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from made_result import PASSED, WRONG_TYPE, result_of, verdict
 from seeded import fault
 
-from conformance.checks.judgement import Finding
 from conformance.contract.contract import statum
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.reporting.console import Unheard, print_line, results
-from conformance.reporting.escaping import fenced, for_markdown, for_runner
-from conformance.reporting.github import MOST_OF_A_KIND, workflow_commands
-from conformance.reporting.summary import SHOWN_SHORTFALLS, summary
-from conformance.verdicts import Verdict
+from conformance.judging.judgement import Finding
+from conformance.judging.verdicts import Verdict
+from conformance.mock.variants import BUILT_IN
+from conformance.reports.console import Unheard, print_line, results
+from conformance.reports.escaping import fenced, for_markdown, for_runner
+from conformance.reports.github import MOST_OF_A_KIND, workflow_commands
+from conformance.reports.summary import SHOWN_SHORTFALLS, summary
 
 Capture = pytest.CaptureFixture[str]
 

@@ -7,13 +7,13 @@ from random import Random
 
 import pytest
 
-from conformance.checks.grouping import Said, gathered, grouped
-from conformance.checks.judgement import Finding
-from conformance.checks.making import is_of_form
-from conformance.checks.one_cause import Failing, OneCause, one_causes
-from conformance.checks.traits import FORM
 from conformance.contract.contract import statum
-from conformance.traffic import Exchange, Request, Response
+from conformance.judging.grouping import Said, gathered, grouped
+from conformance.judging.judgement import Finding
+from conformance.judging.making import is_of_form
+from conformance.judging.one_cause import Failing, OneCause, one_causes
+from conformance.judging.traits import FORM
+from conformance.model.traffic import Exchange, Request, Response
 
 JSON, HTML = (("Content-Type", "application/json"),), (("Content-Type", "text/html; charset=utf-8"),)
 

@@ -12,8 +12,8 @@ from made_result import CASE, REQUEST, SETTINGS, result_of
 
 from conformance.contract.schemas import violations
 from conformance.journal import Record
-from conformance.reporting.har import har
-from conformance.traffic import Exchange, Headers, Notification, Request, Response
+from conformance.model.traffic import Exchange, Headers, Notification, Request, Response
+from conformance.reports.har import har
 
 JSON = (("Content-Type", "application/json"),)
 NOTIFIED = Request("POST", "/callbacks/sms?token=x", (("Host", "127.0.0.1:9001"), *JSON), b'{"request_id": "1"}')

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from made_result import ANSWER, CASE, RECORD, REQUEST, URL, result_of
 
-from conformance.reporting.har import har
-from conformance.traffic import Exchange, Notification, Request, Response
+from conformance.model.traffic import Exchange, Notification, Request, Response
+from conformance.reports.har import har
 
 BROWSER = Path(__file__).parents[1] / ".ci" / "browser"
 

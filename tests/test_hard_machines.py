@@ -14,7 +14,7 @@ from command_line import CHECKOUT, CONSOLE_SCRIPT, PATIENCE_S, Called, call
 
 from conformance.cli.complaints import in_words
 from conformance.contract.schemas import ROOT
-from conformance.gateway_under_test import campaign
+from conformance.gateway import campaign
 from conformance.journal.earlier import RESULTS
 
 Capture = pytest.CaptureFixture[str]
@@ -170,7 +170,7 @@ def test_a_driver_that_cannot_be_forked_is_not_at_fault(
     def refused(*_: object, **__: object) -> None:
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
-    monkeypatch.setattr("conformance.client_under_test.driver.subprocess.Popen", refused)
+    monkeypatch.setattr("conformance.client.driver.subprocess.Popen", refused)
     called = call(capsys, "certify", "--driver", sys.executable, "--report-dir", str(tmp_path))
 
     assert 3 == called.code

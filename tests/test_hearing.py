@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from conformance.checks.evidence import Answer, Evidence, Notice
-from conformance.checks.hearing import KEPT_FINDINGS, Hearing, Tally
-from conformance.checks.judgement import (
+from conformance.contract.contract import statum
+from conformance.judging.evidence import Answer, Evidence, Notice
+from conformance.judging.hearing import KEPT_FINDINGS, Hearing, Tally
+from conformance.judging.judgement import (
     Check,
     Finding,
     Judgement,
@@ -18,7 +19,6 @@ from conformance.checks.judgement import (
     answers_where,
     notices_where,
 )
-from conformance.contract.contract import statum
 from tests.runs import Run
 
 

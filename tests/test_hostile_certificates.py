@@ -18,7 +18,6 @@ from forged_certificates import BOMBS
 from made_certificate import CERTIFIER, NOW, VENDOR, certificate, payload, resigned
 from made_result import result_of
 
-from conformance import given_files
 from conformance.certificate.ed25519 import PrivateKey, PublicKey
 from conformance.certificate.envelope import LONGEST_CERTIFICATE, MOST_SIGNATURES, Envelope, Signature
 from conformance.certificate.issuing import countersign
@@ -26,10 +25,11 @@ from conformance.certificate.refusal import Refused
 from conformance.certificate.statement import statement_bytes
 from conformance.certificate.verification import Trust, proved
 from conformance.contract.contract import statum
-from conformance.errors import UsageError
-from conformance.given_files import TooLong, given_bytes
-from conformance.reporting.json_report import json_report
-from conformance.reporting.saved import LONGEST_REPORT
+from conformance.model import given_files
+from conformance.model.errors import UsageError
+from conformance.model.given_files import TooLong, given_bytes
+from conformance.reports.json_report import json_report
+from conformance.reports.saved import LONGEST_REPORT
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -13,11 +13,11 @@ import pytest
 from campaigns import free_address, settings
 from hostile_servers import drip, request_read, serving
 
-from conformance.exchange import sender
-from conformance.gateway_under_test import campaign, listening
-from conformance.gateway_under_test.limits import Limits
+from conformance.gateway import campaign, listening
+from conformance.gateway.limits import Limits
 from conformance.journal import Record, read_journal
-from conformance.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.wire import sender
 
 BOMB = gzip.compress(bytes(8 << 20))
 

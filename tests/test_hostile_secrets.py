@@ -15,17 +15,17 @@ from command_line import call
 from hostile_writers import WRITERS, found_in
 from seeded import fault
 
-from conformance.callbacks.address import Address
-from conformance.client_under_test.heard import Heard, secrets_of, tokens_in
-from conformance.client_under_test.protocol import SHOWN, Breach, understood
+from conformance.client.heard import Heard, secrets_of, tokens_in
+from conformance.client.protocol import SHOWN, Breach, understood
 from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
 from conformance.journal.redaction import tokens_of
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Moment, Reply
-from conformance.mock_gateway.serving import serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import has_userinfo, shown_url
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Moment, Reply
+from conformance.mock.serving import serve_mock
+from conformance.mock.variants import BUILT_IN
+from conformance.model.traffic import has_userinfo, shown_url
+from conformance.wire.address import Address
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 
 import pytest
 
-from conformance import interruption
-from conformance.interruption import SIGNALS, Closing, granted, heeded, held_back, let_through, wished
+from conformance.model import interruption
+from conformance.model.interruption import SIGNALS, Closing, granted, heeded, held_back, let_through, wished
 
 PATIENCE_S = 10.0
 
@@ -62,7 +62,7 @@ def test_what_cannot_be_closed_keeps_nothing_else_from_it() -> None:
 def test_who_signals_every_second_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time of a wish is counted from its first signal, not from the last one."""
     now = 100.0
-    monkeypatch.setattr("conformance.interruption.time.monotonic", lambda: now)
+    monkeypatch.setattr("conformance.model.interruption.time.monotonic", lambda: now)
     raised = 0
     with heeded(hard=False):
         for _ in range(4):
@@ -149,6 +149,6 @@ def test_no_file_for_the_numbers_of_signals_keeps_none_from_being_heeded(monkeyp
     def refused(*_: object) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("conformance.interruption.os.pipe", refused)
+    monkeypatch.setattr("conformance.model.interruption.os.pipe", refused)
     with heeded(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)

@@ -14,12 +14,12 @@ from made_result import ANSWER, CASE, RECORD, REQUEST, SETTINGS, WRONG_TYPE, res
 from rich.console import Console
 
 from conformance.journal import Record
-from conformance.reporting.escaping import fenced, visible
-from conformance.reporting.github import workflow_commands
-from conformance.reporting.terminal import show
-from conformance.reporting.writing import write_reports
-from conformance.traffic import Exchange
-from conformance.verdicts import Verdict
+from conformance.judging.verdicts import Verdict
+from conformance.model.traffic import Exchange
+from conformance.reports.escaping import fenced, visible
+from conformance.reports.github import workflow_commands
+from conformance.reports.terminal import show
+from conformance.reports.writing import write_reports
 
 HOSTILE = "\0\x1b[31m\x07\x7f\x85\x9b\xad\u061c\u200b\u200f\u2028\u2029\u202e\u2066\ufeff\ufffe\ud800\U000e0041"
 # These are data: whoever reads them wants what there was.

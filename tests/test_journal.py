@@ -17,11 +17,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from conformance.errors import EnvironmentFailure, SuiteError, UsageError
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.journal import writer as writing
 from conformance.journal.rows import HEAD_SHOWN
-from conformance.traffic import Case, Exchange, Kind, Notification, Request, Response
+from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError
+from conformance.model.traffic import Case, Exchange, Kind, Notification, Request, Response
 
 ODD = b"\x00\xff\xfe nul and no UTF-8 \xed\xa0\x80\r\n"
 REQUEST = Request("POST", "http://gateway.test/api/v2/sms?a=%00", (("X-Odd", "caf\xe9 \xff"), ("x-odd", "twice")), ODD)
@@ -137,7 +137,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from conformance.journal import Journal, Redaction
-from conformance.traffic import Request, Response
+from conformance.model.traffic import Request, Response
 journal = Journal.create(Path(sys.argv[1]), {"seed": 1}, Redaction.none())
 number = 0
 while True:
@@ -321,9 +321,9 @@ def test_says_that_a_directory_is_in_its_place(path: Path) -> None:
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from conformance.errors import EnvironmentFailure
+from conformance.model.errors import EnvironmentFailure
 from conformance.journal import Journal, Redaction
-from conformance.traffic import Request
+from conformance.model.traffic import Request
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 journal = Journal.create(Path(sys.argv[1]), {}, Redaction.none())
 journal.sent("kept", 1, Request("GET", "/"), 1.0, 2.0)

@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.contract.schemas import violations
 from conformance.journal import Journal, Redaction
-from conformance.traffic import Case, Direction, Kind, Request, Response
+from conformance.model.traffic import Case, Direction, Kind, Request, Response
 
 # Kind of row → its table.
 TABLES = {"case": "cases", "request": "sent", "answer": "answered", "notification": "notifications", "note": "notes"}

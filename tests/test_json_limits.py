@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from conformance.checks.reading import Content
 from conformance.contract.strict_json import DEEPEST, MOST_VALUES, parse_with_repeats
-from conformance.reporting.page.markup import LONGEST_BODY, body_markup
+from conformance.judging.reading import Content
+from conformance.reports.page.markup import LONGEST_BODY, body_markup
 
 # What a busy machine may take for what costs a second; what is quadratic takes minutes.
 SOON_S = 20.0

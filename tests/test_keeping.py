@@ -12,12 +12,12 @@ from case_documents import document
 from seeded import fault
 
 from conformance.contract.contract import statum
-from conformance.gateway_under_test.casefiles import CaseFolder, file_bytes
-from conformance.gateway_under_test.keeping import keep, kept_files
+from conformance.gateway.casefiles import CaseFolder, file_bytes
+from conformance.gateway.keeping import keep, kept_files
 from conformance.journal import Record, read_journal
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Kind
-from conformance.verdicts import Conclusion, Judged, judge
+from conformance.judging.verdicts import Conclusion, Judged, judge
+from conformance.mock.variants import BUILT_IN
+from conformance.model.traffic import Kind
 
 
 def failing(directory: Path, name: str, **changes: Any) -> tuple[Record, Judged]:

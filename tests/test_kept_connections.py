@@ -18,10 +18,10 @@ import pytest
 from campaigns import free_address, settings, shortfalls
 from recording_server import PATIENCE_S
 
-from conformance.gateway_under_test import campaign
+from conformance.gateway import campaign
 from conformance.journal import read_journal
-from conformance.traffic import CLOSED_ON_REUSE
-from conformance.verdicts import Judged, Verdict, judge
+from conformance.judging.verdicts import Judged, Verdict, judge
+from conformance.model.traffic import CLOSED_ON_REUSE
 
 
 @dataclass(frozen=True)

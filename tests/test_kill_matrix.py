@@ -16,14 +16,14 @@ from seeded import FAULTS, VARIANTS
 
 from conformance.contract.commands import catalogue
 from conformance.contract.requirements import Actor
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign
+from conformance.gateway.plan import Plan
+from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Case
-from conformance.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.mock.behaviour import Behaviour, Delivery, Moment
+from conformance.mock.variants import BUILT_IN
+from conformance.model.traffic import Case
 
 KEY, SECRET = "SampleKey", "SampleSecret"
 SEED = 20261122

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from command_line import call
 
-from conformance.traffic import LONGEST_LINE, SHOWN_LINES, last_lines
+from conformance.model.traffic import LONGEST_LINE, SHOWN_LINES, last_lines
 
 TRACE = [f"    at frame {number} (/app/index.js:{number})" for number in range(1, 21)] + ["", "Node.js v20.11.0"]
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.callbacks.ledger import MAX_QUIET_S, QUIET_WINDOW_S, Ledger, Settled, request_id_of
+from conformance.wire.ledger import MAX_QUIET_S, QUIET_WINDOW_S, Ledger, Settled, request_id_of
 
 NOTIFY_WITHIN = 10.0
 

@@ -11,15 +11,15 @@ from campaigns import held, registered, settings, shortfalls
 from command_line import call
 from recording_server import RawServer
 
-from conformance.errors import UsageError
-from conformance.exchange.allowance import ACCEPTED, SPEND
-from conformance.gateway_under_test import campaign, listening
-from conformance.gateway_under_test.limits import DEFAULT_MAX_ACCEPTED, Limits
-from conformance.gateway_under_test.settings import Settings
-from conformance.generation.addressees import GIVEN_BY
+from conformance.gateway import campaign, listening
+from conformance.gateway.limits import DEFAULT_MAX_ACCEPTED, Limits
+from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.reporting.result import Result
-from conformance.verdicts import Conclusion, judge
+from conformance.judging.verdicts import Conclusion, judge
+from conformance.model.errors import UsageError
+from conformance.payloads.addressees import GIVEN_BY
+from conformance.reports.result import Result
+from conformance.wire.allowance import ACCEPTED, SPEND
 
 GIVEN = ("254712345678",)
 BEYOND = {"gateway": "https://sandbox.example/api/v2", "phone_numbers": GIVEN}

@@ -178,7 +178,7 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "amount": "a kind of telling in contract.toml, and a member of plans",
         "charge": "a role in contract.toml",
     },
-    "checks/form.py": {"\\S": "the pattern that asks for a character that is no white space, told as “is empty”"},
+    "judging/form.py": {"\\S": "the pattern that asks for a character that is no white space, told as “is empty”"},
     "certificate/badge.py": {"statum": "the label of badges, by which they are known"},
     "cli/": {
         "phone_number": "the option --phone-number, fixed in interfaces.md",
@@ -189,29 +189,29 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
         "sms": "an example of a configuration",
         "254712345678": "an example of a configuration",
     },
-    "gateway_under_test/listening.py": {"request_id": "a word of the journal's notes"},
-    "generation/breakage.py": {"Habari": "a greeting around characters of doubt, which any text would do for"},
+    "gateway/listening.py": {"request_id": "a word of the journal's notes"},
+    "payloads/breakage.py": {"Habari": "a greeting around characters of doubt, which any text would do for"},
     "contract/ecma.py": {"\\S": "an escape of regular expressions"},
     "contract/contract.py": {"statum": "which folder is built in", "Basic": "the scheme of RFC 7617"},
-    "checks/client/evidence.py": {
+    "judging/client/evidence.py": {
         "status_code": "a word of the driver protocol, fixed in interfaces.md",
         "request_id": "a word of the driver protocol, fixed in interfaces.md",
     },
-    "checks/client/notices.py": {"result_desc": "a word of the driver protocol, fixed in interfaces.md"},
-    "client_under_test/certification.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
-    "client_under_test/examination.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
+    "judging/client/notices.py": {"result_desc": "a word of the driver protocol, fixed in interfaces.md"},
+    "client/certification.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
+    "client/examination.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
     "journal/redactable.py": {"statum": "a word of the suite's own reports"},
-    "pytest_plugin.py": {"Statum": "the heading of the options"},
-    "reporting/": {
+    "pytest/plugin.py": {"Statum": "the heading of the options"},
+    "reports/": {
         "request_id": "a member of the findings of report.json",
         "status_code": "a member of the driver protocol",
         "statum": "what the names of tests begin with in JUnit, Allure and SARIF",
     },
-    "suite/test_gateway.py": {"request_id": "a member of the findings of report.json"},
+    "pytest/test_gateway.py": {"request_id": "a member of the findings of report.json"},
 }
 
 # Parts that other helpers are at work on; to be emptied.
-PENDING = ("mock_gateway/", "reporting/limits.py", "reporting/planned.py")
+PENDING = ("mock/", "reports/limits.py", "reports/planned.py")
 
 
 def is_excused(each: Found) -> bool:

@@ -18,13 +18,13 @@ from rich.console import Console
 from seeded import fault
 
 from conformance.journal import Record, read_journal
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.reporting.har import har
-from conformance.reporting.masking import Masking
-from conformance.reporting.result import Result
-from conformance.reporting.terminal import show
-from conformance.reporting.writing import write_reports
-from conformance.traffic import Exchange, Request, Response
+from conformance.mock.behaviour import Behaviour
+from conformance.model.traffic import Exchange, Request, Response
+from conformance.reports.har import har
+from conformance.reports.masking import Masking
+from conformance.reports.result import Result
+from conformance.reports.terminal import show
+from conformance.reports.writing import write_reports
 
 NUMBER = "254712345678"
 SMALL: dict[str, Any] = {"products": ("sms",), "phone_numbers": (NUMBER,), "seed": 7, "notify_within_s": 1.0}

@@ -20,9 +20,9 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request as Received
 from werkzeug import Response as Given
 
-from conformance.mock_gateway import delivering
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment
+from conformance.mock import delivering
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour, Delivery, Moment
 
 
 class Callback:

@@ -15,13 +15,13 @@ from mock_rig import ACCOUNT, CALLBACKS, RIGHT, VALID, basic, headers, request, 
 from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
-from conformance.errors import SuiteError
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment, Reply
-from conformance.mock_gateway.gateway import STEPS, Gateway
-from conformance.mock_gateway.members import LONGEST_MESSAGE
-from conformance.mock_gateway.refusals import TAGS, refusal_of
-from conformance.traffic import Request, header
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock.gateway import STEPS, Gateway
+from conformance.mock.members import LONGEST_MESSAGE
+from conformance.mock.refusals import TAGS, refusal_of
+from conformance.model.errors import SuiteError
+from conformance.model.traffic import Request, header
 
 KEY, SECRET = ACCOUNT.consumer_key, ACCOUNT.consumer_secret
 SMS = request("sms")

@@ -16,11 +16,11 @@ from werkzeug import Request as Received
 from werkzeug import Response as Given
 
 from conformance.contract.contract import statum
-from conformance.errors import UsageError
-from conformance.mock_gateway import initiating
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.initiating import Initiated
-from conformance.mock_gateway.serving import MockServer, serve_mock
+from conformance.mock import initiating
+from conformance.mock.account import Account
+from conformance.mock.initiating import Initiated
+from conformance.mock.serving import MockServer, serve_mock
+from conformance.model.errors import UsageError
 
 TELLING, ASKING = "/c2b", "/c2b/validation"
 

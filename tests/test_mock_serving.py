@@ -13,11 +13,11 @@ import httpx
 import pytest
 from mock_rig import ACCOUNT, RIGHT, VALID, served, sms
 
-from conformance.callbacks.address import Address
-from conformance.errors import EnvironmentFailure
-from conformance.mock_gateway.answering import MOST_BODY
-from conformance.mock_gateway.behaviour import Behaviour, Ending, Moment, Reply, Wire
-from conformance.mock_gateway.serving import MockServer, serve_mock
+from conformance.mock.answering import MOST_BODY
+from conformance.mock.behaviour import Behaviour, Ending, Moment, Reply, Wire
+from conformance.mock.serving import MockServer, serve_mock
+from conformance.model.errors import EnvironmentFailure
+from conformance.wire.address import Address
 
 ENVELOPE = {"status_code", "description", "request_id"}
 

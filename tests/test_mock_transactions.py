@@ -13,11 +13,11 @@ from seeded import NUMBERS
 from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour, Ending
-from conformance.mock_gateway.gateway import Gateway
-from conformance.mock_gateway.refusals import refusal_of
-from conformance.traffic import Request, header
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour, Ending
+from conformance.mock.gateway import Gateway
+from conformance.mock.refusals import refusal_of
+from conformance.model.traffic import Request, header
 
 SMS = request("sms")
 

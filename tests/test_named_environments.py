@@ -17,8 +17,8 @@ from conformance.cli.configuration_schema import NAME, configuration_schema
 from conformance.cli.options import settings_from
 from conformance.cli.run import run
 from conformance.contract.schemas import schema, violations
-from conformance.errors import UsageError
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway.settings import Settings
+from conformance.model.errors import UsageError
 
 KNOWN = [switch.name for command in COMMANDS for switch in switches(command.params)]
 LOCAL = "http://127.0.0.1:9000/api/v2"

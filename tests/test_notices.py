@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conformance.verdicts import RequirementVerdict, Verdict, judge
+from conformance.judging.verdicts import RequirementVerdict, Verdict, judge
 from tests.runs import Run
 
 

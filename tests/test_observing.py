@@ -15,15 +15,15 @@ import pytest
 from command_line import PATIENCE_S, Called, call, process
 from seeded import NUMBERS
 
-from conformance.callbacks.address import Address
-from conformance.client_under_test.observing import STRANGE, command_of, observe
-from conformance.client_under_test.settings import Settings
+from conformance.client.observing import STRANGE, command_of, observe
+from conformance.client.settings import Settings
 from conformance.contract.contract import statum
-from conformance.errors import UsageError
 from conformance.journal import Record, read_journal
-from conformance.mock_gateway.account import Account
-from conformance.traffic import Kind
-from conformance.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.mock.account import Account
+from conformance.model.errors import UsageError
+from conformance.model.traffic import Kind
+from conformance.wire.address import Address
 
 Capsys = pytest.CaptureFixture[str]
 

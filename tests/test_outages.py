@@ -13,18 +13,18 @@ from runs import Run
 from seeded import fault
 from through_network import Cut, held_through
 
-from conformance.checks import missing, notifications
-from conformance.checks.judgement import Reason
-from conformance.checks.outages import HEARTBEAT, Outage, Watch
-from conformance.gateway_under_test import campaign, heartbeat, listening
-from conformance.gateway_under_test.limits import Limits
-from conformance.gateway_under_test.rig import CANARY_HEADER
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign, heartbeat, listening
+from conformance.gateway.limits import Limits
+from conformance.gateway.rig import CANARY_HEADER
+from conformance.gateway.settings import Settings
 from conformance.journal import Note, Record, read_journal
-from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import header
-from conformance.verdicts import Judged, RequirementVerdict, Verdict, judge
+from conformance.judging import missing, notifications
+from conformance.judging.judgement import Reason
+from conformance.judging.outages import HEARTBEAT, Outage, Watch
+from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict, judge
+from conformance.mock.behaviour import Behaviour, Delivery, Moment
+from conformance.mock.variants import BUILT_IN
+from conformance.model.traffic import header
 
 INFINITE = float("inf")
 # So many at the beginning of a run are no chance.

@@ -16,9 +16,9 @@ from seeded import fault
 
 from conformance.cli.configuration import FILE, PREFIX
 from conformance.contract.schemas import violations
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.reporting.console import print_json
+from conformance.mock.account import Account
+from conformance.mock.variants import BUILT_IN
+from conformance.reports.console import print_json
 
 Capsys = pytest.CaptureFixture[str]
 

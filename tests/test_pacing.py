@@ -11,7 +11,7 @@ from itertools import count
 
 import pytest
 
-from conformance.exchange.pacing import (
+from conformance.wire.pacing import (
     CATCH_UP_S,
     DECREASE,
     FIRST_PAUSE_S,

@@ -24,8 +24,8 @@ from pins import BUILD_CONSTRAINTS, CHECKOUT, CONSTRAINTS, pins
 from pipelines import ACTION, read, step
 
 from conformance import __version__
-from conformance.gateway_under_test.campaign import JOURNAL
-from conformance.reporting.writing import REPORTS
+from conformance.gateway.campaign import JOURNAL
+from conformance.reports.writing import REPORTS
 
 TOOLS = CHECKOUT / ".venv-package"
 

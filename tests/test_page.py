@@ -14,12 +14,12 @@ from made_result import CASE, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
 from conformance.contract.commands import catalogue
 from conformance.contract.contract import statum
 from conformance.journal import Record
-from conformance.reporting.page import html
-from conformance.reporting.page.markup import LONGEST_BODY, body_markup
-from conformance.reporting.page.plots import in_words
-from conformance.reporting.result import Saved
-from conformance.traffic import Exchange, Notification, Request, Response
-from conformance.verdicts import Verdict
+from conformance.judging.verdicts import Verdict
+from conformance.model.traffic import Exchange, Notification, Request, Response
+from conformance.reports.page import html
+from conformance.reports.page.markup import LONGEST_BODY, body_markup
+from conformance.reports.page.plots import in_words
+from conformance.reports.result import Saved
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
 JSON = (("Content-Type", "application/json"),)

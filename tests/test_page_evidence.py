@@ -12,14 +12,14 @@ from test_page import Page, page_of
 
 from conformance.contract.contract import statum
 from conformance.journal import Record
-from conformance.reporting.comparing import Comparison
-from conformance.reporting.page import comparison_html, html
-from conformance.reporting.page.broken_rules import broken_rule, made_to_break
-from conformance.reporting.page.differences import differing
-from conformance.reporting.page.markup import body_markup, counted
-from conformance.reporting.page.plots import Bar, bar_chart
-from conformance.traffic import Exchange, Kind, Notification, Request
-from conformance.verdicts import Verdict
+from conformance.judging.verdicts import Verdict
+from conformance.model.traffic import Exchange, Kind, Notification, Request
+from conformance.reports.comparing import Comparison
+from conformance.reports.page import comparison_html, html
+from conformance.reports.page.broken_rules import broken_rule, made_to_break
+from conformance.reports.page.differences import differing
+from conformance.reports.page.markup import body_markup, counted
+from conformance.reports.page.plots import Bar, bar_chart
 
 CHECKOUT = Path(__file__).parents[1]
 MOST_BYTES_OF_A_PICTURE = 200_000

@@ -10,11 +10,11 @@ from test_page import EVIL, Page
 
 from conformance.contract.contract import statum
 from conformance.journal import Note, Record
-from conformance.reporting.masking import Masking
-from conformance.reporting.page import html
-from conformance.reporting.page.transcript import GREETING, MOST_LINES, STRAY, Scene, Transcript
-from conformance.reporting.result import Result, Saved
-from conformance.traffic import Direction, Message
+from conformance.model.traffic import Direction, Message
+from conformance.reports.masking import Masking
+from conformance.reports.page import html
+from conformance.reports.page.transcript import GREETING, MOST_LINES, STRAY, Scene, Transcript
+from conformance.reports.result import Result, Saved
 
 
 def transcript(record: Record, masking: Masking | None = None) -> Transcript:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from parcel import parcel
 
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign
+from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.faults import faults
-from conformance.mock_gateway.variants import BUILT_IN, variants
-from conformance.verdicts import Judged, Verdict, judge
+from conformance.judging.verdicts import Judged, Verdict, judge
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.faults import faults
+from conformance.mock.variants import BUILT_IN, variants
 
 KEY, SECRET = "SampleKey", "SampleSecret"
 SEED = 20261129

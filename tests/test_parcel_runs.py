@@ -25,12 +25,12 @@ from parcel import FOLDER, parcel
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
 from conformance.journal import Record, read_journal
-from conformance.mock_gateway.account import Account
-from conformance.reporting.writing import REPORTS
+from conformance.mock.account import Account
+from conformance.reports.writing import REPORTS
 
 BY_PARCEL = ("--contract", str(FOLDER))
 QUICK = ("--max-examples", "2", "--seed", "7")
-PYTEST = ("-p", "conformance.pytest_plugin", "-p", "no:cacheprovider", "-q", "--pyargs", "conformance.suite")
+PYTEST = ("-p", "conformance.pytest.plugin", "-p", "no:cacheprovider", "-q", "--pyargs", "conformance.pytest")
 CLIENT = shlex.join((sys.executable, str(Path(__file__).parent / "parcel_client.py")))
 
 # Longer than a certification takes on a busy machine.

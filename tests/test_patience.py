@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conformance.client_under_test.patience import (
+from conformance.client.patience import (
     AFTER_A_HANG_S,
     AFTER_HANGS_IN_TROUBLE_S,
     AFTER_HANGS_S,
@@ -16,9 +16,9 @@ from conformance.client_under_test.patience import (
     OutOfTime,
     Patience,
 )
-from conformance.client_under_test.plan import Call, Cases
-from conformance.client_under_test.scenarios import SENDING
-from conformance.client_under_test.settings import CALLS_WITHIN_S, Settings
+from conformance.client.plan import Call, Cases
+from conformance.client.scenarios import SENDING
+from conformance.client.settings import CALLS_WITHIN_S, Settings
 from conformance.contract.contract import statum
 
 SETTINGS = Settings(driver="sh", seed=7, timeout_s=2.0, patience_s=15.0)

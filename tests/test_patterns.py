@@ -7,8 +7,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from conformance.checks import checks_of
-from conformance.checks.follow_ups import (
+from conformance.contract.contract import statum
+from conformance.journal import Note
+from conformance.judging import checks_of
+from conformance.judging.follow_ups import (
     BEGINNING,
     CAUSE,
     Cause,
@@ -18,8 +20,8 @@ from conformance.checks.follow_ups import (
     is_follow_up,
     run_proper,
 )
-from conformance.checks.hearing import Hearing
-from conformance.checks.patterns import (
+from conformance.judging.hearing import Hearing
+from conformance.judging.patterns import (
     Dependence,
     Pattern,
     ordinal,
@@ -28,11 +30,9 @@ from conformance.checks.patterns import (
     told_by_numbers,
     turning_point,
 )
-from conformance.checks.watching import Observation, Watched, watch
-from conformance.contract.contract import statum
-from conformance.journal import Note
-from conformance.traffic import Kind
-from conformance.verdicts import RequirementVerdict, Verdict, judge
+from conformance.judging.verdicts import RequirementVerdict, Verdict, judge
+from conformance.judging.watching import Observation, Watched, watch
+from conformance.model.traffic import Kind
 from tests.runs import Run
 
 

@@ -16,10 +16,10 @@ from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import BASE_URI, SchemaSet
 from conformance.contract.schemas import parse_json, resolved, violations
-from conformance.errors import SuiteError, UsageError
-from conformance.generation import payloads, segments
-from conformance.generation.classes import Written, classes_of_members
-from conformance.generation.payloads import Constraints, ValidPayload, documented_range, fresh_payloads, valid_payloads
+from conformance.model.errors import SuiteError, UsageError
+from conformance.payloads import payloads, segments
+from conformance.payloads.classes import Written, classes_of_members
+from conformance.payloads.payloads import Constraints, ValidPayload, documented_range, fresh_payloads, valid_payloads
 
 POSTS = [command for command in COMMANDS.values() if command.method == "POST"]
 SMS, AIRTIME = COMMANDS["sms"], COMMANDS["airtime"]

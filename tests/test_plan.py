@@ -18,12 +18,12 @@ from command_line import CHECKOUT, PATIENCE_S
 
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.schemas import parse_json, violations
-from conformance.errors import UsageError
-from conformance.gateway_under_test.corpus import Group
-from conformance.gateway_under_test.limits import Limits
-from conformance.gateway_under_test.plan import GROUP_SIZE, Plan
-from conformance.generation.anatomy import anatomy
-from conformance.traffic import Case, Kind, header
+from conformance.gateway.corpus import Group
+from conformance.gateway.limits import Limits
+from conformance.gateway.plan import GROUP_SIZE, Plan
+from conformance.model.errors import UsageError
+from conformance.model.traffic import Case, Kind, header
+from conformance.payloads.anatomy import anatomy
 
 BASE = "http://gateway.example/api/v2"
 POSTS = tuple(name for name, command in COMMANDS.items() if command.product)
@@ -38,9 +38,9 @@ DIGEST = """
 import contextlib, hashlib
 with contextlib.suppress(ImportError):
     import local
-from conformance.gateway_under_test.plan import GROUP_SIZE, Plan
-from conformance.generation.anatomy import anatomy
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway.plan import GROUP_SIZE, Plan
+from conformance.payloads.anatomy import anatomy
+from conformance.gateway.settings import Settings
 plan = Plan.of(Settings("key", "secret", seed=7, max_examples=3), "http://gateway.example/api/v2")
 print(hashlib.sha256(repr(plan).encode()).hexdigest())
 """

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from conformance.client_under_test.posting import PLAIN, Form, Posting, Reset, listening
-from conformance.exchange.connection import Unanswered
-from conformance.traffic import Headers, Request, Response
+from conformance.client.posting import PLAIN, Form, Posting, Reset, listening
+from conformance.model.traffic import Headers, Request, Response
+from conformance.wire.connection import Unanswered
 
 JSON: Headers = (("Content-Type", "application/json"),)
 BODY = b'{"request_id": "' + b"a" * 80 + b'"}'

@@ -19,20 +19,20 @@ from seeded import fault
 from werkzeug import Request as Received
 from werkzeug import Response as Given
 
-from conformance.callbacks.address import Address
-from conformance.checks.judgement import Reason
 from conformance.contract.commands import PRODUCTS
-from conformance.gateway_under_test import campaign, preflight, reaching
-from conformance.gateway_under_test.preflight import examine
-from conformance.gateway_under_test.reaching import Probe
-from conformance.gateway_under_test.rig import CANARY_HEADER, Intake, rigged
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign, preflight, reaching
+from conformance.gateway.preflight import examine
+from conformance.gateway.reaching import Probe
+from conformance.gateway.rig import CANARY_HEADER, Intake, rigged
+from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.serving import serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Request, Response, header
-from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, judge
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, judge
+from conformance.mock.account import Account
+from conformance.mock.serving import serve_mock
+from conformance.mock.variants import BUILT_IN
+from conformance.model.traffic import Request, Response, header
+from conformance.wire.address import Address
 
 TOKEN = "hush-3f9a51c07e"  # noqa: S105 - of no use to anybody
 

@@ -19,9 +19,9 @@ from mock_rig import eventually
 from conformance.contract.commands import COMMANDS, PRODUCTS, catalogue
 from conformance.contract.contract import statum
 from conformance.contract.openapi import openapi_document
-from conformance.gateway_under_test import campaign
+from conformance.gateway import campaign
 from conformance.journal import read_journal
-from conformance.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, Verdict, judge
 
 PRISM = Path(__file__).parents[1] / ".ci" / "prism" / "node_modules" / ".bin" / "prism"
 

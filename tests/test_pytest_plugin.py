@@ -23,17 +23,17 @@ from conformance.cli.run import PLAN, run
 from conformance.contract.commands import PRODUCTS, catalogue, commands_of
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.pytest_plugin import OPTIONS
-from conformance.reporting.writing import REPORTS
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.serving import MockServer, serve_mock
+from conformance.pytest.plugin import OPTIONS
+from conformance.reports.writing import REPORTS
 
 # Brings the fixture that runs pytest within pytest. What is imported there is forgotten afterwards, so only what
 # imports nothing that others share is run so; the rest has a process of its own (`suite`).
 pytest_plugins = ("pytester",)
 
-SUITE = ("--pyargs", "conformance.suite")
+SUITE = ("--pyargs", "conformance.pytest")
 QUICK = ("--product=sms", "--max-examples=0", "--seed=7")
 SECRET = Account.sample().consumer_secret
 CREDENTIAL = {
@@ -57,7 +57,7 @@ def suite(directory: Path, *arguments: str, **variables: str) -> Called:
     """Run pytest in a process of its own, in that directory."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "conformance.pytest_plugin", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", "-p", "conformance.pytest.plugin", "-p", "no:cacheprovider", *arguments],
         cwd=directory,
         env={**environment, "PYTHONPATH": str(CHECKOUT), "PYTHONUTF8": "1", **variables},
         capture_output=True,
@@ -114,12 +114,12 @@ def test_an_ordinary_session_knows_nothing_of_them(pytester: pytest.Pytester) ->
         """
         def test_options(pytestconfig):
             assert ("mine", 3) == (pytestconfig.getoption("--gateway"), pytestconfig.getoption("--seed"))
-            assert pytestconfig.pluginmanager.has_plugin("conformance.pytest_plugin")
-            assert not pytestconfig.pluginmanager.has_plugin("conformance.suite.session")
+            assert pytestconfig.pluginmanager.has_plugin("conformance.pytest.plugin")
+            assert not pytestconfig.pluginmanager.has_plugin("conformance.pytest.session")
         """
     )
 
-    result = pytester.runpytest_inprocess("-p", "conformance.pytest_plugin", "--gateway=mine", "--seed=3")
+    result = pytester.runpytest_inprocess("-p", "conformance.pytest.plugin", "--gateway=mine", "--seed=3")
 
     result.assert_outcomes(passed=1)
 
@@ -128,7 +128,7 @@ def test_an_option_of_the_suite_is_unknown_where_the_suite_is_not_asked_for(pyte
     """It would have no effect, which nobody would notice."""
     pytester.makepyfile("def test_nothing(): pass")
 
-    result = pytester.runpytest_inprocess("-p", "conformance.pytest_plugin", "--max-examples=1")
+    result = pytester.runpytest_inprocess("-p", "conformance.pytest.plugin", "--max-examples=1")
 
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     result.stderr.fnmatch_lines(["*unrecognized arguments: --max-examples=1"])
@@ -136,7 +136,7 @@ def test_an_option_of_the_suite_is_unknown_where_the_suite_is_not_asked_for(pyte
 
 def test_the_plugin_is_light() -> None:
     """It is loaded into every session of an environment that the suite is installed in."""
-    code = f"import sys, conformance.pytest_plugin; print([name for name in {HEAVY!r} if name in sys.modules])"
+    code = f"import sys, conformance.pytest.plugin; print([name for name in {HEAVY!r} if name in sys.modules])"
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=True
@@ -160,7 +160,7 @@ def test_an_option_that_cannot_be_used_is_told_in_one_line(
     arguments: tuple[str, ...], told: str, pytester: pytest.Pytester
 ) -> None:
     """As `run` tells it; pytest ends as with any wrong usage."""
-    result = pytester.runpytest_inprocess("-p", "conformance.pytest_plugin", *SUITE, *arguments)
+    result = pytester.runpytest_inprocess("-p", "conformance.pytest.plugin", *SUITE, *arguments)
 
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     (line,) = (line for line in result.errlines if line)
@@ -173,7 +173,7 @@ def test_an_option_that_cannot_be_used_is_told_in_one_line(
 
 def test_there_is_an_item_for_each_requirement_and_command(pytester: pytest.Pytester) -> None:
     """In the catalogue's order; to collect them nothing is sent."""
-    result = pytester.runpytest_inprocess("-p", "conformance.pytest_plugin", *SUITE, "--collect-only", "-q")
+    result = pytester.runpytest_inprocess("-p", "conformance.pytest.plugin", *SUITE, "--collect-only", "-q")
     collected = [line.partition("::")[2] for line in result.outlines if "::" in line]
 
     assert expected_items(PRODUCTS) == collected
@@ -183,10 +183,10 @@ def test_there_is_an_item_for_each_requirement_and_command(pytester: pytest.Pyte
 @pytest.mark.parametrize("path", ["", "test_gateway.py"])
 def test_the_suite_can_also_be_named_by_its_path(path: str, pytester: pytest.Pytester) -> None:
     """As an editor does."""
-    named = str(CHECKOUT / "conformance" / "suite" / path)
+    named = str(CHECKOUT / "conformance" / "pytest" / path)
 
     # pytest before 9.2 warns of a plugin that an outer session, this one, has imported.
-    lenient = ("-p", "conformance.pytest_plugin", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+    lenient = ("-p", "conformance.pytest.plugin", "-W", "ignore::pytest.PytestAssertRewriteWarning")
     result = pytester.runpytest_inprocess(*lenient, named, "--collect-only", "-q", *QUICK)
 
     assert expected_items(("sms",)) == [line.partition("::")[2] for line in result.outlines if "::" in line]
@@ -296,7 +296,7 @@ def test_a_failed_item_shows_rule_quote_value_and_how_to_reproduce_it(judged: Ju
     assert '    /description: ""\n' in text
     assert 'curl -sSi --compressed -X POST -u "$STATUM_CONSUMER_KEY:$STATUM_CONSUMER_SECRET"' in text
     assert "Traceback" not in judged.called.out
-    assert "conformance/verdicts.py" not in judged.called.out
+    assert "conformance/judging/verdicts.py" not in judged.called.out
 
 
 def test_a_broken_should_is_a_warning(judged: Judged) -> None:
@@ -424,6 +424,6 @@ def test_the_callback_server_serves_peoples_own_tests(tmp_path: Path) -> None:
 
 def test_the_fixture_is_listed_with_what_it_does(pytester: pytest.Pytester) -> None:
     """Where people look for fixtures."""
-    result = pytester.runpytest_inprocess("-p", "conformance.pytest_plugin", "--fixtures", "-q")
+    result = pytester.runpytest_inprocess("-p", "conformance.pytest.plugin", "--fixtures", "-q")
 
     result.stdout.fnmatch_lines(["callback_server*", "    A callback receiver on a free loopback port*"])

@@ -23,12 +23,12 @@ from command_line import CHECKOUT, PATIENCE_S, Called
 from mock_rig import eventually
 from seeded import fault
 
-from conformance.callbacks.address import Address
 from conformance.contract.commands import PRODUCTS
 from conformance.journal import read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.serving import MockServer, serve_mock
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.serving import MockServer, serve_mock
+from conformance.wire.address import Address
 
 pytest.importorskip("xdist")
 
@@ -121,11 +121,11 @@ def start(directory: Path, *arguments: str, **variables: str) -> Started:
         "STATUM_CONFORMANCE_CONSUMER_SECRET": account.consumer_secret,
     }
     own = {"PYTHONPATH": str(CHECKOUT), "PYTHONUTF8": "1", "TMPDIR": str(directory / "tmp")}
-    command = [sys.executable, "-m", "pytest", "-p", "conformance.pytest_plugin", "-p", "no:cacheprovider", "--tb=line"]
+    command = [sys.executable, "-m", "pytest", "-p", "conformance.pytest.plugin", "-p", "no:cacheprovider", "--tb=line"]
     return Started(
         directory,
         subprocess.Popen(
-            [*command, "--junitxml=junit.xml", *QUICK, *arguments, "--pyargs", "conformance.suite"],
+            [*command, "--junitxml=junit.xml", *QUICK, *arguments, "--pyargs", "conformance.pytest"],
             cwd=directory,
             env={**environment, **credential, **own, **variables},
             stdout=subprocess.PIPE,

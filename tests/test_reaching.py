@@ -16,19 +16,19 @@ from pytest_httpserver import HTTPServer
 from recording_server import NO_ANSWER, RawServer
 from seeded import FAULTS
 
-from conformance.callbacks.address import Address
-from conformance.callbacks.asgi_thread import AsgiThread, Tls
-from conformance.errors import EnvironmentFailure
-from conformance.exchange.sender import LONGEST_WAIT_S
-from conformance.gateway_under_test import campaign, reaching
-from conformance.gateway_under_test.reaching import ASKED_TO_WAIT, Probe, reached
+from conformance.gateway import campaign, reaching
+from conformance.gateway.reaching import ASKED_TO_WAIT, Probe, reached
 from conformance.journal import read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Moment, Reply
-from conformance.mock_gateway.serving import serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.progress import Silent
-from conformance.verdicts import Conclusion, judge
+from conformance.judging.verdicts import Conclusion, judge
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Moment, Reply
+from conformance.mock.serving import serve_mock
+from conformance.mock.variants import BUILT_IN
+from conformance.model.errors import EnvironmentFailure
+from conformance.model.progress import Silent
+from conformance.wire.address import Address
+from conformance.wire.asgi_thread import AsgiThread, Tls
+from conformance.wire.sender import LONGEST_WAIT_S
 
 ENVELOPE = {"status_code": 200, "description": "Success", "request_id": "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"}
 
@@ -429,7 +429,7 @@ def test_a_run_that_cannot_go_on_is_left_as_it_was(tmp_path: Path) -> None:
 
 def test_a_pause_that_is_asked_for_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once, however many requests it meets."""
-    monkeypatch.setattr("conformance.exchange.sender.WORTH_TELLING_S", 1.0)
+    monkeypatch.setattr("conformance.wire.sender.WORTH_TELLING_S", 1.0)
     told = Remarks()
     refused: list[int] = []
 

@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_http import PATIENCE_S, connection, post, status
 
-from conformance.callbacks import strays as strays_module
-from conformance.callbacks.address import Address
-from conformance.callbacks.asgi import AsgiReceiver
-from conformance.callbacks.guarding import Limits
-from conformance.callbacks.receiver import CallbackPaths
-from conformance.callbacks.strays import KEPT_BODY, MOST_BYTES_WITHOUT_ID, MOST_WITHOUT_ID, Strays, Taken
 from conformance.contract.commands import PRODUCTS
-from conformance.traffic import Request
+from conformance.model.traffic import Request
+from conformance.wire import strays as strays_module
+from conformance.wire.address import Address
+from conformance.wire.asgi import AsgiReceiver
+from conformance.wire.guarding import Limits
+from conformance.wire.receiver import CallbackPaths
+from conformance.wire.strays import KEPT_BODY, MOST_BYTES_WITHOUT_ID, MOST_WITHOUT_ID, Strays, Taken
 
 ANY = Address("127.0.0.1", 0)
 TOKEN = "a-long-Token_42"  # noqa: S105 - of this test

@@ -13,14 +13,14 @@ import trustme
 from mock_rig import eventually
 from raw_http import connection
 
-from conformance.callbacks import accepting
-from conformance.callbacks.address import Address
-from conformance.callbacks.asgi import AsgiReceiver
-from conformance.callbacks.asgi_thread import Tls
 from conformance.contract.commands import PRODUCTS
-from conformance.errors import UsageError
-from conformance.exchange.trust import trusting
-from conformance.traffic import Request
+from conformance.model.errors import UsageError
+from conformance.model.traffic import Request
+from conformance.wire import accepting
+from conformance.wire.address import Address
+from conformance.wire.asgi import AsgiReceiver
+from conformance.wire.asgi_thread import Tls
+from conformance.wire.trust import trusting
 
 
 def ignored(product: str | None, request: Request, at: float, wall: float) -> None:

@@ -19,13 +19,13 @@ import httpx
 import pytest
 from raw_http import PATIENCE_S, connection, post, status
 
-from conformance.callbacks.address import Address
-from conformance.callbacks.asgi import AsgiReceiver
-from conformance.callbacks.httpserver import HttpServerReceiver
-from conformance.callbacks.receiver import MAX_BODY, Arrival, Receiver
 from conformance.contract.commands import PRODUCTS
-from conformance.errors import EnvironmentFailure
-from conformance.traffic import Request, header
+from conformance.model.errors import EnvironmentFailure
+from conformance.model.traffic import Request, header
+from conformance.wire.address import Address
+from conformance.wire.asgi import AsgiReceiver
+from conformance.wire.httpserver import HttpServerReceiver
+from conformance.wire.receiver import MAX_BODY, Arrival, Receiver
 
 ANY = Address("127.0.0.1", 0)
 

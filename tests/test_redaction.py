@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.journal.redaction import AUTHORIZATION, MINIMUM_LENGTH
-from conformance.traffic import Case, Headers, Kind, Request, Response
+from conformance.model.traffic import Case, Headers, Kind, Request, Response
 
 KEY = "2be989703d6de4ae"
 SECRET = 'C4nary/S+cret"\\&=ü'  # noqa: S105 - a canary

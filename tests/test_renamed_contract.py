@@ -11,12 +11,12 @@ import campaigns
 import pytest
 from contract_copies import renamed
 
-from conformance.client_under_test import certification
-from conformance.client_under_test.settings import Settings as ClientSettings
+from conformance.client import certification
+from conformance.client.settings import Settings as ClientSettings
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.journal import read_journal
-from conformance.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, Verdict, judge
 
 DRIVERS = Path(__file__).parents[1] / "examples" / "drivers"
 NAMES = {"status_code": "answer_code", "request_id": "ticket", "result_code": "final_code"}

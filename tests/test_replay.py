@@ -19,18 +19,18 @@ from conformance.cli import outcome
 from conformance.cli.configuration import PREFIX
 from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
-from conformance.errors import EnvironmentFailure
-from conformance.gateway_under_test.recorded import history
-from conformance.gateway_under_test.replaying import judged_alone
+from conformance.gateway.recorded import history
+from conformance.gateway.replaying import judged_alone
 from conformance.journal import Record, read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.gateway import Answer, Gateway
-from conformance.mock_gateway.serving import MockServer
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.reporting.live import PlainProgress
-from conformance.traffic import Case, Kind, Request
-from conformance.verdicts import Verdict
+from conformance.judging.verdicts import Verdict
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.gateway import Answer, Gateway
+from conformance.mock.serving import MockServer
+from conformance.mock.variants import BUILT_IN
+from conformance.model.errors import EnvironmentFailure
+from conformance.model.traffic import Case, Kind, Request
+from conformance.reports.live import PlainProgress
 
 Capsys = pytest.CaptureFixture[str]
 

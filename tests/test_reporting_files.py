@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from made_result import LISTED, LOST, PASSED, RECORD, VERDICTS, WRONG_TYPE, result_of, unexercised, verdict
 
 from conformance import __version__
-from conformance.checks.judgement import Finding, Reason
 from conformance.contract.commands import catalogue
 from conformance.contract.schemas import violations
-from conformance.errors import EnvironmentFailure
-from conformance.expectations import Expectations, Stale, Staleness
-from conformance.reporting.escaping import for_terminal, for_xml
-from conformance.reporting.json_report import json_report
-from conformance.reporting.junit import junit
-from conformance.reporting.result import Result
-from conformance.reporting.writing import REPORTS, Content, Folder, write_reports
-from conformance.verdicts import Verdict
+from conformance.judging.expectations import Expectations, Stale, Staleness
+from conformance.judging.judgement import Finding, Reason
+from conformance.judging.verdicts import Verdict
+from conformance.model.errors import EnvironmentFailure
+from conformance.reports.escaping import for_terminal, for_xml
+from conformance.reports.json_report import json_report
+from conformance.reports.junit import junit
+from conformance.reports.result import Result
+from conformance.reports.writing import REPORTS, Content, Folder, write_reports
 
 # Any text that a gateway's JSON can hold, lone surrogates too.
 ANY_TEXT = st.text(st.characters(), max_size=40)

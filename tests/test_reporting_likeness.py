@@ -10,23 +10,23 @@ import pytest
 from made_result import CASE, SETTINGS, WRONG_TYPE, result_of, verdict
 from rich.console import Console
 
-from conformance.checks.follow_ups import SEARCH
-from conformance.checks.judgement import Minimal
-from conformance.checks.patterns import Dependence, Pattern
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
-from conformance.gateway_under_test.comparison import Comparison, Tally
+from conformance.gateway.comparison import Comparison, Tally
 from conformance.journal import Note, Record
-from conformance.reporting.allure_results import allure_results
-from conformance.reporting.junit import junit
-from conformance.reporting.likeness import alike, kinds
-from conformance.reporting.page import html
-from conformance.reporting.repeat import repeat_command
-from conformance.reporting.result import Result, Saved
-from conformance.reporting.sarif import sarif
-from conformance.reporting.summary import summary
-from conformance.reporting.terminal import show
-from conformance.verdicts import RequirementVerdict, Verdict
+from conformance.judging.follow_ups import SEARCH
+from conformance.judging.judgement import Minimal
+from conformance.judging.patterns import Dependence, Pattern
+from conformance.judging.verdicts import RequirementVerdict, Verdict
+from conformance.reports.allure_results import allure_results
+from conformance.reports.junit import junit
+from conformance.reports.likeness import alike, kinds
+from conformance.reports.page import html
+from conformance.reports.repeat import repeat_command
+from conformance.reports.result import Result, Saved
+from conformance.reports.sarif import sarif
+from conformance.reports.summary import summary
+from conformance.reports.terminal import show
 
 PATTERN = Pattern(
     Dependence.PAYLOAD, "depends on the payload: sent again, the failing payload 5 of 5, a plain one 0 of 5"

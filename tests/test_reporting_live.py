@@ -13,9 +13,9 @@ from command_line import CHECKOUT
 from mock_rig import eventually
 from rich.console import Console
 
-from conformance.reporting.console import QuietConsole
-from conformance.reporting.live import LiveProgress, PlainProgress, QuietProgress, progress_on
-from conformance.reporting.phases import PHASES, Standing, duration
+from conformance.reports.console import QuietConsole
+from conformance.reports.live import LiveProgress, PlainProgress, QuietProgress, progress_on
+from conformance.reports.phases import PHASES, Standing, duration
 
 
 class Screen(StringIO):

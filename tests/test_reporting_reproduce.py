@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 
 from conformance.contract.contract import Authentication, statum
 from conformance.contract.probes import Probes
-from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway.plan import Plan
+from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction
-from conformance.reporting.reproduce import curl
-from conformance.traffic import Case, Kind, Request, header
+from conformance.model.traffic import Case, Kind, Request, header
+from conformance.reports.reproduce import curl
 
 KEY, SECRET = "Ufunguo42", "Siri'$(x)`\"9z"
 BASE = "http://127.0.0.1:PORT/api/v2"

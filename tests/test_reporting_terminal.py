@@ -24,15 +24,15 @@ from made_result import (
 )
 from rich.console import Console
 
-from conformance.checks.judgement import Reason
 from conformance.contract.commands import catalogue
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis, Level
-from conformance.reporting.repeat import repeat_command
-from conformance.reporting.result import Result
-from conformance.reporting.shortfalls import hinders, shortfalls
-from conformance.reporting.terminal import SHOWN_SHORTFALLS, show, verdict_line
-from conformance.verdicts import Verdict
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Verdict
+from conformance.reports.repeat import repeat_command
+from conformance.reports.result import Result
+from conformance.reports.shortfalls import hinders, shortfalls
+from conformance.reports.terminal import SHOWN_SHORTFALLS, show, verdict_line
 
 REPORT = Path("reports/report.html")
 

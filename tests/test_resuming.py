@@ -23,19 +23,19 @@ from mock_rig import eventually
 from runs import Run
 from seeded import fault
 
-from conformance.checks.judgement import Reason
-from conformance.errors import EnvironmentFailure, UsageError
-from conformance.gateway_under_test import campaign, listening
-from conformance.gateway_under_test.progress import Silent
-from conformance.gateway_under_test.staying import stay
+from conformance.gateway import campaign, listening
+from conformance.gateway.progress import Silent
+from conformance.gateway.staying import stay
 from conformance.journal import LISTENED, RESUMED, Journal, Note, Record, Redaction, read_journal
 from conformance.journal import writer as writing
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Moment, Reply
-from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Request
-from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, judge
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, judge
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Moment, Reply
+from conformance.mock.serving import MockServer, serve_mock
+from conformance.mock.variants import BUILT_IN
+from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.model.traffic import Request
 
 PRODUCTS = ("sms", "airtime")
 

@@ -10,11 +10,11 @@ import pytest
 from campaigns import judged, registered, shortfalls
 from seeded import VARIANTS, fault
 
-from conformance.checks.judgement import Reason
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.verdicts import Conclusion, Verdict
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.mock.account import Account
+from conformance.mock.serving import MockServer, serve_mock
+from conformance.mock.variants import BUILT_IN
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from wire_servers import SERVERS
 
-from conformance.traffic import Request, header
+from conformance.model.traffic import Request, header
 
 SOURCES = Path(__file__).parent / "runtimes"
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from conformance.contract.contract import statum
-from conformance.errors import SuiteError
-from conformance.gateway_under_test import samples
-from conformance.verdicts import Verdict, judge
+from conformance.gateway import samples
+from conformance.judging.verdicts import Verdict, judge
+from conformance.model.errors import SuiteError
 
 
 def test_the_seeds_samples_keep_every_requirement_that_bears_on_them() -> None:

@@ -14,11 +14,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from made_result import LISTED, LOST, PASSED, RECORD, SETTINGS, WRONG_TYPE, result_of, unexercised, verdict
 
-from conformance.checks.judgement import Finding, Reason
-from conformance.expectations import Expectations, Stale, Staleness
-from conformance.reporting.json_report import json_report
-from conformance.reporting.sarif import plain, sarif
-from conformance.verdicts import RequirementVerdict, Verdict
+from conformance.judging.expectations import Expectations, Stale, Staleness
+from conformance.judging.judgement import Finding, Reason
+from conformance.judging.verdicts import RequirementVerdict, Verdict
+from conformance.reports.json_report import json_report
+from conformance.reports.sarif import plain, sarif
 
 ANY_TEXT = st.text(st.characters(), max_size=40)
 

@@ -15,19 +15,19 @@ from command_line import Called, call
 from made_result import LISTED, PASSED, result_of, unexercised
 from seeded import fault
 
-from conformance.checks.judgement import Reason
 from conformance.cli.report import BADGE_SVG, FILES
 from conformance.contract.contract import statum
-from conformance.errors import UsageError
-from conformance.expectations import Expectations, Stale, Staleness
-from conformance.gateway_under_test.campaign import JOURNAL
+from conformance.gateway.campaign import JOURNAL
 from conformance.journal import read_journal
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.reporting.har import har
-from conformance.reporting.json_report import json_report
-from conformance.reporting.result import Result, Saved
-from conformance.reporting.saved import read_document, read_saved
-from conformance.reporting.writing import (
+from conformance.judging.expectations import Expectations, Stale, Staleness
+from conformance.judging.judgement import Reason
+from conformance.mock.variants import BUILT_IN
+from conformance.model.errors import UsageError
+from conformance.reports.har import har
+from conformance.reports.json_report import json_report
+from conformance.reports.result import Result, Saved
+from conformance.reports.saved import read_document, read_saved
+from conformance.reports.writing import (
     ALLURE_RESULTS,
     NEED_JOURNAL,
     REPORT_HTML,

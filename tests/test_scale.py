@@ -15,18 +15,18 @@ from typing import Any
 
 import pytest
 
-from conformance.callbacks.ledger import Ledger
-from conformance.checks import checks_of
-from conformance.checks.evidence import Evidence
-from conformance.checks.judgement import Check, SubjectCheck
-from conformance.checks.remembered import Outcome
 from conformance.contract.contract import statum
-from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway.plan import Plan
+from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Record, Redaction, read_journal
 from conformance.journal.record import Attempt
-from conformance.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response
-from conformance.verdicts import Verdict, judge
+from conformance.judging import checks_of
+from conformance.judging.evidence import Evidence
+from conformance.judging.judgement import Check, SubjectCheck
+from conformance.judging.remembered import Outcome
+from conformance.judging.verdicts import Verdict, judge
+from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response
+from conformance.wire.ledger import Ledger
 from tests.runs import JSON, TARGETS, Run
 
 EXCHANGES = 20_000
@@ -136,7 +136,7 @@ import sys
 from pathlib import Path
 import conformance.cli
 from conformance.journal import read_journal
-from conformance.reporting.result import Result
+from conformance.reports.result import Result
 
 def most_so_far():
     status = Path("/proc/self/status").read_text()

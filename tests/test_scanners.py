@@ -7,7 +7,7 @@ import json
 import pytest
 from client_runs import HEADERS, PARAMS, Certification, Sent, fell_short, refused
 
-from conformance.traffic import Headers
+from conformance.model.traffic import Headers
 
 
 def beside_a_lawful_call() -> Certification:

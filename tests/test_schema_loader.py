@@ -19,7 +19,7 @@ from conformance.contract.schemas import (
     validator,
     violations,
 )
-from conformance.errors import SuiteError
+from conformance.model.errors import SuiteError
 
 SMS = {"sender_id": "Statum", "phone_number": "254712345678", "message": "Habari"}
 

@@ -12,7 +12,7 @@ from conformance.contract import ecma
 from conformance.contract.assigned import ASSIGNED, is_assigned, is_blank
 from conformance.contract.keywords import ContractValidator
 from conformance.contract.schemas import violations
-from conformance.errors import SuiteError
+from conformance.model.errors import SuiteError
 
 SMS = {"sender_id": "Statum", "phone_number": "254712345678", "message": "Habari"}
 SUCCESS = {"status_code": 200, "description": "Operation successful", "request_id": "9V7N"}

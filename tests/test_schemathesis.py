@@ -22,9 +22,9 @@ from seeded import FAULTS
 from benchmarks.schemathesis_rate import is_installed, run_schemathesis, schemathesis_rate, write_document
 from conformance.contract.commands import COMMANDS, Command
 from conformance.contract.schemas import parse_json, violations
-from conformance.errors import SuiteError
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.serving import serve_mock
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.serving import serve_mock
+from conformance.model.errors import SuiteError
 
 pytestmark = pytest.mark.skipif(
     not is_installed(), reason="schemathesis is not installed (hint: make test-schemathesis)"

@@ -28,10 +28,10 @@ from planted_secrets import (
 )
 from seeded import fault
 
-from conformance.gateway_under_test import campaign
+from conformance.gateway import campaign
 from conformance.journal import read_journal
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.reporting.writing import REPORTS
+from conformance.mock.variants import BUILT_IN
+from conformance.reports.writing import REPORTS
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.contract import statum
-from conformance.exchange.allowance import amount_of
-from conformance.gateway_under_test.limits import Limits
-from conformance.gateway_under_test.pieces import areas_of, has_to_be_refused
-from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.selection import selected
-from conformance.traffic import Case, Kind
+from conformance.gateway.limits import Limits
+from conformance.gateway.pieces import areas_of, has_to_be_refused
+from conformance.gateway.plan import Plan
+from conformance.gateway.selection import selected
+from conformance.model.traffic import Case, Kind
+from conformance.wire.allowance import amount_of
 
 URL = "http://127.0.0.1:1/api/v2"
 GIVEN = ("254712345678",)

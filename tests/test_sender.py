@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from recording_server import NO_ANSWER, OK, PATIENCE_S, Answering, RawServer, a_case, sent_in_turn
 
-from conformance.errors import EnvironmentFailure, SuiteError
-from conformance.exchange import Pace, Sender
-from conformance.exchange import connection as connecting
-from conformance.exchange.sender import MAX_ATTEMPTS, Manners
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.traffic import CLOSED_ON_REUSE, Case, Exchange, Response
+from conformance.model.errors import EnvironmentFailure, SuiteError
+from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Response
+from conformance.wire import Pace, Sender
+from conformance.wire import connection as connecting
+from conformance.wire.sender import MAX_ATTEMPTS, Manners
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.exchange import Pace, Sender
 from conformance.journal import Journal, Record, Redaction, read_journal
-from conformance.traffic import Case, Kind, Request
+from conformance.model.traffic import Case, Kind, Request
+from conformance.wire import Pace, Sender
 
 # Long enough for a loaded machine, short enough for a test that fails.
 PATIENCE_S = 10.0

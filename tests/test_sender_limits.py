@@ -14,11 +14,11 @@ import pytest
 from recording_server import PATIENCE_S, RawServer, a_case
 
 from conformance.contract.contract import statum
-from conformance.errors import EnvironmentFailure
-from conformance.exchange import Allowance, Manners, Pace, Sender, sender
-from conformance.exchange.connection import Answer, Unanswered
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.traffic import Case, Kind, Request, Response
+from conformance.model.errors import EnvironmentFailure
+from conformance.model.traffic import Case, Kind, Request, Response
+from conformance.wire import Allowance, Manners, Pace, Sender, sender
+from conformance.wire.connection import Answer, Unanswered
 
 MAX = 5
 

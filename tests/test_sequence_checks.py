@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from runs import Run
 
-from conformance.checks.judgement import Reason
-from conformance.traffic import Kind
-from conformance.verdicts import RequirementVerdict, Verdict, judge
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import RequirementVerdict, Verdict, judge
+from conformance.model.traffic import Kind
 
 
 def verdict(run: Run, id_: str, command: str = "airtime") -> RequirementVerdict:

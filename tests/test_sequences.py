@@ -11,23 +11,23 @@ from typing import Any
 import pytest
 from campaigns import settings
 
-from conformance.checks.evidence import BALANCE
-from conformance.checks.request_ids import EQUAL
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.contract import statum
 from conformance.contract.history import History, Rule
 from conformance.contract.probes import Outcome
 from conformance.contract.schemas import parse_json, violations
-from conformance.gateway_under_test.corpus import Group
-from conformance.gateway_under_test.limits import Limits
-from conformance.gateway_under_test.pieces import has_to_be_refused
-from conformance.gateway_under_test.plan import CommandPlan, Plan, repeats
-from conformance.gateway_under_test.sequences import UNAFFORDABLE, across, asked, balance
-from conformance.gateway_under_test.sequences import sequences as sequences_of
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.gateway import Gateway
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Case, Kind
+from conformance.gateway.corpus import Group
+from conformance.gateway.limits import Limits
+from conformance.gateway.pieces import has_to_be_refused
+from conformance.gateway.plan import CommandPlan, Plan, repeats
+from conformance.gateway.sequences import UNAFFORDABLE, across, asked, balance
+from conformance.gateway.sequences import sequences as sequences_of
+from conformance.judging.evidence import BALANCE
+from conformance.judging.request_ids import EQUAL
+from conformance.mock.account import Account
+from conformance.mock.gateway import Gateway
+from conformance.mock.variants import BUILT_IN
+from conformance.model.traffic import Case, Kind
 
 BASE = "http://gateway.example/api/v2"
 GIVEN = ("254712000001", "254112000002")

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from campaigns import SECRET, settings
 
-from conformance.callbacks.asgi_thread import Tls
 from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.contract import statum
-from conformance.errors import UsageError
-from conformance.gateway_under_test.limits import Limits, is_loopback
-from conformance.gateway_under_test.settings import (
+from conformance.gateway.limits import Limits, is_loopback
+from conformance.gateway.settings import (
     SEED_BITS,
     Settings,
     fresh_seed,
 )
+from conformance.model.errors import UsageError
+from conformance.wire.asgi_thread import Tls
 
 HERE = Path("reports")
 REGISTERED = statum().members.registered

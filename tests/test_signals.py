@@ -21,19 +21,19 @@ from hostile_servers import drip, request_read, serving
 from mock_rig import eventually
 from recording_server import OK, RawServer, a_case
 
-from conformance import interruption
-from conformance.exchange import Pace, Sender
-from conformance.exchange.connection import Answer, Connection, KeepAlive, Unanswered
-from conformance.exchange.trust import trusting
-from conformance.exchange.wire import close_all
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.settings import Settings
-from conformance.interruption import Closing, heeded, held_back, wished
+from conformance.gateway import campaign
+from conformance.gateway.plan import Plan
+from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.mock_gateway.behaviour import Moment, Reply
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.suite.sharing import Holder
+from conformance.mock.behaviour import Moment, Reply
+from conformance.mock.variants import BUILT_IN
+from conformance.model import interruption
+from conformance.model.interruption import Closing, heeded, held_back, wished
+from conformance.pytest.sharing import Holder
+from conformance.wire import Pace, Sender
+from conformance.wire.connection import Answer, Connection, KeepAlive, Unanswered
+from conformance.wire.http1 import close_all
+from conformance.wire.trust import trusting
 
 
 def swallowed(number: signal.Signals = signal.SIGINT) -> None:
@@ -94,8 +94,8 @@ def test_a_request_that_a_signal_kept_back_is_not_held_against_the_gateway(
 
     asked = Connection.ask
     monkeypatch.setattr(Connection, "ask", ask)
-    monkeypatch.setattr("conformance.exchange.sender.wished", told.is_set)
-    monkeypatch.setattr("conformance.exchange.connection.wished", told.is_set)
+    monkeypatch.setattr("conformance.wire.sender.wished", told.is_set)
+    monkeypatch.setattr("conformance.wire.connection.wished", told.is_set)
     with RawServer(lambda *_: OK) as server:
         journal = Journal.create(tmp_path / campaign.JOURNAL, {}, Redaction.none())
         with journal, pytest.raises(KeyboardInterrupt):

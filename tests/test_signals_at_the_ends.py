@@ -13,10 +13,10 @@ import click
 import pytest
 from command_line import CONSOLE_SCRIPT, Called, call, finished, process
 
-from conformance.client_under_test.certification import certify
-from conformance.client_under_test.settings import Settings
-from conformance.gateway_under_test import campaign
-from conformance.interruption import heeded
+from conformance.client.certification import certify
+from conformance.client.settings import Settings
+from conformance.gateway import campaign
+from conformance.model.interruption import heeded
 
 Capture = pytest.CaptureFixture[str]
 
@@ -30,7 +30,7 @@ class Signalling:
             signal.raise_signal(signal.{})
         except KeyboardInterrupt:
             {}
-import conformance.interruption, conformance.streams, conformance.__main__
+import conformance.model.interruption, conformance.cli.streams, conformance.__main__
 sys.meta_path.insert(0, Signalling)
 """
 
@@ -57,7 +57,9 @@ def test_a_signal_before_anything_is_heeded_ends_the_process_without_a_traceback
     number: signal.Signals, tmp_path: Path
 ) -> None:
     """There is nothing to be undone, so it means what it means for any process."""
-    early = f"import signal, conformance.streams as s; s._keep_numbers = lambda: signal.raise_signal({int(number)})\n"
+    early = (
+        f"import signal, conformance.cli.streams as s; s._keep_numbers = lambda: signal.raise_signal({int(number)})\n"
+    )
     called = scripted(tmp_path, early, "--version")
 
     assert (-number, "", "") == (called.code, called.out, called.err)
@@ -149,7 +151,7 @@ def test_a_driver_that_is_just_being_started_is_not_left_behind(
         return begun[0]
 
     started = subprocess.Popen
-    monkeypatch.setattr("conformance.client_under_test.driver.subprocess.Popen", signalled)
+    monkeypatch.setattr("conformance.client.driver.subprocess.Popen", signalled)
     with heeded(hard=False), pytest.raises(KeyboardInterrupt):
         certify(Settings(driver=f"{sys.executable} -c input()", report_dir=tmp_path))
 

@@ -11,13 +11,13 @@ import pytest
 from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
-from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.settings import Settings
-from conformance.generation.apart import Apart
-from conformance.generation.labels import Label, members_of
-from conformance.generation.payloads import Constraints
-from conformance.generation.simpler import Simpler, plain_members, without
-from conformance.traffic import Case, Kind, Request
+from conformance.gateway.plan import Plan
+from conformance.gateway.settings import Settings
+from conformance.model.traffic import Case, Kind, Request
+from conformance.payloads.apart import Apart
+from conformance.payloads.labels import Label, members_of
+from conformance.payloads.payloads import Constraints
+from conformance.payloads.simpler import Simpler, plain_members, without
 
 SMS, AIRTIME, ONLINE = COMMANDS["sms"], COMMANDS["airtime"], COMMANDS["mpesa/online"]
 GIVEN = Constraints({"sender_id": ("Statum",), "short_code": ("174379",)})

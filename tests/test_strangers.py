@@ -25,27 +25,27 @@ from mock_rig import eventually
 from raw_http import PATIENCE_S, connection, post, status
 from runs import Run
 
-from conformance.callbacks import asgi, httpserver
-from conformance.callbacks.accepting import Refused
-from conformance.callbacks.address import Address
-from conformance.callbacks.asgi import AsgiReceiver
-from conformance.callbacks.guarding import Limits
-from conformance.callbacks.httpserver import HttpServerReceiver
-from conformance.callbacks.uvicorn_protocol import check_has, unusable
-from conformance.checks.terms import REFUSED_HERE, Terms
 from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
-from conformance.errors import EnvironmentFailure
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.listening import id_at_a_glance
-from conformance.gateway_under_test.rig import MOST_REFUSALS, Intake
+from conformance.gateway import campaign
+from conformance.gateway.listening import id_at_a_glance
+from conformance.gateway.rig import MOST_REFUSALS, Intake
 from conformance.journal import Note, Record, read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour, Delivery, Moment
-from conformance.mock_gateway.serving import serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Request
-from conformance.verdicts import Conclusion, Verdict, judge
+from conformance.judging.terms import REFUSED_HERE, Terms
+from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour, Delivery, Moment
+from conformance.mock.serving import serve_mock
+from conformance.mock.variants import BUILT_IN
+from conformance.model.errors import EnvironmentFailure
+from conformance.model.traffic import Request
+from conformance.wire import asgi, httpserver
+from conformance.wire.accepting import Refused
+from conformance.wire.address import Address
+from conformance.wire.asgi import AsgiReceiver
+from conformance.wire.guarding import Limits
+from conformance.wire.httpserver import HttpServerReceiver
+from conformance.wire.uvicorn_protocol import check_has, unusable
 
 ANY = Address("127.0.0.1", 0)
 NOTIFICATION = b'{"result_code": "200", "result_desc": "Success", "request_id": "R-1"}'
@@ -61,8 +61,8 @@ def ignored(*_: object) -> None:
 FEW_FILES = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-from conformance.callbacks.address import Address
-from conformance.callbacks.asgi import AsgiReceiver
+from conformance.wire.address import Address
+from conformance.wire.asgi import AsgiReceiver
 taken = []
 with AsgiReceiver(Address("127.0.0.1", 0), ["sms"], lambda *a: taken.append(a), on_refused=lambda r: None) as receiver:
     held = []
@@ -179,7 +179,7 @@ def test_a_receiver_that_has_died_is_told_and_refuses_whoever_comes(monkeypatch:
             await asyncio.sleep(0.01)
         raise MemoryError
 
-    monkeypatch.setattr("conformance.callbacks.asgi_thread._Server.main_loop", ends)
+    monkeypatch.setattr("conformance.wire.asgi_thread._Server.main_loop", ends)
     refused: list[Refused] = []
     receiver = AsgiReceiver(ANY, PRODUCTS, ignored, on_refused=refused.append)
     receiver.start()
@@ -391,8 +391,8 @@ def test_what_holds_no_id_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(_: object) -> None:
         raise AssertionError("it was read")
 
-    monkeypatch.setattr("conformance.gateway_under_test.listening.told_id", slow)
-    monkeypatch.setattr("conformance.gateway_under_test.listening.request_id_of", lambda *_: None)
+    monkeypatch.setattr("conformance.gateway.listening.told_id", slow)
+    monkeypatch.setattr("conformance.gateway.listening.request_id_of", lambda *_: None)
     assert id_at_a_glance(Request("POST", "/", (), b'{"a":1,' * 140_000), statum()) is None
     assert id_at_a_glance(Request("POST", "/", (), b'{"a":1,' * 140_000 + b'"request_id"'), statum()) is None
 

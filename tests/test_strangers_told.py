@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from runs import Run
 
-from conformance.checks.terms import REFUSED_HERE
 from conformance.journal import Note
-from conformance.reporting.strangers import stranger_lines, strangers_of
+from conformance.judging.terms import REFUSED_HERE
+from conformance.reports.strangers import stranger_lines, strangers_of
 
 WHY = "a connection had to wait: Too many open files"
 

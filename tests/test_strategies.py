@@ -16,11 +16,11 @@ from conformance.contract.commands import COMMANDS
 from conformance.contract.ecma import compiled
 from conformance.contract.keywords import ContractValidator
 from conformance.contract.schemas import resolved, schema_names, violations
-from conformance.errors import SuiteError, UnknownKeyword
-from conformance.generation.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UNIT, UNSEEN, Speller, spell
-from conformance.generation.draws import draw
-from conformance.generation.patterns import matching, parsed
-from conformance.generation.strategies import BUILDERS, strategy_for, text
+from conformance.model.errors import SuiteError, UnknownKeyword
+from conformance.payloads.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UNIT, UNSEEN, Speller, spell
+from conformance.payloads.draws import draw
+from conformance.payloads.patterns import matching, parsed
+from conformance.payloads.strategies import BUILDERS, strategy_for, text
 
 FOLDERS = [command.folder for command in COMMANDS.values()]
 BREAKS = set("\t\n\r")

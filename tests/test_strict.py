@@ -16,24 +16,24 @@ from command_line import call
 from runs import Run
 from seeded import fault
 
-from conformance.checks import checks_of
-from conformance.checks.evidence import Evidence
-from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Level
-from conformance.errors import EnvironmentFailure
-from conformance.expectations import Expectation, Expectations
-from conformance.gateway_under_test import campaign
+from conformance.gateway import campaign
 from conformance.journal import Record, read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.progress import Silent
-from conformance.reporting.expected import entries_to_paste
-from conformance.reporting.page import html
-from conformance.reporting.result import Result
-from conformance.reporting.sarif import sarif
-from conformance.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge
+from conformance.judging import checks_of
+from conformance.judging.evidence import Evidence
+from conformance.judging.expectations import Expectation, Expectations
+from conformance.judging.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
+from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.serving import MockServer, serve_mock
+from conformance.model.errors import EnvironmentFailure
+from conformance.model.progress import Silent
+from conformance.reports.expected import entries_to_paste
+from conformance.reports.page import html
+from conformance.reports.result import Result
+from conformance.reports.sarif import sarif
 
 Capsys = pytest.CaptureFixture[str]
 

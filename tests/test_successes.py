@@ -15,13 +15,13 @@ from campaigns import held, registered
 from recording_server import RawServer
 
 from conformance.contract.contract import statum
-from conformance.exchange import Allowance
-from conformance.exchange.allowance import ACCEPTED
-from conformance.gateway_under_test import listening
-from conformance.gateway_under_test.limits import Limits
-from conformance.gateway_under_test.successes import Successes, is_success
+from conformance.gateway import listening
+from conformance.gateway.limits import Limits
+from conformance.gateway.successes import Successes, is_success
 from conformance.journal import read_journal
-from conformance.traffic import Exchange, Request, Response
+from conformance.model.traffic import Exchange, Request, Response
+from conformance.wire import Allowance
+from conformance.wire.allowance import ACCEPTED
 
 URL = "http://gateway.example/api/v2/airtime"
 MOST, NUMBERS = 10, ("254712345678", "254712000001")
@@ -255,7 +255,7 @@ def test_a_gateway_that_carries_out_what_it_refuses_gets_no_more_than_the_cap(
     monkeypatch.setattr(listening, "LATE_S", 0.0)
     # Only a gateway that notifies later than this can carry out more; on a busy machine ours may be late, but where it
     # answers after it has notified.
-    monkeypatch.setattr("conformance.gateway_under_test.limits.PROBATION_S", 2.0 if before_answer else 20.0)
+    monkeypatch.setattr("conformance.gateway.limits.PROBATION_S", 2.0 if before_answer else 20.0)
     with two_faced(before_answer=before_answer, with_id=with_id) as (gateway, told):
         record = read_journal(held(tmp_path, **told, limits=Limits(MOST, 5_000), shrink_requests=0))
     allowance = next(note.detail for note in record.notes if note.kind == "allowance")

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.checks.chance import ERROR_RATE, above, regular, split
-from conformance.checks.coverage import Label
-from conformance.checks.patterns import Dependence, Ground, told_by_journal
-from conformance.checks.traits import FORM, set_apart
-from conformance.checks.watching import Observation
-from conformance.traffic import Kind
+from conformance.judging.chance import ERROR_RATE, above, regular, split
+from conformance.judging.coverage import Label
+from conformance.judging.patterns import Dependence, Ground, told_by_journal
+from conformance.judging.traits import FORM, set_apart
+from conformance.judging.watching import Observation
+from conformance.model.traffic import Kind
 
 KINDS = (Kind.VALID, Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL)
 ASPECTS = ("sample", "random", "unicode", "long", "boundary", "missing", "pattern", "no-json", "wrong-key", "absent")

@@ -15,22 +15,22 @@ from mock_rig import eventually
 from raw_http import PATIENCE_S, connection, post
 from wire_servers import ANY
 
-from conformance.callbacks.address import Address
-from conformance.callbacks.asgi import AsgiReceiver
-from conformance.callbacks.httpserver import HttpServerReceiver
-from conformance.callbacks.receiver import MOST_UNREAD, Unread
-from conformance.client_under_test.observing import ObservingWitness
-from conformance.client_under_test.witness import Witness
+from conformance.client.observing import ObservingWitness
+from conformance.client.witness import Witness
 from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
-from conformance.gateway_under_test import listening
-from conformance.gateway_under_test.rig import Intake
+from conformance.gateway import listening
+from conformance.gateway.rig import Intake
 from conformance.journal import UNREADABLE, Journal, Redaction, read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Delivery, Moment
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Request
-from conformance.verdicts import Verdict, judge
+from conformance.judging.verdicts import Verdict, judge
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Delivery, Moment
+from conformance.mock.variants import BUILT_IN
+from conformance.model.traffic import Request
+from conformance.wire.address import Address
+from conformance.wire.asgi import AsgiReceiver
+from conformance.wire.httpserver import HttpServerReceiver
+from conformance.wire.receiver import MOST_UNREAD, Unread
 
 TLS = "TLS was spoken to its plain HTTP port"
 HELLO = b"\x16\x03\x01\x00\xf4\x01"

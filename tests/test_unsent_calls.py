@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from client_runs import ACCEPTED, PARAMS, UNREACHED, UNSUPPORTED, Certification, Sent
 
-from conformance.checks.client.evidence import ASKED_AGAIN, IN_PLACE
-from conformance.checks.judgement import Finding, Reason
-from conformance.reporting.coverage import coverage_lines
-from conformance.reporting.result import Result
-from conformance.traffic import Case
-from conformance.verdicts import Conclusion, RequirementVerdict, Verdict, judge
+from conformance.judging.client.evidence import ASKED_AGAIN, IN_PLACE
+from conformance.judging.judgement import Finding, Reason
+from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, judge
+from conformance.model.traffic import Case
+from conformance.reports.coverage import coverage_lines
+from conformance.reports.result import Result
 
 BROKEN = (Verdict.FAIL, Verdict.WARN)
 REJECTED: Mapping[str, Any] = {"outcome": "error", "error": "rejected-locally", "description": "not valid"}

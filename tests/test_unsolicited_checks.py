@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from seeded import VARIANTS
 
-from conformance.checks.terms import Terms
 from conformance.contract.contract import statum
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign
+from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.verdicts import Judged, Verdict, judge
+from conformance.judging.terms import Terms
+from conformance.judging.verdicts import Judged, Verdict, judge
+from conformance.mock.variants import BUILT_IN
 
 
 @pytest.mark.parametrize("product", ["mpesa-c2b", "mpesa-c2b/validation"])

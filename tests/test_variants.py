@@ -16,16 +16,16 @@ import pytest
 from mock_rig import ACCOUNT, CALLBACKS, VALID, eventually, headers, request, with_headers
 from seeded import VARIANTS
 
-from conformance.callbacks.address import Address
-from conformance.callbacks.asgi_thread import AsgiThread, Receive, Send
 from conformance.contract.commands import COMMANDS
 from conformance.contract.schemas import violations
-from conformance.mock_gateway.behaviour import Behaviour, Form
-from conformance.mock_gateway.gateway import Answer, Gateway
-from conformance.mock_gateway.rendering import rendered
-from conformance.mock_gateway.serving import serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Request, header, normalized
+from conformance.mock.behaviour import Behaviour, Form
+from conformance.mock.gateway import Answer, Gateway
+from conformance.mock.rendering import rendered
+from conformance.mock.serving import serve_mock
+from conformance.mock.variants import BUILT_IN
+from conformance.model.traffic import Request, header, normalized
+from conformance.wire.address import Address
+from conformance.wire.asgi_thread import AsgiThread, Receive, Send
 
 NAMES = [
     "ids-hex",

@@ -9,22 +9,22 @@ import pytest
 from campaigns import held, shortfalls
 from runs import Run
 
-from conformance.checks import checks_of
-from conformance.checks.evidence import Evidence
-from conformance.checks.hearing import KEPT_FINDINGS
-from conformance.checks.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
 from conformance.contract.commands import catalogue, commands_of
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
 from conformance.journal import Record, read_journal
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.verdicts import (
+from conformance.judging import checks_of
+from conformance.judging.evidence import Evidence
+from conformance.judging.hearing import KEPT_FINDINGS
+from conformance.judging.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
+from conformance.judging.verdicts import (
     Conclusion,
     RequirementVerdict,
     Verdict,
     conclude,
     judge,
 )
+from conformance.mock.variants import BUILT_IN
 
 CHECKS = checks_of(statum())
 

@@ -33,7 +33,7 @@ from conformance.certificate.issuing import countersign
 from conformance.certificate.refusal import Refused
 from conformance.certificate.verification import Certificate, Step, Trust, proved, verified
 from conformance.contract.contract import statum
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 
 
 @pytest.fixture(scope="module")

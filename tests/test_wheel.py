@@ -121,7 +121,7 @@ def test_the_wheel_registers_the_command_and_the_plugin(members: dict[str, bytes
     entry_points.read_string(members[f"statum_conformance-{__version__}.dist-info/entry_points.txt"].decode())
 
     assert {"statum-conformance": "conformance.__main__:main"} == dict(entry_points["console_scripts"])
-    assert {"conformance.pytest_plugin": "conformance.pytest_plugin"} == dict(entry_points["pytest11"])
+    assert {"conformance.pytest.plugin": "conformance.pytest.plugin"} == dict(entry_points["pytest11"])
 
 
 def test_the_wheel_says_what_it_needs(members: dict[str, bytes]) -> None:
@@ -188,4 +188,4 @@ def test_the_installed_command_answers(installed: Installed) -> None:
 def test_pytest_finds_the_installed_plugin(installed: Installed) -> None:
     """Without a conftest.py: the fixture is there once it is installed, the options where the suite is asked for."""
     assert "callback_server" in installed("-m", "pytest", "--fixtures")
-    assert "--gateway" in installed("-m", "pytest", "--pyargs", "conformance.suite", "--help")
+    assert "--gateway" in installed("-m", "pytest", "--pyargs", "conformance.pytest", "--help")

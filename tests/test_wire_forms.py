@@ -16,7 +16,7 @@ from mock_rig import eventually
 from raw_http import PATIENCE_S, connection, post, status
 from wire_servers import SERVERS, Served
 
-from conformance.traffic import header, normalized
+from conformance.model.traffic import header, normalized
 
 BODY = b'{"phone_number": "254712345678", "message": "Habari \xe2\x98\x80"}'
 LENGTH = b"Content-Length: %d\r\n" % len(BODY)

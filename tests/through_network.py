@@ -16,17 +16,17 @@ from typing import Any
 from campaigns import free_address, settings
 from failing_network import FailingNetwork, Weather
 
-from conformance.callbacks.address import Address
 from conformance.contract.commands import PRODUCTS
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.limits import Limits
-from conformance.gateway_under_test.progress import Silent
-from conformance.gateway_under_test.settings import Settings
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour
-from conformance.mock_gateway.serving import serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.verdicts import Judged, Verdict
+from conformance.gateway import campaign
+from conformance.gateway.limits import Limits
+from conformance.gateway.progress import Silent
+from conformance.gateway.settings import Settings
+from conformance.judging.verdicts import Judged, Verdict
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.serving import serve_mock
+from conformance.mock.variants import BUILT_IN
+from conformance.wire.address import Address
 
 FAIR = Weather()
 # More than any window meets, so that what got lost can be planned anew.

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.client_under_test.driver import Driver
+from conformance.client.driver import Driver
 from conformance.contract.contract import statum
-from conformance.traffic import Direction
+from conformance.model.traffic import Direction
 
 Line = tuple[str | None, Direction, str]
 Start = Callable[..., Driver]

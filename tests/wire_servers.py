@@ -14,20 +14,20 @@ from pathlib import Path
 
 from mock_rig import ACCOUNT
 
-from conformance.callbacks.address import Address
-from conformance.callbacks.asgi import AsgiReceiver
-from conformance.callbacks.httpserver import HttpServerReceiver
-from conformance.callbacks.receiver import Unread
-from conformance.checks.client.evidence import STRAY
-from conformance.client_under_test.witness import Stage, Witness
+from conformance.client.witness import Stage, Witness
 from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
 from conformance.journal import UNREADABLE, Journal, Redaction, read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
-from conformance.mock_gateway.gateway import Gateway
-from conformance.mock_gateway.serving import serve_mock
-from conformance.traffic import Case, Kind, Request
+from conformance.judging.client.evidence import STRAY
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour, Moment, Reply
+from conformance.mock.gateway import Gateway
+from conformance.mock.serving import serve_mock
+from conformance.model.traffic import Case, Kind, Request
+from conformance.wire.address import Address
+from conformance.wire.asgi import AsgiReceiver
+from conformance.wire.httpserver import HttpServerReceiver
+from conformance.wire.receiver import Unread
 
 ANY = Address("127.0.0.1", 0)
 NONCE = "00c0ffee00c0ffee"

@@ -27,10 +27,10 @@ from failing_network import AT_ONCE, FailingNetwork, Weather, message
 from planted_secrets import NAMELESS, REDACTED, SECRET, TOKEN, Planted, planted
 
 from benchmarks.chaos.figures import Figures
-from conformance.callbacks.address import Address
-from conformance.gateway_under_test.campaign import JOURNAL
+from conformance.gateway.campaign import JOURNAL
 from conformance.journal import read_journal
-from conformance.verdicts import Verdict, judge
+from conformance.judging.verdicts import Verdict, judge
+from conformance.wire.address import Address
 
 # The set-up goes through unharmed, else there is nothing to judge.
 UNHARMED, EVERY = 12, 5

@@ -22,15 +22,15 @@ from through_network import PHONE_NUMBERS, UNLIMITED
 
 from benchmarks.chaos.figures import Figures
 from conformance.contract.contract import statum
-from conformance.errors import UsageError
-from conformance.gateway_under_test import campaign
+from conformance.gateway import campaign
 from conformance.journal import read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Moment, Reply
-from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.traffic import Kind, Request, header
-from conformance.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Moment, Reply
+from conformance.mock.serving import MockServer, serve_mock
+from conformance.mock.variants import BUILT_IN
+from conformance.model.errors import UsageError
+from conformance.model.traffic import Kind, Request, header
 
 # Of the three hundred and some cases of such a run.
 MOST_ANSWERS = 250

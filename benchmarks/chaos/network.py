@@ -21,22 +21,22 @@ from failing_network import FailingNetwork, Weather
 from through_network import FAIR, UNLIMITED, Cut, Through, held_through, told
 
 from benchmarks.chaos.figures import Figures
-from conformance.checks.judgement import Reason
-from conformance.checks.outages import HEARTBEAT
 from conformance.contract.contract import statum
-from conformance.exchange.allowance import amount_of
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.limits import Limits
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway import campaign
+from conformance.gateway.limits import Limits
+from conformance.gateway.settings import Settings
 from conformance.journal import Record, read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
-from conformance.mock_gateway.faults import fault
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.reporting.result import Result
-from conformance.reporting.writing import write_reports
-from conformance.traffic import header
-from conformance.verdicts import Judged, Verdict, judge
+from conformance.judging.judgement import Reason
+from conformance.judging.outages import HEARTBEAT
+from conformance.judging.verdicts import Judged, Verdict, judge
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour, Moment, Reply
+from conformance.mock.faults import fault
+from conformance.mock.variants import BUILT_IN
+from conformance.model.traffic import header
+from conformance.reports.result import Result
+from conformance.reports.writing import write_reports
+from conformance.wire.allowance import amount_of
 
 LOSSY = Weather(dropped=0.1, delayed=0.2, delay_s=2.0)
 REPEATING = Weather(delayed=0.2, delay_s=2.0, repeated=0.05)

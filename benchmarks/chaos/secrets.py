@@ -17,11 +17,11 @@ from planted_secrets import QUICK, SAID, Planted, errands, leaks, planted
 
 from benchmarks.chaos.figures import Figures
 from conformance.contract.contract import statum
-from conformance.errors import UsageError
-from conformance.gateway_under_test.campaign import JOURNAL
+from conformance.gateway.campaign import JOURNAL
 from conformance.journal import Redaction, read_journal
-from conformance.mock_gateway.faults import fault
-from conformance.mock_gateway.variants import BUILT_IN
+from conformance.mock.faults import fault
+from conformance.mock.variants import BUILT_IN
+from conformance.model.errors import UsageError
 
 FAULTS = ("status-code-as-string", "result-code-as-number", "notification-contradicted")
 SENT_BEFORE_KILL = 100

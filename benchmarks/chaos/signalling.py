@@ -27,14 +27,14 @@ from command_line import CHECKOUT, PATIENCE_S, process
 from mock_rig import eventually
 
 from benchmarks.chaos.figures import Figures
-from conformance.errors import UsageError
-from conformance.gateway_under_test.campaign import JOURNAL
-from conformance.interruption import EXIT_CODE, GRACE_S, SAME_WISH_S
+from conformance.gateway.campaign import JOURNAL
 from conformance.journal import read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.behaviour import Moment, Reply
-from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Moment, Reply
+from conformance.mock.serving import MockServer, serve_mock
+from conformance.mock.variants import BUILT_IN
+from conformance.model.errors import UsageError
+from conformance.model.interruption import EXIT_CODE, GRACE_S, SAME_WISH_S
 
 # Of a hundred signals so many go to each of these; a run has most to lose.
 SHARES: Mapping[str, int] = {"run": 44, "certify": 20, "judge": 12, "verify": 12, "report": 12}

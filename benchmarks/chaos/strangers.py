@@ -11,8 +11,8 @@ from lenient_readers import dialled
 
 from benchmarks.chaos.figures import Figures
 from conformance.contract.commands import PRODUCTS
-from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway.plan import Plan
+from conformance.gateway.settings import Settings
 
 BASE = "http://127.0.0.1:9/api/v2"
 

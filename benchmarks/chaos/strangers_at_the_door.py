@@ -28,13 +28,13 @@ from command_line import CHECKOUT, CONSOLE_SCRIPT
 from raw_http import post
 
 from benchmarks.chaos.figures import Figures
-from conformance.callbacks.address import Address
-from conformance.gateway_under_test import campaign
+from conformance.gateway import campaign
 from conformance.journal import read_journal
-from conformance.mock_gateway.account import Account
-from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.mock_gateway.variants import BUILT_IN
-from conformance.verdicts import Conclusion, judge
+from conformance.judging.verdicts import Conclusion, judge
+from conformance.mock.account import Account
+from conformance.mock.serving import MockServer, serve_mock
+from conformance.mock.variants import BUILT_IN
+from conformance.wire.address import Address
 
 FILES = 256
 CROWD = 1_000

@@ -18,8 +18,8 @@ from xml.sax.saxutils import escape
 from conformance.certificate.coverage import Coverage
 from conformance.certificate.verification import Certificate
 from conformance.contract.contract import Contract
-from conformance.reporting.escaping import for_terminal
-from conformance.verdicts import Conclusion
+from conformance.judging.verdicts import Conclusion
+from conformance.reports.escaping import for_terminal
 
 LABEL = "statum conformance"
 

@@ -22,8 +22,8 @@ from conformance.certificate.refusal import Refused
 from conformance.certificate.statement import EXTENSION, configuration, expectations_of, in_words, statement
 from conformance.certificate.subject import DigestSource, Subject
 from conformance.contract.contract import Contract
-from conformance.errors import UsageError
-from conformance.reporting.result import Result
+from conformance.model.errors import UsageError
+from conformance.reports.result import Result
 
 # How far the clocks of those who run, issue and verify may be apart.
 CLOCK_DRIFT = timedelta(minutes=5)

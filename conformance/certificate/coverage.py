@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, Level
-from conformance.verdicts import Verdict
+from conformance.judging.verdicts import Verdict
 
 # What of a gateway shows that its notifications reach the callback URLs: each accepted request is followed by one.
 CALLBACKS_PROVEN = "NTF-01"

@@ -17,7 +17,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Self
 
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 
 # Of those that in-toto names, with the number of their hexadecimal digits.
 ALGORITHMS: Mapping[str, int] = {"sha256": 64, "sha512": 128, "gitCommit": 40}

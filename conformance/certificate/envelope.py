@@ -19,7 +19,7 @@ from typing import Any, Self
 from conformance.certificate.refusal import Refused
 from conformance.contract.formats import FORMATS
 from conformance.contract.strict_json import parse_json
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 from conformance.certificate.digests import Digest, file_digest
-from conformance.errors import EnvironmentFailure, UsageError
+from conformance.model.errors import EnvironmentFailure, UsageError
 
 # What SQLite puts beside a database whose contents are not all in the one file.
 _OPEN = ("-wal", "-journal")

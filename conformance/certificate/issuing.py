@@ -19,9 +19,9 @@ from conformance.certificate.refusal import Refused
 from conformance.certificate.statement import Tally, applies, expectations_of, ids_of, statement, statement_bytes
 from conformance.certificate.subject import Subject
 from conformance.contract.requirements import Level
-from conformance.errors import UsageError
-from conformance.reporting.result import Result
-from conformance.verdicts import Conclusion, Verdict
+from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.model.errors import UsageError
+from conformance.reports.result import Result
 
 if TYPE_CHECKING:
     from conformance.certificate.ed25519 import PrivateKey

@@ -19,8 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.errors import UsageError
-from conformance.given_files import TooLong, given_bytes
+from conformance.model.errors import UsageError
+from conformance.model.given_files import TooLong, given_bytes
 
 if TYPE_CHECKING:
     from types import ModuleType

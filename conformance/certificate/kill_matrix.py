@@ -17,7 +17,7 @@ from conformance.certificate.digests import suite_digest
 from conformance.contract.contract import Contract
 from conformance.contract.formats import FORMATS
 from conformance.contract.strict_json import parse_json
-from conformance.errors import SuiteError
+from conformance.model.errors import SuiteError
 
 FILE = "kill-matrix.json"
 NOT_MEASURED = "not measured for this edition"

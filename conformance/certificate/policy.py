@@ -12,7 +12,7 @@ from typing import Self
 from conformance.certificate.coverage import NOTIFICATIONS, Coverage, products_of
 from conformance.certificate.refusal import Refused
 from conformance.contract.contract import Contract
-from conformance.errors import UsageError, did_you_mean
+from conformance.model.errors import UsageError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.errors import ConformanceError
+from conformance.model.errors import ConformanceError
 
 
 class Refused(ConformanceError):

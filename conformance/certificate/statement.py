@@ -26,11 +26,11 @@ from conformance.certificate.digests import Digest, suite_digest
 from conformance.certificate.evidence_file import JournalFile
 from conformance.certificate.kill_matrix import measured_for
 from conformance.certificate.subject import Subject
-from conformance.checks.judgement import Reason
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
-from conformance.reporting.result import Result
-from conformance.verdicts import RequirementVerdict, Verdict
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import RequirementVerdict, Verdict
+from conformance.reports.result import Result
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"

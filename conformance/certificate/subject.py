@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from conformance.certificate.digests import Digest, file_digest, suite_digest, text_digest
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 
 
 class DigestSource(StrEnum):

@@ -29,10 +29,10 @@ from conformance.contract.contract import Contract
 from conformance.contract.formats import FORMATS
 from conformance.contract.requirements import Level
 from conformance.contract.strict_json import parse_json
-from conformance.errors import UsageError
 from conformance.journal import read_evidence
-from conformance.reporting.result import Result
-from conformance.verdicts import Conclusion
+from conformance.judging.verdicts import Conclusion
+from conformance.model.errors import UsageError
+from conformance.reports.result import Result
 
 if TYPE_CHECKING:
     from conformance.certificate.ed25519 import PublicKey

@@ -41,9 +41,9 @@ from conformance.cli.requirements import requirements
 from conformance.cli.run import run
 from conformance.cli.sign import sign
 from conformance.cli.verify import verify
-from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
-from conformance.exchange.wire import close_all
-from conformance.interruption import Closing, heeded, obeyed, wished
+from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
+from conformance.model.interruption import Closing, heeded, obeyed, wished
+from conformance.wire.http1 import close_all
 
 PROGRAM = "statum-conformance"
 

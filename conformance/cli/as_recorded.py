@@ -9,12 +9,12 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from conformance.callbacks.address import Address
 from conformance.cli.options import settings_from
-from conformance.errors import UsageError
-from conformance.gateway_under_test.settings import Settings
+from conformance.gateway.settings import Settings
 from conformance.journal import Record
 from conformance.journal.redaction import MARKS
+from conformance.model.errors import UsageError
+from conformance.wire.address import Address
 
 
 def as_recorded(

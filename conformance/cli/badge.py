@@ -17,8 +17,8 @@ from conformance.cli.verify import threshold_option, trust_of, trusted_keys
 from conformance.contract.contract import Contract
 from conformance.contract.formats import FORMATS
 from conformance.contract.strict_json import parse_json
-from conformance.errors import UsageError
-from conformance.reporting.saved import LONGEST_REPORT
+from conformance.model.errors import UsageError
+from conformance.reports.saved import LONGEST_REPORT
 
 
 @click.command("badge", cls=ConformanceCommand, short_help="Make a badge of a certificate or a report.")

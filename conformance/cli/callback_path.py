@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 
 from conformance.cli.command import Named, beginning, option, products_of
 from conformance.contract.contract import Contract
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 
 
 class CallbackPath(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on

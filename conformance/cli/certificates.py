@@ -31,11 +31,11 @@ from conformance.certificate.keys import is_open_to_others, read_private_key
 from conformance.cli.command import option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
-from conformance.errors import ConformanceError, EnvironmentFailure, UsageError
-from conformance.given_files import TooLong, given_bytes
-from conformance.reporting.console import print_line, remarks
-from conformance.reporting.result import Result
-from conformance.reporting.writing import replace_file
+from conformance.model.errors import ConformanceError, EnvironmentFailure, UsageError
+from conformance.model.given_files import TooLong, given_bytes
+from conformance.reports.console import print_line, remarks
+from conformance.reports.result import Result
+from conformance.reports.writing import replace_file
 
 if TYPE_CHECKING:
     from conformance.certificate.ed25519 import PrivateKey

@@ -26,15 +26,15 @@ from conformance.cli.options import (
 from conformance.cli.output import Output, catalogue_option, output_options
 from conformance.cli.tls import trusted
 from conformance.cli.verdict import Ending, strict_option
-from conformance.client_under_test.certification import certify as hold
-from conformance.client_under_test.heard import secrets_of, tokens_in
-from conformance.client_under_test.observing import observe
-from conformance.client_under_test.settings import DEFAULT_MAX_EXAMPLES, DEFAULT_TIMEOUT_S, Settings
+from conformance.client.certification import certify as hold
+from conformance.client.heard import secrets_of, tokens_in
+from conformance.client.observing import observe
+from conformance.client.settings import DEFAULT_MAX_EXAMPLES, DEFAULT_TIMEOUT_S, Settings
 from conformance.contract.contract import statum
-from conformance.errors import UsageError
-from conformance.interruption import held_back
-from conformance.mock_gateway.account import Account
-from conformance.reporting.console import print_line, remarks, results
+from conformance.mock.account import Account
+from conformance.model.errors import UsageError
+from conformance.model.interruption import held_back
+from conformance.reports.console import print_line, remarks, results
 
 
 @click.command("certify", cls=ConformanceCommand, short_help="Judge a client.")

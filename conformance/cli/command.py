@@ -19,9 +19,6 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from conformance.callbacks.address import Address
-from conformance.checks.client import RULES as CLIENT_RULES
-from conformance.checks.making import RULES
 from conformance.cli.complaints import Complaints, in_words
 from conformance.cli.configuration import (
     CONTRACT,
@@ -35,9 +32,12 @@ from conformance.cli.configuration import (
 )
 from conformance.contract.checking import Engine
 from conformance.contract.contract import Contract, contract_at, statum
-from conformance.errors import ConformanceError, UsageError, did_you_mean
-from conformance.expectations import Expectations, read_expectations
-from conformance.generation.strategies import strategy_for
+from conformance.judging.client import RULES as CLIENT_RULES
+from conformance.judging.expectations import Expectations, read_expectations
+from conformance.judging.making import RULES
+from conformance.model.errors import ConformanceError, UsageError, did_you_mean
+from conformance.payloads.strategies import strategy_for
+from conformance.wire.address import Address
 
 F = TypeVar("F", bound=Callable[..., Any])
 

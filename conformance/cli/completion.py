@@ -6,7 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from conformance.cli.command import ConformanceCommand, Named
-from conformance.errors import SuiteError
+from conformance.model.errors import SuiteError
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -25,12 +25,12 @@ from conformance.cli.configuration import (
     switches,
     variable,
 )
-from conformance.client_under_test.heard import secrets_of
+from conformance.client.heard import secrets_of
 from conformance.contract.contract import statum
 from conformance.journal import Redaction
 from conformance.journal.redaction import tokens_of
-from conformance.reporting.console import print_json, print_line, results
-from conformance.reporting.escaping import for_terminal
+from conformance.reports.console import print_json, print_line, results
+from conformance.reports.escaping import for_terminal
 
 DEFAULT = "default"
 MASK = "********"

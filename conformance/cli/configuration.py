@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from conformance.errors import UsageError, did_you_mean
+from conformance.model.errors import UsageError, did_you_mean
 
 PREFIX = "STATUM_CONFORMANCE_"
 FILE = "statum-conformance.toml"

@@ -27,9 +27,9 @@ from click.core import ParameterSource
 from conformance.cli.command import CONFIGURED, option
 from conformance.cli.configuration import Configured, variable
 from conformance.cli.credentials import Given, is_found_by_host
-from conformance.errors import UsageError
-from conformance.gateway_under_test.limits import is_loopback
-from conformance.gateway_under_test.settings import check_gateway_url
+from conformance.gateway.limits import is_loopback
+from conformance.gateway.settings import check_gateway_url
+from conformance.model.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 

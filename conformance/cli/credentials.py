@@ -21,8 +21,8 @@ import click
 
 from conformance.cli.command import contract_in
 from conformance.cli.complaints import Complaints
-from conformance.errors import UsageError
 from conformance.journal.redactable import is_own_word
+from conformance.model.errors import UsageError
 
 OTHERS = stat.S_IRGRP | stat.S_IROTH
 

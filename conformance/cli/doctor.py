@@ -18,15 +18,15 @@ from conformance.cli.options import (
     settings_from,
 )
 from conformance.cli.output import Output, form_option, quiet_option
-from conformance.client_under_test.preflight import examine_driver
+from conformance.client.preflight import examine_driver
 from conformance.contract.contract import statum
-from conformance.errors import EnvironmentFailure, UsageError
-from conformance.gateway_under_test.preflight import examine, to_register
-from conformance.gateway_under_test.reaching import Probe
-from conformance.gateway_under_test.rig import rigged
-from conformance.gateway_under_test.settings import Settings
-from conformance.reporting.console import print_json, print_line
-from conformance.reporting.escaping import for_terminal
+from conformance.gateway.preflight import examine, to_register
+from conformance.gateway.reaching import Probe
+from conformance.gateway.rig import rigged
+from conformance.gateway.settings import Settings
+from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.reports.console import print_json, print_line
+from conformance.reports.escaping import for_terminal
 
 FAILED = "failed"
 

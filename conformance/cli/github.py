@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from conformance.cli.complaints import Complaints
-from conformance.reporting.console import on_github
-from conformance.reporting.github import workflow_commands
-from conformance.reporting.result import Result
-from conformance.reporting.summary import summary
+from conformance.reports.console import on_github
+from conformance.reports.github import workflow_commands
+from conformance.reports.result import Result
+from conformance.reports.summary import summary
 
 # Where a step leaves what its job's summary shall show; GitHub gives the name of the file.
 SUMMARY = "GITHUB_STEP_SUMMARY"

@@ -9,7 +9,7 @@ import click
 from conformance.certificate.keys import make_key_pair, public_path
 from conformance.cli.certificates import passphrase_option
 from conformance.cli.command import ConformanceCommand
-from conformance.reporting.console import print_line, results
+from conformance.reports.console import print_line, results
 
 DEFAULT_FILE = Path("signing.key")
 

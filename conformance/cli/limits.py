@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from conformance.cli.command import option
-from conformance.exchange.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
-from conformance.exchange.sender import CONCURRENCY
-from conformance.gateway_under_test.limits import DEFAULT_MAX_ACCEPTED, DEFAULT_RATE_PER_S, Limits
+from conformance.gateway.limits import DEFAULT_MAX_ACCEPTED, DEFAULT_RATE_PER_S, Limits
+from conformance.wire.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
+from conformance.wire.sender import CONCURRENCY
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,11 +11,11 @@ from conformance.cli.as_recorded import as_recorded
 from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.options import NOTIFICATIONS, REPORTS, gateway_options, receiver_options
 from conformance.cli.output import Output, quiet_option
-from conformance.errors import UsageError
-from conformance.gateway_under_test.staying import stay
+from conformance.gateway.staying import stay
 from conformance.journal import read_evidence
-from conformance.reporting.console import print_line, results
-from conformance.verdicts import is_client
+from conformance.judging.verdicts import is_client
+from conformance.model.errors import UsageError
+from conformance.reports.console import print_line, results
 
 # Who wants to listen for longer leaves the option out.
 MOST_LISTENED_S = 365 * 86_400.0

@@ -26,16 +26,16 @@ from conformance.cli.command import (
 from conformance.cli.options import account_options, credential_from, credential_options
 from conformance.cli.pace import Pace, check_paces, keep_pace
 from conformance.contract.contract import Contract
-from conformance.errors import UsageError
-from conformance.gateway_under_test.settings import fresh_seed
-from conformance.interruption import to_be_heeded
-from conformance.mock_gateway.account import OPENING_BALANCE, Account, numbers
-from conformance.mock_gateway.behaviour import Behaviour, Moment, Reply
-from conformance.mock_gateway.faults import faults
-from conformance.mock_gateway.serving import MockServer, serve_mock
-from conformance.mock_gateway.variants import BUILT_IN, variants
-from conformance.reporting.console import print_line, results
-from conformance.traffic import has_userinfo, shown_url
+from conformance.gateway.settings import fresh_seed
+from conformance.mock.account import OPENING_BALANCE, Account, numbers
+from conformance.mock.behaviour import Behaviour, Moment, Reply
+from conformance.mock.faults import faults
+from conformance.mock.serving import MockServer, serve_mock
+from conformance.mock.variants import BUILT_IN, variants
+from conformance.model.errors import UsageError
+from conformance.model.interruption import to_be_heeded
+from conformance.model.traffic import has_userinfo, shown_url
+from conformance.reports.console import print_line, results
 
 SERVING, MISBEHAVIOUR = "Serving", "Behaviour"
 

@@ -9,7 +9,7 @@ import click
 
 from conformance.cli.command import ConformanceCommand, Registration, contract_option, option
 from conformance.contract.openapi import openapi_document
-from conformance.gateway_under_test.settings import check_gateway_url
+from conformance.gateway.settings import check_gateway_url
 
 
 @click.command("openapi", cls=ConformanceCommand, short_help="Print the contract as OpenAPI 3.1.")

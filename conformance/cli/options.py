@@ -22,9 +22,8 @@ from conformance.cli.credentials import Given, credential_of
 from conformance.cli.limits import limits_from
 from conformance.cli.tls import tls_from, trusted
 from conformance.contract.contract import Contract, statum
-from conformance.errors import UsageError
-from conformance.gateway_under_test.casefiles import CaseFolder
-from conformance.gateway_under_test.settings import (
+from conformance.gateway.casefiles import CaseFolder
+from conformance.gateway.settings import (
     DEFAULT_CORPUS,
     DEFAULT_MAX_EXAMPLES,
     DEFAULT_NOTIFY_WITHIN_S,
@@ -34,7 +33,8 @@ from conformance.gateway_under_test.settings import (
     fresh_seed,
 )
 from conformance.journal.redaction import tokens_of
-from conformance.mock_gateway.account import Account
+from conformance.mock.account import Account
+from conformance.model.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -20,9 +20,9 @@ from rich.console import Console
 from conformance.cli.command import option
 from conformance.cli.complaints import Complaints
 from conformance.cli.options import REPORTS
-from conformance.errors import UsageError
-from conformance.reporting.console import remarks, results
-from conformance.reporting.live import QuietProgress, ShownProgress, progress_on
+from conformance.model.errors import UsageError
+from conformance.reports.console import remarks, results
+from conformance.reports.live import QuietProgress, ShownProgress, progress_on
 
 F = TypeVar("F", bound=Callable[..., Any])
 

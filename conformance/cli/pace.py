@@ -16,8 +16,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from conformance.cli.command import Named, beginning, contract_in
-from conformance.errors import UsageError
-from conformance.mock_gateway.serving import MockServer
+from conformance.mock.serving import MockServer
+from conformance.model.errors import UsageError
 
 # As fast as a mock is asked for requests by hand, and no faster: `load` is for more.
 LEAST_S, MOST_S = 0.01, 86_400.0

@@ -16,17 +16,17 @@ from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.options import REPORTS as REPORTING
 from conformance.cli.output import Output, form_option
 from conformance.contract.contract import Contract
-from conformance.errors import EnvironmentFailure, UsageError
-from conformance.gateway_under_test.campaign import JOURNAL
-from conformance.reporting.comparing import Change, Comparison, markdown, told
-from conformance.reporting.console import print_document, print_json, print_line, remarks, results
-from conformance.reporting.escaping import for_terminal
-from conformance.reporting.page import comparison_html
-from conformance.reporting.page.plots import in_words
-from conformance.reporting.result import Saved
-from conformance.reporting.saved import read_document, read_saved
-from conformance.reporting.terminal import STYLES
-from conformance.reporting.writing import (
+from conformance.gateway.campaign import JOURNAL
+from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.reports.comparing import Change, Comparison, markdown, told
+from conformance.reports.console import print_document, print_json, print_line, remarks, results
+from conformance.reports.escaping import for_terminal
+from conformance.reports.page import comparison_html
+from conformance.reports.page.plots import in_words
+from conformance.reports.result import Saved
+from conformance.reports.saved import read_document, read_saved
+from conformance.reports.terminal import STYLES
+from conformance.reports.writing import (
     ALLURE_RESULTS,
     JUNIT_XML,
     NEED_JOURNAL,

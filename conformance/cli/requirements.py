@@ -11,13 +11,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from conformance.checks.client import client_checks
-from conformance.checks.judgement import SubjectCheck
 from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Requirement
-from conformance.reporting.basis import rests_on
-from conformance.reporting.console import print_json, results
+from conformance.judging.client import client_checks
+from conformance.judging.judgement import SubjectCheck
+from conformance.reports.basis import rests_on
+from conformance.reports.console import print_json, results
 
 
 def _entry(requirement: Requirement, contract: Contract) -> dict[str, Any]:

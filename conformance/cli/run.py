@@ -28,15 +28,15 @@ from conformance.cli.options import (
 )
 from conformance.cli.output import Output, catalogue_option, output_options
 from conformance.cli.verdict import Ending, strict_option
-from conformance.errors import UsageError
-from conformance.gateway_under_test import campaign
-from conformance.gateway_under_test.plan import Plan
-from conformance.gateway_under_test.settings import Settings
-from conformance.interruption import held_back
+from conformance.gateway import campaign
+from conformance.gateway.plan import Plan
+from conformance.gateway.settings import Settings
 from conformance.journal import read_evidence
-from conformance.reporting.console import print_json, results
-from conformance.reporting.planned import plan_document, show_plan
-from conformance.verdicts import is_client
+from conformance.judging.verdicts import is_client
+from conformance.model.errors import UsageError
+from conformance.model.interruption import held_back
+from conformance.reports.console import print_json, results
+from conformance.reports.planned import plan_document, show_plan
 
 PLAN = "Plan"
 

@@ -16,8 +16,8 @@ from conformance.certificate.verification import Certificate, proved
 from conformance.cli.certificates import SECTION, certificate_bytes, passphrase_option, signing_key, write_file
 from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.verify import threshold_option, trust_of, trusted_keys
-from conformance.errors import UsageError, did_you_mean
-from conformance.reporting.console import print_line, results
+from conformance.model.errors import UsageError, did_you_mean
+from conformance.reports.console import print_line, results
 
 
 @click.command("sign", cls=ConformanceCommand, short_help="Add a signature to a certificate.")

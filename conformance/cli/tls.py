@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from conformance.callbacks.asgi_thread import Tls
-from conformance.errors import UsageError
-from conformance.exchange.trust import trusting
+from conformance.model.errors import UsageError
+from conformance.wire.asgi_thread import Tls
+from conformance.wire.trust import trusting
 
 
 def trusted(ca_file: Path | None) -> Path | None:

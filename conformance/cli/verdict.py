@@ -20,17 +20,17 @@ from conformance.cli.github import tell_github
 from conformance.cli.options import REPORTS
 from conformance.cli.output import Output
 from conformance.contract.contract import Contract
-from conformance.errors import EnvironmentFailure
-from conformance.expectations import Expectations
-from conformance.gateway_under_test.keeping import keep
+from conformance.gateway.keeping import keep
 from conformance.journal import Record, read_evidence
-from conformance.reporting.console import print_document, print_line, remarks
-from conformance.reporting.json_report import json_report
-from conformance.reporting.observed import show_observed
-from conformance.reporting.result import Result
-from conformance.reporting.terminal import show, show_verdict, show_verdict_alone
-from conformance.reporting.writing import REPORT_HTML, REPORT_JSON, write_reports
-from conformance.verdicts import Conclusion
+from conformance.judging.expectations import Expectations
+from conformance.judging.verdicts import Conclusion
+from conformance.model.errors import EnvironmentFailure
+from conformance.reports.console import print_document, print_line, remarks
+from conformance.reports.json_report import json_report
+from conformance.reports.observed import show_observed
+from conformance.reports.result import Result
+from conformance.reports.terminal import show, show_verdict, show_verdict_alone
+from conformance.reports.writing import REPORT_HTML, REPORT_JSON, write_reports
 
 strict_option = option(
     REPORTS,

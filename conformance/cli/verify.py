@@ -15,8 +15,8 @@ from conformance.certificate.refusal import Refused, UnknownSigner
 from conformance.certificate.verification import Certificate, Trust, proved
 from conformance.cli.certificates import SECTION, certificate_bytes
 from conformance.cli.command import ConformanceCommand, contract_option, option
-from conformance.reporting.clients import in_ranges
-from conformance.reporting.console import print_line, results
+from conformance.reports.clients import in_ranges
+from conformance.reports.console import print_line, results
 
 UNKNOWN = "unknown"
 

@@ -31,7 +31,7 @@ from conformance.contract.probes import Probes
 from conformance.contract.requirements import Catalogue
 from conformance.contract.schema_set import SchemaSet, built_in
 from conformance.contract.unsolicited import Inquiry, Notified, Unsolicited, all_unsolicited
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 
 # Who has made more of them mends these first.
 MOST_FAULTS = 20

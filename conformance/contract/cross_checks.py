@@ -16,7 +16,7 @@ from conformance.contract.places import places_of
 from conformance.contract.probes import MAKERS, Probes
 from conformance.contract.schema_checks import members_of
 from conformance.contract.unsolicited import Unsolicited
-from conformance.traffic import Kind
+from conformance.model.traffic import Kind
 
 Place = tuple[str | int, ...]
 # Name of a written rule → what takes its parameters, or raises TypeError, KeyError or ValueError for others.

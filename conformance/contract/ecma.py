@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from conformance.errors import SuiteError
+from conformance.model.errors import SuiteError
 
 # ECMA-262 §22.2.2.9, CharacterClassEscape :: s: WhiteSpace and LineTerminator.
 WHITE_SPACE = "\t\n\x0b\x0c\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"

@@ -19,7 +19,7 @@ from typing import Any, Self
 from conformance.contract.lines import Path as Place
 from conformance.contract.lines import json_lines, line_of, toml_lines
 from conformance.contract.schema_set import BASE_URI, SchemaSet
-from conformance.errors import did_you_mean
+from conformance.model.errors import did_you_mean
 
 CONTRACT, REQUIREMENTS, PROBES, BEHAVIOURS = (
     f"{name}.toml" for name in ("contract", "requirements", "probes", "behaviours")

@@ -20,7 +20,7 @@ from jsonschema.validators import extend
 
 from conformance.contract import ecma
 from conformance.contract.assigned import is_assigned, is_blank
-from conformance.errors import SuiteError
+from conformance.model.errors import SuiteError
 
 
 def _is_integer(_checker: object, instance: object) -> bool:

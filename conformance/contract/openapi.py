@@ -19,7 +19,7 @@ from urllib.parse import urldefrag, urljoin
 from conformance.contract.command import Command
 from conformance.contract.contract import Authentication, Contract
 from conformance.contract.unsolicited import Unsolicited
-from conformance.errors import SuiteError
+from conformance.model.errors import SuiteError
 
 __all__ = ["component_name", "contract_schemas", "openapi_document"]
 

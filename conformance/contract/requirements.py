@@ -1,6 +1,6 @@
 """The requirements catalogue as values: `requirements.toml`, read and checked.
 
-The catalogue is data; what judges it is in `conformance.checks`. A requirement that cannot be observed from outside
+The catalogue is data; what judges it is in `conformance.judging`. A requirement that cannot be observed from outside
 is in the catalogue too, `excluded` with the reason, so that a reader sees what is not judged and why.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from conformance.contract.command import Command
 from conformance.contract.judging import ANY, ByProbe, Judge, judge_of
 from conformance.contract.unsolicited import Notified, Unsolicited
-from conformance.errors import SuiteError
+from conformance.model.errors import SuiteError
 
 
 class Level(StrEnum):

@@ -20,7 +20,7 @@ from jsonschema.exceptions import ValidationError
 from conformance.contract.folder import ContractFolder, FolderFault, hinted
 from conformance.contract.keywords import KEYWORDS
 from conformance.contract.strict_json import parse_json
-from conformance.errors import SuiteError, UnknownKeyword
+from conformance.model.errors import SuiteError, UnknownKeyword
 
 Place = tuple[str | int, ...]
 

@@ -41,7 +41,7 @@ from referencing.jsonschema import DRAFT202012, Schema, SchemaRegistry
 from conformance.contract.compiled import Takes, compiled
 from conformance.contract.keywords import ContractValidator
 from conformance.contract.strict_json import parse_json
-from conformance.errors import SuiteError
+from conformance.model.errors import SuiteError
 
 BASE_URI = "https://statum-conformance.invalid/schemas/"
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from conformance.contract.command import Command, Flow, Money
-from conformance.errors import UsageError, did_you_mean
+from conformance.model.errors import UsageError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

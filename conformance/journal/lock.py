@@ -6,7 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from conformance.errors import EnvironmentFailure
+from conformance.model.errors import EnvironmentFailure
 
 
 class JournalLock:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from conformance.errors import UsageError
 from conformance.journal.tables import APPLICATION_ID, READABLE, VERSION, layout
+from conformance.model.errors import UsageError
 
 HINT = "name the journal.sqlite in the report directory of a run"
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
 from conformance.contract.contract import Contract
-from conformance.errors import UsageError
 from conformance.journal.opening import HINT, check_whole, opened
 from conformance.journal.record import BEYOND, UNDECODABLE, UNSENT, Attempt, Record
 from conformance.journal.rows import (
@@ -31,7 +30,8 @@ from conformance.journal.rows import (
     value_of,
 )
 from conformance.journal.shapes import ROW_OF, check_settings
-from conformance.traffic import Case, Exchange
+from conformance.model.errors import UsageError
+from conformance.model.traffic import Case, Exchange
 
 T = TypeVar("T")
 Row = tuple[Any, ...]

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from conformance.contract.contract import Contract
 from conformance.contract.words import is_of_contract
-from conformance.errors import UsageError
 from conformance.journal.redaction import MINIMUM_LENGTH, Redaction
+from conformance.model.errors import UsageError
 
 LEAVE_OUT = "leave it out: it tells nobody anything"
 

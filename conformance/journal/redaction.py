@@ -33,7 +33,7 @@ from conformance.journal.spellings import (
     says_more,
     unescaped,
 )
-from conformance.traffic import Headers
+from conformance.model.traffic import Headers
 
 MINIMUM_LENGTH = 4
 """Shorter values are not searched for: every text would be full of them and the evidence shredded, while three

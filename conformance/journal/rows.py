@@ -18,7 +18,7 @@ from typing import Any
 from conformance.contract.strict_json import parse_json
 from conformance.journal.redaction import Redaction
 from conformance.journal.shapes import ROW_OF, check_note
-from conformance.traffic import Case, Direction, Exchange, Headers, Kind, Message, Notification, Request, Response
+from conformance.model.traffic import Case, Direction, Exchange, Headers, Kind, Message, Notification, Request, Response
 
 Row = tuple[str, tuple[Any, ...]]
 

@@ -24,7 +24,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from conformance.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.journal.earlier import take_away_results
 from conformance.journal.lock import JournalLock
 from conformance.journal.reader import read_journal
@@ -32,7 +31,8 @@ from conformance.journal.record import BEYOND, UNDECODABLE, UNSENT
 from conformance.journal.redaction import Redaction
 from conformance.journal.rows import Row, Rows
 from conformance.journal.tables import CREATE, INSERT, VERSION
-from conformance.traffic import Case, Direction, Notification, Request, Response
+from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
+from conformance.model.traffic import Case, Direction, Notification, Request, Response
 
 MAX_BATCH = 1000
 """Rows per commit: enough to make its cost nothing, few enough to be committed within some ten milliseconds."""

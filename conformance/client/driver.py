@@ -1,0 +1,362 @@
+"""The driver of a client: one process that is asked one thing at a time.
+
+    Driver      started, asked, restarted, stopped; every line goes into the journal
+    Death       what it did instead of answering
+
+It runs in a session of its own, so that it can be ended with all that it has started; what leaves the session is found
+by a mark in its environment. Its standard output is read by one thread, its standard error by another, and a third
+waits for its end: something that it has left behind may keep both open.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from enum import StrEnum
+from secrets import token_hex
+from typing import IO, Any, Protocol
+
+from conformance.client.left_behind import MARK, Left, end_all, family_of
+from conformance.client.protocol import PROTOCOL, Breach, Hello, beginning, check_protocol, told, understood
+from conformance.client.stderr import Stderr
+from conformance.contract.contract import Contract
+from conformance.journal.rows import LONGEST_STDERR
+from conformance.model.errors import LACKS, ConformanceError, EnvironmentFailure, UsageError, lack_of
+from conformance.model.interruption import held_back, wished
+from conformance.model.traffic import Direction
+
+# A virtual machine and its class path take a while to come up, on a busy machine a long one.
+START_WITHIN_S = 30.0
+
+# From `stop` to the end of the process, and from SIGTERM to SIGKILL.
+STOP_WITHIN_S = 5.0
+TERMINATE_WITHIN_S = 2.0
+
+# Longer lines are no message of the protocol; a driver that writes without end must not fill the memory.
+MOST_LINE = 1 << 20
+
+# Lines that were written without being asked for; that there is one is enough to know, more must not fill the memory.
+MOST_WAITING = 64
+
+# What begins so in the environment is for the suite: a gateway's credential, the passphrase of a signing key.
+OPTIONS = "STATUM_CONFORMANCE_"
+
+# What a process has written before its end is read by then.
+READ_WITHIN_S = 0.5
+
+
+class Said(Protocol):
+    """Told of every line, with the case at hand; `cut`: of a longer one that is no message this is the beginning."""
+
+    def __call__(self, case_id: str | None, direction: Direction, line: str, *, cut: bool = ...) -> None:
+        """Take it in."""
+
+
+class How(StrEnum):
+    """The ways in which a driver fails a case."""
+
+    CRASH = "crash"
+    HANG = "hang"
+    GARBAGE = "garbage"
+    TWICE = "twice"
+    STOP = "stop"
+
+
+class Death(Exception):
+    """A driver did something else than answer once. `case_id`: the case that it fails, None if there is none.
+
+    `at`: when that was seen (monotonic seconds), before it was ended with all its connections.
+    """
+
+    def __init__(self, how: How, detail: str, case_id: str | None, at: float | None = None) -> None:
+        super().__init__(detail)
+        self.how = how
+        self.detail = detail
+        self.case_id = case_id
+        self.at = time.monotonic() if at is None else at
+
+
+class Driver:
+    """The process behind `arguments`, whose client keeps `contract`; `said` is told every line.
+
+    `redacted`: a part of a line as it may be shown. Not thread-safe: one thread asks.
+    """
+
+    def __init__(
+        self,
+        arguments: tuple[str, ...],
+        said: Said,
+        redacted: Callable[[str], str],
+        contract: Contract,
+        start_within_s: float = START_WITHIN_S,
+    ) -> None:
+        self._arguments = arguments
+        self._said = said
+        self._redacted = redacted
+        self._contract = contract
+        self._start_within_s = start_within_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._readers: tuple[threading.Thread, ...] = ()
+        self._stderr = Stderr()
+        self._mark = ""
+        self._left: list[Left] = []
+        self._case_id: str | None = None
+        self._last: tuple[str, str | None] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process that was not found dead."""
+        return self._process is not None
+
+    @property
+    def exited(self) -> bool:
+        """Whether the process has ended, by itself or by `kill`."""
+        return self._process is None or self._process.poll() is not None
+
+    @property
+    def left_behind(self) -> Sequence[Left]:
+        """The processes that outlived its own, in sessions of theirs."""
+        return tuple(self._left)
+
+    def start(self, within_s: float | None = None) -> Hello:
+        """Start the process and greet it; it has `within_s` to say hello, if that is less than usual.
+
+        Raises UsageError if it cannot be started or speaks another version, Death if it does not say hello.
+        """
+        self._case_id = self._last = None
+        with held_back():  # or a signal could leave a process behind that nobody knows of
+            self._begin()
+        if wished():
+            raise KeyboardInterrupt
+        start_within_s = self._start_within_s if within_s is None else min(self._start_within_s, within_s)
+        line = self._exchange({"cmd": "hello", "protocol": PROTOCOL}, start_within_s)
+        try:
+            check_protocol(line)
+            return Hello.of(self._understood("hello", line), self._contract)
+        except UsageError:
+            self._hear(line)
+            self.kill()
+            raise
+
+    def _begin(self) -> None:
+        """Start the process, and what reads it. Raises UsageError if it cannot be started."""
+        lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._lines = lines
+        self._mark = token_hex(16)
+        try:
+            process = subprocess.Popen(  # noqa: S603 - what the user gave, without a shell
+                self._arguments,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env={**_without_options(os.environ), MARK: self._mark},
+            )
+        except OSError as error:
+            if error.errno in LACKS:
+                raise lack_of(error) or error from error
+            raise UsageError(
+                f"driver {self._arguments[0]} cannot be started: {error.strerror or error}",
+                hint="is it a program for this machine, with #! in its first line if it is a script?",
+            ) from error
+        self._process = process
+        if process.stdout is None or process.stderr is None:
+            raise EnvironmentFailure("the driver has no pipes")
+        self._readers = (
+            threading.Thread(target=_read_lines, args=(process.stdout, lines), name="driver", daemon=True),
+            threading.Thread(target=self._read_stderr, args=(process.stderr,), name="driver-stderr", daemon=True),
+        )
+        for reader in self._readers:
+            reader.start()
+        if hasattr(os, "waitid"):  # not on every system; there it shows when its output ends, or time is over
+            waiting = (process.pid, self._readers[0], lines)
+            threading.Thread(target=_await_end, args=waiting, name="driver-end", daemon=True).start()
+
+    def ask(self, message: Mapping[str, Any], case_id: str | None, within_s: float) -> dict[str, Any]:
+        """Have it answer an `invoke` or a `result`. Raises Death if it does anything else, and it is no more then."""
+        self._case_id = case_id
+        answer = self._understood(message["cmd"], self._exchange(message, within_s))
+        if self._last and answer["id"] == self._last[0] != message["id"]:
+            self._case_id = self._last[1]  # it is the earlier case that fails
+            raise self._died(How.TWICE, "it answered the same message twice")
+        if answer["id"] != message["id"]:
+            raise self._died(How.GARBAGE, f"it answered {answer['id']!r} where {message['id']!r} was asked")
+        self._last = (message["id"], case_id)
+        return answer
+
+    def stop(self, within_s: float = STOP_WITHIN_S) -> None:
+        """Tell it to stop and wait for its end. Raises Death if it says more, or does not end by itself with 0."""
+        process = self._process
+        if process is None:
+            return
+        self._case_id = self._last[1] if self._last else None
+        try:
+            try:
+                self._tell({"cmd": "stop"}, within_s)
+                code = process.wait(within_s)
+            except subprocess.TimeoutExpired:
+                raise self._died(How.STOP, f"it did not end within {within_s:g} s of stop") from None
+            self._left += end_all(self._mark, (), process.pid)  # or its output would go on
+            for reader in self._readers:
+                reader.join(TERMINATE_WITHIN_S)
+            with suppress(queue.Empty):
+                while (line := self._lines.get_nowait()) is not None:
+                    self._hear(line)
+                    raise self._died(
+                        How.TWICE, f"it wrote {beginning(line, self._redacted)!r} although nothing was asked"
+                    )
+            if code != 0:
+                raise self._died(How.STOP, f"it ended with {_in_words(code)} on stop, not with exit code 0")
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the process and all that it has started; does nothing if there is none."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        family = family_of(process.pid)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(TERMINATE_WITHIN_S)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)  # also what its process has left behind
+        process.wait()
+        self._left += end_all(self._mark, family, process.pid)
+        with suppress(OSError):
+            if process.stdin:
+                process.stdin.close()
+        for reader in self._readers:
+            reader.join(TERMINATE_WITHIN_S)
+
+    def end_at_once(self) -> None:
+        """End the process and its session without waiting for anything; `kill` has yet to be called."""
+        process = self._process
+        if process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def _exchange(self, message: Mapping[str, Any], within_s: float) -> bytes:
+        until = time.monotonic() + within_s
+        self._tell(message, within_s)
+        try:
+            line = self._lines.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            raise self._died(How.HANG, f"it did not answer {message['cmd']} within {within_s:g} s") from None
+        if line is None:
+            raise self._died(How.CRASH, f"it ended {self._end()} instead of answering {message['cmd']}")
+        return line
+
+    def _understood(self, cmd: str, line: bytes) -> dict[str, Any]:
+        """The answer that a line is, once it has been told. Raises Death for anything else."""
+        try:
+            answer = understood(cmd, line, self._redacted)
+        except Breach as breach:
+            self._hear(line)
+            raise self._died(How.GARBAGE, str(breach)) from breach
+        self._said(self._case_id, Direction.FROM, _text(line))
+        return answer
+
+    def _hear(self, line: bytes) -> None:
+        """Tell of a line that is no answer, as far as it shows what it is."""
+        if len(line) > LONGEST_STDERR:
+            self._said(self._case_id, Direction.FROM, _text(line[:LONGEST_STDERR]), cut=True)
+        else:
+            self._said(self._case_id, Direction.FROM, _text(line))
+
+    def _tell(self, message: Mapping[str, Any], within_s: float) -> None:
+        line = told(message)
+        self._said(self._case_id, Direction.TO, line)
+        process = self._process
+        if process is None or process.stdin is None:
+            raise self._died(How.CRASH, "it is not running")
+        try:
+            written = _written(process.stdin, line.encode() + b"\n", within_s)
+        except OSError:  # it is gone; that shows when its output ends
+            return
+        if not written:
+            raise self._died(How.HANG, f"it did not read {message['cmd']} within {within_s:g} s")
+
+    def _end(self) -> str:
+        process = self._process
+        if process is None:
+            return "before"
+        with suppress(subprocess.TimeoutExpired):
+            return f"with {_in_words(process.wait(TERMINATE_WITHIN_S))}"
+        return "its output"
+
+    def _died(self, how: How, detail: str) -> Death:
+        at = time.monotonic()
+        self.kill()
+        return Death(how, detail, self._case_id, at)
+
+    def _read_stderr(self, stream: IO[bytes]) -> None:
+        def tell(line: bytes) -> None:
+            with suppress(ConformanceError):  # something that it has left behind still writes after the end
+                if len(line) >= LONGEST_STDERR:
+                    self._said(self._case_id, Direction.STDERR, _text(line), cut=True)
+                else:
+                    self._said(self._case_id, Direction.STDERR, _text(line))
+
+        with stream:
+            self._stderr.read(stream, tell)
+
+
+def _read_lines(stream: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
+    with stream:
+        while line := stream.readline(MOST_LINE):
+            if lines.qsize() < MOST_WAITING:
+                lines.put(line)
+    lines.put(None)
+
+
+def _await_end(pid: int, reader: threading.Thread, lines: queue.SimpleQueue[bytes | None]) -> None:
+    """Tell of the end of a process also where its output goes on, for something that it has started has that, too.
+
+    It is only looked at: who ends the driver still has to find its number in use.
+    """
+    with suppress(ChildProcessError):  # somebody has just ended it
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    reader.join(READ_WITHIN_S)
+    lines.put(None)
+
+
+def _written(stream: IO[bytes], data: bytes, within_s: float) -> bool:
+    """Whether a pipe took it all in time: its buffer may be full, and nobody there who reads. Raises OSError."""
+    number, until = stream.fileno(), time.monotonic() + within_s
+    os.set_blocking(number, False)
+    with selectors.DefaultSelector() as ready:
+        ready.register(number, selectors.EVENT_WRITE)
+        while data:
+            if not ready.select(max(0.0, until - time.monotonic())):
+                return False
+            with suppress(BlockingIOError):
+                data = data[os.write(number, data) :]
+    return True
+
+
+def _text(line: bytes) -> str:
+    return line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+
+
+def _in_words(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"
+
+
+def _without_options(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment, without what would have the client under test hold secrets that are none of its own."""
+    return {name: value for name, value in environment.items() if not name.startswith(OPTIONS)}

@@ -1,0 +1,234 @@
+"""A client that is run by hand, or by its own tests, against an address that is shown: judged by what arrives there.
+
+    observe         serves the gateway until told to stop and returns the path of the journal
+
+The gateway is the mock one with its sample account. It keeps the contract, so what else a client may meet is chosen by
+the phone number (`conformance.mock.account.SCENARIOS`). Nobody tells what the client was asked for nor what it
+told its caller. So a request is taken for a call of its own; only equal ones to a chosen number are taken for one call,
+made again: no two calls need to be equal.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from conformance.client.settings import Settings
+from conformance.client.witness import Visit, Witness, wait_for_resends
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.journal import Journal, Redaction
+from conformance.journal.redaction import without_credentials
+from conformance.judging.client.evidence import STRAY
+from conformance.judging.client.sending import as_text
+from conformance.judging.reading import Content
+from conformance.mock.account import Account, number_row
+from conformance.mock.answering import Channel, put, received
+from conformance.mock.behaviour import Wire
+from conformance.mock.gateway import Gateway
+from conformance.model.errors import SuiteError, UsageError
+from conformance.model.interruption import granted, held_back, let_through
+from conformance.model.progress import Progress, Silent
+from conformance.model.traffic import Case, Kind, Request
+from conformance.wire.address import Address
+from conformance.wire.asgi_thread import Receive, Send
+from conformance.wire.strays import Taken
+
+JOURNAL = "journal.sqlite"
+
+ASPECT = "observed"
+
+# In place of a credential that is not the sample account's: it may be a real one, sent here by mistake.
+STRANGE = "[another credential]"
+
+_SCHEME = re.compile(r"[A-Za-z]+(?= )")
+
+
+class ObservingWitness(Witness):
+    """Serves one base URL and makes cases of what arrives there."""
+
+    def __init__(self, journal: Journal, account: Account, seed: int, listen: Address) -> None:
+        """Claim the address. Raises EnvironmentFailure if it cannot be had."""
+        super().__init__(journal, account.contract, listen)
+        self._gateway = Gateway(account, seed=seed)
+        pair = f"{account.consumer_key}:{account.consumer_secret}"
+        self._own = b64encode(pair.encode()).decode()
+        self._calls: dict[tuple[str, bytes], str] = {}
+        self._count = 0
+        self._lasting = threading.Condition()
+        self._last_at = time.monotonic()
+
+    @property
+    def base(self) -> str:
+        """The base URL to give to a client."""
+        return self.url + self._contract.base_path
+
+    @property
+    def count(self) -> int:
+        """How many requests to a command there were."""
+        return self._count
+
+    def wait(self, for_s: float | None, idle_s: float | None) -> None:
+        """Return after `for_s` seconds, or when nothing has come for `idle_s` seconds after something did."""
+        begun = time.monotonic()
+        with self._lasting:
+            while True:
+                ends = [] if for_s is None else [begun + for_s]
+                if idle_s is not None and self._count:
+                    ends.append(self._last_at + idle_s)
+                left = min(ends) - time.monotonic() if ends else None
+                if left is not None and left <= 0:
+                    return
+                self._lasting.wait(left)
+
+    async def _serve_here(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        channel = Channel(scope, receive, send)
+        request = await received(channel)
+        if request is None:
+            return
+        answer = self._gateway.answer(request, time.monotonic())
+        if self._is_too_much(request):
+            await put(answer.reply, Wire(), request, channel)
+            return
+        case_id = self._case_of(request)
+        number = self._arrived(case_id, self._shown(request))
+        if case_id != STRAY or self._has_own_credential(request):  # who only looks around does not end the observation
+            with self._lasting:
+                self._count += 1
+                self._last_at = time.monotonic()
+                self._lasting.notify_all()
+        await self._reply(Visit(number, request, channel), answer.reply, Wire())
+
+    def _is_too_much(self, request: Request) -> bool:
+        """Whether there was too much already of what does not carry the account's credential: it may be anybody's."""
+        if self._has_own_credential(request):
+            return False
+        return self._strays.kept(Taken(None, request, time.monotonic(), time.time()), None) is None
+
+    def _has_own_credential(self, request: Request) -> bool:
+        return any(self._own in value for name, value in request.headers if name.lower() == "authorization")
+
+    def _case_of(self, request: Request) -> str:
+        """The id of the call that a request belongs to: a new one, or that of an equal request to a chosen number."""
+        command = command_of(request.url, self._contract)
+        if command is None:
+            return STRAY
+        key = (command.name, request.body)
+        if is_chosen(request.body, self._contract) and key in self._calls:
+            return self._calls[key]
+        name = f"{ASPECT}/{command.name}/{self._count + 1}"
+        body = _lawful_body(command, request.body, self._contract)
+        lawful = Request(command.method, f"{self.base}/{command.name}", (), body)
+        self._journal.plan([Case(name, command.name, Kind.INVOKE, ASPECT, name, lawful)])
+        self._calls[key] = name
+        return name
+
+    def _shown(self, request: Request) -> Request:
+        """The request as the journal may have it."""
+        headers = tuple((name, _without_stranger(name, value, self._own)) for name, value in request.headers)
+        return Request(request.method, request.url, headers, request.body)
+
+    def _shown_head(self, head: bytes) -> bytes:
+        """Without credentials: which one was meant cannot be told of what is no request."""
+        return without_credentials(head.decode("latin-1")).encode("latin-1")
+
+
+def _without_stranger(name: str, value: str, own: str) -> str:
+    if name.lower() != "authorization" or own in value:
+        return value
+    scheme = _SCHEME.match(value)
+    return f"{scheme.group()} {STRANGE}" if scheme else STRANGE
+
+
+def command_of(target: str, contract: Contract) -> Command | None:
+    """The command that a target is meant for, also where it does not quite say so; None if that cannot be told."""
+    path = unquote(target.partition("?")[0]).rstrip("/").lower()
+    return next((command for name, command in contract.commands.items() if path.endswith(f"/{name.lower()}")), None)
+
+
+def _lawful_body(command: Command, body: bytes, contract: Contract) -> bytes:
+    """What a lawful client would have sent in place of a body: the documented members, as strings."""
+    members = _members(body)
+    if command.method == "GET" or members is None:
+        return b""
+    known = contract.schemas.resolved(f"{command.folder}/request")["properties"]
+    lawful = {name: as_text(value) for name, value in members.items() if name in known}
+    return json.dumps(lawful, ensure_ascii=False).encode(errors="backslashreplace")
+
+
+def is_chosen(body: bytes, contract: Contract) -> bool:
+    """Whether the body has a recipient that a behaviour is chosen with."""
+    members, recipient = _members(body), contract.members.recipient
+    return members is not None and recipient is not None and number_row(contract, members.get(recipient)) is not None
+
+
+def _members(body: bytes) -> Mapping[str, Any] | None:
+    return Content.of(body).members
+
+
+Introduce = Callable[[str, Account], None]
+
+
+def observe(settings: Settings, introduce: Introduce, progress: Progress | None = None) -> Path:
+    """Watch a client until interrupted, or until the settings say that it is enough.
+
+    `introduce` is told the base URL and the account. Raises EnvironmentFailure for an address that cannot be had, and
+    UsageError where the settings name none.
+    """
+    if settings.observe is None:
+        raise UsageError("there is no address to observe a client at; expected --observe")
+    progress = progress or Silent()
+    progress.phase("prepare")
+    account = Account.sample(contract=settings.contract)
+    begun = time.monotonic()
+    with (
+        held_back(),
+        Journal.create(
+            settings.report_dir / JOURNAL, _recorded(settings, account), Redaction.of_values(*settings.protected)
+        ) as journal,
+    ):
+        with ObservingWitness(journal, account, settings.seed, settings.observe) as witness:
+            journal.plan([Case(STRAY, None, Kind.INVOKE, STRAY, STRAY, Request("GET", witness.url))])
+            introduce(witness.base, account)
+            progress.phase("observe", _end_of(settings))
+            if settings.observe_for_s is not None:
+                progress.until(time.monotonic() + settings.observe_for_s)
+            try:
+                with let_through():
+                    witness.wait(settings.observe_for_s, settings.observe_idle_s)
+                    wait_for_resends(witness, settings.advised_delay_s, progress)
+            except KeyboardInterrupt:
+                granted()  # that is how it is meant to end
+            witness.tell_unfinished()
+            witness.note_left_out()
+            journal.note("settled", {"at": time.monotonic(), "waited_s": None})
+        if witness.errors:
+            raise SuiteError(f"the witness failed: {witness.errors[0]!r}") from witness.errors[0]
+        journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
+    return settings.report_dir / JOURNAL
+
+
+def _end_of(settings: Settings) -> str:
+    """When it ends, in words."""
+    ends = [] if settings.observe_for_s is None else [f"for {settings.observe_for_s:g} s"]
+    if settings.observe_idle_s is not None:
+        ends.append(f"until nothing has come for {settings.observe_idle_s:g} s")
+    return " or ".join(ends) or "until Ctrl-C"
+
+
+def _recorded(settings: Settings, account: Account) -> dict[str, Any]:
+    return {
+        **settings.recorded(),
+        "subject_name": "the client that was observed",
+        "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        # The sample account's, which opens nothing: evidence, not a secret.
+        "credential": {"key": account.consumer_key, "secret": account.consumer_secret},
+    }

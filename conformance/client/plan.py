@@ -1,0 +1,292 @@
+"""Every case of a certification, from one seed: what the client is asked to call, and what it meets.
+
+    Call            a case with all that it takes: its nonce, the id of its message, its scenario, its parameters
+    calls_of        those of the commands that a client declares
+    spread          an order in which what fails comes between what is accepted
+    again           the first of them, to be repeated at the end
+    Credential      the account's, made up for the run
+
+Nonces and ids of messages tell nothing about what is expected.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import blake2b
+from random import Random
+from typing import Self
+
+from conformance.client.scenarios import OPENING, SENDING, Setting, played, says_accepted
+from conformance.contract.behaviours import ScenarioRow
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.contract.judging import ACCEPTED
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Reply
+from conformance.mock.gateway import Gateway
+from conformance.model.errors import SuiteError
+from conformance.model.traffic import Case, Kind, Request
+from conformance.payloads.payloads import Constraints, ValidPayload, fresh_payloads, valid_payloads
+
+FIRST, AGAIN = "first", "first again"
+"""Aspects of the first call of a certification, and of its repetition at the end."""
+
+NONCE_BYTES = 8
+
+TELLING_TEXTS: Mapping[str, str] = {
+    "latin-1": "Señor Ñandú pays £5 for a crème brûlée à la carte",
+    "html": '<b>Tom & Jerry\'s "offer"</b> &amp; more &lt; 5',
+    "url": "a+b=c&d=100%20%25?e#f;g/h",
+    "escapes": 'C:\\new\\table \\u0041 \\\\ "quoted" {"a": [1]}',
+    "shell": "$HOME `id` $(id) 'single' !! ~ * | > /dev/null",
+    "template": "{0} {name} %s %(x)s ${x} {{y}} #{z}",
+    "blanks": "  two before,  two within, two after  ",
+    "decomposed": "Cafe\u0301 and Café, \ufb01 and fi",
+    "joined": "👩‍👩‍👧‍👦 🇰🇪 👍🏾 ✈️",
+    "separators": "one\u2028two\u2029three\u00a0four\u200bfive",
+    "right-to-left": "שלום, مرحبا 254",
+    "digits": "0012345678901234567890",
+    "zero": "0",
+    "words": "null",
+    "typographic": "“Karibu” – it’s \u2018ours’ … €5 • ½ off ™ «ndiyo» non\u2011breaking",
+    "extension of GSM": "^{}\\[~]|€ are two septets each",
+    "ends of lines": "\nbefore and after\r\n",
+}
+"""Texts that clients are known to change on their way into JSON; each stands alone in a call."""
+
+TELLING_NAMES: Mapping[str, str] = {
+    "leading zeros": "001234",
+    "exponent": "12e5",
+    "zero": "0",
+    "true": "true",
+}
+"""The same for members that name something, such as a short code; each where that may hold it."""
+
+# Between two calls that meet trouble: two that are accepted, where there are as many. A breaker that looks at the last
+# calls mostly opens at half of them.
+MOST_BETWEEN = 2
+
+_LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Consumer key and secret."""
+
+    key: str
+    secret: str
+
+    @classmethod
+    def of(cls, seed: int) -> Self:
+        """Made up from the seed; its base64 has a + and a /, by which the usual alphabet is told from that of URLs."""
+        chance = Random(f"{seed}/credential")
+        while True:
+            key = "".join(chance.choices(_LETTERS, k=32))
+            secret = "".join(chance.choices(f"{_LETTERS}~?>", k=40))
+            encoded = b64encode(f"{key}:{secret}".encode()).decode()
+            if "+" in encoded and "/" in encoded:
+                return cls(key, secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that the client is asked for. `case.request` is what a lawful client would send, without headers.
+
+    `opening`: the call that is made directly before it at the same base URL, if any, for a connection to be kept.
+    """
+
+    contract: Contract
+    case: Case
+    scenario: ScenarioRow
+    nonce: str
+    message_id: str
+    params: Mapping[str, str]
+    opening: Call | None = None
+
+    @property
+    def in_order(self) -> tuple[Call, ...]:
+        """The call, after the one that is made before it."""
+        return (self,) if self.opening is None else (self.opening, self)
+
+    @property
+    def command(self) -> Command:
+        """What is called."""
+        return self.contract.commands[self.case.command or ""]
+
+    @property
+    def troubles(self) -> bool:
+        """Whether the client meets something else than an acceptance."""
+        return not says_accepted(_first_reply(self.scenario, self.command, self.contract), self.contract)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the client has to give up by itself."""
+        return _first_reply(self.scenario, self.command, self.contract).ending.stays_open
+
+
+class Cases:
+    """Makes calls by a contract: numbers them, and gives each what is its own. `url`: where the witness is."""
+
+    def __init__(self, contract: Contract, seed: int, url: str) -> None:
+        self.contract = contract
+        self._seed = seed
+        self._url = url
+        self._count = 0
+
+    def name(self, purpose: str) -> str:
+        """Hexadecimal digits of the next of the seed's names for `purpose`; no two are alike."""
+        self._count += 1
+        return blake2b(f"{self._seed}/{purpose}/{self._count}".encode(), digest_size=NONCE_BYTES).hexdigest()
+
+    def call(
+        self, command: str, scenario: ScenarioRow, aspect: str, params: Mapping[str, str], opening: Call | None = None
+    ) -> Call:
+        """A call of `command`, to meet `scenario`; at the base URL of `opening`, if there is one."""
+        nonce = self.name("nonce") if opening is None else opening.nonce
+        method = self.contract.commands[command].method
+        body = b"" if method == "GET" else json.dumps(params, ensure_ascii=False).encode()
+        url = f"{self._url}/n/{nonce}{self.contract.base_path}/{command}"
+        case_id = f"{command}/{aspect.replace(' ', '-')}/{self._count}"
+        case = Case(case_id, command, Kind.INVOKE, aspect, case_id, Request(method, url, (), body))
+        return Call(self.contract, case, scenario, nonce, self.name("message"), dict(params), opening)
+
+
+def calls_of(
+    cases: Cases, commands: Sequence[str], max_examples: int, seed: int, lacks: Collection[str] = ()
+) -> list[Call]:
+    """All calls of a certification but the last, in the order in which they are asked for; none without commands.
+
+    Those that come before another one at its base URL are with it (`Call.in_order`). No call has one of the optional
+    members that the client `lacks`. What a client may send again comes early, so that the time in which it would is one
+    in which the others are made.
+    """
+    asked = [cases.contract.commands[name] for name in commands]
+    calls = [
+        call
+        for command in asked
+        for call in _calls_of(cases, command, max_examples, seed, lacks, _scenarios_of(command, asked, cases.contract))
+    ]
+    if not calls:
+        return []
+    first = replace(calls[0], case=replace(calls[0].case, aspect=FIRST))
+    watched_first = sorted(calls[1:], key=lambda call: (not call.scenario.watched, not call.command.moves_money))
+    return [first, *spread(watched_first)]
+
+
+def spread(calls: Iterable[Call]) -> list[Call]:
+    """The calls with those that meet trouble one by one among the others, both in their own order.
+
+    A circuit breaker opens after some failures in a row, or when too many of its last calls have failed, and then the
+    client sends nothing.
+    """
+    troubled: list[Call] = []
+    others: list[Call] = []
+    for call in calls:
+        (troubled if call.troubles else others).append(call)
+    if not troubled:
+        return others
+    ordered: list[Call] = []
+    taken = 0
+    for number, call in enumerate(troubled, start=1):
+        due = min(MOST_BETWEEN * number, number * len(others) // len(troubled))
+        ordered += [*others[taken:due], call]
+        taken = due
+    return [*ordered, *others[taken:]]
+
+
+@cache
+def _first_reply(scenario: ScenarioRow, command: Command, contract: Contract) -> Reply:
+    """What the gateway of that scenario answers first."""
+    behaviour = played(scenario, Setting("0", "http://localhost"))
+    gateway = Gateway(Account.sample(contract=contract), behaviour, 0)
+    request = Request(command.method, f"{contract.base_path}/{command.name}", (), _sample(command, contract))
+    return gateway.answer(request, 0.0).reply
+
+
+def _sample(command: Command, contract: Contract) -> bytes:
+    if command.method == "GET":
+        return b""
+    return json.dumps(contract.schemas.resolved(f"{command.folder}/request")["examples"][0]).encode()
+
+
+def again(cases: Cases, first: Call) -> Call:
+    """The last call: the first one once more."""
+    call = cases.call(first.case.command or "", first.scenario, AGAIN, first.params)
+    return replace(call, case=replace(call.case, earlier=first.case.id))
+
+
+def _scenarios_of(command: Command, commands: Sequence[Command], contract: Contract) -> list[ScenarioRow]:
+    """What a command is put before.
+
+    What is played once is played for a payment, if the client makes any: there most is at stake. A GET may be sent
+    again whenever its connection dies.
+    """
+    dearest = max(reversed(commands), key=lambda each: (each.moves_money, each.method != "GET"))
+    return [
+        each
+        for each in contract.behaviours.scenarios
+        if (command == dearest or not each.once)
+        and (command.method != "GET" or not each.reuses)
+        and (command.moves_money or not each.for_payments)
+        and _is_lawful(each, command, contract)
+    ]
+
+
+def _is_lawful(scenario: ScenarioRow, command: Command, contract: Contract) -> bool:
+    """Whether an answer that accepts is one that the contract allows, which may say what ids look like."""
+    reply = _first_reply(scenario, command, contract)
+    return not says_accepted(reply, contract) or not contract.schemas.violation(ACCEPTED, reply.content)
+
+
+def _calls_of(  # noqa: PLR0913, PLR0917 - each is a setting of its own
+    cases: Cases,
+    command: Command,
+    max_examples: int,
+    seed: int,
+    lacks: Collection[str],
+    scenarios: Sequence[ScenarioRow],
+) -> Iterator[Call]:
+    payloads = valid_payloads(cases.contract, command, Constraints(), max_examples, seed)
+    made: list[Mapping[str, str]] = []
+    for aspect, params in (*_asked(payloads), *_telling(command, payloads[0], cases.contract)):
+        without = _without(params, lacks)
+        if without not in made:  # two that differ in nothing but what the client lacks
+            made.append(without)
+            yield cases.call(command.name, SENDING, aspect, without)
+    wanted = len(scenarios) + sum(scenario.reuses for scenario in scenarios)
+    fresh = fresh_payloads(cases.contract, command, Constraints(), wanted, seed, payloads)
+    others = iter([_without(_params(payload), lacks) for payload in fresh])
+    for scenario in scenarios:
+        opening = cases.call(command.name, OPENING, OPENING.name, next(others)) if scenario.reuses else None
+        yield cases.call(command.name, scenario, scenario.name, next(others), opening)
+
+
+def _asked(payloads: Iterable[ValidPayload]) -> Iterator[tuple[str, dict[str, str]]]:
+    return ((payload.aspect, _params(payload)) for payload in payloads)
+
+
+def _without(params: Mapping[str, str], lacks: Collection[str]) -> dict[str, str]:
+    return {name: value for name, value in params.items() if name not in lacks}
+
+
+def _telling(command: Command, sample: ValidPayload, contract: Contract) -> Iterator[tuple[str, dict[str, str]]]:
+    """The sample with each of the telling texts in the place of a member that may hold any text, the names likewise."""
+    name = f"{command.folder}/request"
+    for member, rule in contract.schemas.resolved(name).get("properties", {}).items():
+        if "x-characters" in rule:
+            for aspect, text in TELLING_TEXTS.items():
+                params = {**_params(sample), member: text}
+                if broken := contract.schemas.violation(name, params):
+                    raise SuiteError(f"the {aspect} text of {command.name} is not valid: {broken.message}")
+                yield aspect, params
+        else:
+            named = ((aspect, {**_params(sample), member: value}) for aspect, value in TELLING_NAMES.items())
+            yield from ((aspect, params) for aspect, params in named if not contract.schemas.violation(name, params))
+
+
+def _params(payload: ValidPayload) -> dict[str, str]:
+    return {name: str(value) for name, value in payload.members.items()}

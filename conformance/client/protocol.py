@@ -1,0 +1,164 @@
+"""The driver protocol, version 1: messages as lines, checked by `schemas/formats/driver/` in both directions.
+
+    told            a message to the driver as a line
+    understood      a line from the driver as the answer that it is meant to be
+    Hello           what a driver says of the client that it speaks for
+    Breach          why a line is no lawful answer
+
+The messages to a driver are ASCII (anything else is escaped), so that no reader of lines takes a character of a text
+for the end of one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Self
+
+from conformance.contract.contract import Contract
+from conformance.contract.formats import FORMATS
+from conformance.contract.strict_json import parse_json
+from conformance.model.errors import SuiteError, UsageError
+
+PROTOCOL = 1
+
+# How much of a line that is no answer is shown, and how much of it is redacted before.
+SHOWN = 200
+LOOKED_AT = 8 << 10
+
+# No answer has a tenth of it, and to compare the elements of an array with each other takes the square of their number.
+MOST_ELEMENTS = 1_000
+
+
+class Breach(Exception):
+    """A line that is no lawful answer to the message at hand; the words say why."""
+
+
+def told(message: Mapping[str, Any]) -> str:
+    """The message as a line without its end. SuiteError if it is not the one that the schemas describe."""
+    broken = FORMATS.violation(f"driver/{message['cmd']}", dict(message))
+    if broken is not None:
+        raise SuiteError(f"the message {message!r} to the driver is not valid: {broken.pointer} {broken.message}")
+    return json.dumps(message, separators=(",", ":"))
+
+
+def beginning(line: bytes, redacted: Callable[[str], str]) -> str:
+    """How a line begins; it is cut once it is `redacted`, for of a secret that was cut one half would be left."""
+    return redacted(line[:LOOKED_AT].decode("utf-8", "backslashreplace"))[:SHOWN]
+
+
+def understood(cmd: str, line: bytes, redacted: Callable[[str], str]) -> dict[str, Any]:
+    """The answer to a message `cmd`. Raises Breach for anything else, `redacted`."""
+    shown = beginning(line, redacted)
+    try:
+        answer = parse_json(line)
+    except (ValueError, RecursionError) as error:
+        raise Breach(f"it wrote {shown!r}, which is no JSON: {error}") from error
+    if not isinstance(answer, dict):
+        raise Breach(f"it wrote {shown!r}, which is no JSON object")
+    if any(isinstance(each, list | dict) and len(each) > MOST_ELEMENTS for each in (answer, *answer.values())):
+        raise Breach(f"it wrote {shown!r}, which has more than {MOST_ELEMENTS:,} elements in one place")
+    if broken := FORMATS.violation(f"driver/{cmd}.answer", answer):
+        where = broken.pointer or "the answer"
+        raise Breach(f"it wrote {shown!r}, which is no answer to {cmd}: {where}: {_short(redacted(broken.message))}")
+    return answer
+
+
+def _short(message: str) -> str:
+    """What is wrong stands at the end of a message, behind the value that it is about."""
+    return message if len(message) <= SHOWN else f"{message[: SHOWN // 2]}…{message[-SHOWN // 2 :]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What a driver said of its client. `callback_urls` are by product, None where the feature is not declared."""
+
+    name: str
+    version: str | None = None
+    language: str | None = None
+    commands: tuple[str, ...] = ()
+    features: frozenset[str] = frozenset()
+    callback_urls: Mapping[str, str] = field(default_factory=dict)
+    lacks: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any], contract: Contract) -> Self:
+        """Read a valid answer. Raises UsageError for one that offers nothing, or what the contract does not have."""
+        implementation = answer["implementation"]
+        _check_names(answer, contract)
+        features = frozenset(answer.get("features", ()))
+        urls = answer.get("callback_urls", {}) if "callback" in features else {}
+        hello = cls(
+            implementation["name"],
+            implementation.get("version"),
+            implementation.get("language"),
+            tuple(name for name in contract.commands if name in answer["commands"]),
+            features,
+            {product: urls[product] for product in contract.callbacks if product in urls},
+            frozenset(answer.get("lacks", ())),
+        )
+        if not hello.commands and not hello.callback_urls:
+            raise UsageError(
+                f"driver of {hello.name} declares nothing to judge; expected a command, or the feature callback",
+                hint='answer hello with "commands", or with "features" and "callback_urls"',
+            )
+        return hello
+
+    @property
+    def subject(self) -> str:
+        """The client as people call it."""
+        return f"{self.name} {self.version}" if self.version else self.name
+
+    def recorded(self) -> dict[str, Any]:
+        """As a note of the journal."""
+        return {
+            "implementation": {"name": self.name, "version": self.version, "language": self.language},
+            "commands": list(self.commands),
+            "features": sorted(self.features),
+            "callback_urls": dict(self.callback_urls),
+            "lacks": sorted(self.lacks),
+        }
+
+
+LACKS = ("error-details", "request-id", "timeout")
+"""What a client's API may lack under every contract; beside these, any optional member of a request."""
+
+
+def _check_names(answer: Mapping[str, Any], contract: Contract) -> None:
+    """UsageError for a command, a product or something lacking that the contract does not know."""
+    known: Mapping[str, Sequence[str]] = {
+        "commands": tuple(contract.commands),
+        "callback_urls": contract.callbacks,
+        "lacks": (*LACKS, *optional_members(contract)),
+    }
+    for member, names in known.items():
+        unknown = next((name for name in answer.get(member, ()) if name not in names), None)
+        if unknown is not None:
+            raise UsageError(
+                f"driver of {answer['implementation']['name']} names {unknown[:SHOWN]!r} in {member}, "
+                f"which is unknown to the contract {contract.name}; expected any of {', '.join(names)}"
+            )
+
+
+@cache
+def optional_members(contract: Contract) -> tuple[str, ...]:
+    """The members of requests that a client may leave out, in the order of the commands."""
+    schemas = [contract.schemas.resolved(f"{c.folder}/request") for c in contract.commands.values()]
+    optional = ((name, name in each.get("required", ())) for each in schemas for name in each.get("properties", ()))
+    return tuple(dict.fromkeys(name for name, required in optional if not required))
+
+
+def check_protocol(line: bytes) -> None:
+    """UsageError if a line is the hello of another version of the protocol; anything else is left to `understood`."""
+    try:
+        answer = parse_json(line)
+    except (ValueError, RecursionError):
+        return
+    version = answer.get("protocol") if isinstance(answer, dict) else None
+    if isinstance(version, int) and version != PROTOCOL:
+        raise UsageError(
+            f"the driver speaks version {version} of the driver protocol; expected version {PROTOCOL}",
+            hint="docs/driver-protocol.md describes it",
+        )

@@ -1,0 +1,217 @@
+"""The settings of a certification, checked once."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from conformance.client.heard import secrets_of, tokens_in
+from conformance.contract.contract import Contract, statum
+from conformance.journal.redactable import check_readable, check_redactable, check_uncommon
+from conformance.judging.expectations import Expectations
+from conformance.model.errors import UsageError
+from conformance.model.traffic import has_userinfo, shown_url
+from conformance.wire.address import Address
+
+SEED_BITS = 32
+
+# Valid payloads drawn at random for each command, on top of the systematic ones. Each costs the client a call.
+DEFAULT_MAX_EXAMPLES = 8
+
+# Long enough for a client on a busy machine, short enough to be waited for once for each command.
+DEFAULT_TIMEOUT_S = 2.0
+LEAST_TIMEOUT_S, MOST_TIMEOUT_S = 0.001, 3600.0
+# More calls than anybody waits for.
+MOST_EXAMPLES = 100_000
+# Who wants to observe for longer than a year leaves the option out.
+MOST_OBSERVED_S = 365 * 86_400.0
+
+# A request that is sent again within this time of a 500 or a lost answer was sent again at once: people are told to
+# wait 5 to 10 seconds, and nobody can have looked into it in less than two.
+DEFAULT_RESEND_WINDOW_S = 2.0
+
+# What moves money is not sent again by itself within this time of a 500 or a lost answer: 5 to 10 seconds are advised
+# (contract, "Responses").
+DEFAULT_ADVISED_DELAY_S = 5.0
+
+# A certification ends within 90 s whatever the client does, so that it fits into a job of CI and nobody takes it for
+# stuck. Calls are made for 70 s of them; watching for what is sent again, ending the driver and judging take the rest.
+CALLS_WITHIN_S = 70.0
+
+# Each further example may take so long for each command.
+EXAMPLE_WITHIN_S = 0.25
+
+# How much longer than its time-out a client may take for a call: time to wait and ask again where that is lawful.
+DEFAULT_PATIENCE_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a certification is told.
+
+    `products`: those of the `contract` that are judged; none given: all of them. `driver`: the command line that starts
+    a driver. `callback_url`: a receiver that is examined without one.
+    `observe`: where to listen for a client that is run by hand; it ends after `observe_for_s`, or when nothing has come
+    for `observe_idle_s` (None: only when interrupted). `timeout_s` is given to the client with each call;
+    `resend_window_s`: how soon after an answer was lost a request counts as sent again at once; `advised_delay_s`: how
+    long clients are advised to wait before they do that; `patience_s`: how much longer than its time-out the client may
+    take. `expectations`: what is known to fall short; `strict`: a broken SHOULD counts as a failure. `redact`: values
+    that are written down nowhere. `catalogue_url`: where reports link to. `ca_file`: certificates to trust beside the
+    usual ones. Raises UsageError for what cannot be used.
+    """
+
+    driver: str | None = None
+    callback_url: str | None = field(default=None, repr=False)
+    observe: Address | None = None
+    observe_for_s: float | None = None
+    observe_idle_s: float | None = None
+    products: tuple[str, ...] = ()
+    contract: Contract = field(default_factory=statum, repr=False)
+    max_examples: int = DEFAULT_MAX_EXAMPLES
+    seed: int = field(default_factory=lambda: secrets.randbits(SEED_BITS))
+    report_dir: Path = Path("reports")
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    resend_window_s: float = DEFAULT_RESEND_WINDOW_S
+    advised_delay_s: float = DEFAULT_ADVISED_DELAY_S
+    patience_s: float = DEFAULT_PATIENCE_S
+    expectations: Expectations | None = None
+    strict: bool = False
+    redact: tuple[str, ...] = field(default=(), repr=False)
+    catalogue_url: str | None = None
+    ca_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be used, before anything is started."""
+        if self.driver is not None:
+            program_of(self.driver)
+        if self.callback_url is not None:
+            check_callback_url(self.callback_url)
+        for option, seconds in (("--observe-for", self.observe_for_s), ("--observe-idle", self.observe_idle_s)):
+            if seconds is not None and not seconds > 0:
+                raise UsageError(f"{option} is {seconds:g}; expected more than 0 seconds")
+            if seconds is not None and seconds > MOST_OBSERVED_S:
+                raise UsageError(f"{option} is {seconds:g}; expected at most {MOST_OBSERVED_S:g} seconds, a year")
+        if self.observe is not None and (self.driver is not None or self.callback_url is not None):
+            raise UsageError(
+                "--observe watches a client that is run by hand; give it without --driver and --callback-url",
+                hint="certify them one after the other",
+            )
+        products = self.contract.callbacks
+        if unknown := [product for product in self.products if product not in products]:
+            raise UsageError(f"product {', '.join(unknown)} is not one of {', '.join(products)}")
+        object.__setattr__(self, "products", self.products or self.contract.products)
+        check_redactable(self.redact, self.contract)
+        check_uncommon(self.redact, self.contract)
+        check_readable(self.redact, self.recorded(), self.callback_url)
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        if self.max_examples < 0:
+            raise UsageError(f"--max-examples is {self.max_examples}; expected 0 or more")
+        if self.max_examples > MOST_EXAMPLES:
+            raise UsageError(f"--max-examples is {self.max_examples}; expected at most {MOST_EXAMPLES:,}")
+        if self.seed < 0:
+            raise UsageError(f"--seed is {self.seed}; expected 0 or more")
+        if not self.timeout_s > 0:
+            raise UsageError(f"--timeout is {self.timeout_s:g}; expected more than 0 seconds")
+        if not LEAST_TIMEOUT_S <= self.timeout_s <= MOST_TIMEOUT_S:
+            raise UsageError(f"--timeout is {self.timeout_s:g}; expected from 0.001 to 3600 seconds")
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The names of the commands that are judged."""
+        return tuple(command.name for command in self.contract.commands_of(self.products))
+
+    @property
+    def within_s(self) -> float:
+        """How long all calls may take together: longer where the user asks for a longer time-out or more examples."""
+        further = max(0, self.max_examples - DEFAULT_MAX_EXAMPLES) * len(self.commands)
+        return CALLS_WITHIN_S * max(1.0, self.timeout_s / DEFAULT_TIMEOUT_S) + EXAMPLE_WITHIN_S * further
+
+    @property
+    def protected(self) -> tuple[str, ...]:
+        """What must not be seen anywhere: what was named, and what stands in URLs that were given."""
+        return (
+            *self.redact,
+            *secrets_of(self.contract, self.driver or ""),
+            *tokens_in(self.contract, self.callback_url or ""),
+        )
+
+    def recorded(self) -> Mapping[str, Any]:
+        """The settings as the journal keeps them."""
+        return {
+            "subject_kind": "client",
+            "driver": self.driver,
+            "callback_url": self.callback_url,
+            "observe": str(self.observe) if self.observe else None,
+            "contract": self.contract.recorded(),
+            "products": list(self.products),
+            "phone_numbers": [],  # those of the calls are made up
+            "commands": list(self.commands),
+            "max_examples": self.max_examples,
+            "seed": self.seed,
+            "expectations": self.expectations.recorded() if self.expectations else None,
+            "strict": self.strict,
+            "timeout_s": self.timeout_s,
+            "resend_window_s": self.resend_window_s,
+            "advised_delay_s": self.advised_delay_s,
+            "patience_s": self.patience_s,
+            "catalogue_url": self.catalogue_url,
+        }
+
+
+def check_callback_url(url: str) -> None:
+    """UsageError if `url` is no http or https URL with a host, or has a password, which is not sent to a receiver.
+
+    Neither that is shown, nor the query, for it may hold a token.
+    """
+    shown = shown_url(url)
+    if has_userinfo(url):
+        raise UsageError(
+            f"callback URL {shown!r} holds a password, and notifications carry none",
+            hint="have the receiver take a token in the query",
+        )
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        # The words of the error show what stands there.
+        raise UsageError(f"callback URL {shown!r} is no URL: there is something wrong with its host or port") from None
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise UsageError("the callback URL has white space or a control character in it")
+    if parts.scheme not in {"http", "https"} or not host:
+        raise UsageError(
+            f"callback URL {shown!r} is no URL; expected http:// or https://, a host and a path",
+            hint="such as http://127.0.0.1:8080/hooks/sms?token=s3cret",
+        )
+
+
+def program_of(command_line: str) -> tuple[str, ...]:
+    """The words of a driver's command line, the first being a program that can be started; no shell is involved.
+
+    Raises UsageError if it cannot be taken apart, or its program is not there or not executable.
+    """
+    try:
+        words = shlex.split(command_line)
+    except ValueError as error:
+        raise UsageError(f"driver {command_line!r} is no command line: {error}") from error
+    if not words:
+        raise UsageError("--driver is empty; expected a command line", hint="such as --driver 'python driver.py'")
+    program = words[0]
+    if shutil.which(program) is not None:
+        return tuple(words)
+    if Path(program).is_dir():
+        raise UsageError(f"driver {program} is a directory; expected a program")
+    if os.sep in program and Path(program).exists():
+        raise UsageError(f"driver {program} is not executable", hint=f"chmod +x {program}, or name what runs it")
+    raise UsageError(
+        f"driver {program} was not found; expected a program on PATH, or a path to one",
+        hint="relative paths are looked up from the current directory",
+    )

@@ -1,0 +1,360 @@
+"""A run against a gateway: prepare, prove the way back, send everything, listen once, then look into what failed.
+
+    run     holds the campaign and returns the path of the journal, in which everything is that happened
+    resume  goes on with one that was cut off
+
+A journal can be judged at any time later (`conformance.judging.verdicts.judge`); here that only tells what failed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from conformance.gateway.corpus import Group
+from conformance.gateway.heartbeat import watched
+from conformance.gateway.listening import LATE_S, Listening
+from conformance.gateway.plan import Plan, seed_for
+from conformance.gateway.preflight import examine, over_network, way_back
+from conformance.gateway.progress import Progress, Silent
+from conformance.gateway.reaching import ASKED_TO_WAIT, Probe
+from conformance.gateway.resuming import PLANNED, Rest, check_targets, last_sign
+from conformance.gateway.rig import Rig, rigged
+from conformance.gateway.samples import check_samples
+from conformance.gateway.sending import send_anew, sending
+from conformance.gateway.settings import Settings
+from conformance.gateway.shrinking import Search, is_called_for
+from conformance.gateway.successes import Successes
+from conformance.journal import RESUMED, Journal, Record, Redaction, read_journal
+from conformance.journal.redactable import is_own_word
+from conformance.journal.redaction import credential_text, tokens_of
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.variants import BUILT_IN
+from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
+from conformance.model.interruption import held_back, let_through
+from conformance.model.traffic import Case
+from conformance.wire import Allowance, Sender
+from conformance.wire.ledger import Ledger, Settled
+
+JOURNAL, REPORT_JSON = "journal.sqlite", "report.json"
+
+
+def run(
+    settings: Settings,
+    progress: Progress | None = None,
+    behaviour: Behaviour = BUILT_IN,
+    planned: Callable[[Settings, str], Plan] = Plan.of,
+) -> Path:
+    """Hold a campaign; `behaviour` is that of the built-in mock gateway, where no other is given.
+
+    `planned` makes the plan, from the settings and the gateway's base URL.
+    Raises UsageError and EnvironmentFailure for what keeps a run from beginning (an address that is taken, a report
+    directory that cannot be written). So does what is wrong with the set-up (gateway not reached, credential refused,
+    callback path not proven) where the report directory holds an earlier run, which is left as it is. Else that is a
+    note in the journal, so that the reports can tell, as is whatever ends the run later (nothing but 429).
+    """
+    progress = progress or Silent()
+    progress.phase("prepare")
+    path = settings.report_dir / JOURNAL
+    with held_back(), rigged(settings, behaviour) as rig:
+        examined = _examined(settings, rig, progress)
+        if (obstacle := _obstacle(examined)) is not None and _holds_a_run(path):
+            kept = f"the results in {settings.report_dir} are those of an earlier run"
+            raise EnvironmentFailure(obstacle.message, f"{obstacle.hint}; {kept}")
+        with (
+            Journal.create(path, _recorded(settings, rig), redaction_of(settings, rig)) as journal,
+            _to_its_end(rig, journal),
+        ):
+            _campaign(_Stage(settings, rig, journal, progress), planned, examined)
+    return path
+
+
+def resume(path: Path, settings: Settings, progress: Progress | None = None, behaviour: Behaviour = BUILT_IN) -> Path:
+    """Go on with the run of a journal where it was cut off: what stands in it as sent is not sent again.
+
+    `settings` are those of the run. Raises what `run` raises, and UsageError for a run that has nothing left to do.
+    """
+    progress = progress or Silent()
+    progress.phase("prepare")
+    record = read_journal(path)
+    sessions = sum(note.kind == RESUMED for note in record.notes) + 1
+    targets = record.settings["callback_targets"]
+    del record  # or its file would stay open for reading while it is written to
+    # Started again, the mock gateway shall not give the ids that it gave before.
+    seeded = replace(settings, seed=seed_for(settings.seed, RESUMED, str(sessions)))
+    with held_back(), rigged(seeded, behaviour) as rig:
+        redaction = redaction_of(settings, rig)
+        check_targets(
+            targets,
+            {name: redaction.text(rig.paths.target(name)) for name in settings.callbacks},
+        )
+        examined = _examined(settings, rig, progress)
+        if (obstacle := _obstacle(examined)) is not None:
+            raise obstacle  # the journal is left as it is, for the next time
+        with Journal.reopened(path, redaction) as journal:
+            # Read once the journal is locked: what it holds now is what there is.
+            rest, since = Rest.of(read_journal(path), settings, rig.gateway), last_sign(read_journal(path))
+            journal.note(RESUMED, {"silent_since": since, "until": journal.time_of(time.monotonic())})
+            with _to_its_end(rig, journal):
+                _rest_of_campaign(_Stage(settings, rig, journal, progress), rest, examined)
+    return path
+
+
+@contextmanager
+def _to_its_end(rig: Rig, journal: Journal) -> Iterator[None]:
+    """Notes how it ended, whatever cuts it off, and what came to the receiver that is no request."""
+    begun = time.monotonic()
+    rig.note_in(journal)
+    try:
+        with let_through():
+            yield
+    except KeyboardInterrupt:
+        journal.note("interrupted", {})
+    except Exception as error:
+        failure = error if isinstance(error, EnvironmentFailure) else lack_of(error)
+        if failure is None:
+            raise
+        journal.note("obstacle", {"message": failure.message, "hint": failure.hint})
+    # Before the journal is: what comes after the end would find it closed.
+    rig.receiver.close()
+    journal.note("finished", {"duration_s": round(time.monotonic() - begun, 3)})
+
+
+def redaction_of(settings: Settings, rig: Rig) -> Redaction:
+    """What keeps the secrets of a run out of its journal."""
+    secret = settings.consumer_secret
+    values = (secret, secret[:-1], *tokens_of(*rig.callback_urls.values()))
+    uncommon = (value for value in values if not is_own_word(value, settings.contract))
+    return Redaction((*uncommon, *settings.redact), credential_text(settings.consumer_key, secret))
+
+
+def _recorded(settings: Settings, rig: Rig) -> Mapping[str, Any]:
+    return {
+        **settings.recorded(),
+        "gateway": rig.gateway,
+        "subject_name": rig.subject_name,
+        "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "shrink_requests": settings.shrink_budget(rig.gateway),
+        "callback_targets": {name: rig.paths.target(name) for name in settings.callbacks},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What a campaign is held on."""
+
+    settings: Settings
+    rig: Rig
+    journal: Journal
+    progress: Progress
+
+
+def _campaign(stage: _Stage, planned: Callable[[Settings, str], Plan], examined: Sequence[Probe]) -> None:
+    settings, gateway, journal = stage.settings, stage.rig.gateway, stage.journal
+    journal.note("samples", {"passed": check_samples(settings.contract)})
+    _note_examined(journal, examined)
+    if (obstacle := _obstacle(examined)) is not None:
+        raise obstacle
+    # Another plan need not follow the seed, so that nothing can be planned anew by it.
+    anew = planned == Plan.of
+    likely = anew and settings.network_there
+    with _listening(stage) as (hearing, sender, not_planned):
+        groups = _send(planned(settings, gateway), not_planned, journal, hearing, sender, keep=likely)
+        if anew and hearing.unanswered:
+            # Where it is hardly ever needed, the plan was not kept: it is made once more.
+            send_anew(settings, gateway, journal, hearing, sender, groups or _groups(Plan.of(settings, gateway)))
+
+
+def _rest_of_campaign(stage: _Stage, rest: Rest, examined: Sequence[Probe]) -> None:
+    settings, journal = stage.settings, stage.journal
+    _note_examined(journal, examined)
+    with _listening(stage, rest.count_against) as (hearing, sender, _):
+        hearing.unanswered.update(rest.cut_off)
+        hearing.expect(len(rest.plan.cases))
+        stage.progress.phase("send", f"{len(rest.plan.cases)} cases")
+        _send_all(rest.plan, sender)
+        send_anew(settings, stage.rig.gateway, journal, hearing, sender, rest.groups, rest.replaced, rest.rounds)
+
+
+@contextmanager
+def _listening(
+    stage: _Stage, count: Callable[[Allowance, Successes], None] | None = None
+) -> Iterator[tuple[Listening, Sender, dict[str, int]]]:
+    """Takes notifications while the cases are sent, then those that are owed; then looks into what failed."""
+    settings, rig, journal = stage.settings, stage.rig, stage.journal
+    hearing = Listening(settings, journal, stage.progress)
+    not_planned: dict[str, int] = {}
+    with sending(settings, rig.gateway, journal, hearing, not_planned, count) as sender:
+        rig.intake.hand_to(hearing.on_arrival)
+        with watched(settings, rig, journal, hearing.ledger):
+            yield hearing, sender, not_planned
+            _begin_to_listen(hearing)
+            budget = settings.shrink_budget(rig.gateway)
+            early = _Early(settings, journal, hearing)
+            settled = hearing.ledger.wait(early.judge if budget else None)
+        if settings.gateway is not None and (doubted := _doubted(settings, hearing.ledger)):
+            journal.note("way-back", _way_back(settings, rig, doubted))
+        if hearing.strays.left_out:
+            journal.note("strays", hearing.strays.described())
+        rig.receiver.tell_unfinished()
+        journal.note("settled", {"at": journal.time_of(time.monotonic()), **_described(settled)})
+        if budget and not early.was_well:
+            _look_into_failures(settings, journal, hearing, sender, budget)
+
+
+def _begin_to_listen(hearing: Listening) -> None:
+    """Tell that everything was sent, and how long what is owed is waited for."""
+    hearing.progress.phase("listen", f"up to {hearing.patience_s:g} s")
+    if hearing.ledger.outstanding:
+        hearing.progress.until(hearing.ledger.deadline)
+
+
+class _Early:
+    """Whether a run calls for inquiries, judged while it is still listened for what nobody owes any more."""
+
+    def __init__(self, settings: Settings, journal: Journal, hearing: Listening) -> None:
+        self._settings, self._journal, self._hearing = settings, journal, hearing
+        self._well_with: int | None = None
+
+    def judge(self) -> None:
+        """By what has come so far."""
+        self._journal.flush()
+        heard = self._hearing.arrived
+        now = self._journal.time_of(time.monotonic())
+        if not is_called_for(self._settings, read_journal(self._journal.path), now):
+            self._well_with = heard
+
+    @property
+    def was_well(self) -> bool:
+        """Whether there was nothing to look into, and nothing has come since."""
+        return self._well_with == self._hearing.arrived and not self._hearing.strays.left_out
+
+
+def _send(  # noqa: PLR0913 - all that a sending needs
+    plan: Plan,
+    not_planned: dict[str, int],
+    journal: Journal,
+    hearing: Listening,
+    sender: Sender,
+    *,
+    keep: bool,
+) -> tuple[Group, ...]:
+    """What is planned. Nobody has the plan after that, which may be most of what a large run has in memory.
+
+    Unless it is to be kept: then its groups are returned. How much of it was left out for the limits of the run is put
+    into `not_planned`.
+    """
+    not_planned.update(plan.beyond_limits)
+    journal.plan(plan.cases)
+    journal.note(PLANNED, {"alone": [g[0].group for g in plan.alone], "last": [g[0].group for g in plan.last]})
+    journal.flush()  # else requests would stand behind the whole plan, and not in the file when they go out
+    for case_id, why in plan.left_out.items():
+        journal.note("left-out", {"case": case_id, "why": why})
+    hearing.expect(len(plan.cases))
+    hearing.progress.phase("send", f"{len(plan.cases)} cases")
+    _send_all(plan, sender)
+    return _groups(plan) if keep else ()
+
+
+def _groups(plan: Plan) -> tuple[Group, ...]:
+    return (*plan.alone, *plan.groups, *plan.last)
+
+
+def _send_all(plan: Plan, sender: Sender) -> None:
+    for group in plan.alone:
+        sender.send([group])
+    sender.send(plan.groups)
+    sender.send(plan.last)
+
+
+def _look_into_failures(settings: Settings, journal: Journal, hearing: Listening, sender: Sender, budget: int) -> None:
+    """On what do the failures depend, and what are the simplest requests that show them?"""
+    journal.flush()
+    search = Search.of(settings, read_journal(journal.path), budget, LATE_S)
+    if not search.inquiries:
+        return
+    hearing.progress.phase("shrink", f"up to {budget} requests")
+
+    def ask(groups: Sequence[Sequence[Case]], listen_s: float | None) -> tuple[Record, float]:
+        hearing.begin_again(search.patience_s if listen_s is None else listen_s)
+        hearing.expect(sum(map(len, groups)))
+        journal.plan([case for group in groups for case in group])
+        sender.send(groups)
+        if listen_s is not None:
+            hearing.ledger.wait()
+        settled_at = journal.time_of(time.monotonic())
+        journal.flush()
+        return read_journal(journal.path, after=search.held, beside=search.twins), settled_at
+
+    search.run(ask, journal.note)
+    if hearing.ledger.outstanding:
+        hearing.ledger.wait()  # what is still on its way would find nobody
+
+
+def _examined(settings: Settings, rig: Rig, progress: Progress) -> Sequence[Probe]:
+    """The probes of the set-up; the last one failed, if any did."""
+    progress.phase("preflight", rig.gateway)
+    probes = []
+    with let_through():
+        for probe in examine(settings, rig):
+            probes.append(probe)
+            if probe.name == ASKED_TO_WAIT:
+                progress.remark(probe.detail)
+    return tuple(probes)
+
+
+def _obstacle(examined: Sequence[Probe]) -> EnvironmentFailure | None:
+    """What keeps the run from being held, if anything does."""
+    return next((EnvironmentFailure(probe.detail, probe.hint) for probe in examined if not probe.ok), None)
+
+
+def _holds_a_run(journal: Path) -> bool:
+    """Whether there are results that would be lost; not those of a run that did not begin either."""
+    if not journal.exists():
+        return (journal.parent / REPORT_JSON).exists()
+    try:
+        return len(read_journal(journal).cases) > 0
+    except UsageError:  # it is of another version, or damaged: nobody knows what it would tell
+        return True
+
+
+def _note_examined(journal: Journal, examined: Sequence[Probe]) -> None:
+    for probe in examined:
+        journal.note(
+            "preflight",
+            {
+                "probe": probe.name,
+                "ok": probe.ok,
+                "detail": probe.detail,
+                "target": probe.target,
+                "warning": probe.warning,
+            },
+        )
+
+
+def _doubted(settings: Settings, ledger: Ledger) -> Collection[str]:
+    """The products of which notifications are missing; over a network also those that came late, a second try maybe."""
+    return ledger.missing() | ledger.late() if settings.network_back else ledger.missing()
+
+
+def _way_back(settings: Settings, rig: Rig, doubted: Collection[str]) -> Mapping[str, Any]:
+    """What became of the way by which notifications of these products should have come."""
+    if not settings.network_back:
+        return {"lost": {product: probe.detail for product, probe in way_back(settings, rig) if not probe.ok}}
+    products = [product for product in settings.products if settings.callback_of(product) in doubted]
+    counted = over_network(settings, rig, products)
+    return {"canaries": {product: (flown.sent, flown.lost) for product, flown in counted}}
+
+
+def _described(settled: Settled) -> Mapping[str, Any]:
+    return {
+        "owed": settled.owed,
+        "arrived": settled.arrived,
+        "missing": settled.missing,
+        "waited_s": round(settled.waited_s, 3),
+    }

@@ -1,0 +1,433 @@
+"""Is it the gateway that answers? Asked before anything is judged, so that no server is blamed for not being one.
+
+    reached     probe by probe: the address answers, clock and certificate, how the first command does, the credential
+    Probe       the outcome of one, with a hint where it failed
+
+The command that tells about the account is asked for first, and where it is answered as it should be nothing else is.
+A gateway may be at fault there and right elsewhere, and then it has to be judged. So the set-up is wrong only where the
+commands are answered no better than a path that is none of them: with one redirect, one page, one error. To see that,
+an object whose members are empty is sent to each of them, which a gateway refuses, and which reaches nobody if it does
+not. So is the first command of a contract that has none about the account.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import ssl
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.gateway.settings import Settings
+from conformance.judging.envelope import media_type_of
+from conformance.judging.reading import ANSWERED_BETWEEN, UNAUTHORIZED, Content, is_number
+from conformance.model.errors import SuiteError
+from conformance.model.traffic import CLOSED_ON_REUSE, Request, Response, header
+from conformance.wire.connection import Answer, Certificate, Connection, KeepAlive, Unanswered
+from conformance.wire.pacing import retry_after_s, timestamp_of
+from conformance.wire.sender import LONGEST_WAIT_S, TOO_MANY_REQUESTS, UNAVAILABLE, asked_to_stay_away, in_words
+from conformance.wire.trust import trusting
+
+# How long the gateway may take to answer. Generous: here a false alarm costs a whole run.
+ANSWER_TIMEOUT_S = 15.0
+# A network that loses one in ten loses as many in a row once in a hundred thousand times.
+TRIES_OVER_NETWORK = 5
+
+# A certificate that runs out sooner is about to stop a nightly run.
+FEW_DAYS = 14
+SECONDS_OF_A_DAY = 86_400
+# Answers carry whole seconds, and take a while; what differs more is a clock that nobody sets.
+CLOCKS_DIFFER_S = 60.0
+
+# A gateway that asks for a wait of no time at all is not asked again at once.
+SHORTEST_WAIT_S = 1.0
+
+# The name of the probe that tells so.
+ASKED_TO_WAIT = "asked to wait"
+
+BAD_REQUEST, FORBIDDEN, NOT_FOUND = 400, 403, 404
+REDIRECTS, ERRORS, SERVER_ERRORS = range(300, 400), range(400, 600), range(500, 1000)
+# What may stand at the end of a URL in its place.
+_OTHER_BASE = re.compile(r"(?<!/)(/api)?(/v\d+)?$")
+# Of the three members of an envelope one may be missing by a fault; one alone is also in the errors of other programs,
+# such as the request_id of an API proxy.
+MEMBERS_OF_AN_ENVELOPE = 2
+# Characters of a page's title or of an address that are shown.
+SHOWN = 80
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+# As OpenSSL calls a certificate that nobody who is trusted has signed, or that is another host's.
+UNTRUSTED = "certificate verify failed"
+OWN_AUTHORITY = "if an authority of your own has signed its certificate, name a file with that one's in --ca-file"
+# What h11 says of an answer that begins with a byte below the letters, as an alert of TLS does.
+_BINARY = "illegal request line"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One thing that must work. `target`: for a canary, path and query at which it arrived.
+
+    `warning`: it works, and yet a person should look at it. `may_be_chance`: what failed may go well the next time.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str | None = None
+    target: str | None = None
+    warning: bool = False
+    may_be_chance: bool = False
+
+
+def reached(settings: Settings, gateway: str) -> Iterator[Probe]:
+    """Probe after probe of the gateway at the base URL `gateway`; the one that failed, if any does, is the last."""
+    asking = _Asking(settings, gateway)
+    try:
+        with asking.connection:
+            yield from _reached(settings, asking)
+    except Unanswered as unanswered:
+        yield _unanswered(asking, unanswered)
+    except SuiteError as error:  # such as a host name that is none
+        yield Probe(
+            "gateway reachable",
+            ok=False,
+            detail=f"gateway {gateway} cannot be asked: {error.message}",
+            hint="is the URL right?",
+        )
+
+
+def _reached(settings: Settings, asking: _Asking) -> Iterator[Probe]:
+    answer, certificate = asking.first_answer()
+    waited = 0.0
+    while (asked := _told_to_wait(answer)) is not None:
+        if asked > LONGEST_WAIT_S:
+            failure = asked_to_stay_away(answer.status, asked)
+            yield Probe("gateway reachable", ok=False, detail=failure.message, hint=failure.hint)
+            return
+        if waited + asked > LONGEST_WAIT_S:
+            break
+        if not waited:  # it may ask so once a second
+            told = f"{asking.gateway} answered {answer.status}, and asks to wait for {in_words(asked)}"
+            yield Probe(ASKED_TO_WAIT, ok=True, detail=told, warning=True)
+        pause = max(asked, SHORTEST_WAIT_S)
+        time.sleep(pause)  # the gateway has asked for just this
+        waited += pause
+        answer, certificate = asking.first_answer()
+    yield Probe("gateway reachable", ok=True, detail=f"{asking.gateway} answered {answer.status}")
+    yield from _lasting(certificate)
+    yield from clock(answer, time.time())
+    reading = asking.reading
+    if reading.status(answer) == UNAUTHORIZED:
+        beside = "" if reading.in_envelope(answer) else f" ({reading.described(answer)})"
+        yield Probe(
+            "credential accepted",
+            ok=False,
+            detail=f"gateway {asking.gateway} refused the credential with 401{beside}",
+            hint="check --consumer-key and --consumer-secret",
+        )
+        return
+    if wanting := list(reading.wanting(answer)):
+        obstacle = _elsewhere(asking, answer) if answer.status != TOO_MANY_REQUESTS else None
+        if obstacle is not None:
+            yield obstacle
+            return
+        detail = f"{asking.first.name} is answered {answer.status} {', '.join(wanting)}"
+        yield Probe(asking.first.name, ok=True, detail=detail, warning=True)
+    yield Probe("credential accepted", ok=True, detail=f"consumer key {settings.consumer_key}")
+
+
+def _unanswered(asking: _Asking, unanswered: Unanswered) -> Probe:
+    """What it means that the first command has no answer: no gateway, or one that fails in that alone."""
+    others = [command for command in asking.commands if command is not asking.first]
+    with suppress(Unanswered), asking.connection:
+        if others and not unanswered.never_left and asking.reading.in_envelope(asking.command(others[0])):
+            detail = f"{asking.first.name} is not answered: {unanswered}"
+            return Probe(asking.first.name, ok=True, detail=detail, warning=True)
+    return Probe(
+        "gateway reachable",
+        ok=False,
+        detail=f"gateway {asking.gateway} cannot be reached: {unanswered}",
+        hint=_why_unreachable(asking.gateway, str(unanswered)),
+    )
+
+
+class _Asking:
+    """What is asked, on one connection: as the run does it, byte for byte what it would send."""
+
+    def __init__(self, settings: Settings, gateway: str) -> None:
+        self.gateway = gateway
+        secure = gateway.startswith("https:")
+        tls = trusting(settings.ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.connection = Connection(ANSWER_TIMEOUT_S, KeepAlive(), tls)
+        contract = settings.contract
+        self.commands = [command for command in contract.commands_of(settings.products) if command.product is not None]
+        self.first = self.commands[0] if contract.account is None else contract.commands[contract.account.command]
+        self.reading = _Reading(contract)
+        self._schemas = contract.schemas
+        right = contract.authentication.value(settings.consumer_key, settings.consumer_secret)
+        self._headers = ((contract.authentication.header, right), ("Content-Type", "application/json"))
+        self._tries = TRIES_OVER_NETWORK if settings.network_there else 1
+        # A path that no gateway can have.
+        self._nonsense = f"no-such-command-{secrets.token_hex(4)}"
+
+    def first_answer(self) -> tuple[Response, Certificate | None]:
+        """The answer to the first command, and the certificate of who gave it; Unanswered if there is none."""
+        answer = self._answered(self.first)
+        return answer.response, answer.certificate
+
+    def command(self, command: Command) -> Response:
+        """The answer to a command that is asked for nothing."""
+        return self._answered(command).response
+
+    def _answered(self, command: Command) -> Answer:
+        if command.method == "GET":
+            return self._got(command.method, command.name)
+        # It may be sent twice, for nothing can come of it: neither a number nor an amount is named.
+        nothing = dict.fromkeys(self._schemas.resolved(command.request_schema)["required"], "")
+        return self._got(command.method, command.name, nothing)
+
+    def others(self) -> tuple[list[Response], dict[str, Response]]:
+        """The answers to the commands of the run, and those to a path that is none of them, by method."""
+        commands = [self.command(command) for command in self.commands]
+        nonsense = {"GET": self._got("GET", self._nonsense), "POST": self._got("POST", self._nonsense, {})}
+        return commands, {method: each.response for method, each in nonsense.items()}
+
+    def _got(self, method: str, command: str, members: Mapping[str, str] | None = None) -> Answer:
+        body = b"" if members is None else json.dumps(members).encode()
+        request = Request(method, f"{self.gateway.rstrip('/')}/{command}", self._headers, body)
+        for _ in range(self._tries - 1):
+            try:
+                answer = self.connection.ask(request)
+            except Unanswered:
+                continue
+            if answer.response.status not in ANSWERED_BETWEEN:
+                return answer
+        return self._asked(request)
+
+    def _asked(self, request: Request) -> Answer:
+        """The answer; on another connection, if the one that stood was closed before."""
+        try:
+            return self.connection.ask(request)
+        except Unanswered as unanswered:
+            if str(unanswered) != CLOSED_ON_REUSE:
+                raise
+        return self.connection.ask(request)
+
+
+# --- What the answers tell
+
+
+def _told_to_wait(answer: Response) -> float | None:
+    """The seconds after which the gateway says that it would answer; None if it does not."""
+    if answer.status not in (TOO_MANY_REQUESTS, UNAVAILABLE):
+        return None
+    return retry_after_s(answer.headers, time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Answers, read by the roles that their members have in a contract."""
+
+    contract: Contract
+
+    def members(self, answer: Response) -> Mapping[str, Any]:
+        """Those of the body; none of what is no object."""
+        # Also of a body that is declared in a wrong coding: who wrote it is told by it all the same.
+        return Content.with_repeats(answer.body).members or {}
+
+    def in_envelope(self, answer: Response) -> bool:
+        """Whether it looks like an answer of such a gateway, be it whole or not."""
+        roles, members = self.contract.answer, self.members(answer)
+        return sum(name in members for name in (roles.code, roles.reason, roles.id)) >= MEMBERS_OF_AN_ENVELOPE
+
+    def status(self, answer: Response) -> int | float:
+        """What the answer says of the request: its code, or else its HTTP status."""
+        code = self.members(answer).get(self.contract.answer.code)
+        return code if isinstance(code, int | float) and is_number(code) else answer.status
+
+    def accepts(self, answer: Response) -> bool:
+        """Whether it is in an envelope, and says that the request was accepted."""
+        return self.in_envelope(answer) and self.status(answer) == self.contract.answer.success
+
+    def wanting(self, answer: Response) -> Iterator[str]:
+        """In words, what keeps an answer from being the one that the first command has."""
+        roles, account, members = self.contract.answer, self.contract.account, self.members(answer)
+        if not members or answer.undecodable is not None:
+            yield f"with {self.described(answer)}"
+            return
+        if account is None:
+            if not self.in_envelope(answer):
+                yield f"with {self.described(answer)}"
+            return
+        if (status := self.status(answer)) != roles.success:
+            yield f"with {roles.code} {status}"
+            return
+        if answer.status != roles.success or roles.code not in members:
+            yield f"without {roles.code} {roles.success}"
+        if not isinstance(members.get(roles.id), str):
+            yield f"without {_a(roles.id)}"
+        _, outer, *inner = (account.balance or "").split("/") if account.balance else ("", "")
+        if inner and not isinstance(members.get(outer), dict):
+            yield f"without {_a(outer)}"
+
+    def described(self, answer: Response) -> str:
+        """An answer in few words: what it is, and for a page what it is called."""
+        if answer.undecodable is not None:
+            return f"a body that cannot be read: {answer.undecodable}"
+        if not answer.body.strip():
+            return "no body"
+        if self.in_envelope(answer):
+            said = self.members(answer).get(self.contract.answer.reason)
+            return f"JSON: {_short(said)}" if isinstance(said, str) and said.strip() else "JSON"
+        title = _TITLE.search(answer.body)
+        if title is not None:
+            return f"a page: {_short(title[1].decode(errors='replace'))}"
+        if Content.with_repeats(answer.body).error is None:
+            return "JSON of another kind"
+        declared = media_type_of(answer)
+        return "an HTML page" if declared == "text/html" or answer.body.lstrip()[:1] == b"<" else "no JSON"
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _elsewhere(asking: _Asking, answer: Response) -> Probe | None:
+    """What shows that it is no such gateway, or one that does nothing; None if it has to be judged."""
+    reading, success = asking.reading, asking.reading.contract.answer.success
+    if reading.accepts(answer):
+        return None
+    if reading.in_envelope(answer) and answer.status == success and reading.status(answer) not in ERRORS:
+        return None
+    try:
+        commands, nonsense = asking.others()
+    except Unanswered:  # of some it has answers: that it has none of others is for the run to judge
+        return None
+    answers = [answer, *commands]
+    if any(map(reading.accepts, answers)):
+        return None
+    kinds = {_kind(each) for each in answers}
+    asked = ((asking.first, answer), *zip(asking.commands, commands, strict=True))
+    as_nonsense = all(_alike(reading, each, nonsense[command.method]) for command, each in asked)
+    if not as_nonsense and (len(kinds) > 1 or kinds == {None}):
+        return None
+    return Probe(
+        "the gateway answers",
+        ok=False,
+        detail=f"gateway {asking.gateway} answers every request with {_named(asking, answer, commands)}",
+        hint=_hint(asking, answer),
+    )
+
+
+def _alike(reading: _Reading, one: Response, other: Response) -> bool:
+    """Whether two requests are answered the same, as far as one can tell without comparing texts."""
+    return (one.status, reading.in_envelope(one)) == (other.status, reading.in_envelope(other))
+
+
+def _kind(answer: Response) -> str | None:
+    """Of what kind an answer is that no command can be told by; None for any other."""
+    if answer.status in REDIRECTS:
+        return "redirect"
+    if answer.status in SERVER_ERRORS:
+        return "server error"
+    return "not found" if answer.status == NOT_FOUND else None
+
+
+# --- In words
+
+
+def _named(asking: _Asking, answer: Response, others: Sequence[Response]) -> str:
+    statuses = " or ".join(map(str, dict.fromkeys(each.status for each in (answer, *others))))
+    if (target := _leads_to(asking, answer)) is not None:
+        return f"a redirect ({statuses}), which leads to {target}"
+    return f"{statuses} ({asking.reading.described(answer)})"
+
+
+def _short(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= SHOWN else f"{plain[: SHOWN - 1]}…"
+
+
+def _leads_to(asking: _Asking, answer: Response) -> str | None:
+    """Where a redirect leads, without what may be secret in it; None if there is none."""
+    location = header(answer.headers, "Location")
+    if not location or answer.status not in REDIRECTS:
+        return None
+    try:
+        parts = urlsplit(urljoin(f"{asking.gateway.rstrip('/')}/{asking.first.name}", location))
+        return _short(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl())
+    except ValueError:
+        return "what is no URL"
+
+
+def _hint(asking: _Asking, answer: Response) -> str:
+    gateway = asking.gateway
+    if (redirected := _hint_at_target(asking, answer)) is not None:
+        return redirected
+    if answer.status in SERVER_ERRORS:
+        return "is it up, and all that it needs? nothing was judged"
+    if answer.status == BAD_REQUEST and gateway.startswith("http:"):
+        return "does that port speak TLS? then the URL begins with https://"
+    if answer.status == FORBIDDEN:
+        return "may this machine and this account use it?"
+    path = urlsplit(asking.reading.contract.base_url).path
+    if path not in gateway:
+        base = _OTHER_BASE.sub("", gateway.rstrip("/")) + path
+        return f"is that the base URL that commands are put behind? try {base}"
+    return f"is that the base URL that commands are put behind, with its {path}?"
+
+
+def _hint_at_target(asking: _Asking, answer: Response) -> str | None:
+    """What a redirect to the same command elsewhere tells; None for any other answer."""
+    target, command = _leads_to(asking, answer), asking.first.name
+    if target is None:
+        return None
+    if target == f"{asking.gateway.rstrip('/')}/{command}/":
+        return "the contract has no slash behind a command; does a route or a proxy want one?"
+    return f"try --gateway {target.removesuffix(f'/{command}')}" if target.endswith(f"/{command}") else None
+
+
+def _why_unreachable(gateway: str, why: str) -> str:
+    if UNTRUSTED in why:
+        return OWN_AUTHORITY
+    if why.startswith("no TLS connection"):
+        return "does that port speak plain HTTP? then the URL begins with http://"
+    if gateway.startswith("http:") and _BINARY in why:
+        return "does that port speak TLS? then the URL begins with https://"
+    return "is it running, and are host, port and scheme right?"
+
+
+def _lasting(certificate: Certificate | None) -> Iterator[Probe]:
+    """How long the gateway's certificate is good for; nothing for one that is reached without TLS."""
+    if certificate is None:
+        return
+    try:
+        until = ssl.cert_time_to_seconds(certificate.content["notAfter"])
+    except (ValueError, KeyError, OverflowError):
+        return
+    days = int((until - time.time()) // SECONDS_OF_A_DAY)
+    yield Probe(
+        "certificate",
+        ok=True,
+        detail=f"{certificate.tls_version}, its certificate is good for {days} days",
+        warning=days < FEW_DAYS,
+    )
+
+
+def clock(answer: Response, now: float) -> Iterator[Probe]:
+    """Whether both clocks agree: times in the journal are compared with what the gateway's people see in their logs."""
+    theirs = timestamp_of(header(answer.headers, "Date") or "")
+    if theirs is not None and abs(theirs - now) > CLOCKS_DIFFER_S:
+        ahead = "ahead of" if theirs > now else "behind"
+        yield Probe(
+            "clock",
+            ok=True,
+            detail=f"the gateway's clock is {abs(theirs - now):.0f} s {ahead} this machine's",
+            warning=True,
+        )

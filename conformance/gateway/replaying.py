@@ -1,0 +1,166 @@
+"""One case of a journal, sent again and judged by itself.
+
+judged_alone        the verdicts on one case of a record, apart from whatever else is in it
+Window, window_of   whether a command's window lets the same bytes be refused lawfully, and until when
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.contract.command import Key
+from conformance.contract.command import Window as RepeatWindow
+from conformance.contract.contract import Contract
+from conformance.contract.strict_json import parse_json
+from conformance.journal import Record
+from conformance.judging import asks_for_acceptance, checks_of
+from conformance.judging.evidence import ABSENT, Answer, Evidence, Notice, Outcome
+from conformance.judging.follow_ups import is_follow_up, run_proper
+from conformance.judging.judgement import (
+    AnswerCheck,
+    Check,
+    Finding,
+    Judgement,
+    NoticeCheck,
+    Reason,
+    SubjectCheck,
+    Unobserved,
+)
+from conformance.judging.verdicts import RequirementVerdict, judge
+from conformance.model.traffic import Case, Kind
+
+
+def judged_alone(
+    contract: Contract, record: Record, case_id: str, window: Window | None = None
+) -> tuple[RequirementVerdict, ...]:
+    """The verdicts that one case of a record has a part in; its answer is compared with the others all the same.
+
+    With a `window`, a refusal of what should be accepted is a precondition that is not met, no failure.
+    """
+    checks = {id_: _about(case_id, check) for id_, check in checks_of(contract).items()}
+    scope = whole if is_follow_up(case_id) else run_proper
+    if window is not None:
+        checks |= {id_: _excused(checks[id_], window) for id_ in checks if asks_for_acceptance(contract.catalogue[id_])}
+    judged = judge(record, checks, scope=scope, contract=contract)
+    return tuple(v for v in judged.verdicts if v.observations or v.unobserved)
+
+
+def whole(record: Record, _: Contract) -> Record:
+    """All of a record, with what was sent after the run to look into its failures."""
+    return record
+
+
+def _about(case_id: str, check: Check) -> Check:
+    """What a check says of one case."""
+    if isinstance(check, AnswerCheck):
+        return AnswerCheck((lambda answer: answer.case_id == case_id, *check.conditions), check.rule_under)
+    if isinstance(check, NoticeCheck):
+        of_case = _belongs_to(case_id)
+        return NoticeCheck((of_case, *check.conditions), check.rule_under)
+
+    def about(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+        own = {outcome.number for outcome in evidence.outcomes if outcome.case_id == case_id}
+        return (judgement for judgement in check(evidence, command) if judgement.exchange in own)
+
+    return about
+
+
+def _belongs_to(case_id: str) -> Callable[[Notice], bool]:
+    return lambda notice: notice.answer is not None and notice.answer.case_id == case_id
+
+
+def _excused(check: Check, window: Window) -> Check:
+    if isinstance(check, SubjectCheck):
+        return check  # judges how an answer is made, not whether it is a refusal
+
+    def excused(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+        final = {outcome.number: outcome for outcome in evidence.final.values()}
+        for judgement in check(evidence, command):
+            answer = final.get(judgement.exchange or 0) if isinstance(judgement, Finding) else None
+            if answer is not None and window.excuses(answer):
+                yield Unobserved(Reason.PRECONDITION, window.told, answer.number)
+            else:
+                yield judgement
+
+    return excused
+
+
+# --- Windows
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Why a refusal may be lawful: a similar request was accepted `ago_s` seconds before, or refused in `words`.
+
+    `words`: status and description with which the gateway was seen to refuse a repeated request; None if it was not.
+    """
+
+    command: str
+    window: RepeatWindow
+    ago_s: float | None
+    words: tuple[int | None, Any] | None
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        if self.ago_s is None:
+            return (
+                f"{self.command}: refused in the words for a request that is repeated within {self.window.seconds:g} s"
+            )
+        names = " and ".join(name.replace("_", " ") for name in self.window.members)
+        return (
+            f"{self.command}: the same {names} were accepted {self.ago_s:.0f} s ago, and within "
+            f"{self.window.seconds:g} s a gateway refuses them lawfully; wait, or run with another seed"
+        )
+
+    def excuses(self, answer: Outcome) -> bool:
+        """Whether the answer is a refusal that the window explains."""
+        if not answer.rejected or answer.command != self.command:
+            return False
+        said = None if answer.reason is ABSENT else answer.reason
+        return self.ago_s is not None or (self.words is not None and (answer.status, said) == self.words)
+
+
+def window_of(contract: Contract, case: Case, cases: Iterable[Case], records: Iterable[Record]) -> Window | None:
+    """The window that may stand in the way of `case` if `cases` are sent now, as earlier `records` have it.
+
+    None for a command without one. `case` is the one that is replayed; of the others any may be similar to an earlier
+    request, since its history has to be accepted for it to mean the same.
+    """
+    command = contract.commands.get(case.command or "")
+    if command is None or (window := command.window) is None:
+        return None
+    wanted = {_key(each, window) for each in cases if each.command == command.name and _asks_for_acceptance(each)}
+    ago_s: float | None = None
+    words: tuple[int | None, Any] | None = None
+    now = time.time()
+    for record in records:
+        for answer in _answers(record, command.name, contract):
+            seconds = now - answer.exchange.sent_wall
+            if answer.accepted and _key(answer.case, window) in wanted and 0 <= seconds < window.seconds:
+                ago_s = seconds if ago_s is None else min(ago_s, seconds)
+            if answer.case.kind is Kind.REPEAT and answer.case.aspect == "window" and answer.rejected:
+                words = answer.status, (answer.content.members or {}).get(contract.answer.reason)
+    return Window(command.name, window, ago_s, words)
+
+
+def _asks_for_acceptance(case: Case) -> bool:
+    return case.kind in (Kind.VALID, Kind.HEADERS, Kind.REPEAT, Kind.BURST)
+
+
+def _answers(record: Record, command: str, contract: Contract) -> Iterator[Answer]:
+    cases: Mapping[str, Case] = {case.id: case for case in record.cases if case.command == command}
+    for exchange in record.exchanges:
+        if exchange.case_id in cases:
+            yield Answer.of(cases[exchange.case_id], exchange, contract)
+
+
+def _key(case: Case, window: RepeatWindow) -> Key | None:
+    try:
+        members = parse_json(case.request.body)
+    except ValueError:
+        return None
+    return window.key(members) if isinstance(members, dict) else None

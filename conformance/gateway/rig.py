@@ -1,0 +1,206 @@
+"""What a run stands on: the callback receiver, and the built-in mock gateway where no other is given.
+
+Rig      both, started and stopped together
+Intake   where the receiver hands what arrives: canaries to whoever waits for one, the rest to the run
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from math import inf
+
+from conformance.gateway.settings import Settings
+from conformance.journal import Journal
+from conformance.judging.terms import REFUSED_HERE
+from conformance.mock.account import Account
+from conformance.mock.behaviour import Behaviour
+from conformance.mock.serving import serve_mock
+from conformance.mock.variants import BUILT_IN
+from conformance.model.errors import SuiteError
+from conformance.model.traffic import Request, header
+from conformance.wire.accepting import OnRefused, Refused
+from conformance.wire.asgi import AsgiReceiver
+from conformance.wire.receiver import CallbackPaths, OnArrival, OnUnread, Unread
+from conformance.wire.strays import size_of
+
+# Marks a request of the suite's own to its own callback URL, by which the way back is proven.
+CANARY_HEADER = "X-Statum-Conformance-Canary"
+# What comes before the run is ready is kept up to so many bytes and requests: the receiver is open to anybody by then.
+MOST_EARLY = 32 * 1024 * 1024
+MOST_EARLY_REQUESTS = 10_000
+# Of the times at which the receiver could not take what came, so many are noted, and one in so many seconds.
+MOST_REFUSALS = 1_000
+REFUSAL_EACH_S = 1.0
+
+
+class Intake:
+    """Takes what reaches the receiver, in the receiver's threads.
+
+    Whatever says that it is a canary is no notification; only those that are awaited are remembered.
+    """
+
+    def __init__(self) -> None:
+        self._awaited: dict[str, tuple[str | None, str] | None] = {}
+        self._changed = threading.Condition()
+        self._take: OnArrival | None = None
+        self._early: list[tuple[str | None, Request, float, float]] = []
+        self._early_bytes = 0
+        self._note: OnUnread | None = None
+        self._early_unread: list[Unread] = []
+        self._note_refused: OnRefused | None = None
+        self._early_refused: list[Refused] = []
+        self._refused = 0
+        self._refused_at = -inf
+        self._reasons: dict[str, None] = {}
+
+    def on_arrival(self, product: str | None, request: Request, at: float, wall: float) -> None:
+        """What the receiver calls; what comes before the run is ready is kept for it."""
+        canary = header(request.headers, CANARY_HEADER)
+        with self._changed:
+            if canary is not None:
+                if canary in self._awaited:
+                    self._awaited[canary] = (product, request.url)
+                    self._changed.notify_all()
+                return
+            if self._take is None:
+                self._early_bytes += size_of(request)
+                if self._early_bytes <= MOST_EARLY and len(self._early) < MOST_EARLY_REQUESTS:
+                    self._early.append((product, request, at, wall))
+                return
+        self._take(product, request, at, wall)
+
+    def on_unread(self, unread: Unread) -> None:
+        """What the receiver calls with what is no request; what comes before the journal is kept for it."""
+        with self._changed:
+            self._reasons[unread.error] = None
+            if self._note is None:
+                self._early_unread.append(unread)  # the receiver tells of no more than `MOST_UNREAD`
+                return
+        self._note(unread)
+
+    def on_refused(self, refused: Refused) -> None:
+        """What the receiver calls when it could not take something; of many in a row one in each second counts."""
+        with self._changed:
+            now = time.monotonic()
+            if not refused.lasting and (self._refused >= MOST_REFUSALS or now < self._refused_at + REFUSAL_EACH_S):
+                return
+            self._refused, self._refused_at = self._refused + 1, now
+            if self._note_refused is None:
+                self._early_refused.append(refused)
+                return
+        self._note_refused(refused)
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Why what came so far could not be read, each reason once."""
+        with self._changed:
+            return tuple(self._reasons)
+
+    def note_unread(self, note: OnUnread) -> None:
+        """From now on have `note` tell what is no request, beginning with what came before."""
+        with self._changed:
+            early, self._early_unread, self._note = self._early_unread, [], note
+        for unread in early:
+            note(unread)
+
+    def note_refused(self, note: OnRefused) -> None:
+        """From now on have `note` tell what the receiver could not take, beginning with what came before."""
+        with self._changed:
+            early, self._early_refused, self._note_refused = self._early_refused, [], note
+        for refused in early:
+            note(refused)
+
+    def hand_to(self, take: OnArrival) -> None:
+        """From now on hand notifications to `take`, those that came before first."""
+        with self._changed:
+            early, self._early, self._take = self._early, [], take
+        for arrival in early:
+            take(*arrival)
+
+    def new_canary(self) -> str:
+        """A token that nobody knows, for one canary; from here on it is awaited."""
+        token = secrets.token_hex(16)
+        with self._changed:
+            self._awaited[token] = None
+        return token
+
+    def canary(self, token: str, within_s: float) -> tuple[str | None, str] | None:
+        """The product and the target at which a canary arrived; None if it has not within `within_s` seconds.
+
+        After that it is not awaited any more.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._awaited.get(token) is not None, within_s)
+            return self._awaited.pop(token, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """A run's surroundings: `gateway` is the base URL under test, `callback_urls` what is registered by product."""
+
+    gateway: str
+    subject_name: str
+    receiver: AsgiReceiver
+    paths: CallbackPaths
+    callback_urls: dict[str, str]
+    intake: Intake
+
+    def note_in(self, journal: Journal) -> None:
+        """From now on have the journal tell what reaches the receiver and is no request, and what it could not take."""
+        self.intake.note_refused(lambda refused: journal.note(REFUSED_HERE, asdict(refused)))
+        self.intake.note_unread(
+            lambda unread: journal.unreadable("receiver", unread.product, unread.error, unread.head)
+        )
+
+
+@contextmanager
+def rigged(settings: Settings, behaviour: Behaviour = BUILT_IN) -> Iterator[Rig]:
+    """Start the receiver and, without `settings.gateway`, a mock gateway that behaves as `behaviour`.
+
+    Raises EnvironmentFailure if an address is taken, UsageError for a callback URL that is none.
+    """
+    intake, callbacks = Intake(), settings.contract.callbacks
+    public = settings.callback_url
+    if public is None and settings.gateway is None and settings.callback_token is None:
+        # The mock gateway is told whatever is registered with it, so let it prove that a query survives.
+        public = f"http://unused.invalid/?token={secrets.token_hex(8)}"
+        paths = CallbackPaths.of_url(public, callbacks, settings.callback_token, settings.callback_paths)
+        public = None
+    else:
+        paths = CallbackPaths.of_url(public, callbacks, settings.callback_token, settings.callback_paths)
+    receiver = AsgiReceiver(
+        settings.callback_listen,
+        callbacks,
+        intake.on_arrival,
+        paths.prefix,
+        paths.query,
+        token=paths.token,
+        tls=settings.callback_tls,
+        on_unread=intake.on_unread,
+        on_refused=intake.on_refused,
+    )
+    with receiver:
+        urls = paths.callback_urls(public or receiver.urls[callbacks[0]])
+        if settings.gateway is not None:
+            yield Rig(settings.gateway, settings.gateway, receiver, paths, urls, intake)
+            return
+        account = _account(settings, urls)
+        with serve_mock(account, behaviour, seed=settings.seed) as server:
+            yield Rig(server.url, "built-in mock gateway", receiver, paths, urls, intake)
+        if server.errors:
+            raise SuiteError(f"the built-in mock gateway failed: {server.errors[0]!r}") from server.errors[0]
+
+
+def _account(settings: Settings, callbacks: dict[str, str]) -> Account:
+    return Account(
+        consumer_key=settings.consumer_key,
+        consumer_secret=settings.consumer_secret,
+        registered=settings.constraints.registered,
+        callbacks={name: url for name, url in callbacks.items() if name in settings.callbacks},
+        contract=settings.contract,
+    )

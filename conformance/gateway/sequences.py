@@ -1,0 +1,353 @@
+"""Requests whose history matters, planned before anything is sent: named sequences, walks drawn at random, and bursts.
+
+    sequences       the groups of one command
+    across          the groups in which several products take part
+    balance         the group that has to be alone: what the account shows before and after refusals
+    asked           a planned case as the model of the contract sees it
+
+What each step must lead to is said by the model (`conformance.contract.history`), and its label is the model's reason:
+a step that no rule speaks of is an ordinary valid request. So a walk can take any way, and every step of it is judged.
+All is drawn from the seed. Each group is small, complete in itself, and begins with a request that nothing speaks
+against: where that one is refused, an earlier run with the same seed is to blame, and nothing is concluded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from conformance.contract.command import Flow
+from conformance.contract.contract import Contract
+from conformance.contract.history import Asked, Forecast, History, Rule
+from conformance.contract.probes import Outcome
+from conformance.gateway.corpus import NEGATIVE, Group, in_order
+from conformance.judging.evidence import BALANCE
+from conformance.judging.request_ids import EQUAL
+from conformance.model.traffic import Case, Kind
+from conformance.payloads.neighbours import cheap_amounts, near
+
+if TYPE_CHECKING:
+    from conformance.gateway.plan import CommandPlan
+
+Members = Mapping[str, Any]
+
+# Each accepted request may cost money: walks are as short as they can be and still repeat something.
+WINDOW_STEPS = 6
+REPEATABLE_STEPS = 4
+ACROSS_STEPS = 4
+# Two requests are enough to be taken for each other.
+AT_ONCE = 2
+# Of equal ones within a window one is accepted, however many there are. Several bursts of several find out a gateway
+# that looks first and notes down later. Where a run has limits, it is one burst of two: a gateway may accept them all.
+EQUAL_AT_ONCE, EQUAL_BURSTS = 4, 2
+
+# A digit of a phone number that a mask of its middle hides, and one that it shows: the sixth from behind, and the last.
+MASKED_DIGIT, SHOWN_DIGIT = -6, -1
+
+# More than any account holds: what a gateway that would pay it out must refuse for lack of funds.
+UNAFFORDABLE = "999999999999"
+
+# How a request is spoilt so that the gateway has to reject it: something stands behind the end of its JSON object. The
+# payload itself is whole, for a gateway that looks at it too soon. What a gateway may be lenient about would not do.
+SPOILT, SPOILT_BY, SPOILT_BREAKAGE = "not-json", b"}", "something behind the end"
+SPOILT_IN = 4  # one of so many steps of a walk
+
+
+def sequences(plan: CommandPlan) -> Iterator[Group]:
+    """The groups of one command; none for one without a payload."""
+    if plan.command.product is None:
+        return
+    if plan.command.window_s is not None:
+        yield _similar(plan)
+        yield _walk(plan, WINDOW_STEPS, _pairs(plan), Random(plan.seed("walk")))
+    elif plan.command.repeatable:
+        first, second = plan.fresh().members, plan.fresh().members
+        yield _walk(plan, REPEATABLE_STEPS, [first, second], Random(plan.seed("walk")))
+    yield _burst("same-product", [(plan, members) for members in _at_once(plan)])
+    if plan.command.window_s is not None:
+        limited = plan.settings.bounds.any
+        for _ in range(1 if limited else EQUAL_BURSTS):
+            yield _equal_burst(plan, AT_ONCE if limited else EQUAL_AT_ONCE)
+
+
+# --- What is sent: payloads that nobody else has, and what is similar to them
+
+
+def _encoded(members: Members) -> bytes:
+    return json.dumps(members, ensure_ascii=False).encode()
+
+
+def _cheap(plan: CommandPlan, recipient: str | None = None) -> Members:
+    """A payload that nobody else has, of a small amount if any; to that recipient, if one is given."""
+    fresh = plan.fresh().members
+    members = {**fresh, plan.recipient: recipient} if plan.recipient and recipient else fresh
+    if plan.amount is None or plan.amount not in members:
+        return members if members is fresh or plan.claim(members) else fresh
+    cheap = cheap_amounts(plan.contract)
+    amounts = (cheap[(int(fresh[plan.amount]) + step) % len(cheap)] for step in range(len(cheap)))
+    return next(filter(plan.claim, ({**members, plan.amount: str(amount)} for amount in amounts)), fresh)
+
+
+def _nearly_alike(plan: CommandPlan) -> tuple[Members, ...]:
+    """Two payloads of which a window tells the last member apart, such as an amount; neither is like any other request.
+
+    One alone where the window looks at nothing but whose the request is.
+    """
+    last = plan.told_apart_by
+    if last is None:
+        return (_cheap(plan),)
+    while True:
+        base = _cheap(plan)
+        for value in near(plan.rules[last], base[last]):
+            if plan.claim(other := {**base, last: value}):
+                return base, other
+
+
+def _to_others(plan: CommandPlan, base: Members) -> Iterator[Members]:
+    """The same to others, if the run may reach any: of phone numbers, first to one that a mask would not tell apart.
+
+    Of given values, whichever there are.
+    """
+    if plan.command.window is None:
+        return
+    whose = plan.command.window.members[0]
+    value, given = base[whose], plan.settings.constraints.values(plan.contract).get(whose, ())
+    if given or whose in plan.contract.members.registered:
+        others = [other for other in given if other != value][:2]
+    elif whose == plan.recipient:
+        others = [_turned(value, at) for at in (MASKED_DIGIT, SHOWN_DIGIT)]
+    else:
+        others = list(near(plan.rules[whose], value))
+    for other in others:
+        if plan.claim(members := {**base, whose: other}):
+            yield members
+
+
+def _turned(number: str, at: int) -> str:
+    """The phone number with another digit in that place."""
+    digits = list(number)
+    digits[at] = str((int(digits[at]) + 5) % 10)
+    return "".join(digits)
+
+
+def _pairs(plan: CommandPlan) -> list[Members]:
+    """Payloads that are similar to each other in part: to walk among."""
+    base, *others = _nearly_alike(plan)
+    return [base, *others, *_to_others(plan, base)][:4]
+
+
+def _at_once(plan: CommandPlan) -> Iterator[Members]:
+    """Different payloads to one recipient; within a window to any, so that none is like another in part."""
+    first = _cheap(plan)
+    yield first
+    same = first.get(plan.recipient or "") if plan.command.window is None else None
+    for _ in range(AT_ONCE - 1):
+        yield _cheap(plan, same)
+
+
+# --- Steps with their forecasts
+
+
+class _Steps:
+    """The cases of a sequence as it is planned, and the history that they make for those after them."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.cases: list[Case] = []
+        self._history = History(contract)
+        self._first: dict[str, Case] = {}
+
+    def ask(self, plan: CommandPlan, members: Members, *, spoilt: bool = False) -> Forecast:
+        """The next step, labelled by what is forecast for it."""
+        body = _encoded(members) + (SPOILT_BY if spoilt else b"")
+        forecast = self._history.forecast(_asked("", plan.command.name, body, lawful=not spoilt), 0.0)
+        case = self._labelled(plan, body, forecast)
+        self.cases.append(case)
+        accepted = forecast.outcome is not Outcome.REFUSED
+        if accepted:
+            self._first.setdefault(plan.command.name, case)
+        self._history.answered(asked(case), 0.0, accepted=accepted)
+        return forecast
+
+    def _labelled(self, plan: CommandPlan, body: bytes, forecast: Forecast) -> Case:
+        first = self._first.get(plan.command.name)
+        twin = first.id if first else None
+        if forecast.rule is Rule.UNLAWFUL:
+            return _spoilt(plan, body, twin or plan.reference)
+        # Where no request of this run shows that none of an earlier run stands in the way, nothing can be concluded.
+        unproven = plan.command.window_s is not None and twin is None
+        if forecast.because is None or unproven:
+            return plan.case(Kind.VALID, "random", body)
+        return plan.case(Kind.REPEAT, forecast.rule.value, body, twin=twin, earlier=forecast.because.name)
+
+    @property
+    def group(self) -> Group:
+        """The steps as a group."""
+        return in_order(*self.cases)
+
+
+def _spoilt(plan: CommandPlan, body: bytes, twin: str | None) -> Case:
+    return plan.case(Kind.MALFORMED, SPOILT, body, keyword=SPOILT_BREAKAGE, twin=twin)
+
+
+def asked(case: Case) -> Asked:
+    """A planned case as the model sees it; KeyError if it is of no command."""
+    return _asked(case.id, case.command or "", case.request.body, lawful=case.kind not in NEGATIVE)
+
+
+def _asked(name: str, command: str, body: bytes, *, lawful: bool) -> Asked:
+    try:
+        members, _ = json.JSONDecoder().raw_decode(body.decode())  # a spoilt one has more behind its end
+    except (ValueError, RecursionError):
+        members = None
+    return Asked(name, command, members if isinstance(members, dict) else {}, body, lawful)
+
+
+def _similar(plan: CommandPlan) -> Group:
+    """By name: nearly alike, to others, after a rejection, and both windows that are then open."""
+    steps = _Steps(plan.contract)
+    base, *apart = _nearly_alike(plan)
+    for members in (base, *apart, *_to_others(plan, base)):
+        steps.ask(plan, members)
+    rejected = _cheap(plan)
+    steps.ask(plan, rejected, spoilt=True)
+    steps.ask(plan, rejected)
+    steps.ask(plan, base)
+    return steps.group
+
+
+def _walk(plan: CommandPlan, length: int, pool: Sequence[Members], chance: Random) -> Group:
+    """So many steps among the payloads of a pool; the first of these comes three times at least."""
+    between = [pool[0], *chance.choices(pool, k=length - 3)]
+    chance.shuffle(between)
+    steps = _Steps(plan.contract)
+    steps.ask(plan, pool[0])
+    for members in between:
+        spoilt = plan.command.window_s is not None and chance.randrange(SPOILT_IN) == 0
+        steps.ask(plan, members, spoilt=spoilt)
+    steps.ask(plan, pool[0])
+    return steps.group
+
+
+# --- Several products
+
+
+def across(plans: Sequence[CommandPlan]) -> Iterator[Group]:
+    """The groups in which several products take part, if several are exercised."""
+    posting = [plan for plan in plans if plan.command.product is not None]
+    if not posting[1:]:
+        return
+    chance = Random(plans[0].seed("across"))
+    windowed = [plan for plan in posting if plan.command.window_s is not None]
+    others = [plan for plan in posting if plan.command.window is None]
+    for plan in windowed:
+        alike = [other for other in others if _may_be_taken_for(plan, other)]
+        if alike:
+            yield _with_other_products(plan, chance.sample(alike, len(alike)))
+    yield _walk_across(posting, chance)
+    yield _burst("all-products", _one_each(posting))
+
+
+def _may_be_taken_for(plan: CommandPlan, other: CommandPlan) -> bool:
+    """Whether requests of the other have all that the window of the one looks at."""
+    return plan.command.window is not None and other.valid[0].members.keys() >= {*plan.command.window.members}
+
+
+def _with_other_products(plan: CommandPlan, others: Sequence[CommandPlan]) -> Group:
+    """Payments of what was just topped up, and a top-up of what was just paid: neither is a repeat of the other."""
+    steps = _Steps(plan.contract)
+    before, after = _cheap(plan), _cheap(plan)
+    steps.ask(plan, before)
+    for other in others:
+        steps.ask(other, _like(other.fresh().members, before, plan))
+    steps.ask(others[0], _like(others[0].fresh().members, after, plan))
+    steps.ask(plan, after)
+    return steps.group
+
+
+def _walk_across(plans: Sequence[CommandPlan], chance: Random) -> Group:
+    """Some of the products in an order of their own, then any of them: to two recipients, of two amounts."""
+    steps = _Steps(plans[0].contract)
+    windowed = next((plan for plan in plans if plan.command.window_s is not None), None)
+    lead = windowed or plans[0]
+    pairs = [_cheap(lead), _cheap(lead)] if windowed else [_recipient(lead), _recipient(lead)]
+    pool = {plan.command.name: [_like(_cheap(plan), pair, lead) for pair in pairs] for plan in plans}
+    order = chance.sample(plans, min(len(plans), ACROSS_STEPS - 1))
+    for plan in (*order, *chance.choices(plans, k=ACROSS_STEPS - len(order))):
+        steps.ask(plan, chance.choice(pool[plan.command.name]))
+    return steps.group
+
+
+def _recipient(plan: CommandPlan) -> Members:
+    members = plan.fresh().members
+    return {plan.recipient: members[plan.recipient]} if plan.recipient else {}
+
+
+def _like(members: Members, pair: Members, plan: CommandPlan) -> Members:
+    """The members with those of a pair by which requests of `plan` are known, as far as they have such."""
+    window = plan.command.window.members if plan.command.window else ()
+    known = {*window, plan.recipient}
+    return {name: pair.get(name, value) if name in known else value for name, value in members.items()}
+
+
+# --- At once
+
+
+def _burst(aspect: str, requests: Iterable[tuple[CommandPlan, Members]]) -> Group:
+    """Ordinary requests to one phone number that are sent at the same moment."""
+    cases: list[Case] = []
+    for plan, members in requests:
+        earlier = cases[0].id if cases else None
+        cases.append(plan.case(Kind.BURST, aspect, _encoded(members), earlier=earlier))
+    return in_order(*cases)
+
+
+def _equal_burst(plan: CommandPlan, count: int) -> Group:
+    """The same request so many times at the same moment, of which one has to be accepted; and once more after them."""
+    members = _cheap(plan)
+    burst = _burst(EQUAL, [(plan, members)] * count)
+    after = plan.case(Kind.REPEAT, Rule.WINDOW.value, _encoded(members), earlier=burst[0].id)
+    return in_order(*burst, after)
+
+
+def _one_each(plans: Sequence[CommandPlan]) -> Iterator[tuple[CommandPlan, Members]]:
+    """A request of each command, all to the recipient of the first."""
+    recipient: str | None = None
+    for plan in plans:
+        members = _cheap(plan, recipient)
+        recipient = members.get(plan.recipient or "", recipient)
+        yield plan, members
+
+
+# --- What the account shows
+
+
+def balance(plans: Sequence[CommandPlan]) -> Iterator[Group]:
+    """The account before and after requests that have to be refused, for every product and for lack of funds.
+
+    Nothing is accepted in it, so that nothing may be spent; it has to be sent while nothing else is. The unaffordable
+    payment is left out where it would be one to a real phone number.
+    """
+    account = next((plan for plan in plans if plan.command.product is None), None)
+    posting = [plan for plan in plans if plan.command.product is not None]
+    if account is None or not posting:
+        return
+    looks = [account.case(Kind.VALID, BALANCE)]
+    refused = [_spoilt(plan, _encoded(_cheap(plan)) + SPOILT_BY, plan.reference) for plan in posting]
+    looks.append(account.case(Kind.VALID, BALANCE, earlier=looks[-1].id))
+    group = [looks[0], *refused, looks[1]]
+    for plan in posting:
+        if _pays_whatever_is_asked_for(plan) and not plan.settings.phone_numbers:
+            body = _encoded({**plan.fresh().members, plan.amount or "": UNAFFORDABLE})
+            group.append(plan.case(Kind.OPEN, "open", body, keyword="unaffordable"))
+            group.append(account.case(Kind.VALID, BALANCE, earlier=looks[-1].id))
+    yield in_order(*group)
+
+
+def _pays_whatever_is_asked_for(plan: CommandPlan) -> bool:
+    """Whether the account pays by it, and no amount is too much but for what the account holds."""
+    if plan.command.money is None or plan.command.money.flow is not Flow.OUT or plan.amount is None:
+        return False
+    asked_for = {**plan.valid[0].members, plan.amount: UNAFFORDABLE}
+    return not plan.contract.schemas.violations(plan.command.tolerated_schema, asked_for)

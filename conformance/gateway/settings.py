@@ -1,0 +1,329 @@
+"""The settings of a run against a gateway, checked once."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from conformance.contract.contract import Contract, statum
+from conformance.contract.unsolicited import check_callback_paths
+from conformance.gateway.casefiles import CaseFolder
+from conformance.gateway.limits import Limits, is_loopback
+from conformance.journal.redactable import check_readable, check_redactable, check_uncommon, is_own_word
+from conformance.judging.expectations import Expectations
+from conformance.model.errors import UsageError
+from conformance.model.traffic import has_userinfo, shown_url
+from conformance.payloads.payloads import Constraints
+from conformance.wire.address import Address
+from conformance.wire.asgi_thread import Tls
+
+# Looked for in the current directory, where a run without --corpus is started.
+DEFAULT_CORPUS = "corpus"
+SEED_BITS = 32
+# Shorter ones are guessed; other characters are escaped in different ways on their way.
+SHORTEST_TOKEN = 8
+SOUND_TOKEN = re.compile(f"[A-Za-z0-9._~-]{{{SHORTEST_TOKEN},}}")
+
+
+def fresh_seed() -> int:
+    """A seed that nobody chose, so that runs in a row do not repeat each other's payloads."""
+    return secrets.randbits(SEED_BITS)
+
+
+DEFAULT_NOTIFY_WITHIN_S = 10.0
+# A day: what comes later is waited for by nobody, and what clocks and timers can hold is not far beyond.
+LEAST_NOTIFY_WITHIN_S, MOST_NOTIFY_WITHIN_S = 0.001, 86_400.0
+# Payloads in memory: a hundred thousand of them take minutes to plan, and no gateway is judged better by more.
+MOST_OF: Mapping[str, int] = {"max-examples": 100_000}
+# Valid payloads drawn at random for each command, on top of the systematic ones. With four products a default run
+# has some 250 notifications: what goes wrong with one in twenty is missed by one run in several hundred thousand.
+DEFAULT_MAX_EXAMPLES = 40
+# Requests by which the failures of a run are looked into, where they cost nothing; what is seen to fail is brought down
+# to its simplest form with some forty. On any other gateway an accepted request may cost money, so there it is 0.
+DEFAULT_SHRINK_REQUESTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run is told. `gateway` is the base URL, its path included; None: the built-in mock gateway.
+
+    `contract`: what the gateway is judged by. `products`: those that are exercised; none given: all of the contract.
+    `callback_paths`: product → the one at whose callback its results arrive, where that is not its own.
+    `callback_token` stands in the query of callback URLs, and what comes without it is nobody's; with `callback_tls`
+    the receiver is reached by https; `ca_file` holds further certificates that are trusted. `limits`: what it may cost,
+    and its pace; `bounds` has those that hold where none is given. `redact`: values that are written down nowhere,
+    beside the secret; `show_phone_numbers`: reports have those that were given whole. `corpus`: case files that go
+    first; `cases`: those that alone are sent; `save_corpus`: where failing ones are kept. `expectations`: what is known
+    to fall short; `strict`: a broken SHOULD counts as a failure. `catalogue_url`: where reports link to. `looks_only`:
+    nothing is sent but account-details.
+    `over_network`: whether a network lies between, by which requests and notifications may be lost; None: as the URLs
+    say. `recorded_cases`: what is sent is of an earlier run.
+    Raises UsageError for a gateway URL that is none, one beyond this machine without phone numbers that may be called
+    or without a limit to the money that may be moved, a product that does not exist, and numbers out of range.
+    """
+
+    consumer_key: str
+    consumer_secret: str = field(repr=False)
+    contract: Contract = field(default_factory=statum, repr=False, kw_only=True)
+    gateway: str | None = None
+    callback_listen: Address = field(default_factory=lambda: Address("127.0.0.1", 0))
+    callback_url: str | None = None
+    products: tuple[str, ...] = ()
+    callback_paths: Mapping[str, str] = field(default_factory=dict)
+    registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    phone_numbers: tuple[str, ...] = ()
+    notify_within_s: float = DEFAULT_NOTIFY_WITHIN_S
+    max_examples: int = DEFAULT_MAX_EXAMPLES
+    seed: int = field(default_factory=fresh_seed)
+    exclusive_account: bool = False
+    shrink_requests: int | None = None
+    limits: Limits = field(default_factory=Limits)
+    report_dir: Path = Path("reports")
+    corpus: CaseFolder | None = None
+    cases: CaseFolder | None = None
+    save_corpus: Path | None = None
+    expectations: Expectations | None = None
+    strict: bool = False
+    callback_token: str | None = field(default=None, repr=False)
+    callback_tls: Tls | None = None
+    ca_file: Path | None = None
+    redact: tuple[str, ...] = field(default=(), repr=False)
+    show_phone_numbers: bool = False
+    catalogue_url: str | None = None
+    looks_only: bool = False
+    over_network: bool | None = None
+    recorded_cases: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be used, before anything is sent."""
+        if self.gateway is not None:
+            check_gateway_url(self.gateway)
+        if not self.products:
+            object.__setattr__(self, "products", self.contract.products)
+        if unknown := [product for product in self.products if product not in self.contract.products]:
+            raise UsageError(f"product {', '.join(unknown)} is not one of {', '.join(self.contract.products)}")
+        check_callback_paths(self.callback_paths, self.contract.products, self.contract.callbacks)
+        self._check_told()
+        if self.callback_tls is not None and self.gateway is None:
+            raise UsageError(
+                "--callback-tls-cert is given without --gateway; the built-in mock gateway notifies over plain HTTP"
+            )
+        if self.callback_token is not None and not SOUND_TOKEN.fullmatch(self.callback_token):
+            raise UsageError(
+                f"--callback-token has {len(self.callback_token)} characters; expected {SHORTEST_TOKEN} or more of "
+                "A-Z a-z 0-9 . _ ~ -",
+                hint='such as the output of: python -c "import secrets; print(secrets.token_urlsafe())"',
+            )
+        self._check_protected()
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        """UsageError for what is less or more than anybody can mean."""
+        counts = {"max-examples": self.max_examples, "shrink-requests": self.shrink_requests or 0, "seed": self.seed}
+        for name, value in counts.items():
+            if value < 0:
+                raise UsageError(f"--{name} is {value}; expected 0 or more")
+            if value > MOST_OF.get(name, value):
+                raise UsageError(f"--{name} is {value}; expected at most {MOST_OF[name]:,}")
+        if not self.notify_within_s > 0:
+            raise UsageError(f"--notify-within is {self.notify_within_s}; expected more than 0 seconds")
+        if self.notify_within_s < LEAST_NOTIFY_WITHIN_S:
+            raise UsageError(f"--notify-within is {self.notify_within_s:g}; expected a millisecond (0.001) or more")
+        if self.notify_within_s > MOST_NOTIFY_WITHIN_S:
+            raise UsageError(f"--notify-within is {self.notify_within_s:g}; expected at most a day (86400 seconds)")
+
+    def _check_told(self) -> None:
+        """UsageError if requests may reach people or move money, and nobody said whom and how much."""
+        if self.gateway is None:
+            if self.over_network is not None:
+                raise UsageError(
+                    "--over-network or --no-network is given without --gateway; the built-in mock gateway is here"
+                )
+            return
+        if self.looks_only or not self.beyond:
+            return
+        if not self.phone_numbers:
+            example = next(iter(self.contract.examples_of(self.contract.members.recipient or "")), "NUMBER")
+            raise UsageError(
+                f"--phone-number is missing; {self.gateway} is not on this machine, so messages may reach people",
+                hint=f"name the numbers that may be called, as in --phone-number {example}",
+            )
+        self.limits.check_sufficient(self.gateway, self.contract.commands_of(self.products))
+
+    def _check_protected(self) -> None:
+        """UsageError for values that cannot be kept out of the evidence without taking it apart."""
+        secret = self.consumer_secret
+        if self.consumer_key == secret:
+            raise UsageError(
+                "--consumer-key and --consumer-secret are the same, and the key is no secret",
+                hint="is one of the two given in place of the other?",
+            )
+        # A credential probe sends the secret without its last character, so that is redacted, too.
+        protected = {
+            "--consumer-secret": ((secret, secret[:-1]), "have the gateway issue another secret"),
+            "--callback-token": (filter(None, [self.callback_token]), "take another one"),
+            "--redact": (self.redact, "leave it out: it tells nobody anything"),
+        }
+        for option, (given, hint) in protected.items():
+            check_redactable(values := tuple(given), self.contract, option, hint)
+            if option != "--consumer-secret":  # it is the gateway's; a common one is not redacted in texts
+                check_uncommon(values, self.contract, option, hint)
+            redacted = tuple(value for value in values if not is_own_word(value, self.contract))
+            check_readable(redacted, self.recorded(), self.gateway, self.callback_url, option=option)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The names of the commands that the run exercises."""
+        return tuple(command.name for command in self.contract.commands_of(self.products))
+
+    @property
+    def callbacks(self) -> tuple[str, ...]:
+        """The callbacks that are registered: of the products, and of what no request precedes."""
+        contract = self.contract
+        return tuple(name for name in contract.callbacks if name in self.products or contract.unsolicited_at(name))
+
+    def callback_of(self, product: str) -> str:
+        """The product at whose callback the results of `product` arrive; mostly itself."""
+        return self.callback_paths.get(product, product)
+
+    @property
+    def extent(self) -> str:
+        """What tells apart runs with one seed of which one sends more than the other.
+
+        Within its window a gateway refuses what such a run has sent before. That this is why is seen from a repeat that
+        it refuses in the same words, where it took the first: so either must have requests that the other has not.
+        """
+        return f"{self.max_examples}, {self.limits.max_accepted}, {self.limits.max_spend}"
+
+    @property
+    def bounds(self) -> Limits:
+        """The limits that hold for the gateway at hand."""
+        return self.limits.within(beyond=self.beyond)
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether what gets lost can be planned anew.
+
+        Nothing stands in for a case of a file, and of one that is lost on a connection that was used before nobody can
+        tell whether it was read. So each of them has a connection of its own, and an answer that is missing counts.
+        """
+        return self.corpus is None and self.cases is None and not self.recorded_cases
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the gateway may be a real one: it is not on this machine, or only its near end is."""
+        return self.gateway is not None and (self.over_network is True or not is_loopback(self.gateway))
+
+    @property
+    def network_there(self) -> bool:
+        """Whether what gets lost on the way to the gateway may be a network's doing."""
+        return self.beyond if self.over_network is None else self.over_network
+
+    @property
+    def network_back(self) -> bool:
+        """Whether what gets lost on the way of notifications may be."""
+        if self.over_network is not None:
+            return self.over_network
+        return self.beyond or (self.callback_url is not None and not is_loopback(self.callback_url))
+
+    @property
+    def way_back_to_be_watched(self) -> bool:
+        """Whether notifications come by a way that may be cut for a while: over a network, or through another program.
+
+        Nothing can be cut off between a gateway and a receiver on this machine, nor where it is said so.
+        """
+        between = self.network_back or self.callback_url is not None
+        return self.gateway is not None and self.over_network is not False and between
+
+    @property
+    def constraints(self) -> Constraints:
+        """What generated payloads may name: what was given, and all that is the built-in mock gateway's by default."""
+        every = self.contract.members.registered
+        own = {
+            member: every[member] if self.gateway is None and values == every[member][:1] else values
+            for member, values in self.account_values.items()
+        }
+        return Constraints(own, self.phone_numbers)
+
+    @property
+    def account_values(self) -> dict[str, tuple[str, ...]]:
+        """By member, the values that are registered to the account: those that were given, or the contract's first."""
+        every = self.contract.members.registered
+        return {member: self.registered.get(member) or values[:1] for member, values in every.items()}
+
+    def shrink_budget(self, gateway: str) -> int:
+        """How many requests may be sent to `gateway` in order to look into failures."""
+        if self.shrink_requests is not None:
+            return self.shrink_requests
+        return 0 if self.beyond else default_shrink_requests(gateway)
+
+    def recorded(self) -> Mapping[str, Any]:
+        """The settings as the journal keeps them: all but the secret."""
+        return {
+            "consumer_key": self.consumer_key,
+            "callback_listen": str(self.callback_listen),
+            "callback_url": self.callback_url,
+            "callback_tls": self.callback_tls is not None,
+            "contract": self.contract.recorded(),
+            "products": list(self.products),
+            **({"callback_paths": dict(self.callback_paths)} if self.callback_paths else {}),
+            "commands": list(self.commands),
+            **{f"{member}s": list(values) for member, values in self.account_values.items()},
+            "phone_numbers": list(self.phone_numbers),
+            "notify_within_s": self.notify_within_s,
+            "max_examples": self.max_examples,
+            "seed": self.seed,
+            "exclusive_account": self.exclusive_account,
+            "own_gateway": self.gateway is None,
+            "over_network": self.over_network,
+            "loopback": not self.network_there,
+            "network_back": self.network_back,
+            "show_phone_numbers": self.show_phone_numbers,
+            "catalogue_url": self.catalogue_url,
+            "corpus": str(self.corpus.path) if self.corpus else None,
+            "cases": str(self.cases.path) if self.cases else None,
+            **self.bounds.recorded(),
+            "expectations": self.expectations.recorded() if self.expectations else None,
+            "strict": self.strict,
+        }
+
+
+def check_gateway_url(url: str) -> None:
+    """UsageError if `url` is no http or https URL with a host, or holds what commands cannot be put behind."""
+    if has_userinfo(url):
+        # What stands before it may be the secret, so the URL is not shown.
+        raise UsageError(
+            "the gateway URL holds a credential",
+            hint="give it as --consumer-key and --consumer-secret",
+        )
+    shown = shown_url(url)
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise UsageError(f"gateway {shown!r} is no URL: there is white space or a control character in it")
+    if "?" in url or "#" in url:
+        raise UsageError(
+            f"gateway {shown!r} has a query or fragment; expected the base URL that commands are put behind",
+            hint="such as https://gateway.example/api",
+        )
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        # The words of the error show what stands there.
+        raise UsageError(f"gateway {shown!r} is no URL: there is something wrong with its host or port") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageError(
+            f"gateway {shown!r} is no URL; expected http:// or https://, a host and a path",
+            hint=f"try https://{shown.removeprefix('//')}"
+            if "://" not in url
+            else "such as https://gateway.example/api",
+        )
+
+
+def default_shrink_requests(gateway: str) -> int:
+    """How many requests may be sent to look into failures if nothing else is said."""
+    return DEFAULT_SHRINK_REQUESTS if is_loopback(gateway) else 0

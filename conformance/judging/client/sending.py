@@ -1,0 +1,301 @@
+"""DRV, SND, ROB: what a client sends, read off what reached the witness; and that its driver lives."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from conformance.judging.client.evidence import Call, ClientEvidence, Seen
+from conformance.judging.client.judging import UNHEARD, ClientCheck, Rule, broken, kept
+from conformance.judging.client.unsent import instead, reached, said_to_be_lacking
+from conformance.judging.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
+from conformance.judging.reading import Content
+from conformance.model.traffic import Headers, Request, header
+
+JSON_MEDIA_TYPE = "application/json"
+
+# Of a secret of the suite's own making, fewer characters than these are no trace of it.
+LEAST_TRACE = 8
+
+
+def driver_answers_once(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:  # noqa: ARG001
+    """DRV-01. A client that waits for ever on a gateway that never answers is judged by RDG-08."""
+    for call in evidence.calls:
+        deaths = [d for d in call.deaths if not waits_for_ever(call, d) and not sends_again_later(call, d)]
+        if deaths:
+            yield Finding(f"the driver failed: {deaths[0]['detail']}", case=call.case.id)
+        elif call.said is not None or call.unsupported:
+            yield Kept()
+    if not evidence.calls and evidence.terms.greeted:
+        yield Kept()  # a client that makes no calls has said hello, and maybe what became of requests
+    for death in evidence.deaths_of_no_call:
+        yield Finding(f"the driver failed: {death['detail']}", case=death["case"])
+
+
+def waits_for_ever(call: Call, death: Mapping[str, Any]) -> bool:
+    """Whether a driver said nothing because its client still waits for an answer that never comes."""
+    return death["how"] == "hang" and any(_open_at(death, seen) for seen in call.seen if seen.unanswered)
+
+
+def sends_again_later(call: Call, death: Mapping[str, Any]) -> bool:
+    """Whether a driver said nothing because its client was about to send again, as it had done before.
+
+    To wait for long before that is what clients are advised to do.
+    """
+    return death["how"] == "hang" and len(call.here) > 1 and not waits_for_ever(call, death)
+
+
+def _open_at(death: Mapping[str, Any], seen: Seen) -> bool:
+    """Whether the client had not given up on a request when its driver was ended, which closes all connections."""
+    ended = seen.exchange.answered_at
+    return ended is None or "at" not in death or ended >= death["at"]
+
+
+# --- Each request by itself
+
+RequestRule = Callable[[ClientEvidence, Call, Request], Iterator[str]]
+
+
+def each_request(rule: RequestRule) -> ClientCheck:
+    """A check of `rule` on each request at a base URL of the suite's; the words that it yields are findings."""
+
+    def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+        for call in evidence.of_command(command):
+            for seen in call.here:
+                words = next(rule(evidence, call, seen.exchange.request), None)
+                yield kept(seen) if words is None else broken(call, words, seen)
+
+    return check
+
+
+def method_of_the_command(evidence: ClientEvidence, call: Call, request: Request) -> Iterator[str]:
+    """SND-02."""
+    expected = evidence.terms.contract.commands[call.case.command or ""].method
+    if request.method != expected:
+        yield f"the method is {request.method}, not {expected}"
+
+
+def credential_of_the_account(evidence: ClientEvidence, _: Call, request: Request) -> Iterator[str]:
+    """SND-04: one header, the scheme as the contract writes it, the usual alphabet of base64 where there is any."""
+    stated = evidence.terms.contract.authentication
+    values = [value for name, value in request.headers if name.lower() == stated.header.lower()]
+    expected = f"{stated.scheme} {_token(evidence)}"
+    if not values:
+        yield f"there is no {stated.header} header"
+    elif values != [expected]:
+        yield f"{stated.header} is {shown(', '.join(values))}, not {shown(expected)}"
+
+
+def body_declared_as_json(_: ClientEvidence, __: Call, request: Request) -> Iterator[str]:
+    """SND-05: parameters such as charset may follow."""
+    if not request.body:
+        return
+    declared = header(request.headers, "content-type")
+    if declared is None:
+        yield f"the body is not declared; expected Content-Type: {JSON_MEDIA_TYPE}"
+    elif declared.partition(";")[0].strip().lower() != JSON_MEDIA_TYPE:
+        yield f"the body is declared as {shown(declared)}, not as {JSON_MEDIA_TYPE}"
+
+
+def members_as_asked(evidence: ClientEvidence, call: Call, request: Request) -> Iterator[str]:
+    """SND-07: values are compared as text, their types are for SND-08."""
+    members, asked = Content.of(request.body).members, call.params
+    if members is None:
+        return  # SND-06
+    for name in asked:
+        if name not in members:
+            yield f"{name} is missing{said_to_be_lacking(call, name, evidence.terms.contract)}"
+    for name, value in members.items():
+        if name not in asked:
+            yield f"{name} was not asked for"
+        elif as_text(value) != asked[name]:
+            yield f"{name} is {shown(value)}, asked for was {shown(asked[name])}"
+
+
+def as_text(value: object) -> str:
+    """A value of JSON as the text that it stands for."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def credential_nowhere_else(evidence: ClientEvidence, _: Call, request: Request) -> Iterator[str]:
+    """SND-10: whatever spells it, in the URL, the body, or another header than the one for it."""
+    yield from traces(evidence, request, {evidence.terms.contract.authentication.header.lower()})
+
+
+def traces(evidence: ClientEvidence, request: Request, passed_over: set[str]) -> Iterator[str]:
+    """In words, where a request holds the credential."""
+    forms = _forms(evidence)
+    if any(form in request.url for form in forms):
+        yield "the credential stands in the URL"
+    if any(form.encode() in request.body for form in forms):
+        yield "the credential stands in the body"
+    for name, value in request.headers:
+        if name.lower() not in passed_over and any(form in value for form in forms):
+            yield f"the credential stands in the header {name}"
+
+
+def _token(evidence: ClientEvidence) -> str:
+    """What follows the scheme."""
+    key, secret = evidence.terms.key, evidence.terms.secret
+    return b64encode(f"{key}:{secret}".encode()).decode() if _names_key(evidence) else secret
+
+
+def _names_key(evidence: ClientEvidence) -> bool:
+    return "key" in evidence.terms.contract.authentication.token
+
+
+def _forms(evidence: ClientEvidence) -> set[str]:
+    key, secret, token = evidence.terms.key, evidence.terms.secret, _token(evidence)
+    plain = {secret, token, token.rstrip("="), token.translate({ord("+"): "-", ord("/"): "_"}).rstrip("=")}
+    plain |= {key} if _names_key(evidence) else set()
+    forms = plain | {quote(form, safe="") for form in plain} | {quote_plus(form) for form in plain}
+    return {form for form in forms if len(form) >= LEAST_TRACE}
+
+
+def accept_admits_json(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+    """SND-12, where Accept is sent."""
+    for call in evidence.of_command(command):
+        for seen in call.here:
+            accept = _accept(seen.exchange.request.headers)
+            if accept is not None:
+                admits = any(media_range in ACCEPTED for media_range in accept)
+                yield kept(seen) if admits else broken(call, f"Accept is {shown(', '.join(accept))}", seen)
+
+
+ACCEPTED = {JSON_MEDIA_TYPE, "application/*", "*/*", ""}
+
+
+def _accept(headers: Headers) -> list[str] | None:
+    """The media ranges of Accept that are not ruled out by their weight, without parameters."""
+    values = [value for name, value in headers if name.lower() == "accept"]
+    if not values:
+        return None
+    ranges = [part.partition(";") for part in ",".join(values).split(",")]
+    return [name.strip().lower() for name, _, weight in ranges if weight.replace(" ", "") not in {"q=0", "q=0.0"}]
+
+
+# --- Where requests go, and how many there are
+
+
+def path_of_the_command(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+    """SND-03: the base URL is kept whole, so what arrives under no base URL is a breach of it, too."""
+    for call in evidence.of_command(command):
+        for seen in call.here:
+            path = seen.exchange.request.url.partition("?")[0]
+            yield kept(seen) if path == call.target else broken(call, f"the path is {path}, not {call.target}", seen)
+    for seen, at_hand in evidence.strays:
+        if at_hand is not None and at_hand.case.command == command and not seen.elsewhere:
+            path = seen.exchange.request.url.partition("?")[0]
+            yield broken(at_hand, f"the path is {path}, not {at_hand.target}: the base URL was not kept", seen)
+
+
+def accepted_only_if_sent(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+    """SND-01."""
+    strays = {call.case.id for _, call in evidence.strays if call is not None}
+    for call in evidence.of_command(command):
+        if call.said is None or not call.said.accepted or call.case.earlier is not None or call.extra is not None:
+            continue  # what is wrong with the repeated call alone is for ROB-01
+        if call.seen:
+            yield Kept(call.seen[0].number)
+        elif call.case.id in strays:
+            yield Unobserved(Reason.PRECONDITION, "the request went to another address")
+        else:
+            yield broken(call, "the client says that the request was accepted, and none has reached the gateway")
+
+
+def one_request_each(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+    """SND-09: where the first one was accepted."""
+    for call in evidence.of_command(command):
+        if not call.seen or not call.seen[0].accepts:
+            continue
+        if len(call.seen) == 1:
+            yield kept(call.seen[0])
+        else:
+            yield broken(
+                call, f"one call has led to {len(call.seen)} requests, though the first was accepted", call.seen[1]
+            )
+
+
+def credential_stays_here(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
+    """SND-11: judged where the client was sent to another host, whether it went there or not."""
+    for call in evidence.of_command(command):
+        if not any(seen.redirects for seen in call.here):
+            continue
+        strangers = [seen for seen in call.seen if seen.elsewhere]
+        words = next(filter(None, (_told_a_stranger(evidence, seen) for seen in strangers)), None)
+        yield kept(call.seen[0]) if words is None else broken(call, words, strangers[0])
+
+
+def _told_a_stranger(evidence: ClientEvidence, seen: Seen) -> str | None:
+    where = next(traces(evidence, seen.exchange.request, set()), None)
+    return where and f"after a redirect to another host {where}"
+
+
+def as_at_first(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:  # noqa: ARG001
+    """ROB-01: the last call repeats the first one, and the same is seen and said."""
+    calls = {call.case.id: call for call in evidence.calls}
+    repeated = {call.case.earlier: call for call in evidence.calls if call.asked_at is not None}  # of several the last
+    for call in evidence.calls:
+        first = calls.get(call.case.earlier or "")
+        if first is None or repeated.get(first.case.id, call) is not call:
+            continue
+        if not _well(first):
+            did_not = (Reason.PRECONDITION, "the first call did not go well either")
+            yield Unobserved(*(instead(evidence, None) or did_not))
+        elif (words := _sends_nothing(evidence, call)) is not None:
+            yield Unobserved(Reason.PRECONDITION, words)
+        elif call.unsupported or (call.said is None and not call.deaths):
+            yield Unobserved(Reason.INTERRUPTED, "the run ended before the first call was repeated")
+        elif call.said is None:
+            yield broken(call, f"the client did not survive: {call.deaths[0]['detail']}")
+        elif not _well(call):
+            yield broken(call, f"the first call, made again, ends with {call.said.in_words}")
+        elif _bodies(call) != _bodies(first):
+            yield broken(call, "the first call, made again, sends something else", call.seen[0])
+        else:
+            yield kept(call.seen[0])
+
+
+def _sends_nothing(evidence: ClientEvidence, call: Call) -> str | None:
+    """In words, that the client did not send another call either when the first one was repeated, if that is so."""
+    others = [each for each in evidence.calls if each.of == call.case.id]
+    if (
+        reached(evidence, call)
+        or call.said is None
+        or call.said.accepted
+        or not others
+        or any(reached(evidence, each) for each in others)
+    ):
+        return None
+    return f"the client sent no call at all when the first one was repeated, and says {call.said.in_its_words}"
+
+
+def _well(call: Call) -> bool:
+    return call.said is not None and call.said.accepted and bool(call.seen) and call.seen[-1].accepts
+
+
+def _bodies(call: Call) -> list[Any]:
+    return [Content.of(seen.exchange.request.body).value for seen in call.seen]
+
+
+_UNCOUNTED = "how many calls were made is not known without a driver"
+
+RULES: Mapping[str, Rule] = {
+    "driver-answers-once": Rule.plain(driver_answers_once),
+    "accepted-only-if-sent": Rule.plain(accepted_only_if_sent, UNHEARD),
+    "method-of-the-command": Rule.plain(each_request(method_of_the_command)),
+    "path-of-the-command": Rule.plain(path_of_the_command),
+    "credential-of-the-account": Rule.plain(each_request(credential_of_the_account)),
+    "body-declared-as-json": Rule.plain(each_request(body_declared_as_json)),
+    "members-as-asked": Rule.plain(
+        each_request(members_as_asked), "what the client was asked to send is not known without a driver"
+    ),
+    "one-request-each": Rule.plain(one_request_each, _UNCOUNTED),
+    "credential-nowhere-else": Rule.plain(each_request(credential_nowhere_else)),
+    "credential-stays-here": Rule.plain(credential_stays_here),
+    "accept-admits-json": Rule.plain(accept_admits_json),
+    "as-at-first": Rule.plain(as_at_first),
+}

@@ -1,0 +1,243 @@
+"""What a run has exercised, counted on the bytes that went out: no requirement, but what the verdicts rest on.
+
+    Covered     a class of what can be sent, how much of it was sent, and how much of that was accepted
+    Coverage    counts them as a run is gone through; all classes of its commands, those that nothing was sent of too
+    CallCoverage    the same of a client: which classes it was asked to send, and what of them has arrived
+
+Three kinds of classes: of values that are `valid` (by command and member), of `broken` payloads and bodies that have to
+be refused (by the keyword that a member breaks, by how a body is no JSON), and of `open` ones. The classes are data of
+the schemas and of `conformance.payloads`; a payload counts for every class that it is in, whatever it was made for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.contract.strict_json import parse_json
+from conformance.judging.reading import Answer
+from conformance.model.traffic import Kind
+from conformance.payloads import anatomy
+from conformance.payloads.classes import Written, classes_of_members, outside
+from conformance.payloads.text_classes import WRITINGS
+
+VALID, BROKEN, OPEN = "valid", "broken", "open"
+LEFT_OUT, UNKNOWN = "left out", "unknown member"
+
+# The keywords of a schema that something breaks; the others say something about it.
+ASSERTIONS = (
+    "type",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minimum",
+    "maximum",
+    "multipleOf",
+    "x-integer",
+    "x-characters",
+)
+
+# Kind, member (None: the body as a whole) and name of a class; its command is told apart from it.
+Label = tuple[str, str | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A class `name` of `member` (None: of the body) of a command; `accepted` of the `sent` cases were accepted."""
+
+    kind: str
+    command: str
+    member: str | None
+    name: str
+    sent: int
+    accepted: int
+
+
+class Coverage:
+    """Counts the classes that the answers of a run are in, each answer as it is read."""
+
+    def __init__(self, contract: Contract) -> None:
+        """Nothing was sent so far."""
+        self._contract = contract
+        self._sent: Counter[tuple[str | None, Label]] = Counter()
+        self._accepted: Counter[tuple[str | None, Label]] = Counter()
+
+    def see(self, answer: Answer) -> None:
+        """One answer more; of several to a case the last counts."""
+        command = self._contract.commands.get(answer.command or "")
+        measure = MEASURES.get(answer.kind)
+        if command is None or command.method == "GET" or measure is None or not answer.final:
+            return
+        if answer.exchange.unsent:
+            return
+        for label in set(measure(command, answer.exchange.request.body, self._contract)):
+            self._sent[command.name, label] += 1
+            self._accepted[command.name, label] += answer.accepted
+
+    def of(self, commands: Iterable[str]) -> tuple[Covered, ...]:
+        """Every class of each of these commands, in a fixed order."""
+        return tuple(
+            Covered(label[0], name, label[1], label[2], self._sent[name, label], self._accepted[name, label])
+            for name in commands
+            if self._contract.commands[name].method != "GET"
+            for label in _labels(self._contract.commands[name].folder, self._contract)
+        )
+
+
+class CallCoverage:
+    """Counts the classes that the parameters of a client's calls are in; how JSON writes them is the client's affair.
+
+    `lacks`: optional members that the client does not offer, of which no class is counted.
+    """
+
+    def __init__(self, contract: Contract, lacks: Collection[str] = ()) -> None:
+        """No call was made so far."""
+        self._contract = contract
+        self._lacks = lacks
+        self._called: Counter[tuple[str, Label]] = Counter()
+        self._arrived: Counter[tuple[str, Label]] = Counter()
+
+    def see(self, command: str, body: bytes, *, arrived: bool) -> None:
+        """One call more: `body` is what a lawful client sends of it, `arrived` whether a request came of it."""
+        for label in classes_of_call(self._contract.commands[command], body, self._contract):
+            self._called[command, label] += 1
+            self._arrived[command, label] += arrived
+
+    def of(self, commands: Iterable[str]) -> tuple[Covered, ...]:
+        """Every class of each of these commands; `sent` are the calls, `accepted` those that became a request."""
+        return tuple(
+            Covered(VALID, name, member, label, self._called[name, (kind, member, label)], arrived)
+            for name in commands
+            if self._contract.commands[name].method != "GET"
+            for kind, member, label in _valid_labels(self._contract.commands[name].folder, self._contract)
+            if member not in self._lacks and label not in _WRITTEN
+            for arrived in [self._arrived[name, (kind, member, label)]]
+        )
+
+
+_WRITTEN = {each.name for each in WRITINGS}
+
+
+def classes_of_call(command: Command, body: bytes, contract: Contract) -> set[Label]:
+    """The classes that the parameters of a call are in; `body` is what a lawful client sends of it."""
+    return set(_valid(command, body, contract))
+
+
+# --- The classes there are
+
+
+@cache
+def _labels(folder: str, contract: Contract) -> tuple[Label, ...]:
+    return (
+        *_valid_labels(folder, contract),
+        *_broken_labels(folder, contract),
+        *((BROKEN, None, name) for name in anatomy.REFUSED),
+        *_open_labels(folder, contract),
+        *((OPEN, None, name) for name in (UNKNOWN, *anatomy.OPEN)),
+    )
+
+
+def _valid_labels(folder: str, contract: Contract) -> Iterator[Label]:
+    required = contract.schemas.resolved(f"{folder}/request")["required"]
+    for member, classes in classes_of_members(contract, folder).items():
+        yield from ((VALID, member, each.name) for each in classes)
+        if member not in required:
+            yield VALID, member, LEFT_OUT
+
+
+def _broken_labels(folder: str, contract: Contract) -> Iterator[Label]:
+    tolerated = contract.schemas.resolved(f"{folder}/request.tolerated")
+    for member in tolerated["required"]:
+        yield BROKEN, member, "required"
+        yield from ((BROKEN, member, keyword) for keyword in ASSERTIONS if keyword in tolerated["properties"][member])
+    for (member, _), label in _outside(folder, contract).items():
+        yield label[0], member, label[2]
+
+
+def _open_labels(folder: str, contract: Contract) -> Iterator[Label]:
+    """What the strict schema says of a member and the tolerated one does not, or says otherwise."""
+    names = (f"{folder}/request", f"{folder}/request.tolerated")
+    strict, tolerated = (contract.schemas.resolved(name)["properties"] for name in names)
+    for member, rule in strict.items():
+        loose = [keyword for keyword in ASSERTIONS if rule.get(keyword) != tolerated[member].get(keyword)]
+        yield from ((OPEN, member, keyword) for keyword in loose if keyword in rule)
+
+
+@cache
+def _outside(folder: str, contract: Contract) -> Mapping[tuple[str, str], Label]:
+    """Member and value just outside of an amount's range → class: broken where the range is documented, else open."""
+    return {
+        (member, value): (BROKEN if rule["x-integer"].get("x-documented") else OPEN, member, name)
+        for member, rule in contract.schemas.resolved(f"{folder}/request")["properties"].items()
+        for name, value in outside(rule).items()
+    }
+
+
+# --- Measuring
+
+
+def _members(body: bytes) -> Mapping[str, Any] | None:
+    """The members of the object that a strict reader finds; None if it finds none."""
+    try:
+        value = parse_json(body)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _valid(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
+    members = _members(body)
+    if members is None:
+        return
+    for member, classes in classes_of_members(contract, command.folder).items():
+        value = members.get(member)
+        if isinstance(value, str):
+            written = Written(value, body)
+            yield from ((VALID, member, each.name) for each in classes if each.holds(written))
+        elif member not in members:
+            yield VALID, member, LEFT_OUT
+
+
+def _broken(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
+    members = _members(body)
+    if members is None:
+        return
+    for violation in contract.schemas.violations(f"{command.folder}/request.tolerated", members):
+        yield BROKEN, violation.pointer[1:], violation.keyword
+    yield from _just_outside(command, members, contract)
+
+
+def _malformed(_command: Command, body: bytes, _: Contract) -> Iterator[Label]:
+    yield from ((BROKEN, None, name) for name in anatomy.anatomy(body) if name in anatomy.REFUSED)
+
+
+def _open(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
+    yield from ((OPEN, None, name) for name in anatomy.anatomy(body))
+    members = _members(body) if len(body) < anatomy.HUGE else None
+    if members is None:
+        return
+    for violation in contract.schemas.violations(f"{command.folder}/request", members):
+        known = violation.keyword != "additionalProperties"
+        yield (OPEN, violation.pointer[1:], violation.keyword) if known else (OPEN, None, UNKNOWN)
+    yield from _just_outside(command, members, contract)
+
+
+def _just_outside(command: Command, members: Mapping[str, Any], contract: Contract) -> Iterator[Label]:
+    for (member, value), label in _outside(command.folder, contract).items():
+        if members.get(member) == value:
+            yield label
+
+
+MEASURES: Mapping[Kind, Callable[[Command, bytes, Contract], Iterator[Label]]] = {
+    Kind.VALID: _valid,
+    Kind.HEADERS: _valid,
+    Kind.BROKEN: _broken,
+    Kind.MALFORMED: _malformed,
+    Kind.OPEN: _open,
+}
+"""What of a case is counted. What is refused for something else than its payload exercises no class of payloads."""

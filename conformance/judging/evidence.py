@@ -1,0 +1,443 @@
+"""What happened in a run, correlated once, for all checks.
+
+    Evidence    all outcomes and arrivals of a run, indexed by command, kind and request_id
+
+A run may have hundreds of thousands of exchanges, so their bodies are gone through once and dropped (`answers`,
+`notices`); what is remembered of each has a fixed size. Correlation is linear, also where a gateway gives one
+request_id to all: everything goes through dictionaries, and what shares an id shares one list.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from hashlib import blake2b
+from heapq import merge
+from itertools import islice, takewhile
+from operator import attrgetter
+from typing import Any, Self
+
+from conformance.contract.command import Flow
+from conformance.contract.contract import Contract
+from conformance.journal import Record
+from conformance.judging.altered_ids import AlteredIds
+from conformance.judging.details import Details, Echo, comparable, contradiction, details_of, telling_of
+from conformance.judging.notice import Notice
+from conformance.judging.payers import Asked, Payer
+from conformance.judging.reading import (
+    TOO_MANY_REQUESTS,
+    UNAUTHORIZED,
+    Answer,
+    Content,
+    as_over_a_network,
+    carried_id,
+    is_number,
+)
+from conformance.judging.remembered import ABSENT, SOONEST, Arrival, Contradiction, Outcome, Purpose, Shared
+from conformance.judging.terms import Terms
+from conformance.model.traffic import Kind, Notification, Request
+
+# Bytes of the digest that stands for a request: two different ones in a run never have the same.
+IDENTITY = 16
+
+# Statuses of answers that may speak of the account; of those it is remembered what they were given to.
+OF_THE_ACCOUNT = frozenset({402, 403})
+
+# The aspect of a request that is there to see what the account shows; its answer is remembered whole.
+BALANCE = "balance"
+
+
+class Evidence:
+    """A run, correlated. `outcomes` are those of all attempts, in the order in which they were sent.
+
+    `final`: for each case the outcome that counts. `unreadable_answers`: for each product, how many requests may have
+    been accepted under an id that the suite could not read. `unreadable_notices`: how many notifications came to its
+    callback that cannot be attributed to any request; `without_content`: how many requests came there that are none;
+    `of_anybody`: how many that carry no id of the run, to an address that anybody may know.
+    `said_of_success`: the reasons that accepted requests were answered with.
+    `contradictions`: by case, where notifications of its request tell of different transactions.
+    `payers`: for each command of which any was accepted, what its accepted requests asked of the account; `paid_in`:
+    whether the account may have got money during the run.
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        """Nothing is known yet: see `of`, and `answers` and `notices`, which are gone through in this order."""
+        self.terms = terms
+        self.contract = terms.contract
+        self.outcomes: list[Outcome] = []
+        self.arrivals: list[Arrival] = []
+        self.final: dict[str, Outcome] = {}
+        self.by_request_id: dict[str, Outcome] = {}
+        self.unreadable_answers: Counter[str | None] = Counter()
+        self.unreadable_notices: Counter[str | None] = Counter()
+        self.without_content: Counter[str | None] = Counter()
+        self.of_anybody: Counter[str | None] = Counter()
+        self.said_of_success: set[str] = set()
+        self.contradictions: dict[str, Contradiction] = {}
+        self.payers: dict[str | None, Payer] = {}
+        self.paid_in = False
+        self._by_command: dict[str | None, list[Outcome]] = defaultdict(list)
+        self._by_kind: dict[tuple[str | None, Kind], list[Outcome]] = defaultdict(list)
+        # The attempts at each case that was sent more than once.
+        self._attempts: dict[str, list[Outcome]] = {}
+        self._alike: dict[Any, Any] = {}
+
+    @classmethod
+    def of(cls, record: Record, contract: Contract) -> Self:
+        """Correlate a recorded run."""
+        evidence = cls(Terms.of(record, contract))
+        for reading in (evidence.answers(record), evidence.notices(record)):
+            for _ in reading:
+                pass
+        return evidence
+
+    # --- Going through the record
+
+    def answers(self, record: Record) -> Iterator[Answer]:
+        """Each answer of the record in full, once what is to be known of it is remembered."""
+        for case, exchange, final in record.attempts():
+            received = exchange if self.terms.loopback else as_over_a_network(exchange)
+            answer = Answer.of(case, received, self.contract, final=final)
+            self._remember(answer)
+            yield answer
+        self._attempts = {outcome.case_id: [] for outcome in self.outcomes if not outcome.final}
+        for outcome in self.outcomes if self._attempts else ():
+            if outcome.case_id in self._attempts:
+                self._attempts[outcome.case_id].append(outcome)
+
+    def notices(self, record: Record) -> Iterator[Notice]:
+        """Each notification of the record in full; after the answers, for it is attributed to one of them.
+
+        Those with an id that nobody was given come last: whether that is an altered one can only be said when it is
+        known which ids were told as they are. So do those without a body: where nothing else comes to a callback, they
+        are what its notifications have come to. So does what carries no id, where anybody may have sent it: that is
+        known when it is known what is missing.
+        """
+        unknown: dict[int, str] = {}
+        empty: dict[int, str] = {}
+        of_anybody: set[int] = set()
+        told: set[str | None] = set()
+        for notification in record.notifications:
+            content = Content.of_notification(notification.request, self.contract)
+            if content is None:
+                self.without_content[notification.product] += 1
+                if (
+                    notification.request.method == self.contract.notification.method
+                    and notification.product is not None
+                ):
+                    empty[notification.number] = notification.product
+                continue
+            carried = carried_id(content, notification.request.body, self.contract)
+            answer = None if carried is None else self.by_request_id.get(carried)
+            if carried is None and self._is_of_anybody(notification):
+                of_anybody.add(notification.number)
+                continue
+            told.add(notification.product)
+            if carried is None or answer is not None:
+                yield self._noticed(notification, content, carried, answer)
+            else:
+                unknown[notification.number] = carried
+        only = {n for n, product in empty.items() if product not in told}
+        yield from self._noticed_late(record, unknown, only)
+        if of_anybody:
+            yield from self._instead_of_missing(record, of_anybody)
+        self.arrivals.sort(key=attrgetter("number"))
+        self._contradict(record)
+
+    def _is_of_anybody(self, notification: Notification) -> bool:
+        """Whether it may have been sent by somebody who was never told the address."""
+        product = notification.product
+        return product is not None and not self.terms.is_known_only_to_the_gateway(product, notification.request.url)
+
+    def _instead_of_missing(self, record: Record, of_anybody: Collection[int]) -> Iterator[Notice]:
+        """Of what anybody may have sent, as many as notifications are missing: these are what became of them.
+
+        Where a network lies between, it may have lost them, and anybody may be there, unless the run has the account to
+        itself.
+        """
+        missing: Counter[str | None] = Counter()
+        if self.terms.settled_at is not None and (self.terms.alone or not self.terms.network_back):
+            owed = (answer for command in self.terms.commands for answer in self.owed(command))
+            missing.update(self.terms.callback_of(a.product or "") for a in owed if self._is_missing(a))
+        for notification in record.notifications:
+            if notification.number not in of_anybody:
+                continue
+            product = notification.product
+            content = Content.of_notification(notification.request, self.contract)
+            if content is None or missing[product] < 1:
+                self.of_anybody[product] += 1
+            else:
+                missing[product] -= 1
+                yield self._noticed(notification, content, None, None)
+
+    def _is_missing(self, answer: Outcome) -> bool:
+        """Whether its notification was listened for until its time was over, and did not come."""
+        since, settled = answer.answered_at, self.terms.settled_at
+        if since is None or settled is None or self.first_about(answer) is not None:
+            return False
+        due = since + self.terms.notify_within_s
+        return due <= settled and self.terms.listened_between(since, due) and self.terms.refusal(since, due) is None
+
+    def _noticed_late(self, record: Record, unknown: Mapping[int, str], empty: Collection[int]) -> Iterator[Notice]:
+        if not unknown and not empty:
+            return
+        altered = AlteredIds(self._untold(), unknown.values())
+        for notification in record.notifications:
+            if notification.number in empty:
+                self.without_content[notification.product] -= 1
+                yield self._noticed(notification, Content.with_repeats(b""), None, None)
+            if (carried := unknown.get(notification.number)) is not None:
+                content = Content.of_notification(notification.request, self.contract) or Content()
+                yield self._noticed(notification, content, carried, altered.meant_by(carried), altered=True)
+
+    def _contradict(self, record: Record) -> None:
+        """Find the requests of which different transactions are told; what is not equal is read again for that."""
+        several = {
+            outcome.case_id: heard
+            for outcome in self.final.values()
+            if not self.shares_id(outcome) and len(heard := self.arrivals_about(outcome)) > 1
+            if len({arrival.telling for arrival in heard} - {None}) > 1
+        }
+        if not several:
+            return
+        wanted = {arrival.number for heard in several.values() for arrival in heard}
+        told: dict[int, Mapping[str, Any]] = {}
+        for notification in record.notifications:
+            if notification.number in wanted:
+                content = Content.of_notification(notification.request, self.contract) or Content()
+                told[notification.number] = telling_of(content.members or {}, self.contract)
+        for case_id, heard in several.items():
+            known: dict[str, Any] = {}
+            for arrival in heard:
+                tells = told[arrival.number]
+                member = contradiction(tells, known, self.contract)
+                if member is not None:
+                    self.contradictions[case_id] = Contradiction(arrival, member, tells[member], known[member])
+                    break
+                known = {**tells, **known}
+
+    def _remember(self, answer: Answer) -> None:
+        case, response, members = answer.case, answer.response, answer.content.members or {}
+        roles = self.contract.answer
+        outcome = Outcome(
+            case.id,
+            self._once(
+                Purpose(
+                    self.contract,
+                    case.command,
+                    case.kind,
+                    case.aspect,
+                    case.member,
+                    case.keyword,
+                    case.twin,
+                    case.earlier,
+                )
+            ),
+            answer.number,
+            answer.status,
+            answer.request_id,
+            answer.accepted,
+            answer.final,
+            response.status if response else None,
+            self._once(members.get(roles.code, ABSENT)),
+            self._once(members.get(roles.reason, ABSENT)),
+            self._once(answer.exchange.failure),
+            answer.exchange.answered_at,
+            _identity(case.command, answer.exchange.request),
+            answer if answer.is_probe_of_path or case.aspect == BALANCE else None,
+            _details(answer) if answer.accepted else None,
+            self._account(answer),
+        )
+        self.outcomes.append(outcome)
+        self._by_command[case.command].append(outcome)
+        self._by_kind[case.command, case.kind].append(outcome)
+        if answer.final:
+            self.final[case.id] = outcome
+        if outcome.accepted and outcome.said and outcome.said.strip() and not outcome.is_probe_of_path:
+            self.said_of_success.add(outcome.said)
+        if answer.request_id is not None:
+            first = self.by_request_id.setdefault(answer.request_id, outcome)
+            if first is not outcome:
+                first.shared = first.shared or Shared(first, {first.product})
+                first.shared.add(outcome)
+        elif answer.accepted or answer.status is None or answer.content.members is None:
+            self.unreadable_answers[answer.product] += 1
+
+    def _account(self, answer: Answer) -> Asked | None:
+        """What a request asked of the account, where its answer may speak of it; what was accepted is counted."""
+        if not answer.accepted and answer.status not in OF_THE_ACCOUNT:
+            return None
+        asked = Asked.by(answer.command, Content.of(answer.exchange.request.body).members, self.contract)
+        if not answer.accepted:
+            return asked
+        self.payers.setdefault(answer.command, Payer()).add(asked, answer.exchange.sent_at)
+        money = self.contract.money_of(answer.command)
+        self.paid_in = self.paid_in or (money is not None and money.flow is Flow.IN)
+        return None
+
+    def _noticed(
+        self,
+        notification: Notification,
+        content: Content,
+        request_id: str | None,
+        answer: Outcome | None,
+        *,
+        altered: bool = False,
+    ) -> Notice:
+        notification = self._at_its_own(notification, answer)
+        code = (content.members or {}).get(self.contract.notification.outcome)
+        outcome = None if code is None else self._once(str(code))
+        arrival = Arrival(
+            notification.number,
+            self._once(notification.product),
+            request_id if answer is None or altered else answer.request_id,
+            notification.received_at,
+            outcome,
+            answer,
+            _echo(answer, content, self.contract) if not altered else None,
+            _telling(answer, content, self.contract),
+        )
+        self.arrivals.append(arrival)
+        failed = outcome not in (None, self.contract.notification.success)
+        self.paid_in = self.paid_in or failed  # what failed is paid back
+        if answer is None and (row := self.contract.unsolicited_at(notification.product)) is not None:
+            self.paid_in = self.paid_in or (row.money is not None and row.money.flow is Flow.IN)
+        if request_id is None:
+            self.unreadable_notices[notification.product] += 1
+        if answer is not None:
+            answer.keep(arrival, altered=altered)
+        altered = altered and answer is not None
+        return Notice(notification, content, request_id, outcome, answer, altered, self.contract)
+
+    def _at_its_own(self, notification: Notification, answer: Outcome | None) -> Notification:
+        """The notification, as come to the callback of its own product where that is registered at another's."""
+        if not self.terms.callback_paths or answer is None:
+            return notification
+        owners = answer.shared.products if answer.shared else (answer.product,)
+        own = (each for each in owners if each and self.terms.callback_of(each) == notification.product)
+        product = next(own, notification.product)
+        return notification if product == notification.product else replace(notification, product=product)
+
+    def _once(self, value: Any) -> Any:
+        """The value, or an equal one that was remembered before, so that it is there once for all that have it."""
+        return self._alike.setdefault(value, value) if type(value) in _REMEMBERED_ONCE else value
+
+    def _untold(self) -> Iterator[Outcome]:
+        """The accepted answers whose request_id no notification carries."""
+        return (outcome for outcome in self.final.values() if outcome.accepted and not outcome.first.arrivals)
+
+    # --- Asking
+
+    def of_command(self, command: str | None, *kinds: Kind) -> Iterable[Outcome]:
+        """All outcomes of a command's requests, in the order in which they were sent; only of these kinds, if named."""
+        if not kinds:
+            return self._by_command.get(command, ())
+        one, *more = (self._by_kind.get((command, kind), []) for kind in kinds)
+        return merge(one, *more, key=attrgetter("number")) if more else one
+
+    def final_of(self, command: str | None, *kinds: Kind) -> Iterator[Outcome]:
+        """The outcomes that count, one a case."""
+        return (outcome for outcome in self.of_command(command, *kinds) if outcome.final)
+
+    def arrivals_about(self, outcome: Outcome) -> Sequence[Arrival]:
+        """The notifications that belong to a case, whichever attempt's request_id they carry, as they came."""
+        attempts = self._attempts.get(outcome.case_id)
+        if attempts is None:
+            return outcome.heard()
+        return sorted((arrival for attempt in attempts for arrival in attempt.heard()), key=attrgetter("number"))
+
+    def first_about(self, outcome: Outcome) -> Arrival | None:
+        """The first of these that arrived; None if there is none."""
+        attempts = self._attempts.get(outcome.case_id)
+        if attempts is None:
+            return outcome.earliest()
+        return min(filter(None, (attempt.earliest() for attempt in attempts)), key=SOONEST, default=None)
+
+    def shares_id(self, outcome: Outcome) -> bool:
+        """Whether the gateway gave the answer's request_id to another case, too."""
+        return outcome.shared is not None and outcome.shared.several
+
+    def twin_of(self, outcome: Outcome) -> Outcome | None:
+        """The outcome of the case's positive twin; where its answer got lost, that of one that was sent in its stead.
+
+        Not for a repeat: what has to be accepted beside it belongs to the same sequence.
+        """
+        twin = outcome.purpose.twin or ""
+        if outcome.kind is Kind.REPEAT:
+            return self.final.get(twin)
+        return next(filter(_answered, map(self.final.get, self._stand_ins(twin))), self.final.get(twin))
+
+    def _stand_ins(self, case_id: str) -> Iterator[str]:
+        """The case, and those that were planned anew for it, and for these."""
+        yield case_id
+        for stand_in in self.terms.stand_ins.get(case_id, ()):
+            yield from self._stand_ins(stand_in)
+
+    def earlier_of(self, outcome: Outcome) -> Outcome | None:
+        """The outcome of the case that this one repeats or follows."""
+        return self.final.get(outcome.purpose.earlier or "")
+
+    def sent_between(self, one: Outcome, other: Outcome) -> Iterator[Outcome]:
+        """The outcomes of what was sent after the one and before the other, of all commands."""
+        start = bisect_right(self.outcomes, one.number, key=attrgetter("number"))
+        return takewhile(lambda outcome: outcome.number < other.number, islice(self.outcomes, start, None))
+
+    def owed(self, command: str | None) -> Iterator[Outcome]:
+        """The accepted requests of a command that a notification with a known id must follow."""
+        return (outcome for outcome in self.final_of(command) if outcome.owes_notification)
+
+
+# Types of which equal values are shown alike: 200 and 200.0 are not, nor are 1 and true.
+_REMEMBERED_ONCE = frozenset({str, int, Purpose})
+
+
+def _details(answer: Answer) -> Details | None:
+    """What was asked for, of that which a notification may tell again."""
+    if not comparable(answer.command, answer.contract):
+        return None
+    return details_of(answer.command, Content.of(answer.exchange.request.body).members, answer.contract)
+
+
+def _echo(answer: Outcome | None, content: Content, contract: Contract) -> Echo | None:
+    """What a notification tells of the transaction that it is about."""
+    if answer is None or answer.details is None or content.members is None:
+        return None
+    return Echo.of(answer.command, answer.details, content.members, contract)
+
+
+def _telling(answer: Outcome | None, content: Content, contract: Contract) -> int | None:
+    """The same for notifications that tell the same of their transaction; None if they tell nothing."""
+    tells = telling_of(content.members, contract) if answer is not None and content.members else {}
+    return hash(repr(sorted(tells.items()))) if tells else None
+
+
+def _answered(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.status not in (None, TOO_MANY_REQUESTS)
+
+
+def _identity(command: str | None, request: Request) -> bytes:
+    return blake2b(_addressed(command, request.method, request.url) + request.body, digest_size=IDENTITY).digest()
+
+
+@lru_cache
+def _addressed(command: str | None, method: str, url: str) -> bytes:
+    return repr((command, method, url)).encode()
+
+
+__all__ = [
+    "ABSENT",
+    "BALANCE",
+    "TOO_MANY_REQUESTS",
+    "UNAUTHORIZED",
+    "Answer",
+    "Arrival",
+    "Content",
+    "Evidence",
+    "Notice",
+    "Outcome",
+    "Terms",
+    "is_number",
+]

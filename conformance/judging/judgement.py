@@ -1,0 +1,217 @@
+"""What a check says of each thing that it looks at, and the few shapes that checks are built of.
+
+A check says of each observation one of
+
+    Kept          the requirement held
+    Finding       it did not; the finding shows where and how
+    Unobserved    it could not be told, and why
+
+and has one of three shapes, by what it needs to see:
+
+    AnswerCheck   one answer at a time, in full
+    NoticeCheck   one notification at a time, in full, and whose it is
+    RunCheck      the whole run, as it is remembered: a function of the evidence and a command
+
+So a run is gone through once, however many checks there are (`conformance.judging.hearing`). The rule of the first two
+is a generator over one answer or notice; yielding nothing means that the requirement was kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from conformance.judging.evidence import Answer, Evidence, Notice, Terms
+from conformance.judging.remembered import Arrival, Outcome
+
+# How much of an offending value a finding shows; more would drown the message, the journal has it whole.
+SHOWN = 120
+# As much of a request_id is told: longer than any that is in use.
+SHOWN_ID = 200
+
+
+class Reason(StrEnum):
+    """Why a requirement could not be judged, the weightiest last."""
+
+    NO_TRAFFIC = "no-traffic"
+    PRECONDITION = "precondition"
+    ENVIRONMENT = "environment"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The requirement held in one observation; `exchange` is the number in the journal of the one it was made on."""
+
+    exchange: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unobserved:
+    """One observation that says nothing, for this reason; `exchange` as in `Kept`.
+
+    `unsettled`: it may be the gateway's fault, so that others that were kept do not make up for it.
+    """
+
+    reason: Reason
+    detail: str
+    exchange: int | None = None
+    unsettled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Minimal:
+    """The simplest request that was seen to fall short in the same way.
+
+    `differs` holds its members that a payload which went well does not have like that (None: it leaves the member out).
+    `finished` is False where there may be a simpler one. `exchange` is the number of its exchange.
+    """
+
+    case: str
+    differs: Mapping[str, Any]
+    finished: bool = True
+    exchange: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One observation that breaks a requirement.
+
+    `pointer` is the JSON pointer into the answer's or notification's body (None where the fault is not in it), `value`
+    what stands there, shortened. `exchange` and `notification` are numbers in the journal. Findings of one cause, or
+    alike by what was answered, are shown as the first of them: `count` is how many there are, `others` are the cases of
+    the others, `pattern` says on what they depend, if that is known of them alone.
+    """
+
+    message: str
+    case: str | None = None
+    exchange: int | None = None
+    notification: int | None = None
+    request_id: str | None = None
+    pointer: str | None = None
+    value: str | None = None
+    count: int = 1
+    others: tuple[str, ...] = ()
+    minimal: Minimal | None = None
+    pattern: str | None = None
+
+    @classmethod
+    def in_answer(
+        cls, answer: Answer | Outcome, message: str, *, pointer: str | None = None, value: Any = None
+    ) -> Finding:
+        """A finding about an answer, at `pointer` of its body."""
+        return cls(
+            message,
+            case=answer.case_id,
+            exchange=answer.number,
+            request_id=_shortened(answer.request_id),
+            pointer=pointer,
+            value=None if pointer is None and value is None else shown(value),
+        )
+
+    @classmethod
+    def in_notice(
+        cls, notice: Notice | Arrival, message: str, *, pointer: str | None = None, value: Any = None
+    ) -> Finding:
+        """A finding about a notification, at `pointer` of its body."""
+        answer = notice.answer
+        return cls(
+            message,
+            case=answer.case_id if answer else None,
+            exchange=answer.number if answer else None,
+            notification=notice.number,
+            request_id=_shortened(notice.request_id),
+            pointer=pointer,
+            value=None if pointer is None and value is None else shown(value),
+        )
+
+
+def _shortened(request_id: str | None) -> str | None:
+    return request_id if request_id is None or len(request_id) <= SHOWN_ID else f"{request_id[:SHOWN_ID]}…"
+
+
+Judgement = Kept | Finding | Unobserved
+KEPT = Kept()
+
+Subject = TypeVar("Subject", Answer, Notice)
+# What a rule says of one subject: nothing if the requirement was kept.
+Rule = Callable[[Subject], Iterator[Finding | Unobserved]]
+AnswerRule = Callable[[Answer], Iterator[Finding | Unobserved]]
+NoticeRule = Callable[[Notice], Iterator[Finding | Unobserved]]
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectCheck(Generic[Subject]):
+    """Judges each subject that meets all `conditions` by a rule, which is made for the terms of the run.
+
+    Conditions that several checks have in common are tried once for all of them, so they are the same functions in the
+    same order.
+    """
+
+    conditions: tuple[Callable[[Subject], bool], ...]
+    rule_under: Callable[[Terms], Rule[Subject]]
+
+
+class AnswerCheck(SubjectCheck[Answer]):
+    """Of each answer of a command, repeated attempts included."""
+
+    __slots__ = ()
+
+
+class NoticeCheck(SubjectCheck[Notice]):
+    """Of each notification of a command."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFormCheck(AnswerCheck):
+    """Of the form of each answer that meets the conditions.
+
+    What it says follows from `Answer.form` for all requirements at once, so `Hearing` asks each answer once.
+    """
+
+    requirement: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFormCheck(NoticeCheck):
+    """Of the form of each notification that meets the conditions, as `AnswerFormCheck`."""
+
+    requirement: str
+
+
+RunCheck = Callable[[Evidence, str | None], Iterator[Judgement]]
+Check = AnswerCheck | NoticeCheck | RunCheck
+
+
+def answers_where(*conditions: Callable[[Answer], bool], rule: AnswerRule) -> AnswerCheck:
+    """A check of `rule` on each answer of the command that meets the conditions, repeated attempts included."""
+    return AnswerCheck(conditions, lambda _: rule)
+
+
+def notices_where(*conditions: Callable[[Notice], bool], rule: NoticeRule) -> NoticeCheck:
+    """A check of `rule` on each notification of the command that meets the conditions."""
+    return NoticeCheck(conditions, lambda _: rule)
+
+
+def shown(value: Any) -> str:
+    """A value as a finding shows it: JSON where it is JSON, shortened to SHOWN characters."""
+    if isinstance(value, bytes):
+        text = value.decode("utf-8", "backslashreplace")
+    else:
+        text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def verdict_of(answer: Outcome, findings: Iterable[Finding]) -> Iterator[Judgement]:
+    """The findings on one answer, or Kept if there are none."""
+    found = False
+    for finding in findings:
+        found = True
+        yield finding
+    if not found:
+        yield Kept(answer.number)

@@ -1,0 +1,260 @@
+"""Traffic as the contract reads it, each thing by itself; made when it is read, judged, and dropped again.
+
+Content     a body read as JSON
+Answered    what can be said of an answer by its outcome, whether it is at hand in full or only remembered
+Answer      an exchange: JSON, envelope, outcome, request_id
+told_id     the request_id that a request to a callback carries, wherever and of whatever type
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+from urllib.parse import parse_qsl
+
+from conformance.contract.contract import Contract
+from conformance.contract.strict_json import parse_json, parse_with_repeats
+from conformance.judging.form import NOTHING, FormResult, answer_form
+from conformance.model.traffic import Case, Exchange, Kind, Request, Response
+from conformance.wire.ledger import request_id_of
+from conformance.wire.pacing import retry_after_s
+
+OK = 200
+UNAUTHORIZED = 401
+TOO_MANY_REQUESTS = 429
+UNAVAILABLE = 503
+
+PROBES_OF_PATH = (Kind.METHOD, Kind.UNKNOWN_COMMAND)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A body read as JSON: `value`, or in `error` the words why it is none. `members`: the value, if an object.
+
+    `repeated`: the first member that some object in it names more than once, where that is allowed. `in_query`: it was
+    not read from a body, but from the query of a request without one.
+    """
+
+    value: Any = None
+    error: str | None = None
+    members: Mapping[str, Any] | None = None
+    repeated: str | None = None
+    in_query: bool = False
+
+    @classmethod
+    def of(cls, body: bytes) -> Self:
+        """Read `body`; nothing is raised, whatever it holds."""
+        return cls._read(lambda: (parse_json(body), None))
+
+    @classmethod
+    def with_repeats(cls, body: bytes) -> Self:
+        """Read what a gateway wrote: a member that it names twice has its last value, as it has for nearly all."""
+        return cls._read(lambda: parse_with_repeats(body))
+
+    @classmethod
+    def of_notification(cls, request: Request, contract: Contract) -> Self | None:
+        """Read what a request to a callback tells; None if it is no notification, with neither body nor id.
+
+        One that tells everything in its query is read as well. With the method of a notification that is no JSON; with
+        another the method says all. A request without either is only a look whether the callback is there.
+        """
+        if request.body:
+            return cls.with_repeats(request.body)
+        query, id_member = request.url.partition("?")[2], contract.notification.id
+        members = dict(parse_qsl(query, keep_blank_values=True, errors="replace")) if id_member in query else {}
+        if id_member not in members:
+            return None
+        empty = request.method == contract.notification.method
+        error = "it is empty, what it tells is in the query" if empty else None
+        return cls(members, error, members, in_query=True)
+
+    @classmethod
+    def _read(cls, parse: Callable[[], tuple[Any, str | None]]) -> Self:
+        try:
+            value, repeated = parse()
+        except (ValueError, RecursionError) as error:
+            return cls(error=str(error) or type(error).__name__)
+        return cls(value, None, value if isinstance(value, dict) else None, repeated)
+
+
+def carried_id(content: Content, body: bytes, contract: Contract) -> str | None:
+    """The id that a notification carries, as text: one of the wrong type still tells whose it is.
+
+    So does one in what is no JSON and can be read all the same, such as JSON behind a byte order mark.
+    """
+    if content.error is not None and not content.in_query:
+        return request_id_of(body, contract.notification.id)
+    carried = (content.members or {}).get(contract.notification.id)
+    if isinstance(carried, str):
+        return carried if carried.strip() else None
+    return str(carried) if is_number(carried) else None
+
+
+def told_id(request: Request, contract: Contract) -> str | None:
+    """The same of a request to a callback, which may tell it in its query: what settles that it is owed."""
+    plainly = request_id_of(request.body, contract.notification.id)
+    if plainly is not None:
+        return plainly
+    content = Content.of_notification(request, contract)
+    return carried_id(content, request.body, contract) if content is not None else None
+
+
+# What stands between answers with these if it does not reach the gateway (RFC 9110, 15.6.3 and 15.6.5).
+ANSWERED_BETWEEN = frozenset({502, 504})
+
+
+def as_over_a_network(exchange: Exchange) -> Exchange:
+    """The exchange, without an answer if that is evidently of what stands between: a 502 or 504 outside the envelope.
+
+    The gateway's own have a JSON object, as all of its answers have.
+    """
+    response = exchange.response
+    if response is None or response.status not in ANSWERED_BETWEEN:
+        return exchange
+    if Content.with_repeats(response.body).members is not None:
+        return exchange
+    return replace(exchange, response=None, failure=f"answered {response.status} by what stands between")
+
+
+def asks_for_a_wait(response: Response) -> bool:
+    """Whether it is a 503 that says after how long the gateway would answer (RFC 9110, 15.6.4)."""
+    return response.status == UNAVAILABLE and retry_after_s(response.headers, 0.0) is not None
+
+
+NO_ANSWER = Content(error="there is no answer")
+
+
+def is_number(value: object) -> bool:
+    """Whether a JSON value is a number (a boolean is none)."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class Answered:
+    """What follows from the outcome of an answer; its subclasses know what was asked, and what came of it."""
+
+    __slots__ = ()
+
+    status: int | None
+    request_id: str | None
+    # Whether the gateway says that it took the request on.
+    accepted: bool
+    # The contract that it is read by; a property of some.
+    contract: Any
+
+    @property
+    def command(self) -> str | None:
+        """The command that was asked for; None for what is no command."""
+        raise NotImplementedError
+
+    @property
+    def kind(self) -> Kind:
+        """What the request is there to show."""
+        raise NotImplementedError
+
+    @property
+    def is_probe_of_path(self) -> bool:
+        """Whether the request asked for a command or method that does not exist: judged by CMD alone."""
+        return self.kind in PROBES_OF_PATH
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the gateway refused the request (4xx): no transaction, hence no notification."""
+        return self.status is not None and 400 <= self.status <= 499
+
+    @property
+    def product(self) -> str | None:
+        """The product whose callback a notification belongs to."""
+        contract: Contract = self.contract
+        return contract.product_of(self.command)
+
+    @property
+    def code_pointer(self) -> str:
+        """Where its code is in an answer."""
+        return f"/{self.contract.answer.code}"
+
+    @property
+    def owes_notification(self) -> bool:
+        """Whether a notification with a known id must follow."""
+        return self.accepted and self.request_id is not None and self.product is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Answered):
+    """One exchange as the contract reads it.
+
+    `status` is the outcome: the code of the envelope where it can be read (seed: it "can be used to determine
+    whether your API call request was successful or not"), else the HTTP status; None without a response. A 503 that
+    asks for a wait says as little of the request as a 429, and counts as one. `final` is False for an attempt that was
+    told to slow down and repeated.
+    """
+
+    case: Case
+    exchange: Exchange
+    content: Content
+    status: int | None
+    request_id: str | None
+    accepted: bool
+    contract: Contract
+    final: bool = True
+    _form: FormResult | None = field(default=None, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, case: Case, exchange: Exchange, contract: Contract, *, final: bool = True) -> Self:
+        """Read one exchange."""
+        if exchange.response is None:
+            return cls(case, exchange, NO_ANSWER, None, None, accepted=False, contract=contract, final=final)
+        unreadable = exchange.response.undecodable
+        content = Content.with_repeats(exchange.response.body) if unreadable is None else Content(error=unreadable)
+        members = content.members or {}
+        roles = contract.answer
+        code, request_id = members.get(roles.code), members.get(roles.id)
+        if asks_for_a_wait(exchange.response):
+            code = TOO_MANY_REQUESTS
+        status = int(code) if isinstance(code, int | float) and is_number(code) else exchange.response.status
+        return cls(
+            case,
+            exchange,
+            content,
+            status,
+            request_id if isinstance(request_id, str) and request_id.strip() else None,
+            status == roles.success,
+            contract,
+            final,
+        )
+
+    @property
+    def case_id(self) -> str:
+        """The id of its case."""
+        return self.case.id
+
+    @property
+    def command(self) -> str | None:
+        """The command that was asked for; None for what is no command."""
+        return self.case.command
+
+    @property
+    def kind(self) -> Kind:
+        """What the request is there to show."""
+        return self.case.kind
+
+    @property
+    def form(self) -> FormResult:
+        """What the schemas say of it, found out once."""
+        if self._form is None:
+            form = NOTHING
+            if self.content.error is None:
+                form = answer_form(self.contract, self.case.command, self.content.value, accepted=self.accepted)
+            object.__setattr__(self, "_form", form)
+            return form
+        return self._form
+
+    @property
+    def number(self) -> int:
+        """The number of the exchange in the journal."""
+        return self.exchange.number
+
+    @property
+    def response(self) -> Response | None:
+        """The HTTP response, None if there was none."""
+        return self.exchange.response

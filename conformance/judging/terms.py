@@ -1,0 +1,165 @@
+"""The terms of a run: the settings that verdicts depend on, and what its journal notes of its ways."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Self
+
+from conformance.contract.contract import Contract, statum
+from conformance.journal import LISTENED, RESUMED, UNREADABLE, Record
+from conformance.judging.outages import Watch
+from conformance.model.traffic import normalized
+from conformance.wire.receiver import TOKEN
+
+REFUSED_HERE = "refused-here"
+"""The kind of a note that the suite's own receiver could not take what came: `why`, and whether that was `lasting`."""
+
+# One that the receiver could not take is noted a second, so a note stands for those around it.
+AROUND_S = 1.5
+
+# A part of a callback URL that is shorter can be guessed, or is a name.
+SHORTEST_SECRET = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedHere:
+    """From when until when the suite's own receiver did not take everything, and `why`."""
+
+    since: float
+    until: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The settings that verdicts depend on, as they stand in the journal, and the contract that is judged by.
+
+    `targets`: product → path and query at which its notifications must arrive; `callback_paths`: product → the one
+    whose callback that is, where it is not its own. `loopback`: no network lies between
+    the suite and the gateway, so that a lost answer is the gateway's doing. `settled_at`: until when (monotonic
+    seconds) the suite listened, None when it was cut off before. `obstacle`: why the campaign was not held at all.
+    `own_gateway`: the gateway was started for the run, so that no other run came before. `alone`: nobody else uses the
+    account, because so it was said, or because of that. `phone_numbers`: those that were given; none: any may be used.
+    `ways_lost`: product → how its callback path was found not to lead here after the run. `network_back`: a network
+    lies between the gateway and the callbacks; `canaries`: product → how many went over it, and how many got lost;
+    `watch`: what those told that went over it while the run went on.
+    `stand_ins`: the id of a case whose answer got lost → the ids of those that were planned anew for it. `gaps`: from
+    when until when nobody listened, where the run was cut off and gone on with. `unread`: what came to the receiver and
+    could not be read as a request, each with the product that it names, if any, and what is wrong with it.
+    `refused_here`: when the receiver could not take what came, for want of files or because it had ended. `left_out`:
+    product → how many requests to its callback without an id were not kept, for there were too many;
+    `left_out_with_id`: how many with an id that nobody had given by then.
+    `inquiring`: what is judged are follow-ups to refusals that nothing in the run excused.
+    """
+
+    contract: Contract = field(default_factory=statum)
+    commands: tuple[str, ...] = ()
+    notify_within_s: float = 10.0
+    exclusive_account: bool = False
+    targets: Mapping[str, str] = field(default_factory=dict)
+    callback_paths: Mapping[str, str] = field(default_factory=dict)
+    loopback: bool = True
+    settled_at: float | None = None
+    obstacle: str | None = None
+    alone: bool = False
+    own_gateway: bool = False
+    phone_numbers: frozenset[str] = frozenset()
+    ways_lost: Mapping[str, str] = field(default_factory=dict)
+    network_back: bool = False
+    canaries: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
+    stand_ins: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    gaps: tuple[tuple[float, float], ...] = ()
+    unread: tuple[tuple[str | None, str], ...] = ()
+    refused_here: tuple[RefusedHere, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out_with_id: int = 0
+    inquiring: bool = False
+
+    @classmethod
+    def of(cls, record: Record, contract: Contract) -> Self:
+        """The terms of a recorded run of this contract, from its settings and notes."""
+        settings = record.settings
+        notes = {note.kind: note.detail for note in record.notes}
+        canaries = {p: (sent, lost) for p, (sent, lost) in notes.get("way-back", {}).get("canaries", {}).items()}
+        return cls(
+            contract,
+            commands=tuple(settings["commands"]),
+            notify_within_s=float(settings["notify_within_s"]),
+            exclusive_account=bool(settings["exclusive_account"]),
+            targets=dict(settings["callback_targets"]),
+            callback_paths=dict(settings.get("callback_paths", {})),
+            loopback=bool(settings["loopback"]),
+            settled_at=notes.get("settled", {}).get("at"),
+            obstacle=next((note.detail["message"] for note in record.latest_notes if note.kind == "obstacle"), None),
+            alone=bool(settings["exclusive_account"] or settings.get("own_gateway")),
+            own_gateway=bool(settings.get("own_gateway")),
+            phone_numbers=frozenset(settings.get("phone_numbers", ())),
+            ways_lost=dict(notes.get("way-back", {}).get("lost", {})),
+            network_back=bool(settings.get("network_back", False)),
+            canaries=canaries,
+            watch=Watch.of(record.notes, *map(sum, zip(*canaries.values(), strict=True))),
+            stand_ins=_stand_ins(record),
+            gaps=tuple(
+                (note.detail["silent_since"], note.detail["until"])
+                for note in record.notes
+                if note.kind in (RESUMED, LISTENED)
+            ),
+            unread=tuple(
+                (note.detail["product"], note.detail["error"])
+                for note in record.notes
+                if note.kind == UNREADABLE and note.detail["where"] == "receiver"
+            ),
+            refused_here=tuple(
+                RefusedHere(
+                    note.noted_at - AROUND_S,
+                    inf if note.detail["lasting"] else note.noted_at + AROUND_S,
+                    note.detail["why"],
+                )
+                for note in record.notes
+                if note.kind == REFUSED_HERE
+            ),
+            left_out=dict(notes.get("strays", {}).get("without_id", {})),
+            left_out_with_id=int(notes.get("strays", {}).get("with_id", 0)),
+            inquiring=bool(settings.get("inquiring")),
+        )
+
+    def callback_of(self, product: str) -> str:
+        """The product at whose callback the notifications of `product` arrive; mostly itself."""
+        return self.callback_paths.get(product, product)
+
+    def refusal(self, begin: float, end: float) -> RefusedHere | None:
+        """The first time between these at which the suite's own receiver did not take everything; None if it did."""
+        return next((each for each in self.refused_here if each.since < end and begin < each.until), None)
+
+    def is_known_only_to_the_gateway(self, product: str, target: str) -> bool:
+        """Whether whoever sent to `target` knew a callback URL that a stranger cannot guess.
+
+        That is one with a token in its query or a long name in its path, and all of it was kept.
+        """
+        registered = self.targets.get(product)
+        return registered is not None and _has_a_secret(registered) and normalized(registered) == normalized(target)
+
+    def listened_between(self, begin: float, end: float) -> bool:
+        """Whether somebody listened all the time, as far as it is known."""
+        return not any(since < end and begin < until for since, until in self.gaps)
+
+
+def _has_a_secret(target: str) -> bool:
+    path, _, query = target.partition("?")
+    named = [part.partition("=") for part in query.split("&")]
+    prefix = path.rpartition("/callbacks/")[0]  # a callback of a product may have a name of several parts
+    parts = [*prefix.split("/"), *(value or name for name, _, value in named)]
+    return any(name == TOKEN and value for name, _, value in named) or max(map(len, parts)) >= SHORTEST_SECRET
+
+
+def _stand_ins(record: Record) -> Mapping[str, Sequence[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for note in record.notes:
+        if note.kind == "planned-anew":
+            for new, lost in note.detail["stands_for"].items():
+                found[lost].append(new)
+    return found

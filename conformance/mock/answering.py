@@ -1,0 +1,234 @@
+"""HTTP as the mock gateway and the witness of clients speak it: requests read whole, answers written as they are to be.
+
+    AnswerProtocol      the protocol of a connection; its scope holds what is needed to write an answer as one likes
+    received            a request from an ASGI scope
+    put                 writes a reply, or loses it in one of the ways of `Ending`
+    was_used            whether the connection had carried an answer before
+
+ASGI has no word for closing a connection instead of answering, nor for another version of HTTP: both are found in the
+state of the scope.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import time
+from collections.abc import MutableMapping
+from typing import Any, NamedTuple, cast
+
+from conformance.mock.behaviour import Ending, Reply, Wire
+from conformance.mock.rendering import RawHeaders, rendered
+from conformance.model.traffic import Request, header, normalized
+from conformance.wire.asgi_thread import Receive, Send
+from conformance.wire.reading_protocol import AS_RECEIVED, ReadingProtocol
+
+# Bytes of a body that are looked at. The largest lawful body has a few kilobytes; what lies beyond is read and
+# forgotten, so that the body counts as cut.
+MOST_BODY = 1 << 20
+
+_WIRE = "wire"
+
+# SO_LINGER on, for no time: closing throws away what was not sent, and resets the connection.
+_RESETTING = struct.pack("ii", 1, 0)
+
+
+class _WholeAnswers:
+    """A transport that holds an answer's headers back until its body is there, and writes both at once.
+
+    uvicorn writes them apart: two system calls, two wake-ups of the client. `version` is that of the status line,
+    whatever uvicorn has there. `answers` counts the whole ones on this connection. `held`: nothing more is written to
+    it, and when its client leaves is worth knowing. `before` and `beyond` go out with the next answer, around it.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.version = b"HTTP/1.1"
+        self.answers = 0
+        self.held = False
+        self.before = self.beyond = b""
+        self._held = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100"):
+            self._held += self.version + data[len(b"HTTP/1.1") :]
+        else:
+            self._transport.write(self.before + self._held + data + self.beyond)
+            self._held = self.before = self.beyond = b""
+
+    def flush(self) -> None:
+        if self._held:
+            self.write(b"")
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def end(self, *, resetting: bool) -> None:
+        """Close, or have the other side read an error instead of an end."""
+        if not resetting:
+            self.close()
+            return
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESETTING)
+        self._transport.abort()
+
+
+class AnswerProtocol(ReadingProtocol):
+    """The protocol over `_WholeAnswers`, which the application finds in the scope's state."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Put ours between uvicorn and the transport."""
+        self._whole = _WholeAnswers(transport)
+        super().connection_made(cast("asyncio.Transport", self._whole))
+
+    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's gives nothing
+        """Take the end for the end where no answer is on its way that a half-closed connection might wait for."""
+        return not self._whole.held and super().eof_received()
+
+    def on_message_begin(self) -> None:
+        """Hand ours to the application."""
+        super().on_message_begin()
+        self.scope["state"] = {_WIRE: self._whole}
+
+    def on_response_complete(self) -> None:
+        """Let nothing be held back."""
+        self._whole.flush()  # an answer to HEAD has no body to wait for
+        super().on_response_complete()
+
+
+class Channel(NamedTuple):
+    """What an ASGI application is called with."""
+
+    scope: MutableMapping[str, Any]
+    receive: Receive
+    send: Send
+
+
+async def received(channel: Channel) -> Request | None:
+    """The request, its `url` being its target in the usual spelling; None if the client has gone away."""
+    body = await _body(channel.receive)
+    return None if body is None else _request(channel.scope, body)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The request's body, None if the client has gone away before its end."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        if len(body) < MOST_BODY:
+            body += message.get("body", b"")
+    return None if message["type"] == "http.disconnect" else body[:MOST_BODY]
+
+
+def _request(scope: MutableMapping[str, Any], body: bytes) -> Request:
+    target = normalized(scope["extensions"][AS_RECEIVED].target.decode("latin-1"))
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+    return Request(scope["method"], target, headers, body)
+
+
+def was_used(channel: Channel) -> bool:
+    """Whether the connection had carried a whole answer before the request at hand."""
+    connection: _WholeAnswers = channel.scope["state"][_WIRE]
+    return connection.answers > 0
+
+
+async def put(
+    reply: Reply, wire: Wire, request: Request, channel: Channel, hold_s: float | None = None
+) -> float | None:
+    """Write `reply` to `request` as `wire` has it, as far as its ending lets it.
+
+    A connection that stays open without a whole answer is closed after `hold_s`. When that had to be done (monotonic
+    seconds), because the client went on waiting; None if it had not.
+    """
+    scope, receive, send = channel
+    ending = reply.ending
+    connection = scope["state"][_WIRE]
+    if ending is Ending.WHOLE:
+        headers, content = rendered(reply, wire, header(request.headers, "accept-encoding"))
+        connection.version = b"HTTP/1.0" if wire.http_1_0 else b"HTTP/1.1"
+        connection.answers += 1
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        connection.before = _EARLY_HINTS if wire.early_hints else b""
+        connection.beyond = reply.beyond + _beyond(wire)
+        await send({"type": "http.response.body", "body": content})
+        if wire.closes_untold or wire.closes_with_408:
+            connection.close()
+        return None
+    if ending in _BEGUN:
+        headers, content = _BEGUN[ending](*rendered(reply, wire, None))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": content, "more_body": True})
+    connection.held = ending.stays_open
+    # uvicorn takes a return before the connection is gone for a failure of the application.
+    gone = asyncio.ensure_future(_gone(receive))
+    try:
+        left = ending.stays_open and await _left(gone, send, hold_s, _pace_s(reply))
+        at = time.monotonic()
+        if not left:
+            connection.end(resetting=ending is Ending.RESET)
+        await gone
+    finally:
+        gone.cancel()
+    return at if ending.stays_open and not left else None
+
+
+def _beyond(wire: Wire) -> bytes:
+    """What lawfully follows an answer, though nobody asked for it."""
+    return b"\r\n" * wire.line_break + _TIMED_OUT * wire.closes_with_408
+
+
+async def _gone(receive: Receive) -> None:
+    """Return once the connection is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _pace_s(reply: Reply) -> float | None:
+    """Seconds between two bytes of an answer that drips, None for any other one."""
+    return reply.drip_every_s if reply.ending is Ending.DRIPPING else None
+
+
+async def _left(gone: asyncio.Future[None], send: Send, hold_s: float | None, every_s: float | None) -> bool:
+    """Wait until the client has left, or `hold_s` have passed; meanwhile a byte goes out each `every_s`."""
+    try:
+        async with asyncio.timeout(hold_s):
+            while not gone.done():
+                await asyncio.wait({gone}, timeout=every_s)
+                if not gone.done():
+                    await send({"type": "http.response.body", "body": _DROP, "more_body": True})
+    except TimeoutError:
+        return False
+    return True
+
+
+def _cut(headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes]:
+    """Half of a body whose whole length is told."""
+    return headers, body[: len(body) // 2]
+
+
+def _open_ended(headers: RawHeaders, body: bytes) -> tuple[RawHeaders, bytes]:
+    """The whole body in chunks, of which the last one, that would mark the end, is missing."""
+    return [pair for pair in headers if pair[0] != b"content-length"], body
+
+
+def _beginning(headers: RawHeaders, _body: bytes) -> tuple[RawHeaders, bytes]:
+    """The first byte of a body in chunks; blanks before a JSON text change nothing, however many."""
+    return [pair for pair in headers if pair[0] != b"content-length"], _DROP
+
+
+_DROP = b" "
+
+_EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+_BEGUN = {
+    Ending.MIDDLE: _cut,
+    Ending.STALLED: _cut,
+    Ending.AFTER: _open_ended,
+    Ending.DRIPPING: _beginning,
+}

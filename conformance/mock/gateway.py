@@ -1,0 +1,361 @@
+"""The contract as a state machine without I/O: a request and the time go in, the answer and its notifications come out.
+
+    Gateway     the state (balance, window of similar requests, rate) and the rules, one step each, in `STEPS`
+    Answer      a reply, and the notifications that follow it
+
+The rules themselves are in `credential`, `bodies` and `members`, what they are answered with is in `refusals`, and what
+an accepted request sets going is in `transactions`. A refused request changes nothing but the count of requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+from conformance.contract.command import Command
+from conformance.mock.account import Account, Outcome, failures, number_row
+from conformance.mock.applying import on_number
+from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock.bodies import content_type_breach, read_body
+from conformance.mock.credential import credential_breaches
+from conformance.mock.forms import shape_of_ids, success_reason
+from conformance.mock.limits import Rate, Window
+from conformance.mock.members import member_breaches, taken
+from conformance.mock.refusals import (
+    CRASH,
+    METHOD,
+    TAGS,
+    UNAUTHORIZED,
+    UNKNOWN_COMMAND,
+    VALIDATION_STATUS,
+    Breach,
+    Refusal,
+    challenge,
+    refusal_of,
+)
+from conformance.mock.transactions import Transaction, price, result
+from conformance.model.traffic import Request
+
+__all__ = ["STEPS", "Answer", "Gateway"]
+
+CHOSEN = Refusal(400, "This recipient is refused")
+"""The answer to a recipient that is refused by no rule of the contract, before its row changes it."""
+
+JSON_HEADER = ("Content-Type", "application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What becomes of a request: the reply, and the notifications that it leads to."""
+
+    reply: Reply
+    deliveries: tuple[Delivery, ...] = ()
+
+
+@dataclass(slots=True)
+class Visit:
+    """A request on its way through the steps.
+
+    `payload` is the body as an object, None as long as there is none. `excused`: a waived rule has left nothing that
+    the rules about body and members could be applied to. `excused_members`: those that break a waived rule.
+    """
+
+    request: Request
+    now: float
+    command: Command | None = None
+    payload: Mapping[str, Any] | None = None
+    excused: bool = False
+    excused_members: set[str] = field(default_factory=set)
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """The payload's members; none if there is no payload."""
+        return self.payload or {}
+
+
+class Gateway:
+    """The mock gateway for one `account`, behaving as `behaviour` says. Not thread-safe: one event loop uses it.
+
+    `seed` settles ids and chance failures. `epoch` is the date at time 0 of the clock that `answer` is given.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        behaviour: Behaviour | None = None,
+        seed: int = 0,
+        epoch: datetime = datetime(2024, 1, 1, tzinfo=UTC),
+    ) -> None:
+        self.account = account
+        self.contract = account.contract
+        self.behaviour = behaviour or Behaviour()
+        self.balance = account.balance
+        self.count = 0
+        self.accepted = 0
+        self._epoch = epoch
+        self._base = f"{self.contract.base_path}/"
+        self._shape = shape_of_ids(self.contract)
+        self._id_random = Random(f"{seed}/ids")
+        self._result_random = Random(f"{seed}/results")
+        self._rate = Rate(self.behaviour.rate_per_s) if self.behaviour.rate_per_s else None
+        self._window = Window()
+        self._slowed: set[str] = set()
+
+    def answer(self, request: Request, now: float) -> Answer:
+        """The answer to `request`, whose `url` is the target with its query, at `now` (seconds of a monotonic clock).
+
+        No request makes it raise. SuiteError if the behaviour refuses with a tag that there is none of.
+        """
+        self.count += 1
+        visit = Visit(request, now)
+        breach = self._first_breach(visit) or self._additional_breach(visit)
+        if breach is None:
+            self.accepted += 1
+        moment = self._moment(visit, breach.tag if breach else None)
+        moment = replace(moment, request_id=self._new_id(moment))
+        if breach is None:
+            reply, deliveries = self._accept(visit, moment)
+        else:
+            reply, deliveries = self._refuse(breach, moment), ()
+        if breach is None or breach.refusal is CHOSEN:
+            row = number_row(self.contract, self._recipient(visit))
+            reply, deliveries = on_number(row.changes if row else (), moment, reply, deliveries)
+        for change in self.behaviour.reply:
+            reply = change(reply, moment)
+        for alter in self.behaviour.deliveries:
+            deliveries = alter(deliveries, moment)
+        return Answer(reply, deliveries)
+
+    # --- The steps, in the order of STEPS: each yields the rules that the request breaks
+
+    def rate(self, visit: Visit) -> Iterator[Breach]:
+        """No more requests than `behaviour.rate_per_s`."""
+        if self._rate and not self._rate.take(visit.now):
+            yield Breach("rate")
+
+    def known_command(self, visit: Visit) -> Iterator[Breach]:
+        """The path is that of a command."""
+        path = visit.request.url.partition("?")[0]
+        if path.startswith(self._base):
+            visit.command = self.contract.commands.get(path[len(self._base) :])
+        if visit.command is None:
+            yield Breach(UNKNOWN_COMMAND)
+
+    def method(self, visit: Visit) -> Iterator[Breach]:
+        """The method is the command's."""
+        if visit.command and visit.request.method != visit.command.method:
+            yield Breach(METHOD)
+            visit.excused = True
+
+    def credential(self, visit: Visit) -> Iterator[Breach]:
+        """The credential is the account's."""
+        for tag in credential_breaches(visit.request.headers, self.account):
+            yield Breach(tag)
+
+    def content_type(self, visit: Visit) -> Iterator[Breach]:
+        """A body is declared as JSON."""
+        if not _has_body(visit):
+            return
+        tag = content_type_breach(visit.request.headers, visit.request.body)
+        if tag and not visit.excused:
+            yield Breach(tag)
+
+    def body(self, visit: Visit) -> Iterator[Breach]:
+        """The body is a JSON object."""
+        if not _has_body(visit):
+            return
+        body = read_body(visit.request.body)
+        if body.breach and not visit.excused:
+            yield Breach(body.breach)
+            visit.excused = True
+        visit.payload = taken(body.payload, self.behaviour)
+
+    def members(self, visit: Visit) -> Iterator[Breach]:
+        """The members are the command's, each of its form."""
+        if visit.excused or not visit.command or not _has_body(visit):
+            return
+        first: str | None = None
+        errors: dict[str, list[str]] = {}
+        for found in member_breaches(self.contract, visit.command, visit.members, self.behaviour):
+            if found.tag in self.behaviour.waived:
+                visit.excused_members.add(found.member)
+            else:
+                first = first or found.tag
+                errors.setdefault(found.member, []).append(found.message)
+        if first:
+            yield Breach(first, errors)
+
+    def window(self, visit: Visit) -> Iterator[Breach]:
+        """No similar request was accepted within the command's window."""
+        similar = self._similarity(visit)
+        if similar and self._window.holds(similar.key, visit.now, similar.window_s):
+            yield Breach("window")
+
+    def names(self, visit: Visit) -> Iterator[Breach]:
+        """What has to be registered to the account is."""
+        if visit.excused:
+            return
+        for member, value in visit.members.items():
+            registered = self.account.registered.get(member)
+            if registered is not None and member not in visit.excused_members and value not in registered:
+                yield Breach("unregistered")
+
+    def chosen_number(self, visit: Visit) -> Iterator[Breach]:
+        """The recipient's number does not ask for a refusal (`[[number]]` of the contract)."""
+        number = self._recipient(visit)
+        row = number_row(self.contract, number)
+        if row and row.refuse and number not in self._slowed:
+            if row.once:
+                self._slowed.add(str(number))
+            yield Breach(row.refuse, refusal=None if row.refuse in TAGS else CHOSEN)
+
+    def funds(self, visit: Visit) -> Iterator[Breach]:
+        """The balance covers the price."""
+        if visit.command and price(visit.command, visit.members) > self.balance:
+            yield Breach("funds")
+
+    # --- Deciding
+
+    def _first_breach(self, visit: Visit) -> Breach | None:
+        """The first rule broken that is not waived. Steps go on behind a breach, so they are drawn one by one."""
+        for step in STEPS:
+            for breach in step(self, visit):
+                if breach.tag not in self.behaviour.waived:
+                    return breach
+        return None
+
+    def _additional_breach(self, visit: Visit) -> Breach | None:
+        if not self.behaviour.additional_refusals:
+            return None
+        moment = replace(self._moment(visit, None), accepted=self.accepted + 1)
+        tags = (refuses(moment) for refuses in self.behaviour.additional_refusals)
+        return next((Breach(tag) for tag in tags if tag is not None), None)
+
+    def _moment(self, visit: Visit, refusal: str | None) -> Moment:
+        return Moment(
+            count=self.count,
+            accepted=self.accepted,
+            request=visit.request,
+            command=visit.command.name if visit.command else None,
+            refusal=refusal,
+            payload=visit.payload,
+            request_id="",
+            now=visit.now,
+            callbacks=self.account.callbacks,
+            contract=self.contract,
+        )
+
+    # --- Answering
+
+    def _refuse(self, breach: Breach, moment: Moment) -> Reply:
+        crashes = breach.tag in self.behaviour.crashes
+        refusal = CRASH if crashes else breach.refusal or refusal_of(self.contract, breach.tag)
+        status = self.behaviour.validation_status if refusal.status == VALIDATION_STATUS else refusal.status
+        headers = (JSON_HEADER, *refusal.headers)
+        if status == UNAUTHORIZED:
+            headers += (challenge(self.contract),)
+        if breach.tag == METHOD and not crashes and moment.command:
+            headers += (("Allow", self.contract.commands[moment.command].method),)
+        content = self._envelope(status, refusal.description, moment.request_id)
+        if status == VALIDATION_STATUS and breach.errors and self.contract.answer.errors:
+            content[self.contract.answer.errors] = dict(breach.errors)
+        return Reply(status, headers, content)
+
+    def _accept(self, visit: Visit, moment: Moment) -> tuple[Reply, tuple[Delivery, ...]]:
+        command = visit.command
+        success = self.contract.answer.success
+        content = self._envelope(success, success_reason(self.contract), moment.request_id)
+        if command and self.contract.account and command.name == self.contract.account.command:
+            content |= self.account.told(self.balance)
+        reply = Reply(success, (JSON_HEADER,), content)
+        if command is None or command.product is None:
+            return reply, ()
+        transaction = self._settle(command, visit, moment)
+        url = self.account.callbacks.get(command.product)
+        if url is None:
+            return reply, ()
+        notification = result(self.contract, transaction, self._result_random)
+        method, after_s = self.contract.notification.method, self.behaviour.notify_after_s
+        return reply, (Delivery(command.product, url, notification, method, after_s=after_s),)
+
+    def _settle(self, command: Command, visit: Visit, moment: Moment) -> Transaction:
+        """Carries the transaction out: the window opens, and if it succeeds the account pays or is paid."""
+        similar = self._similarity(visit)
+        if similar:
+            self._window.add(similar.key, visit.now, similar.window_s)
+        outcome = self._outcome(command, visit)
+        charge = price(command, visit.members) if outcome.succeeded else 0
+        self.balance -= charge
+        at = self._epoch + timedelta(seconds=visit.now)
+        return Transaction(command, visit.members, moment.request_id, outcome, charge, self.balance, at)
+
+    def _outcome(self, command: Command, visit: Visit) -> Outcome:
+        success, ways = Outcome.success(self.contract), failures(self.contract, command)
+        row = number_row(self.contract, self._recipient(visit))
+        if row:
+            return next((failure for failure in ways if failure.code == row.outcome), success)
+        if self._result_random.random() < self.behaviour.failure_rate and ways:
+            return self._result_random.choice(ways)
+        return success
+
+    # --- By role
+
+    def _new_id(self, moment: Moment) -> str:
+        made = self.behaviour.new_id
+        return made(moment, self._id_random) if made else self._shape.draw(self._id_random)
+
+    def _recipient(self, visit: Visit) -> Any:
+        return visit.members.get(self.contract.members.recipient or "")
+
+    def _envelope(self, status: int, reason: str, request_id: str) -> dict[str, Any]:
+        roles = self.contract.answer
+        return {roles.code: status, roles.reason: reason, roles.id: request_id}
+
+    def _similarity(self, visit: Visit) -> _Similarity | None:
+        """None where the command has no window, or there is nothing to compare."""
+        command = visit.command
+        if command is None or command.window is None:
+            return None
+        key = command.window.key(visit.members)
+        if key is None:
+            return None
+        # A number is the same with a plus sign before it.
+        plain = (
+            text.lstrip("+") if member == self.contract.members.recipient else text
+            for member, text in zip(command.window.members, key, strict=True)
+        )
+        return _Similarity((command.name, *plain), command.window.seconds)
+
+
+Step = Callable[[Gateway, Visit], Iterator[Breach]]
+
+STEPS: tuple[Step, ...] = (
+    Gateway.rate,
+    Gateway.known_command,
+    Gateway.method,
+    Gateway.credential,
+    Gateway.content_type,
+    Gateway.body,
+    Gateway.members,
+    Gateway.window,
+    Gateway.names,
+    Gateway.chosen_number,
+    Gateway.funds,
+)
+"""The rules in the order in which they are looked at; `behaviour.additional_refusals` come after them."""
+
+
+def _has_body(visit: Visit) -> bool:
+    """Whether the command takes its parameters from the body (contract: those of a GET travel in the URL)."""
+    return visit.command is not None and visit.command.method != "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class _Similarity:
+    """What makes two requests similar, and for how long that counts (contract: "Idempotency")."""
+
+    key: tuple[str, ...]
+    window_s: float

@@ -1,0 +1,189 @@
+"""What a faulty gateway does because of what it was asked before: ids given again, equals refused, money spent.
+
+    MEMORIES    name → the function that makes the change, for rows that have it as `written`
+
+An id is only ever shared by requests with the same outcome: a notification for an accepted request must not look like
+one for a refused request.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
+
+from conformance.contract.behaviours import Which
+from conformance.mock.behaviour import Behaviour, Moment, Reply
+from conformance.mock.choosing import choice, member, nth, to_the_sample_recipient
+from conformance.mock.forms import shape_of_ids
+from conformance.mock.pointing import ABSENT, edited, path_of
+from conformance.mock.verbs import UNEXCUSED, ChoiceOfId, Effect, ReplyChange, anew, remembering, renaming
+
+# How many accepted requests back the repeated id was given: not the last one, which would be the easiest to notice.
+BACK = 5
+# More requests than are ever on their way together.
+NOT_AT_ONCE = 40
+# By how many numbers each command is behind the one that was first asked for before it.
+LATER_BY = 2
+SPENT_ON_A_REFUSAL = 1  # whole units of money
+
+
+def _is_accepted(moment: Moment) -> bool:
+    """An accepted request of a command with a notification."""
+    return moment.refusal is None and moment.asked is not None and moment.asked.product is not None
+
+
+# --- Ids
+
+
+def _repeating(every: int) -> Effect:
+    """Each `every`-th accepted request gets the id of an earlier one of its command, one with another payload."""
+
+    def fresh() -> ChoiceOfId:
+        due = nth(every)
+        holders: dict[str | None, dict[str, set[bytes]]] = defaultdict(dict)
+
+        def choose(moment: Moment) -> str:
+            if not _is_accepted(moment):
+                return moment.request_id
+            given, body = holders[moment.command], moment.request.body
+            chosen = moment.request_id
+            if due():
+                foreign = [request_id for request_id, bodies in given.items() if body not in bodies]
+                chosen = foreign[-BACK:][0] if foreign else chosen
+            given.setdefault(chosen, set()).add(body)
+            return chosen
+
+        return choose
+
+    return renaming(fresh)
+
+
+def _same_for_equals() -> ChoiceOfId:
+    """Equal requests with the same outcome get the same id."""
+    first: dict[Hashable, str] = {}
+    chooses = choice(Which("response"))
+
+    def choose(moment: Moment) -> str:
+        if not chooses(moment, None):
+            return moment.request_id
+        request = moment.request
+        key = moment.command, request.method, request.url, request.body, moment.refusal
+        return first.setdefault(key, moment.request_id)
+
+    return choose
+
+
+def _telling_the_recipient() -> ChoiceOfId:
+    """The id is the recipient of the payload and a counter."""
+
+    def choose(moment: Moment) -> str:
+        recipient = member(moment, moment.contract.members.recipient or "")
+        return f"{recipient}-{moment.count:06}" if recipient else moment.request_id
+
+    return choose
+
+
+def _numbered_per_command(every: int) -> Effect:
+    """Each `every`-th accepted request of a command gets a number there as its id, as those of the others do.
+
+    Each command begins to count some later than the one before, and no number is given again among requests that may
+    have come at the same instant: else they would now and then share an id as those do that share it at once.
+    """
+
+    def fresh() -> ChoiceOfId:
+        counts: dict[str | None, int] = {}
+        given: dict[int, int] = {}
+        places = itertools.count()
+
+        def choose(moment: Moment) -> str:
+            if not _is_accepted(moment):
+                return moment.request_id
+            number = counts.get(moment.command, -len(counts) * LATER_BY * every) + 1
+            counts[moment.command] = number
+            place = next(places)
+            if number < 1 or number % every or place - given.get(number, -NOT_AT_ONCE) < NOT_AT_ONCE:
+                return moment.request_id
+            given[number] = place
+            return shape_of_ids(moment.contract).numbered(number)
+
+        return choose
+
+    return renaming(fresh)
+
+
+# --- Equals
+
+
+def _refuses_known(
+    members: list[str] | None = None,
+    times: int = 1,
+    refuse: str = UNEXCUSED,
+    *,
+    spares_sample: bool = True,
+    **which: object,
+) -> Effect:
+    """A request is refused that has the same `members`, or the same body, as one that was accepted `times` before.
+
+    Those to the recipient of the documented sample are spared: they are there to show something else.
+    """
+
+    def make() -> Effect:
+        accepted: dict[Hashable, int] = defaultdict(int)
+        chooses = choice(Which.from_entry({"to": "request", **which}))
+
+        def key(moment: Moment) -> Hashable:
+            values = tuple(member(moment, name) for name in members) if members else moment.request.body
+            return moment.command, values
+
+        def refuses(moment: Moment) -> bool:
+            known = chooses(moment, None) and accepted.get(key(moment), 0) >= times
+            return known and not (spares_sample and to_the_sample_recipient(moment))
+
+        def remember(moment: Moment) -> None:
+            if moment.refusal is None and chooses(moment, None):
+                accepted[key(moment)] += 1
+
+        return remembering(refuses, remember, refuse)
+
+    return anew(make)
+
+
+# --- The balance
+
+
+def _spends(refused: list[str]) -> Effect:
+    """The account pays for each request that is refused with one of the tags, as its balance shows."""
+
+    def spending() -> ReplyChange:
+        spent = 0
+
+        def shown(reply: Reply, moment: Moment) -> Reply:
+            nonlocal spent
+            if moment.refusal is not None:
+                spent += SPENT_ON_A_REFUSAL if moment.refusal in refused else 0
+                return reply
+            account = moment.contract.account
+            if account is None or account.balance is None or moment.command != account.command:
+                return reply
+            path = path_of(moment.contract, account.balance, notified=False)
+            less = edited(reply.content, path, lambda left: left if left is ABSENT else left - spent)
+            return replace(reply, content=less)
+
+        return shown
+
+    def effect(behaviour: Behaviour) -> Behaviour:
+        return replace(behaviour, reply=(*behaviour.reply, spending()))
+
+    return effect
+
+
+MEMORIES: Mapping[str, Callable[..., Effect]] = {
+    "repeating-ids": _repeating,
+    "same-ids-for-equals": lambda: renaming(_same_for_equals),
+    "telling-the-recipient": lambda: renaming(_telling_the_recipient),
+    "numbered-per-command": _numbered_per_command,
+    "refuses-known": _refuses_known,
+    "spends": _spends,
+}

@@ -1,0 +1,1 @@
+"""Values and primitives that every other part rests on."""

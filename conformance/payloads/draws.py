@@ -1,0 +1,255 @@
+"""Drawing values from Hypothesis strategies, the same ones everywhere.
+
+    draw(strategy, count, seed)     `count` values; the same seed gives equal values on every machine
+
+Hypothesis by itself mixes what it finds around it into what it generates: constants from modules of the current
+directory, caches under `.hypothesis`, mutations of earlier examples. A campaign must depend on its seed alone, so the
+choices are made by a backend of our own (`settings(backend=…)`, a documented extension point), which knows a
+`random.Random` and nothing else. What it cannot mend: `st.characters`, `st.text` and `st.from_regex` read the Unicode
+tables of the running Python and cache them in a file, so `conformance.payloads.strategies` uses none of them.
+And another version of Hypothesis may ask for the same choices in another order: a seed is kept with the bytes it gave.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from math import ceil, inf, nan
+from random import Random
+from typing import ClassVar, Literal, Protocol, TypeVar
+
+from hypothesis import HealthCheck, Phase, Verbosity, currently_in_test_context, given, settings
+from hypothesis import seed as engine_seed
+from hypothesis import strategies as st
+from hypothesis.errors import InvalidArgument, Unsatisfiable
+from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, PrimitiveProvider
+from hypothesis.strategies import SearchStrategy
+
+from conformance.model.errors import SuiteError
+
+T = TypeVar("T")
+
+BACKEND = "statum-conformance"
+
+# An example costs the engine about 0.3 ms whatever is in it, so several values share one. It may not hold more than
+# 8 KiB of choices: four of the longest messages (459 characters of 4 bytes) with all that is beside them still fit.
+VALUES_PER_EXAMPLE = 4
+
+# Within one test the engine remembers every example, at 10 KB each; in a new one it goes on from the same choices.
+MOST_EXAMPLES = 250
+
+# How often a bounded integer or length is one of the two ends of its range: most defects sit there, and a uniform
+# choice from 10 000 would see them once in a campaign at best.
+END_RATE = 0.15
+
+# Where a strategy sets no limit of its own (Hypothesis then says 10**10), nothing is gained by larger values.
+OPEN_END = 10**6
+OPEN_LENGTH = 64
+OPEN_BITS = 64
+
+
+class CodePoints(Protocol):
+    """The alphabet of a string, in order."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, index: int, /) -> int:
+        """One of them."""
+
+
+@dataclass(slots=True)
+class _Session:
+    """One call of `draw`: where its choices come from, and whether the example at hand was made from them."""
+
+    random: Random
+    drawing: bool = field(default=False)
+
+
+_session: ContextVar[_Session] = ContextVar("statum-conformance draw")
+
+
+class SeededProvider(PrimitiveProvider):
+    """Makes every choice from the seed of the `draw` that it runs in, with a liking for the ends of ranges."""
+
+    lifetime: ClassVar[Literal["test_case", "test_function"]] = "test_function"
+
+    def __init__(self, conjecturedata: object, /) -> None:
+        super().__init__(None)
+        session = _session.get(None)
+        if session is None:
+            raise SuiteError(f"the Hypothesis backend {BACKEND!r} was used outside draw(), where it has no seed")
+        self._session = session
+        self._random = session.random.random
+
+    def per_test_case_context_manager(self) -> AbstractContextManager[None]:
+        """Marks the example as ours: the engine makes its first one (the simplest) by itself."""
+        return self._ours()
+
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        self._session.drawing = True
+        try:
+            yield
+        finally:
+            self._session.drawing = False
+
+    def _below(self, limit: int) -> int:
+        # random() and getrandbits() are the two that Python promises to keep the same for a seed.
+        if limit < 1 << 32:
+            return int(self._random() * limit)
+        return self._session.random.getrandbits(limit.bit_length() + 64) % limit
+
+    def _length(self, low: int, high: int) -> int:
+        return self._within(low, high if high < OPEN_END else low + OPEN_LENGTH)
+
+    def _within(self, low: int, high: int) -> int:
+        chance = self._random()
+        if chance < END_RATE:
+            return low if chance < END_RATE / 2 else high
+        return low + self._below(high - low + 1)
+
+    def draw_boolean(self, p: float = 0.5) -> bool:
+        """True with probability `p`."""
+        return self._random() < p
+
+    def draw_integer(
+        self,
+        min_value: int | None = None,
+        max_value: int | None = None,
+        *,
+        weights: dict[int, float] | None = None,
+        shrink_towards: int = 0,
+    ) -> int:
+        """An integer within the bounds; now and then one of them."""
+        if weights:
+            chance = self._random()
+            for value, weight in weights.items():
+                chance -= weight
+                if chance < 0:
+                    return value
+        if min_value is not None and max_value is not None:
+            return self._within(min_value, max_value)
+        distance = self._session.random.getrandbits(1 + self._below(OPEN_BITS))
+        if min_value is not None:
+            return min_value + distance
+        if max_value is not None:
+            return max_value - distance
+        return distance if self.draw_boolean() else -distance
+
+    def draw_float(
+        self,
+        *,
+        min_value: float = -inf,
+        max_value: float = inf,
+        allow_nan: bool = True,
+        smallest_nonzero_magnitude: float,
+    ) -> float:
+        """A float within the bounds; now and then one of them, or NaN where that is allowed."""
+        chance = self._random()
+        if allow_nan and chance < END_RATE / 4:
+            return nan
+        if chance < END_RATE:
+            return min_value if chance < END_RATE / 2 else max_value
+        low, high = max(min_value, -(2.0**OPEN_BITS)), min(max_value, 2.0**OPEN_BITS)
+        value = min(max(low + (high - low) * self._random(), min_value), max_value)
+        if 0 < abs(value) < smallest_nonzero_magnitude:
+            return (
+                smallest_nonzero_magnitude if smallest_nonzero_magnitude <= max_value else -smallest_nonzero_magnitude
+            )
+        return value
+
+    def draw_string(self, intervals: CodePoints, *, min_size: int = 0, max_size: int = 10**10) -> str:
+        """A string of code points from `intervals`, each as likely as any other."""
+        if not len(intervals):
+            return ""
+        size = self._length(min_size, max_size)
+        return "".join(chr(intervals[self._below(len(intervals))]) for _ in range(size))
+
+    def draw_bytes(self, min_size: int = 0, max_size: int = 10**10) -> bytes:
+        """Bytes, each as likely as any other."""
+        size = self._length(min_size, max_size)
+        return self._session.random.getrandbits(8 * size).to_bytes(size, "little")
+
+
+AVAILABLE_PROVIDERS[BACKEND] = SeededProvider
+
+
+def draw(strategy: SearchStrategy[T], count: int, seed: int) -> list[T]:
+    """Exactly `count` values of `strategy`, decided by `seed` alone.
+
+    Leaves no `.hypothesis` folder; works inside a test, a thread and another Hypothesis test. Raises SuiteError if the
+    strategy yields fewer: silence would mean weak tests.
+    """
+    if not currently_in_test_context():
+        return _drawn(strategy, count, seed)
+    # Hypothesis frowns on tests within tests, by the settings of the outer one. What it knows of it is the thread's.
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(_drawn, strategy, count, seed).result()
+
+
+def _drawn(strategy: SearchStrategy[T], count: int, seed: int) -> list[T]:
+    session = _Session(Random(seed))
+    values: list[T] = []
+    chunk = VALUES_PER_EXAMPLE
+    token = _session.set(session)
+    try:
+        while len(values) < count:
+            chunk = min(chunk, count - len(values))
+            before = len(values)
+            _generate(strategy, session, chunk, min(ceil((count - before) / chunk), MOST_EXAMPLES), values)
+            if len(values) == before:
+                if chunk == 1:
+                    raise SuiteError(f"{strategy!r} gave {len(values)} values, {count} are needed")
+                chunk = 1
+    except InvalidArgument as error:
+        raise SuiteError(f"{strategy!r} can generate nothing: {error}") from error
+    finally:
+        _session.reset(token)
+    return values[:count]
+
+
+def _generate(strategy: SearchStrategy[T], session: _Session, chunk: int, examples: int, values: list[T]) -> None:
+    """Appends `examples` times `chunk` values, or fewer if the strategy does not give them."""
+
+    # One more example than is needed: the first is the simplest one, made by the engine, and does not count. The
+    # integer is for strategies that make no choice of their own: the engine would be done after the first. The engine
+    # has a seed because without one it would make one, from the tokens of this function's source, each time.
+    @engine_seed(0)
+    @settings(
+        backend=BACKEND,
+        max_examples=examples + 1,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+    )
+    @given(st.lists(strategy, min_size=chunk, max_size=chunk), st.integers())
+    def collect(drawn: list[T], _: int) -> None:
+        if session.drawing:
+            values.extend(drawn)
+
+    with _no_callback_left_behind():
+        try:
+            collect()
+        except Unsatisfiable:
+            return
+
+
+@contextmanager
+def _no_callback_left_behind() -> Iterator[None]:
+    """Takes back what Hypothesis adds to the garbage collector to tell pauses from slowness, which is not our concern.
+
+    Python drops an exception that is raised in such a callback: with one there, a Ctrl-C that comes while garbage is
+    collected would be lost, at any time until the process ends.
+    """
+    before = list(gc.callbacks)
+    try:
+        yield
+    finally:
+        gc.callbacks[:] = [callback for callback in gc.callbacks if callback in before]

@@ -1,0 +1,143 @@
+"""What a payload counts as, proved on its bytes: so that one made from it counts as the same.
+
+    Label       .of(case): valid, broken in one member by one keyword, or left open by the contract
+                .holds(body): whether those bytes count as the same
+    aspect_of   what a valid payload shows in particular
+
+Only the kinds in `PROOFS` are about the payload; of a case of another kind there is no label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.contract.strict_json import parse_json
+from conformance.model.traffic import Case, Kind
+
+Members = Mapping[str, Any]
+
+# The aspect of a valid payload with nothing unusual in it.
+PLAIN = "random"
+# What fits into one SMS; anything longer is a long message.
+SINGLE_SMS = 160
+
+# Bytes: four times what the longest message of the contract takes with each character escaped.
+LARGEST = 4 * 459 * len("\\ud83d\\udc4b")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a payload of a `command` of the `contract` counts as.
+
+    `member` is the one that is broken, and `keyword` what it breaks; `open_at` are the places (JSON pointers) where the
+    contract is silent.
+    """
+
+    contract: Contract
+    command: Command
+    kind: Kind
+    aspect: str
+    member: str | None = None
+    keyword: str | None = None
+    open_at: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, case: Case, contract: Contract) -> Label | None:
+        """The label of a case; None if it is not about its payload, or if its own bytes do not prove the label."""
+        members = members_of(case.request.body)
+        if case.kind not in PROOFS or case.command is None or members is None:
+            return None
+        command = contract.commands[case.command]
+        label = cls(contract, command, case.kind, case.aspect, case.member, case.keyword)
+        if case.kind is Kind.OPEN:
+            label = replace(label, open_at=_pointers(label, command.request_schema, members))
+        return label if label.holds(case.request.body) else None
+
+    def holds(self, body: bytes) -> bool:
+        """Whether `body` counts as the same."""
+        members = members_of(body)
+        return members is not None and PROOFS[self.kind](self, members)
+
+
+def members_of(body: bytes, largest: int = LARGEST) -> Members | None:
+    """The members of a body; None if it is no JSON object, or one that is there to be huge or deeply nested."""
+    if len(body) > largest:
+        return None
+    try:
+        value = parse_json(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _pointers(label: Label, schema: str, members: Members) -> frozenset[str]:
+    return frozenset(fault.pointer for fault in label.contract.schemas.violations(schema, members))
+
+
+def _valid(label: Label, members: Members) -> bool:
+    return not _pointers(label, label.command.request_schema, members)
+
+
+def _broken(label: Label, members: Members) -> bool:
+    """Outside of what is tolerated, by that member alone, by that keyword and others that go with the aspect."""
+    faults = label.contract.schemas.violations(label.command.tolerated_schema, members)
+    probe = label.contract.probes.get(f"{label.kind}.{label.aspect}")
+    allowed = probe.keywords if probe else frozenset()
+    same = label.keyword in {fault.keyword for fault in faults}
+    return same and all(f.pointer == f"/{label.member}" and f.keyword in allowed for f in faults)
+
+
+def _open(label: Label, members: Members) -> bool:
+    """Between what is promised and what is tolerated, in the same places."""
+    open_at = _pointers(label, label.command.request_schema, members)
+    return label.open_at == open_at and not _pointers(label, label.command.tolerated_schema, members)
+
+
+PROOFS: Mapping[Kind, Callable[[Label, Members], bool]] = {
+    Kind.VALID: _valid,
+    Kind.BROKEN: _broken,
+    Kind.OPEN: _open,
+}
+
+
+# --- Valid ones
+
+
+def aspect_of(contract: Contract, command: Command, members: Mapping[str, Any]) -> str:
+    """What a payload shows in particular, read off its members: PLAIN if nothing.
+
+    So a gateway that cannot do with, say, emoji is found out under that requirement, whatever case they turn up in.
+    """
+    if not members:
+        return PLAIN
+    for name, member in _properties(contract, command).items():
+        if name not in members:
+            return "optional"
+        aspect = _aspect_of_member(member, members[name])
+        if aspect is not None:
+            return aspect
+    return PLAIN
+
+
+@cache
+def _properties(contract: Contract, command: Command) -> Mapping[str, Mapping[str, Any]]:
+    properties: Mapping[str, Mapping[str, Any]] = contract.schemas.resolved(command.request_schema)["properties"]
+    return properties
+
+
+def _aspect_of_member(schema: Mapping[str, Any], value: str) -> str | None:
+    if "x-characters" in schema:
+        if any(character in value for character in "\n\r\t"):
+            return "line-breaks"
+        if len(value) > SINGLE_SMS:
+            return "long"
+        return None if value.isascii() else "unicode"
+    integer = schema.get("x-integer", {})
+    if integer.get("x-documented") and int(value) in (integer["minimum"], integer["maximum"]):
+        return "boundary"
+    return None

@@ -1,0 +1,98 @@
+"""What no receiver has to take, made from the schema of a product's notifications.
+
+incomplete          JSON that is no notification: required members missing or of another type, no object
+unreadable          bodies that are no JSON
+is_complete         whether violations of the schema leave a value what every notification is
+documented          the members that a notification may have
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.contract.schema_set import Violation
+from conformance.contract.unsolicited import Notified
+from conformance.payloads.bodies import JSON_MEDIA_TYPE, malformed_bodies
+
+Members = Mapping[str, Any]
+
+SPARED = frozenset(
+    {
+        # Widespread readers take these for members of another type.
+        *(f"{name} for a value" for name in ("NaN", "Infinity", "-Infinity")),
+        # Widespread readers take them, with a replacement character or a surrogate in their place (RFC 8259, 9).
+        "bytes that are no UTF-8",
+        # JSON, which `incomplete` has.
+        "array",
+        "scalar",
+    }
+)
+"""What is no JSON object, and is not sent to receivers as something that is no JSON."""
+
+
+def incomplete(
+    contract: Contract, command: Notified, next_content: Callable[[], Members]
+) -> Iterator[tuple[str, bytes]]:
+    """JSON that is no notification, with the name of what it lacks; each made from another content.
+
+    Every necessary member is left out once, and has each value that its schema refuses for its type.
+    """
+    success = contract.notification.success
+    number = int(success) if success.isdecimal() else 1
+    for name in _necessary(contract, command):
+        yield f"without {name}", _body({key: value for key, value in next_content().items() if key != name})
+        for value in (None, number, True, [success], {"value": success}, success):
+            content = {**next_content(), name: value}
+            if not is_complete(contract, command, contract.schemas.violations(command.notification_schema, content)):
+                yield f"{name} is {json.dumps(value)}", _body(content)
+    yield "without members", b"{}"
+    yield from (("array", b"[]"), ("string", _json(success)), ("number", _json(number)), ("null", b"null"))
+
+
+def unreadable(
+    contract: Contract, command: Notified, next_content: Callable[[], Members]
+) -> Iterator[tuple[str, bytes]]:
+    """Bodies that nobody reads as JSON, with the name of what is wrong; each made from another content."""
+    required = _schema(contract, command)["required"]
+    for probe in malformed_bodies(contract, lambda: _body({name: next_content()[name] for name in required})):
+        if probe.content_type == JSON_MEDIA_TYPE and probe.body.strip() and probe.breakage not in SPARED:
+            yield probe.breakage, probe.body
+
+
+def is_complete(contract: Contract, command: Notified, violations: Iterable[Violation]) -> bool:
+    """Whether what breaks its schema leaves a notification an object with the necessary members, each of its type."""
+    places = {"", *(f"/{name}" for name in _necessary(contract, command))}
+    return not any(each.keyword in {"type", "required"} and each.pointer in places for each in violations)
+
+
+def documented(contract: Contract, command: Notified) -> frozenset[str]:
+    """The members that a notification of the product is known to have."""
+    return frozenset(_schema(contract, command)["properties"])
+
+
+def _necessary(contract: Contract, command: Notified) -> list[str]:
+    """The members without which it is no notification: of a result, those that its schema requires.
+
+    Of what no request precedes, those that every notification has: what else a receiver needs is for it to say.
+    """
+    required: list[str] = _schema(contract, command)["required"]
+    if isinstance(command, Command):
+        return required
+    roles = contract.notification
+    return [name for name in required if name in {roles.id, roles.outcome, roles.reason}]
+
+
+def _schema(contract: Contract, command: Notified) -> dict[str, Any]:
+    return contract.schemas.resolved(command.notification_schema)
+
+
+def _body(content: Members) -> bytes:
+    return json.dumps(dict(content)).encode()
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode()

@@ -1,0 +1,184 @@
+"""Requests that are wrong, or unusual, around a payload that is valid: pure functions, no randomness.
+
+    credential_probes   every way of having a wrong credential
+    header_probes       headers of a JSON body that is not declared as JSON, and lawful ones
+    method_probes       methods that a command does not have
+    unknown_commands    paths that are no command
+
+Which there are is in the rows of a contract (`conformance.contract.probes`); here is what the rows' makers do. What a
+probe claims about itself (a credential that is not the right one) is proved when it is made; SuiteError if it does not
+hold.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from conformance.contract.command import Command
+from conformance.contract.contract import Authentication, Contract, encoded_pair
+from conformance.contract.probes import Making
+from conformance.model.errors import SuiteError, UsageError
+
+JSON_MEDIA_TYPE = "application/json"
+
+
+class CredentialProbe(NamedTuple):
+    """A wrong credential: the whole value of its header, or None for no such header."""
+
+    aspect: str
+    header_value: str | None
+
+
+class HeaderProbe(NamedTuple):
+    """Headers that are changed, or left out (None), by name."""
+
+    aspect: str
+    changes: Mapping[str, str | None]
+
+
+class MethodProbe(NamedTuple):
+    """A method that the command does not have."""
+
+    aspect: str
+    method: str
+
+
+class PathProbe(NamedTuple):
+    """A path behind the base URL that is no command, nor the beginning of one."""
+
+    aspect: str
+    method: str
+    path: str
+
+
+# --- Credentials
+
+
+def credential_probes(contract: Contract, key: str, secret: str) -> list[CredentialProbe]:
+    """Every way of being wrong, next to the right credential.
+
+    Left out is what would be right by chance (swapped, if key and secret are equal), and what no header can carry.
+    Raises UsageError for a credential that this authentication cannot carry, SuiteError if a probe turns out to be the
+    right one.
+    """
+    authentication = contract.authentication
+    _check_carried(authentication, key, secret)
+    probes: list[CredentialProbe] = []
+    for probe in contract.probes.of("credential"):
+        found: list[CredentialProbe] = []
+        for making in probe.made:
+            if making.parameters.get("otherwise") and found:
+                continue
+            values = _VALUES[making.by](making, authentication, key, secret)
+            found += [CredentialProbe(making.aspect, value) for value in values]
+        probes += found
+    for each in probes:
+        if each.header_value is not None and _is_right(authentication, each.header_value, key, secret):
+            raise SuiteError(f"the credential probe {each.aspect!r} is the right credential")
+    return probes
+
+
+def _check_carried(authentication: Authentication, key: str, secret: str) -> None:
+    if authentication.names_key and (not key or not secret or ":" in key):
+        raise UsageError(
+            "the credential is empty, or its key has a colon in it",
+            hint="give --consumer-key (without a colon) and --consumer-secret",
+        )
+    if not authentication.names_key and not _fits_a_header(secret):
+        raise UsageError(
+            "the secret is empty, or holds what no header can carry", hint="give --consumer-secret in visible ASCII"
+        )
+
+
+def _fits_a_header(text: str) -> bool:
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
+def _of_halves(making: Making, authentication: Authentication, key: str, secret: str) -> Iterator[str]:
+    """The right one with its key, its secret or both as they are encoded changed; none if that changes nothing."""
+    halves = {"the-key": key, "the-secret": secret}
+    changed = [
+        CHANGES[how](own) if (how := making.parameters.get(name, "")) in CHANGES else halves.get(how, own)
+        for name, own in (("key", key), ("secret", secret))
+    ]
+    value = authentication.value(*changed)
+    if "token" in making.parameters:
+        scheme, _, token = value.rpartition(" ")
+        value = f"{scheme} {CHANGES[making.text('token')](token)}"
+    if not _is_right(authentication, value, key, secret):
+        yield value.strip()
+
+
+CHANGES: Mapping[str, Callable[[str], str]] = {
+    # Another character, never just another case.
+    "last-changed": lambda word: word[:-1] + ("y" if word[-1:] in ("x", "X") else "x"),
+    "last-missing": lambda word: word[:-1],
+    "other-case": str.swapcase,
+    "empty": lambda _: "",
+}
+"""What the key, the secret or both as they are encoded may become."""
+
+
+def _as_written(making: Making, authentication: Authentication, key: str, secret: str) -> Iterator[str | None]:
+    """What a row writes, or no such header; none if no header can carry it."""
+    if "value" not in making.parameters:
+        yield None
+        return
+    template = making.text("value")
+    user = "".join(character for character in key if character.isascii() and character.isalnum())
+    token = encoded_pair(key, secret) if authentication.names_key else secret
+    named = [word for name, word in {"key": key, "secret": secret}.items() if f"{{{name}}}" in template]
+    if all(map(_fits_a_header, named)):
+        yield template.format(key=key, secret=secret, token=token, user=user)
+
+
+_VALUES: Mapping[str, Callable[[Making, Authentication, str, str], Iterator[str | None]]] = {
+    "credential": _of_halves,
+    "header": _as_written,
+}
+
+
+def _is_right(authentication: Authentication, value: str, key: str, secret: str) -> bool:
+    """Whether a lenient gateway takes it for the right one: schemes in any case, strays in base64 skipped."""
+    scheme, _, token = value.rpartition(" ") if authentication.scheme else ("", "", value)
+    if scheme.lower() != authentication.scheme.lower():
+        return False
+    if not authentication.names_key:
+        return token == secret
+    try:
+        return b64decode(token) == f"{key}:{secret}".encode()
+    except ValueError:
+        return False
+
+
+# --- Headers, methods, paths
+
+
+def header_probes(contract: Contract, kind: str, method: str) -> Iterator[HeaderProbe]:
+    """The probes of a kind that change headers alone, for a command with that method."""
+    for probe in contract.probes.of(kind):
+        for making in probe.made:
+            if making.by == "header" and method in making.parameters.get("methods", (method,)):
+                left_out = dict.fromkeys(making.parameters.get("without", ()))
+                yield HeaderProbe(making.aspect, {making.text("name"): making.parameters.get("value"), **left_out})
+
+
+def method_probes(contract: Contract, command: Command) -> list[MethodProbe]:
+    """The methods that `command` does not have.
+
+    GET goes out without parameters: the seed lets them travel in the URL, so with them it might be lawful.
+    """
+    made = [making for probe in contract.probes.of("method") for making in probe.made]
+    methods = [MethodProbe(making.aspect, making.text("method")) for making in made]
+    return [probe for probe in methods if probe.method != command.method]
+
+
+def unknown_commands(contract: Contract) -> list[PathProbe]:
+    """Requests below the base URL that are for no command; SuiteError for one that is."""
+    made = [making for probe in contract.probes.of("unknown-command") for making in probe.made]
+    probes = [PathProbe(making.aspect, making.text("method"), making.text("path")) for making in made]
+    if taken := contract.commands.keys() & {probe.path for probe in probes}:
+        raise SuiteError(f"{', '.join(sorted(taken))} is a command, not an unknown path")
+    return probes

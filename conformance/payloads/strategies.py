@@ -1,0 +1,124 @@
+"""JSON Schema to Hypothesis strategy, for exactly the keywords that the strict request schemas use.
+
+    strategy_for(schema)            every value that it makes is valid; UnknownKeyword for a keyword not in the tables
+    text(alphabets, least, most)    messages of given lengths and characters
+
+How a schema of a type is built stands in `BUILDERS`, each with the keywords that it honours. A schema with any other
+keyword is refused: to ignore it would mislabel what is made. To add a keyword: honour it in a builder, name it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from struct import iter_unpack
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from conformance.model.errors import UnknownKeyword
+from conformance.payloads.alphabets import ALPHABETS, UNIT, Speller, spell
+from conformance.payloads.patterns import OPEN_REPETITIONS, Alternatives, matching, parsed
+
+Schema = Mapping[str, Any]
+
+# They say something about values and restrict none.
+ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "title", "description", "examples"})
+
+# A text without a maxLength: one SMS segment.
+OPEN_TEXT = 160
+
+
+def strategy_for(schema: Schema, instead: Mapping[str, SearchStrategy[Any]] | None = None) -> SearchStrategy[Any]:
+    """The values that `schema` (without references) allows; `instead` gives members a strategy of their own.
+
+    Raises UnknownKeyword for a keyword, or a value of one, that no builder honours.
+    """
+    builder = next((candidate for candidate in BUILDERS if candidate.suits(schema)), None)
+    if builder is None:
+        raise UnknownKeyword(f"a schema of type {schema.get('type')!r} cannot be generated: {dict(schema)!r}")
+    unknown = sorted(schema.keys() - builder.honours - ANNOTATIONS - {"type"})
+    if unknown:
+        raise UnknownKeyword(
+            f"the keyword {', '.join(map(repr, unknown))} is not known to generation beside {builder.deciding!r}",
+            hint="honour it in a builder of conformance.payloads.strategies, or leave it out of the schema",
+        )
+    return builder.build(schema, instead or {})
+
+
+def text(alphabets: Iterable[Speller], least: int, most: int) -> SearchStrategy[str]:
+    """Texts of one of `alphabets` each, `least` to `most` code points long, always with something to be seen in them.
+
+    Lengths follow the backend: that of `draw` mixes the whole range with its two ends.
+    """
+    data = st.binary(min_size=UNIT * least, max_size=UNIT * most)
+    return st.one_of([data.map(partial(spell, alphabet)) for alphabet in alphabets])
+
+
+# --- Builders
+
+
+Build = Callable[[Schema, Mapping[str, SearchStrategy[Any]]], SearchStrategy[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Builds the schemas of one type that have the keyword `deciding` (None: any), honouring `honours`."""
+
+    type: str
+    deciding: str | None
+    honours: frozenset[str]
+    build: Build
+
+    def suits(self, schema: Schema) -> bool:
+        """Whether this is how to build `schema`."""
+        return schema.get("type") == self.type and (self.deciding is None or self.deciding in schema)
+
+
+def _object(schema: Schema, instead: Mapping[str, SearchStrategy[Any]]) -> SearchStrategy[dict[str, Any]]:
+    if schema.get("additionalProperties", True) not in (True, False):
+        raise UnknownKeyword(f"additionalProperties is {schema['additionalProperties']!r}, known are true and false")
+    properties = schema.get("properties", {})
+    required = set(schema.get("required", ()))
+    if loose := sorted(required - properties.keys()):
+        raise UnknownKeyword(f"{', '.join(loose)} is required, and no property says what it looks like")
+    members = {name: instead[name] if name in instead else strategy_for(rule) for name, rule in properties.items()}
+    return st.fixed_dictionaries(
+        {name: strategy for name, strategy in members.items() if name in required},
+        optional={name: strategy for name, strategy in members.items() if name not in required},
+    )
+
+
+def _integer_text(schema: Schema, _instead: object) -> SearchStrategy[str]:
+    """Its range says all; the pattern beside it says the same for validators that do not know it (a test compares)."""
+    bounds = schema["x-integer"]
+    return st.integers(bounds["minimum"], bounds["maximum"]).map(str)
+
+
+def _characters(schema: Schema, _instead: object) -> SearchStrategy[str]:
+    if schema["x-characters"] != "text":
+        raise UnknownKeyword(f"x-characters is {schema['x-characters']!r}, known is 'text'")
+    least = max(1, schema.get("minLength", 0))
+    return text(ALPHABETS.values(), least, schema.get("maxLength", least + OPEN_TEXT))
+
+
+def _patterned(schema: Schema, _instead: object) -> SearchStrategy[str]:
+    tree = parsed(schema["pattern"])
+    longest = schema.get("maxLength")
+    # A number for each character, and as many again for the choices between them.
+    size = 2 * UNIT * (tree.shortest + OPEN_REPETITIONS if longest is None else longest)
+    return st.binary(min_size=size, max_size=size).map(partial(_matched, tree, longest))
+
+
+def _matched(tree: Alternatives, longest: int | None, data: bytes) -> str:
+    return matching(tree, longest, (number for (number,) in iter_unpack("<I", data)))
+
+
+BUILDERS: tuple[Builder, ...] = (
+    Builder("object", None, frozenset({"properties", "required", "additionalProperties"}), _object),
+    Builder("string", "x-integer", frozenset({"x-integer", "pattern"}), _integer_text),
+    Builder("string", "x-characters", frozenset({"x-characters", "minLength", "maxLength"}), _characters),
+    Builder("string", "pattern", frozenset({"pattern", "maxLength"}), _patterned),
+)

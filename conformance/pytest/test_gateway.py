@@ -1,0 +1,57 @@
+"""Each requirement of the catalogue × each command that it applies to, as one test."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+from conformance.contract.requirements import Requirement
+from conformance.judging.verdicts import RequirementVerdict, Verdict
+from conformance.reports.basis import rests_on
+from conformance.reports.expected import followed_up
+from conformance.reports.likeness import alike
+from conformance.reports.result import Result
+
+# More of the same say no more; report.json has them.
+SHOWN_FINDINGS = 3
+
+
+class ConformanceWarning(UserWarning):
+    """A SHOULD of the contract is broken."""
+
+
+def test_requirement(requirement: Requirement, command: str | None, gateway_result: Result) -> None:
+    """The gateway keeps the requirement; a MUST that could not be exercised is no success either."""
+    verdict = next(
+        v for v in gateway_result.judged.verdicts if v.requirement.id == requirement.id and v.command == command
+    )
+    if verdict.verdict is Verdict.KNOWN or (verdict.hinders and verdict.expected):
+        pytest.xfail(f"{verdict.verdict}: {followed_up(verdict.expected)}")
+    if verdict.verdict is Verdict.FAIL or (verdict.verdict is Verdict.INCONCLUSIVE and verdict.hinders):
+        pytest.fail(told(verdict, gateway_result), pytrace=False)
+    if verdict.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE):
+        pytest.skip(f"{verdict.verdict}: {verdict.detail}")
+    if verdict.verdict is Verdict.WARN:
+        warnings.warn(ConformanceWarning(told(verdict, gateway_result)), stacklevel=1)
+
+
+def told(verdict: RequirementVerdict, result: Result) -> str:
+    """The verdict in words: what is required, what that rests on, what was seen, how to reproduce it."""
+    requirement = verdict.requirement
+    entry = next(
+        e for e in result.document["requirements"] if e["id"] == requirement.id and e["command"] == verdict.command
+    )
+    title = f"{verdict.verdict} {requirement.id} ({verdict.level}) {requirement.title}"
+    lines = [title, f"  {rests_on(entry)}"]
+    if verdict.reason:
+        lines.append(f"  {verdict.reason}: {verdict.detail}")
+    lines += [f"  {entry['pattern']}"] if "pattern" in entry else []
+    for finding in entry["findings"][:SHOWN_FINDINGS]:
+        lines.append(f"  {finding['message']} · case {finding['case']} · request_id {finding['request_id']}")
+        lines += [f"    {finding['pointer']}: {finding['value']}"] if finding["pointer"] is not None else []
+        lines += [f"    {finding['reproduce']}"] if finding["reproduce"] else []
+        lines += [f"    {line}" for line in alike(finding)]
+    if verdict.failed > SHOWN_FINDINGS:
+        lines.append(f"  … {verdict.failed} in all; report.json shows more of them, the journal all")
+    return "\n".join(lines)

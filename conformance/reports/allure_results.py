@@ -1,0 +1,305 @@
+"""`allure-results/`: the result for Allure, one test for each requirement × command.
+
+    FAIL                            failed
+    INCONCLUSIVE that hinders       broken
+    any other, NOT_APPLICABLE       skipped
+    KNOWN                           skipped, marked as known, with a link to the issue
+    PASS, WARN                      passed; a WARN says what fell short
+
+A test has steps (what it rests on, how often it was observed, each finding), labels (requirement, command, level,
+owner, severity from the level) and at most one attachment, since each file costs: all its evidence as text, with the
+exchanges, the notifications and what the schema says of the place. What tells a test again in the next run is made of
+requirement and command alone; what differs from run to run is excluded from that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import attr
+from allure_commons.model2 import (
+    ATTACHMENT_PATTERN,
+    Attachment,
+    Label,
+    Link,
+    Parameter,
+    Status,
+    StatusDetails,
+    TestResult,
+    TestStepResult,
+)
+from allure_commons.types import AttachmentType, LabelType, LinkType, Severity
+
+from conformance.contract.contract import Contract
+from conformance.contract.requirements import Level
+from conformance.judging.verdicts import Verdict
+from conformance.model.traffic import Exchange, Headers, Notification
+from conformance.reports.basis import rests_on
+from conformance.reports.escaping import for_terminal, for_xml
+from conformance.reports.expected import listed_in
+from conformance.reports.likeness import alike, explained, unshown
+from conformance.reports.page.matrix import AREAS
+from conformance.reports.published import published_at
+from conformance.reports.result import Reportable
+from conformance.reports.shortfalls import hinders, place_of
+
+# What all names begin with, so that the files of a run before are told from those of others in the same folder.
+PREFIX = "statum-conformance-"
+
+SEVERITIES: Mapping[str, Severity] = {Level.MUST: Severity.CRITICAL, Level.SHOULD: Severity.MINOR}
+STATUSES: Mapping[str, str] = {
+    Verdict.PASS: Status.PASSED,
+    Verdict.WARN: Status.PASSED,
+    Verdict.FAIL: Status.FAILED,
+    Verdict.KNOWN: Status.SKIPPED,
+    Verdict.INCONCLUSIVE: Status.SKIPPED,
+    Verdict.NOT_APPLICABLE: Status.SKIPPED,
+}
+# Of a body that is larger the journal has the rest.
+LONGEST_BODY = 20_000
+MS = 1000
+
+Entry = Mapping[str, Any]
+
+
+def allure_results(result: Reportable) -> dict[str, bytes]:
+    """Name of a file → its content; the same result gives the same files.
+
+    Where the record is gone the evidence is that of the document: findings without their messages.
+    """
+    evidence = _Evidence.of(result)
+    files: dict[str, bytes] = {}
+    for entry in result.document["requirements"]:
+        test = _test(entry, result.document)
+        if entry["findings"]:
+            text = result.masking.text("\n".join(evidence.told(entry)))
+            source = PREFIX + ATTACHMENT_PATTERN.format(prefix=test.uuid, ext=AttachmentType.TEXT.extension)
+            test.attachments.append(Attachment("evidence", source, AttachmentType.TEXT.mime_type))
+            files[source] = for_xml(text).encode()
+        made = attr.asdict(test, filter=lambda _, value: value not in (None, []))
+        files[PREFIX + test.file_pattern.format(prefix=test.uuid)] = json.dumps(made).encode()
+    return files
+
+
+# --- A test
+
+
+def _test(entry: Entry, document: Mapping[str, Any]) -> TestResult:
+    name = f"{entry['id']} {entry['command'] or ''}".rstrip()
+    begun = datetime.fromisoformat(document["started_at"]).timestamp()
+    known = str(uuid5(NAMESPACE_URL, f"statum-conformance/{entry['id']}/{entry['command'] or ''}"))
+    return TestResult(
+        uuid=str(uuid5(NAMESPACE_URL, f"{known}/{document['started_at']}/{document['seed']}")),
+        historyId=known,
+        testCaseId=known,
+        fullName=f"statum.{place_of(entry)}.{entry['id']}",
+        name=f"{name}: {entry['title']}",
+        titlePath=[document["subject"]["kind"], place_of(entry)],
+        status=_status(entry, document),
+        statusDetails=_details(entry),
+        stage="finished",
+        description="\n\n".join(_description(entry)),
+        start=round(begun * MS),
+        stop=round((begun + document["duration_s"]) * MS),
+        labels=[Label(name, value) for name, value in _labels(entry, document)],
+        links=list(_links(entry, document)),
+        parameters=[_particular("observations", entry["observations"]), _particular("failed", entry["failed"])],
+        steps=list(_steps(entry)),
+    )
+
+
+def _status(entry: Entry, document: Mapping[str, Any]) -> str:
+    if entry["verdict"] == Verdict.INCONCLUSIVE and hinders(entry, document) and not listed_in(entry):
+        return str(Status.BROKEN)
+    return STATUSES[entry["verdict"]]
+
+
+def _details(entry: Entry) -> StatusDetails | None:
+    if entry["verdict"] == Verdict.PASS:
+        return None
+    told = [entry["verdict"]]
+    if entry.get("reason"):
+        told.append(f"{entry['reason']}: {entry['reason_detail']}")
+    told += [finding["message"] for finding in entry["findings"][:1]]
+    told += explained(entry)
+    told += [text for text in (entry.get("not_applicable"), listed_in(entry)) if text]
+    return StatusDetails(message=for_terminal(" · ".join(told)), known=bool(listed_in(entry)) or None)
+
+
+def _description(entry: Entry) -> Iterator[str]:
+    yield f"{entry['level']} for the {entry['actor']}."
+    yield f"> {for_terminal(rests_on(entry))}"
+    if entry.get("condition"):
+        yield f"It applies where {entry['condition']}."
+    section = f", section “{entry['section']}”" if entry["section"] else ""
+    yield f"More in `docs/contract.md`{section}, of statum-conformance."
+
+
+def _labels(entry: Entry, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    area = str(entry["id"]).partition("-")[0]
+    yield "requirement", entry["id"]
+    yield "command", entry["command"] or "none"
+    yield "level", entry["level"]
+    yield "owner", _owner(entry)
+    yield LabelType.SEVERITY, SEVERITIES[entry["level"]].value
+    yield LabelType.EPIC, f"contract for the {entry['actor']}"
+    yield LabelType.FEATURE, AREAS.get(area, area)
+    yield LabelType.STORY, entry["title"]
+    yield LabelType.PARENT_SUITE, document["tool"]["name"]
+    yield LabelType.SUITE, document["subject"]["kind"]
+    yield LabelType.SUB_SUITE, place_of(entry)
+    yield LabelType.FRAMEWORK, document["tool"]["name"]
+    yield LabelType.TAG, entry["verdict"]
+
+
+def _owner(entry: Entry) -> str:
+    """Who mends what is listed as known, else who has to keep the requirement."""
+    owners = [each["owner"] for each in entry.get("expected", ())]
+    return str((owners or [entry["actor"]])[0])
+
+
+def _links(entry: Entry, document: Mapping[str, Any]) -> Iterator[Link]:
+    if (url := published_at(entry, document)) is not None:
+        yield Link(LinkType.LINK, url, f"{entry['id']} and what it rests on")
+    for each in _issues(entry):
+        yield Link(LinkType.ISSUE, each["issue"], each["issue"])
+
+
+def _issues(entry: Entry) -> Iterator[Entry]:
+    """Those that are addresses."""
+    for each in entry.get("expected", ()):
+        if each["issue"].startswith(("https://", "http://")):
+            yield each
+
+
+def _particular(name: str, value: Any) -> Parameter:
+    """Of this run; another one's is no other test."""
+    return Parameter(name=name, value=for_terminal(str(value)), excluded=True)
+
+
+def _steps(entry: Entry) -> Iterator[TestStepResult]:
+    yield TestStepResult(name=for_terminal(rests_on(entry)), status=Status.PASSED)
+    if entry["observations"]:
+        observed = f"{entry['observations']:,} observations, {entry['failed']:,} fell short"
+        yield TestStepResult(name=observed, status=Status.FAILED if entry["failed"] else Status.PASSED)
+    for line in explained(entry):
+        yield TestStepResult(name=for_terminal(line), status=Status.FAILED)
+    for finding in entry["findings"]:
+        places = [name for name in ("pointer", "value", "request_id", "case") if finding[name] is not None]
+        yield TestStepResult(
+            name=for_terminal(finding["message"]),
+            status=Status.FAILED,
+            parameters=[_particular(name, finding[name]) for name in places],
+            steps=[TestStepResult(name=for_terminal(line), status=Status.FAILED) for line in alike(finding)],
+        )
+
+
+# --- Its evidence
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """The exchanges and notifications that findings name, by their numbers."""
+
+    exchanges: Mapping[int, Exchange]
+    notifications: Mapping[int, Notification]
+    contract: Contract
+
+    @classmethod
+    def of(cls, result: Reportable) -> _Evidence:
+        """Gather them; one pass over the notifications. None where the record is gone."""
+        if result.record is None:
+            return cls({}, {}, result.contract)
+        findings = [finding for entry in result.document["requirements"] for finding in entry["findings"]]
+        named = {name: {f[name] for f in findings} - {None} for name in ("exchange", "notification")}
+        exchanges = result.record.exchanges_numbered(named["exchange"])
+        notifications = result.record.notifications if named["notification"] else ()
+        return cls(
+            {number: exchange for number, (_, exchange) in exchanges.items()},
+            {each.number: each for each in notifications if each.number in named["notification"]},
+            result.contract,
+        )
+
+    def told(self, entry: Entry) -> Iterator[str]:
+        """All of it on a requirement × command, as lines."""
+        yield f"{entry['id']} {entry['command'] or ''}".rstrip() + f": {entry['title']}"
+        yield rests_on(entry)
+        yield from explained(entry)
+        for number, finding in enumerate(entry["findings"], 1):
+            yield ""
+            yield f"=== finding {number} of {len(entry['findings'])}: {finding['message']}"
+            for name in ("pointer", "value", "request_id", "case"):
+                if finding[name] is not None:
+                    yield f"{name}: {finding[name]}"
+            yield from alike(finding)
+            yield from self._seen(entry, finding)
+            if finding["reproduce"]:
+                yield ""
+                yield finding["reproduce"]
+        yield from unshown(entry)
+
+    def _seen(self, entry: Entry, finding: Entry) -> Iterator[str]:
+        exchange = self.exchanges.get(finding["exchange"])
+        notification = self.notifications.get(finding["notification"])
+        yield from _rule(entry, finding, exchange, self.contract)
+        if exchange is not None:
+            yield from _exchange(exchange)
+        if notification is not None:
+            yield ""
+            yield f"--- notification {notification.number}"
+            yield f"{notification.request.method} {notification.request.url}"
+            yield from _message(notification.request.headers, notification.request.body)
+
+
+def _rule(entry: Entry, finding: Entry, exchange: Exchange | None, contract: Contract) -> Iterator[str]:
+    """What the schema of the message says of the finding's place, if it says anything."""
+    if not finding["pointer"] or not entry["command"]:
+        return
+    if finding["notification"] is not None:
+        name = f"{contract.notified(entry['command']).folder}/notification"
+    elif exchange is not None and exchange.response is not None:
+        name = "response.success" if exchange.response.status < 400 else "response.error"  # noqa: PLR2004 - HTTP's
+    else:
+        return
+    found: Any = contract.schemas.resolved(name)
+    for token in finding["pointer"].split("/")[1:]:
+        found = found.get("properties", {}).get(token)
+        if found is None:
+            return
+    yield f"schema {name} at {finding['pointer']}: {json.dumps(found, ensure_ascii=False)}"
+
+
+def _exchange(exchange: Exchange) -> Iterator[str]:
+    yield ""
+    yield f"--- exchange {exchange.number}: request"
+    yield f"{exchange.request.method} {exchange.request.url}"
+    yield from _message(exchange.request.headers, exchange.request.body)
+    yield ""
+    if exchange.response is None:
+        yield f"--- exchange {exchange.number}: no response ({exchange.failure or 'cut off'})"
+        return
+    yield f"--- exchange {exchange.number}: response"
+    yield f"HTTP status {exchange.response.status}"
+    yield from _message(exchange.response.headers, exchange.response.body)
+
+
+def _message(headers: Headers, body: bytes) -> Iterator[str]:
+    yield from (f"{name}: {value}" for name, value in headers)
+    if body:
+        text = _readable(body)
+        yield ""
+        yield text if len(text) <= LONGEST_BODY else f"{text[:LONGEST_BODY]}… ({len(text):,} characters)"
+
+
+def _readable(body: bytes) -> str:
+    """JSON indented, anything else as it is."""
+    text = body.decode("utf-8", "backslashreplace")
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return text

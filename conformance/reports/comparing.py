@@ -1,0 +1,187 @@
+"""Two reports side by side: what became of each verdict, and what is slower.
+
+    Comparison.of       of two documents as `report.json` holds them, the earlier one first
+    told                the same in one line
+    markdown            the same as Markdown
+    .worse              whether the later one is worse: the exit code of `compare` rests on it
+
+Fixed is what failed and passes, broken what passed and fails; what is listed as known is muted, and unmuted when it is
+taken from the list. A failure of what could not be exercised before was newly exercised: nobody knows whether it is
+new. Where a MUST has become a SHOULD, or the other way round, it was relaxed or tightened. What is slower is told and
+makes nothing worse, for two machines are seldom equally busy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.judging.verdicts import Verdict
+from conformance.reports.escaping import for_markdown
+
+# What became of a requirement × command: its name, the verdicts before, and those after.
+_UNSEEN = (Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE)
+_SEEN = (Verdict.PASS, Verdict.FAIL, Verdict.WARN, Verdict.KNOWN)
+_BECAME: tuple[tuple[str, tuple[Verdict, ...], tuple[Verdict, ...]], ...] = (
+    ("broken", (Verdict.PASS,), (Verdict.FAIL,)),
+    ("tightened", (Verdict.WARN,), (Verdict.FAIL,)),
+    ("unmuted", (Verdict.KNOWN,), (Verdict.FAIL, Verdict.WARN)),
+    ("newly_exercised", _UNSEEN, _SEEN),
+    ("no_longer_exercised", _SEEN, (Verdict.INCONCLUSIVE,)),
+    ("newly_warned", (Verdict.PASS,), (Verdict.WARN,)),
+    ("fixed", (Verdict.FAIL, Verdict.KNOWN), (Verdict.PASS,)),
+    ("relaxed", (Verdict.FAIL,), (Verdict.WARN,)),
+    ("no_longer_warned", (Verdict.WARN,), (Verdict.PASS,)),
+    ("muted", (Verdict.PASS, Verdict.FAIL, Verdict.WARN), (Verdict.KNOWN,)),
+)
+# These make the later report worse; what was newly exercised does where it fails, and what passed and is not exercised.
+_WORSE = ("broken", "tightened", "unmuted", "newly_warned")
+# Smaller differences are the machine's: twice as long, and at least so much longer.
+SLOWER_BY = 2.0
+SLOWER_BY_S = 0.05
+# A gateway's words may be as long as it likes; a comment on a merge request may not.
+LONGEST_TEXT = 300
+
+Key = tuple[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a requirement × command: `before` or `after` is None where it was not judged."""
+
+    id: str
+    command: str | None
+    title: str
+    before: str | None
+    after: str | None
+    message: str | None = None
+
+    @property
+    def place(self) -> str:
+        """`RSP-03 sms`."""
+        return " ".join(filter(None, (self.id, self.command)))
+
+
+@dataclass(frozen=True, slots=True)
+class Slowdown:
+    """A p95 latency, in seconds, that has grown: of the `answers` or `notifications` of `name`."""
+
+    what: str
+    name: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What differs between two reports; `verdicts` are the conclusions of both."""
+
+    verdicts: tuple[str, str]
+    broken: tuple[Change, ...] = ()
+    tightened: tuple[Change, ...] = ()
+    unmuted: tuple[Change, ...] = ()
+    newly_exercised: tuple[Change, ...] = ()
+    no_longer_exercised: tuple[Change, ...] = ()
+    newly_warned: tuple[Change, ...] = ()
+    fixed: tuple[Change, ...] = ()
+    relaxed: tuple[Change, ...] = ()
+    no_longer_warned: tuple[Change, ...] = ()
+    muted: tuple[Change, ...] = ()
+    new: tuple[Change, ...] = ()
+    gone: tuple[Change, ...] = ()
+    slower: tuple[Slowdown, ...] = ()
+
+    @classmethod
+    def of(cls, before: Mapping[str, Any], after: Mapping[str, Any]) -> Comparison:
+        """Compare two documents."""
+        earlier, later = _by_key(before), _by_key(after)
+        became: dict[str, list[Change]] = {}
+        for key, entry in later.items():
+            what = _became(earlier[key]["verdict"], entry["verdict"]) if key in earlier else "new"
+            if what is not None:
+                became.setdefault(what, []).append(_change(earlier.get(key), entry))
+        became["gone"] = [_change(entry, None) for key, entry in earlier.items() if key not in later]
+        return cls(
+            verdicts=(before["verdict"], after["verdict"]),
+            slower=tuple(_slower(before.get("figures", {}), after.get("figures", {}))),
+            **{what: tuple(changes) for what, changes in became.items()},
+        )
+
+    @property
+    def changes(self) -> Mapping[str, tuple[Change, ...]]:
+        """Title → what became so, in the order in which it is told; those with none left out."""
+        named = {what.replace("_", " "): getattr(self, what) for what in _TOLD}
+        return {title: changes for title, changes in named.items() if changes}
+
+    @property
+    def worse(self) -> bool:
+        """Whether anything fails or warns that did not, and is not known to, or is not exercised any more."""
+        failing = (change.after == Verdict.FAIL for change in self.newly_exercised)
+        unseen = (change.before == Verdict.PASS for change in self.no_longer_exercised)
+        short = (change.after in (Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE) for change in self.new)
+        return any(getattr(self, what) for what in _WORSE) or any(failing) or any(unseen) or any(short)
+
+
+_TOLD = (*(what for what, _, _ in _BECAME), "new", "gone")
+
+
+def _became(before: str, after: str) -> str | None:
+    """What the change of a verdict is called; None if it is none to speak of."""
+    if before == after:
+        return None
+    return next((what for what, old, new in _BECAME if before in old and after in new), None)
+
+
+def _by_key(document: Mapping[str, Any]) -> dict[Key, Mapping[str, Any]]:
+    return {(entry["id"], entry["command"]): entry for entry in document["requirements"]}
+
+
+def _change(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Change:
+    entry = new or old or {}
+    findings = (new or {}).get("findings") or []
+    return Change(
+        entry["id"],
+        entry["command"],
+        entry["title"],
+        None if old is None else old["verdict"],
+        None if new is None else new["verdict"],
+        findings[0]["message"] if findings else (new or {}).get("reason_detail"),
+    )
+
+
+def _slower(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Slowdown]:
+    for what in ("answers", "notifications"):
+        for name, measured in after.get(what, {}).items():
+            old = before.get(what, {}).get(name)
+            if old is None:
+                continue
+            least = max(old["p95"] * SLOWER_BY, old["p95"] + SLOWER_BY_S)
+            if measured["p95"] > least:
+                yield Slowdown(what, name, old["p95"], measured["p95"])
+
+
+def told(comparison: Comparison) -> str:
+    """`2 broken, 1 fixed, 3 new`; or that nothing differs."""
+    parts = [f"{len(changes)} {title}" for title, changes in comparison.changes.items()]
+    parts += [f"{len(comparison.slower)} slower"] if comparison.slower else []
+    return ", ".join(parts) or "no verdict differs"
+
+
+def markdown(comparison: Comparison) -> str:
+    """The comparison for a merge request: a line for each change, and the verdicts."""
+    before, after = comparison.verdicts
+    lines = [f"**{before} → {after}:** {told(comparison)}"]
+    for title, changes in comparison.changes.items():
+        lines += ["", f"### {title.capitalize()}", ""]
+        lines += [f"- {_line(change)}" for change in changes]
+    return "\n".join(lines) + "\n"
+
+
+def _line(change: Change) -> str:
+    message = f": {for_markdown(_shortened(change.message))}" if change.message else ""
+    return f"**{change.place}** {change.before or 'not judged'} → {change.after or 'not judged'}{message}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"

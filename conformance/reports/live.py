@@ -1,0 +1,228 @@
+"""A run as it goes on: a live line on a terminal, plain lines anywhere else.
+
+    progress_on     the one that suits a console
+    LiveProgress    one line that is drawn anew, and gone at the end
+    PlainProgress   a line for each phase and each quarter of the sending, for logs
+    QuietProgress   nothing
+
+They are told by the run's own threads. `verbose`: how long each phase took stays to be read.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from conformance.model.progress import Progress, Silent
+from conformance.reports.console import in_ci, is_screen, print_line
+from conformance.reports.phases import OPEN_ENDED, WAITING, Standing
+
+# Often enough to look alive, seldom enough to cost nothing.
+REDRAWN_PER_S = 8
+# A log is told when another so many hundredths of the cases have been answered.
+MILESTONE_PERCENT = 25
+# A log that is told nothing for longer looks like a run that hangs, and some CI systems take it for one.
+SILENT_S = 15.0
+# All that there is of a run that cannot begin.
+ASIDE = frozenset({"prepare", "preflight", "judge"})
+
+
+class ShownProgress(Progress, Protocol):
+    """Progress that is shown for as long as it is entered."""
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Show no more."""
+
+
+def progress_on(console: Console, *, verbose: bool = False) -> ShownProgress:
+    """A live line where the console can redraw one, else plain lines; in CI also where it could, for a log is kept."""
+    if is_screen(console) and not console.is_dumb_terminal and not in_ci():
+        return LiveProgress(console, verbose=verbose)
+    return PlainProgress(console, verbose=verbose)
+
+
+class QuietProgress(Silent):
+    """Tells nobody."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Nothing is left to be closed."""
+
+
+class LiveProgress:
+    """One line with a bar; what the run tells is only noted, and drawn by a thread of its own."""
+
+    def __init__(self, console: Console, *, verbose: bool = False) -> None:
+        self._standing = Standing()
+        self._verbose = verbose
+        self._live = Live(
+            console=console,
+            get_renderable=self.line,
+            refresh_per_second=REDRAWN_PER_S,
+            transient=True,
+            # What is printed meanwhile goes above the line; but what goes to a file or pipe goes there.
+            redirect_stdout=sys.stdout.isatty(),
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._sum_up()
+        self._live.stop()
+
+    def phase(self, name: str, detail: str = "") -> None:
+        """A phase begins."""
+        self._sum_up()
+        self._standing.begin(name, detail)
+
+    def until(self, at: float) -> None:
+        """The phase ends then at the latest."""
+        self._standing.end_at(at)
+
+    def exchanged(self, done: int, planned: int) -> None:
+        """So many of the planned cases have their answer."""
+        self._standing.done, self._standing.planned = done, planned
+
+    def notified(self, arrived: int, outstanding: int) -> None:
+        """So many notifications came, so many are still owed."""
+        self._standing.hear(arrived, outstanding)
+
+    def remark(self, text: str) -> None:
+        """A line that stays, above the one that is drawn anew."""
+        print_line(self._live.console, text)
+
+    def line(self) -> Table:
+        """The line as it stands: phase, bar, and the counts once there are some."""
+        standing = self._standing
+        grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
+        grid.add_column(no_wrap=True)
+        grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        grid.add_column(no_wrap=True)
+        grid.add_row(Text(standing.name), self._middle(), Text(standing.counts_and_time()))
+        return grid
+
+    def _middle(self) -> ProgressBar | Text:
+        share = self._standing.share
+        if share is None:
+            return Text(self._standing.detail)
+        done, total = share
+        return ProgressBar(total=total, completed=done, complete_style="cyan", finished_style="green")
+
+    def _sum_up(self) -> None:
+        """What the phase came to, to be read on."""
+        if self._verbose and self._standing.phase:
+            counts = self._standing.counts()
+            told = [self._standing.heading, *([counts] if counts else []), f"{self._standing.took_s:.2f} s"]
+            print_line(self._live.console, " · ".join(told))
+
+
+class PlainProgress:
+    """Lines without control characters.
+
+    Nothing is said before the sending begins, so that a run that cannot begin says why and nothing else. After that
+    nothing changes for longer than `silent_s` seconds without a line about it.
+    """
+
+    def __init__(self, console: Console, *, verbose: bool = False, silent_s: float = SILENT_S) -> None:
+        self._console = console
+        self._verbose = verbose
+        self._silent_s = silent_s
+        self._standing = Standing()
+        self._held: list[str] | None = []
+        self._next_percent = MILESTONE_PERCENT
+        self._lock = threading.Lock()
+        self._said_something = False
+        self._last_counts = ""
+        self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._over.set()
+        with self._lock:
+            if self._held is None:
+                self._sum_up()
+
+    def phase(self, name: str, detail: str = "") -> None:
+        """A phase begins."""
+        with self._lock:
+            self._sum_up()
+            self._standing.begin(name, detail)
+            if name not in ASIDE:
+                self._release()
+            self._say(self._standing.heading)
+
+    def until(self, at: float) -> None:
+        """The phase ends then at the latest."""
+        self._standing.end_at(at)
+
+    def exchanged(self, done: int, planned: int) -> None:
+        """So many of the planned cases have their answer."""
+        with self._lock:
+            self._standing.done, self._standing.planned = done, planned
+            percent = 100 * done // planned if planned and self._standing.share else 0
+            if percent >= self._next_percent:
+                self._next_percent = (percent // MILESTONE_PERCENT + 1) * MILESTONE_PERCENT
+                self._say_counts(self._standing.counts())
+
+    def notified(self, arrived: int, outstanding: int) -> None:
+        """So many notifications came, so many are still owed."""
+        self._standing.hear(arrived, outstanding)
+
+    def remark(self, text: str) -> None:
+        """A line at once."""
+        with self._lock:
+            self._release()
+            self._say(f"  {text}")
+
+    def _sum_up(self) -> None:
+        """What a phase came to that has no milestones, and how long it took."""
+        if self._standing.phase in WAITING | OPEN_ENDED:
+            self._say_counts(self._standing.counts())
+        if self._verbose and self._standing.phase:
+            self._say(f"  took {self._standing.took_s:.2f} s")
+
+    def _release(self) -> None:
+        if self._held is None:
+            return
+        held, self._held = self._held, None
+        for line in held:
+            self._say(line)
+        threading.Thread(target=self._keep_talking, name="progress", daemon=True).start()
+
+    def _keep_talking(self) -> None:
+        """Say how things stand whenever nothing was said for a while; a thread that sleeps."""
+        while not self._over.wait(self._silent_s):
+            with self._lock:
+                counts = self._standing.counts_and_time()
+                if not self._said_something and counts != self._last_counts:
+                    self._say_counts(counts)
+                self._said_something = False
+
+    def _say_counts(self, counts: str) -> None:
+        if counts:
+            self._last_counts = counts
+            self._say(f"  {counts}")
+
+    def _say(self, line: str) -> None:
+        if self._held is not None:
+            self._held.append(line)
+        else:
+            print_line(self._console, line)
+            self._said_something = True

@@ -1,0 +1,223 @@
+"""A recorded request as one line for a POSIX shell, which sends the same once more.
+
+    curl(request, contract, case)   method, URL, headers in order and body; key and secret of the account as variables
+
+A long body is not in the line: python3 makes it where it repeats itself, and reads it from the journal where it does
+not, which is reports/journal.sqlite unless STATUM_JOURNAL names another.
+
+The line holds no secret: whoever runs it sets STATUM_CONSUMER_KEY and STATUM_CONSUMER_SECRET. A wrong credential is
+spelled from those two, by what the probe's row says of it, since the journal does not keep it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote, urlsplit
+
+from conformance.contract.contract import BASIC, Authentication, Contract
+from conformance.contract.probes import Making
+from conformance.model.traffic import Case, Kind, Request, header
+
+KEY, SECRET = "STATUM_CONSUMER_KEY", "STATUM_CONSUMER_SECRET"
+
+
+# In base64 on one line: some implementations break it.
+_ENCODED = "$(printf %s \"{}\" | base64 | tr -d '\\n')"
+
+# What the key or the secret may become, and how a shell makes it of the variable of that name. Of a changed word the
+# last character is a tilde here, where the probe has a letter.
+_CHANGED: Mapping[str, str] = {
+    "last-changed": "${{{}%?}}~",
+    "last-missing": "${{{}%?}}",
+    "other-case": '$(printf %s "${}" | tr A-Za-z a-zA-Z)',
+    "empty": "",
+}
+_HALVES: Mapping[str, str] = {"the-key": f"${KEY}", "the-secret": f"${SECRET}"}
+
+
+def right_credential(contract: Contract) -> str:
+    """How curl is told to send the right one."""
+    return _of_halves(contract.authentication, Making("credential", ""))
+
+
+def spelled(contract: Contract, making: Making) -> str:
+    """How curl is told to send the wrong credential of a row of `probes.toml`."""
+    authentication = contract.authentication
+    if making.by == "credential":
+        return _of_halves(authentication, making)
+    if "value" not in making.parameters:
+        return ""
+    template = making.text("value")
+    token = _ENCODED.format(f"${KEY}:${SECRET}") if authentication.names_key else f"${SECRET}"
+    quoted = template.replace('"', '\\"').format(key=f"${KEY}", user=f"${KEY}", secret=f"${SECRET}", token=token)
+    if quoted == template:
+        return f"-H {shlex.quote(f'{authentication.header}: {template}')}"
+    return f'-H "{authentication.header}: {quoted}"'
+
+
+def _of_halves(authentication: Authentication, making: Making) -> str:
+    key, secret = (_half(name, making.parameters.get(each)) for each, name in (("key", KEY), ("secret", SECRET)))
+    how = making.parameters.get("token")
+    if authentication == BASIC and how is None:
+        return f'-u "{key}:{secret}"'
+    token = _ENCODED.format(f"{key}:{secret}") if authentication.names_key else secret
+    if how == "other-case":
+        token = f"$(printf %s {token} | tr A-Za-z a-zA-Z)"
+    return f'-H "{f"{authentication.header}: {authentication.scheme}".rstrip()} {token}"'
+
+
+def _half(name: str, how: str | None) -> str:
+    return f"${name}" if how is None else _HALVES.get(how) or _CHANGED[how].format(name)
+
+
+# Sent by curl of its own accord, unless told not to.
+_OWN_HEADERS = ("Accept", "User-Agent")
+# curl asks for leave to send a body that is larger than this (1 KiB in old releases, 1 MiB in later ones).
+_ASKS_ABOVE = 1024
+# curl sends a body of no bytes, with its length, where these methods call for one.
+_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+# A longer body is not for reading, nor for a report that shows a hundred of them.
+LONGEST_BODY = 300
+# What repeats itself at least so often is written once; the whole program may be so long.
+_LEAST_REPEATS, LONGEST_PROGRAM = 16, 600
+_REPEATED = re.compile(rb"(.{1,8}?)\1{%d,}" % (_LEAST_REPEATS - 1), re.DOTALL)
+# One argument of a program may have 128 KiB on Linux; what is longer goes through a pipe.
+_LONGEST_ARGUMENT = 100_000
+
+_FROM_JOURNAL = """\
+import os, sqlite3, sys
+journal = sqlite3.connect(os.environ.get("STATUM_JOURNAL", "reports/journal.sqlite"))
+sys.stdout.buffer.write(journal.execute("SELECT body FROM sent WHERE number = {}").fetchone()[0])"""
+
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
+
+
+def curl(request: Request, contract: Contract, case: Case | None = None, exchange: int | None = None) -> str:
+    """One line for `sh` that sends `request` as it was sent; `exchange` is its number, under which the journal has it.
+
+    What is not promised: the place of `Authorization`, `Host` and `Content-Length` among the other headers. Without a
+    `case` the credential is taken for the right one.
+    """
+    piped, data = _body(request, exchange)
+    parts = [
+        "curl -sSi",
+        *_flags(request),
+        *_method(request),
+        _credential(request, contract, case),
+        *(f"-H {shlex.quote(text)}" for text in _headers(request, contract)),
+        data,
+        shlex.quote(quote(request.url, safe=_ASCII)),
+    ]
+    return piped + " ".join(part for part in parts if part)
+
+
+def _flags(request: Request) -> Iterator[str]:
+    url = request.url
+    if header(request.headers, "Accept-Encoding"):
+        yield "--compressed"  # the header itself is the request's own; this has curl unpack the answer
+    if url.startswith("https:"):
+        yield "--http1.1"  # what the suite speaks
+    if re.search(r"[\[\]{}]", url):
+        yield "--globoff"
+    if "/." in url:
+        yield "--path-as-is"
+
+
+def _method(request: Request) -> Iterator[str]:
+    if request.method == "HEAD":
+        yield "--head"
+    elif request.method != "GET" or request.body:
+        yield f"-X {shlex.quote(request.method)}"
+
+
+def _credential(request: Request, contract: Contract, case: Case | None) -> str:
+    if case is not None and case.kind is Kind.CREDENTIAL:
+        return _of_case(contract, case)
+    given = header(request.headers, contract.authentication.header) is not None
+    return right_credential(contract) if given else ""
+
+
+def _of_case(contract: Contract, case: Case) -> str:
+    """The credential of a case whose id ends in its number among those of the same aspect (`…/wrong-key/2`)."""
+    probe = contract.probes.get(f"{case.kind}.{case.aspect}")
+    if probe is None:
+        return ""
+    number = case.id.rpartition("/")[2]
+    return spelled(contract, probe.made[(int(number) - 1) % len(probe.made) if number.isdecimal() else 0])
+
+
+def _headers(request: Request, contract: Contract) -> Iterator[str]:
+    """What `-H` is given: the request's headers, and for those that curl would add, that it shall not."""
+    for name, value in request.headers:
+        if name.lower() != contract.authentication.header.lower() and not _left_to_curl(name, value, request):
+            yield f"{name}: {value}" if value else f"{name};"
+    added = [*_OWN_HEADERS, *(["Content-Type"] if _has_data(request) else [])]
+    if len(request.body) > _ASKS_ABOVE:
+        added.append("Expect")
+    yield from (f"{name}:" for name in added if header(request.headers, name) is None)
+
+
+def _left_to_curl(name: str, value: str, request: Request) -> bool:
+    """Whether curl writes this header by itself, and with the same value."""
+    own = {
+        "host": urlsplit(request.url).netloc,
+        "content-length": str(len(request.body)),
+    }
+    return own.get(name.lower()) == value
+
+
+def _has_data(request: Request) -> bool:
+    return bool(request.body) or request.method in _METHODS_WITH_BODY
+
+
+def _body(request: Request, exchange: int | None) -> tuple[str, str]:
+    """What stands before curl, and its argument for the body."""
+    if not _has_data(request):
+        return "", ""
+    body = request.body
+    if len(body) > LONGEST_BODY:
+        program = _repeating(body)
+        if len(program) > LONGEST_PROGRAM and exchange is not None:
+            program = _FROM_JOURNAL.format(exchange).replace("\n", "; ")
+        if len(program) <= LONGEST_PROGRAM:
+            return f"python3 -c {shlex.quote(program)} | ", "--data-binary @-"
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = None
+    # An argument that begins with @ would name a file.
+    if text is not None and text.isprintable() and not text.startswith("@") and len(body) <= _LONGEST_ARGUMENT:
+        return "", f"--data-binary {shlex.quote(text)}"
+    return f"printf '{_printf_format(body)}' | ", "--data-binary @-"
+
+
+def _repeating(body: bytes) -> str:
+    """A program for python3 that writes the body, what repeats itself in it written once."""
+    parts, end = [], 0
+    for found in _REPEATED.finditer(body):
+        parts += [repr(body[end : found.start()])] if end < found.start() else []
+        parts.append(f"{found[1]!r} * {len(found[0]) // len(found[1])}")
+        end = found.end()
+        if sum(map(len, parts)) > LONGEST_PROGRAM:
+            break
+    parts += [repr(body[end:])] if end < len(body) else []
+    return f"import sys; sys.stdout.buffer.write({' + '.join(parts)})"
+
+
+def _printf_format(body: bytes) -> str:
+    """`body` as the format of `printf`, in which POSIX has a backslash and three octal digits for any byte."""
+    text = body.decode("utf-8", "surrogateescape")
+    return "".join(
+        character
+        if character.isprintable() and character not in "\\%'" and (index or character != "-")
+        else _octal(character)
+        for index, character in enumerate(text)
+    )
+
+
+def _octal(character: str) -> str:
+    if character == "%":
+        return "%%"
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))

@@ -1,1 +1,0 @@
-"""The suite as pytest sees it: `pytest --pyargs conformance.suite --gateway URL`."""

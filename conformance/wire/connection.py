@@ -1,0 +1,386 @@
+"""One connection to a gateway: exactly the given bytes out, exactly what came back in.
+
+    Connection      asks one request after the other; a worker has one for itself
+    KeepAlive       what all connections of a run have learned about whether the gateway keeps them open
+    Unanswered      there was no answer, and why
+
+It stands on h11 and sockets, not on httpx's `Client`, which would keep cookies, look into redirects (and fail on a
+Location that is no URL), wait for each read anew and take what follows an answer for the next one. Nothing is added to
+a request but Host and Content-Length.
+
+An exchange ends within two bounds: a connection stands after `connect_timeout_s`, the answer is whole `timeout_s` after
+the first byte of the request went out, or there is none.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Self
+
+import h11
+import httpx
+
+from conformance.model.errors import SuiteError
+from conformance.model.interruption import wished
+from conformance.model.traffic import CLOSED_ON_REUSE, Headers, Request, Response, header
+from conformance.wire.coding import MAX_DECODED, CutShort, Undecodable, decoded
+from conformance.wire.failures import CONNECT_TIMEOUT_S, cannot_connect, incomplete, no_answer, no_http
+from conformance.wire.http1 import Deadline, Stream
+from conformance.wire.proxies import Route
+
+IDLE_S = 1.0
+"""A connection that was idle for longer is not used again. Servers close idle ones after 2 s (gunicorn), 5 s (uvicorn,
+Apache, Node) or more; a request that crosses such a close is lost, and must not be sent again: it may be a payment."""
+
+TRIAL_S = 0.05
+"""How long the first connection is watched after its first answer. A server that closes after each answer without
+saying so (it may) does it at once; the next request would cross the close."""
+
+MAX_BODY = MAX_DECODED
+"""Bytes of an answer that are read; the contract's answers have some hundred. A run has hundreds of answers, and keeps
+them all."""
+
+MAX_HEAD = 100 << 10
+"""Bytes of an answer's head, interim answers included; servers send some hundred, and most clients take 8 to 64 kB."""
+
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+"""Methods that have Content-Length even without a body (RFC 9110, 8.6)."""
+
+FIRST_SERVER_ERROR = 500
+"""From this status on a connection is not used again. Servers close it after an error of the application, and not all
+say so: uvicorn sends the 500 of a FastAPI handler and then closes. The request that crosses such a close is lost."""
+
+SWITCHING = 101
+
+SHOWN_CODINGS = 80
+"""Characters of a Content-Encoding that are shown."""
+
+_SCHEMES = ("http", "https")
+
+# A server may say so at any time before it closes an idle connection (RFC 9110, 15.5.9).
+_TIMED_OUT = (b"HTTP/1.1 408", b"HTTP/1.0 408")
+
+
+class Unanswered(Exception):
+    """A request without an answer; its text says why, in plain words. `never_left`: surely nobody received it."""
+
+    def __init__(self, message: str, *, never_left: bool = False) -> None:
+        super().__init__(message)
+        self.never_left = never_left
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a TLS connection showed of the server: the version of TLS, and its certificate as `ssl` tells it."""
+
+    tls_version: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response. `certificate`: what the server showed of itself, with the first answer of a TLS connection."""
+
+    response: Response
+    certificate: Certificate | None = None
+
+
+class KeepAlive:
+    """Whether connections are used again: until one was closed unannounced. Flags only ever go one way."""
+
+    def __init__(self, *, trusted: bool = True) -> None:
+        self.trusted = trusted
+        self.tried = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """A URL taken apart, once for the many requests that go there."""
+
+    route: Route
+    host: bytes
+    target: bytes
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        url = httpx.URL(text)
+        if url.scheme not in _SCHEMES or not url.host:
+            raise httpx.UnsupportedProtocol(f"expected a URL with {' or '.join(_SCHEMES)}")
+        route = Route.to(url)
+        target = _target(text) or url.raw_path
+        if route.relayed:
+            target = b"%b://%b%b" % (url.raw_scheme, url.netloc, target)
+        return cls(route, url.netloc, target)
+
+
+@dataclass(slots=True)
+class _Standing:
+    """A connection that stands. `tag` is that of the last request whose answer was read to its end, None before."""
+
+    stream: Stream
+    route: Route
+    tag: int | None = None
+    idle_since: float = field(default_factory=time.monotonic)
+
+
+def _ignore(*_: object) -> None:
+    """What is done about bytes beyond an answer if nobody wants to know."""
+
+
+class Connection:
+    """A connection to whatever its requests name; made when it is needed, and again when it was closed."""
+
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
+        self,
+        timeout_s: float,
+        keep_alive: KeepAlive,
+        tls: ssl.SSLContext,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        *,
+        on_beyond: Callable[[int, bytes], object] = _ignore,
+        idle_s: float | None = None,
+    ) -> None:
+        """Each answer may take `timeout_s`, from the first byte sent to the last one read.
+
+        `on_beyond` is called with the tag of a request and what the server sent on beyond its answer, as far as it was
+        read: whoever uses the connection again would take it for the next answer. So it is closed then. It is not used
+        again either once it was idle for `idle_s`.
+        """
+        self._timeout_s = timeout_s
+        self._connect_timeout_s = connect_timeout_s
+        self._keep_alive = keep_alive
+        self._tls = tls
+        self._on_beyond = on_beyond
+        self._idle_s = IDLE_S if idle_s is None else idle_s
+        self._standing: _Standing | None = None
+        self._address = lru_cache(maxsize=256)(_Address.of)
+
+    def ask(self, request: Request, ready: Callable[[], object] | None = None, tag: int = 0) -> Answer:
+        """Sends `request` and reads its answer; Unanswered if there is none, SuiteError if HTTP cannot say it.
+
+        `ready` is called once the connection stands, right before the first byte of the request goes out.
+        EnvironmentFailure where this machine cannot have another connection.
+        """
+        try:
+            address = self._address(request.url)
+            parser, written = _written(request, address)
+        except (h11.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL, ValueError) as error:
+            raise SuiteError(f"{request.method} {request.url} cannot be sent: {error}") from error
+        standing = self._to(address.route)
+        if ready is not None:
+            ready()
+        if wished():
+            self.close()
+            raise Unanswered("interrupted before it was sent", never_left=True)
+        deadline = Deadline(self._timeout_s)
+        taken = standing.stream.send(written, deadline)
+        if not taken and standing.tag is not None:
+            # It was closed in this moment, and not a byte went out.
+            self.close()
+            standing = self._to(address.route)
+            deadline = Deadline(self._timeout_s)
+            taken = standing.stream.send(written, deadline)
+        try:
+            answer = self._answer(parser, standing, deadline, _unsent(taken, len(written)))
+        except Unanswered as unanswered:
+            self._close()
+            unanswered.never_left = not taken
+            raise
+        self._after(parser, standing, answer.response.status, tag)
+        return answer
+
+    def close(self) -> None:
+        """Closes it; the next request opens it again."""
+        standing = self._standing
+        if standing is not None and standing.tag is not None and (beyond := standing.stream.at_hand()):
+            self._tell(standing.tag, beyond)
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _close(self) -> None:
+        if self._standing is not None:
+            self._standing.stream.close()
+        self._standing = None
+
+    def _to(self, route: Route) -> _Standing:
+        """The connection that stands, if it goes there and may be used again; else a new one."""
+        standing = self._standing
+        if standing is not None and standing.route == route and self._may_be_used(standing):
+            return standing
+        self.close()
+        try:
+            stream = route.opened(self._tls, Deadline(self._connect_timeout_s))
+        except (OSError, UnicodeError) as error:
+            raise Unanswered(cannot_connect(error, self._connect_timeout_s), never_left=True) from error
+        self._standing = _Standing(stream, route)
+        return self._standing
+
+    def _may_be_used(self, standing: _Standing) -> bool:
+        if standing.tag is None:
+            return True
+        if not self._keep_alive.trusted or time.monotonic() - standing.idle_since > self._idle_s:
+            return False
+        # What came in by now belongs to the request before, whatever it looks like.
+        beyond = standing.stream.at_hand()
+        if beyond:
+            self._tell(standing.tag, beyond)
+        return beyond is None
+
+    def _tell(self, tag: int, beyond: bytes) -> None:
+        """Tell of what followed an answer, unless it is what servers lawfully send there."""
+        stray = not beyond.strip(b"\r\n")  # RFC 9112, 2.2, has clients send and servers take it
+        if not stray and not any(beyond.startswith(each) or each.startswith(beyond) for each in _TIMED_OUT):
+            self._on_beyond(tag, beyond)
+
+    def _answer(self, parser: h11.Connection, standing: _Standing, deadline: Deadline, unsent: str) -> Answer:
+        reused = standing.tag is not None
+        head = _read_head(parser, standing.stream, deadline)
+        if not isinstance(head, h11.Response | h11.InformationalResponse):
+            if isinstance(head, h11.RemoteProtocolError):
+                raise Unanswered(no_http(head)) from head
+            if reused and not isinstance(head.error, TimeoutError) and not head.begun:
+                # The request may have crossed the close of a connection that was used before.
+                self._keep_alive.trusted = False
+                raise Unanswered(CLOSED_ON_REUSE)
+            raise Unanswered(no_answer(head.error, self._timeout_s, unsent))
+        shown = None if reused else standing.stream.certificate()
+        raw = self._body(parser, standing.stream, deadline, head.status_code)
+        return Answer(_response(head, raw), Certificate(*shown) if shown else None)
+
+    def _body(self, parser: h11.Connection, stream: Stream, deadline: Deadline, status: int) -> bytes:
+        read = bytearray()
+        try:
+            while True:
+                event = parser.next_event()
+                if isinstance(event, h11.Data):
+                    read += event.data
+                    if len(read) > MAX_BODY:
+                        raise Unanswered(f"the body of a {status} is longer than {MAX_BODY} bytes")
+                    deadline.left()
+                elif event is h11.NEED_DATA:
+                    parser.receive_data(stream.receive(deadline))
+                else:
+                    return bytes(read)
+        except (OSError, h11.RemoteProtocolError) as error:
+            raise Unanswered(incomplete(error, self._timeout_s, status, len(read))) from error
+
+    def _after(self, parser: h11.Connection, standing: _Standing, status: int, tag: int) -> None:
+        """Keep the connection for the next request, where that may be."""
+        if parser.our_state is not h11.DONE or parser.their_state is not h11.DONE:
+            self._close()
+            return
+        beyond: bytes | None = parser.trailing_data[0]
+        if not beyond and not self._keep_alive.tried:
+            # After the first answer of a run: does it stay open, as far as the contrary was not announced?
+            self._keep_alive.tried = True
+            beyond = standing.stream.at_hand(TRIAL_S)
+            if beyond == b"":
+                self._keep_alive.trusted = False
+        if beyond:
+            self._tell(tag, beyond)
+        elif self._keep_alive.trusted and status < FIRST_SERVER_ERROR:
+            standing.tag, standing.idle_since = tag, time.monotonic()
+            return
+        self._close()
+
+
+@dataclass(frozen=True, slots=True)
+class _NoHead:
+    """No answer: what went wrong, if anything but an end. `begun`: a byte of it came."""
+
+    error: OSError | None
+    begun: bool
+
+
+def _read_head(
+    parser: h11.Connection, stream: Stream, deadline: Deadline
+) -> h11.Response | h11.InformationalResponse | h11.RemoteProtocolError | _NoHead:
+    """The head of the final answer; interim ones are passed over, unless another protocol follows."""
+    received = 0
+    while True:
+        try:
+            event = parser.next_event()
+        except h11.RemoteProtocolError as error:
+            return error
+        if isinstance(event, h11.Response):
+            return event
+        if isinstance(event, h11.InformationalResponse):
+            if event.status_code == SWITCHING:
+                return event
+            continue
+        if received > MAX_HEAD:
+            raise Unanswered(f"the head of the answer is longer than {MAX_HEAD} bytes, interim answers included")
+        try:
+            data = stream.receive(deadline)
+        except OSError as error:
+            return _NoHead(error, received > 0)
+        if not data:
+            return _NoHead(None, received > 0)
+        received += len(data)
+        parser.receive_data(data)
+
+
+def _written(request: Request, address: _Address) -> tuple[h11.Connection, bytes]:
+    """The bytes of a request, and a parser that awaits its answer. h11.LocalProtocolError for what HTTP cannot say."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers]
+    if header(request.headers, "Host") is None:
+        headers.insert(0, (b"Host", address.host))
+    framed = header(request.headers, "Content-Length") or header(request.headers, "Transfer-Encoding")
+    if framed is None and (request.body or request.method in BODY_METHODS):
+        headers.append((b"Content-Length", b"%d" % len(request.body)))
+    if address.route.relayed:
+        headers = [*address.route.proxy_headers, *headers]
+    # A limit beyond ours, so that it is ours that is met and named.
+    parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=2 * MAX_HEAD)
+    head = h11.Request(method=request.method.encode("ascii"), target=address.target, headers=headers)
+    events = (head, h11.Data(data=request.body), h11.EndOfMessage()) if request.body else (head, h11.EndOfMessage())
+    return parser, b"".join(parser.send(event) or b"" for event in events)
+
+
+def _unsent(taken: int, length: int) -> str:
+    if taken == length:
+        return ""
+    return f"; {f'only {taken}' if taken else 'none'} of the {length} bytes of the request could be sent"
+
+
+def _response(incoming: h11.Response | h11.InformationalResponse, raw: bytes) -> Response:
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in incoming.headers.raw_items())
+    version = f"HTTP/{incoming.http_version.decode('ascii')}"
+    codings = ", ".join(value for name, value in headers if name.lower() == "content-encoding")
+    body, remark = raw, None
+    if codings and raw:
+        try:
+            body = decoded(raw, codings)
+        except Undecodable as error:
+            if isinstance(error, CutShort) and not _tells_its_length(headers):
+                raise Unanswered(f"connection closed in the middle of the answer, a {incoming.status_code}") from error
+            remark = f"it cannot be decoded as {codings[:SHOWN_CODINGS]!r}: {error}"
+    return Response(incoming.status_code, headers, body, version, remark)
+
+
+def _tells_its_length(headers: Headers) -> bool:
+    """Whether the end of the body is told otherwise than by the end of its connection."""
+    return header(headers, "Content-Length") is not None or header(headers, "Transfer-Encoding") is not None
+
+
+def _target(url: str) -> bytes | None:
+    """The path and query just as they stand in `url`, not normalised; None if they cannot stand on a request line."""
+    _, _, behind_scheme = url.partition("://")
+    without_fragment, _, _ = behind_scheme.partition("#")
+    starts = [at for at in (without_fragment.find("/"), without_fragment.find("?")) if at >= 0]
+    target = without_fragment[min(starts) :] if starts else ""
+    if not target.startswith("/"):
+        target = "/" + target
+    return target.encode() if target.isascii() and target.isprintable() and " " not in target else None

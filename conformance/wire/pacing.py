@@ -1,0 +1,280 @@
+"""How fast requests go out: as fast as the gateway takes them, and slower when it says so.
+
+    Pace                .await_turn before a request; .went_through, .told_to_slow_down or .lost after it
+    retry_after_s       what a Retry-After header asks for
+    timestamp_of        the moment that a date names
+
+A gateway that limits its rate is driven close below the limit: what it accepted in the last second before it refused
+is taken for the limit, a little less is tried, then more until it refuses again: fast while little is known of the
+limit, slowly when it has been met a few times. Without a refusal nothing is held back.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+
+from conformance.model.traffic import Headers, header
+
+LEARNED_OVER_S = 1.0
+"""Limits are told as requests per second, so what passed in the last second is what the limit lets pass."""
+
+DECREASE = 0.9
+"""Of the rate that passed: so little less that hardly anything is lost, so much less that the next request fits."""
+
+REPEATED_DECREASE = 0.5
+"""Of the rate tried, when it was refused before a second had passed at it: it was far off."""
+
+FIRST_GROWTH = 0.7
+"""Per second, compound: the rate doubles each second after the first refusal, which may have come after very few."""
+
+GROWTH_KEPT = 0.25
+"""Of the growth, with each refusal that follows: the better the limit is known, the more slowly it is approached."""
+
+LEAST_GROWTH = 0.005
+"""Per second: from 90 % back to a limit that is known in some ten seconds, as each refusal costs a pause."""
+
+GROWTH_DOUBLES_IN_S = 20.0
+"""Without a refusal for so long, the limit is not what it was, and is looked for faster and faster."""
+
+MOST_GROWN = math.log(1e6)
+"""A million times the rate is as good as no limit, and can be reckoned with."""
+
+MIN_RATE = 0.5
+"""Requests/s; below one in two seconds a run would seem to hang."""
+
+CATCH_UP_S = 0.05
+"""A turn that was taken late by less does not move the ones after it: threads wake up late on busy cores. Time in which
+nobody wanted a turn is lost, so that no burst follows it."""
+
+FIRST_PAUSE_S = 0.5
+"""The pause after a refusal without Retry-After; doubled with each one that follows without anything let through."""
+
+MAX_PAUSE_S = 60.0
+"""No pause is longer, whatever Retry-After says: a typing error there must not hold a run for a day."""
+
+MAX_PAUSED_S = 600.0
+"""All pauses of a run together; a gateway that asks for more is not up to a run."""
+
+MAX_REFUSED = 100
+"""Refusals beyond the requests that went through: where more than half are refused, slowing down is no help."""
+
+JITTER = 0.25
+"""The part of a pause by which it varies, so that several runs against one gateway do not come back together."""
+
+
+MOST_DIGITS = 300
+"""Of a number of seconds; what a float can hold, and a lifetime longer than anybody waits."""
+
+LONGEST_S = 1e12
+"""Seconds; what asks for more asks for ever."""
+
+
+def _never() -> float:
+    """Where nothing holds turns back."""
+    return -math.inf
+
+
+class Pace:
+    """Gives out turns to send; thread-safe, shared by all workers of a run.
+
+    `rate_per_s` is an upper limit of the user's own (None: no limit). `held_until` says until when no turn is to be
+    given for a reason that is not the gateway's rate, as far as is known; whoever changes that calls `look_again`.
+    `clock` gives seconds; `wait` waits on a condition for so many seconds at most, and may return earlier.
+    """
+
+    def __init__(
+        self,
+        rate_per_s: float | None = None,
+        *,
+        held_until: Callable[[], float] = _never,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[threading.Condition, float], object] = threading.Condition.wait,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._most = rate_per_s
+        self._held_until = held_until
+        self._clock = clock
+        self._wait = wait
+        self._jitter = jitter
+        self._turnstile = threading.Lock()
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._learned: float | None = None  # the rate after the last refusal; None before the first
+        self._learned_at = float("-inf")
+        self._growth = FIRST_GROWTH / GROWTH_KEPT
+        self._next_turn = float("-inf")
+        self._paused_until = float("-inf")
+        self._resumed_at = float("-inf")
+        self._passed: deque[float] = deque()
+        self._refused_in_a_row = 0
+        self._lost_in_a_row = 0
+        self._lost_at = float("-inf")
+        self._paused_s = 0.0
+        self._refusals_ahead = 0
+
+    def await_turn(self) -> bool:
+        """Waits until a request may go out. False if there will be no more turns because of `stop`."""
+        # One waits for the moment and all others for that one: no herd wakes up for each turn.
+        with self._turnstile, self._changed:
+            while not self._stopped:
+                now = self._clock()
+                due = max(self._next_turn, self._paused_until, self._held_until())
+                if due <= now:
+                    self._take_turn(now)
+                    return True
+                self._wait(self._changed, due - now)
+        return False
+
+    def look_again(self) -> None:
+        """Has whoever waits for a turn ask once more until when they are held."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Ends all waiting: no turn is given any more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def went_through(self, now: float) -> None:
+        """The gateway took a request, whatever it answered."""
+        with self._changed:
+            self._refused_in_a_row = self._lost_in_a_row = 0
+            self._refusals_ahead -= 1
+            self._passed.append(now)
+            self._forget(now)
+
+    def told_to_slow_down(self, retry_after_s: float | None, now: float, sent_at: float | None = None) -> float | None:
+        """The gateway refused a request because there were too many: everybody pauses, and goes on more slowly.
+
+        `retry_after_s`: what it asked for, None if nothing. `sent_at`: when the refused request went out. One that went
+        out before the last refusal was known says nothing new about the rate; its pause is kept all the same.
+
+        The seconds of a new pause; None where there is none.
+        """
+        with self._changed:
+            self._refusals_ahead += 1
+            if now < self._paused_until or (sent_at is not None and sent_at < self._learned_at):
+                self._pause(now, retry_after_s or 0.0)
+                return None
+            self._refused_in_a_row += 1
+            self._learned = self._lower_rate(now)
+            self._growth = max(self._growth * GROWTH_KEPT, LEAST_GROWTH)
+            backed_off = _backed_off(self._refused_in_a_row)
+            if retry_after_s is None:
+                pause = backed_off
+            else:  # what was asked for is enough once; a gateway that refuses again did not mean it
+                pause = max(retry_after_s, backed_off if self._refused_in_a_row > 1 else 0.0)
+            self._learned_at = now
+            self._pause(now, pause * (1.0 + JITTER * self._jitter()))
+            return pause
+
+    def lost(self, now: float, sent_at: float) -> None:
+        """A request got lost on its way: everybody pauses, twice as long each time until one goes through again.
+
+        Those that were under way at the same time say nothing new; the rate stays as it is.
+        """
+        with self._changed:
+            if sent_at < self._lost_at:
+                return
+            self._lost_in_a_row += 1
+            self._lost_at = now
+            self._pause(now, _backed_off(self._lost_in_a_row) * (1.0 + JITTER * self._jitter()))
+
+    @property
+    def lost_in_a_row(self) -> int:
+        """How often everybody had to pause for lost requests since one last went through."""
+        with self._changed:
+            return self._lost_in_a_row
+
+    @property
+    def in_vain(self) -> str | None:
+        """In words, why the gateway is not waited for any longer; None as long as it is."""
+        with self._changed:
+            if self._paused_s > MAX_PAUSED_S:
+                return f"the run had to wait for more than {MAX_PAUSED_S / 60:g} minutes in all"
+            if self._refusals_ahead > MAX_REFUSED:
+                return "more than half of the requests were refused, however slowly they went out"
+        return None
+
+    @property
+    def rate_per_s(self) -> float | None:
+        """The rate at which turns are given now; None if without limit."""
+        with self._changed:
+            return self._rate(self._clock())
+
+    @property
+    def refused_in_a_row(self) -> int:
+        """How often everybody had to pause since a request last went through."""
+        with self._changed:
+            return self._refused_in_a_row
+
+    def _take_turn(self, now: float) -> None:
+        rate = self._rate(now)
+        if rate is not None:
+            planned = self._next_turn if now - self._next_turn < CATCH_UP_S else now
+            self._next_turn = planned + 1.0 / rate
+
+    def _rate(self, now: float) -> float | None:
+        if self._learned is None:
+            return self._most
+        since = max(0.0, now - self._resumed_at)
+        grown = self._growth * since * (1.0 + since / GROWTH_DOUBLES_IN_S)
+        return min(self._learned * math.exp(min(grown, MOST_GROWN)), self._most or math.inf)
+
+    def _lower_rate(self, now: float) -> float:
+        self._forget(now)
+        tried = self._rate(now)
+        passed = len(self._passed) / LEARNED_OVER_S
+        if self._learned is None:
+            lower = DECREASE * (passed if tried is None else min(passed, tried))
+        elif now - self._resumed_at < LEARNED_OVER_S:
+            lower = REPEATED_DECREASE * self._learned
+        else:
+            lower = DECREASE * min(passed, tried or passed)
+        return max(lower, MIN_RATE)
+
+    def _pause(self, now: float, pause_s: float) -> None:
+        until = max(self._paused_until, now + min(max(pause_s, 0.0), MAX_PAUSE_S))
+        self._paused_s += until - max(self._paused_until, now) if until > now else 0.0
+        self._paused_until = until
+        self._next_turn = self._resumed_at = self._paused_until
+
+    def _forget(self, now: float) -> None:
+        while self._passed and self._passed[0] <= now - LEARNED_OVER_S:
+            self._passed.popleft()
+
+
+def _backed_off(in_a_row: int) -> float:
+    return FIRST_PAUSE_S * 2.0 ** min(in_a_row - 1, 10)
+
+
+def retry_after_s(headers: Headers, wall: float) -> float | None:
+    """The seconds that a Retry-After header asks to wait from now on; None if there is none that can be read.
+
+    It may hold seconds or a date (RFC 9110, 10.2.3). A date is taken relative to the answer's own Date, if it has
+    one, so that a clock that is wrong on either side does no harm; else to `wall`.
+    """
+    value = (header(headers, "Retry-After") or "").strip()
+    if re.fullmatch(r"\d+(\.\d*)?", value, re.ASCII):
+        return min(float(value[:MOST_DIGITS]), LONGEST_S)
+    until = timestamp_of(value)
+    if until is None:
+        return None
+    sent = timestamp_of(header(headers, "Date") or "")
+    return max(0.0, until - (wall if sent is None else sent))
+
+
+def timestamp_of(date: str) -> float | None:
+    """The moment that a Date or Retry-After header names, in seconds since the epoch; None if it names none."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError, OSError):  # whatever it makes of what is no date
+        return None

@@ -1,0 +1,339 @@
+"""The interface of a callback receiver, and what its engines have in common.
+
+    CallbackPaths   the path of each product, with the prefix and the query token of the callback URL
+    OnArrival       whom a receiver hands every request to
+    Arrival         the same as a value, for whoever collects them
+    Unread          what reached it and is no request
+    Intake          from a request as an engine read it to the status that answers it
+    Receiver        the base of the engines: context manager, `address`, `urls`
+
+A receiver hands over every request that reaches it, whatever its method, path or body; what is wrong with one is for
+the checks to say.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
+from conformance.model.traffic import Request, has_userinfo, origin_form, shown_url
+from conformance.wire.address import Address
+from conformance.wire.request_reader import Head, Unreadable
+
+__all__ = [
+    "MAX_BODY",
+    "Address",
+    "Arrival",
+    "CallbackPaths",
+    "Intake",
+    "OnArrival",
+    "OnUnread",
+    "Receiver",
+    "Unread",
+    "ignored",
+    "request_of",
+]
+
+# A notification has a few hundred bytes. Beyond 1 MiB a body is somebody's mistake and would only fill the journal.
+MAX_BODY = 1024 * 1024
+
+# The name of the member of the query by which the gateway shows that it is the one that was told.
+TOKEN = "token"  # noqa: S105 - a name
+
+OnArrival = Callable[[str | None, Request, float, float], None]
+"""`on_arrival(product, request, at, wall)`: product None for a stray; monotonic and epoch seconds of its arrival.
+
+Called in a thread of the receiver before the answer goes out; by some engines in several threads at once.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request that reached the receiver, as it was handed over; see `conformance.model.traffic.Notification`."""
+
+    product: str | None
+    request: Request
+    at: float
+    wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What reached the receiver and could not be read as a request: why not, and its first bytes.
+
+    `product`: whose callback it was meant for, as far as its first line tells.
+    """
+
+    product: str | None
+    error: str
+    head: bytes
+
+
+OnUnread = Callable[[Unread], None]
+"""Told of the first `MOST_UNREAD` of them, in a thread of the receiver."""
+
+# Enough to tell what is wrong; whoever speaks TLS to a plain port does so with each notification.
+MOST_UNREAD = 100
+
+
+def ignored(_: Unread) -> None:
+    """Nobody wants to know."""
+
+
+def request_of(head: Head, body: bytes) -> Request:
+    """The request as it stood on the wire."""
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
+    return Request(head.method.decode(), head.target.decode("latin-1"), headers, body)
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackPaths:
+    """Which target (path and query) is registered for which product: `PREFIX/callbacks/PRODUCT?QUERY`.
+
+    `prefix` is empty or begins with a slash and does not end with one; `query` is without its question mark. With a
+    `token` the query has `token=TOKEN` too, and what comes without it is nobody's: a stray. `shared`: product → the one
+    at whose callback it is registered, where that is not its own.
+    """
+
+    prefix: str
+    query: str
+    products: tuple[str, ...]
+    token: str | None = None
+    shared: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.prefix and (not self.prefix.startswith("/") or self.prefix.endswith("/")):
+            raise UsageError(f"callback path prefix {self.prefix!r} does not begin, or does end, with a slash")
+
+    @classmethod
+    def of_url(
+        cls,
+        callback_url: str | None,
+        products: Iterable[str],
+        token: str | None = None,
+        shared: Mapping[str, str] | None = None,
+    ) -> CallbackPaths:
+        """The paths under a public callback base URL; with None those without prefix and query.
+
+        Raises UsageError for a URL without http(s) scheme or host, with a port that is none, with a fragment, or with
+        something in it that programs write in another way: where notifications go is compared byte for byte.
+        """
+        if callback_url is None:
+            return cls("", "", tuple(products), token, shared or {})
+        shown = shown_url(callback_url)
+        if has_userinfo(callback_url):
+            raise UsageError(
+                f"callback URL {shown!r} holds a password, which would stand in every record of the gateway",
+                hint="put a token into the query",
+            )
+        if not _is_http_url(callback_url):
+            raise UsageError(
+                f"callback URL {shown!r} is not an http or https URL with a host",
+                hint="for example https://example.org/hooks?token=secret",
+            )
+        parts = urlsplit(callback_url)
+        if parts.fragment:
+            raise UsageError(
+                f"callback URL {shown!r} has a fragment, which is never sent to a server",
+                hint="put a token into the path or the query",
+            )
+        if changed := _UNSOUND_IN_PATH.search(parts.path) or _UNSOUND_IN_QUERY.search(parts.query):
+            raise UsageError(
+                f"callback URL {shown!r} has {changed[0]} in its path or query, which programs escape or do not",
+                hint=f"write it as {quote(changed[0], safe='')}, here and on the gateway's dashboard",
+            )
+        if {".", ".."} & set(parts.path.split("/")):
+            raise UsageError(f"callback URL {shown!r} has . or .. in its path, which programs leave out")
+        return cls(parts.path.rstrip("/"), parts.query, tuple(products), token, shared or {})
+
+    def callback_of(self, product: str) -> str:
+        """The product at whose callback `product` is registered; mostly itself."""
+        return self.shared.get(product, product)
+
+    def target(self, product: str) -> str:
+        """The target that is registered for `product`, as it stands on the request line."""
+        path = f"{self.prefix}/callbacks/{self.callback_of(product)}"
+        token = f"{TOKEN}={quote(self.token, safe='')}" if self.token else ""
+        query = "&".join(part for part in (self.query, token) if part)
+        return f"{path}?{query}" if query else path
+
+    def product_of(self, target: str) -> str | None:
+        """The product that a request line's target names, or None for a stray.
+
+        By path alone: a trailing slash, another query or another percent-encoding still names the product. Whether the
+        target is exactly the registered one is for a check to say.
+        """
+        if self.token is not None and not _has_token(target, self.token):
+            return None
+        path = _path_of(target)
+        return next((p for p in self.products if path == unquote(f"{self.prefix}/callbacks/{p}")), None)
+
+    def callback_urls(self, base_url: str) -> dict[str, str]:
+        """The URL to register for each product: the target of the product at the scheme and host of `base_url`."""
+        parts = urlsplit(base_url)
+        return {product: f"{parts.scheme}://{parts.netloc}{self.target(product)}" for product in self.products}
+
+
+def _is_http_url(url: str) -> bool:
+    if not _PRINTABLE.fullmatch(url):
+        return False
+    try:
+        parts = urlsplit(url)
+        # Reading `port` raises for one that is no port.
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+# What may stand on a request line: no space, no control character, nothing beyond ASCII.
+_PRINTABLE = re.compile(r"[!-~]+")
+
+# What RFC 3986 does not let stand there as it is; in a query browsers and Node escape the apostrophe, too.
+_UNSOUND_IN_PATH = re.compile(r"(?:%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/%-])")
+_UNSOUND_IN_QUERY = re.compile(r"(?:%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&()*+,;=:@/?%-])")
+
+_REQUEST_LINE = re.compile(rb"[^ \r\n]+ +([!-~]+)[ \r\n]")
+
+
+def _path_of(target: str) -> str:
+    """The decoded path of a request target, which may also be a whole URL (RFC 9112 §3.2), without a trailing slash."""
+    return unquote(origin_form(target).partition("?")[0]).removesuffix("/")
+
+
+def _has_token(target: str, token: str) -> bool:
+    """Whether the query holds the token; how long that takes tells nothing about it."""
+    given = parse_qs(target.partition("?")[2], errors="surrogateescape").get(TOKEN, [""])
+    return hmac.compare_digest(given[0].encode(errors="surrogateescape"), token.encode())
+
+
+class Intake:
+    """Hands over what an engine has read, and says with which status to answer it.
+
+    200 for a product's path, 404 for a stray, 413 for a body that was cut at `MAX_BODY`, 500 if the request could not
+    be handed over; no answer has a body, so that it leaves in one packet. What `on_arrival` raises is kept in `errors`:
+    a notification lost here would be blamed on the gateway. What is no request is handed to `on_unread`.
+    """
+
+    def __init__(self, paths: CallbackPaths, on_arrival: OnArrival, on_unread: OnUnread = ignored) -> None:
+        self._paths = paths
+        self._on_arrival = on_arrival
+        self._on_unread = on_unread
+        self._unread = 0
+        self._lock = threading.Lock()
+        self._errors: list[Exception] = []
+
+    @property
+    def errors(self) -> tuple[Exception, ...]:
+        """What went wrong on our side so far, oldest first."""
+        with self._lock:
+            return tuple(self._errors)
+
+    def failed(self, error: Exception) -> None:
+        """Keeps an error by which a request may have been lost."""
+        with self._lock:
+            self._errors.append(error)
+
+    def refused(self, unreadable: Unreadable) -> None:
+        """Hands on what could not be read, unless there was too much of it already."""
+        with self._lock:
+            self._unread += 1
+            if self._unread > MOST_UNREAD:
+                return
+        line = _REQUEST_LINE.match(unreadable.head)
+        product = self._paths.product_of(line[1].decode("latin-1")) if line else None
+        try:
+            self._on_unread(Unread(product, unreadable.error, unreadable.head))
+        except Exception as error:  # noqa: BLE001 - as in `take`
+            self.failed(error)
+
+    def take(self, request: Request, at: float, wall: float, *, whole: bool) -> int:
+        """Hands `request` over and gives the status to answer it with; `whole` is False if its body was cut."""
+        try:
+            product = self._paths.product_of(request.url)
+            self._on_arrival(product, request, at, wall)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the engine must go on and its owner must learn of it
+            self.failed(error)
+            return 500
+        if not whole:
+            return 413
+        return 404 if product is None else 200
+
+
+class Receiver(ABC):
+    """A callback receiver: an HTTP server in threads of its own; a context manager that starts and closes it.
+
+    The address is claimed on construction, so `address` and `urls` are known before it is started (EnvironmentFailure
+    if it cannot be had). A subclass serves: it hands what it reads to `self.intake`.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the paths, and whom to tell
+        self,
+        products: Iterable[str],
+        on_arrival: OnArrival,
+        prefix: str,
+        query: str,
+        token: str | None = None,
+        on_unread: OnUnread = ignored,
+    ) -> None:
+        self.paths = CallbackPaths(prefix, query, tuple(products), token)
+        self.intake = Intake(self.paths, on_arrival, on_unread)
+
+    @property
+    @abstractmethod
+    def address(self) -> Address:
+        """Where it listens, with the port that it really got."""
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """The callback URL of each product, for the address that it really bound."""
+        return self.paths.callback_urls(self.address.url)
+
+    @property
+    def errors(self) -> tuple[Exception, ...]:
+        """What went wrong on our side so far: each may have cost a notification."""
+        return self.intake.errors
+
+    @abstractmethod
+    def start(self) -> None:
+        """Serves from here on; returns when requests are being taken."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stops serving, whatever clients do, and frees the port. After it, nothing more is handed over."""
+
+    def close(self) -> None:
+        """Stops; raises SuiteError if something that arrived could not be handed over.
+
+        EnvironmentFailure if that was for something that the suite has no hand in, such as a disk that is full.
+        """
+        self.stop()
+        if self.errors:
+            raise self._lost() from self.errors[0]
+
+    def _lost(self) -> ConformanceError:
+        first = self.errors[0]
+        kind = EnvironmentFailure if isinstance(first, EnvironmentFailure | OSError | MemoryError) else SuiteError
+        return kind(
+            f"the callback receiver could not record {len(self.errors)} of what arrived; first: "
+            f"{type(first).__name__}: {first}"
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is None:
+            self.close()
+            return
+        self.stop()
+        if self.errors:
+            error.add_note(str(self._lost()))

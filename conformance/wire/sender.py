@@ -1,0 +1,419 @@
+"""Sending the cases of a plan: several groups side by side, each group in order, everything into the journal.
+
+    Sender      .send(groups) until all are answered; .stop() ends it after what is under way
+
+Cases of the kind BURST that follow each other in a group go out at once: each on a connection of its own, by a thread
+of its own, which waits when its connection stands until all the others' do. Loopback puts them a few tenths of a
+millisecond apart, and each is on its way before any is answered.
+
+Sent again is only what surely did nothing: a request that was told to wait (429, or 503 with Retry-After), over a
+network one that never left (no connection), and one that only reads (account-details) where a network lost it or a
+connection was closed that had been used before. Never one that may have been received:
+it may have been a payment. Each is another attempt at the same case. What may be accepted is counted by an `Allowance`,
+before anything goes out.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+from conformance.contract.contract import statum
+from conformance.journal import Journal
+from conformance.model.errors import EnvironmentFailure
+from conformance.model.interruption import wished
+from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Kind, Response
+from conformance.payloads.addressees import GIVEN_BY, Addressees
+from conformance.wire.allowance import Allowance, is_refused
+from conformance.wire.connection import Connection, KeepAlive, Unanswered
+from conformance.wire.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
+from conformance.wire.pacing import MAX_PAUSE_S, Pace, retry_after_s
+from conformance.wire.trust import trusting
+
+CONCURRENCY = 16
+"""Groups under way at once. Measured on 2 cores, journal included: a server that answers at once (uvicorn in a process
+of its own) takes 2,750, 3,300, 3,200, 3,450 and 3,650 requests/s from 1, 4, 8, 16 and 32 workers, 1.2 to 1.6 times what
+a bare loop over `httpx.Client` gets; one that takes 50 ms an answer 75, 145, 290 and 565 from 4 to 32. So only latency
+asks for more, and a real gateway is not to be stormed with more connections than this."""
+
+MAX_ATTEMPTS = 8
+"""At one case, while it is told to slow down. The pauses between them add up to a minute: by then it is no burst."""
+
+MAX_LOST = 3
+"""Attempts at one case that got lost on the network: with the pauses between them seconds, as long as a flaw lasts."""
+
+MOST_KEPT = 32 << 20
+"""Bytes of all answers of a run beyond those of usual ones: a journal holds them all, and many rules read each."""
+
+USUAL_ANSWER = 4096
+"""Bytes of an answer with its headers; the contract's have some hundred."""
+
+TOO_MANY_REQUESTS = 429
+UNAVAILABLE = 503
+
+LONGEST_WAIT_S = MAX_PAUSE_S + 1.0
+"""Whoever asks for a longer wait is not waited for: a Retry-After that is a date may come out a second too long."""
+
+MOST_TOLD_S = 100 * 365 * 86_400.0
+"""What is longer is not told in days."""
+
+WORTH_TELLING_S = 5.0
+"""A wait for so long is told, or the run would seem to hang."""
+
+
+def _ignore(*_: object) -> None:
+    """What is done about an exchange or a pause if nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How requests are sent: how many groups side by side, how long connection and answer may take (seconds).
+
+    `over_network`: whether a network lies between, so that a request that got lost is not the gateway's doing.
+    `recorded_first`: a request stands in the file before its first byte goes out, so that whoever goes on with a run
+    that was killed cannot send it again; it costs a millisecond. `keep_alive`: whether connections are used again.
+    """
+
+    concurrency: int = CONCURRENCY
+    timeout_s: float = ANSWER_TIMEOUT_S
+    connect_timeout_s: float = CONNECT_TIMEOUT_S
+    over_network: bool = False
+    recorded_first: bool = False
+    keep_alive: bool = True
+
+
+class _Outcome(Enum):
+    """What became of a case."""
+
+    SENT = auto()
+    WITHHELD = auto()
+    STOPPED = auto()
+
+
+class Sender:
+    """Sends cases and records what becomes of each attempt.
+
+    `ca_file`: certificates to trust beside the usual ones. `on_exchange` is called after every attempt, by the thread
+    that made it; what it is given is not redacted. `on_pause` is told of each long pause: the status that
+    it was asked for with, and its seconds. A case that `allowance` has no room for is left out, and so is one in which
+    somebody is found who is not among the `addressees`; and with them those of their group that build on them.
+    `reading`: the commands whose GET moves nothing, as often as it is asked.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
+        self,
+        journal: Journal,
+        pace: Pace,
+        concurrency: int = CONCURRENCY,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+        on_exchange: Callable[[Case, Exchange], None] = _ignore,
+        *,
+        on_pause: Callable[[int, float], None] = _ignore,
+        ca_file: Path | None = None,
+        allowance: Allowance | None = None,
+        manners: Manners | None = None,
+        addressees: Addressees | None = None,
+        reading: Collection[str] = (),
+    ) -> None:
+        self._journal = journal
+        self._pace = pace
+        self._manners = manners or Manners(concurrency, timeout_s)
+        self._ca_file = ca_file
+        self._on_exchange = on_exchange
+        self._on_pause = on_pause
+        self._allowance = allowance or Allowance(statum())
+        self._addressees = addressees
+        self._reading = reading
+        self._keep_alive = KeepAlive(
+            trusted=self._manners.keep_alive
+        )  # what one sending has learned of the gateway holds for the next
+        self._error: BaseException | None = None
+        self._weighing = threading.Lock()
+        self._answers = self._weight = 0
+
+    def _only_reads(self, case: Case) -> bool:
+        """Whether it asks for what moves nothing, as often as it is asked."""
+        return case.command in self._reading and case.request.method == "GET"
+
+    def send(self, groups: Sequence[Sequence[Case]]) -> None:
+        """Sends all cases, groups begun in the order given; returns when each has its answer or was given up.
+
+        The first error in a worker ends the sending in order and is raised here: EnvironmentFailure if the journal
+        cannot be written or the gateway answers nothing but 429, and whatever `on_exchange` raises.
+        """
+        waiting = deque(groups)
+        # Reading the certificates takes 20 ms: once, and only if they are needed. Without them nobody is trusted.
+        secure = any(_is_https(case) for group in groups for case in group)
+        tls = trusting(self._ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        manners = self._manners
+        connected = partial(
+            Connection,
+            manners.timeout_s,
+            self._keep_alive,
+            tls,
+            manners.connect_timeout_s,
+            on_beyond=self._journal.sent_beyond,
+        )
+
+        def work(done: threading.Event) -> None:
+            try:
+                self._work(waiting, connected)
+            except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that waits
+                self._error = self._error or error
+                self.stop()
+            finally:
+                done.set()
+
+        # Not Thread.join: up to Python 3.12 one that is interrupted takes the thread for ended.
+        done = [threading.Event() for _ in range(min(manners.concurrency, len(waiting)))]
+        threads = [
+            threading.Thread(target=work, args=(one,), name=f"sender-{number}", daemon=True)
+            for number, one in enumerate(done)
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            _wait_for_all(done)
+        except BaseException:  # KeyboardInterrupt, mostly
+            self.stop()
+            # One that has not begun by now finds the pace stopped, and sends nothing.
+            _wait_for_all(one for one, thread in zip(done, threads, strict=True) if thread.ident is not None)
+            raise
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """Sends nothing more; `send` returns when what is under way is answered. Safe from any thread."""
+        self._pace.stop()
+        self._allowance.stop()
+
+    def _work(self, waiting: deque[Sequence[Case]], connected: Callable[[], Connection]) -> None:
+        with connected() as connection:
+            while waiting:
+                try:
+                    group = waiting.popleft()
+                except IndexError:
+                    return
+                if not self._send_group(group, connection, connected):
+                    return
+
+    def _send_group(self, group: Sequence[Case], connection: Connection, connected: Callable[[], Connection]) -> bool:
+        """The cases of a group in order, without those that build on one that was withheld; False if stopped."""
+        withheld: set[str | None] = set()
+        for at_once, each in groupby(group, key=_is_burst):
+            cases = tuple(each)
+            for together in (cases,) if at_once else ((case,) for case in cases):
+                if any({case.twin, case.earlier} & withheld - {None} for case in together):
+                    outcome = _Outcome.WITHHELD
+                elif at_once:
+                    outcome = self._send_at_once(together, connected)
+                else:
+                    outcome = self._send(together[0], connection)
+                if outcome is _Outcome.STOPPED:
+                    return False
+                if outcome is _Outcome.WITHHELD:
+                    withheld.update(case.id for case in together)
+        return True
+
+    def _send_at_once(self, cases: Sequence[Case], connected: Callable[[], Connection]) -> _Outcome:
+        """All cases at the same moment, and then whatever further attempts they need."""
+        outcome = self._let_out(*cases)
+        if outcome is not _Outcome.SENT:
+            return outcome
+        start = threading.Barrier(len(cases))
+        ended: list[_Outcome] = []
+
+        def work(case: Case, done: threading.Event) -> None:
+            try:
+                with connected() as connection:
+                    ended.append(self._send(case, connection, start))
+            except BaseException as error:  # noqa: BLE001 - raised again, in the thread that called `send`
+                self._error = self._error or error
+                self.stop()
+            finally:
+                start.abort()  # who has come this far has no use for it, and who has not shall not wait in vain
+                done.set()
+
+        done = [threading.Event() for _ in cases]
+        for number, (case, event) in enumerate(zip(cases, done, strict=True)):
+            threading.Thread(target=work, args=(case, event), name=f"burst-{number}", daemon=True).start()
+        _wait_for_all(done)
+        went_on = len(ended) == len(cases) and _Outcome.STOPPED not in ended
+        return _Outcome.SENT if went_on else _Outcome.STOPPED
+
+    def _send(self, case: Case, connection: Connection, start: threading.Barrier | None = None) -> _Outcome:
+        """All attempts at one case. At a `start` the first waits, which has been let out."""
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            together = start if attempt == 1 else None
+            if together is None and (outcome := self._let_out(case)) is not _Outcome.SENT:
+                # One that was told to wait, and for which there is no room any more, was sent.
+                return _Outcome.SENT if attempt > 1 and outcome is _Outcome.WITHHELD else outcome
+            attempted = self._settled(case, attempt, connection, together)
+            self._on_exchange(case, attempted)
+            if not self._once_more(case, attempted):
+                break
+        return _Outcome.SENT
+
+    def _let_out(self, *cases: Case) -> _Outcome:
+        """Waits for room under the limits, and then for the turn of each of these requests."""
+        requests = [case.request for case in cases]
+        if self._addressees is not None and any(map(self._addressees.stranger_in, requests)):
+            # The plan has none: whatever has let this one through must not have anybody called.
+            self._allowance.withhold(GIVEN_BY, len(cases))
+            return _Outcome.WITHHELD
+        if not self._allowance.reserve(*requests):
+            return _Outcome.WITHHELD
+        if all(self._pace.await_turn() for _ in cases):
+            return _Outcome.SENT
+        for request in requests:
+            self._allowance.give_back(request)
+        return _Outcome.STOPPED
+
+    def _settled(self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None) -> Exchange:
+        """One attempt, counted by what became of it."""
+        refused = never_left = False
+        try:
+            attempted = self._attempt(case, attempt, connection, start)
+            response = attempted.response
+            never_left = attempted.unsent
+            refused = response is not None and is_refused(response, self._allowance.contract)
+        finally:
+            if never_left:
+                self._allowance.give_back(case.request)
+            else:
+                self._allowance.settle(case.request, refused=refused)
+        return attempted
+
+    def _attempt(
+        self, case: Case, attempt: int, connection: Connection, start: threading.Barrier | None = None
+    ) -> Exchange:
+        if wished():
+            raise KeyboardInterrupt
+        at, wall = time.monotonic(), time.time()
+        number = self._journal.sent(case.id, attempt, case.request, at, wall)
+        if self._manners.recorded_first:
+            self._journal.flush()
+        response, failure, never_left = None, None, False
+        try:
+            answer = connection.ask(case.request, None if start is None else lambda: _await(start), number)
+        except Unanswered as unanswered:
+            if wished():  # it was kept back, or a second signal has closed its connection: the run was cut off here
+                raise KeyboardInterrupt from unanswered
+            answered_at = time.monotonic()
+            failure, never_left = str(unanswered), unanswered.never_left
+            self._journal.failed(number, failure, answered_at, unsent=never_left)
+        else:
+            answered_at = time.monotonic()
+            response = answer.response
+            self._journal.answered(number, response, answered_at)
+            self._weigh(response)
+        return Exchange(number, case.id, attempt, case.request, at, wall, response, failure, answered_at, never_left)
+
+    def _once_more(self, case: Case, exchange: Exchange) -> bool:
+        """Whether the case is sent again, after a pause that the pace knows of."""
+        if exchange.response is not None:
+            return self._told_to_wait(exchange.response, exchange)
+        if exchange.failure == CLOSED_ON_REUSE and self._only_reads(case):
+            return exchange.attempt < MAX_LOST
+        if not self._manners.over_network or not (exchange.unsent or self._only_reads(case)):
+            return False
+        self._pace.lost(exchange.answered_at or exchange.sent_at, exchange.sent_at)
+        self._check_patience(exchange.failure or "")
+        if self._pace.lost_in_a_row >= MAX_ATTEMPTS:
+            raise EnvironmentFailure(
+                f"the gateway cannot be reached any more: {exchange.failure}, {MAX_ATTEMPTS} times in a row, "
+                "however long it was waited",
+                "is the network up, and the gateway running?",
+            )
+        return exchange.attempt < MAX_LOST
+
+    def _check_patience(self, last: str) -> None:
+        """Raises EnvironmentFailure if the gateway was waited for long enough."""
+        if (why := self._pace.in_vain) is not None:
+            raise EnvironmentFailure(
+                f"the gateway is not waited for any longer: {why}; the last one: {last}",
+                "is it overloaded, or the account's quota small? --rate N sends more slowly from the start",
+            )
+
+    def _weigh(self, response: Response) -> None:
+        """Raises EnvironmentFailure if the answers of a run are too large to be kept, all together."""
+        with self._weighing:
+            self._answers += 1
+            self._weight += _size(response)
+            too_much = self._weight > MOST_KEPT + self._answers * USUAL_ANSWER
+        if too_much:
+            raise EnvironmentFailure(
+                f"the gateway's answers are too large to be kept: {self._weight:,} bytes in {self._answers:,} answers",
+                "the contract's have some hundred bytes each; the journal has what came until then",
+            )
+
+    def _told_to_wait(self, response: Response, exchange: Exchange) -> bool:
+        now = exchange.answered_at or exchange.sent_at
+        if response.status in (TOO_MANY_REQUESTS, UNAVAILABLE):
+            asked = retry_after_s(response.headers, time.time())
+            if response.status == TOO_MANY_REQUESTS or asked is not None:
+                if asked is not None and asked > LONGEST_WAIT_S:
+                    raise asked_to_stay_away(response.status, asked)
+                pause = self._pace.told_to_slow_down(asked, now, exchange.sent_at)
+                if pause is not None and pause >= WORTH_TELLING_S:
+                    self._on_pause(response.status, pause)
+                if self._pace.refused_in_a_row >= MAX_ATTEMPTS:
+                    raise EnvironmentFailure(
+                        f"the gateway refused {MAX_ATTEMPTS} requests in a row as too many ({response.status}), "
+                        "however long it was left alone",
+                        "is the account's quota used up?",
+                    )
+                self._check_patience(str(response.status))
+                return True
+        self._pace.went_through(now)
+        return False
+
+
+def _size(response: Response) -> int:
+    """Bytes of an answer, about."""
+    return len(response.body) + sum(len(name) + len(value) for name, value in response.headers)
+
+
+def asked_to_stay_away(status: int, seconds: float) -> EnvironmentFailure:
+    """What is said of a gateway that asks for a longer wait than a run allows."""
+    return EnvironmentFailure(
+        f"the gateway asks to be left alone for {in_words(seconds)} ({status} with Retry-After); a run waits for "
+        f"{MAX_PAUSE_S:g} s at most",
+        "is it down for maintenance, or the account's quota used up? `run --resume` goes on with a run that was begun",
+    )
+
+
+def in_words(seconds: float) -> str:
+    """A time to wait, rounded to what one would say."""
+    for unit, length in (("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}" if seconds < MOST_TOLD_S else "a hundred years or more"
+    return f"{seconds:.0f} seconds"
+
+
+def _is_burst(case: Case) -> bool:
+    return case.kind is Kind.BURST
+
+
+def _await(start: threading.Barrier) -> None:
+    """Waits for the others; not for one that is still connecting when its own time for that is over."""
+    with suppress(threading.BrokenBarrierError):
+        start.wait(CONNECT_TIMEOUT_S)
+
+
+def _wait_for_all(events: Iterable[threading.Event]) -> None:
+    for event in events:
+        event.wait()
+
+
+def _is_https(case: Case) -> bool:
+    return case.request.url.startswith("https:")
