@@ -29,6 +29,7 @@ ORDER = (
     "wire",
     "judging",
     "mock",
+    "diagnosis",
     "gateway",
     "client",
     "reports",
