@@ -11,11 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
+from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import violations
 from seeded import FAULTS, refuses, together
 
-from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import Contract, statum
-from conformance.contract.schemas import violations
 from conformance.diagnosis import search
 from conformance.diagnosis.search import is_called_for
 from conformance.gateway import campaign
