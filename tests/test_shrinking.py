@@ -11,8 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import violations
 from seeded import FAULTS, refuses, together
 
 from conformance.contract.contract import Contract, statum
@@ -134,7 +132,7 @@ def assert_minimal(result: Result, place: tuple[str, str], minimal: Mapping[str,
     sent = next(case for case in result.record.cases if case.id == found["case"])
     assert json.loads(found["body"]) == json.loads(sent.request.body)
     assert minimal.items() <= json.loads(found["body"]).items()
-    assert [] == violations(f"{COMMANDS[place[1]].folder}/request", json.loads(found["body"]))
+    assert [] == statum().schemas.violations(f"{statum().commands[place[1]].folder}/request", json.loads(found["body"]))
     assert result.document["shrinking"]["requests"] <= DEFAULT_SHRINK_REQUESTS
 
 
