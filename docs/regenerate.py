@@ -33,8 +33,7 @@ from meanings import (
 
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.cli import COMMANDS, cli
-from conformance.cli.configuration import switches, variable
-from conformance.cli.configuration_schema import NAME, configuration_schema
+from conformance.cli.configuration import NAME, configuration_schema, switches, variable
 from conformance.contract.behaviours import ACTIONS, CHOICES
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import BASE_URI, FORMATS

@@ -11,8 +11,8 @@ import pytest
 
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import FILE, PYPROJECT, Configured, configured, file_values, switches, variable
-from conformance.cli.options import settings_from
 from conformance.cli.run import run
+from conformance.cli.settings import settings_from
 from conformance.gateway.settings import Settings
 from conformance.model.errors import UsageError
 

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from conformance.model.untrusted import parse_json
 from flawed_clients.table import FLAWS
 from markdown_pages import CHECKOUT, PAGES, Block, blocks, broken_links, name_of, prose, sessions, steps
 from seeded import FAULTS
@@ -24,7 +25,6 @@ from conformance.cli import COMMANDS
 from conformance.cli.configuration import PREFIX, switches, variable
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal

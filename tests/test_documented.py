@@ -22,6 +22,7 @@ from typing import Any
 import click
 import pytest
 import yaml
+from conformance.model.untrusted import parse_json
 from markdown_pages import CHECKOUT, prose
 from seeded import FAULTS, NUMBERS, VARIANTS
 
@@ -30,7 +31,6 @@ from conformance.cli import COMMANDS, outcome
 from conformance.cli.configuration import PREFIX, switches, variable
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal.tables import CREATE
 from conformance.judging.judgement import Reason

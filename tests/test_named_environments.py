@@ -12,10 +12,18 @@ import pytest
 from command_line import call
 
 from conformance.cli import COMMANDS
-from conformance.cli.configuration import FILE, PYPROJECT, SECRETS, configured, switches, variable
-from conformance.cli.configuration_schema import NAME, configuration_schema
-from conformance.cli.options import settings_from
+from conformance.cli.configuration import (
+    FILE,
+    NAME,
+    PYPROJECT,
+    SECRETS,
+    configuration_schema,
+    configured,
+    switches,
+    variable,
+)
 from conformance.cli.run import run
+from conformance.cli.settings import settings_from
 from conformance.contract.schema_set import FORMATS
 from conformance.gateway.settings import Settings
 from conformance.model.errors import UsageError

@@ -18,7 +18,7 @@ from command_line import CHECKOUT, PATIENCE_S, Called
 from seeded import fault
 
 from conformance.cli.certificates import SECTION
-from conformance.cli.output import OUTPUT
+from conformance.cli.messages import OUTPUT
 from conformance.cli.run import PLAN, run
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor

@@ -18,11 +18,11 @@ from typing import Any, Protocol
 import click
 import pytest
 
-from conformance.cli.complaints import Complaints, in_one_line
-from conformance.cli.options import settings_from
+from conformance.cli.messages import Messages, in_one_line
 from conformance.cli.run import run
+from conformance.cli.settings import settings_from
+from conformance.contract.command import Notified
 from conformance.contract.requirements import Actor
-from conformance.contract.unsolicited import Notified
 from conformance.gateway.settings import Settings
 from conformance.model.errors import ConformanceError
 from conformance.pytest.plugin import arguments
@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _settings(config: pytest.Config) -> Settings:
-    complaints = Complaints()
+    complaints = Messages()
     try:
         with run.make_context("run", arguments(config), obj=complaints) as context:
             return settings_from(context.params)
