@@ -105,7 +105,7 @@ def resumed(command: str, recorded: Mapping[str, Any]) -> dict[str, Any]:
     """What the command's options were given, by their keys; texts where they are to be read again, files left out."""
     given: dict[str, Any] = {}
     for option in options_of(command):
-        if option.recorded in recorded and option.type not in FILES:
+        if option.recorded and option.recorded in recorded and option.type not in FILES:
             value = recorded[option.recorded]
             pairs = list(value.items()) if isinstance(value, Mapping) else value
             given[option.key] = tuple(pairs) if isinstance(pairs, list) else value

@@ -29,7 +29,7 @@ from conformance.mock.behaviour import Moment, Reply
 from conformance.mock.variants import BUILT_IN
 from conformance.model import interruption
 from conformance.model.interruption import Closing, heeded, held_back, wished
-from conformance.pytest.sharing import Holder
+from conformance.pytest.session import Holder
 from conformance.wire import Pace, Sender
 from conformance.wire.connection import Answer, Connection, KeepAlive, Unanswered
 from conformance.wire.http1 import close_all

@@ -76,7 +76,7 @@ class SectionedOption(click.Option):
     def __init__(self, option: Option, command: str) -> None:
         default = default_of(option, command)
         eager = option.type in (CONTRACT, "environment", "listing") or not option.is_configurable
-        attributes: dict[str, Any] = {"is_flag": option.is_flag}
+        attributes: dict[str, Any] = {"is_flag": True} if option.is_flag else {}
         if option.type == "place":
             attributes = {"is_flag": False, "flag_value": ""}  # without a value: in the usual place
         if option.type == CONTRACT:
@@ -85,7 +85,7 @@ class SectionedOption(click.Option):
             attributes["shell_complete"] = lambda _, __, incomplete: beginning(incomplete, _environments())
         if option.type == "listing":
             attributes["callback"] = partial(_list, LISTINGS[option.name])
-        if default is not None:
+        if default is not None or option.is_flag:
             attributes["default"] = default
         super().__init__(
             [
@@ -171,7 +171,7 @@ class ConformanceCommand(click.Command):
             given, _, _ = self.make_parser(ctx).parse_args(list(args))
         except click.UsageError:
             return {}  # is told when the arguments are parsed in earnest
-        return given
+        return {name: value for name, value in given.items() if isinstance(value, str)}  # click marks what is missing
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Each section of options under its heading, in the order of the table."""

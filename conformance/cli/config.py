@@ -101,7 +101,7 @@ def _others(ctx: click.Context) -> list[str]:
     shell_complete=lambda ctx, _, incomplete: beginning(incomplete, _others(ctx)),
 )
 @click.pass_context
-def config(ctx: click.Context, **options: Any) -> int:
+def config(ctx: click.Context, /, **options: Any) -> int:
     """Show the values that the options of COMMAND (default: run) have here, and where each comes from.
 
     An option on the command line would still beat them. Secrets are masked. The folder of the contract is read, and a
