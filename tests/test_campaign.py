@@ -26,7 +26,6 @@ from conformance.contract.contract import statum
 from conformance.contract.requirements import Level
 from conformance.gateway import campaign, listening
 from conformance.gateway.plan import Plan
-from conformance.gateway.progress import Silent
 from conformance.journal import Record, read_journal
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict, judge
@@ -35,6 +34,7 @@ from conformance.mock.behaviour import Delivery, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import UsageError
+from conformance.model.progress import Silent
 from conformance.model.traffic import CLOSED_ON_REUSE
 from conformance.reports.result import Result
 from conformance.reports.writing import write_reports

@@ -14,9 +14,9 @@ from seeded import fault
 
 from conformance.contract.contract import statum
 from conformance.contract.strict_json import parse_json
-from conformance.gateway.casefiles import CaseFile, CaseFolder, file_bytes
-from conformance.gateway.credentials import credential_value
+from conformance.gateway.case_files import CaseFile, CaseFolder, file_bytes
 from conformance.gateway.plan import Plan
+from conformance.gateway.request_templates import credential_value
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.serving import serve_mock

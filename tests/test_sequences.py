@@ -15,10 +15,10 @@ from conformance.contract.contract import statum
 from conformance.contract.history import History, Rule
 from conformance.contract.probes import Outcome
 from conformance.contract.strict_json import parse_json
-from conformance.gateway.corpus import Group
+from conformance.gateway.command_plan import CommandPlan, Group
 from conformance.gateway.limits import Limits
 from conformance.gateway.pieces import has_to_be_refused
-from conformance.gateway.plan import CommandPlan, Plan, repeats
+from conformance.gateway.plan import Plan, repeats
 from conformance.gateway.sequences import UNAFFORDABLE, across, asked, balance
 from conformance.gateway.sequences import sequences as sequences_of
 from conformance.judging.evidence import BALANCE

@@ -20,7 +20,7 @@ from conformance.cli.github import tell_github
 from conformance.cli.options import REPORTS
 from conformance.cli.output import Output
 from conformance.contract.contract import Contract
-from conformance.gateway.keeping import keep
+from conformance.gateway.case_files import save_failing
 from conformance.journal import Record, read_evidence
 from conformance.judging.expectations import Expectations
 from conformance.judging.verdicts import Conclusion
@@ -97,7 +97,7 @@ class Ending:
         if self.notary is not None:
             self.notary.certify(self.result, self.directory, quiet=output.quiet)
         if save_corpus is not None:
-            for path in keep(self.result.record, self.result.judged, save_corpus, self.result.contract):
+            for path in save_failing(self.result.record, self.result.judged, save_corpus, self.result.contract):
                 if not output.quiet:
                     print_line(remarks(), f"kept {path}")
         return self.result.exit_code

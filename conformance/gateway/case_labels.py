@@ -14,8 +14,7 @@ from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.contract.strict_json import parse_json
-from conformance.gateway.credentials import RIGHT, credential_value
-from conformance.gateway.steps import Step
+from conformance.gateway.request_templates import RIGHT, RequestTemplate, credential_value, json_object
 from conformance.judging.request_ids import EQUAL
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Kind, header
@@ -27,29 +26,21 @@ SINGLE_SMS = 160
 # An account to make wrong credentials of; any with letters of both cases will do.
 SAMPLE_KEY, SAMPLE_SECRET = "SampleKey", "SampleSecret"
 
-Proof = Callable[[Contract, Step, Step | None], Iterator[str]]
+Proof = Callable[[Contract, RequestTemplate, RequestTemplate | None], Iterator[str]]
 
 
-def mislabelled(contract: Contract, step: Step, earlier: Step | None = None) -> str | None:
+def mislabelled(contract: Contract, step: RequestTemplate, earlier: RequestTemplate | None = None) -> str | None:
     """The first fault of a step's label, None if it has none; `earlier` is the step that goes before it."""
     return next(PROOFS[step.kind](contract, step, earlier), None)
 
 
-def _members(body: bytes) -> dict[str, Any] | None:
-    try:
-        value = parse_json(body)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _content_type(step: Step) -> str | None:
+def _content_type(step: RequestTemplate) -> str | None:
     """The declared media type; that of an ordinary request is JSON."""
     value = JSON_MEDIA_TYPE if step.headers is None else header(step.headers, "Content-Type")
     return None if value is None else value.partition(";")[0].strip().lower()
 
 
-def _addressed(contract: Contract, step: Step) -> Iterator[str]:
+def _addressed(contract: Contract, step: RequestTemplate) -> Iterator[str]:
     """The command with its method, the right credential, the body declared as JSON."""
     if step.command is None:
         yield "names no command"
@@ -63,12 +54,12 @@ def _addressed(contract: Contract, step: Step) -> Iterator[str]:
         yield f"is sent with the credential {step.credential!r}, which is not right"
 
 
-def _declared(step: Step) -> Iterator[str]:
+def _declared(step: RequestTemplate) -> Iterator[str]:
     if step.body and _content_type(step) != JSON_MEDIA_TYPE:
         yield f"is declared as {_content_type(step)}, not as {JSON_MEDIA_TYPE}"
 
 
-def _payload(contract: Contract, step: Step) -> Iterator[str]:
+def _payload(contract: Contract, step: RequestTemplate) -> Iterator[str]:
     """The body is one that every gateway has to accept."""
     command = contract.commands[step.command or ""]
     if command.method == "GET":
@@ -84,19 +75,19 @@ def _payload(contract: Contract, step: Step) -> Iterator[str]:
         yield f"has a body that not every gateway accepts: {faults[0].pointer or 'the whole'}: {faults[0].message}"
 
 
-def _lawful(contract: Contract, step: Step) -> Iterator[str]:
+def _lawful(contract: Contract, step: RequestTemplate) -> Iterator[str]:
     """Every gateway has to accept it."""
     yield from _addressed(contract, step)
     yield from _declared(step)
     yield from _payload(contract, step)
 
 
-def _valid(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
+def _valid(contract: Contract, step: RequestTemplate, _: RequestTemplate | None) -> Iterator[str]:
     yield from _lawful(contract, step)
     command = contract.commands[step.command or ""]
     if command.method == "GET":
         return
-    members = _members(step.body) or {}
+    members = json_object(step.body) or {}
     rules: Mapping[str, Mapping[str, Any]] = contract.schemas.resolved(command.request_schema)["properties"]
     texts = [members[name] for name, rule in rules.items() if "x-characters" in rule and name in members]
     if (longest := max(map(len, texts), default=0)) > SINGLE_SMS and step.aspect != "long":
@@ -128,7 +119,7 @@ Not `unicode` and `optional`: a run tries the alphabet of ASCII and the payload 
 """
 
 
-def _headers(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
+def _headers(contract: Contract, step: RequestTemplate, _: RequestTemplate | None) -> Iterator[str]:
     yield from _lawful(contract, step)
     probe = contract.probes.get(f"{step.kind}.{step.aspect}")
     if probe is None:
@@ -142,7 +133,7 @@ def _headers(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
             yield f"has {name} {header(step.headers or (), name)!r}"
 
 
-def _repeat(contract: Contract, step: Step, earlier: Step | None) -> Iterator[str]:
+def _repeat(contract: Contract, step: RequestTemplate, earlier: RequestTemplate | None) -> Iterator[str]:
     yield from _lawful(contract, step)
     if step.aspect == "other-product":
         yield from _similar_but_for_the_product(contract, step, earlier)
@@ -165,12 +156,14 @@ def _repeat(contract: Contract, step: Step, earlier: Step | None) -> Iterator[st
         yield from _similar_in_part(contract, step, earlier)
 
 
-def _similar_but_for_the_product(contract: Contract, step: Step, earlier: Step | None) -> Iterator[str]:
+def _similar_but_for_the_product(
+    contract: Contract, step: RequestTemplate, earlier: RequestTemplate | None
+) -> Iterator[str]:
     """It would be similar to the request before it, were that not of another product."""
     if earlier is None or earlier.command == step.command:
         yield "has no request of another product before it"
         return
-    one, other = _members(step.body) or {}, _members(earlier.body) or {}
+    one, other = json_object(step.body) or {}, json_object(earlier.body) or {}
     named = (step.command, earlier.command)
     windows = [window for name in named if name is not None and (window := contract.commands[name].window)]
     if not windows:
@@ -180,7 +173,7 @@ def _similar_but_for_the_product(contract: Contract, step: Step, earlier: Step |
         yield f"has another {names} than the request before it"
 
 
-def _burst(contract: Contract, step: Step, earlier: Step | None) -> Iterator[str]:
+def _burst(contract: Contract, step: RequestTemplate, earlier: RequestTemplate | None) -> Iterator[str]:
     yield from _lawful(contract, step)
     if earlier is not None and earlier.kind is not Kind.BURST:
         yield "is not sent together with the request before it"
@@ -191,8 +184,8 @@ def _burst(contract: Contract, step: Step, earlier: Step | None) -> Iterator[str
             yield "has another body than the request before it"
 
 
-def _similar_in_part(contract: Contract, step: Step, earlier: Step) -> Iterator[str]:
-    one, other = _members(step.body) or {}, _members(earlier.body) or {}
+def _similar_in_part(contract: Contract, step: RequestTemplate, earlier: RequestTemplate) -> Iterator[str]:
+    one, other = json_object(step.body) or {}, json_object(earlier.body) or {}
     window = contract.commands[step.command or ""].window
     whose, *asked_for = window.members if window else ("",)
     differing = {name for name in (whose, *asked_for) if one.get(name) != other.get(name)}
@@ -200,7 +193,7 @@ def _similar_in_part(contract: Contract, step: Step, earlier: Step) -> Iterator[
         yield f"differs from the request before it in {', '.join(sorted(differing)) or 'nothing'}"
 
 
-def _broken(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
+def _broken(contract: Contract, step: RequestTemplate, _: RequestTemplate | None) -> Iterator[str]:
     yield from _addressed(contract, step)
     yield from _declared(step)
     if step.member is None or step.keyword is None:
@@ -225,7 +218,7 @@ def _broken(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
         yield f"breaks {faults[0].keyword}, not {step.keyword}"
 
 
-def _malformed(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
+def _malformed(contract: Contract, step: RequestTemplate, _: RequestTemplate | None) -> Iterator[str]:
     yield from _addressed(contract, step)
     declared = _content_type(step)
     probe = contract.probes.get(f"{step.kind}.{step.aspect}")
@@ -235,11 +228,11 @@ def _malformed(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
         absent = not any("value" in making.parameters for making in probe.made)
         if declared == JSON_MEDIA_TYPE or absent != (declared is None):
             yield f"is declared as {declared}"
-    elif _members(step.body) is not None:
+    elif json_object(step.body) is not None:
         yield "has a body that is a JSON object"
 
 
-def _credential(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
+def _credential(contract: Contract, step: RequestTemplate, _: RequestTemplate | None) -> Iterator[str]:
     if step.credential.rpartition("/")[0] != step.aspect:
         yield f"is sent with the credential {step.credential!r}"
         return
@@ -256,7 +249,7 @@ def _credential(contract: Contract, step: Step, _: Step | None) -> Iterator[str]
         yield from _payload(contract, step)
 
 
-def _method(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
+def _method(contract: Contract, step: RequestTemplate, _: RequestTemplate | None) -> Iterator[str]:
     if step.command is None or step.path != step.command:
         yield "names no command"
     elif step.method == contract.commands[step.command].method:
@@ -265,14 +258,14 @@ def _method(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
         yield f"is sent with the credential {step.credential!r}, which is not right"
 
 
-def _unknown_command(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
+def _unknown_command(contract: Contract, step: RequestTemplate, _: RequestTemplate | None) -> Iterator[str]:
     if step.command is not None or step.path.strip("/") in contract.commands:
         yield f"is sent to {step.path!r}, which is a command"
     if step.credential != RIGHT:
         yield f"is sent with the credential {step.credential!r}, which is not right"
 
 
-def _open(contract: Contract, step: Step, _: Step | None) -> Iterator[str]:
+def _open(contract: Contract, step: RequestTemplate, _: RequestTemplate | None) -> Iterator[str]:
     """Either answer will do, so nothing is claimed of the body."""
     yield from _addressed(contract, step)
 
