@@ -30,7 +30,7 @@ from conformance.contract.contract import Contract, statum
 from conformance.contract.judging import ByRule
 from conformance.contract.requirements import Catalogue
 from conformance.journal import Record, read_journal
-from conformance.judging.client.kinds import What, what_is
+from conformance.judging.client.receiver_requests import What, what_is
 from conformance.judging.reading import Content
 from conformance.judging.verdicts import Conclusion, Verdict, judge
 from conformance.model.errors import EnvironmentFailure, UsageError

@@ -18,7 +18,7 @@ from conformance.client.witness import Stage, Witness
 from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
 from conformance.journal import UNREADABLE, Journal, Redaction, read_journal
-from conformance.judging.client.evidence import STRAY
+from conformance.judging.client.calls import STRAY
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Moment, Reply
 from conformance.mock.gateway import Gateway

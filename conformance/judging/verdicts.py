@@ -25,8 +25,7 @@ from conformance.contract.requirements import Actor, Level, Requirement
 from conformance.journal import Record
 from conformance.judging import checks_of
 from conformance.judging.client import client_checks
-from conformance.judging.client.evidence import ClientEvidence
-from conformance.judging.client.terms import ClientTerms
+from conformance.judging.client.evidence import ClientEvidence, ClientTerms
 from conformance.judging.client.unsent import coverage_of_calls, why_no_traffic
 from conformance.judging.coverage import Coverage, Covered
 from conformance.judging.evidence import Terms
@@ -319,7 +318,7 @@ def _hear_client(record: Record, contract: Contract, standard: _Standard) -> _He
             level, not_applicable = requirement.level, Verdict.NOT_APPLICABLE
             verdicts.append(RequirementVerdict(requirement, command, level, not_applicable, detail=why))
         tallies.append(tally)
-    accepted = sum(any(seen.agreed == contract.answer.success for seen in call.seen) for call in evidence.calls)
+    accepted = sum(any(sent.agreed == contract.answer.success for sent in call.sent) for call in evidence.calls)
     # A driver that cannot be kept alive has shown too little of its client to call it conformant.
     gave_up = evidence.terms.gave_up is not None
     return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, coverage_of_calls(evidence), gave_up, found)

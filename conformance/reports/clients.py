@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from conformance.journal import Record
-from conformance.judging.client.evidence import REUSED, UNUSED
+from conformance.judging.client.calls import REUSED, UNUSED
 from conformance.judging.client.resending import NO_CONNECTION_KEPT
 from conformance.model.traffic import Direction, last_lines
 from conformance.reports.escaping import for_terminal
