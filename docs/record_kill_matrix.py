@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from conformance.certificate.kill_matrix import FILE, recorded
+from conformance.certificate.issuing import FILE, recorded
 from conformance.contract.commands import catalogue
 from conformance.contract.schemas import parse_json, violations
 

@@ -15,8 +15,7 @@ from typing import Any
 from conformance.certificate.borne_out import MEMBERS
 from conformance.certificate.ed25519 import PrivateKey
 from conformance.certificate.envelope import LONGEST_CERTIFICATE, PAYLOAD_TYPE, Envelope
-from conformance.certificate.issuing import countersign
-from conformance.certificate.statement import EXTENSION, statement_bytes
+from conformance.certificate.issuing import EXTENSION, countersign, statement_bytes
 from conformance.contract.commands import COMMANDS, PRODUCTS
 
 Statement = dict[str, Any]

@@ -17,7 +17,7 @@ from conformance.judging.verdicts import Judged, Verdict, judge
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import UsageError
-from conformance.reports.repeat import repeat_command
+from conformance.reports.reproduce import repeat_command
 from conformance.wire.receiver import CallbackPaths
 
 AT_C2B = {"mpesa-online": "mpesa-c2b"}

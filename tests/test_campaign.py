@@ -37,8 +37,8 @@ from conformance.mock.serving import MockServer, serve_mock
 from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import UsageError
 from conformance.model.traffic import CLOSED_ON_REUSE
+from conformance.reports.files import write_reports
 from conformance.reports.result import Result
-from conformance.reports.writing import write_reports
 from conformance.wire import pacing
 
 ALL = ("sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details")

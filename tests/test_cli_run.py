@@ -26,7 +26,7 @@ from conformance.contract.commands import PRODUCTS
 from conformance.contract.schemas import violations
 from conformance.journal import read_journal
 from conformance.mock.account import Account
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -18,7 +18,7 @@ from conformance.judging.reading import Answer
 from conformance.judging.verdicts import judge
 from conformance.model.traffic import Case, Exchange, Kind, Request
 from conformance.payloads import anatomy
-from conformance.reports.coverage import coverage_lines
+from conformance.reports.remarks import coverage_lines
 from conformance.reports.result import Result
 from tests.campaigns import held
 from tests.runs import Run

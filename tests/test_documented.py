@@ -37,7 +37,7 @@ from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import ConformanceError
 from conformance.model.traffic import Kind
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS
 
 DOCS = CHECKOUT / "docs"
 README = CHECKOUT / "README.md"

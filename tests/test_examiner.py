@@ -36,7 +36,7 @@ from conformance.judging.verdicts import Conclusion, Verdict, judge
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Kind
 from conformance.payloads.request_ids import FORMS
-from conformance.reports.page import html
+from conformance.reports.page.rendering import html
 from conformance.reports.result import Result
 
 DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"

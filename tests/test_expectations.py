@@ -23,7 +23,7 @@ from conformance.judging.expectations import Expectation, Expectations, Stalenes
 from conformance.judging.hearing import KEPT_FINDINGS
 from conformance.judging.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge
-from conformance.reports.expected import entries_to_paste
+from conformance.reports.remarks import entries_to_paste
 from conformance.reports.result import Result
 
 CHECKS = checks_of(statum())

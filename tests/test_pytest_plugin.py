@@ -27,7 +27,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.pytest.plugin import OPTIONS
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS
 
 # Brings the fixture that runs pytest within pytest. What is imported there is forgotten afterwards, so only what
 # imports nothing that others share is run so; the rest has a process of its own (`suite`).

@@ -30,8 +30,8 @@ from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.progress import Silent
-from conformance.reports.expected import entries_to_paste
-from conformance.reports.page import html
+from conformance.reports.page.rendering import html
+from conformance.reports.remarks import entries_to_paste
 from conformance.reports.result import Result
 from conformance.reports.sarif import sarif
 

@@ -12,7 +12,7 @@ from conformance.judging.client.evidence import ASKED_AGAIN, IN_PLACE
 from conformance.judging.judgement import Finding, Reason
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, judge
 from conformance.model.traffic import Case
-from conformance.reports.coverage import coverage_lines
+from conformance.reports.remarks import coverage_lines
 from conformance.reports.result import Result
 
 BROKEN = (Verdict.FAIL, Verdict.WARN)

@@ -34,8 +34,8 @@ from conformance.mock.behaviour import Behaviour, Moment, Reply
 from conformance.mock.faults import fault
 from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import header
+from conformance.reports.files import write_reports
 from conformance.reports.result import Result
-from conformance.reports.writing import write_reports
 from conformance.wire.allowance import amount_of
 
 LOSSY = Weather(dropped=0.1, delayed=0.2, delay_s=2.0)

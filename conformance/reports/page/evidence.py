@@ -1,27 +1,30 @@
-"""What findings rest on: the exchange and the notifications of the cases that they name, with a timeline.
+"""The evidence behind findings: exchange, notifications and timeline of the cases that they name.
 
-Evidence.of     what of a record is to be shown, gathered in two passes
-.shown          one exchange with its notifications, ready for the template
-.place          where the page has the case that a finding names
-.cases          all cases of the run, one short row each
+PageEvidence.of     the part of a record that the page shows, gathered in two passes
+.shown              one exchange with its notifications, ready for the template
+.place              where the page has the case that a finding names
+.cases              all cases of the run, one short row each
+broken_rule         the schema keyword that a message breaks
+made_to_break       the keyword that the request of a case was made to break
+differing           members that a request, its response and its notifications do not agree on
 """
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.contract.contract import Contract
+from conformance.contract.messages import answer_to
 from conformance.journal import Record
+from conformance.judging.reading import Content
 from conformance.judging.verdicts import is_client
 from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification
 from conformance.reports.masking import Masking
-from conformance.reports.page.broken_rules import broken_rule, made_to_break
-from conformance.reports.page.differences import differing
-from conformance.reports.page.markup import body_markup
-from conformance.reports.page.plots import in_words
+from conformance.reports.page.markup import body_markup, in_words
 from conformance.reports.page.transcript import (
     CLIENT_SENDS,
     RECEIVER_ANSWERS,
@@ -48,7 +51,7 @@ Row = list[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class PageEvidence:
     """The exchanges that findings name, and the notifications that belong to them or are named themselves."""
 
     exchanges: Mapping[int, tuple[Case | None, Exchange]]
@@ -61,7 +64,7 @@ class Evidence:
     contract: Contract
 
     @classmethod
-    def of(cls, result: Reportable, record: Record) -> Evidence:
+    def of(cls, result: Reportable, record: Record) -> PageEvidence:
         """Gather what of the record the findings of the result's document name."""
         document = result.document
         findings = [finding for entry in document["requirements"] for finding in entry["findings"]]
@@ -239,3 +242,64 @@ def _rows(
 
 def _request_id(exchange: Exchange, contract: Contract) -> str | None:
     return request_id_of(exchange.response.body, contract.answer.id) if exchange.response else None
+
+
+REFUSED_FROM = 400
+
+
+def broken_rule(
+    finding: Mapping[str, Any],
+    command: str | None,
+    exchange: Exchange | None,
+    notification: Notification | None,
+    contract: Contract,
+) -> tuple[str, str, str] | None:
+    """Name of the schema, keyword, and words; None where the finding is about nothing that a schema says."""
+    if finding["pointer"] is None:
+        return None
+    if finding["notification"] is not None:
+        body = notification.request.body if notification else b""
+        known = command is not None and (command in contract.commands or command in contract.unsolicited)
+        name = f"{contract.notified(command).folder}/notification" if known and command else None
+    else:
+        response = exchange.response if exchange else None
+        body = response.body if response else b""
+        accepted = response is not None and response.status < REFUSED_FROM
+        asked = contract.commands.get(command or "")
+        name = answer_to(asked, contract.schemas, accepted=accepted).schema if response else None
+    content = Content.with_repeats(body)
+    if name is None or content.error is not None:
+        return None
+    found = (each for each in contract.schemas.violations(name, content.value) if each.pointer == finding["pointer"])
+    return next(((name, each.keyword, each.message) for each in found), None)
+
+
+def made_to_break(case: Case | None) -> str | None:
+    """`maxLength of /message`; None for a case that was not made to break anything."""
+    if case is None or case.keyword is None:
+        return None
+    return f"{case.keyword} of /{case.member}" if case.member else case.keyword
+
+
+# The contract masks phone numbers in notifications with it; what is masked cannot be compared.
+MASK = "*"
+
+
+def differing(bodies: Sequence[bytes]) -> frozenset[str]:
+    """JSON pointers of the members that several of the bodies have, and not all alike; of none that is no object.
+
+    A number and the same number as a string are alike here: which of them it has to be is for the checks.
+    """
+    told: dict[str, set[str]] = {}
+    for body in bodies:
+        for name, value in _members(body).items():
+            told.setdefault(name, set()).add(value)
+    return frozenset(
+        "/" + name.replace("~", "~0").replace("/", "~1") for name, values in told.items() if len(values) > 1
+    )
+
+
+def _members(body: bytes) -> dict[str, str]:
+    members = Content.with_repeats(body).members or {}
+    told = {name: member if isinstance(member, str) else json.dumps(member) for name, member in members.items()}
+    return {name: text for name, text in told.items() if MASK not in text}

@@ -1,31 +1,37 @@
-"""The reports that go into the report directory. A further format is one function of the result and one row here.
+"""The files of a report directory: written together, and read back.
 
-    REPORTS          name → the function that makes its content, that of a file or of the files in a folder
-    write_reports    all of them, made whole before the first one takes its place
-    write_report     one of them
-    replace_file     one file, or our files in a folder, in one step
-    Staged           several of them
-
-The journal is beside them; it was written while the run went on.
+REPORTS             name → what makes the content of that file or folder; a format is one function and one row
+write_reports       all of them, made whole before the first one takes its place
+write_report        one of them
+replace_file        one file, or our files in a folder, in one step
+json_report         report.json itself
+read_document       a saved report.json
+read_saved          the same with its journal, where that is still there; nothing is judged again
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from conformance.model.errors import EnvironmentFailure
+from conformance.contract.contract import Contract
+from conformance.contract.formats import FORMATS
+from conformance.contract.strict_json import parse_json
+from conformance.journal import Record, read_evidence
+from conformance.model.errors import EnvironmentFailure, UsageError, did_you_mean
+from conformance.model.given_files import TooLong, given_bytes
 from conformance.model.interruption import held_back
 from conformance.reports.allure_results import PREFIX, allure_results
 from conformance.reports.har import har
-from conformance.reports.json_report import json_report
 from conformance.reports.junit import junit
-from conformance.reports.page import html
-from conformance.reports.result import Reportable
+from conformance.reports.masking import Masking
+from conformance.reports.page.rendering import html
+from conformance.reports.result import SCHEMA_VERSION, Reportable, Saved
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
 
@@ -42,6 +48,16 @@ Content = bytes | Iterator[bytes]
 
 # Those of the files in a folder, by their names.
 Folder = Mapping[str, bytes]
+
+
+def json_report(result: Reportable) -> bytes:
+    """The document as UTF-8, indented by two; the same result gives the same bytes.
+
+    A lone surrogate, which a gateway's answer may hold and UTF-8 cannot, is written as JSON's own escape for it.
+    """
+    text = json.dumps(dict(result.document), ensure_ascii=False, indent=2, allow_nan=False)
+    return f"{text}\n".encode("utf-8", "backslashreplace")
+
 
 REPORTS: Mapping[str, Callable[[Reportable], Content | Folder]] = {
     REPORT_JSON: json_report,
@@ -145,3 +161,75 @@ def replace_file(path: Path, content: Content | Folder) -> None:
     with Staged() as staged:
         staged.add(path, content)
         staged.put_in_place()
+
+
+Document = Mapping[str, Any]
+
+# A report has some hundred kilobytes: it does not grow with the size of a body.
+LONGEST_REPORT = 16 << 20
+
+# What tells a run from another: both stand in the journal and in the document.
+_OF_THE_RUN = ("started_at", "seed")
+
+
+def read_document(path: Path, contract: Contract) -> Document:
+    """The document at `path`, or in the directory `path`.
+
+    Raises UsageError if there is none, one that this version cannot read, or one of a run by another contract.
+    """
+    file = path / REPORT_JSON if path.is_dir() else path
+    try:
+        document = parse_json(given_bytes(file, LONGEST_REPORT))
+    except TooLong as error:
+        raise UsageError(f"{file} is too long for a report; expected at most {LONGEST_REPORT:,} bytes") from error
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be read: {error.strerror}", hint=f"name a {REPORT_JSON}, or the directory that it is in"
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"{file} is no JSON: {error}") from error
+    version = document.get("schema_version", SCHEMA_VERSION) if isinstance(document, dict) else SCHEMA_VERSION
+    if version != SCHEMA_VERSION:
+        raise UsageError(
+            f"{file} has schema_version {version}; this version reads {SCHEMA_VERSION}",
+            hint="`statum-conformance judge` makes reports of its journal, if that is still there",
+        )
+    wrong = FORMATS.violation("report", document)
+    if wrong is not None:
+        raise UsageError(f"{file} is no report of statum-conformance: {wrong.message} at {wrong.pointer or '/'}")
+    contract.check_recorded(document["settings"], f"the report {file}")
+    for entry in (*document["requirements"], *document.get("coverage", ())):
+        if entry["command"] not in {None, *contract.names}:
+            raise UsageError(
+                f"{file} tells of a command {entry['command']!r:.80}, which this version does not know; expected one "
+                f"of {', '.join(contract.names)}",
+                hint=did_you_mean(entry["command"], contract.names),
+            )
+    found: Document = document
+    return found
+
+
+def read_saved(directory: Path, journal: Path, contract: Contract, *, required: bool = False) -> Saved:
+    """The result in `directory` with what stands in `journal`; without it where there is none, unless `required`.
+
+    Raises UsageError if either cannot be read, or the journal is that of another run.
+    """
+    document = read_document(directory, contract)
+    if not required and not journal.is_file():
+        return Saved(document, contract)
+    record = read_evidence(journal, contract)
+    if any(record.settings.get(name) != document[name] for name in _OF_THE_RUN):
+        raise UsageError(
+            f"{journal} is of another run: {_told(record.settings)}, the report's {_told(document)}",
+            hint="name the journal of the report with --journal",
+        )
+    return Saved(document, contract, record, _masking(document, record))
+
+
+def _told(run: Mapping[str, Any]) -> str:
+    return f"began {run.get('started_at')} with seed {run.get('seed')}"
+
+
+def _masking(document: Document, record: Record) -> Masking:
+    """What the document has been through, so that what is taken from the record goes through the same."""
+    return Masking.of(record.settings, shown=document["settings"].get("show_phone_numbers"))
