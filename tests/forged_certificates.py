@@ -12,11 +12,12 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from conformance.contract.commands import COMMANDS, PRODUCTS
+
 from conformance.certificate.borne_out import MEMBERS
 from conformance.certificate.ed25519 import PrivateKey
 from conformance.certificate.envelope import LONGEST_CERTIFICATE, PAYLOAD_TYPE, Envelope
 from conformance.certificate.issuing import EXTENSION, countersign, statement_bytes
-from conformance.contract.commands import COMMANDS, PRODUCTS
 
 Statement = dict[str, Any]
 Lie = Callable[[Statement], None]

@@ -22,7 +22,7 @@ from conformance.certificate.issuing import EXTENSION, Certification, countersig
 from conformance.certificate.keys import read_private_key
 from conformance.certificate.verification import Trust, VerifiedCertificate, proved
 from conformance.contract.contract import statum
-from conformance.contract.schemas import resolved
+from conformance.contract.schema_set import FORMATS
 from conformance.journal import read_evidence
 from conformance.reports.result import Result
 
@@ -91,7 +91,7 @@ def judge(certified: Path, vendor: PrivateKey) -> Callable[[bytes], str | tuple[
 
 def test_every_member_of_a_statement_is_derived_or_named(envelope: Envelope) -> None:
     """Those that the schema knows, and those that a certificate has: none is in no row of the table."""
-    properties = resolved("certificate#statement")["properties"]
+    properties = FORMATS.resolved("certificate#statement")["properties"]
     predicate = properties["predicate"]["properties"]
     extension = predicate[EXTENSION]["properties"]
     apart = {"subject", "coverage", "run", "journal"}

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conformance.contract.commands import catalogue
+from conformance.contract.schemas import schemas_digest, violations
 from made_certificate import (
     CERTIFIER,
     FINISHED,
@@ -31,9 +33,8 @@ from conformance.certificate.digests import (
 from conformance.certificate.envelope import Envelope, Rejected
 from conformance.certificate.issuing import NOT_MEASURED, Certification, issue, measured_for, recorded
 from conformance.certificate.verification import CheckPassed, Trust, VerifiedCertificate, proved
-from conformance.contract.commands import catalogue
 from conformance.contract.contract import statum
-from conformance.contract.schemas import parse_json, schemas_digest, violations
+from conformance.contract.strict_json import parse_json
 from conformance.journal import Note
 from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Reason

@@ -15,7 +15,7 @@ from made_result import SETTINGS
 from runs import Run
 
 from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
+from conformance.contract.schema_set import FORMATS
 from conformance.journal import Journal, Record, Redaction
 from conformance.judging import checks_of
 from conformance.judging.evidence import Evidence
@@ -287,7 +287,7 @@ def test_the_report_holds_what_was_listed_and_what_explains_a_verdict() -> None:
     document = Result.of(replace(record, settings=settings)).document
 
     (entry,) = (each for each in document["requirements"] if each["id"] == "NTF-08")
-    assert [] == violations("report", document)
+    assert [] == FORMATS.violations("report", document)
     assert str(FILE) == document["settings"]["expectations"]
     assert entries.recorded() | {"stale": document["expectations"]["stale"]} == document["expectations"]
     assert [(2, "NTF-10", "passes")] == [

@@ -137,7 +137,7 @@ class Policy:
         return cls(commands, tuple(products_of(contract, commands)), NOTIFICATIONS in names, strict)
 
     def check(self, coverage: Claims | None, warned: Iterable[str]) -> None:
-        """Raises Rejected for a certificate that does not hold it: its coverage, None if unknown; its broken SHOULDs."""
+        """Raise Rejected for a certificate of this coverage (None: unknown) and these broken SHOULDs, if it falls short."""
         if missing := ", ".join(self._missing(coverage)):
             if coverage is None:
                 said_nothing = "it was issued before certificates said what they cover"

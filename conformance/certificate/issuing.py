@@ -29,8 +29,8 @@ from conformance.certificate.coverage import Claims
 from conformance.certificate.digests import CertifiedSubject, Digest, JournalFile, suite_digest
 from conformance.certificate.envelope import Envelope, Rejected, Signature
 from conformance.contract.contract import Contract
-from conformance.contract.formats import FORMATS
 from conformance.contract.requirements import Level
+from conformance.contract.schema_set import FORMATS
 from conformance.contract.strict_json import parse_json
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict
@@ -244,9 +244,9 @@ class Certification:
 def issue(result: Result, journal: JournalFile, certification: Certification, now: datetime | None = None) -> Envelope:
     """The certificate of a judged run, signed once.
 
-    `journal` is what was judged, as it was before it was read. Raises Rejected with the reason where a MUST that applies
+    `journal` is what was judged, as it was before it was read. Raises Rejected with the reason where an applicable MUST
     was not exercised or did not pass, EnvironmentFailure if the journal changed in the meantime, and UsageError if
-    there is nothing to tell the subject by.
+    nothing identifies the subject.
     """
     _check_certifiable(result)
     journal.check_unchanged()

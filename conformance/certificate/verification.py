@@ -23,8 +23,8 @@ from conformance.certificate.envelope import Envelope, Rejected, Signature, Unkn
 from conformance.certificate.issuing import CONTRACT, EXTENSION, MOST_VALID_DAYS, RequirementTally, ids_of
 from conformance.certificate.keys import public_key
 from conformance.contract.contract import Contract
-from conformance.contract.formats import FORMATS
 from conformance.contract.requirements import Level
+from conformance.contract.schema_set import FORMATS
 from conformance.contract.strict_json import parse_json
 from conformance.journal import read_evidence
 from conformance.judging.verdicts import Conclusion

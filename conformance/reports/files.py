@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from conformance.contract.contract import Contract
-from conformance.contract.formats import FORMATS
+from conformance.contract.schema_set import FORMATS
 from conformance.contract.strict_json import parse_json
 from conformance.journal import Record, read_evidence
 from conformance.model.errors import EnvironmentFailure, UsageError, did_you_mean

@@ -1,0 +1,1 @@
+"""On what a failure depends: read off the run, confirmed with few requests, and made small."""
