@@ -137,7 +137,7 @@ class Policy:
         return cls(commands, tuple(products_of(contract, commands)), NOTIFICATIONS in names, strict)
 
     def check(self, coverage: Claims | None, warned: Iterable[str]) -> None:
-        """Raise Rejected for a certificate of this coverage (None: unknown) and these broken SHOULDs, if it falls short."""
+        """Raise Rejected unless a coverage (None: unknown) and the broken SHOULDs of a certificate suffice."""
         if missing := ", ".join(self._missing(coverage)):
             if coverage is None:
                 said_nothing = "it was issued before certificates said what they cover"
