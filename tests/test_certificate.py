@@ -34,12 +34,12 @@ from conformance.certificate.envelope import Envelope, Rejected
 from conformance.certificate.issuing import NOT_MEASURED, Certification, issue, measured_for, recorded
 from conformance.certificate.verification import CheckPassed, Trust, VerifiedCertificate, proved
 from conformance.contract.contract import statum
-from conformance.contract.strict_json import parse_json
 from conformance.journal import Note
 from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.model.untrusted import parse_json
 from conformance.reports.result import Result
 
 NOT_NEEDED = unexercised("NTF-13", "sms", Reason.NO_TRAFFIC, "applies where a transaction of the run fails")

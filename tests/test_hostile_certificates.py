@@ -29,9 +29,9 @@ from conformance.certificate.envelope import (
 from conformance.certificate.issuing import countersign, statement_bytes
 from conformance.certificate.verification import Trust, proved
 from conformance.contract.contract import statum
-from conformance.model import given_files
+from conformance.model import untrusted
 from conformance.model.errors import UsageError
-from conformance.model.given_files import TooLong, given_bytes
+from conformance.model.untrusted import TooLong, given_bytes
 from conformance.reports.files import LONGEST_REPORT, json_report
 
 Capsys = pytest.CaptureFixture[str]
@@ -254,7 +254,7 @@ def test_a_pipe_that_does_not_end_is_left(tmp_path: Path, monkeypatch: pytest.Mo
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     both = os.open(pipe, os.O_RDWR)
-    monkeypatch.setattr(given_files, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(untrusted, "PATIENCE_S", 0.05)
     try:
         with pytest.raises(TimeoutError, match="nothing came from it within"):
             given_bytes(pipe, 10)

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.model.errors import ConformanceError, UsageError
+from conformance.model.untrusted import parse_json
 
 
 class Rejected(ConformanceError):

@@ -31,10 +31,10 @@ from conformance.certificate.envelope import Envelope, Rejected, Signature
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict
 from conformance.model.errors import SuiteError, UsageError
+from conformance.model.untrusted import parse_json
 from conformance.reports.result import Result
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from typing import Any
 from conformance.contract.command import Key
 from conformance.contract.command import Window as RepeatWindow
 from conformance.contract.contract import Contract
-from conformance.contract.strict_json import parse_json
 from conformance.journal import Record
 from conformance.judging import asks_for_acceptance, checks_of
 from conformance.judging.evidence import ABSENT, Answer, Evidence, Notice, Outcome
@@ -31,6 +30,7 @@ from conformance.judging.judgement import (
 )
 from conformance.judging.verdicts import RequirementVerdict, judge
 from conformance.model.traffic import Case, Kind
+from conformance.model.untrusted import parse_json
 
 
 def judged_alone(

@@ -21,11 +21,10 @@ from typing import Any, Self
 
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.journal import Record, read_evidence
 from conformance.model.errors import EnvironmentFailure, UsageError, did_you_mean
-from conformance.model.given_files import TooLong, given_bytes
 from conformance.model.interruption import held_back
+from conformance.model.untrusted import TooLong, given_bytes, parse_json
 from conformance.reports.allure_results import PREFIX, allure_results
 from conformance.reports.har import har
 from conformance.reports.junit import junit

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.contract.messages import answer_to
+from conformance.contract.places import answer_to
 from conformance.journal import Record
 from conformance.judging.reading import Content
 from conformance.judging.verdicts import is_client
