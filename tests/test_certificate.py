@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance.contract.commands import catalogue
-from conformance.contract.schemas import schemas_digest, violations
 from made_certificate import (
     CERTIFIER,
     FINISHED,
@@ -34,6 +32,7 @@ from conformance.certificate.envelope import Envelope, Rejected
 from conformance.certificate.issuing import NOT_MEASURED, Certification, issue, measured_for, recorded
 from conformance.certificate.verification import CheckPassed, Trust, VerifiedCertificate, proved
 from conformance.contract.contract import statum
+from conformance.contract.schema_set import FORMATS
 from conformance.journal import Note
 from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Reason
@@ -158,8 +157,8 @@ def test_a_time_that_is_none_is_refused(days: int) -> None:
 
 def test_both_layers_are_as_their_schema_says(sample: bytes) -> None:
     """Envelope and statement."""
-    assert [] == violations("certificate", parse_json(sample))
-    assert [] == violations("certificate#statement", payload(sample))
+    assert [] == FORMATS.violations("certificate", parse_json(sample))
+    assert [] == FORMATS.violations("certificate#statement", payload(sample))
 
 
 def test_it_names_what_was_judged_by(tmp_path: Path) -> None:
@@ -172,8 +171,8 @@ def test_it_names_what_was_judged_by(tmp_path: Path) -> None:
     assert {
         "statum-conformance": suite_digest().entry,
         "contract": {"sha256": statum().digest.removeprefix("sha256:")},
-        "catalogue": {"sha256": catalogue().digest.removeprefix("sha256:")},
-        "schemas": {"sha256": schemas_digest().removeprefix("sha256:")},
+        "catalogue": {"sha256": statum().catalogue.digest.removeprefix("sha256:")},
+        "schemas": {"sha256": statum().schemas.digest.removeprefix("sha256:")},
         "expectations": {"sha256": f"{7:064x}"},
     } == {name: entry["digest"] for name, entry in by.items()}
     assert {"version": __version__} == by["statum-conformance"]["annotations"]
@@ -264,7 +263,7 @@ def test_a_digest_is_read_as_tools_print_it() -> None:
 def test_the_kill_matrix_counts_for_its_catalogue_only() -> None:
     """For another edition the certificate says that it was not measured."""
     matrix = {
-        "catalogue": catalogue().digest,
+        "catalogue": statum().catalogue.digest,
         "suite": f"sha256:{suite_digest().value}",
         "version": "0.1.0",
         "measured_on": "2026-11-22",
@@ -279,7 +278,7 @@ def test_the_kill_matrix_counts_for_its_catalogue_only() -> None:
     assert (
         measured_for("gateway", statum(), {"gateway": {**matrix, "suite": of_old["catalogue"]}})["same_suite"] is False
     )
-    not_measured = {"measured": False, "reason": NOT_MEASURED, "catalogue": catalogue().digest}
+    not_measured = {"measured": False, "reason": NOT_MEASURED, "catalogue": statum().catalogue.digest}
     assert (
         not_measured
         == measured_for("gateway", statum(), {"gateway": of_old})
@@ -289,5 +288,5 @@ def test_the_kill_matrix_counts_for_its_catalogue_only() -> None:
 
 def test_the_packaged_kill_matrix_is_whole() -> None:
     """As its schema says; no fault that was not found is hidden in it."""
-    assert [] == violations("certificate#kill_matrices", recorded())
+    assert [] == FORMATS.violations("certificate#kill_matrices", recorded())
     assert set(recorded()) <= {"gateway", "client"}
