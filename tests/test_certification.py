@@ -22,9 +22,10 @@ from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
 from conformance.journal import Record, read_journal
-from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Direction, Kind
+from conformance.reports.faces import judge
 from conformance.reports.result import Result
 from conformance.reports.writing import write_reports
 

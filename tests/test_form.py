@@ -20,11 +20,12 @@ from conformance.contract.judging import ByPlace, ByRule, judge_of
 from conformance.contract.messages import Message, answer_to, notified_of
 from conformance.contract.places import SchemaPlace, places_of, value_at
 from conformance.contract.requirements import Catalogue
-from conformance.judging import checks_of
+from conformance.gateway.rules.making import checks_of
 from conformance.judging.form import answer_form, notice_form
-from conformance.judging.verdicts import Judged, Verdict, judge
+from conformance.judging.verdicts import Judged, Verdict
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Kind
+from conformance.reports.faces import judge
 
 ID = "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"
 COMMANDS = statum().commands

@@ -21,7 +21,8 @@ from conformance.contract.contract import statum
 from conformance.contract.openapi import openapi_document
 from conformance.gateway import campaign
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, Verdict
+from conformance.reports.faces import judge
 
 PRISM = Path(__file__).parents[1] / ".ci" / "prism" / "node_modules" / ".bin" / "prism"
 

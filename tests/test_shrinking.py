@@ -16,20 +16,20 @@ from seeded import FAULTS, refuses, together
 from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
+from conformance.diagnosis.follow_ups import BEGINNING, SEARCH, is_follow_up, run_proper
 from conformance.gateway import campaign, shrinking
 from conformance.gateway.keeping import kept_files
 from conformance.gateway.limits import Limits
 from conformance.gateway.settings import DEFAULT_SHRINK_REQUESTS, Settings
 from conformance.gateway.shrinking import is_called_for
 from conformance.journal import Record
-from conformance.judging.follow_ups import BEGINNING, SEARCH, is_follow_up, run_proper
-from conformance.judging.verdicts import judge
 from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
 from conformance.mock.choosing import member
 from conformance.mock.variants import BUILT_IN
 from conformance.mock.verbs import UNEXCUSED
 from conformance.model.traffic import Exchange, Kind
 from conformance.payloads.labels import Label, members_of
+from conformance.reports.faces import judge
 from conformance.reports.result import Result
 from tests.campaigns import free_address, settings
 from tests.inquiries import SMS, Refuses, astral, fell_short, hurried, looked_into, refusing, told

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from conformance.judging.chance import ERROR_RATE, ERROR_RATE_OF_A_ROW, above, split
+from conformance.diagnosis.chance import ERROR_RATE, ERROR_RATE_OF_A_ROW, above, split
 
 # Where chance would show it less often than this, it is worth some requests to find out whether it is the payload.
 HUNCH = 0.05

@@ -3,9 +3,9 @@
     Search      .of(…): the inquiries that a run calls for; .run(ask, note): holds them
     Ask         sends groups of cases, waits once for their notifications, and gives the journal so far
 
-What the run itself tells (`conformance.judging.patterns`) is not asked again. A round takes what every inquiry wants to
-know next, is waited for once, and is judged by the checks that judge the run. Requests that have to come one after the
-other go out alone, so that no other request comes between. The budget is of requests and of seconds; what was found
+What the run itself tells (`conformance.diagnosis.patterns`) is not asked again. A round takes what every inquiry wants
+to know next, is waited for once, and is judged by the checks that judge the run. Requests that have to come one after
+the other go out alone, so that no other request comes between. The budget is of requests and of seconds; what was found
 when it is used up is noted as unfinished.
 """
 
@@ -19,16 +19,17 @@ from itertools import chain, islice, repeat, zip_longest
 from typing import Any, Protocol
 
 from conformance.contract.contract import Contract
+from conformance.diagnosis.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, held_by, is_follow_up
+from conformance.diagnosis.watching import Observation, Watched, watch
+from conformance.gateway.face import GATEWAY
 from conformance.gateway.inquiry import Batch, Inquiry, Learned
 from conformance.gateway.recorded import sent_again
+from conformance.gateway.rules.making import checks_of, is_about_lateness, is_about_notifications
 from conformance.gateway.settings import Settings
 from conformance.gateway.suspects import Outcomes
 from conformance.journal import Held, Note, Record
-from conformance.judging import checks_of, is_about_lateness, is_about_notifications
 from conformance.judging.evidence import Evidence
-from conformance.judging.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, held_by, is_follow_up
-from conformance.judging.verdicts import RequirementVerdict, judge
-from conformance.judging.watching import Observation, Watched, watch
+from conformance.judging.verdicts import RequirementVerdict, judge_as
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Case, Kind
 from conformance.payloads.addressees import Addressees
@@ -233,7 +234,7 @@ def is_called_for(settings: Settings, record: Record, settled_at: float) -> bool
 
 
 def _wanting(settings: Settings, record: Record) -> list[RequirementVerdict]:
-    judged = judge(record, contract=settings.contract, expectations=settings.expectations, measured=False)
+    judged = judge_as(GATEWAY, record, contract=settings.contract, expectations=settings.expectations, measured=False)
     return [verdict for verdict in judged.verdicts if _wants_inquiry(verdict)]
 
 

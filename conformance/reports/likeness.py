@@ -12,7 +12,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from conformance.judging.patterns import ENOUGH, Dependence
+from conformance.diagnosis.patterns import ENOUGH
+from conformance.judging.judgement import Dependence
 
 # How many of the other cases are named in a line for people.
 NAMED = 3

@@ -18,12 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.contract.contract import Contract
+from conformance.diagnosis.follow_ups import run_proper
 from conformance.journal import Record
 from conformance.judging.evidence import Evidence
-from conformance.judging.follow_ups import run_proper
-from conformance.judging.verdicts import is_client
 from conformance.reports.console import print_prose
 from conformance.reports.escaping import for_terminal
+from conformance.reports.faces import is_client
 from conformance.reports.result import Result
 from conformance.reports.terminal import STYLES
 

@@ -21,14 +21,15 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.contract.requirements import Level
-from conformance.judging.patterns import Dependence
-from conformance.judging.verdicts import Conclusion, Verdict, day_of, is_client
+from conformance.judging.judgement import Dependence
+from conformance.judging.verdicts import Conclusion, Verdict, day_of
 from conformance.reports.basis import rests_on
 from conformance.reports.clients import about_client, not_applicable
 from conformance.reports.console import print_line, print_prose
 from conformance.reports.coverage import coverage_lines
 from conformance.reports.escaping import for_terminal
 from conformance.reports.expected import entries_to_paste, told_stale
+from conformance.reports.faces import is_client
 from conformance.reports.likeness import explained, kinds
 from conformance.reports.limits import limit_lines
 from conformance.reports.repeat import repeat_command, replay_command, resume_command, was_cut_off

@@ -15,8 +15,8 @@ from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.journal import Record
-from conformance.judging.verdicts import is_client
 from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification
+from conformance.reports.faces import is_client
 from conformance.reports.masking import Masking
 from conformance.reports.page.broken_rules import broken_rule, made_to_break
 from conformance.reports.page.differences import differing

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.journal import Record
-from conformance.judging.verdicts import Conclusion, Verdict, is_client
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.traffic import Kind
 from conformance.reports.basis import rests_on
 from conformance.reports.clients import about_client, not_applicable
@@ -22,6 +22,7 @@ from conformance.reports.comparing import Change, Comparison, told
 from conformance.reports.coverage import exercised
 from conformance.reports.escaping import all_visible, visible
 from conformance.reports.expected import told_stale
+from conformance.reports.faces import is_client
 from conformance.reports.figures import Figures
 from conformance.reports.likeness import alike, explained, unshown
 from conformance.reports.limits import limit_lines
