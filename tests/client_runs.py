@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.journal import Note, Record
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
 from conformance.model.traffic import Case, Direction, Exchange, Headers, Kind, Message, Request, Response
@@ -115,7 +115,7 @@ class Certification:
         """
         number = len(self.cases)
         path = f"/n/{number:016x}/api/v2/{command}"
-        method = COMMANDS[command].method
+        method = statum().commands[command].method
         body = b"" if method == "GET" else json.dumps(PARAMS if params is None else params).encode()
         case = Case(
             f"call-{number}", command, Kind.INVOKE, "x", "x", Request(method, BASE + path, (), body), earlier=earlier

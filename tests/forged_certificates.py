@@ -17,7 +17,9 @@ from conformance.certificate.ed25519 import PrivateKey
 from conformance.certificate.envelope import LONGEST_CERTIFICATE, PAYLOAD_TYPE, Envelope
 from conformance.certificate.issuing import countersign
 from conformance.certificate.statement import EXTENSION, statement_bytes
-from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.contract.contract import statum
+
+COMMANDS = statum().commands
 
 Statement = dict[str, Any]
 Lie = Callable[[Statement], None]
@@ -115,7 +117,7 @@ def all_commands(document: Statement) -> None:
     predicate["passedTests"] += more
     extension["must"] = {each: count + len(more) for each, count in extension["must"].items()}
     extension["commands"] = list(COMMANDS)
-    extension["coverage"].update(exercised=list(COMMANDS), notifications=list(PRODUCTS))
+    extension["coverage"].update(exercised=list(COMMANDS), notifications=list(statum().products))
 
 
 def more_passed(document: Statement) -> None:

@@ -16,7 +16,7 @@ from made_result import result_of
 from rich.console import Console
 
 from conformance import __version__
-from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.reports.github import workflow_commands
 from conformance.reports.junit import junit
 from conformance.reports.observed import show_observed
@@ -58,7 +58,7 @@ def golden(name: str) -> str:
 
 def comparable(content: bytes) -> str:
     """As text, with VERSION and CATALOGUE for what they are now."""
-    return content.decode().replace(catalogue().digest, "CATALOGUE").replace(__version__, "VERSION")
+    return content.decode().replace(statum().catalogue.digest, "CATALOGUE").replace(__version__, "VERSION")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from conformance.certificate.refusal import Refused
 from conformance.certificate.statement import EXTENSION
 from conformance.certificate.verification import Certificate, Trust, proved
 from conformance.contract.contract import statum
-from conformance.contract.schemas import resolved
+from conformance.contract.schema_set import FORMATS
 from conformance.journal import read_evidence
 from conformance.reports.result import Result
 
@@ -93,7 +93,7 @@ def judge(certified: Path, vendor: PrivateKey) -> Callable[[bytes], str | tuple[
 
 def test_every_member_of_a_statement_is_derived_or_named(envelope: Envelope) -> None:
     """Those that the schema knows, and those that a certificate has: none is in no row of the table."""
-    properties = resolved("certificate#statement")["properties"]
+    properties = FORMATS.resolved("certificate#statement")["properties"]
     predicate = properties["predicate"]["properties"]
     extension = predicate[EXTENSION]["properties"]
     apart = {"subject", "coverage", "run", "journal"}

@@ -22,7 +22,6 @@ from command_line import PATIENCE_S, call, process
 from mock_rig import eventually
 from seeded import FAULTS, VARIANTS
 
-from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Level
 from conformance.gateway import campaign, listening
@@ -41,6 +40,8 @@ from conformance.reports.faces import judge
 from conformance.reports.result import Result
 from conformance.reports.writing import write_reports
 from conformance.wire import pacing
+
+PRODUCTS = statum().products
 
 ALL = ("sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details")
 SMS = {"products": ("sms",)}
@@ -111,7 +112,7 @@ def test_one_product_alone_is_conformant(product: str, tmp_path: Path) -> None:
     """`--product` exercises its command and account-details, and judges nothing else that requests bring about."""
     judgement = judged(tmp_path, products=(product,))
 
-    (command,) = (name for name, command in COMMANDS.items() if command.product == product)
+    (command,) = (name for name, command in statum().commands.items() if command.product == product)
     judged_for = {v.command for v in judgement.verdicts if v.command not in statum().unsolicited}
     assert {command, "account-details", None} == judged_for
     assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)

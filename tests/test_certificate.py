@@ -28,9 +28,9 @@ from conformance.certificate.kill_matrix import NOT_MEASURED, measured_for, reco
 from conformance.certificate.refusal import Refused
 from conformance.certificate.subject import files_of_command
 from conformance.certificate.verification import Certificate, Step, Trust, proved
-from conformance.contract.commands import catalogue
 from conformance.contract.contract import statum
-from conformance.contract.schemas import parse_json, schemas_digest, violations
+from conformance.contract.schema_set import FORMATS
+from conformance.contract.strict_json import parse_json
 from conformance.journal import Note
 from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Reason
@@ -154,8 +154,8 @@ def test_a_time_that_is_none_is_refused(days: int) -> None:
 
 def test_both_layers_are_as_their_schema_says(sample: bytes) -> None:
     """Envelope and statement."""
-    assert [] == violations("certificate", parse_json(sample))
-    assert [] == violations("certificate#statement", payload(sample))
+    assert [] == FORMATS.violations("certificate", parse_json(sample))
+    assert [] == FORMATS.violations("certificate#statement", payload(sample))
 
 
 def test_it_names_what_was_judged_by(tmp_path: Path) -> None:
@@ -168,8 +168,8 @@ def test_it_names_what_was_judged_by(tmp_path: Path) -> None:
     assert {
         "statum-conformance": suite_digest().entry,
         "contract": {"sha256": statum().digest.removeprefix("sha256:")},
-        "catalogue": {"sha256": catalogue().digest.removeprefix("sha256:")},
-        "schemas": {"sha256": schemas_digest().removeprefix("sha256:")},
+        "catalogue": {"sha256": statum().catalogue.digest.removeprefix("sha256:")},
+        "schemas": {"sha256": statum().schemas.digest.removeprefix("sha256:")},
         "expectations": {"sha256": f"{7:064x}"},
     } == {name: entry["digest"] for name, entry in by.items()}
     assert {"version": __version__} == by["statum-conformance"]["annotations"]
@@ -260,7 +260,7 @@ def test_a_digest_is_read_as_tools_print_it() -> None:
 def test_the_kill_matrix_counts_for_its_catalogue_only() -> None:
     """For another edition the certificate says that it was not measured."""
     matrix = {
-        "catalogue": catalogue().digest,
+        "catalogue": statum().catalogue.digest,
         "suite": f"sha256:{suite_digest().value}",
         "version": "0.1.0",
         "measured_on": "2026-11-22",
@@ -275,7 +275,7 @@ def test_the_kill_matrix_counts_for_its_catalogue_only() -> None:
     assert (
         measured_for("gateway", statum(), {"gateway": {**matrix, "suite": of_old["catalogue"]}})["same_suite"] is False
     )
-    not_measured = {"measured": False, "reason": NOT_MEASURED, "catalogue": catalogue().digest}
+    not_measured = {"measured": False, "reason": NOT_MEASURED, "catalogue": statum().catalogue.digest}
     assert (
         not_measured
         == measured_for("gateway", statum(), {"gateway": of_old})
@@ -285,5 +285,5 @@ def test_the_kill_matrix_counts_for_its_catalogue_only() -> None:
 
 def test_the_packaged_kill_matrix_is_whole() -> None:
     """As its schema says; no fault that was not found is hidden in it."""
-    assert [] == violations("certificate#kill_matrices", recorded())
+    assert [] == FORMATS.violations("certificate#kill_matrices", recorded())
     assert set(recorded()) <= {"gateway", "client"}

@@ -25,13 +25,14 @@ from conformance.certificate.policy import Policy
 from conformance.certificate.refusal import Refused
 from conformance.certificate.verification import ANYBODY, Certificate, proved, verified
 from conformance.client import certification
-from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
+from conformance.contract.schema_set import FORMATS
 from conformance.journal import Record
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.errors import UsageError
 from conformance.reports.result import Result
+
+COMMANDS = statum().commands
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -150,7 +151,7 @@ def test_a_certificate_tells_what_was_exercised_and_which_shoulds_were_broken(tm
     data = certificate(tmp_path, result=conformant(*PASSED, NOTIFIED, WARNED, again, LACKED))
     told = extension(data)
 
-    assert [] == violations("certificate#statement", payload(data))
+    assert [] == FORMATS.violations("certificate#statement", payload(data))
     assert {
         "exercised": ["sms"],
         "notifications": ["sms"],

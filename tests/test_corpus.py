@@ -13,7 +13,7 @@ from command_line import CHECKOUT, call
 from seeded import fault
 
 from conformance.contract.contract import statum
-from conformance.contract.schemas import parse_json
+from conformance.contract.strict_json import parse_json
 from conformance.gateway.casefiles import CaseFile, CaseFolder, file_bytes
 from conformance.gateway.credentials import credential_value
 from conformance.gateway.plan import Plan

@@ -15,7 +15,7 @@ import pytest
 
 from conformance.client.certification import certify
 from conformance.client.settings import Settings
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import Account
@@ -49,7 +49,7 @@ class Example:
 
 
 EXAMPLES = (
-    Example("python_httpx.py", (sys.executable,), products=PRODUCTS),
+    Example("python_httpx.py", (sys.executable,), products=statum().products),
     Example("python_receiver.py", (sys.executable,), receives=True),
     Example("node_fetch.mjs", ("node",), ("node",)),
     Example("node_receiver.mjs", ("node",), ("node",), receives=True),

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from command_line import call
+from conformance.contract.schemas import violations
 from expectation_files import FILE, written
 from made_result import SETTINGS
 from runs import Run
 
 from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
 from conformance.gateway.face import GatewayFace
 from conformance.gateway.rules.making import checks_of
 from conformance.journal import Journal, Record, Redaction

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_result import CASE, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
 
-from conformance.contract.commands import catalogue
 from conformance.contract.contract import statum
 from conformance.journal import Record
 from conformance.judging.verdicts import Verdict
@@ -179,7 +178,7 @@ def test_a_gateway_that_fails_everything_makes_less_than_five_megabytes() -> Non
         WRONG_TYPE.__class__(**{**vars_of(WRONG_TYPE), "exchange": number, "message": f"finding {number}"})
         for number in range(1, 301)
     ]
-    ids = [requirement.id for requirement in catalogue().requirements[:100]]
+    ids = [requirement.id for requirement in statum().catalogue.requirements[:100]]
     verdicts = [
         verdict(id_, command, Verdict.FAIL, *findings[at * 3 % 300 :][:3])
         for at, id_ in enumerate(ids)

@@ -19,7 +19,7 @@ from seeded import fault
 from werkzeug import Request as Received
 from werkzeug import Response as Given
 
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.gateway import campaign, preflight, reaching
 from conformance.gateway.preflight import examine
 from conformance.gateway.reaching import Probe
@@ -34,6 +34,8 @@ from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Request, Response, header
 from conformance.reports.faces import judge
 from conformance.wire.address import Address
+
+PRODUCTS = statum().products
 
 TOKEN = "hush-3f9a51c07e"  # noqa: S105 - of no use to anybody
 

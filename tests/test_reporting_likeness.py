@@ -11,7 +11,7 @@ from made_result import CASE, SETTINGS, WRONG_TYPE, result_of, verdict
 from rich.console import Console
 
 from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
+from conformance.contract.schema_set import FORMATS
 from conformance.diagnosis.follow_ups import SEARCH
 from conformance.gateway.comparison import Comparison, Tally
 from conformance.journal import Note, Record
@@ -65,7 +65,7 @@ def test_the_report_holds_them_and_is_valid() -> None:
     (entry,) = document["requirements"]
     (finding,) = entry["findings"]
 
-    assert [] == violations("report", document)
+    assert [] == FORMATS.violations("report", document)
     assert ("payload", PATTERN.text) == (entry["depends_on"], entry["pattern"])
     assert (6, list(OTHERS)) == (finding["count"], finding["others"])
     assert {

@@ -13,9 +13,7 @@ import httpx
 import pytest
 from seeded import FAULTS, refuses, together
 
-from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
 from conformance.diagnosis.follow_ups import BEGINNING, SEARCH, is_follow_up, run_proper
 from conformance.gateway import campaign, shrinking
 from conformance.gateway.keeping import kept_files
@@ -132,7 +130,7 @@ def assert_minimal(result: Result, place: tuple[str, str], minimal: Mapping[str,
     sent = next(case for case in result.record.cases if case.id == found["case"])
     assert json.loads(found["body"]) == json.loads(sent.request.body)
     assert minimal.items() <= json.loads(found["body"]).items()
-    assert [] == violations(f"{COMMANDS[place[1]].folder}/request", json.loads(found["body"]))
+    assert [] == statum().schemas.violations(f"{statum().commands[place[1]].folder}/request", json.loads(found["body"]))
     assert result.document["shrinking"]["requests"] <= DEFAULT_SHRINK_REQUESTS
 
 

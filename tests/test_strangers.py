@@ -25,7 +25,6 @@ from mock_rig import eventually
 from raw_http import PATIENCE_S, connection, post, status
 from runs import Run
 
-from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
 from conformance.gateway import campaign
 from conformance.gateway.listening import id_at_a_glance
@@ -47,6 +46,8 @@ from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.guarding import Limits
 from conformance.wire.httpserver import HttpServerReceiver
 from conformance.wire.uvicorn_protocol import check_has, unusable
+
+PRODUCTS = statum().products
 
 ANY = Address("127.0.0.1", 0)
 NOTIFICATION = b'{"result_code": "200", "result_desc": "Success", "request_id": "R-1"}'

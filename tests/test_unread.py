@@ -17,7 +17,6 @@ from wire_servers import ANY
 
 from conformance.client.observing import ObservingWitness
 from conformance.client.witness import Witness
-from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
 from conformance.gateway import listening
 from conformance.gateway.rig import Intake
@@ -32,6 +31,8 @@ from conformance.wire.address import Address
 from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.httpserver import HttpServerReceiver
 from conformance.wire.receiver import MOST_UNREAD, Unread
+
+PRODUCTS = statum().products
 
 TLS = "TLS was spoken to its plain HTTP port"
 HELLO = b"\x16\x03\x01\x00\xf4\x01"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from conformance.certificate.refusal import Refused
-from conformance.contract.formats import FORMATS
+from conformance.contract.schema_set import FORMATS
 from conformance.contract.strict_json import parse_json
 from conformance.model.errors import UsageError
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from conformance.certificate.digests import suite_digest
 from conformance.contract.contract import Contract
-from conformance.contract.formats import FORMATS
+from conformance.contract.schema_set import FORMATS
 from conformance.contract.strict_json import parse_json
 from conformance.model.errors import SuiteError
 

@@ -26,8 +26,8 @@ from conformance.certificate.policy import Policy
 from conformance.certificate.refusal import Refused, UnknownSigner
 from conformance.certificate.statement import CONTRACT, EXTENSION, Tally, ids_of
 from conformance.contract.contract import Contract
-from conformance.contract.formats import FORMATS
 from conformance.contract.requirements import Level
+from conformance.contract.schema_set import FORMATS
 from conformance.contract.strict_json import parse_json
 from conformance.journal import read_evidence
 from conformance.judging.verdicts import Conclusion

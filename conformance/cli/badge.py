@@ -15,7 +15,7 @@ from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.complaints import Complaints
 from conformance.cli.verify import threshold_option, trust_of, trusted_keys
 from conformance.contract.contract import Contract
-from conformance.contract.formats import FORMATS
+from conformance.contract.schema_set import FORMATS
 from conformance.contract.strict_json import parse_json
 from conformance.model.errors import UsageError
 from conformance.reports.saved import LONGEST_REPORT

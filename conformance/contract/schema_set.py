@@ -262,3 +262,7 @@ def _shortened(message: str) -> str:
         return message
     half = LONGEST_MESSAGE // 2
     return f"{message[:half]} … {message[-half:]}"
+
+
+# The schemas of the suite's own files and messages.
+FORMATS = SchemaSet(built_in("formats"), f"{BASE_URI}formats/")

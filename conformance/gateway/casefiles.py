@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from conformance.contract.contract import Contract
-from conformance.contract.formats import FORMATS
+from conformance.contract.schema_set import FORMATS
 from conformance.contract.strict_json import parse_json
 from conformance.gateway.caselabels import mislabelled
 from conformance.gateway.credentials import RIGHT, without_credential

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.contract.formats import FORMATS
+from conformance.contract.schema_set import FORMATS
 from conformance.contract.strict_json import parse_json
 from conformance.journal import Record, read_evidence
 from conformance.model.errors import UsageError, did_you_mean

@@ -18,8 +18,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from conformance.contract.contract import AnswerRoles, Contract
-from conformance.contract.formats import FORMATS
 from conformance.contract.requirements import Offer
+from conformance.contract.schema_set import FORMATS
 from conformance.journal import Note, Record
 from conformance.judging.client.belonging import speaks_of_a_call
 from conformance.judging.client.terms import ClientTerms
