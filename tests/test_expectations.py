@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from command_line import call
-from conformance.contract.schemas import violations
 from expectation_files import FILE, written
 from made_result import SETTINGS
 from runs import Run
 
 from conformance.contract.contract import statum
+from conformance.contract.schema_set import FORMATS
 from conformance.gateway.face import GatewayFace
 from conformance.gateway.rules.making import checks_of
 from conformance.journal import Journal, Record, Redaction
@@ -148,9 +148,8 @@ def test_a_run_in_which_nothing_was_exercised_is_never_0() -> None:
     """Even if all of it is listed."""
     found = judged(ENC_01=())
     entries = [listed(id_, "INCONCLUSIVE", number=number) for number, id_ in enumerate(CHECKS, start=1)]
-    nothing = judge_as(
-        GatewayFace(lambda _: dict.fromkeys(CHECKS, saying())), Run().record(), Expectations(tuple(entries), "f", "d")
-    )
+    silent = GatewayFace(lambda _: dict.fromkeys(CHECKS, saying()))
+    nothing = judge_as(silent, Run().record(), Expectations(tuple(entries), "f", "d"))
 
     assert 3 == found.exit_code
     assert (Conclusion.INCONCLUSIVE, 3) == (nothing.conclusion, nothing.exit_code)
@@ -288,7 +287,7 @@ def test_the_report_holds_what_was_listed_and_what_explains_a_verdict() -> None:
     document = Result.of(replace(record, settings=settings)).document
 
     (entry,) = (each for each in document["requirements"] if each["id"] == "NTF-08")
-    assert [] == violations("report", document)
+    assert [] == FORMATS.violations("report", document)
     assert str(FILE) == document["settings"]["expectations"]
     assert entries.recorded() | {"stale": document["expectations"]["stale"]} == document["expectations"]
     assert [(2, "NTF-10", "passes")] == [

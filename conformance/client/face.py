@@ -1,4 +1,4 @@
-"""The client as a face of the suite: whose requirements are judged, by which checks, and how failures are explained."""
+"""The client as a face of the suite: which requirements it is judged by, and how its failures are explained."""
 
 from __future__ import annotations
 
