@@ -13,14 +13,17 @@ import httpx
 import pytest
 from seeded import FAULTS, refuses, together
 
-from conformance.contract.contract import statum
+from conformance.contract.contract import Contract, statum
+from conformance.diagnosis import search
 from conformance.diagnosis.follow_ups import BEGINNING, SEARCH, is_follow_up, run_proper
-from conformance.gateway import campaign, shrinking
+from conformance.diagnosis.search import is_called_for
+from conformance.gateway import campaign
 from conformance.gateway.keeping import kept_files
 from conformance.gateway.limits import Limits
-from conformance.gateway.settings import DEFAULT_SHRINK_REQUESTS, Settings
-from conformance.gateway.shrinking import is_called_for
+from conformance.gateway.settings import DEFAULT_SHRINK_REQUESTS
 from conformance.journal import Record
+from conformance.judging.expectations import Expectations
+from conformance.judging.verdicts import Face
 from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
 from conformance.mock.choosing import member
 from conformance.mock.variants import BUILT_IN
@@ -367,7 +370,7 @@ def test_what_the_budget_left_unfinished_is_told(tmp_path: Path) -> None:
 
 def test_the_time_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No round begins once the seconds are used up."""
-    monkeypatch.setattr(shrinking, "BUDGET_S", 0.0)
+    monkeypatch.setattr(search, "BUDGET_S", 0.0)
 
     assert 0 == looked_into(tmp_path, refusing(astral), **SMS).document["shrinking"]["requests"]
 
@@ -383,8 +386,10 @@ def test_what_comes_after_a_run_was_found_well_is_looked_into(tmp_path: Path, mo
     """It is judged while it is still listened; here a notification is repeated, otherwise, right after that."""
     callbacks, found = free_address(), []
 
-    def judged_and_then(known: Settings, record: Record, settled_at: float) -> bool:
-        found.append(is_called_for(known, record, settled_at))
+    def judged_and_then(
+        face: Face, contract: Contract, expectations: Expectations | None, record: Record, settled_at: float
+    ) -> bool:
+        found.append(is_called_for(face, contract, expectations, record, settled_at))
         first = record.notifications[0].request
         other = {**json.loads(first.body), "result_code": "500", "result_desc": "Failed"}
         headers = {"Content-Type": "application/json"}

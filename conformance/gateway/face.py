@@ -9,7 +9,7 @@ from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor
 from conformance.diagnosis.explaining import Explained, explain_gateway
 from conformance.diagnosis.follow_ups import run_proper
-from conformance.gateway.rules.making import checks_of, is_of_form
+from conformance.gateway.rules.making import checks_of, is_about_lateness, is_about_notifications, is_of_form
 from conformance.journal import Record
 from conformance.judging.coverage import Coverage
 from conformance.judging.hearing import Hearing, Tally
@@ -55,6 +55,9 @@ class GatewayFace:
             coverage.of(terms.commands) if measured else (),
             of_anybody=hearing.evidence.of_anybody.total(),
         )
+
+    is_about_notifications = staticmethod(is_about_notifications)
+    is_about_lateness = staticmethod(is_about_lateness)
 
 
 GATEWAY = GatewayFace()

@@ -13,27 +13,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, islice, repeat, zip_longest
 from typing import Any, Protocol
 
 from conformance.contract.contract import Contract
+from conformance.contract.requirements import Requirement
+from conformance.diagnosis.attribution import Outcomes
 from conformance.diagnosis.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, held_by, is_follow_up
+from conformance.diagnosis.inquiry import Batch, Investigation, Learned
 from conformance.diagnosis.watching import Observation, Watched, watch
-from conformance.gateway.face import GATEWAY
-from conformance.gateway.inquiry import Batch, Inquiry, Learned
-from conformance.gateway.recorded import sent_again
-from conformance.gateway.rules.making import checks_of, is_about_lateness, is_about_notifications
-from conformance.gateway.settings import Settings
-from conformance.gateway.suspects import Outcomes
 from conformance.journal import Held, Note, Record
 from conformance.judging.evidence import Evidence
-from conformance.judging.verdicts import RequirementVerdict, judge_as
-from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.judging.expectations import Expectations
+from conformance.judging.judgement import Check
+from conformance.judging.verdicts import Face, RequirementVerdict, judge_as
+from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Case, Kind
 from conformance.payloads.addressees import Addressees
-from conformance.payloads.apart import ROOM, Apart
+from conformance.payloads.apart import Apart
 from conformance.payloads.labels import Label
 from conformance.payloads.payloads import Constraints
 
@@ -59,8 +57,40 @@ class Ask(Protocol):
         """
 
 
+class Searchable(Face, Protocol):
+    """A face whose failures can be looked into with further requests."""
+
+    @property
+    def checks(self) -> Callable[[Contract], Mapping[str, Check]]:
+        """Contract → the check of each requirement by its id."""
+
+    def is_about_notifications(self, requirement: Requirement) -> bool:
+        """Whether nothing is known of it until notifications have come."""
+
+    def is_about_lateness(self, requirement: Requirement) -> bool:
+        """Whether a notification breaks it by when it comes."""
+
+
 Inquiring = Generator[Batch, Outcomes, list[Cause]]
-Asking = tuple[Inquiry, Inquiring, Batch]
+Asking = tuple[Investigation, Inquiring, Batch]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTerms:
+    """The settings of a run that its search needs; `late_s`: for how long a notification that is late is awaited.
+
+    `room`: where the numbers begin that keep payloads apart. `again`: a recorded case → the same, ready to be sent;
+    None if the journal has not kept its bytes.
+    """
+
+    face: Searchable
+    contract: Contract
+    constraints: Constraints
+    expectations: Expectations | None
+    notify_within_s: float
+    late_s: float
+    room: int
+    again: Callable[[Case], Case | None]
 
 
 @dataclass(slots=True)
@@ -71,8 +101,9 @@ class Search:
     the cases that inquiries are about.
     """
 
+    face: Searchable
     contract: Contract
-    inquiries: tuple[Inquiry, ...]
+    inquiries: tuple[Investigation, ...]
     budget: int
     patience_s: float
     within_s: float
@@ -84,24 +115,19 @@ class Search:
     _began: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def of(cls, settings: Settings, record: Record, budget: int, late_s: float) -> Search:
-        """The inquiries that the record of a run calls for.
-
-        `late_s`: for how long the run awaits a notification that is late.
-        """
-        wanting = _wanting(settings, record)
-        watched = [
-            Watched(checks_of(settings.contract)[verdict.requirement.id], verdict.command) for verdict in wanting
-        ]
-        within = settings.notify_within_s
+    def of(cls, terms: SearchTerms, record: Record, budget: int) -> Search:
+        """The inquiries that the record of a run calls for."""
+        face, contract, within, late_s = terms.face, terms.contract, terms.notify_within_s, terms.late_s
+        wanting = _wanting(face, contract, terms.expectations, record)
+        watched = [Watched(face.checks(contract)[verdict.requirement.id], verdict.command) for verdict in wanting]
         if not watched:
-            return cls(settings.contract, (), budget, within, within, late_s, held_by(record), {})
-        evidence = watch(record, settings.contract, watched)
-        ground = _Ground.of(settings, record, list(map(_Compared.of, wanting, watched, repeat(evidence))))
+            return cls(face, contract, (), budget, within, within, late_s, held_by(record), {})
+        evidence = watch(record, contract, watched)
+        ground = _Ground.of(terms, record, list(map(_Compared.of, wanting, watched, repeat(evidence))))
         inquiries = tuple(filter(None, map(ground.inquiry, ground.compared)))
         numbers = {o.case_id: o.number for seen in watched for o in seen.observations if o.fell_short}
         patience = min(within, _patience(evidence))
-        return cls(settings.contract, inquiries, budget, patience, within, late_s, held_by(record), numbers)
+        return cls(face, contract, inquiries, budget, patience, within, late_s, held_by(record), numbers)
 
     @property
     def twins(self) -> frozenset[str]:
@@ -148,7 +174,9 @@ class Search:
                 yield from self._advance(inquiry, inquiring, told, held)
 
     @staticmethod
-    def _advance(inquiry: Inquiry, inquiring: Inquiring, told: Outcomes | None, held: list[Asking]) -> Iterator[Cause]:
+    def _advance(
+        inquiry: Investigation, inquiring: Inquiring, told: Outcomes | None, held: list[Asking]
+    ) -> Iterator[Cause]:
         """Tell an inquiry what became of its requests; it asks again and is held, or ends with its causes."""
         try:
             batch = next(inquiring) if told is None else inquiring.send(told)
@@ -206,8 +234,8 @@ class Search:
             default=None,
         )
 
-    def _patience_with(self, inquiry: Inquiry, batch: Batch) -> float:
-        if is_about_lateness(self.contract.catalogue[inquiry.requirement]):
+    def _patience_with(self, inquiry: Investigation, batch: Batch) -> float:
+        if self.face.is_about_lateness(self.contract.catalogue[inquiry.requirement]):
             return self.within_s + self.late_s
         return self.within_s if batch.patient else self.patience_s
 
@@ -221,20 +249,24 @@ def _patience(evidence: Evidence) -> float:
     return max(LEAST_PATIENCE_S, PATIENCE_FACTOR * longest)
 
 
-def is_called_for(settings: Settings, record: Record, settled_at: float) -> bool:
+def is_called_for(
+    face: Face, contract: Contract, expectations: Expectations | None, record: Record, settled_at: float
+) -> bool:
     """Whether a run that would have listened until `settled_at` (monotonic seconds) calls for inquiries.
 
     Asked while it still listens, which takes longer than to judge a run of usual size.
     """
     settled = Note(0, "settled", {"at": settled_at}, settled_at, settled_at)
-    return bool(_wanting(settings, replace(record, notes=(*record.notes, settled))))
+    return bool(_wanting(face, contract, expectations, replace(record, notes=(*record.notes, settled))))
 
 
 # --- Which inquiries
 
 
-def _wanting(settings: Settings, record: Record) -> list[RequirementVerdict]:
-    judged = judge_as(GATEWAY, record, contract=settings.contract, expectations=settings.expectations, measured=False)
+def _wanting(
+    face: Face, contract: Contract, expectations: Expectations | None, record: Record
+) -> list[RequirementVerdict]:
+    judged = judge_as(face, record, expectations, contract=contract, measured=False)
     return [verdict for verdict in judged.verdicts if _wants_inquiry(verdict)]
 
 
@@ -267,6 +299,7 @@ class _Compared:
 class _Ground:
     """What inquiries are made from: the cases that they are about, ready to be sent again, and what they share."""
 
+    face: Searchable
     contract: Contract
     compared: Sequence[_Compared]
     cases: Mapping[str, Case]
@@ -276,38 +309,36 @@ class _Ground:
     learned: Learned
 
     @classmethod
-    def of(cls, settings: Settings, record: Record, compared: Sequence[_Compared]) -> _Ground:
-        # A gateway of the run's own has no past; another one may remember the run before.
-        contract = settings.contract
-        start = 0 if settings.gateway is None else settings.seed % ROOM
+    def of(cls, terms: SearchTerms, record: Record, compared: Sequence[_Compared]) -> _Ground:
+        contract = terms.contract
         rooms = {
             command: Apart(
                 contract,
                 contract.commands[command],
-                settings.constraints,
+                terms.constraints,
                 (case.request.body for case in record.cases if case.command == command),
-                start,
+                terms.room,
             )
             for command in {each.verdict.command for each in compared}
             if command is not None
         }
         wanted = {case_id for each in compared for case_id in (*each.ill, *each.well)}
-        again = (_again(case, settings, record) for case in record.cases if case.id in wanted)
+        again = (terms.again(case) for case in record.cases if case.id in wanted)
         cases = {case.id: case for case in again if case is not None}
-        addressees = Addressees.of(contract, settings.constraints, record.settings["gateway"])
-        return cls(contract, compared, cases, settings.constraints, addressees, rooms, Learned())
+        addressees = Addressees.of(contract, terms.constraints, record.settings["gateway"])
+        return cls(terms.face, contract, compared, cases, terms.constraints, addressees, rooms, Learned())
 
-    def inquiry(self, compared: _Compared) -> Inquiry | None:
+    def inquiry(self, compared: _Compared) -> Investigation | None:
         """The inquiry into what fell short; None if nothing could be asked."""
         command, requirement = compared.verdict.command or "", compared.verdict.requirement
         failing = self._cases(compared.ill)
         if not any(Label.of(case, self.contract) for case in failing):
             return None
-        return Inquiry(
+        return Investigation(
             self.contract,
             requirement.id,
             command,
-            checks_of(self.contract)[requirement.id],
+            self.face.checks(self.contract)[requirement.id],
             failing,
             self._cases(compared.well),
             compared.observations,
@@ -315,16 +346,8 @@ class _Ground:
             self.addressees,
             self.rooms[command],
             self.learned,
-            needs_notifications=is_about_notifications(requirement),
+            needs_notifications=self.face.is_about_notifications(requirement),
         )
 
     def _cases(self, ids: Iterable[str]) -> tuple[Case, ...]:
         return tuple(self.cases[case_id] for case_id in ids if case_id in self.cases)
-
-
-def _again(case: Case, settings: Settings, record: Record) -> Case | None:
-    """A case as it was sent; None if the journal has not kept it so."""
-    base = record.settings["gateway"]
-    with suppress(UsageError):
-        return sent_again(settings.contract, case, base, base, settings.consumer_key, settings.consumer_secret)
-    return None

@@ -1,9 +1,9 @@
-"""One inquiry: on what does it depend that a requirement falls short for a command, and what is the simplest payload?
+"""One investigation: why does a requirement fail for a command, and what is the simplest payload that shows it?
 
-    Inquiry     .inquire(): a generator that yields the requests which it needs next and is sent what became of them
+    Investigation   .inquire(): a generator that yields the requests that it needs next, and is sent their outcomes
 
-It sends nothing itself, so that the requests of all inquiries can go out together and be waited for once
-(`conformance.gateway.shrinking`). First a failing payload is sent again beside a plain one, in an order that
+It sends nothing itself, so that the requests of all investigations can go out together and be waited for once
+(`conformance.diagnosis.search`). First a failing payload is sent again beside a plain one, in an order that
 no rule of the kind "every nth" fits. If it falls short each time and the plain one never, it depends on the payload,
 which is then made simpler; if not, requests in a row tell what else it may be.
 """
@@ -16,11 +16,10 @@ from itertools import cycle, islice
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.diagnosis.attribution import Attribution, Comparison, FailureCount, Found, Outcomes, Specimen, mended
 from conformance.diagnosis.follow_ups import Cause, follow_up_id
 from conformance.diagnosis.patterns import ENOUGH, ordinal, period, turning_point
 from conformance.diagnosis.watching import Observation
-from conformance.gateway.comparison import Comparison, Tally
-from conformance.gateway.suspects import Attribution, Found, Outcomes, Specimen, mended
 from conformance.judging.judgement import Check, Dependence
 from conformance.model.traffic import Case, Kind
 from conformance.payloads.addressees import Addressees
@@ -64,7 +63,7 @@ class Learned:
 
 
 @dataclass(slots=True)
-class Inquiry:
+class Investigation:
     """Into one requirement × command.
 
     `failing` are the cases that fell short in the run, `well` those that did not and can be compared with them, both
@@ -108,9 +107,9 @@ class Inquiry:
         return [*(self._cause(each) for each in found), *([other_cause] if other_cause else [])]
 
     @property
-    def observed(self) -> Tally:
+    def observed(self) -> FailureCount:
         """How often it fell short in the run."""
-        return Tally.among(observation.fell_short for observation in self.observations)
+        return FailureCount.among(observation.fell_short for observation in self.observations)
 
     @property
     def known(self) -> tuple[Case, ...]:
@@ -152,7 +151,7 @@ class Inquiry:
 
     def _tallied(
         self, suspect: Specimen, plain: Specimen, order: str
-    ) -> Generator[Batch, Outcomes, Mapping[str, Tally]]:
+    ) -> Generator[Batch, Outcomes, Mapping[str, FailureCount]]:
         """Requests in that order, by letter: failing ones to other numbers (F), exactly (G), and plain ones (P)."""
         whose, asked_for = self._known_by
         sent = {"F": suspect, "G": suspect, "P": plain}
@@ -162,7 +161,9 @@ class Inquiry:
         ]
         outcomes = yield Batch(tuple(case for _, case in cases), in_order=True)
         self._sent += len(outcomes)
-        return {letter: Tally.among(outcomes.get(case.id) for at, case in cases if at == letter) for letter in order}
+        return {
+            letter: FailureCount.among(outcomes.get(case.id) for at, case in cases if at == letter) for letter in order
+        }
 
     def _plain_ones(self, suspect: Specimen) -> Iterator[Specimen]:
         """The plainest that count as the same.
@@ -219,8 +220,8 @@ class Inquiry:
         outcomes = yield Batch(tuple(case for _, case in cases), in_order=True)
         self._sent += len(outcomes)
         told = [(letter, outcome) for letter, case in cases if (outcome := outcomes.get(case.id)) is not None]
-        ill = so_far.ill + Tally.among(outcome for letter, outcome in told if letter == "F")
-        well = so_far.well + Tally.among(outcome for letter, outcome in told if letter == "P")
+        ill = so_far.ill + FailureCount.among(outcome for letter, outcome in told if letter == "F")
+        well = so_far.well + FailureCount.among(outcome for letter, outcome in told if letter == "P")
         return [outcome for _, outcome in told], Comparison(ill, well)
 
     def _told_of_row(self, row: Sequence[bool], comparison: Comparison, suspect: Specimen) -> tuple[Dependence, str]:
@@ -276,7 +277,9 @@ class Inquiry:
         attribution = self._attribution(others, found)
         asked = (*(case for _, case in confirming), *(case for *_, case in attribution.asked))
         outcomes = yield Batch(asked, in_order=True, patient=True)
-        ill, well = (Tally.among(outcomes.get(case.id) for at, case in confirming if at == letter) for letter in "FP")
+        ill, well = (
+            FailureCount.among(outcomes.get(case.id) for at, case in confirming if at == letter) for letter in "FP"
+        )
         found[-1].confirmed = Comparison(ill, well)
         unexplained = attribution.unexplained(outcomes)
         for case, members in () if unexplained else self._beside():
