@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from conformance.contract.command import Command
 from conformance.contract.contract import statum
-from conformance.contract.strict_json import parse_json
 from conformance.model.errors import SuiteError
+from conformance.model.untrusted import parse_json
 from conformance.payloads import anatomy, bodies
 from conformance.payloads.anatomy import CUT, HUGE, OPEN, REFUSED
 from conformance.payloads.bodies import BodyProbe, OpenBody, malformed_bodies, open_bodies

@@ -12,9 +12,9 @@ import pytest
 
 from conformance.contract.command import Command
 from conformance.contract.contract import statum
-from conformance.contract.strict_json import parse_json
 from conformance.judging.coverage import ASSERTIONS
 from conformance.model.errors import SuiteError
+from conformance.model.untrusted import parse_json
 from conformance.payloads import breakage
 from conformance.payloads.breakage import (
     SYSTEMATIC,

@@ -17,7 +17,6 @@ from made_result import SETTINGS
 
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.gateway.casefiles import CaseFile, case_file, file_bytes
 from conformance.gateway.credentials import credential_label, credential_value, with_credential
 from conformance.gateway.keeping import as_file
@@ -25,6 +24,7 @@ from conformance.gateway.plan import Plan
 from conformance.journal import Record
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Kind, header
+from conformance.model.untrusted import parse_json
 from conformance.payloads.probes import credential_probes
 
 BASE = "http://gateway.example/api/v2"

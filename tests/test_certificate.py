@@ -30,12 +30,12 @@ from conformance.certificate.subject import files_of_command
 from conformance.certificate.verification import Certificate, Step, Trust, proved
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.journal import Note
 from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.model.untrusted import parse_json
 from conformance.reports.result import Result
 
 NOT_NEEDED = unexercised("NTF-13", "sms", Reason.NO_TRAFFIC, "applies where a transaction of the run fails")

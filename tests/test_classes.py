@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract import ecma
 from conformance.contract.contract import statum
+from conformance.model import ecma
 from conformance.model.errors import SuiteError
 from conformance.payloads import classes
 from conformance.payloads.classes import ValueClass, Written, classes_of, classes_of_members, outside

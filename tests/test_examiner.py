@@ -26,8 +26,7 @@ from conformance.client import examination, examiner, preflight
 from conformance.client.certification import certify
 from conformance.client.settings import Settings
 from conformance.contract.contract import Contract, statum
-from conformance.contract.judging import ByRule
-from conformance.contract.requirements import Catalogue
+from conformance.contract.requirements import ByRule, Catalogue
 from conformance.journal import Record, read_journal
 from conformance.judging.client.kinds import What, what_is
 from conformance.judging.reading import Content

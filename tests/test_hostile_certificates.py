@@ -25,9 +25,9 @@ from conformance.certificate.refusal import Refused
 from conformance.certificate.statement import statement_bytes
 from conformance.certificate.verification import Trust, proved
 from conformance.contract.contract import statum
-from conformance.model import given_files
+from conformance.model import untrusted
 from conformance.model.errors import UsageError
-from conformance.model.given_files import TooLong, given_bytes
+from conformance.model.untrusted import TooLong, given_bytes
 from conformance.reports.json_report import json_report
 from conformance.reports.saved import LONGEST_REPORT
 
@@ -251,7 +251,7 @@ def test_a_pipe_that_does_not_end_is_left(tmp_path: Path, monkeypatch: pytest.Mo
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     both = os.open(pipe, os.O_RDWR)
-    monkeypatch.setattr(given_files, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(untrusted, "PATIENCE_S", 0.05)
     try:
         with pytest.raises(TimeoutError, match="nothing came from it within"):
             given_bytes(pipe, 10)

@@ -15,8 +15,8 @@ import pytest
 from conformance.contract.command import Command
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import BASE_URI, SchemaSet
-from conformance.contract.strict_json import parse_json
 from conformance.model.errors import SuiteError, UsageError
+from conformance.model.untrusted import parse_json
 from conformance.payloads import payloads, segments
 from conformance.payloads.classes import Written, classes_of_members
 from conformance.payloads.payloads import Constraints, ValidPayload, documented_range, fresh_payloads, valid_payloads

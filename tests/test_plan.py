@@ -17,12 +17,12 @@ from campaigns import KEY, SECRET, settings
 from command_line import CHECKOUT, PATIENCE_S
 
 from conformance.contract.contract import statum
-from conformance.contract.strict_json import parse_json
 from conformance.gateway.corpus import Group
 from conformance.gateway.limits import Limits
 from conformance.gateway.plan import GROUP_SIZE, Plan
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Kind, header
+from conformance.model.untrusted import parse_json
 from conformance.payloads.anatomy import anatomy
 
 COMMANDS = statum().commands

@@ -14,7 +14,6 @@ from campaigns import settings
 from conformance.contract.contract import statum
 from conformance.contract.history import History, Rule
 from conformance.contract.probes import Outcome
-from conformance.contract.strict_json import parse_json
 from conformance.gateway.corpus import Group
 from conformance.gateway.limits import Limits
 from conformance.gateway.pieces import has_to_be_refused
@@ -27,6 +26,7 @@ from conformance.mock.account import Account
 from conformance.mock.gateway import Gateway
 from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Case, Kind
+from conformance.model.untrusted import parse_json
 
 COMMANDS = statum().commands
 PRODUCTS = statum().products

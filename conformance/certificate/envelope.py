@@ -18,8 +18,8 @@ from typing import Any, Self
 
 from conformance.certificate.refusal import Refused
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.model.errors import UsageError
+from conformance.model.untrusted import parse_json
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 

@@ -16,8 +16,8 @@ from typing import Any
 from conformance.certificate.digests import suite_digest
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.model.errors import SuiteError
+from conformance.model.untrusted import parse_json
 
 FILE = "kill-matrix.json"
 NOT_MEASURED = "not measured for this edition"

@@ -28,10 +28,10 @@ from conformance.certificate.statement import CONTRACT, EXTENSION, Tally, ids_of
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.journal import read_evidence
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import UsageError
+from conformance.model.untrusted import parse_json
 from conformance.reports.result import Result
 
 if TYPE_CHECKING:

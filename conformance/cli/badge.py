@@ -16,8 +16,8 @@ from conformance.cli.complaints import Complaints
 from conformance.cli.verify import threshold_option, trust_of, trusted_keys
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.model.errors import UsageError
+from conformance.model.untrusted import parse_json
 from conformance.reports.saved import LONGEST_REPORT
 
 

@@ -32,7 +32,7 @@ from conformance.cli.command import option
 from conformance.cli.complaints import Complaints
 from conformance.cli.configuration import variable
 from conformance.model.errors import ConformanceError, EnvironmentFailure, UsageError
-from conformance.model.given_files import TooLong, given_bytes
+from conformance.model.untrusted import TooLong, given_bytes
 from conformance.reports.console import print_line, remarks
 from conformance.reports.result import Result
 from conformance.reports.writing import replace_file

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from conformance.contract.contract import Contract
-from conformance.contract.judging import ByRule
-from conformance.contract.requirements import Actor, Requirement
+from conformance.contract.requirements import Actor, ByRule, Requirement
 from conformance.diagnosis.explaining import Explained, explain_client
 from conformance.journal import Record
 from conformance.judging.client import client_checks

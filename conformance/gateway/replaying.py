@@ -14,7 +14,6 @@ from typing import Any
 from conformance.contract.command import Key
 from conformance.contract.command import Window as RepeatWindow
 from conformance.contract.contract import Contract
-from conformance.contract.strict_json import parse_json
 from conformance.diagnosis.follow_ups import is_follow_up, run_proper
 from conformance.gateway.face import GatewayFace
 from conformance.gateway.rules.making import asks_for_acceptance, checks_of
@@ -32,6 +31,7 @@ from conformance.judging.judgement import (
 )
 from conformance.judging.verdicts import RequirementVerdict, judge_as
 from conformance.model.traffic import Case, Kind
+from conformance.model.untrusted import parse_json
 
 
 def judged_alone(

@@ -14,10 +14,9 @@ from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.journal import Record, read_evidence
 from conformance.model.errors import UsageError, did_you_mean
-from conformance.model.given_files import TooLong, given_bytes
+from conformance.model.untrusted import TooLong, given_bytes, parse_json
 from conformance.reports.masking import Masking
 from conformance.reports.result import SCHEMA_VERSION, Saved
 from conformance.reports.writing import REPORT_JSON

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from conformance.contract.judging import ACCEPTED, ANSWER, ERROR
+from conformance.contract.requirements import ACCEPTED, ANSWER, ERROR
 from conformance.judging.evidence import ABSENT, Answer, Evidence, Outcome, Terms, is_number
 from conformance.judging.judgement import (
     AnswerCheck,

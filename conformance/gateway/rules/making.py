@@ -12,8 +12,18 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 from conformance.contract.contract import Contract
-from conformance.contract.judging import ANY, FAILED, NOTIFICATION, SUCCEEDED, ByPlace, ByProbe, ByRule, Expected
-from conformance.contract.requirements import Actor, Requirement
+from conformance.contract.requirements import (
+    ANY,
+    FAILED,
+    NOTIFICATION,
+    SUCCEEDED,
+    Actor,
+    ByPlace,
+    ByProbe,
+    ByRule,
+    Expected,
+    Requirement,
+)
 from conformance.gateway.rules import acceptance, envelope, notifications, refusals, request_ids, sequences, unsolicited
 from conformance.gateway.rules.acceptance import must_be_accepted
 from conformance.gateway.rules.envelope import any_answer

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from conformance.contract.contract import Contract
-from conformance.contract.judging import ByRule
-from conformance.contract.messages import notified_of
+from conformance.contract.places import notified_of
+from conformance.contract.requirements import ByRule
 from conformance.gateway.rules.envelope import JSON_MEDIA_TYPE
 from conformance.judging.evidence import Arrival, Evidence, Notice, Outcome, Terms
 from conformance.judging.judgement import (

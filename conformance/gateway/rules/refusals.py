@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from conformance.contract.judging import Expected
+from conformance.contract.requirements import Expected
 from conformance.judging.evidence import ABSENT, UNAUTHORIZED, Answer, Evidence, Outcome
 from conformance.judging.excuses import Excuses, unjudgeable
 from conformance.judging.form import envelope_problems

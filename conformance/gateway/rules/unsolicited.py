@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from conformance.contract.command import Unsolicited
 from conformance.contract.schema_set import Violation
-from conformance.contract.unsolicited import Unsolicited
 from conformance.judging.details import contradiction, telling_of
 from conformance.judging.judgement import Check, Finding, NoticeCheck, NoticeRule, Reason, Unobserved
 from conformance.judging.notice import Notice

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.contract.messages import answer_to
+from conformance.contract.places import answer_to
 from conformance.judging.reading import Content
 from conformance.model.traffic import Case, Exchange, Notification
 
