@@ -29,13 +29,14 @@ from conformance.gateway.plan import Plan
 from conformance.gateway.progress import Silent
 from conformance.journal import Record, read_journal
 from conformance.judging.judgement import Reason
-from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Delivery, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import UsageError
 from conformance.model.traffic import CLOSED_ON_REUSE
+from conformance.reports.faces import judge
 from conformance.reports.files import write_reports
 from conformance.reports.result import Result
 from conformance.wire import pacing

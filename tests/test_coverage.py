@@ -14,9 +14,9 @@ from conformance.contract.schema_set import FORMATS
 from conformance.journal import read_journal
 from conformance.judging.coverage import BROKEN, OPEN, VALID, Coverage, Covered
 from conformance.judging.reading import Answer
-from conformance.judging.verdicts import judge
 from conformance.model.traffic import Case, Exchange, Kind, Request
 from conformance.payloads import anatomy
+from conformance.reports.faces import judge
 from conformance.reports.remarks import coverage_lines
 from conformance.reports.result import Result
 from tests.campaigns import held

@@ -20,10 +20,11 @@ from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, Verdict
 from conformance.mock.behaviour import Behaviour, Delivery, Moment
 from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Case
+from conformance.reports.faces import judge
 
 KEY, SECRET = "SampleKey", "SampleSecret"
 SEED = 20261122

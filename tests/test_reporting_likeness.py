@@ -13,10 +13,9 @@ from rich.console import Console
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.diagnosis.attribution import Comparison, FailureCount
+from conformance.diagnosis.follow_ups import SEARCH
 from conformance.journal import Note, Record
-from conformance.judging.follow_ups import SEARCH
-from conformance.judging.judgement import Minimal
-from conformance.judging.patterns import Dependence, Pattern
+from conformance.judging.judgement import Dependence, Minimal, Pattern
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.reports.allure_results import allure_results
 from conformance.reports.junit import junit

@@ -18,10 +18,10 @@ from conformance.gateway.corpus import Group
 from conformance.gateway.limits import Limits
 from conformance.gateway.pieces import has_to_be_refused
 from conformance.gateway.plan import CommandPlan, Plan, repeats
+from conformance.gateway.rules.request_ids import EQUAL
 from conformance.gateway.sequences import UNAFFORDABLE, across, asked, balance
 from conformance.gateway.sequences import sequences as sequences_of
 from conformance.judging.evidence import BALANCE
-from conformance.judging.request_ids import EQUAL
 from conformance.mock.account import Account
 from conformance.mock.gateway import Gateway
 from conformance.mock.variants import BUILT_IN

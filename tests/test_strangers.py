@@ -31,13 +31,14 @@ from conformance.gateway.listening import id_at_a_glance
 from conformance.gateway.rig import MOST_REFUSALS, Intake
 from conformance.journal import Note, Record, read_journal
 from conformance.judging.terms import REFUSED_HERE, Terms
-from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Delivery, Moment
 from conformance.mock.serving import serve_mock
 from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Request
+from conformance.reports.faces import judge
 from conformance.wire import asgi, httpserver
 from conformance.wire.accepting import Refused
 from conformance.wire.address import Address

@@ -21,11 +21,12 @@ from conformance.contract.contract import statum
 from conformance.gateway import listening
 from conformance.gateway.rig import Intake
 from conformance.journal import UNREADABLE, Journal, Redaction, read_journal
-from conformance.judging.verdicts import Verdict, judge
+from conformance.judging.verdicts import Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Delivery, Moment
 from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Request
+from conformance.reports.faces import judge
 from conformance.wire.address import Address
 from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.httpserver import HttpServerReceiver

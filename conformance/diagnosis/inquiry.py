@@ -17,10 +17,10 @@ from itertools import cycle, islice
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.diagnosis.attribution import Attribution, Comparison, FailureCount, Found, Outcomes, Specimen, mended
-from conformance.judging.follow_ups import Cause, follow_up_id
-from conformance.judging.judgement import Check
-from conformance.judging.patterns import ENOUGH, Dependence, ordinal, period, turning_point
-from conformance.judging.watching import Observation
+from conformance.diagnosis.follow_ups import Cause, follow_up_id
+from conformance.diagnosis.patterns import ENOUGH, ordinal, period, turning_point
+from conformance.diagnosis.watching import Observation
+from conformance.judging.judgement import Check, Dependence
 from conformance.model.traffic import Case, Kind
 from conformance.payloads.addressees import Addressees
 from conformance.payloads.apart import Apart

@@ -18,6 +18,7 @@ from typing import Any
 
 from conformance.diagnosis.search import Search, SearchTerms, is_called_for
 from conformance.gateway.corpus import Group
+from conformance.gateway.face import GATEWAY
 from conformance.gateway.heartbeat import watched
 from conformance.gateway.listening import LATE_S, Listening
 from conformance.gateway.plan import Plan, seed_for
@@ -229,7 +230,7 @@ class _Early:
         heard = self._hearing.arrived
         now = self._journal.time_of(time.monotonic())
         settings = self._settings
-        if not is_called_for(settings.contract, settings.expectations, read_journal(self._journal.path), now):
+        if not is_called_for(GATEWAY, settings.contract, settings.expectations, read_journal(self._journal.path), now):
             self._well_with = heard
 
     @property
@@ -289,6 +290,7 @@ def _look_into_failures(settings: Settings, journal: Journal, hearing: Listening
     # A gateway of the run's own has no past; another one may remember the run before.
     room = 0 if settings.gateway is None else settings.seed % ROOM
     terms = SearchTerms(
+        GATEWAY,
         settings.contract,
         settings.constraints,
         settings.expectations,

@@ -15,13 +15,14 @@ from typing import Any, Protocol
 
 from conformance import __version__
 from conformance.contract.contract import Contract, statum
+from conformance.diagnosis.follow_ups import SEARCH, run_proper
 from conformance.journal import Record
 from conformance.judging.coverage import Covered
 from conformance.judging.expectations import Expectation, Expectations, Stale
-from conformance.judging.follow_ups import SEARCH, run_proper
 from conformance.judging.judgement import Finding, Minimal
-from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, is_client, judge
+from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict
 from conformance.model.traffic import Case, Exchange, Kind
+from conformance.reports.faces import is_client, judge
 from conformance.reports.figures import Figures
 from conformance.reports.masking import Masking
 from conformance.reports.remarks import client_of, strangers_of

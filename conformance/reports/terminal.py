@@ -24,13 +24,14 @@ from rich.text import Text
 
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
+from conformance.diagnosis.follow_ups import run_proper
 from conformance.journal import Record
 from conformance.judging.evidence import Evidence
-from conformance.judging.follow_ups import run_proper
-from conformance.judging.patterns import Dependence
-from conformance.judging.verdicts import Conclusion, Verdict, day_of, is_client
+from conformance.judging.judgement import Dependence
+from conformance.judging.verdicts import Conclusion, Verdict, day_of
 from conformance.reports.console import print_line, print_prose
 from conformance.reports.escaping import for_terminal
+from conformance.reports.faces import is_client
 from conformance.reports.remarks import (
     about_client,
     coverage_lines,

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.contract.requirements import Actor, Basis, Level
-from conformance.judging.judgement import Reason
-from conformance.judging.patterns import ENOUGH, Dependence
+from conformance.diagnosis.patterns import ENOUGH
+from conformance.judging.judgement import Dependence, Reason
 from conformance.judging.verdicts import Verdict
 from conformance.reports.remarks import listed_in
 

@@ -21,8 +21,8 @@ from conformance.contract.contract import Contract
 from conformance.contract.places import answer_to
 from conformance.journal import Record
 from conformance.judging.reading import Content
-from conformance.judging.verdicts import is_client
 from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification
+from conformance.reports.faces import is_client
 from conformance.reports.masking import Masking
 from conformance.reports.page.markup import body_markup, in_words
 from conformance.reports.page.transcript import (

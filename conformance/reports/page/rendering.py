@@ -14,10 +14,11 @@ from markupsafe import Markup
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.journal import Record
-from conformance.judging.verdicts import Conclusion, Verdict, is_client
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.traffic import Kind
 from conformance.reports.comparing import ReportComparison, VerdictChange, told
 from conformance.reports.escaping import all_visible, visible
+from conformance.reports.faces import is_client
 from conformance.reports.figures import Figures
 from conformance.reports.page.evidence import MOST_CASES, PageEvidence
 from conformance.reports.page.markup import Bar, bar_chart, counted, in_words, latency_plot, run_plot

@@ -123,7 +123,7 @@ class _Beginning(Record):
 class Cause:
     """What lies behind `cases`, which fall short of one requirement × command.
 
-    `kind` and `pattern` say on what it depends (`conformance.judging.patterns`). `minimal` is the id of the simplest
+    `kind` and `pattern` say on what it depends (`conformance.diagnosis.patterns`). `minimal` is the id of the simplest
     case that was seen to fall short in the same way, `exchange` the number of its exchange, `differs` its members that
     a payload which went well does not have like that (None: it leaves the member out). `finished` is False if there may
     be a simpler one.

@@ -24,9 +24,11 @@ from conformance.contract.requirements import (
     Expected,
     Requirement,
 )
-from conformance.judging import acceptance, envelope, notifications, refusals, request_ids, sequences, unsolicited
-from conformance.judging.acceptance import must_be_accepted
-from conformance.judging.envelope import any_answer
+from conformance.gateway.rules import acceptance, envelope, notifications, refusals, request_ids, sequences, unsolicited
+from conformance.gateway.rules.acceptance import must_be_accepted
+from conformance.gateway.rules.envelope import any_answer
+from conformance.gateway.rules.notifications import attributed, to_a_product
+from conformance.gateway.rules.refusals import EXPECTED, beside_twin
 from conformance.judging.evidence import Answer, Evidence, Notice, Outcome
 from conformance.judging.judgement import (
     AnswerFormCheck,
@@ -38,8 +40,6 @@ from conformance.judging.judgement import (
     answers_where,
     notices_where,
 )
-from conformance.judging.notifications import attributed, to_a_product
-from conformance.judging.refusals import EXPECTED, beside_twin
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Kind
 

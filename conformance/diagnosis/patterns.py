@@ -1,11 +1,10 @@
 """On what a failure depends: nothing (always), the nth request, a trait, the payload; or it is intermittent.
 
-    Pattern             that, in words with their numbers
     told                what can be said of a requirement that fell short
     told_by_journal     what the journal of a run alone says about it
     period              every nth, from requests sent one after the other
 
-A statement carries its numbers (k of n), and none is made that chance would explain (`conformance.judging.chance`): a
+A statement carries its numbers (k of n), and none is made that chance would explain (`conformance.diagnosis.chance`): a
 failure that nothing sets apart is intermittent.
 """
 
@@ -13,15 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from itertools import pairwise
 
-from conformance.judging.chance import ERROR_RATE, ERROR_RATE_OF_A_ROW, regular
+from conformance.diagnosis.chance import ERROR_RATE, ERROR_RATE_OF_A_ROW, regular
+from conformance.diagnosis.follow_ups import Cause
+from conformance.diagnosis.traits import OUTCOME, Claim, Classes, set_apart
+from conformance.diagnosis.watching import Observation
 from conformance.judging.excuses import UNUSUAL
-from conformance.judging.follow_ups import Cause
-from conformance.judging.judgement import Finding
-from conformance.judging.traits import OUTCOME, Claim, Classes, set_apart
-from conformance.judging.watching import Observation
+from conformance.judging.judgement import Dependence, Finding, Pattern
 from conformance.model.traffic import Kind
 
 # Aspects of valid requests whose payloads are there to show something.
@@ -37,30 +35,6 @@ SPARED = 0.1
 ENOUGH = 3
 # Each kind of failure is compared with all observations anew: of a larger run only all failures together are.
 MOST_COMPARED = 3_000
-
-
-class Dependence(StrEnum):
-    """On what it depends."""
-
-    ALWAYS = "always"
-    FROM_NTH = "from-nth"
-    EVERY_NTH = "every-nth"
-    INTERMITTENT = "intermittent"
-    PAYLOAD = "payload"
-    UNTOLD = "untold"
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """On what it depends, and the same in words with its numbers.
-
-    `open`: requests could tell more. `claim`: the trait of the run that sets the failures apart, in words.
-    """
-
-    kind: Dependence
-    text: str
-    open: bool = False
-    claim: str = ""
 
 
 @dataclass(frozen=True, slots=True)

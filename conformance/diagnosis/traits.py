@@ -20,8 +20,8 @@ from math import comb
 from typing import Any, Protocol
 
 from conformance.contract.contract import Contract
+from conformance.diagnosis.chance import ERROR_RATE, above
 from conformance.journal import Record
-from conformance.judging.chance import ERROR_RATE, above
 from conformance.judging.coverage import BROKEN, MEASURES, Label
 from conformance.model.traffic import Case, Exchange, Kind
 

@@ -13,13 +13,13 @@ from decimal import Decimal
 
 from conformance.contract.contract import Contract
 from conformance.contract.places import value_at
-from conformance.judging.acceptance import accepted, equal_bursts, must_be_accepted
+from conformance.gateway.rules.acceptance import accepted, equal_bursts, must_be_accepted
+from conformance.gateway.rules.refusals import twin_obstacle
+from conformance.gateway.rules.request_ids import EQUAL, burst_of
 from conformance.judging.details import amount_asked, amount_told, comparable, compared
 from conformance.judging.evidence import BALANCE, Arrival, Evidence, Outcome, is_number
 from conformance.judging.excuses import INSUFFICIENT_FUNDS, Excuses, unjudgeable
 from conformance.judging.judgement import Check, Finding, Judgement, Kept, Reason, RunCheck, Unobserved, verdict_of
-from conformance.judging.refusals import twin_obstacle
-from conformance.judging.request_ids import EQUAL, burst_of
 from conformance.model.traffic import Kind
 
 # Requests that are put beside a notification that tells of another one than its own. Those that ask for the same amount

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from conformance.gateway.rules.request_ids import EQUAL, burst_of
 from conformance.judging.evidence import ABSENT, Evidence, Outcome
 from conformance.judging.excuses import Excuses, unjudgeable
 from conformance.judging.judgement import (
@@ -17,7 +18,6 @@ from conformance.judging.judgement import (
     shown,
     verdict_of,
 )
-from conformance.judging.request_ids import EQUAL, burst_of
 from conformance.model.traffic import Kind
 
 

@@ -19,10 +19,10 @@ from functools import cache
 from typing import Any
 
 from conformance.contract.contract import Contract
+from conformance.diagnosis.traits import CRASHED, FORM, exchanges_of
 from conformance.journal import Record
 from conformance.judging.judgement import Finding
 from conformance.judging.reading import Content
-from conformance.judging.traits import CRASHED, FORM, exchanges_of
 from conformance.model.traffic import Exchange, header
 
 # More kinds of one failure than this are one whose text repeats what was sent.

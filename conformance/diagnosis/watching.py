@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.contract.contract import Contract
+from conformance.diagnosis.follow_ups import Cause
+from conformance.diagnosis.grouping import Said, alike, gathered, grouped
 from conformance.journal import Record
 from conformance.judging.evidence import Answer, Evidence, Notice, Outcome, Terms
-from conformance.judging.follow_ups import Cause
-from conformance.judging.grouping import Said, alike, gathered, grouped
 from conformance.judging.hearing import KEPT_FINDINGS, Hearing
 from conformance.judging.judgement import (
     AnswerCheck,

@@ -15,7 +15,7 @@ from dataclasses import replace
 from conformance.contract.contract import Contract
 from conformance.contract.places import notified_of
 from conformance.contract.requirements import ByRule
-from conformance.judging.envelope import JSON_MEDIA_TYPE
+from conformance.gateway.rules.envelope import JSON_MEDIA_TYPE
 from conformance.judging.evidence import Arrival, Evidence, Notice, Outcome, Terms
 from conformance.judging.judgement import (
     KEPT,

@@ -1,7 +1,6 @@
 """One cause that breaks several requirements: told by the same exchanges, or by the same words at the same place.
 
     Failing         what fell short of one requirement, over all commands
-    OneCause        requirements that fall short for one cause
     one_causes      those of a run
 
 That two requirements fall short in the same exchanges is worth saying where chance would not bring it about. Where
@@ -18,9 +17,9 @@ from functools import cache, reduce
 from itertools import combinations
 
 from conformance.contract.contract import Contract
-from conformance.judging.chance import ERROR_RATE, above
-from conformance.judging.grouping import without_particulars
-from conformance.judging.judgement import Finding
+from conformance.diagnosis.chance import ERROR_RATE, above
+from conformance.diagnosis.grouping import without_particulars
+from conformance.judging.judgement import Finding, OneCause
 
 # Some exchanges are not judged by the one requirement or the other: so much of all is to be the same.
 SAME = 0.9
@@ -57,14 +56,6 @@ class Failing:
     def places(self) -> set[str | None]:
         """Where in messages it fell short; None and the message as a whole are one."""
         return {pointer or None for pointer, _ in self.sentences}
-
-
-@dataclass(frozen=True, slots=True)
-class OneCause:
-    """Requirements, by their ids, that fall short for one cause, and in how many exchanges."""
-
-    requirements: tuple[str, ...]
-    exchanges: int
 
 
 def one_causes(failing: Sequence[Failing], contract: Contract) -> tuple[OneCause, ...]:

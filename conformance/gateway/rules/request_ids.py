@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from conformance.judging.envelope import SUCCESS
+from conformance.gateway.rules.envelope import SUCCESS
 from conformance.judging.evidence import Answer, Evidence, Outcome
 from conformance.judging.judgement import Check, Finding, Judgement, Kept, answers_where
 from conformance.model.traffic import Kind
