@@ -18,12 +18,13 @@ from conformance.gateway.limits import Limits
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.judging.verdicts import Verdict, judge
+from conformance.judging.verdicts import Verdict
 from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Case, Kind, Request
 from conformance.payloads import anatomy
 from conformance.payloads.addressees import GIVEN_BY, Addressees
 from conformance.payloads.payloads import Constraints
+from conformance.reports.faces import judge
 from conformance.wire import Allowance, Pace, Sender
 from conformance.wire.allowance import ACCEPTED
 

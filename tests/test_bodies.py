@@ -12,14 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.command import Command
 from conformance.contract.contract import statum
-from conformance.contract.schemas import parse_json
 from conformance.model.errors import SuiteError
+from conformance.model.untrusted import parse_json
 from conformance.payloads import anatomy, bodies
 from conformance.payloads.anatomy import CUT, HUGE, OPEN, REFUSED
 from conformance.payloads.bodies import BodyProbe, OpenBody, malformed_bodies, open_bodies
 from conformance.payloads.payloads import Constraints, ValidPayload, fresh_payloads, valid_payloads
+
+COMMANDS = statum().commands
 
 ASPECTS = {"not-json", "cut-short", "empty-body", "array", "scalar", "form-encoded", "not-utf8"}
 POSTS = [command for command in COMMANDS.values() if command.method == "POST"]

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from conformance.contract.strict_json import parse_json
 from conformance.model.traffic import Headers, header
+from conformance.model.untrusted import parse_json
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 FORM = re.compile(r"""[^\s{}\[\]"=&]+=[^\s{}\[\]"]*""")

@@ -18,7 +18,8 @@ from typing import Any
 
 from conformance.contract.behaviours import Change
 from conformance.contract.contract import Contract
-from conformance.contract.judging import (
+from conformance.contract.places import Message, answer_to, notified_of, places_of
+from conformance.contract.requirements import (
     ACCEPTED,
     ANSWER,
     FAILED,
@@ -26,10 +27,8 @@ from conformance.contract.judging import (
     ByPlace,
     ByProbe,
     Expected,
+    Requirement,
 )
-from conformance.contract.messages import Message, answer_to, notified_of
-from conformance.contract.places import places_of
-from conformance.contract.requirements import Requirement
 from conformance.judging.form import answer_form, notice_form
 from conformance.mock.behaviour import Delivery, Moment, Reply
 from conformance.mock.pointing import holds, path_of

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from conformance.contract.strict_json import parse_json
 from conformance.mock.behaviour import Reply
 from conformance.mock.delivering import Courier, Told
 from conformance.mock.gateway import Gateway
@@ -20,6 +19,7 @@ from conformance.mock.transactions import price
 from conformance.mock.unprompted import unprompted
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Request
+from conformance.model.untrusted import parse_json
 
 CONTROL = "/unsolicited/"
 

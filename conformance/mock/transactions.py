@@ -17,9 +17,8 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from conformance.contract.command import Command, Flow
+from conformance.contract.command import Command, Flow, Notified
 from conformance.contract.contract import Contract
-from conformance.contract.unsolicited import Notified
 from conformance.mock.account import Outcome
 from conformance.mock.forms import Shape, masked, retold, spelled
 

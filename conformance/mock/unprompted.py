@@ -7,8 +7,8 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
+from conformance.contract.command import Unsolicited
 from conformance.contract.contract import Contract
-from conformance.contract.unsolicited import Unsolicited
 from conformance.mock.account import OPENING_BALANCE, Outcome
 from conformance.mock.behaviour import Delivery
 from conformance.mock.forms import Shape

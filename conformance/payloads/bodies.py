@@ -35,8 +35,8 @@ from urllib.parse import urlencode
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.probes import Making
-from conformance.contract.strict_json import parse_json
 from conformance.model.errors import SuiteError
+from conformance.model.untrusted import parse_json
 from conformance.payloads.anatomy import CUT, HUGE, anatomy
 
 JSON_MEDIA_TYPE = "application/json"

@@ -17,8 +17,8 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from conformance.contract import ecma
 from conformance.contract.contract import Contract
+from conformance.model import ecma
 from conformance.model.errors import SuiteError
 from conformance.payloads.patterns import Alternatives, matching, parsed, variants, written
 from conformance.payloads.text_classes import ValueClass, Written, text_classes

@@ -15,9 +15,9 @@ from itertools import islice
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any
 
-from conformance.contract import ecma
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.model import ecma
 
 # What a text is counted on with: each of its last characters among those of its kind.
 KINDS = (digits, ascii_uppercase, ascii_lowercase)

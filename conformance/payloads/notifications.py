@@ -12,10 +12,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from conformance.contract.command import Command
+from conformance.contract.command import Command, Notified
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import Violation
-from conformance.contract.unsolicited import Notified
 from conformance.payloads.bodies import JSON_MEDIA_TYPE, malformed_bodies
 
 Members = Mapping[str, Any]

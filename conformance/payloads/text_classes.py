@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 
-from conformance.contract.assigned import ASSIGNED
+from conformance.model.characters import ASSIGNED
 from conformance.payloads.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, UNIT, ZWJ, Speller, spell
 from conformance.payloads.segments import GSM_7, GSM_EXTENSION, UCS_2, crosses, septets, units
 

@@ -19,8 +19,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache, wraps
 
 from conformance.contract.contract import Contract
-from conformance.contract.judging import ByPlace, ByRule
-from conformance.contract.requirements import Actor, Requirement
+from conformance.contract.requirements import Actor, ByPlace, ByRule, Requirement
 from conformance.judging.client import answers, receiving, resending, results, sending, unsent
 from conformance.judging.client.evidence import ClientEvidence
 from conformance.judging.client.rule import ClientCheck, ClientRule, one_of

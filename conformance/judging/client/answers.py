@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any, Self
 
 from conformance.contract.contract import Contract
-from conformance.contract.judging import ACCEPTED
+from conformance.contract.requirements import ACCEPTED
 from conformance.judging.client.calls import Call, ClientReport, SentRequest
 from conformance.judging.client.evidence import ClientEvidence
 from conformance.judging.client.rule import UNHEARD, ClientCheck, ClientRule, broken, kept, one_of

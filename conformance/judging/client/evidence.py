@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from conformance.contract.contract import Contract, statum
-from conformance.contract.formats import FORMATS
 from conformance.contract.requirements import Offer
+from conformance.contract.schema_set import FORMATS
 from conformance.journal import Note, Record
 from conformance.judging.client.calls import (
     EXTRA,
@@ -27,7 +27,7 @@ from conformance.judging.client.calls import (
     speaks_of_a_call,
 )
 from conformance.judging.reading import Answer, Content, is_number
-from conformance.model.traffic import Case, Direction, Exchange, Kind, Message
+from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Kind
 
 # A client that is only observed has neither, whatever it may be capable of.
 _NOT_OBSERVED = frozenset({Offer.DRIVER, Offer.CALLBACK})
@@ -252,7 +252,7 @@ class _Talk:
     def of(cls, record: Record) -> Self:
         """Put each answer to the case of its question; invalid answers are left out."""
         talk = cls()
-        questions: dict[str, Message] = {}
+        questions: dict[str, DriverLine] = {}
         for message in record.messages:
             members = Content.of(message.line.encode()).members or {}
             name = members.get("id")
@@ -271,7 +271,7 @@ class _Talk:
                 talk.extras[note.detail["case"]] = (note.detail["why"], note.detail["of"])
         return talk
 
-    def _take(self, question: Message, members: Mapping[str, Any], at: float) -> None:
+    def _take(self, question: DriverLine, members: Mapping[str, Any], at: float) -> None:
         asked = Content.of(question.line.encode()).members or {}
         cmd = asked.get("cmd")
         if question.case_id is None or FORMATS.violation(f"driver/{cmd}.answer", dict(members)):

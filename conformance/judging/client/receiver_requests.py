@@ -12,8 +12,8 @@ from enum import StrEnum
 from functools import cache, partial
 from typing import Any, Self
 
+from conformance.contract.command import Notified
 from conformance.contract.contract import Contract, NotificationRoles
-from conformance.contract.unsolicited import Notified
 from conformance.judging.reading import Content
 from conformance.model.traffic import Case, Exchange, Request, header
 from conformance.payloads.notifications import documented, is_complete

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
+from conformance.contract.command import Inquiry
 from conformance.contract.contract import Contract
-from conformance.contract.judging import ByRule
-from conformance.contract.unsolicited import Inquiry
+from conformance.contract.requirements import ByRule
 from conformance.judging.client.calls import ReceiverCase
 from conformance.judging.client.evidence import ClientEvidence
 from conformance.judging.client.inbox import NONE_TAKEN, Fate, Inbox, broken, check_of, kept, of_inbox, untold

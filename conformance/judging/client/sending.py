@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from conformance.contract.judging import REQUEST, ByPlace
+from conformance.contract.requirements import REQUEST, ByPlace
 from conformance.judging.client.calls import Call, SentRequest
 from conformance.judging.client.evidence import ClientEvidence
 from conformance.judging.client.rule import UNHEARD, ClientCheck, ClientRule, broken, kept
