@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.cli.command import ConformanceCommand, contract_option, option
+from conformance.client.rules import client_checks
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Requirement
-from conformance.judging.client import client_checks
 from conformance.judging.judgement import SubjectCheck
 from conformance.reports.console import print_json, results
 from conformance.reports.view import rests_on

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
+from conformance.client.rules.calls import ASKED_AGAIN, Call
+from conformance.client.rules.classes import ONE_SMS, ParamClass, classes_for
+from conformance.client.rules.evidence import ClientEvidence
+from conformance.client.rules.rule import UNHEARD, ClientCheck, ClientRule, broken, kept
 from conformance.contract.contract import Contract
-from conformance.judging.client.calls import ASKED_AGAIN, Call
-from conformance.judging.client.classes import ONE_SMS, ParamClass, classes_for
-from conformance.judging.client.evidence import ClientEvidence
-from conformance.judging.client.rule import UNHEARD, ClientCheck, ClientRule, broken, kept
 from conformance.judging.coverage import CallCoverage, Covered, Label, classes_of_call
 from conformance.judging.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from conformance.judging.client.calls import Call, SentRequest
-from conformance.judging.client.evidence import ClientEvidence
+from conformance.client.rules.calls import Call, SentRequest
+from conformance.client.rules.evidence import ClientEvidence
 from conformance.judging.judgement import Finding, Judgement, Kept
 
 UNHEARD = "what the client tells its caller cannot be seen without a driver"

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from conformance.client.rules.calls import Call, SentRequest
+from conformance.client.rules.evidence import ClientEvidence
+from conformance.client.rules.rule import UNHEARD, ClientCheck, ClientRule, broken, kept
+from conformance.client.rules.unsent import instead, reached, said_to_be_lacking
 from conformance.contract.requirements import REQUEST, ByPlace
-from conformance.judging.client.calls import Call, SentRequest
-from conformance.judging.client.evidence import ClientEvidence
-from conformance.judging.client.rule import UNHEARD, ClientCheck, ClientRule, broken, kept
-from conformance.judging.client.unsent import instead, reached, said_to_be_lacking
 from conformance.judging.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
 from conformance.judging.reading import Content
 from conformance.model.traffic import Headers, Request, header

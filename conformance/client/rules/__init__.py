@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache, wraps
 
+from conformance.client.rules import answers, receiving, resending, results, sending, unsent
+from conformance.client.rules.evidence import ClientEvidence
+from conformance.client.rules.rule import ClientCheck, ClientRule, one_of
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, ByPlace, ByRule, Requirement
-from conformance.judging.client import answers, receiving, resending, results, sending, unsent
-from conformance.judging.client.evidence import ClientEvidence
-from conformance.judging.client.rule import ClientCheck, ClientRule, one_of
 from conformance.judging.judgement import Judgement, Reason, Unobserved
 from conformance.model.errors import SuiteError
 

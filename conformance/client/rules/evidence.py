@@ -11,11 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from conformance.contract.contract import Contract, statum
-from conformance.contract.requirements import Offer
-from conformance.contract.schema_set import FORMATS
-from conformance.journal import Note, Record
-from conformance.judging.client.calls import (
+from conformance.client.rules.calls import (
     EXTRA,
     STRAY,
     UNREADABLE,
@@ -26,6 +22,10 @@ from conformance.judging.client.calls import (
     SentRequest,
     speaks_of_a_call,
 )
+from conformance.contract.contract import Contract, statum
+from conformance.contract.requirements import Offer
+from conformance.contract.schema_set import FORMATS
+from conformance.journal import Note, Record
 from conformance.judging.reading import Answer, Content, is_number
 from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Kind
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from conformance.judging.client.inbox import (
+from conformance.client.rules.inbox import (
     NONE_TAKEN,
     Fate,
     Inbox,
@@ -24,8 +24,8 @@ from conformance.judging.client.inbox import (
     of_inbox,
     untold,
 )
-from conformance.judging.client.receiver_requests import ReceiverRequest, What
-from conformance.judging.client.rule import ClientCheck, ClientRule, one_of
+from conformance.client.rules.receiver_requests import ReceiverRequest, What
+from conformance.client.rules.rule import ClientCheck, ClientRule, one_of
 from conformance.judging.judgement import Finding, Judgement, Reason, Unobserved, shown
 
 NONE_KEPT = "the client makes no calls, and of what it was notified of it knew no result when it was asked"

@@ -13,12 +13,12 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Self
 
+from conformance.client.rules.calls import Call, ClientReport, SentRequest
+from conformance.client.rules.evidence import ClientEvidence
+from conformance.client.rules.rule import UNHEARD, ClientCheck, ClientRule, broken, kept, one_of
+from conformance.client.rules.sending import sends_again_later, waits_for_ever
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ACCEPTED
-from conformance.judging.client.calls import Call, ClientReport, SentRequest
-from conformance.judging.client.evidence import ClientEvidence
-from conformance.judging.client.rule import UNHEARD, ClientCheck, ClientRule, broken, kept, one_of
-from conformance.judging.client.sending import sends_again_later, waits_for_ever
 from conformance.judging.judgement import Judgement, Reason, Unobserved, shown
 from conformance.model.traffic import Exchange, header
 

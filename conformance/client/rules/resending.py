@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 
-from conformance.judging.client.calls import Call, SentRequest
-from conformance.judging.client.evidence import ClientEvidence
-from conformance.judging.client.rule import ClientCheck, ClientRule, broken, kept, one_of
+from conformance.client.rules.calls import Call, SentRequest
+from conformance.client.rules.evidence import ClientEvidence
+from conformance.client.rules.rule import ClientCheck, ClientRule, broken, kept, one_of
 from conformance.judging.judgement import Judgement, Reason, Unobserved
 from conformance.judging.reading import TOO_MANY_REQUESTS
 from conformance.model.traffic import header

@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from conformance.client.rules.calls import Call, ReceiverCase, ResultAnswer
+from conformance.client.rules.evidence import ClientEvidence
+from conformance.client.rules.receiver_requests import ReceiverRequest, What
+from conformance.client.rules.rule import ClientCheck, ClientRule
 from conformance.contract.contract import NotificationRoles
-from conformance.judging.client.calls import Call, ReceiverCase, ResultAnswer
-from conformance.judging.client.evidence import ClientEvidence
-from conformance.judging.client.receiver_requests import ReceiverRequest, What
-from conformance.judging.client.rule import ClientCheck, ClientRule
 from conformance.judging.judgement import Finding, Judgement, Kept, Reason, Unobserved
 
 NONE_TAKEN = "no usual notification was answered with a 2xx"
