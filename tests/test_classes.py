@@ -15,9 +15,9 @@ from conformance.contract.schemas import resolved, violations
 from conformance.model.errors import SuiteError
 from conformance.payloads import classes
 from conformance.payloads.classes import ValueClass, Written, classes_of, classes_of_members, outside
-from conformance.payloads.draws import draw
+from conformance.payloads.hypothesis_backend import draw
 from conformance.payloads.patterns import Alternatives, matching, parsed, variants, written
-from conformance.payloads.segments import GSM_7, UCS_2, crosses, septets, units
+from conformance.payloads.sms_segments import GSM_7, UCS_2, crosses, septets, units
 from conformance.payloads.strategies import strategy_for
 
 FOLDERS = [command.folder for command in COMMANDS.values() if command.method == "POST"]

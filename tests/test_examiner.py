@@ -35,7 +35,7 @@ from conformance.judging.reading import Content
 from conformance.judging.verdicts import Conclusion, Verdict, judge
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Kind
-from conformance.payloads.request_ids import FORMS
+from conformance.payloads.notifications import FORMS
 from conformance.reports.page import html
 from conformance.reports.result import Result
 

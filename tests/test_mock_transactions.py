@@ -16,7 +16,7 @@ from conformance.contract.schemas import violations
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Ending
 from conformance.mock.gateway import Gateway
-from conformance.mock.refusals import refusal_of
+from conformance.mock.rules import refusal_of
 from conformance.model.traffic import Request, header
 
 SMS = request("sms")

@@ -12,7 +12,7 @@ from conformance.client.subject import Known, Subject
 from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
 from conformance.contract.schemas import violations
-from conformance.payloads.request_ids import FORMS, NEAR, USUAL
+from conformance.payloads.notifications import FORMS, NEAR, USUAL
 
 ONLINE, AIRTIME, SMS = COMMANDS["mpesa/online"], COMMANDS["airtime"], COMMANDS["sms"]
 ASKED = {"phone_number": "254712345149", "amount": "24024", "short_code": "600100"}

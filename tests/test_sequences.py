@@ -25,8 +25,8 @@ from conformance.gateway.sequences import sequences as sequences_of
 from conformance.judging.evidence import BALANCE
 from conformance.judging.request_ids import EQUAL
 from conformance.mock.account import Account
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.gateway import Gateway
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Case, Kind
 
 BASE = "http://gateway.example/api/v2"

@@ -24,7 +24,7 @@ from conformance.judging.verdicts import (
     conclude,
     judge,
 )
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 
 CHECKS = checks_of(statum())
 

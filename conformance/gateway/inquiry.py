@@ -23,12 +23,11 @@ from conformance.judging.judgement import Check
 from conformance.judging.patterns import ENOUGH, Dependence, ordinal, period, turning_point
 from conformance.judging.watching import Observation
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.addressees import Addressees
-from conformance.payloads.apart import Apart
+from conformance.payloads.addressees import Addressees, Constraints
 from conformance.payloads.labels import Label, Members, members_of
-from conformance.payloads.neighbours import recipient_of
-from conformance.payloads.payloads import Constraints, encoded
 from conformance.payloads.simpler import Simpler, as_plain_as, plain_members
+from conformance.payloads.uniqueness import UniquePayloads, recipient_of
+from conformance.payloads.valid import encoded
 
 # A failing payload (F) and a plain one (P): neither stands at places that "every nth" would fit.
 ORDER = "FPPFFP"
@@ -80,7 +79,7 @@ class Inquiry:
     observations: tuple[Observation, ...]
     constraints: Constraints
     addressees: Addressees
-    apart: Apart
+    apart: UniquePayloads
     learned: Learned
     needs_notifications: bool = False
     _count: int = field(default=0)

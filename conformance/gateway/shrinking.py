@@ -31,10 +31,9 @@ from conformance.judging.verdicts import RequirementVerdict, judge
 from conformance.judging.watching import Observation, Watched, watch
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.addressees import Addressees
-from conformance.payloads.apart import ROOM, Apart
+from conformance.payloads.addressees import Addressees, Constraints
 from conformance.payloads.labels import Label
-from conformance.payloads.payloads import Constraints
+from conformance.payloads.uniqueness import ROOM, UniquePayloads
 
 # Some twenty rounds that wait for notifications, each as long as such a wait usually is; a run that failed is not to
 # keep people waiting for much more than a run that did not.
@@ -271,7 +270,7 @@ class _Ground:
     cases: Mapping[str, Case]
     constraints: Constraints
     addressees: Addressees
-    rooms: Mapping[str, Apart]
+    rooms: Mapping[str, UniquePayloads]
     learned: Learned
 
     @classmethod
@@ -280,7 +279,7 @@ class _Ground:
         contract = settings.contract
         start = 0 if settings.gateway is None else settings.seed % ROOM
         rooms = {
-            command: Apart(
+            command: UniquePayloads(
                 contract,
                 contract.commands[command],
                 settings.constraints,
