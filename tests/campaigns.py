@@ -13,15 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from conformance.contract.commands import PRODUCTS
 from quiet_ports import quiet_port
 
-from conformance.contract.commands import PRODUCTS
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Judged, Verdict, judge
+from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour
+from conformance.reports.faces import judge
 from conformance.wire.address import Address
 
 # Letters of both cases and other characters, so that each spelling of it can be looked for.

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from seeded import refuses
 
-from conformance.gateway import campaign, shrinking
+from conformance.diagnosis import search
+from conformance.gateway import campaign
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Judged
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Moment
@@ -32,7 +33,7 @@ Entries = dict[tuple[str, str | None], Mapping[str, Any]]
 
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a second elsewhere takes a part of one here; the mock gateway notifies within milliseconds."""
-    monkeypatch.setattr(shrinking, "LEAST_PATIENCE_S", 0.3)
+    monkeypatch.setattr(search, "LEAST_PATIENCE_S", 0.3)
     monkeypatch.setattr(campaign, "LATE_S", 0.2)
 
 

@@ -12,12 +12,14 @@ from typing import Any
 
 import httpx
 
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.gateway import Reaction
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.traffic import Request
+
+COMMANDS = statum().commands
 
 ACCOUNT = Account.sample()
 

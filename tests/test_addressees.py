@@ -18,11 +18,12 @@ from conformance.gateway.limits import Limits
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.judging.verdicts import Verdict, judge
+from conformance.judging.verdicts import Verdict
 from conformance.mock.behaviour import BUILT_IN
 from conformance.model.traffic import Case, Kind, Request
 from conformance.payloads import json_defects
 from conformance.payloads.addressees import GIVEN_BY, Addressees, Constraints
+from conformance.reports.faces import judge
 from conformance.wire import Allowance, Pace, Sender
 from conformance.wire.allowance import ACCEPTED
 

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import pytest
+from conformance.contract.commands import COMMANDS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.command import Command
 from conformance.contract.contract import statum
-from conformance.contract.schemas import parse_json
 from conformance.model.errors import SuiteError
+from conformance.model.untrusted import parse_json
 from conformance.payloads import json_defects
 from conformance.payloads.addressees import Constraints
 from conformance.payloads.json_defects import (

@@ -9,12 +9,14 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import resolved, violations
 
-from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.command import Command
 from conformance.contract.contract import statum
-from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.judging.coverage import ASSERTIONS
 from conformance.model.errors import SuiteError
+from conformance.model.untrusted import parse_json
 from conformance.payloads import invalid
 from conformance.payloads.addressees import Constraints
 from conformance.payloads.invalid import (

@@ -22,7 +22,6 @@ from command_line import PATIENCE_S, call, process
 from mock_rig import eventually
 from seeded import FAULTS, VARIANTS
 
-from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Level
 from conformance.gateway import campaign, listening
@@ -30,15 +29,18 @@ from conformance.gateway.plan import Plan
 from conformance.gateway.progress import Silent
 from conformance.journal import Record, read_journal
 from conformance.judging.judgement import Reason
-from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Callback, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import UsageError
 from conformance.model.traffic import CLOSED_ON_REUSE
+from conformance.reports.faces import judge
+from conformance.reports.files import write_reports
 from conformance.reports.result import Result
-from conformance.reports.writing import write_reports
 from conformance.wire import pacing
+
+PRODUCTS = statum().products
 
 ALL = ("sms", "airtime", "mpesa/online", "mpesa-wallet", "account-details")
 SMS = {"products": ("sms",)}
@@ -109,7 +111,7 @@ def test_one_product_alone_is_conformant(product: str, tmp_path: Path) -> None:
     """`--product` exercises its command and account-details, and judges nothing else that requests bring about."""
     judgement = judged(tmp_path, products=(product,))
 
-    (command,) = (name for name, command in COMMANDS.items() if command.product == product)
+    (command,) = (name for name, command in statum().commands.items() if command.product == product)
     judged_for = {v.command for v in judgement.verdicts if v.command not in statum().unsolicited}
     assert {command, "account-details", None} == judged_for
     assert Conclusion.CONFORMANT == judgement.conclusion, shortfalls(judgement)

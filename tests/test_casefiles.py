@@ -15,9 +15,8 @@ from case_documents import AIRTIME, BROKEN, REPEATED, SMS, WRONG_KEY, document
 from command_line import CHECKOUT
 from made_result import SETTINGS
 
-from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
-from conformance.contract.schemas import parse_json, violations
+from conformance.contract.schema_set import FORMATS
 from conformance.gateway.casefiles import CaseFile, case_file, file_bytes
 from conformance.gateway.credentials import credential_label, credential_value, with_credential
 from conformance.gateway.keeping import as_file
@@ -25,6 +24,7 @@ from conformance.gateway.plan import Plan
 from conformance.journal import Record
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Kind, header
+from conformance.model.untrusted import parse_json
 from conformance.payloads.probes import credential_probes
 
 BASE = "http://gateway.example/api/v2"
@@ -78,7 +78,7 @@ def test_a_file_that_is_written_again_says_the_same(name: str) -> None:
     file = case_file(json.dumps(FILES[name]).encode(), name, name, statum())
 
     assert FILES[name] == json.loads(file_bytes(file))
-    assert [] == violations("case", parse_json(file_bytes(file)))
+    assert [] == FORMATS.violations("case", parse_json(file_bytes(file)))
     assert file == case_file(file_bytes(file), name, name, statum())
 
 
@@ -189,7 +189,7 @@ def test_every_case_of_a_plan_proves_its_label(tmp_path: Path) -> None:
     unproved = {case.id: why for case in plan.cases if (why := unkept(case, record)) is not None}
 
     assert {} == unproved
-    assert set(COMMANDS) == {case.command for case in plan.cases if case.command}
+    assert set(statum().commands) == {case.command for case in plan.cases if case.command}
 
 
 def unkept(case: Case, record: Record) -> str | None:

@@ -22,7 +22,7 @@ from conformance.judging.client.resending import NO_CONNECTION_KEPT
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Verdict
 from conformance.mock.behaviour import Ending
-from conformance.reports.clients import about_client
+from conformance.reports.remarks import about_client
 from conformance.reports.result import Result
 
 CLOSED = Ending.BEFORE.value

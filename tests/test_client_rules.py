@@ -14,10 +14,11 @@ from contract_edits import json_edited, text_edited
 from conformance.contract.behaviours import Behaviours
 from conformance.contract.contract import Contract, statum
 from conformance.contract.folder import ContractFolder
-from conformance.contract.judging import ByRule
+from conformance.contract.requirements import ByRule
 from conformance.judging.client import RULES, client_checks
-from conformance.judging.verdicts import Verdict, judge
+from conformance.judging.verdicts import Verdict
 from conformance.model.errors import SuiteError
+from conformance.reports.faces import judge
 
 RESENDS = 'rule = "final-is-final", codes = [400, 401, 402, 403, 422]'
 

@@ -13,7 +13,6 @@ from command_line import CHECKOUT, call
 from seeded import fault
 
 from conformance.contract.contract import statum
-from conformance.contract.schemas import parse_json
 from conformance.gateway.casefiles import CaseFile, CaseFolder, file_bytes
 from conformance.gateway.credentials import credential_value
 from conformance.gateway.plan import Plan
@@ -22,6 +21,7 @@ from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import serve_mock
 from conformance.model.traffic import Case, Kind, header
+from conformance.model.untrusted import parse_json
 
 BASE = "http://gateway.example/api/v2"
 CORPUS = CHECKOUT / "corpus"

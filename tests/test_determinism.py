@@ -15,7 +15,7 @@ import pytest
 from campaigns import free_address, held
 from command_line import CHECKOUT, PATIENCE_S, finished, process
 
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.journal import read_journal
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN
@@ -169,7 +169,7 @@ class Wire(Gateway):
 def wire() -> Iterator[tuple[Wire, dict[str, object]]]:
     """Such a gateway, and what a run is told of it."""
     address = free_address()
-    account = Account.sample({product: f"{address.url}/callbacks/{product}" for product in PRODUCTS})
+    account = Account.sample({product: f"{address.url}/callbacks/{product}" for product in statum().products})
     with MockServer(Wire(account)) as server:
         assert isinstance(server.gateway, Wire)
         yield (

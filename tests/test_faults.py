@@ -31,10 +31,8 @@ from faulty_gateway import (
 )
 from seeded import FAULTS, fault
 
-from conformance.contract.commands import COMMANDS, catalogue
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
-from conformance.contract.schemas import schema
 from conformance.mock.account import Account
 from conformance.mock.behaviour import UNEXCUSED, Behaviour, Callback, Moment, Reply
 from conformance.mock.faults import Fault
@@ -42,6 +40,9 @@ from conformance.mock.gateway import Gateway
 from conformance.mock.rules import TAGS, refusal_of
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Request, header
+
+COMMANDS = statum().commands
+SCHEMAS = statum().schemas
 
 # --- The table
 
@@ -66,7 +67,9 @@ def test_breaks_requirements_that_are_judged(row: Fault) -> None:
     assert [] == [
         id_
         for id_ in row.breaks
-        if id_ not in catalogue() or catalogue()[id_].excluded or catalogue()[id_].actor is not Actor.GATEWAY
+        if id_ not in statum().catalogue
+        or statum().catalogue[id_].excluded
+        or statum().catalogue[id_].actor is not Actor.GATEWAY
     ]
 
 
@@ -74,7 +77,9 @@ def test_each_judged_requirement_has_a_fault_that_breaks_it_alone() -> None:
     """Without one, nobody would know whether its check can fail."""
     judged = {
         requirement.id
-        for requirement, _ in catalogue().judged(Actor.GATEWAY, (*COMMANDS.values(), *statum().unsolicited.values()))
+        for requirement, _ in statum().catalogue.judged(
+            Actor.GATEWAY, (*COMMANDS.values(), *statum().unsolicited.values())
+        )
     }
     assert judged == {row.breaks[0] for row in FAULTS.values() if len(row.breaks) == 1}
 
@@ -203,9 +208,12 @@ def test_lets_pass_or_crashes_over_what_it_is_about(name: str, passed: set[str],
 
 
 BARE = {"user_agent": None}
-SAMPLE = schema("airtime/request")["examples"][0]
+SAMPLE = SCHEMAS.schema("airtime/request")["examples"][0]
 LAWFUL: dict[str, Request] = {
-    **{f"sample of {name}": asked(name, schema(f"{COMMANDS[name].folder}/request")["examples"][0]) for name in VALID},
+    **{
+        f"sample of {name}": asked(name, SCHEMAS.schema(f"{COMMANDS[name].folder}/request")["examples"][0])
+        for name in VALID
+    },
     **{name: asked(name, payload) for name, payload in VALID.items()},
     "no accept": asked("sms", SMS, accept=None, **BARE),
     "any accept": asked("sms", SMS, accept="*/*", **BARE),

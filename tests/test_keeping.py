@@ -15,9 +15,10 @@ from conformance.contract.contract import statum
 from conformance.gateway.casefiles import CaseFolder, file_bytes
 from conformance.gateway.keeping import keep, kept_files
 from conformance.journal import Record, read_journal
-from conformance.judging.verdicts import Conclusion, Judged, judge
+from conformance.judging.verdicts import Conclusion, Judged
 from conformance.mock.behaviour import BUILT_IN
 from conformance.model.traffic import Kind
+from conformance.reports.faces import judge
 
 
 def failing(directory: Path, name: str, **changes: Any) -> tuple[Record, Judged]:

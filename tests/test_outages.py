@@ -16,14 +16,16 @@ from through_network import Cut, held_through
 from conformance.gateway import campaign, heartbeat, listening
 from conformance.gateway.limits import Limits
 from conformance.gateway.rig import CANARY_HEADER
+from conformance.gateway.rules import notifications
 from conformance.gateway.settings import Settings
 from conformance.journal import Note, Record, read_journal
-from conformance.judging import missing, notifications
+from conformance.judging import missing
 from conformance.judging.judgement import Reason
 from conformance.judging.outages import HEARTBEAT, Outage, Watch
-from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict, judge
+from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment
 from conformance.model.traffic import header
+from conformance.reports.faces import judge
 
 INFINITE = float("inf")
 # So many at the beginning of a run are no chance.

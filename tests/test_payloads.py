@@ -11,12 +11,14 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import resolved, violations
 
-from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.command import Command
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import BASE_URI, SchemaSet
-from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.model.errors import SuiteError, UsageError
+from conformance.model.untrusted import parse_json
 from conformance.payloads import sms_segments, valid
 from conformance.payloads.addressees import Constraints
 from conformance.payloads.classes import Written, classes_of_members

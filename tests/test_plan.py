@@ -16,14 +16,18 @@ import pytest
 from campaigns import KEY, SECRET, settings
 from command_line import CHECKOUT, PATIENCE_S
 
-from conformance.contract.commands import COMMANDS, PRODUCTS
-from conformance.contract.schemas import parse_json, violations
+from conformance.contract.contract import statum
 from conformance.gateway.corpus import Group
 from conformance.gateway.limits import Limits
 from conformance.gateway.plan import GROUP_SIZE, Plan
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Kind, header
+from conformance.model.untrusted import parse_json
 from conformance.payloads.json_defects import defects_of
+
+COMMANDS = statum().commands
+PRODUCTS = statum().products
+SCHEMAS = statum().schemas
 
 BASE = "http://gateway.example/api/v2"
 POSTS = tuple(name for name, command in COMMANDS.items() if command.product)
@@ -225,9 +229,9 @@ def test_what_must_be_accepted_is_valid_and_what_must_be_refused_is_not() -> Non
             continue
         folder = COMMANDS[case.command].folder
         if case.kind in (Kind.VALID, Kind.HEADERS, Kind.REPEAT):
-            assert [] == violations(f"{folder}/request", members_of(case)), case.id
+            assert [] == SCHEMAS.violations(f"{folder}/request", members_of(case)), case.id
         elif case.kind is Kind.BROKEN:
-            broken = {v.pointer for v in violations(f"{folder}/request.tolerated", members_of(case))}
+            broken = {v.pointer for v in SCHEMAS.violations(f"{folder}/request.tolerated", members_of(case))}
             assert {f"/{case.member}"} == broken, case.id
 
 

@@ -10,7 +10,8 @@ from receiver_runs import Examined, notification
 
 from conformance.judging.client.kinds import HUGE
 from conformance.judging.client.notices import CROWD, THRONG
-from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, judge
+from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict
+from conformance.reports.faces import judge
 
 MINE = notification("a")
 TIMED_OUT = "no answer within 30.5 s"

@@ -17,7 +17,6 @@ from seeded import fault
 
 from conformance.cli import outcome
 from conformance.cli.configuration import PREFIX
-from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
 from conformance.gateway.recorded import history
 from conformance.gateway.replaying import judged_alone
@@ -67,7 +66,7 @@ class Remembering(Gateway):
 def gateway(*faults: str) -> Iterator[tuple[Remembering, tuple[str, ...]]]:
     """A gateway with these faults, and the options by which a run finds it."""
     address = free_address()
-    account = Account.sample({product: f"{address.url}/callbacks/{product}" for product in PRODUCTS})
+    account = Account.sample({product: f"{address.url}/callbacks/{product}" for product in statum().products})
     behaviour = BUILT_IN
     for name in faults:
         behaviour = fault(name).change(behaviour)

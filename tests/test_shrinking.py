@@ -13,21 +13,22 @@ import httpx
 import pytest
 from seeded import FAULTS, refuses, together
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
-from conformance.gateway import campaign, shrinking
+from conformance.contract.contract import Contract, statum
+from conformance.diagnosis import search
+from conformance.diagnosis.follow_ups import BEGINNING, SEARCH, is_follow_up, run_proper
+from conformance.diagnosis.search import is_called_for
+from conformance.gateway import campaign
 from conformance.gateway.keeping import kept_files
 from conformance.gateway.limits import Limits
-from conformance.gateway.settings import DEFAULT_SHRINK_REQUESTS, Settings
-from conformance.gateway.shrinking import is_called_for
+from conformance.gateway.settings import DEFAULT_SHRINK_REQUESTS
 from conformance.journal import Record
-from conformance.judging.follow_ups import BEGINNING, SEARCH, is_follow_up, run_proper
-from conformance.judging.verdicts import judge
+from conformance.judging.expectations import Expectations
+from conformance.judging.verdicts import Face
 from conformance.mock.behaviour import BUILT_IN, UNEXCUSED, Behaviour, Callback, Moment, Reply
 from conformance.mock.choosing import member
 from conformance.model.traffic import Exchange, Kind
 from conformance.payloads.labels import Label, members_of
+from conformance.reports.faces import judge
 from conformance.reports.result import Result
 from tests.campaigns import free_address, settings
 from tests.inquiries import SMS, Refuses, astral, fell_short, hurried, looked_into, refusing, told
@@ -130,7 +131,7 @@ def assert_minimal(result: Result, place: tuple[str, str], minimal: Mapping[str,
     sent = next(case for case in result.record.cases if case.id == found["case"])
     assert json.loads(found["body"]) == json.loads(sent.request.body)
     assert minimal.items() <= json.loads(found["body"]).items()
-    assert [] == violations(f"{COMMANDS[place[1]].folder}/request", json.loads(found["body"]))
+    assert [] == statum().schemas.violations(f"{statum().commands[place[1]].folder}/request", json.loads(found["body"]))
     assert result.document["shrinking"]["requests"] <= DEFAULT_SHRINK_REQUESTS
 
 
@@ -367,7 +368,7 @@ def test_what_the_budget_left_unfinished_is_told(tmp_path: Path) -> None:
 
 def test_the_time_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No round begins once the seconds are used up."""
-    monkeypatch.setattr(shrinking, "BUDGET_S", 0.0)
+    monkeypatch.setattr(search, "BUDGET_S", 0.0)
 
     assert 0 == looked_into(tmp_path, refusing(astral), **SMS).document["shrinking"]["requests"]
 
@@ -383,8 +384,10 @@ def test_what_comes_after_a_run_was_found_well_is_looked_into(tmp_path: Path, mo
     """It is judged while it is still listened; here a notification is repeated, otherwise, right after that."""
     callbacks, found = free_address(), []
 
-    def judged_and_then(known: Settings, record: Record, settled_at: float) -> bool:
-        found.append(is_called_for(known, record, settled_at))
+    def judged_and_then(
+        face: Face, contract: Contract, expectations: Expectations | None, record: Record, settled_at: float
+    ) -> bool:
+        found.append(is_called_for(face, contract, expectations, record, settled_at))
         first = record.notifications[0].request
         other = {**json.loads(first.body), "result_code": "500", "result_desc": "Failed"}
         headers = {"Content-Type": "application/json"}

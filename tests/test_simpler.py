@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.model.traffic import Case, Kind, Request
@@ -18,6 +16,9 @@ from conformance.payloads.addressees import Constraints
 from conformance.payloads.labels import Label, members_of
 from conformance.payloads.simpler import Simpler, plain_members, without
 from conformance.payloads.uniqueness import UniquePayloads
+
+COMMANDS = statum().commands
+SCHEMAS = statum().schemas
 
 SMS, AIRTIME, ONLINE = COMMANDS["sms"], COMMANDS["airtime"], COMMANDS["mpesa/online"]
 GIVEN = Constraints({"sender_id": ("Statum",), "short_code": ("174379",)})
@@ -149,7 +150,7 @@ def test_what_fails_for_want_of_an_optional_member_stays_without_it() -> None:
 def test_the_plainest_payload_is_valid(command: Any) -> None:
     """With the values given, and with none."""
     for constraints in (Constraints(), GIVEN, Constraints(phone_numbers=("254799123456",))):
-        assert [] == violations(f"{command.folder}/request", plain_members(statum(), command, constraints))
+        assert [] == SCHEMAS.violations(f"{command.folder}/request", plain_members(statum(), command, constraints))
 
 
 def test_given_values_are_the_only_ones() -> None:
@@ -290,7 +291,7 @@ def test_within_a_window_no_pair_is_used_twice() -> None:
     assert ("254712345678", "50") not in pairs
     assert {"50"} == {amount for _, amount in pairs[:10]}
     assert {"254712345678"} == {phone for phone, _ in pairs[10:15]}
-    assert [] == [m for m in placed if violations("airtime/request", m)]
+    assert [] == [m for m in placed if SCHEMAS.violations("airtime/request", m)]
 
 
 def test_given_phone_numbers_are_kept_to_within_a_window() -> None:

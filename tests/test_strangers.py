@@ -25,19 +25,19 @@ from mock_rig import eventually
 from raw_http import PATIENCE_S, connection, post, status
 from runs import Run
 
-from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
 from conformance.gateway import campaign
 from conformance.gateway.listening import id_at_a_glance
 from conformance.gateway.rig import MOST_REFUSALS, Intake
 from conformance.journal import Note, Record, read_journal
 from conformance.judging.terms import REFUSED_HERE, Terms
-from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment
 from conformance.mock.serving import serve_mock
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Request
+from conformance.reports.faces import judge
 from conformance.wire import asgi, httpserver
 from conformance.wire.accepting import Refused
 from conformance.wire.address import Address
@@ -45,6 +45,8 @@ from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.guarding import Limits
 from conformance.wire.httpserver import HttpServerReceiver
 from conformance.wire.uvicorn_protocol import check_has, unusable
+
+PRODUCTS = statum().products
 
 ANY = Address("127.0.0.1", 0)
 NOTIFICATION = b'{"result_code": "200", "result_desc": "Success", "request_id": "R-1"}'

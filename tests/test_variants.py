@@ -13,11 +13,11 @@ from typing import Any
 
 import httpx
 import pytest
+from conformance.contract.commands import COMMANDS
+from conformance.contract.schemas import violations
 from mock_rig import ACCOUNT, CALLBACKS, VALID, eventually, headers, request, with_headers
 from seeded import VARIANTS
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import violations
 from conformance.mock.answering import rendered
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Form
 from conformance.mock.gateway import Gateway, Reaction

@@ -24,7 +24,7 @@ from conformance.client.scenarios import OPENING, SENDING, Setting, played, says
 from conformance.contract.behaviours import ScenarioRow
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.contract.judging import ACCEPTED
+from conformance.contract.requirements import ACCEPTED
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Reply
 from conformance.mock.gateway import Gateway

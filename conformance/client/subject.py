@@ -22,10 +22,9 @@ from typing import Any
 import httpx
 
 from conformance.client.posting import PLAIN, Form
-from conformance.contract.command import Command
+from conformance.contract.command import Command, Inquiry, Notified
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import Violation
-from conformance.contract.unsolicited import Inquiry, Notified
 from conformance.mock.account import OPENING_BALANCE, TransactionOutcome, failures
 from conformance.mock.transactions import Transaction, price, result, shape_of_ids, success_reason
 from conformance.model.errors import SuiteError

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from conformance.contract.contract import Contract
-from conformance.contract.formats import FORMATS
-from conformance.contract.strict_json import parse_json
+from conformance.contract.schema_set import FORMATS
 from conformance.gateway.caselabels import mislabelled
 from conformance.gateway.credentials import RIGHT, without_credential
 from conformance.gateway.steps import Step, marker
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Kind
+from conformance.model.untrusted import parse_json
 
 SCHEMA = "case"
 SUFFIX = ".json"

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.contract.strict_json import parse_json
 from conformance.gateway.credentials import RIGHT, credential_value
+from conformance.gateway.rules.request_ids import EQUAL
 from conformance.gateway.steps import Step
-from conformance.judging.request_ids import EQUAL
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Kind, header
+from conformance.model.untrusted import parse_json
 from conformance.payloads.probes import JSON_MEDIA_TYPE
 from conformance.payloads.valid import documented_range
 

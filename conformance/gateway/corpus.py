@@ -17,11 +17,11 @@ from typing import Any
 
 from conformance.contract.command import Key
 from conformance.contract.contract import Contract
-from conformance.contract.strict_json import parse_json
 from conformance.gateway.casefiles import CaseFile, numbered
 from conformance.gateway.credentials import credential_value, with_credential
 from conformance.gateway.steps import Step, marker
 from conformance.model.traffic import Case, Headers, Kind, Request
+from conformance.model.untrusted import parse_json
 from conformance.payloads.addressees import GIVEN_BY, Addressees, Constraints
 
 Group = tuple[Case, ...]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from conformance.contract.command import check_callback_paths
 from conformance.contract.contract import Contract, statum
-from conformance.contract.unsolicited import check_callback_paths
 from conformance.gateway.casefiles import CaseFolder
 from conformance.gateway.limits import Limits, is_loopback
 from conformance.journal.redactable import check_readable, check_redactable, check_uncommon, is_own_word

@@ -19,9 +19,9 @@ from typing import Any
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.contract.strict_json import parse_json
 from conformance.judging.reading import Answer
 from conformance.model.traffic import Kind
+from conformance.model.untrusted import parse_json
 from conformance.payloads import json_defects
 from conformance.payloads.classes import WRITINGS, Written, classes_of_members, outside
 

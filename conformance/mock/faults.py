@@ -23,18 +23,18 @@ from typing import Any
 
 from conformance.contract.behaviours import BehaviourRow, Change
 from conformance.contract.contract import Contract
-from conformance.contract.judging import (
+from conformance.contract.places import Message, answer_to, notified_of, places_of
+from conformance.contract.requirements import (
     ACCEPTED,
     ANSWER,
     FAILED,
     SUCCEEDED,
+    Actor,
     ByPlace,
     ByProbe,
     Expected,
+    Requirement,
 )
-from conformance.contract.messages import Message, answer_to, notified_of
-from conformance.contract.places import places_of
-from conformance.contract.requirements import Actor, Requirement
 from conformance.mock.behaviour import Callback, Effect, Moment, Reply
 from conformance.mock.changes import changed_by
 from conformance.mock.choosing import holds, path_of

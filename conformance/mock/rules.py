@@ -27,11 +27,11 @@ from urllib.parse import parse_qsl
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.contract.strict_json import parse_json
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Headers, header
+from conformance.model.untrusted import parse_json
 from conformance.payloads.valid import documented_range
 
 UNAUTHORIZED, VALIDATION_STATUS = 401, 422

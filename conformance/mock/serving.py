@@ -20,7 +20,6 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
-from conformance.contract.strict_json import parse_json
 from conformance.mock.account import Account
 from conformance.mock.answering import AnswerProtocol, Channel, put, received
 from conformance.mock.behaviour import Behaviour, Reply, Wire
@@ -29,6 +28,7 @@ from conformance.mock.gateway import Gateway
 from conformance.mock.transactions import price, unprompted
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Request
+from conformance.model.untrusted import parse_json
 from conformance.wire.address import Address
 from conformance.wire.asgi_thread import AsgiThread, Receive, Send
 from conformance.wire.guarding import Limits, guarded

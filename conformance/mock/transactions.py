@@ -23,9 +23,8 @@ from functools import cache
 from random import Random
 from typing import Any, Self
 
-from conformance.contract.command import Command, Flow
+from conformance.contract.command import Command, Flow, Notified, Unsolicited
 from conformance.contract.contract import Contract
-from conformance.contract.unsolicited import Notified, Unsolicited
 from conformance.mock.account import OPENING_BALANCE, TransactionOutcome
 from conformance.mock.behaviour import Callback
 from conformance.model.errors import UsageError

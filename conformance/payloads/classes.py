@@ -20,9 +20,9 @@ from functools import cache, cached_property
 from random import Random
 from typing import Any
 
-from conformance.contract import ecma
-from conformance.contract.assigned import ASSIGNED
 from conformance.contract.contract import Contract
+from conformance.model import ecma
+from conformance.model.characters import ASSIGNED
 from conformance.model.errors import SuiteError
 from conformance.payloads.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, UNIT, ZWJ, Speller, spell
 from conformance.payloads.patterns import Alternatives, matching, parsed, variants, written

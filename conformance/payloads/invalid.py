@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.probes import Probe
-from conformance.contract.strict_json import parse_json
 from conformance.model.errors import SuiteError
+from conformance.model.untrusted import parse_json
 from conformance.payloads.addressees import ZEROS
 from conformance.payloads.alphabets import ALPHABETS, UNIT, spell
 from conformance.payloads.json_defects import UNKNOWN_MEMBER

@@ -15,10 +15,9 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from conformance.contract.command import Command
+from conformance.contract.command import Command, Notified
 from conformance.contract.contract import Contract
 from conformance.contract.schema_set import Violation
-from conformance.contract.unsolicited import Notified
 from conformance.payloads.json_defects import JSON_MEDIA_TYPE, malformed_bodies
 
 Members = Mapping[str, Any]

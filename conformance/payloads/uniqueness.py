@@ -17,9 +17,9 @@ from itertools import islice
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any
 
-from conformance.contract import ecma
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
+from conformance.model import ecma
 from conformance.payloads.addressees import Constraints
 from conformance.payloads.labels import Members, members_of
 

@@ -25,8 +25,8 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.contract.strict_json import parse_json
 from conformance.model.errors import SuiteError, UsageError
+from conformance.model.untrusted import parse_json
 from conformance.payloads.addressees import Constraints
 from conformance.payloads.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UNIT, Speller, spell
 from conformance.payloads.classes import WIDE_SCRIPTS, ValueClass, Written, classes_of

@@ -22,8 +22,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache, wraps
 
 from conformance.contract.contract import Contract
-from conformance.contract.judging import ByPlace, ByRule
-from conformance.contract.requirements import Actor, Requirement
+from conformance.contract.requirements import Actor, ByPlace, ByRule, Requirement
 from conformance.judging.client import answers, inquiries, malformed, receiving, resending, results, sending, unsent
 from conformance.judging.client.evidence import ClientEvidence
 from conformance.judging.client.form import request_keeps

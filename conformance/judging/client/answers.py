@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any, Self
 
 from conformance.contract.contract import Contract
-from conformance.contract.judging import ACCEPTED
+from conformance.contract.requirements import ACCEPTED
 from conformance.judging.client.evidence import Call, ClientEvidence, Said, Seen
 from conformance.judging.client.judging import UNHEARD, ClientCheck, Rule, broken, kept, one_of
 from conformance.judging.client.sending import sends_again_later, waits_for_ever

@@ -18,14 +18,14 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from conformance.contract.contract import AnswerRoles, Contract
-from conformance.contract.formats import FORMATS
 from conformance.contract.requirements import Offer
+from conformance.contract.schema_set import FORMATS
 from conformance.journal import Note, Record
 from conformance.judging.client.belonging import speaks_of_a_call
 from conformance.judging.client.terms import ClientTerms
 from conformance.judging.judgement import shown
 from conformance.judging.reading import Answer, Content, is_number
-from conformance.model.traffic import Case, Direction, Exchange, Kind, Message, header
+from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Kind, header
 
 STRAY = "stray"
 """The case of what reached the witness under none of its base URLs."""
@@ -390,7 +390,7 @@ class _Talk:
     def of(cls, record: Record) -> Self:
         """Answers go to the case in which their message was asked; those that are not valid go nowhere."""
         talk = cls()
-        questions: dict[str, Message] = {}
+        questions: dict[str, DriverLine] = {}
         for message in record.messages:
             members = Content.of(message.line.encode()).members or {}
             name = members.get("id")
@@ -409,7 +409,7 @@ class _Talk:
                 talk.extras[note.detail["case"]] = (note.detail["why"], note.detail["of"])
         return talk
 
-    def _hear(self, question: Message, members: Mapping[str, Any], at: float) -> None:
+    def _hear(self, question: DriverLine, members: Mapping[str, Any], at: float) -> None:
         asked = Content.of(question.line.encode()).members or {}
         cmd = asked.get("cmd")
         if question.case_id is None or FORMATS.violation(f"driver/{cmd}.answer", dict(members)):

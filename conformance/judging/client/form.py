@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.contract.judging import REQUEST, ByPlace
+from conformance.contract.requirements import REQUEST, ByPlace
 from conformance.judging.client.evidence import Call, ClientEvidence
 from conformance.judging.client.judging import ClientCheck
 from conformance.judging.client.sending import each_request

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from conformance.contract.unsolicited import Inquiry
+from conformance.contract.command import Inquiry
 from conformance.judging.client.evidence import ClientEvidence, Delivery
 from conformance.judging.client.inboxes import broken, kept, untold
 from conformance.judging.client.judging import Rule

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import cache, partial
 
+from conformance.contract.command import Notified
 from conformance.contract.contract import Contract
-from conformance.contract.unsolicited import Notified
 from conformance.judging.reading import Content
 from conformance.model.traffic import Request, header
 from conformance.payloads.notifications import is_complete

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 from conformance.contract.contract import Contract
-from conformance.contract.judging import ByRule
+from conformance.contract.requirements import ByRule
 from conformance.judging.client.inboxes import NONE_TAKEN, broken, check_of, kept, of_inbox, untold
 from conformance.judging.client.judging import ClientCheck, Rule
 from conformance.judging.client.notices import CROWD, FEW, THRONG, Fate, Inbox, Notice
