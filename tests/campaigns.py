@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from conformance.contract.commands import PRODUCTS
 from quiet_ports import quiet_port
 
+from conformance.contract.contract import statum
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
@@ -59,7 +59,7 @@ def free_address() -> Address:
 def registered(gateway: Callable[[Account], str]) -> dict[str, Any]:
     """What a run is told about a gateway of the test's own; `gateway` starts it for an account and gives its URL."""
     address = free_address()
-    account = Account.sample({product: f"{address.url}/callbacks/{product}" for product in PRODUCTS})
+    account = Account.sample({product: f"{address.url}/callbacks/{product}" for product in statum().products})
     return {
         "gateway": gateway(account),
         "consumer_key": account.consumer_key,

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import pytest
-from conformance.contract.commands import COMMANDS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +29,8 @@ from conformance.payloads.json_defects import (
     open_bodies,
 )
 from conformance.payloads.valid import ValidPayload, fresh_payloads, valid_payloads
+
+COMMANDS = statum().commands
 
 ASPECTS = {"not-json", "cut-short", "empty-body", "array", "scalar", "form-encoded", "not-utf8"}
 POSTS = [command for command in COMMANDS.values() if command.method == "POST"]

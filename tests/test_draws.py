@@ -209,9 +209,8 @@ def test_bounds_are_kept(strategy: SearchStrategy[object], holds: object) -> Non
 
 def test_nothing_is_left_with_the_garbage_collector() -> None:
     """A Ctrl-C that comes in one of its callbacks is dropped by Python, and the run would go on as if nothing were."""
-    script = (
-        "import gc; from hypothesis import strategies as st; from conformance.payloads.hypothesis_backend import draw; "
-    )
+    script = "import gc; from hypothesis import strategies as st; "
+    script += "from conformance.payloads.hypothesis_backend import draw; "
     script += "before = list(gc.callbacks); draw(st.integers(), 3, 1); print(before == gc.callbacks)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=CHECKOUT)
 

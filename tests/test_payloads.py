@@ -11,8 +11,6 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import resolved, violations
 
 from conformance.contract.command import Command
 from conformance.contract.contract import statum
@@ -23,6 +21,9 @@ from conformance.payloads import sms_segments, valid
 from conformance.payloads.addressees import Constraints
 from conformance.payloads.classes import Written, classes_of_members
 from conformance.payloads.valid import ValidPayload, documented_range, fresh_payloads, valid_payloads
+
+COMMANDS = statum().commands
+SCHEMAS = statum().schemas
 
 POSTS = [command for command in COMMANDS.values() if command.method == "POST"]
 SMS, AIRTIME = COMMANDS["sms"], COMMANDS["airtime"]
@@ -47,13 +48,13 @@ def values(found: list[ValidPayload], aspect: str, member: str) -> list[Any]:
 @EACH_POST
 def test_every_payload_is_valid(command: Command) -> None:
     """The bytes are strict JSON, their members are those given, and two validators take them."""
-    second_opinion = jsonschema_rs.validator_for(resolved(f"{command.folder}/request"))
+    second_opinion = jsonschema_rs.validator_for(SCHEMAS.resolved(f"{command.folder}/request"))
 
     for payload in [*made(command), *fresh_payloads(statum(), command, Constraints(), 30, 1, made(command))]:
         members = parse_json(payload.body)
         assert members == payload.members
-        assert [] == violations(f"{command.folder}/request", members)
-        assert [] == violations(f"{command.folder}/request.tolerated", members)
+        assert [] == SCHEMAS.violations(f"{command.folder}/request", members)
+        assert [] == SCHEMAS.violations(f"{command.folder}/request.tolerated", members)
         assert second_opinion.is_valid(members)
 
 
@@ -119,7 +120,7 @@ def test_a_get_has_no_body() -> None:
 def test_the_documented_sample_is_the_first(command: Command) -> None:
     """The first example of the schema goes out as it is written, members in their order."""
     sample = made(command, 0)[0]
-    example = resolved(f"{command.folder}/request")["examples"][0]
+    example = SCHEMAS.resolved(f"{command.folder}/request")["examples"][0]
     if command.window_s is not None:  # then to a number of the run's own, for the sample's may have been used lately
         example = {**example, "phone_number": sample.members["phone_number"]}
 
@@ -235,7 +236,7 @@ def test_a_class_is_met_once_where_given_values_leave_nothing_to_draw() -> None:
 def test_what_meets_a_class_is_not_the_documented_sample() -> None:
     """A gateway that refuses its own sample is faulted for that alone."""
     for command in POSTS:
-        example = resolved(f"{command.folder}/request")["examples"][0]
+        example = SCHEMAS.resolved(f"{command.folder}/request")["examples"][0]
         for payload in made(command, 0)[1:]:
             if payload.aspect == "class":
                 assert any(
@@ -265,7 +266,7 @@ def test_boundaries_are_those_that_are_documented() -> None:
 def test_a_range_is_documented_where_the_tolerated_schema_ends_with_it(command: Command) -> None:
     """What lies outside of a documented range must be refused, and what lies outside of a cautious one need not."""
     strict, tolerated = (
-        resolved(f"{command.folder}/{name}")["properties"] for name in ("request", "request.tolerated")
+        SCHEMAS.resolved(f"{command.folder}/{name}")["properties"] for name in ("request", "request.tolerated")
     )
     for name, rule in strict.items():
         tight = (tolerated[name].get("minimum"), tolerated[name].get("maximum"))
@@ -293,7 +294,7 @@ def test_random_messages_fit_into_one_segment() -> None:
 def test_fresh_ones_have_nothing_unusual(command: Command) -> None:
     """Plain text, every member, no amount at a documented end: what is judged is not the payload."""
     fresh = fresh_payloads(statum(), command, Constraints(), 100, 1, made(command))
-    schema = resolved(f"{command.folder}/request")
+    schema = SCHEMAS.resolved(f"{command.folder}/request")
 
     assert {tuple(sorted(schema["properties"]))} == {tuple(sorted(payload.members)) for payload in fresh}
     for payload in fresh:

@@ -13,11 +13,10 @@ from typing import Any
 
 import httpx
 import pytest
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import violations
 from mock_rig import ACCOUNT, CALLBACKS, VALID, eventually, headers, request, with_headers
 from seeded import VARIANTS
 
+from conformance.contract.contract import statum
 from conformance.mock.answering import rendered
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Form
 from conformance.mock.gateway import Gateway, Reaction
@@ -25,6 +24,9 @@ from conformance.mock.serving import serve_mock
 from conformance.model.traffic import Request, header, normalized
 from conformance.wire.address import Address
 from conformance.wire.asgi_thread import AsgiThread, Receive, Send
+
+COMMANDS = statum().commands
+SCHEMAS = statum().schemas
 
 NAMES = [
     "ids-hex",
@@ -125,18 +127,18 @@ def test_a_variant_keeps_the_contract(name: str) -> None:
         answer = one.answer(asked, 0.0)
         schema = "account-details/response" if command == "account-details" else "response.success"
         sent = json.loads(text(answer, name))
-        assert [] == violations(schema, sent), command
+        assert [] == SCHEMAS.violations(schema, sent), command
         assert 200 == sent["status_code"] == answer.reply.status
         ids.append(sent["request_id"])
         for delivery in (each for each in answer.deliveries if each.raw != b""):  # those with nothing only look
             content = json.loads(delivery.raw) if delivery.raw is not None else delivery.content
-            assert [] == violations(f"{COMMANDS[command].folder}/notification", content)
+            assert [] == SCHEMAS.violations(f"{COMMANDS[command].folder}/notification", content)
             assert "POST" == delivery.method
             assert delivery.url == CALLBACKS[COMMANDS[command].product or ""]
     for status, asked in refused:
         answer = one.answer(asked, 0.0)
         sent = json.loads(text(answer, name))
-        assert [] == violations("response.error", sent)
+        assert [] == SCHEMAS.violations("response.error", sent)
         assert status == sent["status_code"] == answer.reply.status
         assert () == answer.deliveries
         ids.append(sent["request_id"])
@@ -375,7 +377,7 @@ def test_another_integrators_notifications_come_beside_ones_own() -> None:
     foreign = [each for each in arrived if each["request_id"] not in asked]
     assert 5 == len({each["request_id"] for each in foreign})
     assert asked == {each["request_id"] for each in arrived if each not in foreign}
-    assert all([] == violations("sms/notification", each) for each in foreign)
+    assert all([] == SCHEMAS.violations("sms/notification", each) for each in foreign)
 
 
 def test_notifications_take_each_form_of_http_in_turn() -> None:
