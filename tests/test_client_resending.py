@@ -17,7 +17,7 @@ from client_runs import (
     verdict,
 )
 
-from conformance.judging.client.evidence import NEVER, REUSED, UNUSED
+from conformance.judging.client.calls import NEVER, REUSED, UNUSED
 from conformance.judging.client.resending import NO_CONNECTION_KEPT
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Verdict

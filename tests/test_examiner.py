@@ -28,7 +28,7 @@ from conformance.client.settings import Settings
 from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import ByRule, Catalogue
 from conformance.journal import Record, read_journal
-from conformance.judging.client.kinds import What, what_is
+from conformance.judging.client.receiver_requests import What, what_is
 from conformance.judging.reading import Content
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError

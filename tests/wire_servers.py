@@ -17,7 +17,7 @@ from mock_rig import ACCOUNT
 from conformance.client.witness import Stage, Witness
 from conformance.contract.contract import statum
 from conformance.journal import UNREADABLE, Journal, Redaction, read_journal
-from conformance.judging.client.evidence import STRAY
+from conformance.judging.client.calls import STRAY
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Moment, Reply
 from conformance.mock.gateway import Gateway

@@ -32,7 +32,7 @@ from conformance.client.settings import Settings, program_of
 from conformance.client.witness import Stage, Witness, wait_for_resends
 from conformance.contract.contract import Contract
 from conformance.journal import Journal, Redaction
-from conformance.judging.client.evidence import STRAY
+from conformance.judging.client.calls import STRAY
 from conformance.mock.account import Account
 from conformance.mock.gateway import Gateway, Reaction
 from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError, lack_of

@@ -10,8 +10,7 @@ from conformance.contract.requirements import Actor, ByRule, Requirement
 from conformance.diagnosis.explaining import Explained, explain_client
 from conformance.journal import Record
 from conformance.judging.client import client_checks
-from conformance.judging.client.evidence import ClientEvidence
-from conformance.judging.client.terms import ClientTerms
+from conformance.judging.client.evidence import ClientEvidence, ClientTerms
 from conformance.judging.client.unsent import coverage_of_calls, why_no_traffic
 from conformance.judging.hearing import Tally
 from conformance.judging.judgement import Finding, Reason
@@ -61,7 +60,7 @@ class ClientFace:
         def explain(verdicts: Verdicts, listed: Listed) -> Explained:
             return explain_client(verdicts, listed, record, contract, found)
 
-        accepted = sum(any(seen.agreed == contract.answer.success for seen in call.seen) for call in evidence.calls)
+        accepted = sum(any(sent.agreed == contract.answer.success for sent in call.sent) for call in evidence.calls)
         # A driver that cannot be kept alive has shown too little of its client to call it conformant.
         gave_up = evidence.terms.gave_up is not None
         coverage = coverage_of_calls(evidence)

@@ -27,7 +27,7 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.journal import Journal, Redaction
 from conformance.journal.redaction import without_credentials
-from conformance.judging.client.evidence import STRAY
+from conformance.judging.client.calls import STRAY
 from conformance.judging.client.sending import as_text
 from conformance.judging.reading import Content
 from conformance.mock.account import Account, number_row

@@ -19,7 +19,7 @@ from typing import Any
 
 from conformance.contract.requirements import Level
 from conformance.journal import Record
-from conformance.judging.client.evidence import REUSED, UNUSED
+from conformance.judging.client.calls import REUSED, UNUSED
 from conformance.judging.client.resending import NO_CONNECTION_KEPT
 from conformance.judging.expectations import Expectation
 from conformance.judging.expectations.reading import TABLE

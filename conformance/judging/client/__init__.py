@@ -1,16 +1,13 @@
-"""The checks of clients and of receivers of notifications, as `conformance.judging` has those of gateways.
+"""The written rules on clients and on receivers of notifications.
 
-terms           what verdicts depend on besides the traffic
-evidence        what happened, correlated: calls, what was seen and said of them, deliveries
-judging         what a check yields, and what a rule is
-sending         what a client sends: DRV, SND, ROB
-form            the same by the schema of the request
-classes         what calls have in common
-unsent          calls that never became a request: SND-13, SND-14, RDG-12
-answers         what a client makes of answers: RDG
-resending       what it sends again: RTY
-kinds, notices, inboxes     what was sent to a receiver, and what became of it
-receiving, results, malformed   how it answers: RCV
+calls, evidence         a recorded certification, correlated: calls, reports, requests to receivers
+rule                    how rules are built
+sending                 what a client sends: DRV, SND, ROB
+unsent, classes         calls that never became a request: SND-13, SND-14, RDG-12
+answers                 how it understands answers: RDG
+resending               what it sends again: RTY
+receiver_requests, inbox    requests to a receiver, and its client's reports on them
+receiving, results      RCV: how a receiver answers, and what became of it
 
 client_checks   each requirement on a client or a receiver with its check, made as its `judge` says
 RULES           the written rules by name
@@ -23,30 +20,27 @@ from functools import cache, wraps
 
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, ByPlace, ByRule, Requirement
-from conformance.judging.client import answers, inquiries, malformed, receiving, resending, results, sending, unsent
+from conformance.judging.client import answers, receiving, resending, results, sending, unsent
 from conformance.judging.client.evidence import ClientEvidence
-from conformance.judging.client.form import request_keeps
-from conformance.judging.client.judging import ClientCheck, Rule, one_of
+from conformance.judging.client.rule import ClientCheck, ClientRule, one_of
 from conformance.judging.judgement import Judgement, Reason, Unobserved
 from conformance.model.errors import SuiteError
 
-RULES: Mapping[str, Rule] = {
+RULES: Mapping[str, ClientRule] = {
     **sending.RULES,
     **unsent.RULES,
     **answers.RULES,
     **resending.RULES,
     **receiving.RULES,
     **results.RULES,
-    **malformed.RULES,
-    **inquiries.RULES,
 }
 
 
 @cache
 def client_checks(contract: Contract) -> Mapping[str, ClientCheck]:
-    """The check of each requirement of the contract on a client or a receiver that is judged at all, by its id.
+    """The check of each requirement of the contract on a client or a receiver, by its id; excluded ones have none.
 
-    Raises SuiteError for a requirement whose `judge` names no rule, or gives it parameters that it does not have.
+    Raises SuiteError for a requirement whose `judge` names an unknown rule, or gives it unknown parameters.
     """
     judged = [each for each in contract.catalogue.requirements if each.excluded is None]
     return {each.id: _check(each) for each in judged if each.actor is not Actor.GATEWAY}
@@ -56,7 +50,7 @@ def _check(requirement: Requirement) -> ClientCheck:
     judge = requirement.judge
     try:
         if isinstance(judge, ByPlace):
-            return request_keeps(judge)
+            return sending.request_keeps(judge)
         if isinstance(judge, ByRule):
             rule = one_of(RULES, "rule", judge.rule)
             check = rule.check(judge.parameters)
@@ -67,7 +61,7 @@ def _check(requirement: Requirement) -> ClientCheck:
 
 
 def _unless_observed(check: ClientCheck, unseen: str) -> ClientCheck:
-    """The check, for clients that are driven; of one that is watched it cannot tell anything."""
+    """The check, for clients that are driven; it cannot judge one that is only observed."""
 
     @wraps(check)
     def judged(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:

@@ -1,6 +1,6 @@
-"""RDG: what a client makes of the answers, told by what it says to its caller.
+"""RDG: how a client understands the answers, by its reports to its caller.
 
-What it says is held against the last answer that it was given. A rule is judged only where those before it hold: an
+A report is compared with the last answer that the client got. A rule is judged only where those before it hold: an
 error that is reported as accepted breaks RDG-05 and no rule about its details.
 """
 
@@ -15,22 +15,26 @@ from typing import Any, Self
 
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ACCEPTED
-from conformance.judging.client.evidence import Call, ClientEvidence, Said, Seen
-from conformance.judging.client.judging import UNHEARD, ClientCheck, Rule, broken, kept, one_of
+from conformance.judging.client.calls import Call, ClientReport, SentRequest
+from conformance.judging.client.evidence import ClientEvidence
+from conformance.judging.client.rule import UNHEARD, ClientCheck, ClientRule, broken, kept, one_of
 from conformance.judging.client.sending import sends_again_later, waits_for_ever
 from conformance.judging.judgement import Judgement, Reason, Unobserved, shown
 from conformance.model.traffic import Exchange, header
 
-# Within this time a client goes on that has waited for nothing else.
+# A client that has waited for nothing else goes on within this time.
 PROMPT_S = 1.0
 
-SayingRule = Callable[[Call, Said, Seen], Iterator[str]]
+ReportRule = Callable[[Call, ClientReport, SentRequest], Iterator[str]]
 
 
-def each_answer(condition: Callable[[Seen], bool], rule: SayingRule, *, beside_usual: bool = False) -> ClientCheck:
-    """A check of `rule` on what was said of each last answer that meets the condition; its words are findings.
+Condition = Callable[[SentRequest], bool]
 
-    `beside_usual`: it says something only of a client that understands the usual answer, for which RDG-01 is.
+
+def each_answer(condition: Condition, rule: ReportRule, *, beside_usual: bool = False) -> ClientCheck:
+    """A check of `rule` on the report of each last answer that meets the condition; its words are findings.
+
+    `beside_usual`: only a client that understands the usual answer can be judged; RDG-01 is about that one.
     """
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
@@ -41,41 +45,41 @@ def each_answer(condition: Callable[[Seen], bool], rule: SayingRule, *, beside_u
                 continue
             if not understands:
                 yield Unobserved(Reason.PRECONDITION, "no usual answer was reported as accepted", last.number)
-            elif call.said is None:
+            elif call.report is None:
                 yield Unobserved(Reason.PRECONDITION, "the client did not say what became of the call", last.number)
-            elif came_too_late(evidence, call, call.said, last):
+            elif came_too_late(evidence, call, call.report, last):
                 yield Unobserved(Reason.ENVIRONMENT, "the suite answered after the client's time-out", last.number)
             else:
-                words = next(rule(call, call.said, last), None)
+                words = next(rule(call, call.report, last), None)
                 yield kept(last) if words is None else broken(call, words, last)
 
     return check
 
 
-def came_too_late(evidence: ClientEvidence, call: Call, said: Said, last: Seen) -> bool:
+def came_too_late(evidence: ClientEvidence, call: Call, report: ClientReport, last: SentRequest) -> bool:
     """Whether the client may have given up on an answer before the suite, on a busy machine, had written it."""
     ended = last.exchange.answered_at
-    if said.error != "network" or last.exchange.response is None or ended is None or call.asked_at is None:
+    if report.error != "network" or last.exchange.response is None or ended is None or call.asked_at is None:
         return False
-    before = [seen.exchange.answered_at for seen in call.seen[:-1]]
+    before = [sent.exchange.answered_at for sent in call.sent[:-1]]
     since = max((at for at in before if at is not None), default=call.asked_at)
     return ended - since >= (call.timeout_s or evidence.terms.timeout_s)
 
 
 def understands_the_usual(evidence: ClientEvidence, command: str | None) -> bool:
-    """Whether an answer like the seed's sample was once reported as accepted."""
+    """Whether the client ever reported an answer like the seed's sample as accepted."""
     return any(
-        call.said is not None and call.said.accepted and call.last is not None and accepted_as_usual(call.last)
+        call.report is not None and call.report.accepted and call.last is not None and accepted_as_usual(call.last)
         for call in evidence.of_command(command)
     )
 
 
-# --- Which answers
+# --- Kinds of answers
 
 
 @dataclass(frozen=True, slots=True)
 class _Usual:
-    """What a usual answer of a contract consists of: documented members, and an id and a reason as in the examples."""
+    """The usual answer of a contract: documented members, and an id and a reason as in the examples."""
 
     members: frozenset[str]
     reasons: frozenset[str]
@@ -84,7 +88,7 @@ class _Usual:
     @classmethod
     @cache
     def of(cls, contract: Contract) -> Self:
-        """Read it from the schemas of the answers."""
+        """Read it off the schemas of the answers."""
         roles, schemas = contract.answer, contract.schemas
         names = [name for name in schemas.names if name == ACCEPTED or name.endswith("/response")]
         answers = [schemas.resolved(name) for name in names]
@@ -106,17 +110,17 @@ def _like(example: str) -> str:
     return f"[{kept}{re.escape(''.join(sorted(others)))}]{{{len(example)}}}"
 
 
-def _usual_id(seen: Seen) -> bool:
-    return _Usual.of(seen.contract).ids.fullmatch(seen.answer.request_id or "") is not None
+def _usual_id(sent: SentRequest) -> bool:
+    return _Usual.of(sent.contract).ids.fullmatch(sent.answer.request_id or "") is not None
 
 
-def _usual_content(seen: Seen) -> bool:
-    usual = _Usual.of(seen.contract)
-    return seen.members.keys() <= usual.members and seen.members.get(seen.roles.reason) in usual.reasons
+def _usual_content(sent: SentRequest) -> bool:
+    usual = _Usual.of(sent.contract)
+    return sent.members.keys() <= usual.members and sent.members.get(sent.roles.reason) in usual.reasons
 
 
 def usual_http(exchange: Exchange) -> bool:
-    """Whether an answer is HTTP/1.1 without anything that a simple client may not know."""
+    """Whether an answer is HTTP/1.1 that even a simple client understands."""
     response = exchange.response
     if response is None:
         return False
@@ -125,121 +129,121 @@ def usual_http(exchange: Exchange) -> bool:
     return plain and ";" not in (header(response.headers, "content-type") or "")
 
 
-def accepted_as_usual(seen: Seen) -> bool:
-    """Accepted, in all as the seed's sample."""
-    return seen.accepts and _usual_id(seen) and _usual_content(seen) and usual_http(seen.exchange)
+def accepted_as_usual(sent: SentRequest) -> bool:
+    """Accepted, like the seed's sample in every way."""
+    return sent.accepts and _usual_id(sent) and _usual_content(sent) and usual_http(sent.exchange)
 
 
-def accepted_with_other_content(seen: Seen) -> bool:
+def accepted_with_other_content(sent: SentRequest) -> bool:
     """Accepted, with fields or a description that nobody documented."""
-    return seen.accepts and not _usual_content(seen)
+    return sent.accepts and not _usual_content(sent)
 
 
-def accepted_with_other_id(seen: Seen) -> bool:
+def accepted_with_other_id(sent: SentRequest) -> bool:
     """Accepted, with a request_id unlike the sample."""
-    return seen.accepts and not _usual_id(seen)
+    return sent.accepts and not _usual_id(sent)
 
 
-def accepted_in_other_http(seen: Seen) -> bool:
+def accepted_in_other_http(sent: SentRequest) -> bool:
     """Accepted, in HTTP that is lawful and less common."""
-    return seen.accepts and not usual_http(seen.exchange)
+    return sent.accepts and not usual_http(sent.exchange)
 
 
-def refused(seen: Seen) -> bool:
+def refused(sent: SentRequest) -> bool:
     """An error in the envelope."""
-    return seen.agreed is not None and seen.agreed >= 400
+    return sent.agreed is not None and sent.agreed >= 400
 
 
-def unusable(seen: Seen) -> bool:
-    """An answer from which nothing can be told: lost before its end, or no envelope. A redirect is none of them.
+def unusable(sent: SentRequest) -> bool:
+    """An answer that was lost before its end, or is no envelope; redirects are left out.
 
-    An envelope that is declared as something else than JSON is not judged: some clients read it, some do not.
+    So are envelopes with another media type: some clients read them, some do not.
     """
-    if seen.lost:
-        return not seen.whole_body
-    return seen.exchange.response is not None and not seen.redirects and not seen.usable
+    if sent.lost:
+        return not sent.whole_body
+    return sent.exchange.response is not None and not sent.redirects and not sent.usable
 
 
-def success_that_says_otherwise(seen: Seen) -> bool:
+def success_that_says_otherwise(sent: SentRequest) -> bool:
     """The HTTP status says success, and status_code something else."""
-    return seen.succeeded and seen.says is not None and seen.says != seen.http_status
+    return sent.succeeded and sent.says is not None and sent.says != sent.http_status
 
 
-def error_that_says_success(seen: Seen) -> bool:
+def error_that_says_success(sent: SentRequest) -> bool:
     """The HTTP status says error, and status_code success."""
-    return seen.http_status is not None and seen.http_status >= 400 and seen.says == seen.roles.success
+    return sent.http_status is not None and sent.http_status >= 400 and sent.says == sent.roles.success
 
 
-# --- What is said
+# --- Rules on reports
 
 
-def said_accepted(_: Call, said: Said, __: Seen) -> Iterator[str]:
+def said_accepted(_: Call, report: ClientReport, __: SentRequest) -> Iterator[str]:
     """RDG-01, RDG-09, RDG-10, RDG-11."""
-    if not said.accepted:
-        yield f"the gateway accepted the request, the client says {said.in_words}"
+    if not report.accepted:
+        yield f"the gateway accepted the request, the client says {report.in_words}"
 
 
-def not_said_accepted(_: Call, said: Said, seen: Seen) -> Iterator[str]:
+def not_said_accepted(_: Call, report: ClientReport, sent: SentRequest) -> Iterator[str]:
     """RDG-05, RDG-06, RDG-07, RDG-13."""
-    if said.accepted:
-        yield f"{_told(seen)}, and the client says accepted"
+    if report.accepted:
+        yield f"{_told(sent)}, and the client says accepted"
 
 
-def _told(seen: Seen) -> str:
-    if seen.lost:
-        return str(seen.exchange.failure)
-    if seen.agreed is not None:
-        return f"the gateway answered {seen.agreed}"
-    if seen.usable:
-        return f"the HTTP status is {seen.http_status}, {seen.roles.code} is {shown(seen.code)}"
-    return f"the answer is no envelope ({seen.answer.content.error or shown(seen.answer.content.value)})"
+def _told(sent: SentRequest) -> str:
+    if sent.lost:
+        return str(sent.exchange.failure)
+    if sent.agreed is not None:
+        return f"the gateway answered {sent.agreed}"
+    if sent.usable:
+        return f"the HTTP status is {sent.http_status}, {sent.roles.code} is {shown(sent.code)}"
+    return f"the answer is no envelope ({sent.answer.content.error or shown(sent.answer.content.value)})"
 
 
-def same_request_id(call: Call, said: Said, seen: Seen) -> Iterator[str]:
-    """RDG-02: of several that the call was given, any (that there are several is for SND-09)."""
+def same_request_id(call: Call, report: ClientReport, sent: SentRequest) -> Iterator[str]:
+    """RDG-02: any of those that the call was given; SND-09 is about there being several."""
     given = {each.answer.request_id for each in call.here if each.accepts}
-    if said.accepted and said.request_id not in given:
-        yield f"{seen.roles.id} is {shown(seen.answer.request_id)}, the client hands back {shown(said.request_id)}"
+    if report.accepted and report.request_id not in given:
+        yield f"{sent.roles.id} is {shown(sent.answer.request_id)}, the client hands back {shown(report.request_id)}"
 
 
-def code_is_told(_: Call, said: Said, seen: Seen) -> Iterator[str]:
+def code_is_told(_: Call, report: ClientReport, sent: SentRequest) -> Iterator[str]:
     """RDG-03: where it is reported as an error at all."""
-    yield from _is_told(seen.roles.code, said.status_code, said, seen)
+    yield from _is_told(sent.roles.code, report.status_code, report, sent)
 
 
-def reason_is_told(_: Call, said: Said, seen: Seen) -> Iterator[str]:
+def reason_is_told(_: Call, report: ClientReport, sent: SentRequest) -> Iterator[str]:
     """RDG-04: likewise."""
-    yield from _is_told(seen.roles.reason, said.description, said, seen)
+    yield from _is_told(sent.roles.reason, report.description, report, sent)
 
 
-def _is_told(member: str, told: Any, said: Said, seen: Seen) -> Iterator[str]:
-    if not said.accepted and told != seen.members.get(member):
-        yield f"{member} is {shown(seen.members.get(member))}, the client tells {shown(told)}"
+def _is_told(member: str, told: Any, report: ClientReport, sent: SentRequest) -> Iterator[str]:
+    if not report.accepted and told != sent.members.get(member):
+        yield f"{member} is {shown(sent.members.get(member))}, the client tells {shown(told)}"
 
 
 def gives_up(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
-    """RDG-08: where an answer never came to an end, or never began, the client waits for it no longer than it may."""
+    """RDG-08: the client gives up on an answer that never ends, or never begins."""
     for call in evidence.of_command(command):
-        if not any(seen.unanswered for seen in call.seen):
+        if not any(sent.unanswered for sent in call.sent):
             continue
         endless = [death for death in call.deaths if waits_for_ever(call, death)]
-        outlasting = next((seen for seen in call.seen if seen.outlasted), None)
+        outlasting = next((sent for sent in call.sent if sent.outlasted), None)
         if endless:
-            failure = next(seen.exchange.failure for seen in call.seen if seen.unanswered)
+            failure = next(sent.exchange.failure for sent in call.sent if sent.unanswered)
             yield broken(call, f"{failure}, and the client waits: {endless[0]['detail']}")
         elif outlasting is not None and _goes_on_with(call, outlasting):
             open_s = (outlasting.exchange.answered_at or 0.0) - outlasting.exchange.sent_at
             yield broken(call, f"{outlasting.exchange.failure}, after {open_s:.1f} s", outlasting)
-        elif call.said is None and not any(sends_again_later(call, death) for death in call.deaths):
+        elif call.report is None and not any(sends_again_later(call, death) for death in call.deaths):
             yield _still_waiting(evidence, call)
         else:
-            yield kept(call.seen[0])
+            yield kept(call.sent[0])
 
 
 def _still_waiting(evidence: ClientEvidence, call: Call) -> Unobserved:
-    """Why it is not known whether a client gives up that has not done so yet."""
+    """Why it is not known whether a client would have given up."""
     late = evidence.terms.out_of_time
-    waited = [s.exchange.answered_at - s.exchange.sent_at for s in call.seen if s.unanswered and s.exchange.answered_at]
+    waited = [s.exchange.answered_at - s.exchange.sent_at for s in call.sent if s.unanswered and s.exchange.answered_at]
     if late is None or not waited or call.deaths:
         return Unobserved(Reason.PRECONDITION, "the client did not say what became of the call")
     return Unobserved(
@@ -247,25 +251,25 @@ def _still_waiting(evidence: ClientEvidence, call: Call) -> Unobserved:
     )
 
 
-def _goes_on_with(call: Call, seen: Seen) -> bool:
+def _goes_on_with(call: Call, sent: SentRequest) -> bool:
     """Whether the client did nothing until the suite closed the connection, and then went on.
 
-    One that gives up on an answer may leave its connection open: its caller is told before that, or it does not go on
-    with the end of the connection, but after a pause of its own, or by sending again while it is still open.
+    A client that gives up on an answer may leave its connection open: it reports before that, or goes on after a pause
+    of its own, or sends again while the connection is still open.
     """
-    ended = seen.exchange.answered_at
-    later = [each.exchange.sent_at for each in call.seen if each.number > seen.number]
-    later += [] if call.said is None else [call.said.at]
+    ended = sent.exchange.answered_at
+    later = [each.exchange.sent_at for each in call.sent if each.number > sent.number]
+    later += [] if call.report is None else [call.report.at]
     return ended is not None and bool(later) and 0.0 <= min(later) - ended < PROMPT_S
 
 
-_ACCEPTANCES: Mapping[str, Callable[[Seen], bool]] = {
+_ACCEPTANCES: Mapping[str, Condition] = {
     "usual": accepted_as_usual,
     "other-content": accepted_with_other_content,
     "other-id": accepted_with_other_id,
     "other-http": accepted_in_other_http,
 }
-_OTHERS: Mapping[str, Callable[[Seen], bool]] = {
+_OTHERS: Mapping[str, Condition] = {
     "error": refused,
     "unusable": unusable,
     "success-that-says-otherwise": success_that_says_otherwise,
@@ -274,21 +278,21 @@ _OTHERS: Mapping[str, Callable[[Seen], bool]] = {
 
 
 def told_as_accepted(*, answer: str) -> ClientCheck:
-    """An accepted request is reported as one where its answer is of that kind."""
+    """An accepted request is reported as accepted where its answer is of that kind."""
     condition = one_of(_ACCEPTANCES, "answer", answer)
     return each_answer(condition, said_accepted, beside_usual=condition is not accepted_as_usual)
 
 
 def never_told_as_accepted(*, answer: str) -> ClientCheck:
-    """What was answered so is not reported as accepted."""
+    """A request with such an answer is not reported as accepted."""
     return each_answer(one_of(_OTHERS, "answer", answer), not_said_accepted, beside_usual=True)
 
 
-RULES: Mapping[str, Rule] = {
-    "told-as-accepted": Rule(told_as_accepted, UNHEARD),
-    "never-told-as-accepted": Rule(never_told_as_accepted, UNHEARD),
-    "id-is-handed-back": Rule.plain(each_answer(attrgetter("accepts"), same_request_id), UNHEARD),
-    "code-of-an-error-is-told": Rule.plain(each_answer(refused, code_is_told), UNHEARD),
-    "reason-of-an-error-is-told": Rule.plain(each_answer(refused, reason_is_told), UNHEARD),
-    "gives-up": Rule.plain(gives_up, UNHEARD),
+RULES: Mapping[str, ClientRule] = {
+    "told-as-accepted": ClientRule(told_as_accepted, UNHEARD),
+    "never-told-as-accepted": ClientRule(never_told_as_accepted, UNHEARD),
+    "id-is-handed-back": ClientRule.plain(each_answer(attrgetter("accepts"), same_request_id), UNHEARD),
+    "code-of-an-error-is-told": ClientRule.plain(each_answer(refused, code_is_told), UNHEARD),
+    "reason-of-an-error-is-told": ClientRule.plain(each_answer(refused, reason_is_told), UNHEARD),
+    "gives-up": ClientRule.plain(gives_up, UNHEARD),
 }

@@ -1,4 +1,4 @@
-"""RTY: what a client sends again by itself, told by the requests that reached the witness and when."""
+"""RTY: what a client sends again by itself, by the requests that reached the witness and their times."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 
-from conformance.judging.client.evidence import Call, ClientEvidence, Seen
-from conformance.judging.client.judging import ClientCheck, Rule, broken, kept, one_of
+from conformance.judging.client.calls import Call, SentRequest
+from conformance.judging.client.evidence import ClientEvidence
+from conformance.judging.client.rule import ClientCheck, ClientRule, broken, kept, one_of
 from conformance.judging.judgement import Judgement, Reason, Unobserved
 from conformance.judging.reading import TOO_MANY_REQUESTS
 from conformance.model.traffic import header
@@ -18,18 +19,18 @@ TOLERANCE_S = 0.05
 # A date has no parts of a second, and a clock that is read in whole seconds is up to one second off.
 DATE_TOLERANCE_S = 1.0
 
-# Of several seconds that were waited: the suite sees the end of a connection later than the client does.
+# For waits of several seconds: the suite sees the end of a connection later than the client does.
 DELAY_TOLERANCE_S = 0.25
 
-# A gateway that says "slow down" expects to be asked a few times more, not to be asked until it gives in.
+# A gateway that says "slow down" expects a few more requests, not an endless series.
 MOST_ATTEMPTS = 6
 
 # Without Retry-After: so many attempts take longer than this. Full jitter from one second on draws three gaps that are
 # shorter in sum less than once in a thousand times.
 BURST, BURST_S = 4, 0.3
 
-# Where gaps take less than this in the mean, nothing was waited for. Full jitter draws a single one so short, but not
-# two: those of all calls are looked at together.
+# Gaps of less than this on average mean that the client did not wait. Full jitter draws a single one so short, but not
+# two, so the gaps of all calls are taken together.
 LEAST_MEAN_GAP_S = 0.03
 LEAST_GAPS = 2
 
@@ -40,11 +41,11 @@ def final_is_final(*, codes: Collection[int]) -> ClientCheck:
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
         window = evidence.terms.resend_window_s
         for call in evidence.of_command(command):
-            for seen, following in _with_following(call):
-                status = seen.says if seen.succeeded else seen.agreed
+            for sent, following in _with_following(call):
+                status = sent.says if sent.succeeded else sent.agreed
                 if status in codes:
                     words = f"the request was answered {status:g} and sent again"
-                    yield _watched(evidence, seen, window) if following is None else broken(call, words, following)
+                    yield _watched(evidence, sent, window) if following is None else broken(call, words, following)
 
     return check
 
@@ -52,23 +53,23 @@ def final_is_final(*, codes: Collection[int]) -> ClientCheck:
 def waits_as_told(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
     """RTY-02: in both forms of Retry-After."""
     for call in evidence.of_command(command):
-        for seen, following in _with_following(call):
-            told = _retry_after(seen)
+        for sent, following in _with_following(call):
+            told = _retry_after(sent)
             if told is None:
                 continue
             told_s, tolerance_s, words = told
-            gap = None if following is None else _gap(evidence, call, seen, following)
+            gap = None if following is None else _gap(evidence, call, sent, following)
             if following is not None and gap is not None and gap < told_s - tolerance_s:
                 yield broken(call, f"Retry-After was {words}, and the request came again after {gap:.2f} s", following)
             else:
-                yield kept(seen)
+                yield kept(sent)
 
 
 def is_not_hammered(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
     """RTY-03: few attempts; and, where the gateway does not say how long to wait, time between them."""
     hurried = _hurries(evidence)
     for call in evidence.of_command(command):
-        slowed = [seen for seen in call.here if seen.http_status == TOO_MANY_REQUESTS]
+        slowed = [sent for sent in call.here if sent.http_status == TOO_MANY_REQUESTS]
         if not slowed:
             continue
         words = _hammering(evidence, call, hurried=hurried)
@@ -96,110 +97,110 @@ def _hurries(evidence: ClientEvidence) -> bool:
 
 
 def _own_gaps(evidence: ClientEvidence, call: Call) -> list[float]:
-    """How long the client has waited after each 429 that does not tell how long (RTY-02 is about the others)."""
+    """How long the client waited after each 429 without Retry-After (RTY-02 is about the others)."""
     return [
-        max(_gap(evidence, call, seen, following), 0.0)
-        for seen, following in pairwise(call.here)
-        if seen.http_status == TOO_MANY_REQUESTS and _retry_after(seen) is None
+        max(_gap(evidence, call, sent, following), 0.0)
+        for sent, following in pairwise(call.here)
+        if sent.http_status == TOO_MANY_REQUESTS and _retry_after(sent) is None
     ]
 
 
-Failure = Callable[[Seen], str | None]
-"""In words, what went wrong with a request; None if it is not what a check is about."""
+Failure = Callable[[SentRequest], str | None]
+"""What went wrong with a request, in words; None if the check is not about it."""
 
 
 def not_at_once(*, after: str) -> ClientCheck:
-    """Nothing follows such a failure within the window of the run; what comes later was waited with."""
+    """Nothing follows such a failure within the window of the run."""
     failure = one_of(_FAILURES, "after", after)
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
         window = evidence.terms.resend_window_s
-        for call, seen, following, words in _failed(evidence, command, failure):
-            if seen.reused is False:
-                yield Unobserved(Reason.PRECONDITION, NO_CONNECTION_KEPT, seen.number)
+        for call, sent, following, words in _failed(evidence, command, failure):
+            if sent.reused is False:
+                yield Unobserved(Reason.PRECONDITION, NO_CONNECTION_KEPT, sent.number)
             if following is None:
-                yield _watched(evidence, seen, window)
-            elif (gap := _gap(evidence, call, seen, following)) < window:
+                yield _watched(evidence, sent, window)
+            elif (gap := _gap(evidence, call, sent, following)) < window:
                 yield broken(call, f"{words}, and the request came again after {max(gap, 0):.2f} s", following)
             else:
-                yield kept(seen)
+                yield kept(sent)
 
     return check
 
 
 def waits_as_advised(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
-    """RTY-07: what came again at once is for the others."""
+    """RTY-07; the other requirements are about requests that came again at once."""
     window, delay = evidence.terms.resend_window_s, evidence.terms.advised_delay_s
-    for call, seen, following, words in _failed(evidence, command, lambda one: answered_5xx(one) or lost(one)):
+    for call, sent, following, words in _failed(evidence, command, lambda one: answered_5xx(one) or lost(one)):
         if following is None:
-            yield _watched(evidence, seen, delay)
+            yield _watched(evidence, sent, delay)
             continue
-        gap = _gap(evidence, call, seen, following)
+        gap = _gap(evidence, call, sent, following)
         if gap >= delay - DELAY_TOLERANCE_S:
-            yield kept(seen)
+            yield kept(sent)
         elif gap >= window:
             yield broken(call, f"{words}, and the request came again after {gap:.1f} s", following)
 
 
 def _failed(
     evidence: ClientEvidence, command: str | None, failure: Failure
-) -> Iterator[tuple[Call, Seen, Seen | None, str]]:
-    """Each request that has met the failure, with the one that came after it, and the failure in words."""
+) -> Iterator[tuple[Call, SentRequest, SentRequest | None, str]]:
+    """Each request that failed so, with the one that came after it, and the failure in words."""
     for call in evidence.of_command(command):
-        for seen, following in _with_following(call):
-            words = failure(seen)
+        for sent, following in _with_following(call):
+            words = failure(sent)
             if words is not None:
-                yield call, seen, following, words
+                yield call, sent, following, words
 
 
 NO_CONNECTION_KEPT = "the client opened a new connection for each request"
 
 
-def answered_5xx(seen: Seen) -> str | None:
-    """The gateway has failed, by the HTTP status or, where that says success, by status_code."""
-    if seen.http_status is not None and seen.http_status >= 500:
+def answered_5xx(sent: SentRequest) -> str | None:
+    """The gateway failed, by the HTTP status or, where that is a success, by status_code."""
+    if sent.http_status is not None and sent.http_status >= 500:
         return "the request was answered with a 5xx"
-    if seen.succeeded and seen.says is not None and 500 <= seen.says <= 599:
-        return f"the request was answered with HTTP {seen.http_status} and {seen.roles.code} {seen.says:g}"
+    if sent.succeeded and sent.says is not None and 500 <= sent.says <= 599:
+        return f"the request was answered with HTTP {sent.http_status} and {sent.roles.code} {sent.says:g}"
     return None
 
 
-def lost(seen: Seen) -> str | None:
+def lost(sent: SentRequest) -> str | None:
     """The answer did not get through, or success was answered in a body that cannot be read."""
-    if seen.lost:
-        return "the kept-alive connection died under the request" if seen.reused else "the answer was lost"
-    return "the request was answered with a 200 that cannot be read" if seen.in_doubt else None
+    if sent.lost:
+        return "the kept-alive connection died under the request" if sent.reused else "the answer was lost"
+    return "the request was answered with a 200 that cannot be read" if sent.in_doubt else None
 
 
-def _with_following(call: Call) -> Iterator[tuple[Seen, Seen | None]]:
+def _with_following(call: Call) -> Iterator[tuple[SentRequest, SentRequest | None]]:
     """Each request of a call with the one that came after it."""
     here = call.here
     yield from zip(here, (*here[1:], None), strict=False)  # no pair where there is no request
 
 
-def _watched(evidence: ClientEvidence, seen: Seen, within_s: float) -> Judgement:
-    """Nothing followed, for as long as it was looked."""
-    settled, ended = evidence.terms.settled_at, seen.exchange.answered_at
+def _watched(evidence: ClientEvidence, sent: SentRequest, within_s: float) -> Judgement:
+    """Nothing followed while the run was watched."""
+    settled, ended = evidence.terms.settled_at, sent.exchange.answered_at
     if settled is None or ended is None or settled - ended < within_s:
-        return Unobserved(Reason.INTERRUPTED, "the run ended before it could be seen that nothing follows", seen.number)
-    return kept(seen)
+        return Unobserved(Reason.INTERRUPTED, "the run ended before it could be seen that nothing follows", sent.number)
+    return kept(sent)
 
 
-def _gap(evidence: ClientEvidence, call: Call, seen: Seen, following: Seen) -> float:
+def _gap(evidence: ClientEvidence, call: Call, sent: SentRequest, following: SentRequest) -> float:
     """Seconds from the end of an exchange to the next request.
 
-    A client that has given up on an answer may leave the connection open. Then its time-out is the end, as far as that
-    is not later than the next request.
+    A client that gave up on an answer may leave the connection open. Then its time-out is the end, unless the next
+    request came sooner.
     """
-    ended, again_at = seen.exchange.answered_at, following.exchange.sent_at
-    if seen.unanswered and (ended is None or ended > again_at):
-        ended = min(seen.exchange.sent_at + (call.timeout_s or evidence.terms.timeout_s), again_at)
+    ended, again_at = sent.exchange.answered_at, following.exchange.sent_at
+    if sent.unanswered and (ended is None or ended > again_at):
+        ended = min(sent.exchange.sent_at + (call.timeout_s or evidence.terms.timeout_s), again_at)
     return 0.0 if ended is None else again_at - ended
 
 
-def _retry_after(seen: Seen) -> tuple[float, float, str] | None:
-    """Seconds that a 429 tells to wait, how exactly, and in words; None for any other answer."""
-    exchange = seen.exchange
+def _retry_after(sent: SentRequest) -> tuple[float, float, str] | None:
+    """The seconds of a 429's Retry-After, their tolerance, and both in words; None for any other answer."""
+    exchange = sent.exchange
     response = exchange.response
     if response is None or response.status != TOO_MANY_REQUESTS or exchange.answered_at is None:
         return None
@@ -218,10 +219,10 @@ def _retry_after(seen: Seen) -> tuple[float, float, str] | None:
 
 _FAILURES: Mapping[str, Failure] = {"5xx": answered_5xx, "lost": lost}
 
-RULES: Mapping[str, Rule] = {
-    "final-is-final": Rule(final_is_final),
-    "waits-as-told": Rule.plain(waits_as_told),
-    "is-not-hammered": Rule.plain(is_not_hammered),
-    "not-again-at-once": Rule(not_at_once),
-    "waits-as-advised": Rule.plain(waits_as_advised),
+RULES: Mapping[str, ClientRule] = {
+    "final-is-final": ClientRule(final_is_final),
+    "waits-as-told": ClientRule.plain(waits_as_told),
+    "is-not-hammered": ClientRule.plain(is_not_hammered),
+    "not-again-at-once": ClientRule(not_at_once),
+    "waits-as-advised": ClientRule.plain(waits_as_advised),
 }

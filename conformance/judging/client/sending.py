@@ -1,4 +1,4 @@
-"""DRV, SND, ROB: what a client sends, read off what reached the witness; and that its driver lives."""
+"""DRV, SND, ROB: what a client sends, by the requests that reached the witness; and that its driver lives."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from conformance.judging.client.evidence import Call, ClientEvidence, Seen
-from conformance.judging.client.judging import UNHEARD, ClientCheck, Rule, broken, kept
+from conformance.contract.requirements import REQUEST, ByPlace
+from conformance.judging.client.calls import Call, SentRequest
+from conformance.judging.client.evidence import ClientEvidence
+from conformance.judging.client.rule import UNHEARD, ClientCheck, ClientRule, broken, kept
 from conformance.judging.client.unsent import instead, reached, said_to_be_lacking
 from conformance.judging.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
 from conformance.judging.reading import Content
@@ -17,7 +19,7 @@ from conformance.model.traffic import Headers, Request, header
 
 JSON_MEDIA_TYPE = "application/json"
 
-# Of a secret of the suite's own making, fewer characters than these are no trace of it.
+# Fewer characters than these are no trace of a secret.
 LEAST_TRACE = 8
 
 
@@ -27,7 +29,7 @@ def driver_answers_once(evidence: ClientEvidence, command: str | None) -> Iterat
         deaths = [d for d in call.deaths if not waits_for_ever(call, d) and not sends_again_later(call, d)]
         if deaths:
             yield Finding(f"the driver failed: {deaths[0]['detail']}", case=call.case.id)
-        elif call.said is not None or call.unsupported:
+        elif call.report is not None or call.unsupported:
             yield Kept()
     if not evidence.calls and evidence.terms.greeted:
         yield Kept()  # a client that makes no calls has said hello, and maybe what became of requests
@@ -37,24 +39,24 @@ def driver_answers_once(evidence: ClientEvidence, command: str | None) -> Iterat
 
 def waits_for_ever(call: Call, death: Mapping[str, Any]) -> bool:
     """Whether a driver said nothing because its client still waits for an answer that never comes."""
-    return death["how"] == "hang" and any(_open_at(death, seen) for seen in call.seen if seen.unanswered)
+    return death["how"] == "hang" and any(_open_at(death, sent) for sent in call.sent if sent.unanswered)
 
 
 def sends_again_later(call: Call, death: Mapping[str, Any]) -> bool:
     """Whether a driver said nothing because its client was about to send again, as it had done before.
 
-    To wait for long before that is what clients are advised to do.
+    Clients are advised to wait for long before that.
     """
     return death["how"] == "hang" and len(call.here) > 1 and not waits_for_ever(call, death)
 
 
-def _open_at(death: Mapping[str, Any], seen: Seen) -> bool:
-    """Whether the client had not given up on a request when its driver was ended, which closes all connections."""
-    ended = seen.exchange.answered_at
+def _open_at(death: Mapping[str, Any], sent: SentRequest) -> bool:
+    """Whether the client was still waiting when its driver was killed, which closes all connections."""
+    ended = sent.exchange.answered_at
     return ended is None or "at" not in death or ended >= death["at"]
 
 
-# --- Each request by itself
+# --- Single requests
 
 RequestRule = Callable[[ClientEvidence, Call, Request], Iterator[str]]
 
@@ -64,9 +66,9 @@ def each_request(rule: RequestRule) -> ClientCheck:
 
     def check(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
         for call in evidence.of_command(command):
-            for seen in call.here:
-                words = next(rule(evidence, call, seen.exchange.request), None)
-                yield kept(seen) if words is None else broken(call, words, seen)
+            for sent in call.here:
+                words = next(rule(evidence, call, sent.exchange.request), None)
+                yield kept(sent) if words is None else broken(call, words, sent)
 
     return check
 
@@ -79,7 +81,7 @@ def method_of_the_command(evidence: ClientEvidence, call: Call, request: Request
 
 
 def credential_of_the_account(evidence: ClientEvidence, _: Call, request: Request) -> Iterator[str]:
-    """SND-04: one header, the scheme as the contract writes it, the usual alphabet of base64 where there is any."""
+    """SND-04: one header, the scheme in the contract's spelling, and base64 in its usual alphabet."""
     stated = evidence.terms.contract.authentication
     values = [value for name, value in request.headers if name.lower() == stated.header.lower()]
     expected = f"{stated.scheme} {_token(evidence)}"
@@ -116,17 +118,17 @@ def members_as_asked(evidence: ClientEvidence, call: Call, request: Request) -> 
 
 
 def as_text(value: object) -> str:
-    """A value of JSON as the text that it stands for."""
+    """A JSON value as text."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def credential_nowhere_else(evidence: ClientEvidence, _: Call, request: Request) -> Iterator[str]:
-    """SND-10: whatever spells it, in the URL, the body, or another header than the one for it."""
+    """SND-10: in any spelling, in the URL, the body, or any header but its own."""
     yield from traces(evidence, request, {evidence.terms.contract.authentication.header.lower()})
 
 
 def traces(evidence: ClientEvidence, request: Request, passed_over: set[str]) -> Iterator[str]:
-    """In words, where a request holds the credential."""
+    """The places where a request holds the credential, in words."""
     forms = _forms(evidence)
     if any(form in request.url for form in forms):
         yield "the credential stands in the URL"
@@ -138,7 +140,7 @@ def traces(evidence: ClientEvidence, request: Request, passed_over: set[str]) ->
 
 
 def _token(evidence: ClientEvidence) -> str:
-    """What follows the scheme."""
+    """The part of the header that follows the scheme."""
     key, secret = evidence.terms.key, evidence.terms.secret
     return b64encode(f"{key}:{secret}".encode()).decode() if _names_key(evidence) else secret
 
@@ -158,11 +160,11 @@ def _forms(evidence: ClientEvidence) -> set[str]:
 def accept_admits_json(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
     """SND-12, where Accept is sent."""
     for call in evidence.of_command(command):
-        for seen in call.here:
-            accept = _accept(seen.exchange.request.headers)
+        for sent in call.here:
+            accept = _accept(sent.exchange.request.headers)
             if accept is not None:
                 admits = any(media_range in ACCEPTED for media_range in accept)
-                yield kept(seen) if admits else broken(call, f"Accept is {shown(', '.join(accept))}", seen)
+                yield kept(sent) if admits else broken(call, f"Accept is {shown(', '.join(accept))}", sent)
 
 
 ACCEPTED = {JSON_MEDIA_TYPE, "application/*", "*/*", ""}
@@ -177,29 +179,54 @@ def _accept(headers: Headers) -> list[str] | None:
     return [name.strip().lower() for name, _, weight in ranges if weight.replace(" ", "") not in {"q=0", "q=0.0"}]
 
 
-# --- Where requests go, and how many there are
+def request_keeps(place: ByPlace) -> ClientCheck:
+    """A check that no request breaks the schema of its command at that place.
+
+    A body that is no JSON does not have the type of the whole. Members that were not asked for belong to another
+    requirement. Raises ValueError for a place in another message.
+    """
+    if place.messages != (REQUEST,) or not place.at:
+        raise ValueError(f"its place is {place}; expected one in the message {REQUEST!r}")
+    of_the_whole = place.names("", "type")
+
+    def rule(evidence: ClientEvidence, call: Call, request: Request) -> Iterator[str]:
+        contract, content = evidence.terms.contract, Content.of(request.body)
+        command = contract.commands[call.case.command or ""]
+        if content.error is not None:
+            if of_the_whole:
+                yield f"the body is unreadable: {content.error}"
+            return
+        for violation in contract.schemas.violations(f"{command.folder}/request", content.value):
+            member = violation.pointer.partition("/")[2].partition("/")[0]
+            if place.names(violation.pointer, violation.keyword) and (not member or member in call.params):
+                yield f"{member or 'the body'}: {violation.message}"
+
+    return each_request(rule)
+
+
+# --- The addresses of requests, and their number
 
 
 def path_of_the_command(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
-    """SND-03: the base URL is kept whole, so what arrives under no base URL is a breach of it, too."""
+    """SND-03: the whole base URL has to be kept, so a request under no base URL breaks it, too."""
     for call in evidence.of_command(command):
-        for seen in call.here:
-            path = seen.exchange.request.url.partition("?")[0]
-            yield kept(seen) if path == call.target else broken(call, f"the path is {path}, not {call.target}", seen)
-    for seen, at_hand in evidence.strays:
-        if at_hand is not None and at_hand.case.command == command and not seen.elsewhere:
-            path = seen.exchange.request.url.partition("?")[0]
-            yield broken(at_hand, f"the path is {path}, not {at_hand.target}: the base URL was not kept", seen)
+        for sent in call.here:
+            path = sent.exchange.request.url.partition("?")[0]
+            yield kept(sent) if path == call.target else broken(call, f"the path is {path}, not {call.target}", sent)
+    for sent, at_hand in evidence.strays:
+        if at_hand is not None and at_hand.case.command == command and not sent.elsewhere:
+            path = sent.exchange.request.url.partition("?")[0]
+            yield broken(at_hand, f"the path is {path}, not {at_hand.target}: the base URL was not kept", sent)
 
 
 def accepted_only_if_sent(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
     """SND-01."""
     strays = {call.case.id for _, call in evidence.strays if call is not None}
     for call in evidence.of_command(command):
-        if call.said is None or not call.said.accepted or call.case.earlier is not None or call.extra is not None:
-            continue  # what is wrong with the repeated call alone is for ROB-01
-        if call.seen:
-            yield Kept(call.seen[0].number)
+        if call.report is None or not call.report.accepted or call.case.earlier is not None or call.extra is not None:
+            continue  # ROB-01 is about the repeated call
+        if call.sent:
+            yield Kept(call.sent[0].number)
         elif call.case.id in strays:
             yield Unobserved(Reason.PRECONDITION, "the request went to another address")
         else:
@@ -209,33 +236,33 @@ def accepted_only_if_sent(evidence: ClientEvidence, command: str | None) -> Iter
 def one_request_each(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
     """SND-09: where the first one was accepted."""
     for call in evidence.of_command(command):
-        if not call.seen or not call.seen[0].accepts:
+        if not call.sent or not call.sent[0].accepts:
             continue
-        if len(call.seen) == 1:
-            yield kept(call.seen[0])
+        if len(call.sent) == 1:
+            yield kept(call.sent[0])
         else:
             yield broken(
-                call, f"one call has led to {len(call.seen)} requests, though the first was accepted", call.seen[1]
+                call, f"one call has led to {len(call.sent)} requests, though the first was accepted", call.sent[1]
             )
 
 
 def credential_stays_here(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
-    """SND-11: judged where the client was sent to another host, whether it went there or not."""
+    """SND-11: judged where a redirect led to another host, whether the client followed it or not."""
     for call in evidence.of_command(command):
-        if not any(seen.redirects for seen in call.here):
+        if not any(sent.redirects for sent in call.here):
             continue
-        strangers = [seen for seen in call.seen if seen.elsewhere]
-        words = next(filter(None, (_told_a_stranger(evidence, seen) for seen in strangers)), None)
-        yield kept(call.seen[0]) if words is None else broken(call, words, strangers[0])
+        strangers = [sent for sent in call.sent if sent.elsewhere]
+        words = next(filter(None, (_told_a_stranger(evidence, sent) for sent in strangers)), None)
+        yield kept(call.sent[0]) if words is None else broken(call, words, strangers[0])
 
 
-def _told_a_stranger(evidence: ClientEvidence, seen: Seen) -> str | None:
-    where = next(traces(evidence, seen.exchange.request, set()), None)
+def _told_a_stranger(evidence: ClientEvidence, sent: SentRequest) -> str | None:
+    where = next(traces(evidence, sent.exchange.request, set()), None)
     return where and f"after a redirect to another host {where}"
 
 
 def as_at_first(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:  # noqa: ARG001
-    """ROB-01: the last call repeats the first one, and the same is seen and said."""
+    """ROB-01: the last call repeats the first one, with the same request and report."""
     calls = {call.case.id: call for call in evidence.calls}
     repeated = {call.case.earlier: call for call in evidence.calls if call.asked_at is not None}  # of several the last
     for call in evidence.calls:
@@ -247,55 +274,55 @@ def as_at_first(evidence: ClientEvidence, command: str | None) -> Iterator[Judge
             yield Unobserved(*(instead(evidence, None) or did_not))
         elif (words := _sends_nothing(evidence, call)) is not None:
             yield Unobserved(Reason.PRECONDITION, words)
-        elif call.unsupported or (call.said is None and not call.deaths):
+        elif call.unsupported or (call.report is None and not call.deaths):
             yield Unobserved(Reason.INTERRUPTED, "the run ended before the first call was repeated")
-        elif call.said is None:
+        elif call.report is None:
             yield broken(call, f"the client did not survive: {call.deaths[0]['detail']}")
         elif not _well(call):
-            yield broken(call, f"the first call, made again, ends with {call.said.in_words}")
+            yield broken(call, f"the first call, made again, ends with {call.report.in_words}")
         elif _bodies(call) != _bodies(first):
-            yield broken(call, "the first call, made again, sends something else", call.seen[0])
+            yield broken(call, "the first call, made again, sends something else", call.sent[0])
         else:
-            yield kept(call.seen[0])
+            yield kept(call.sent[0])
 
 
 def _sends_nothing(evidence: ClientEvidence, call: Call) -> str | None:
-    """In words, that the client did not send another call either when the first one was repeated, if that is so."""
+    """In words, that the client sent no other call either when the first one was repeated, if so."""
     others = [each for each in evidence.calls if each.of == call.case.id]
     if (
         reached(evidence, call)
-        or call.said is None
-        or call.said.accepted
+        or call.report is None
+        or call.report.accepted
         or not others
         or any(reached(evidence, each) for each in others)
     ):
         return None
-    return f"the client sent no call at all when the first one was repeated, and says {call.said.in_its_words}"
+    return f"the client sent no call at all when the first one was repeated, and says {call.report.in_its_words}"
 
 
 def _well(call: Call) -> bool:
-    return call.said is not None and call.said.accepted and bool(call.seen) and call.seen[-1].accepts
+    return call.report is not None and call.report.accepted and bool(call.sent) and call.sent[-1].accepts
 
 
 def _bodies(call: Call) -> list[Any]:
-    return [Content.of(seen.exchange.request.body).value for seen in call.seen]
+    return [Content.of(sent.exchange.request.body).value for sent in call.sent]
 
 
 _UNCOUNTED = "how many calls were made is not known without a driver"
 
-RULES: Mapping[str, Rule] = {
-    "driver-answers-once": Rule.plain(driver_answers_once),
-    "accepted-only-if-sent": Rule.plain(accepted_only_if_sent, UNHEARD),
-    "method-of-the-command": Rule.plain(each_request(method_of_the_command)),
-    "path-of-the-command": Rule.plain(path_of_the_command),
-    "credential-of-the-account": Rule.plain(each_request(credential_of_the_account)),
-    "body-declared-as-json": Rule.plain(each_request(body_declared_as_json)),
-    "members-as-asked": Rule.plain(
+RULES: Mapping[str, ClientRule] = {
+    "driver-answers-once": ClientRule.plain(driver_answers_once),
+    "accepted-only-if-sent": ClientRule.plain(accepted_only_if_sent, UNHEARD),
+    "method-of-the-command": ClientRule.plain(each_request(method_of_the_command)),
+    "path-of-the-command": ClientRule.plain(path_of_the_command),
+    "credential-of-the-account": ClientRule.plain(each_request(credential_of_the_account)),
+    "body-declared-as-json": ClientRule.plain(each_request(body_declared_as_json)),
+    "members-as-asked": ClientRule.plain(
         each_request(members_as_asked), "what the client was asked to send is not known without a driver"
     ),
-    "one-request-each": Rule.plain(one_request_each, _UNCOUNTED),
-    "credential-nowhere-else": Rule.plain(each_request(credential_nowhere_else)),
-    "credential-stays-here": Rule.plain(credential_stays_here),
-    "accept-admits-json": Rule.plain(accept_admits_json),
-    "as-at-first": Rule.plain(as_at_first),
+    "one-request-each": ClientRule.plain(one_request_each, _UNCOUNTED),
+    "credential-nowhere-else": ClientRule.plain(each_request(credential_nowhere_else)),
+    "credential-stays-here": ClientRule.plain(credential_stays_here),
+    "accept-admits-json": ClientRule.plain(accept_admits_json),
+    "as-at-first": ClientRule.plain(as_at_first),
 }

@@ -1,12 +1,12 @@
-"""SND-13, SND-14, RDG-12: each call is valid, so each becomes a request; and where none was sent, that is said.
+"""SND-13, SND-14, RDG-12: each call is valid, so each becomes a request; or the client reports that it sent none.
 
-    coverage_of_calls   the classes of payloads of all calls, and what of them became a request
-    refusals        the calls of a command that the client refuses, grouped by what is in them
-    why_no_traffic  what happened instead of the traffic that a requirement needs
-    instead         what happened where no request of a command came at all
+    coverage_of_calls   the classes of payloads that the calls exercised, and which of them arrived
+    refusals            the calls of a command that the client refuses, grouped by their parameters
+    why_no_traffic      what happened instead of the traffic that a requirement needs
+    instead             what happened where no request of a command arrived at all
 
-A call is taken for refused only beside a call that was sent at the same time: a client that sends nothing at all for a
-while (an open circuit breaker, no way to the suite) has not refused what was in the call.
+A call counts as refused only beside a call that was sent at the same time: a client that sends nothing at all for a
+while (an open circuit breaker, an unreachable suite) has not refused the parameters of the call.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from conformance.contract.contract import Contract
+from conformance.judging.client.calls import ASKED_AGAIN, Call
 from conformance.judging.client.classes import ONE_SMS, ParamClass, classes_for
-from conformance.judging.client.evidence import ASKED_AGAIN, Call, ClientEvidence
-from conformance.judging.client.judging import UNHEARD, ClientCheck, Rule, broken, kept
+from conformance.judging.client.evidence import ClientEvidence
+from conformance.judging.client.rule import UNHEARD, ClientCheck, ClientRule, broken, kept
 from conformance.judging.coverage import CallCoverage, Covered, Label, classes_of_call
 from conformance.judging.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
 
@@ -28,15 +29,15 @@ REJECTED = "rejected-locally"
 NO_CLASS = "calls that have nothing in common"
 EVERY_CALL = "every call"
 
-# Classes are claims. One that is drawn from the calls themselves needs several of them; and where it would take many
-# classes to tell what is refused, or they tell less than half of it, it is not for what is in the calls.
+# Classes are claims. One that is drawn from the calls themselves needs several of them. Where it takes many classes to
+# describe the refused calls, or they describe less than half of them, the parameters are not the reason.
 LEAST_DRAWN = 3
 MOST_CLASSES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Calls that never became a request, by what they have in common; `total`: how many calls have it."""
+class RefusedCalls:
+    """Calls that never became a request, and what they have in common; `total`: how many calls have that."""
 
     name: str
     calls: tuple[Call, ...]
@@ -49,9 +50,9 @@ class Refusal:
 
 @dataclass(slots=True)
 class _Fates:
-    """What became of the calls of a command: `sent`, `refused`, or it cannot be told (`open`, and why).
+    """The calls of a command that were `sent`, `refused`, or are `open`, with the reason.
 
-    A call that there was no time for is none of these if others have shown all that is in it.
+    A call that there was no time for is in none of these if others have exercised all its classes.
     """
 
     sent: list[Call] = field(default_factory=list)
@@ -60,7 +61,7 @@ class _Fates:
 
 
 def coverage_of_calls(evidence: ClientEvidence) -> tuple[Covered, ...]:
-    """What the calls have exercised, and what of it has arrived."""
+    """The classes that the calls exercised, and which of them arrived."""
     terms = evidence.terms
     commands = [name for name in terms.commands if name in terms.declared and not evidence.unsupported(name)]
     coverage = CallCoverage(terms.contract, terms.lacks)
@@ -71,11 +72,11 @@ def coverage_of_calls(evidence: ClientEvidence) -> tuple[Covered, ...]:
     return coverage.of(commands)
 
 
-def refusals(evidence: ClientEvidence, command: str) -> list[Refusal]:
-    """The calls that the client refuses, grouped: as few classes as will do, of each no call was sent."""
+def refusals(evidence: ClientEvidence, command: str) -> list[RefusedCalls]:
+    """The calls that the client refuses, in as few classes as possible; no call of such a class was sent."""
     fates, contract = _fates(evidence, command), evidence.terms.contract
     if fates.refused and not fates.sent:
-        return [Refusal(EVERY_CALL, tuple(fates.refused), len(fates.refused))]
+        return [RefusedCalls(EVERY_CALL, tuple(fates.refused), len(fates.refused))]
     classes = classes_for(contract.commands[command], contract, [call.params for call in (*fates.refused, *fates.sent)])
     left, groups = list(fates.refused), []
     sent = [call.params for call in fates.sent]
@@ -84,12 +85,12 @@ def refusals(evidence: ClientEvidence, command: str) -> list[Refusal]:
         left = [call for call in left if call not in refusal.calls]
     if len(groups) > MOST_CLASSES or len(left) > len(fates.refused) / 2:
         groups, left = [], fates.refused
-    unlike = [Refusal(NO_CLASS, tuple(left), len(left) + len(fates.sent))] if left else []
+    unlike = [RefusedCalls(NO_CLASS, tuple(left), len(left) + len(fates.sent))] if left else []
     return [*groups, *unlike]
 
 
-def _by_class(classes: Sequence[ParamClass], calls: Sequence[Call]) -> Iterator[Refusal]:
-    """The calls by the class that most of them are in, then those that are left likewise."""
+def _by_class(classes: Sequence[ParamClass], calls: Sequence[Call]) -> Iterator[RefusedCalls]:
+    """The calls by the class that most of them are in, then the rest likewise."""
     left = list(calls)
     while left:
         found = [(each, [call for call in left if each.holds(call.params)]) for each in classes]
@@ -97,7 +98,7 @@ def _by_class(classes: Sequence[ParamClass], calls: Sequence[Call]) -> Iterator[
         if not found:
             return
         best, having = max(found, key=lambda pair: len(pair[1]))
-        yield Refusal(best.name, tuple(having), len(having))
+        yield RefusedCalls(best.name, tuple(having), len(having))
         left = [call for call in left if call not in having]
 
 
@@ -117,7 +118,7 @@ def _texts(command: str, contract: Contract) -> tuple[str, ...]:
 def instead(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
     """What happened where none of the calls of a command became a request; None where one did.
 
-    Where nothing at all has arrived, that is told of all commands together; it may be the way that is missing.
+    Where nothing at all has arrived, that is said of all commands together: the suite may be unreachable.
     """
     if command is not None and (nothing := instead(evidence, None)) is not None:
         return nothing
@@ -125,14 +126,14 @@ def instead(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str]
     if not calls or any(reached(evidence, call) for call in calls):
         return None
     of_command = f" of {command}" if command else ""
-    answered = [call for call in calls if call.said is not None or call.unsupported]
+    answered = [call for call in calls if call.report is not None or call.unsupported]
     said = f"; {_words(answered)}" if answered else ""
-    reason = Reason.ENVIRONMENT if command is None and _no_way(evidence, answered) else Reason.NO_TRAFFIC
+    reason = Reason.ENVIRONMENT if command is None and _unreachable(evidence, answered) else Reason.NO_TRAFFIC
     return reason, f"none of {len(calls)} calls{of_command} became a request{said}{_astray(evidence, calls)}"
 
 
 def why_no_traffic(evidence: ClientEvidence, command: str | None) -> tuple[Reason, str] | None:
-    """What happened instead of the traffic that a requirement of a command needs; None if that cannot be told."""
+    """What happened instead of the traffic that a requirement of a command needs; None if that is not known."""
     if evidence.terms.observed:
         return None
     late = evidence.terms.out_of_time
@@ -144,31 +145,33 @@ def left_open(evidence: ClientEvidence, command: str | None) -> tuple[Reason, st
     if command is None:
         return None
     open_ones = _fates(evidence, command).open
-    return next(((reason, detail) for call, reason, detail in open_ones if call.said is not None), None)
+    return next(((reason, detail) for call, reason, detail in open_ones if call.report is not None), None)
 
 
-def _no_way(evidence: ClientEvidence, answered: Sequence[Call]) -> bool:
-    """Whether, of what the client says where nothing has arrived, anything speaks of the way and not of the calls."""
+def _unreachable(evidence: ClientEvidence, answered: Sequence[Call]) -> bool:
+    """Whether, where nothing has arrived, a report or a proxy blames the network rather than the calls."""
     if evidence.terms.proxies:
         return True
     own = {REJECTED, None}
-    return any(call.said is not None and not call.said.accepted and call.said.error not in own for call in answered)
+    return any(
+        call.report is not None and not call.report.accepted and call.report.error not in own for call in answered
+    )
 
 
 def _astray(evidence: ClientEvidence, calls: Sequence[Call]) -> str:
-    """What may have become of the requests: they were unreadable, or went to a proxy."""
+    """Where the requests may have gone: they were unreadable, or went to a proxy."""
     malformed = next((each for call in calls for each in evidence.malformed.get(call.case.id, ())), None)
     if malformed is not None:
         return f"; what arrived could not be read ({malformed.get('error')}): {shown(malformed.get('head'))}"
-    if evidence.terms.proxies and not any(call.seen for call in evidence.calls):
+    if evidence.terms.proxies and not any(call.sent for call in evidence.calls):
         names = ", ".join(evidence.terms.proxies)
         return f"; its environment names a proxy ({names}), and NO_PROXY does not name 127.0.0.1"
     return ""
 
 
 def _words(calls: Sequence[Call]) -> str:
-    """What the client says of them: the commonest, and how often where it says something else, too."""
-    said = Counter("it does not support this" if call.said is None else call.said.in_its_words for call in calls)
+    """The commonest report on these calls, and how often it was made if there are others."""
+    said = Counter("it does not support this" if call.report is None else call.report.in_its_words for call in calls)
     words, number = said.most_common(1)[0]
     return f"the client says {words}" + (f" ({number} of {len(calls)} times)" if number < len(calls) else "")
 
@@ -178,7 +181,7 @@ def _words(calls: Sequence[Call]) -> str:
 
 def reached(evidence: ClientEvidence, call: Call) -> bool:
     """Whether a request came of the call, be it at another address."""
-    return bool(call.seen) or call.case.id in _strays(evidence)
+    return bool(call.sent) or call.case.id in _strays(evidence)
 
 
 def _strays(evidence: ClientEvidence) -> frozenset[str]:
@@ -212,7 +215,7 @@ def _told_apart(evidence: ClientEvidence, command: str) -> _Fates:
             fates.sent.append(call)
         elif (unheard := _unheard(evidence, call)) is not None:
             fates.open.append((call, *unheard))
-        elif call.said is not None and call.said.accepted:
+        elif call.report is not None and call.report.accepted:
             pass  # SND-01
         elif any(reached(evidence, each) for each in others) or _sends_nothing_of(evidence, command, call):
             fates.refused.append(call)
@@ -236,16 +239,16 @@ def _unheard(evidence: ClientEvidence, call: Call) -> tuple[Reason, str] | None:
         return Reason.INTERRUPTED, evidence.terms.out_of_time or "the run was cut off before every call was made"
     if call.deaths:
         return Reason.PRECONDITION, "the driver failed over a call before anything was sent"
-    if call.said is None and not call.unsupported:
+    if call.report is None and not call.unsupported:
         return Reason.INTERRUPTED, "the run ended before the client said what became of a call"
     return None
 
 
 def _sends_nothing_of(evidence: ClientEvidence, command: str, call: Call) -> bool:
-    """Whether there is nothing to blame but the client for a call that no other one can be held against.
+    """Whether the client is to blame for a call that cannot be compared with another one.
 
-    That is so where requests arrive that cannot be read, where calls of other commands were sent and none of this one
-    ever was, and where the client itself says that it has sent nothing, though there is a way.
+    It is where its requests cannot be read, where it has sent calls of other commands and never one of this, and where
+    it says itself that it has sent nothing, although the suite can be reached.
     """
     if evidence.malformed.get(call.case.id):
         return True
@@ -254,7 +257,7 @@ def _sends_nothing_of(evidence: ClientEvidence, command: str, call: Call) -> boo
     since = call.asked_at or 0.0
     if any(each.asked_at is not None and each.asked_at > since and reached(evidence, each) for each in evidence.calls):
         return True
-    rejected = call.said is not None and call.said.error == REJECTED
+    rejected = call.report is not None and call.report.error == REJECTED
     return (rejected or call.unsupported) and not evidence.terms.proxies
 
 
@@ -286,7 +289,7 @@ def becomes_a_request(*, long: bool | None = None) -> ClientCheck:
     return check
 
 
-def _findings(evidence: ClientEvidence, refusal: Refusal) -> Iterator[Finding]:
+def _findings(evidence: ClientEvidence, refusal: RefusedCalls) -> Iterator[Finding]:
     """One for each call, in the same words."""
     message = f"{refusal.name}: never became a request ({len(refusal.calls)} of {refusal.total} calls)"
     member, _, how = refusal.name.partition(" ")
@@ -296,7 +299,7 @@ def _findings(evidence: ClientEvidence, refusal: Refusal) -> Iterator[Finding]:
 
 
 def said_to_be_lacking(call: Call, member: str, contract: Contract) -> str:
-    """In words, what a client says that does not offer an optional member; nothing of any other member."""
+    """How a client declares that it does not offer an optional member, in words; nothing for any other member."""
     request = contract.commands[call.case.command or ""].request_schema
     if member in contract.schemas.resolved(request)["required"]:
         return ""
@@ -307,15 +310,15 @@ def rejected_only_if_unsent(evidence: ClientEvidence, command: str | None) -> It
     """RDG-12. Whether an accepted request is reported as one is for RDG-01."""
     for call in evidence.of_command(command):
         last = call.last
-        if call.said is None or last is None:
+        if call.report is None or last is None:
             continue
-        if call.said.error != REJECTED:
+        if call.report.error != REJECTED:
             yield kept(last)
         elif not last.accepts:
-            yield broken(call, f"a request arrived, and the client says {call.said.in_its_words}", last)
+            yield broken(call, f"a request arrived, and the client says {call.report.in_its_words}", last)
 
 
-RULES: Mapping[str, Rule] = {
-    "becomes-a-request": Rule(becomes_a_request, "how many calls were made is not known without a driver"),
-    "rejected-only-if-unsent": Rule.plain(rejected_only_if_unsent, UNHEARD),
+RULES: Mapping[str, ClientRule] = {
+    "becomes-a-request": ClientRule(becomes_a_request, "how many calls were made is not known without a driver"),
+    "rejected-only-if-unsent": ClientRule.plain(rejected_only_if_unsent, UNHEARD),
 }
