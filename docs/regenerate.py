@@ -44,7 +44,7 @@ from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import numbers
 from conformance.mock.faults import faults as faults_of
-from conformance.mock.variants import variants as variants_of
+from conformance.mock.faults import variants as variants_of
 from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError
 from conformance.reports.files import REPORTS
 

@@ -24,8 +24,8 @@ ORDER = (
     "payloads",
     "journal",
     "wire",
-    "judging",
     "mock",
+    "judging",
     "diagnosis",
     "gateway",
     "client",
@@ -273,9 +273,9 @@ BREAKS = (
     ),
     (
         layers,
-        "conformance/judging/errors.py",
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from conformance.mock import Gateway",
-        "3: judging imports from mock, which comes after it",
+        "conformance/mock/errors.py",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from conformance.judging import Verdict",
+        "3: mock imports from judging, which comes after it",
     ),
     (
         layers,

@@ -18,8 +18,8 @@ from conformance.gateway.credentials import credential_value
 from conformance.gateway.plan import Plan
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Case, Kind, header
 from conformance.model.untrusted import parse_json
 

@@ -16,7 +16,7 @@ from conformance.gateway.casefiles import CaseFolder, file_bytes
 from conformance.gateway.keeping import keep, kept_files
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Conclusion, Judged
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.model.traffic import Kind
 from conformance.reports.faces import judge
 

@@ -31,9 +31,8 @@ from conformance.journal import writer as writing
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Request
 from conformance.reports.faces import judge

@@ -23,8 +23,8 @@ from conformance.gateway.sequences import UNAFFORDABLE, across, asked, balance
 from conformance.gateway.sequences import sequences as sequences_of
 from conformance.judging.evidence import BALANCE
 from conformance.mock.account import Account
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.gateway import Gateway
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Case, Kind
 from conformance.model.untrusted import parse_json
 

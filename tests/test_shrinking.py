@@ -24,10 +24,8 @@ from conformance.gateway.settings import DEFAULT_SHRINK_REQUESTS
 from conformance.journal import Record
 from conformance.judging.expectations import Expectations
 from conformance.judging.verdicts import Face
-from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, UNEXCUSED, Behaviour, Callback, Moment, Reply
 from conformance.mock.choosing import member
-from conformance.mock.variants import BUILT_IN
-from conformance.mock.verbs import UNEXCUSED
 from conformance.model.traffic import Exchange, Kind
 from conformance.payloads.labels import Label, members_of
 from conformance.reports.faces import judge
@@ -177,7 +175,7 @@ def test_two_causes_in_one_requirement_are_two_findings(tmp_path: Path) -> None:
 def test_a_lost_notification_is_waited_for(tmp_path: Path) -> None:
     """All candidates of a round share one wait, so a dozen lost notifications cost a few seconds."""
 
-    def lose(sent: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    def lose(sent: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
         return () if any(ord(character) >= 0x1F300 for character in member(moment, "message")) else sent
 
     result = looked_into(tmp_path, replace(BUILT_IN, deliveries=(lose,)), **SMS)

@@ -18,7 +18,7 @@ from conformance.judging.evidence import Evidence
 from conformance.judging.hearing import KEPT_FINDINGS
 from conformance.judging.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, conclude, judge_as
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.reports.faces import judge
 
 CHECKS = checks_of(statum())

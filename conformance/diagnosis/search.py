@@ -30,10 +30,9 @@ from conformance.judging.judgement import Check
 from conformance.judging.verdicts import Face, RequirementVerdict, judge_as
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.addressees import Addressees
-from conformance.payloads.apart import Apart
+from conformance.payloads.addressees import Addressees, Constraints
 from conformance.payloads.labels import Label
-from conformance.payloads.payloads import Constraints
+from conformance.payloads.uniqueness import UniquePayloads
 
 # Some twenty rounds that wait for notifications, each as long as such a wait usually is; a run that failed is not to
 # keep people waiting for much more than a run that did not.
@@ -305,14 +304,14 @@ class _Ground:
     cases: Mapping[str, Case]
     constraints: Constraints
     addressees: Addressees
-    rooms: Mapping[str, Apart]
+    rooms: Mapping[str, UniquePayloads]
     learned: Learned
 
     @classmethod
     def of(cls, terms: SearchTerms, record: Record, compared: Sequence[_Compared]) -> _Ground:
         contract = terms.contract
         rooms = {
-            command: Apart(
+            command: UniquePayloads(
                 contract,
                 contract.commands[command],
                 terms.constraints,

@@ -35,12 +35,11 @@ from conformance.gateway.successes import Successes
 from conformance.journal import RESUMED, Journal, Record, Redaction, read_journal
 from conformance.journal.redactable import is_own_word
 from conformance.journal.redaction import credential_text, tokens_of
-from conformance.mock.behaviour import Behaviour
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
 from conformance.model.interruption import held_back, let_through
 from conformance.model.traffic import Case
-from conformance.payloads.apart import ROOM
+from conformance.payloads.uniqueness import ROOM
 from conformance.wire import Allowance, Sender
 from conformance.wire.ledger import Ledger, Settled
 

@@ -19,8 +19,8 @@ from conformance.gateway.steps import Step
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Kind, header
 from conformance.model.untrusted import parse_json
-from conformance.payloads.payloads import documented_range
 from conformance.payloads.probes import JSON_MEDIA_TYPE
+from conformance.payloads.valid import documented_range
 
 # What fits into one SMS. Accepting more is a SHOULD of its own (aspect `long`), so that label changes the verdict.
 SINGLE_SMS = 160

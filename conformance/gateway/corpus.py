@@ -22,8 +22,7 @@ from conformance.gateway.credentials import credential_value, with_credential
 from conformance.gateway.steps import Step, marker
 from conformance.model.traffic import Case, Headers, Kind, Request
 from conformance.model.untrusted import parse_json
-from conformance.payloads.addressees import GIVEN_BY, Addressees
-from conformance.payloads.payloads import Constraints
+from conformance.payloads.addressees import GIVEN_BY, Addressees, Constraints
 
 Group = tuple[Case, ...]
 

@@ -27,12 +27,12 @@ from conformance.gateway.settings import Settings
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Headers, Kind, Request
 from conformance.payloads.addressees import GIVEN_BY, Addressees
-from conformance.payloads.bodies import malformed_bodies, open_bodies
-from conformance.payloads.breakage import broken_payloads, open_payloads
+from conformance.payloads.invalid import broken_payloads, open_payloads
+from conformance.payloads.json_defects import malformed_bodies, open_bodies
 from conformance.payloads.labels import PLAIN, aspect_of
-from conformance.payloads.neighbours import amount_of, cheap_amounts, recipient_of
-from conformance.payloads.payloads import ValidPayload, encoded, fresh_payloads, valid_payloads
 from conformance.payloads.probes import credential_probes, header_probes, method_probes, unknown_commands
+from conformance.payloads.uniqueness import amount_of, cheap_amounts, recipient_of
+from conformance.payloads.valid import ValidPayload, encoded, fresh_payloads, valid_payloads
 
 JSON = "application/json"
 USER_AGENT = f"statum-conformance/{__version__}"

@@ -26,7 +26,7 @@ from conformance.gateway.corpus import NEGATIVE, Group, in_order
 from conformance.gateway.rules.request_ids import EQUAL
 from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.neighbours import cheap_amounts, near
+from conformance.payloads.uniqueness import cheap_amounts, near
 
 if TYPE_CHECKING:
     from conformance.gateway.plan import CommandPlan

@@ -18,7 +18,7 @@ from conformance.journal.redactable import check_readable, check_redactable, che
 from conformance.judging.expectations import Expectations
 from conformance.model.errors import UsageError
 from conformance.model.traffic import has_userinfo, shown_url
-from conformance.payloads.payloads import Constraints
+from conformance.payloads.addressees import Constraints
 from conformance.wire.address import Address
 from conformance.wire.asgi_thread import Tls
 

@@ -16,8 +16,7 @@ from typing import Any
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.payloads.classes import Written, classes_of_members
-from conformance.payloads.text_classes import WRITINGS
+from conformance.payloads.classes import WRITINGS, Written, classes_of_members
 
 Params = Mapping[str, Any]
 

@@ -18,13 +18,13 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from conformance.mock.account import failures
-from conformance.mock.behaviour import Delivery, Ending, Form, Moment, Reply
-from conformance.mock.forms import Shape, shape_of_ids, success_reason
-from conformance.mock.pointing import ABSENT, edited, of_message
-from conformance.mock.rendering import json_bytes
+from conformance.mock.answering import json_bytes
+from conformance.mock.behaviour import Callback, Ending, Form, Moment, Reply
+from conformance.mock.choosing import ABSENT, edited, of_message
+from conformance.mock.transactions import TextShape, shape_of_ids, success_reason
 from conformance.model.traffic import Headers
 
-Message = TypeVar("Message", Reply, Delivery)
+Message = TypeVar("Message", Reply, Callback)
 Reshape = Callable[[Any, Moment], Any]
 Making = Callable[[Any, Moment], Any]
 
@@ -136,7 +136,9 @@ def _another(value: Any, moment: Moment) -> Any:
     if not isinstance(value, str):
         return value + 1 if isinstance(value, int | float) else value
     chance = Random(hashlib.sha256(value.encode()).digest())
-    return shape_of_ids(moment.contract).draw(chance) if value == moment.request_id else Shape.of(value).draw(chance)
+    return (
+        shape_of_ids(moment.contract).draw(chance) if value == moment.request_id else TextShape.of(value).draw(chance)
+    )
 
 
 def _money(value: str, moment: Moment) -> str:
@@ -296,7 +298,7 @@ def _after_s(seconds: float) -> Reshape:
 
 
 def _in_query(_: bool) -> Reshape:  # noqa: FBT001 - as a row has it
-    def reshape(delivery: Delivery, _moment: Moment) -> Delivery:
+    def reshape(delivery: Callback, _moment: Moment) -> Callback:
         mark = "&" if "?" in delivery.url else "?"
         url = f"{delivery.url}{mark}{urlencode(delivery.content)}"
         return replace(delivery, method="GET", url=url, headers=(), raw=b"")
@@ -308,22 +310,22 @@ def _callback(where: str) -> Reshape:
     return {"another product": _to_another_product, "unsolicited": _to_unsolicited}.get(where, _to_another_query)
 
 
-def _to_another_product(delivery: Delivery, moment: Moment) -> Delivery:
+def _to_another_product(delivery: Callback, moment: Moment) -> Callback:
     """To the callback of another product, if the account has one."""
     return _to_first_of(moment.contract.products, delivery, moment)
 
 
-def _to_unsolicited(delivery: Delivery, moment: Moment) -> Delivery:
+def _to_unsolicited(delivery: Callback, moment: Moment) -> Callback:
     """To where what no request precedes comes to."""
     return _to_first_of(moment.contract.unsolicited, delivery, moment)
 
 
-def _to_first_of(products: Iterable[str], delivery: Delivery, moment: Moment) -> Delivery:
+def _to_first_of(products: Iterable[str], delivery: Callback, moment: Moment) -> Callback:
     others = (moment.callbacks[each] for each in products if each != delivery.product and each in moment.callbacks)
     return replace(delivery, url=next(others, delivery.url))
 
 
-def _to_another_query(delivery: Delivery, _: Moment) -> Delivery:
+def _to_another_query(delivery: Callback, _: Moment) -> Callback:
     """The query of the callback URL is dropped; where there is none, one is added."""
     parts = urlsplit(delivery.url)
     return replace(delivery, url=parts._replace(query="" if parts.query else "source=gateway").geturl())
@@ -333,7 +335,7 @@ def _inquiry(actions: Mapping[str, Any] | Literal[False]) -> Reshape:
     """The inquiry before a notification is changed, or is not made."""
     reshape = reshaping(actions) if actions else None
 
-    def reshaped(delivery: Delivery, moment: Moment) -> Delivery:
+    def reshaped(delivery: Callback, moment: Moment) -> Callback:
         asked = delivery.inquiry
         return replace(delivery, inquiry=reshape(asked, moment) if reshape and asked else None)
 

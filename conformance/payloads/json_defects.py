@@ -1,7 +1,11 @@
-"""Bodies that are broken as JSON, made from valid ones: some that every gateway refuses, some that it may take.
+"""JSON defects: the ways in which a body is broken as JSON, read off its bytes, and bodies that have them.
 
-    malformed_bodies    no JSON object, whichever way one looks at it: to be refused with a 4xx
-    open_bodies         what one reader of JSON takes and another does not: either answer will do, but no 5xx
+    defects_of          the names of the defects of a body; none for JSON with nothing unusual about it
+    malformed_bodies    no JSON object to any reader: to be refused with a 4xx
+    open_bodies         taken by one reader and not by another: either answer will do, but no 5xx
+    REFUSED, OPEN       the names of the defects of either; CUT: those of a body that was cut
+
+Defects are read off the bytes alone, so that coverage is measured and not taken on trust.
 
 Where the line is drawn. RFC 8259 lets a reader take more than the grammar says (§9: "A JSON parser MAY accept non-JSON
 forms or extensions"), so what widespread readers take and give a meaning that harms nobody is open:
@@ -9,26 +13,25 @@ forms or extensions"), so what widespread readers take and give a meaning that h
 - duplicate members: §4 says SHOULD be unique, and that readers differ;
 - a byte order mark, which §8.1 allows a reader to ignore; UTF-16, against §8.1, but found out by readers that were
   written when RFC 4627 had them do so (Python's `json.loads` to this day). Without its mark, for with it the bytes are
-  no UTF-8, and that is BOD-07's affair;
+  no UTF-8, which is refused;
 - numbers beyond a double, nesting ten thousand deep, a mebibyte (§9: a reader MAY set limits to all of them), unpaired
   surrogates as escapes (§8.2: unpredictable), a line break that is not escaped in a string;
 - NaN and the infinities in a member that the command does not have: Python's `json.loads` reads them unless it is told
   not to, and what becomes of such a member is not contract either.
 
-NaN for every member is another matter: whoever reads it has a phone number that is none, so it is refused by one rule
-or the other. What is cut short, has something behind its end or is no JSON at all is no request either way.
-
-Each body is made from a payload of its own: a gateway that takes what it should not shall not meet an earlier one
-within the window of similar requests.
+NaN for every member is refused: whoever reads it has no phone number. Each body is made from a payload of its own, so
+that a gateway that takes one does not meet the next within its window of similar requests.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -36,8 +39,201 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.contract.probes import Making
 from conformance.model.errors import SuiteError
-from conformance.model.untrusted import parse_json
-from conformance.payloads.anatomy import CUT, HUGE, anatomy
+from conformance.payloads.labels import Members, members_of
+
+# A mebibyte: more than any payload of the contract comes near, and where servers begin to have limits.
+HUGE = 1 << 20
+# No payload of the contract nests at all; readers begin to have limits at 64.
+DEEP = 64
+
+CUT = frozenset(
+    {
+        "cut behind the opening brace",
+        "cut behind a name",
+        "cut behind a colon",
+        "cut behind a value",
+        "cut behind a comma",
+        "cut within a text",
+    }
+)
+REFUSED: tuple[str, ...] = (
+    "no JSON",
+    "XML",
+    "quotes of the wrong kind",
+    "comma behind the last member",
+    "something behind the end",
+    "second object behind the end",
+    "NaN for a value",
+    "Infinity for a value",
+    "-Infinity for a value",
+    *sorted(CUT),
+    "nothing",
+    "white space alone",
+    "array",
+    "scalar",
+    "form",
+    "bytes that are no UTF-8",
+)
+OPEN: tuple[str, ...] = (
+    "duplicate members",
+    "byte order mark",
+    "UTF-16",
+    "NaN or infinity in an unknown member",
+    "number beyond a double",
+    "deep nesting",
+    "unpaired surrogate",
+    "line break that is not escaped",
+    "mebibyte",
+)
+
+# It matches a string that does not end, too. Possessive: a mebibyte is looked at once.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+("?)', re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f]")
+_WRONG_QUOTES = re.compile(r"\{\s*'")
+_NONZERO = re.compile(r"-?[0.]*[1-9]")
+_BRACKETS = re.compile(r"[\[\]{}]")
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
+_FORM = re.compile(r"""[^\s{}\[\]"=&<]+=[^\s{}\[\]"]*""")
+_TRAILING_COMMA = re.compile(r",\s*[}\]]\Z")
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# Behind what a body ends that is an object of texts as far as it goes; the first that matches.
+_ENDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (name, re.compile(expression, re.DOTALL))
+    for name, expression in (
+        ("cut behind the opening brace", r"\{\s*\Z"),
+        ("cut behind a colon", r":\s*\Z"),
+        ("cut behind a comma", r",\s*\Z"),
+        ("cut behind a value", r':\s*(?:""|[^\s"{}\[\]]+)\s*\Z'),
+        ("cut behind a name", r'[{,]\s*""\s*\Z'),
+    )
+)
+
+
+def defects_of(body: bytes) -> frozenset[str]:
+    """The ways in which `body` is broken as JSON, by their names in REFUSED and OPEN. Raises nothing."""
+    return frozenset(_found(body))
+
+
+def _found(body: bytes) -> Iterator[str]:
+    if len(body) >= HUGE:
+        yield "mebibyte"  # whatever it holds, it is there for its size
+        return
+    if not body.strip(b" \t\r\n"):
+        yield "white space alone" if body else "nothing"
+        return
+    if body.startswith(b"\xef\xbb\xbf"):
+        yield "byte order mark"
+        body = body[3:]
+    for encoding, zero in (("utf-16-be", 0), ("utf-16-le", 1)):
+        # No character of JSON's own syntax has a high byte.
+        if body[zero : zero + 1] == b"\0":
+            yield "UTF-16"
+            body = body.decode(encoding, "replace").encode("utf-8", "replace")
+            break
+    try:
+        text = body.decode("utf-8").strip(" \t\r\n")
+    except UnicodeDecodeError:
+        yield "bytes that are no UTF-8"
+        return
+    yield from _of_text(text)
+
+
+def _of_text(text: str) -> Iterator[str]:
+    skeleton = _STRING.sub(lambda string: '""' if string[1] else '"', text)
+    if _is_deep(skeleton):
+        yield "deep nesting"  # closed or not: a reader that sets a limit to depth does not come to the end
+        return
+    reading = _Reading()
+    try:
+        value, end = reading.decoder().raw_decode(text)
+    except ValueError:
+        yield from _unreadable(text, skeleton)
+        return
+    if rest := text[end:].strip():
+        yield "second object behind the end" if rest.startswith("{") else "something behind the end"
+    elif not isinstance(value, dict):
+        yield "array" if isinstance(value, list) else "scalar"
+    else:
+        if any(_CONTROL.search(string[0]) for string in _STRING.finditer(text)):
+            yield "line break that is not escaped"
+        yield from reading.told(value)
+
+
+def _is_deep(skeleton: str) -> bool:
+    """Whether brackets are nested more than DEEP levels; nearly no body has so many at all."""
+    if skeleton.count("[") + skeleton.count("{") <= DEEP:
+        return False
+    return max(accumulate(map(_STEPS.__getitem__, _BRACKETS.findall(skeleton)))) > DEEP
+
+
+def _is_left_open(skeleton: str) -> bool:
+    """Whether more brackets are opened than closed."""
+    return sum(_STEPS[bracket] * skeleton.count(bracket) for bracket in _STEPS) > 0
+
+
+def _unreadable(text: str, skeleton: str) -> Iterator[str]:
+    if text.startswith("<"):
+        yield "XML"
+    elif _FORM.fullmatch(text):
+        yield "form"
+    elif not text.startswith("{"):
+        yield "no JSON"
+    elif _WRONG_QUOTES.match(text):
+        yield "quotes of the wrong kind"
+    elif skeleton.count('"') % 2:
+        yield "cut within a text"
+    elif _is_left_open(skeleton):
+        yield next((name for name, end in _ENDS if end.search(skeleton)), "no JSON")
+    elif _TRAILING_COMMA.search(skeleton):
+        yield "comma behind the last member"
+    else:
+        yield "no JSON"
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A lenient reading of a body, and what it had to be lenient about."""
+
+    constants: list[str] = field(default_factory=list)
+    duplicates: bool = False
+    beyond: bool = False
+
+    def decoder(self) -> json.JSONDecoder:
+        return json.JSONDecoder(
+            object_pairs_hook=self._members,
+            parse_constant=self._constant,
+            parse_float=self._number,
+            parse_int=self._number,
+            strict=False,
+        )
+
+    def told(self, value: dict[str, Any]) -> Iterator[str]:
+        """What is unusual about the object that was read."""
+        if self.duplicates:
+            yield "duplicate members"
+        if self.constants and all(isinstance(member, str) and member in self.constants for member in value.values()):
+            yield from (f"{name} for a value" for name in set(self.constants))
+        elif self.constants:
+            yield "NaN or infinity in an unknown member"
+        if self.beyond:
+            yield "number beyond a double"
+        if _LONE_SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+            yield "unpaired surrogate"
+
+    def _members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        self.duplicates = self.duplicates or len(members) != len(pairs)
+        return members
+
+    def _constant(self, name: str) -> str:
+        self.constants.append(name)
+        return name
+
+    def _number(self, digits: str) -> float:
+        value = float(digits)
+        self.beyond = self.beyond or math.isinf(value) or (value == 0 and _NONZERO.match(digits) is not None)
+        return value
+
 
 JSON_MEDIA_TYPE = "application/json"
 FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"
@@ -48,8 +244,6 @@ NESTED = 10_000
 DIGITS = 5_000
 
 UNKNOWN_MEMBER = "x_unknown"
-
-Members = Mapping[str, Any]
 
 
 class BodyProbe(NamedTuple):
@@ -69,15 +263,6 @@ class OpenBody(NamedTuple):
     breakage: str
 
 
-def parsed_object(body: bytes) -> dict[str, Any] | None:
-    """The members of a body that is a JSON object to a strict reader, else None."""
-    try:
-        value = parse_json(body)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
 # --- Refused
 
 
@@ -91,11 +276,11 @@ def malformed_bodies(contract: Contract, next_body: Callable[[], bytes]) -> Iter
     makings = (making for probe in contract.probes.of("malformed") for making in probe.made)
     for making, breakage, made in chain.from_iterable(_malformed(making, like) for making in makings):
         valid = next_body()
-        members = parsed_object(valid)
+        members = members_of(valid)
         if not members or not any(isinstance(value, str) for value in members.values()):
             raise SuiteError(f"malformed bodies are made from a JSON object with texts in it, got {valid[:80]!r}")
         body = made(valid.strip(), members)
-        if parsed_object(body) is not None or breakage not in anatomy(body):
+        if members_of(body) is not None or breakage not in defects_of(body):
             raise SuiteError(f"the malformed body {making.aspect!r} is not one with {breakage}: {body[:80]!r}")
         media_type = FORM_MEDIA_TYPE if making.by == "form" else JSON_MEDIA_TYPE
         yield BodyProbe(making.aspect, media_type, body, breakage)
@@ -109,7 +294,7 @@ def _malformed(making: Making, like: bytes) -> Iterator[tuple[Making, str, Made]
         yield making, making.shows, MALFORMED[making.by](making)
 
 
-Made = Callable[[bytes, dict[str, Any]], bytes]
+Made = Callable[[bytes, Members], bytes]
 
 
 def _each_value(text: bytes) -> Made:
@@ -117,11 +302,11 @@ def _each_value(text: bytes) -> Made:
     return lambda _, members: b"{" + b", ".join(json.dumps(name).encode() + b": " + text for name in members) + b"}"
 
 
-def _tagged(_valid: bytes, members: dict[str, Any]) -> bytes:
+def _tagged(_valid: bytes, members: Members) -> bytes:
     return b"<request>" + b"".join(f"<{name}/>".encode() for name in members) + b"</request>"
 
 
-def _with_stray(stray: bytes, _valid: bytes, members: dict[str, Any]) -> bytes:
+def _with_stray(stray: bytes, _valid: bytes, members: Members) -> bytes:
     """Appended to the longest text, the member with the fewest rules of its own: the bytes shall be what is refused."""
     texts = {name: value for name, value in members.items() if isinstance(value, str)}
     longest = max(texts, key=lambda name: len(texts[name]))
@@ -150,11 +335,11 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}:,]|[^\s{}:,"]+')
 def _cuts(like: bytes) -> Iterator[tuple[str, Made]]:
     """A cut behind each token but the last, within the first name and within the last value."""
     for index, place in enumerate(_places(like)):
-        (breakage,) = anatomy(like[:place]) & CUT
+        (breakage,) = defects_of(like[:place]) & CUT
         yield breakage, partial(_cut, index)
 
 
-def _cut(index: int, valid: bytes, _members: dict[str, Any]) -> bytes:
+def _cut(index: int, valid: bytes, _members: Members) -> bytes:
     return valid[: _places(valid)[index]]
 
 
@@ -186,7 +371,7 @@ def open_bodies(
         for making in probe.made:
             for breakage, made in _open(making, texts, careful=careful):
                 body = made(json.dumps(dict(next_members())).encode("ascii"))
-                if breakage not in anatomy(body):
+                if breakage not in defects_of(body):
                     raise SuiteError(f"the open body of {command.name} is not one with {breakage}: {body[:80]!r}")
                 yield OpenBody(making.aspect, body, breakage)
 
@@ -239,7 +424,7 @@ OPEN_BODIES: Mapping[str, tuple[MadeOpen, ...]] = {
     "unpaired surrogate": (_beside(rb'["\ud83d", "\udc4b", "\udc4b\ud83d"]'),),
     "line break that is not escaped": (_beside(b'"one line\nand another"'),),
 }
-"""The breakage as `conformance.payloads.anatomy` finds it, and how it is made of a valid body in ASCII."""
+"""The breakage as `conformance.payloads.json_defects` finds it, and how it is made of a valid body in ASCII."""
 
 
 def _open(making: Making, texts: Sequence[str], *, careful: bool) -> Iterator[tuple[str, MadeOpen]]:

@@ -24,8 +24,8 @@ from conformance.model.errors import SuiteError
 from conformance.model.untrusted import parse_json
 from conformance.payloads.addressees import ZEROS
 from conformance.payloads.alphabets import ALPHABETS, UNIT, spell
-from conformance.payloads.bodies import UNKNOWN_MEMBER
-from conformance.payloads.payloads import documented_range, encoded
+from conformance.payloads.json_defects import UNKNOWN_MEMBER
+from conformance.payloads.valid import documented_range, encoded
 
 Members = Mapping[str, Any]
 

@@ -2,7 +2,6 @@
 
     valid_payloads    the systematic ones (the documented sample, boundaries, the whole of Unicode …), then random ones
     fresh_payloads    others, with nothing unusual in them: to be broken, or to stand beside what is broken
-    Constraints       the values that belong to the account at hand
 
 Which systematic ones a command has follows from its schema: `unicode`, `long` and `line-breaks` from a member with
 `x-characters`, `boundary` from one whose range is documented, `optional` from one that is not required. What they leave
@@ -28,13 +27,13 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.model.errors import SuiteError, UsageError
 from conformance.model.untrusted import parse_json
+from conformance.payloads.addressees import Constraints
 from conformance.payloads.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UNIT, Speller, spell
-from conformance.payloads.classes import ValueClass, Written, classes_of
-from conformance.payloads.draws import draw
-from conformance.payloads.neighbours import respelled
-from conformance.payloads.segments import UCS_2
+from conformance.payloads.classes import WIDE_SCRIPTS, ValueClass, Written, classes_of
+from conformance.payloads.hypothesis_backend import draw
+from conformance.payloads.sms_segments import UCS_2
 from conformance.payloads.strategies import strategy_for, text
-from conformance.payloads.text_classes import WIDE_SCRIPTS
+from conformance.payloads.uniqueness import respelled
 
 Members = Mapping[str, Any]
 
@@ -60,23 +59,6 @@ class ValidPayload:
     aspect: str
     body: bytes
     members: Members
-
-
-@dataclass(frozen=True, slots=True)
-class Constraints:
-    """The values that may be used, where not any valid one will do (empty: any).
-
-    `registered`: by member, those that belong to the account. `phone_numbers`: of those who may be reached.
-    """
-
-    registered: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    phone_numbers: tuple[str, ...] = ()
-
-    def values(self, contract: Contract) -> dict[str, tuple[str, ...]]:
-        """The given values by member."""
-        recipient = contract.members.recipient
-        given = {**self.registered, **({recipient: self.phone_numbers} if recipient else {})}
-        return {member: values for member, values in given.items() if values}
 
 
 def valid_payloads(
