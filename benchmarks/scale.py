@@ -27,8 +27,8 @@ from conformance.judging.verdicts import Conclusion
 from conformance.mock.behaviour import Behaviour
 from conformance.model.errors import SuiteError
 from conformance.model.progress import Silent
+from conformance.reports.files import write_reports
 from conformance.reports.result import Result
-from conformance.reports.writing import write_reports
 
 SIZES = (1_000, 10_000, 100_000)
 # Each random valid payload of a command brings half a broken one with it.

@@ -12,10 +12,10 @@ import json
 import sys
 from pathlib import Path
 
-from conformance.certificate.kill_matrix import FILE, recorded
+from conformance.certificate.issuing import FILE, recorded
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
+from conformance.model.untrusted import parse_json
 
 # ruff: noqa: INP001 - a script, not a module of a package
 

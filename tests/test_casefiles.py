@@ -17,13 +17,13 @@ from made_result import SETTINGS
 
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.gateway.case_files import CaseFile, as_file, case_file, file_bytes
 from conformance.gateway.plan import Plan
 from conformance.gateway.request_templates import credential_label, credential_value, with_credential
 from conformance.journal import Record
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Kind, header
+from conformance.model.untrusted import parse_json
 from conformance.payloads.probes import credential_probes
 
 BASE = "http://gateway.example/api/v2"

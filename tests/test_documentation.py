@@ -24,12 +24,12 @@ from conformance.cli import COMMANDS
 from conformance.cli.configuration import PREFIX, switches, variable
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.evidence import Answer
 from conformance.mock.account import Account
+from conformance.model.untrusted import parse_json
 
 
 def script(path: str) -> ModuleType:

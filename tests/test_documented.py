@@ -30,14 +30,14 @@ from conformance.cli import COMMANDS, outcome
 from conformance.cli.configuration import PREFIX, switches, variable
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
-from conformance.contract.strict_json import parse_json
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal.tables import CREATE
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import ConformanceError
 from conformance.model.traffic import Kind
-from conformance.reports.writing import REPORTS
+from conformance.model.untrusted import parse_json
+from conformance.reports.files import REPORTS
 
 DOCS = CHECKOUT / "docs"
 README = CHECKOUT / "README.md"

@@ -14,9 +14,10 @@ from seeded import fault
 from conformance.contract.contract import statum
 from conformance.gateway.case_files import CaseFolder, failing_cases, file_bytes, save_failing
 from conformance.journal import Record, read_journal
-from conformance.judging.verdicts import Conclusion, Judged, judge
-from conformance.mock.variants import BUILT_IN
+from conformance.judging.verdicts import Conclusion, Judged
+from conformance.mock.behaviour import BUILT_IN
 from conformance.model.traffic import Kind
+from conformance.reports.faces import judge
 
 
 def failing(directory: Path, name: str, **changes: Any) -> tuple[Record, Judged]:

@@ -9,10 +9,10 @@ import time
 import pytest
 
 from conformance.contract.contract import statum
-from conformance.contract.keywords import ContractValidator
 from conformance.contract.schema_set import FORMATS, LONGEST_MESSAGE, SchemaSet
-from conformance.contract.strict_json import parse_json
+from conformance.contract.validation import ContractValidator
 from conformance.model.errors import SuiteError
+from conformance.model.untrusted import parse_json
 
 SCHEMAS = statum().schemas
 

@@ -8,10 +8,10 @@ from itertools import groupby, pairwise
 
 import pytest
 
-from conformance.contract import ecma
-from conformance.contract.assigned import ASSIGNED, is_assigned, is_blank
 from conformance.contract.contract import statum
-from conformance.contract.keywords import ContractValidator
+from conformance.contract.validation import ContractValidator
+from conformance.model import ecma
+from conformance.model.characters import ASSIGNED, is_assigned, is_blank
 from conformance.model.errors import SuiteError
 
 SCHEMAS = statum().schemas

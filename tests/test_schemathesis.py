@@ -22,10 +22,10 @@ from seeded import FAULTS
 from benchmarks.schemathesis_rate import is_installed, run_schemathesis, schemathesis_rate, write_document
 from conformance.contract.command import Command
 from conformance.contract.contract import statum
-from conformance.contract.strict_json import parse_json
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import serve_mock
 from conformance.model.errors import SuiteError
+from conformance.model.untrusted import parse_json
 
 pytestmark = pytest.mark.skipif(
     not is_installed(), reason="schemathesis is not installed (hint: make test-schemathesis)"

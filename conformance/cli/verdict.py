@@ -26,11 +26,9 @@ from conformance.judging.expectations import Expectations
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import EnvironmentFailure
 from conformance.reports.console import print_document, print_line, remarks
-from conformance.reports.json_report import json_report
-from conformance.reports.observed import show_observed
+from conformance.reports.files import REPORT_HTML, REPORT_JSON, json_report, write_reports
 from conformance.reports.result import Result
-from conformance.reports.terminal import show, show_verdict, show_verdict_alone
-from conformance.reports.writing import REPORT_HTML, REPORT_JSON, write_reports
+from conformance.reports.terminal import show, show_observed, show_verdict, show_verdict_alone
 
 strict_option = option(
     REPORTS,

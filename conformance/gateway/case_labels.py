@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.contract.strict_json import parse_json
 from conformance.gateway.request_templates import RIGHT, RequestTemplate, credential_value, json_object
-from conformance.judging.request_ids import EQUAL
+from conformance.gateway.rules.request_ids import EQUAL
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Kind, header
-from conformance.payloads.payloads import documented_range
+from conformance.model.untrusted import parse_json
 from conformance.payloads.probes import JSON_MEDIA_TYPE
+from conformance.payloads.valid import documented_range
 
 # What fits into one SMS. Accepting more is a SHOULD of its own (aspect `long`), so that label changes the verdict.
 SINGLE_SMS = 160

@@ -19,8 +19,8 @@ from conformance.gateway.settings import Settings
 from conformance.model.traffic import Case, Headers, Kind, Request
 from conformance.payloads.addressees import Addressees
 from conformance.payloads.labels import PLAIN
-from conformance.payloads.neighbours import amount_of, cheap_amounts, recipient_of
-from conformance.payloads.payloads import ValidPayload, encoded, fresh_payloads, valid_payloads
+from conformance.payloads.uniqueness import amount_of, cheap_amounts, recipient_of
+from conformance.payloads.valid import ValidPayload, encoded, fresh_payloads, valid_payloads
 
 Group = tuple[Case, ...]
 

@@ -17,9 +17,9 @@ from itertools import groupby
 from conformance.contract.contract import Contract
 from conformance.gateway.case_files import FROM_FILES
 from conformance.gateway.command_plan import NEGATIVE, Group
-from conformance.judging import requirements_of_probe
+from conformance.gateway.rules.making import requirements_of_probe
+from conformance.gateway.rules.request_ids import EQUAL
 from conformance.judging.evidence import BALANCE
-from conformance.judging.request_ids import EQUAL
 from conformance.model.traffic import Case, Kind
 from conformance.wire.allowance import amount_of
 

@@ -25,11 +25,11 @@ from conformance.gateway.settings import Settings
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Headers, Kind
 from conformance.payloads.addressees import GIVEN_BY, Addressees
-from conformance.payloads.bodies import malformed_bodies, open_bodies
-from conformance.payloads.breakage import broken_payloads, open_payloads
+from conformance.payloads.invalid import broken_payloads, open_payloads
+from conformance.payloads.json_defects import malformed_bodies, open_bodies
 from conformance.payloads.labels import PLAIN, aspect_of
-from conformance.payloads.payloads import ValidPayload
 from conformance.payloads.probes import credential_probes, header_probes, method_probes, unknown_commands
+from conformance.payloads.valid import ValidPayload
 
 
 @dataclass(frozen=True, slots=True)

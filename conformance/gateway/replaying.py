@@ -15,11 +15,12 @@ from typing import Any
 from conformance.contract.command import Key
 from conformance.contract.command import Window as RepeatWindow
 from conformance.contract.contract import Contract
+from conformance.diagnosis.follow_ups import is_follow_up, run_proper
+from conformance.gateway.face import GatewayFace
 from conformance.gateway.request_templates import json_object
+from conformance.gateway.rules.making import asks_for_acceptance, checks_of
 from conformance.journal import Record
-from conformance.judging import asks_for_acceptance, checks_of
 from conformance.judging.evidence import ABSENT, Answer, Evidence, Notice, Outcome
-from conformance.judging.follow_ups import is_follow_up, run_proper
 from conformance.judging.judgement import (
     AnswerCheck,
     Check,
@@ -30,7 +31,7 @@ from conformance.judging.judgement import (
     SubjectCheck,
     Unobserved,
 )
-from conformance.judging.verdicts import RequirementVerdict, judge
+from conformance.judging.verdicts import RequirementVerdict, judge_as
 from conformance.model.traffic import Case, Kind
 
 
@@ -68,7 +69,7 @@ def judged_alone(
     scope = whole if is_follow_up(case_id) else run_proper
     if window is not None:
         checks |= {id_: _excused(checks[id_], window) for id_ in checks if asks_for_acceptance(contract.catalogue[id_])}
-    judged = judge(record, checks, scope=scope, contract=contract)
+    judged = judge_as(GatewayFace(lambda _: checks, scope), record, contract=contract)
     return tuple(v for v in judged.verdicts if v.observations or v.unobserved)
 
 

@@ -20,10 +20,10 @@ from typing import Any, Self
 
 from conformance import __version__
 from conformance.contract.contract import Contract
-from conformance.contract.strict_json import parse_json
 from conformance.journal.redaction import MARKS
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Headers, Kind, Request, header
+from conformance.model.untrusted import parse_json
 from conformance.payloads.probes import JSON_MEDIA_TYPE, credential_probes
 
 RIGHT, NONE = "right", "none"

@@ -23,10 +23,10 @@ from conformance.contract.contract import Contract
 from conformance.contract.history import Asked, Forecast, History, Rule
 from conformance.contract.probes import Outcome
 from conformance.gateway.command_plan import NEGATIVE, CommandPlan, Group, in_order
+from conformance.gateway.rules.request_ids import EQUAL
 from conformance.judging.evidence import BALANCE
-from conformance.judging.request_ids import EQUAL
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.neighbours import cheap_amounts, near
+from conformance.payloads.uniqueness import cheap_amounts, near
 
 Members = Mapping[str, Any]
 

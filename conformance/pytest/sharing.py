@@ -30,8 +30,8 @@ from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.model.errors import ConformanceError, EnvironmentFailure
 from conformance.model.interruption import Closing, heeded, held_back
+from conformance.reports.files import write_reports
 from conformance.reports.result import Result
-from conformance.reports.writing import write_reports
 from conformance.wire.http1 import close_all
 
 
