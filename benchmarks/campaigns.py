@@ -20,7 +20,6 @@ from typing import Any
 
 import httpx
 
-from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
@@ -31,11 +30,13 @@ from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import serve_mock
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Request
+from conformance.reports.files import write_reports
 from conformance.reports.result import Result
-from conformance.reports.writing import write_reports
 from conformance.wire.address import Address
 from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.ledger import request_id_of
+
+PRODUCTS = statum().products
 
 KEY, SECRET = "BenchKey", "BenchSecret"
 # The campaign of the measurement, and how many of its messages are waited for in turn to know what one takes.

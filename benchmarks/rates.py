@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 
 from benchmarks.campaigns import KEY, SECRET, callbacks_at, free_address, gateways, held
 from benchmarks.schemathesis_rate import Rate, is_installed, schemathesis_rate, write_document
-from conformance.contract.commands import COMMANDS, Command
-from conformance.contract.schemas import resolved, validator
+from conformance.contract.command import Command
+from conformance.contract.contract import statum
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.mock.account import Account
@@ -34,6 +34,8 @@ from conformance.model.errors import SuiteError
 from conformance.model.traffic import Request
 from conformance.payloads.strategies import strategy_for
 from conformance.wire.sender import CONCURRENCY
+
+SCHEMAS = statum().schemas
 
 ROUNDS = 3
 # Valid payloads for each command in the suite's larger run: enough that start and end do not count for much.
@@ -47,7 +49,7 @@ OK = 200
 
 def by_hypothesis(url: str) -> Rate:
     """What most people would write: draw a payload, post it, validate the answer, one after the other."""
-    posts = [command for command in COMMANDS.values() if command.method == "POST"]
+    posts = [command for command in statum().commands.values() if command.method == "POST"]
     with httpx.Client(auth=(KEY, SECRET)) as client:
         begun = time.perf_counter()
         cases = sum(_example_by_example(client, url, command) for command in posts)
@@ -69,13 +71,13 @@ def _example_by_example(client: httpx.Client, url: str, command: Command) -> int
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(strategy_for(resolved(f"{command.folder}/request"), registered))
+    @given(strategy_for(SCHEMAS.resolved(f"{command.folder}/request"), registered))
     def judge(payload: dict[str, Any]) -> None:
         nonlocal sent
         sent += 1
         answer = client.post(f"{url}/{command.name}", json=payload)
         schema = "response.success" if answer.status_code == OK else "response.error"
-        for error in validator(schema).iter_errors(answer.json()):
+        for error in SCHEMAS.validator(schema).iter_errors(answer.json()):
             raise SuiteError(f"the answer to {payload} is not as it should be: {error.message}")
 
     judge()

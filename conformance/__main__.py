@@ -14,8 +14,8 @@ from __future__ import annotations
 import signal
 import sys
 
-from conformance.cli.streams import flushed, settled
 from conformance.model.interruption import heeded, wished
+from conformance.model.streams import flushed, settled
 
 INCONCLUSIVE = 3
 BROKEN = 4

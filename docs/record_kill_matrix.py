@@ -12,9 +12,10 @@ import json
 import sys
 from pathlib import Path
 
-from conformance.certificate.kill_matrix import FILE, recorded
-from conformance.contract.commands import catalogue
-from conformance.contract.schemas import parse_json, violations
+from conformance.certificate.issuing import FILE, recorded
+from conformance.contract.contract import statum
+from conformance.contract.schema_set import FORMATS
+from conformance.model.untrusted import parse_json
 
 # ruff: noqa: INP001 - a script, not a module of a package
 
@@ -28,9 +29,9 @@ def main() -> str:
     if not MEASURED.is_file():
         return f"there is no {MEASURED.name} in reports/ (hint: `make test-kill` leaves it)"
     measured = parse_json(MEASURED.read_bytes())
-    for violation in violations("certificate#kill_matrices", measured):
+    for violation in FORMATS.violations("certificate#kill_matrices", measured):
         return f"{MEASURED.name} is none: {violation.pointer}: {violation.message}"
-    old = [kind for kind, matrix in measured.items() if matrix["catalogue"] != catalogue().digest]
+    old = [kind for kind, matrix in measured.items() if matrix["catalogue"] != statum().catalogue.digest]
     if old:
         return f"{MEASURED.name} is of another catalogue (hint: `make test-kill` measures it anew)"
     PACKAGED.write_text(f"{json.dumps({**recorded(), **measured}, indent=2)}\n", encoding="utf-8")

@@ -37,16 +37,16 @@ from conformance.cli.configuration import switches, variable
 from conformance.cli.configuration_schema import NAME, configuration_schema
 from conformance.contract.behaviours import ACTIONS, CHOICES
 from conformance.contract.contract import statum
-from conformance.contract.schemas import BASE_URI, schema
+from conformance.contract.schema_set import BASE_URI, FORMATS
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal.tables import CREATE
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import numbers
 from conformance.mock.faults import faults as faults_of
-from conformance.mock.variants import variants as variants_of
+from conformance.mock.faults import variants as variants_of
 from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS
 
 # ruff: noqa: INP001 - a script, not a module of a package
 
@@ -122,7 +122,7 @@ def requirements() -> str:
 
 def driver_messages() -> str:
     """The messages of the driver protocol, as their schemas describe them."""
-    return "\n".join(_message(schema(f"driver/{name}")) for name in DRIVER_MESSAGES)
+    return "\n".join(_message(FORMATS.schema(f"driver/{name}")) for name in DRIVER_MESSAGES)
 
 
 def _message(described: Mapping[str, Any]) -> str:
@@ -222,12 +222,12 @@ def files() -> str:
 
 def report_members() -> str:
     """The members of report.json."""
-    return _with_parts(schema("report"))
+    return _with_parts(FORMATS.schema("report"))
 
 
 def certificate_members() -> str:
     """The members of certificate.json, and of the statement that its payload is."""
-    return _with_parts(schema("certificate"))
+    return _with_parts(FORMATS.schema("certificate"))
 
 
 def _with_parts(described: Mapping[str, Any]) -> str:
@@ -252,7 +252,7 @@ def _rows(described: Mapping[str, Any], parts: Mapping[str, Any], above: str) ->
 
 def journal_tables() -> str:
     """The tables of the journal, as SQLite has them, in the words of its schema."""
-    described = schema("journal")["$defs"]
+    described = FORMATS.schema("journal")["$defs"]
     journal = sqlite3.connect(":memory:")
     for statement in CREATE:
         journal.execute(statement)

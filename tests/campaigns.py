@@ -15,14 +15,14 @@ from typing import Any
 
 from quiet_ports import quiet_port
 
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Judged, Verdict, judge
+from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN, Behaviour
+from conformance.reports.faces import judge
 from conformance.wire.address import Address
 
 # Letters of both cases and other characters, so that each spelling of it can be looked for.
@@ -59,7 +59,7 @@ def free_address() -> Address:
 def registered(gateway: Callable[[Account], str]) -> dict[str, Any]:
     """What a run is told about a gateway of the test's own; `gateway` starts it for an account and gives its URL."""
     address = free_address()
-    account = Account.sample({product: f"{address.url}/callbacks/{product}" for product in PRODUCTS})
+    account = Account.sample({product: f"{address.url}/callbacks/{product}" for product in statum().products})
     return {
         "gateway": gateway(account),
         "consumer_key": account.consumer_key,

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.journal import Note, Record
-from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict, judge
-from conformance.model.traffic import Case, Direction, Exchange, Headers, Kind, Message, Request, Response
+from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
+from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Headers, Kind, Request, Response
+from conformance.reports.faces import judge
 
 KEY, SECRET = "Key2be989703d6", "S3cret~3P0R4q?>"
 BASIC = f"Basic {b64encode(f'{KEY}:{SECRET}'.encode()).decode()}"
@@ -88,7 +89,7 @@ class Certification:
     judged: tuple[str, ...] = ("sms",)
     cases: list[Case] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
-    messages: list[Message] = field(default_factory=list)
+    messages: list[DriverLine] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -114,7 +115,7 @@ class Certification:
         """
         number = len(self.cases)
         path = f"/n/{number:016x}/api/v2/{command}"
-        method = COMMANDS[command].method
+        method = statum().commands[command].method
         body = b"" if method == "GET" else json.dumps(PARAMS if params is None else params).encode()
         case = Case(
             f"call-{number}", command, Kind.INVOKE, "x", "x", Request(method, BASE + path, (), body), earlier=earlier
@@ -171,7 +172,7 @@ class Certification:
 
     def _say(self, case_id: str, direction: Direction, message: Mapping[str, Any], at: float) -> None:
         line = json.dumps(message)
-        self.messages.append(Message(len(self.messages) + 1, case_id, direction, line, at, at))
+        self.messages.append(DriverLine(len(self.messages) + 1, case_id, direction, line, at, at))
 
     def record(self) -> Record:
         """What the journal of this certification would hold."""

@@ -8,13 +8,13 @@ from typing import Any
 
 from seeded import fault
 
-from conformance.contract.commands import COMMANDS, PRODUCTS
+from conformance.contract.contract import statum
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
-from conformance.mock.gateway import Answer, Gateway
+from conformance.mock.gateway import Gateway, Reaction
 from conformance.model.traffic import Headers, Request
 
-CALLBACKS = {product: f"http://127.0.0.1:9/callbacks/{product}?token=t" for product in PRODUCTS}
+CALLBACKS = {product: f"http://127.0.0.1:9/callbacks/{product}?token=t" for product in statum().products}
 ACCOUNT = Account.sample(CALLBACKS)
 RIGHT = "Basic " + base64.b64encode(f"{ACCOUNT.consumer_key}:{ACCOUNT.consumer_secret}".encode()).decode()
 SMS = {"sender_id": "Statum", "phone_number": "254711000001", "message": "Habari"}
@@ -41,7 +41,7 @@ def asked(command: str, payload: Any = None, *, method: str | None = None, **hea
     for name, value in headers.items():
         ordinary[name.replace("_", "-").title()] = value
     body = payload if isinstance(payload, bytes) else b"" if payload is None else json.dumps(payload).encode()
-    known = COMMANDS.get(command)
+    known = statum().commands.get(command)
     kept: Headers = tuple((name, value) for name, value in ordinary.items() if value is not None)
     return Request(method or (known.method if known else "POST"), f"/api/v2/{command}", kept, body)
 
@@ -54,13 +54,13 @@ def faulty(*names: str) -> Gateway:
     return Gateway(ACCOUNT, behaviour, seed=1)
 
 
-def sent(gateway: Gateway, count: int) -> list[Answer]:
+def sent(gateway: Gateway, count: int) -> list[Reaction]:
     """The answers to that many different airtime requests."""
     requests = [asked("airtime", {**AIRTIME, "phone_number": f"2547110{n:05}"}) for n in range(count)]
     return [gateway.answer(request, float(n)) for n, request in enumerate(requests)]
 
 
-def envelope(answer: Answer) -> dict[str, Any]:
+def envelope(answer: Reaction) -> dict[str, Any]:
     """The content of an answer that is an object."""
     content: dict[str, Any] = answer.reply.content
     return content

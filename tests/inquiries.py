@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from seeded import refuses
 
-from conformance.gateway import campaign, shrinking
+from conformance.diagnosis import search
+from conformance.gateway import campaign
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Judged
-from conformance.mock.behaviour import Behaviour, Moment
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Moment
 from conformance.mock.choosing import member
-from conformance.mock.variants import BUILT_IN
 from conformance.reports.result import Result
 from tests.campaigns import held
 
@@ -33,7 +33,7 @@ Entries = dict[tuple[str, str | None], Mapping[str, Any]]
 
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a second elsewhere takes a part of one here; the mock gateway notifies within milliseconds."""
-    monkeypatch.setattr(shrinking, "LEAST_PATIENCE_S", 0.3)
+    monkeypatch.setattr(search, "LEAST_PATIENCE_S", 0.3)
     monkeypatch.setattr(campaign, "LATE_S", 0.2)
 
 

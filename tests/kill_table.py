@@ -19,7 +19,7 @@ from seeded import FAULTS, VARIANTS
 
 from conformance import __version__
 from conformance.certificate.digests import suite_digest
-from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
 
 REPORTS = Path(__file__).parents[1] / "reports"
@@ -122,7 +122,7 @@ def numbers_of(rows: Rows, suite: str, matrix: Matrix = MATRICES[0]) -> dict[str
         name for name, breaks in matrix.faults.items() if sorted(breaks) == rows[matrix.fault_kind, name]["found"]
     ]
     return {
-        "catalogue": catalogue().digest,
+        "catalogue": statum().catalogue.digest,
         "suite": suite,
         "version": __version__,
         "measured_on": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -146,7 +146,7 @@ def rendered(matrix: Matrix, rows: Rows) -> str:
         row = rows[matrix.lawful_kind, name]
         lines.append(f"| {name} | {_ids(row['found']) or '–'} | {row['exit']} |")
     lines += ["", "| requirement | killed by |", "|---|---|"]
-    for requirement in catalogue().requirements:
+    for requirement in statum().catalogue.requirements:
         if requirement.actor in matrix.actors and requirement.excluded is None:
             killers = [n for n in matrix.faults if requirement.id in rows[matrix.fault_kind, n]["found"]]
             lines.append(f"| {requirement.id} {requirement.title} | {', '.join(killers) or 'NOTHING'} |")

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 from unittest.mock import patch
 
-from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.journal import Record
 from conformance.judging.expectations import Expectation, Expectations, Stale
 from conformance.judging.judgement import Finding, Reason
@@ -62,7 +62,7 @@ def verdict(
     requirement_id: str, command: str | None, kind: Verdict, *findings: Finding, **known: Any
 ) -> RequirementVerdict:
     """A verdict on a requirement of the catalogue; 20 observations unless `known` says otherwise."""
-    requirement = catalogue()[requirement_id]
+    requirement = statum().catalogue[requirement_id]
     known = {"observations": 20, "failed": len(findings), "findings": findings, **known}
     return RequirementVerdict(requirement, command, known.pop("level", requirement.level), kind, **known)
 

@@ -20,11 +20,10 @@ from urllib.parse import quote, quote_plus
 
 from campaigns import free_address
 
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment, Reply
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.wire.address import Address
 
 KEY = "PlantedKey2be989"
@@ -76,7 +75,7 @@ def _said_back(reply: Reply, moment: Moment) -> Reply:
 _OF_HEADERS = {ord(character): "-" for character in "/?"}
 
 
-def _notified(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
+def _notified(deliveries: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
     return tuple(
         replace(
             delivery,
@@ -117,7 +116,7 @@ def planted(behaviour: Behaviour = BUILT_IN) -> Iterator[Planted]:
     """A gateway that says everything back."""
     address = free_address()
     public = f"{address.url}/hooks?{NAMELESS}"
-    callbacks = {p: f"{address.url}/hooks/callbacks/{p}?{NAMELESS}&token={TOKEN}" for p in PRODUCTS}
+    callbacks = {p: f"{address.url}/hooks/callbacks/{p}?{NAMELESS}&token={TOKEN}" for p in statum().products}
     account = replace(Account.sample(callbacks), consumer_key=KEY, consumer_secret=SECRET)
     with serve_mock(account, echoing(behaviour), seed=1) as server:
         yield Planted(

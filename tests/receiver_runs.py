@@ -13,7 +13,7 @@ from typing import Any
 from client_runs import BASE, JSON_TYPE, SETTLED_AT
 
 from conformance.journal import Note, Record
-from conformance.model.traffic import Case, Direction, Exchange, Headers, Kind, Message, Request, Response
+from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Headers, Kind, Request, Response
 
 URL = "http://127.0.0.1:8080/hooks/sms?token=s3cret"
 
@@ -32,7 +32,7 @@ class Examined:
     commands: tuple[str, ...] = ("sms",)
     cases: list[Case] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
-    messages: list[Message] = field(default_factory=list)
+    messages: list[DriverLine] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     calls: dict[str, str] = field(default_factory=dict)
     about: str | None = None
@@ -126,7 +126,7 @@ class Examined:
 
     def _say(self, case: Case, direction: Direction, message: dict[str, Any]) -> None:
         line = json.dumps(message)
-        self.messages.append(Message(len(self.messages) + 1, case.id, direction, line, self.now, self.now))
+        self.messages.append(DriverLine(len(self.messages) + 1, case.id, direction, line, self.now, self.now))
 
     def record(self) -> Record:
         """What the journal of it would hold."""

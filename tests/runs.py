@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from conformance.contract.commands import COMMANDS
+from conformance.contract.contract import statum
 from conformance.journal import Note, Record
 from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response
 
@@ -49,7 +49,7 @@ class Run:
     ) -> Case:
         """One case and its answer: the envelope with that id and status, or `envelope`, or `raw`, or a `failure`."""
         number = len(self.cases) + 1
-        method = known.pop("method", COMMANDS[command].method if command else "POST")
+        method = known.pop("method", statum().commands[command].method if command else "POST")
         body = payload if payload is not None else json.dumps({"n": number}).encode()
         request = Request(method, f"http://gateway/api/v2/{command}", JSON, body)
         case = Case(f"case-{number}", command, kind, aspect, f"case-{number}", request, **known)

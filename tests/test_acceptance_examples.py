@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from campaigns import held, judged, shortfalls
 
-from conformance.contract.schemas import violations
+from conformance.contract.schema_set import FORMATS
 from conformance.gateway import listening
 from conformance.journal import read_journal
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict
 from conformance.mock.behaviour import Behaviour, Moment, Reply
-from conformance.mock.refusals import TAGS
+from conformance.mock.rules import TAGS
+from conformance.reports.files import write_reports
 from conformance.reports.result import Result
-from conformance.reports.writing import write_reports
 
 SMS = {"products": ("sms",), "notify_within_s": 0.2}
 JSON = (("Content-Type", "application/json"),)
@@ -81,7 +81,7 @@ def test_whatever_answers_is_judged_and_reported(
 
     assert Conclusion.NON_CONFORMANT == result.conclusion
     assert {case.id for case in result.record.cases} == {e.case_id for e in result.record.exchanges if e.response}
-    assert [] == violations("report", json.loads((tmp_path / "report.json").read_bytes()))
+    assert [] == FORMATS.violations("report", json.loads((tmp_path / "report.json").read_bytes()))
     broken = {v.requirement.id[:3] for v in result.judged.by(Verdict.FAIL)}
     assert broken & {"ENC", "RSP", "RID", "ACC"}, shortfalls(result.judged)
 

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recording_server import PATIENCE_S
 
-from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
 from conformance.model.traffic import Request, Response
 from conformance.wire.allowance import ACCEPTED, SPEND, Allowance, amount_of, is_refused
@@ -175,7 +174,7 @@ def test_an_amount_without_end_is_beyond_every_limit() -> None:
 
 def test_the_commands_that_move_money_are_those_with_an_amount() -> None:
     """A message costs something as well, but no request says what."""
-    assert ["airtime", "mpesa/online", "mpesa-wallet"] == [c.name for c in COMMANDS.values() if c.moves_money]
+    assert ["airtime", "mpesa/online", "mpesa-wallet"] == [c.name for c in statum().commands.values() if c.moves_money]
 
 
 # --- What an answer says

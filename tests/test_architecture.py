@@ -1,10 +1,8 @@
 """The architecture, kept by reading the code: which part may import which, and what no module may hold.
 
-    ORDER            the parts of `conformance`, in the order in which data flows
-    violations       a source tree → what breaks a rule, one line each
-    RULES            the rules, one small generator each, and the files that it reads; each is shown to bite
-
-Only the syntax tree is read, nothing is imported, so a module that cannot be imported is judged too.
+ORDER            the parts of `conformance`, in the order in which data flows
+violations       a source tree → what breaks a rule, one line each
+RULES            the rules, one small generator each, and the files that it reads; each is shown to bite
 """
 
 from __future__ import annotations
@@ -12,11 +10,10 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
+from source_files import Module, class_places, imports_by_module, module_of, modules
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -27,8 +24,9 @@ ORDER = (
     "payloads",
     "journal",
     "wire",
-    "judging",
     "mock",
+    "judging",
+    "diagnosis",
     "gateway",
     "client",
     "reports",
@@ -47,6 +45,9 @@ LONGEST_FILE = 450
 # Names that say nothing about what is inside.
 EMPTY_NAMES = {"common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 
+# Where the rules are, and what they rest on.
+PURE = ("conformance/judging/", "conformance/gateway/rules/", "conformance/client/rules/")
+
 # What stands beside the checks: expectations are read from a file, and expire on a day.
 NOT_CHECKS = {
     "conformance/judging/verdicts.py",
@@ -56,37 +57,13 @@ NOT_CHECKS = {
 }
 
 # What a check would need to depend on anything but the journal: the network, the clock, chance, the machine.
-IMPURE = {
-    "asyncio",
-    "concurrent",
-    "datetime",
-    "ftplib",
-    "io",
-    "logging",
-    "multiprocessing",
-    "os",
-    "pathlib",
-    "platform",
-    "queue",
-    "random",
-    "sched",
-    "secrets",
-    "select",
-    "selectors",
-    "shutil",
-    "signal",
-    "smtplib",
-    "socket",
-    "socketserver",
-    "sqlite3",
-    "ssl",
-    "subprocess",
-    "sys",
-    "tempfile",
-    "threading",
-    "time",
-    "uuid",
-}
+IMPURE = set(
+    """
+    asyncio concurrent datetime ftplib io logging multiprocessing os pathlib platform queue random sched secrets
+    select selectors shutil signal smtplib socket socketserver sqlite3 ssl subprocess sys tempfile threading time
+    uuid
+    """.split()  # noqa: SIM905 - a line each would be a page
+)
 
 # Where the sources that this project was written from lie on its authors' machines; put together here, so that this
 # file does not name it either.
@@ -108,50 +85,20 @@ LATE = {
     ("conformance/__main__.py", "conformance.cli.outcome"),
 }
 
-
-@dataclass(frozen=True)
-class Module:
-    """A file of the code or of its tests, below the checkout `root`."""
-
-    root: Path
-    path: Path
-
-    @cached_property
-    def place(self) -> Path:
-        """Where it is, from the root."""
-        return self.path.relative_to(self.root)
-
-    @cached_property
-    def text(self) -> str:
-        """The source."""
-        return self.path.read_text(encoding="utf-8", errors="replace")
-
-    @cached_property
-    def tree(self) -> ast.Module:
-        """The source, parsed."""
-        return ast.parse(self.text, str(self.place))
-
-    @property
-    def is_shipped(self) -> bool:
-        """Whether it belongs to `conformance`, rather than to the tests."""
-        return self.place.parts[0] == "conformance"
-
-    @property
-    def part(self) -> str:
-        """The part of `conformance` that it belongs to; "" for the package itself."""
-        return "" if self.place.parts[1:] == ("__init__.py",) else self.place.with_suffix("").parts[1]
-
-    def at(self, line: int, words: str) -> str:
-        """A violation in this file."""
-        return f"{self.place}:{line}: {words}"
-
-    def imported(self) -> Iterator[tuple[int, str]]:
-        """Each import as (line, dotted name); what is taken from a package counts as if it were a module."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import):
-                yield from ((node.lineno, alias.name) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+# Files that still import each other, and names that still belong to two classes. Only ever shorter: whoever parts a
+# pair, or renames a class, takes its entry out.
+MUTUAL_STILL = {
+    ("conformance.client.calling", "conformance.client.certification"),
+    ("conformance.client.certification", "conformance.client.examiner"),
+    ("conformance.gateway.plan", "conformance.gateway.sequences"),
+}
+NAMED_TWICE_STILL = set(
+    """
+    Answer Arrival Asked Basis Breach Call Certificate Change Comparison Coverage Delivery Ending Evidence Form
+    Ground Inquiry Intake Limits Message Notice Outcome Pace Probe Refusal Refused Rule Said Seen Settings Shape
+    Step Subject Tally Telling Visit Window _Absent _Choice _Pairs _Reading
+    """.split()  # noqa: SIM905 - a line each would be a page
+)
 
 
 Rule = Callable[[Module], Iterator[str]]
@@ -164,7 +111,7 @@ def layers(module: Module) -> Iterator[str]:
     if module.part and module.part not in ORDER:
         yield module.at(1, f"{module.part!r} is no part that ORDER knows")
         return
-    for line, name in module.imported():
+    for line, name in module.imported:
         package, _, rest = name.partition(".")
         part = rest.partition(".")[0]
         if package != "conformance" or part not in ORDER:
@@ -177,10 +124,32 @@ def faces_apart(module: Module) -> Iterator[str]:
     """Neither face of the suite imports from the other: what both need stands before them."""
     if not module.is_shipped or module.part not in FACES:
         return
-    for line, name in module.imported():
+    for line, name in module.imported:
         for face in FACES - {module.part}:
             if name.startswith(f"conformance.{face}"):
                 yield module.at(line, f"{module.part} imports from {face}, the other face")
+
+
+def one_way(module: Module) -> Iterator[str]:
+    """No two files import each other, not even for their types alone: one of the two stands before the other."""
+    shipped = imports_by_module(module.root)
+    for line, name in module.imported:
+        other = module_of(name, shipped)
+        if other == module.dotted or module.dotted not in shipped.get(other, ()):
+            continue
+        if not {(module.dotted, other), (other, module.dotted)} & MUTUAL_STILL:
+            yield module.at(line, f"imports {other}, which imports it")
+
+
+def classes_named_once(module: Module) -> Iterator[str]:
+    """A class has a name of its own throughout the code, so that a reader who looks for it finds one."""
+    if not module.is_shipped:
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ClassDef) and node.name not in NAMED_TWICE_STILL:
+            first = class_places(module.root)[node.name]
+            if first != module.place:
+                yield module.at(node.lineno, f"names a class {node.name}, as {first} does")
 
 
 def imports_in_full(module: Module) -> Iterator[str]:
@@ -213,9 +182,9 @@ def _is_late(module: Module, node: ast.Import | ast.ImportFrom) -> bool:
 
 def pure_checks(module: Module) -> Iterator[str]:
     """A check sees the journal and nothing else: no network, no clock, no chance, no library that could hide them."""
-    if not module.is_shipped or module.part != "judging" or module.place.as_posix() in NOT_CHECKS:
+    if not module.place.as_posix().startswith(PURE) or module.place.as_posix() in NOT_CHECKS:
         return
-    for line, name in module.imported():
+    for line, name in module.imported:
         package = name.partition(".")[0]
         if package in IMPURE or package not in sys.stdlib_module_names | {"conformance"}:
             yield module.at(line, f"a check imports {package}")
@@ -252,6 +221,8 @@ def self_contained(module: Module) -> Iterator[str]:
 RULES: dict[Rule, str] = {
     layers: "*.py",
     faces_apart: "*.py",
+    one_way: "*.py",
+    classes_named_once: "*.py",
     imports_in_full: "*.py",
     imports_on_top: "*.py",
     pure_checks: "*.py",
@@ -260,17 +231,6 @@ RULES: dict[Rule, str] = {
     short: "*.py",
     self_contained: "*",
 }
-
-
-@cache
-def modules(root: Path, pattern: str = "*.py") -> tuple[Module, ...]:
-    """The files of the code and of its tests that `pattern` matches, in a fixed order; each is read once."""
-    return tuple(
-        Module(root, path)
-        for folder in ("conformance", "tests")
-        for path in sorted((root / folder).rglob(pattern))
-        if path.is_file() and "__pycache__" not in path.parts
-    )
 
 
 def violations(root: Path, rule: Rule) -> list[str]:
@@ -313,9 +273,9 @@ BREAKS = (
     ),
     (
         layers,
-        "conformance/judging/errors.py",
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from conformance.mock import Gateway",
-        "3: judging imports from mock, which comes after it",
+        "conformance/mock/errors.py",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from conformance.judging import Verdict",
+        "3: mock imports from judging, which comes after it",
     ),
     (
         layers,
@@ -343,15 +303,15 @@ BREAKS = (
         "import importlib\nimportlib.import_module('conformance.cli')",
         "2: imports by a call of importlib.import_module",
     ),
-    (pure_checks, "conformance/judging/envelope.py", "import time", "1: a check imports time"),
+    (pure_checks, "conformance/gateway/rules/envelope.py", "import time", "1: a check imports time"),
     (
         faces_apart,
         "conformance/client/plan.py",
         '"""Plans."""\nfrom conformance.gateway.plan import Plan',
         "2: client imports from gateway, the other face",
     ),
-    (pure_checks, "conformance/judging/envelope.py", "from os import environ", "1: a check imports os"),
-    (pure_checks, "conformance/judging/envelope.py", "import httpx", "1: a check imports httpx"),
+    (pure_checks, "conformance/gateway/rules/envelope.py", "from os import environ", "1: a check imports os"),
+    (pure_checks, "conformance/gateway/rules/envelope.py", "import httpx", "1: a check imports httpx"),
     (telling_names, "conformance/journal/utils.py", "", "1: 'utils' says nothing about what is inside"),
     (telling_names, "tests/test_helpers.py", "", "1: 'test_helpers' says nothing about what is inside"),
     (telling_names, "conformance/misc/rows.py", "", "1: 'misc' says nothing about what is inside"),
@@ -374,8 +334,33 @@ def test_the_rule_bites(tmp_path: Path, rule: Rule, file: str, content: str, sai
 
 
 def test_every_rule_is_seen_to_bite() -> None:
-    """No rule is in the table that nothing could break."""
-    assert set(RULES) == {rule for rule, *_ in BREAKS}
+    """No rule is in the table that nothing could break; those that take two files have tests of their own."""
+    assert set(RULES) == {rule for rule, *_ in BREAKS} | {one_way, classes_named_once}
+
+
+def test_two_files_that_import_each_other_are_both_named(tmp_path: Path) -> None:
+    """With the line of either import, though one of the two is for types alone."""
+    folder = tmp_path / "conformance" / "wire"
+    folder.mkdir(parents=True)
+    sender, pacing = folder / "sender.py", folder / "pacing.py"
+    sender.write_text("import json\nfrom conformance.wire.pacing import Pace", encoding="utf-8")
+    pacing.write_text("if TYPE_CHECKING:\n    from conformance.wire.sender import Sender", encoding="utf-8")
+
+    expected = [
+        "conformance/wire/pacing.py:2: imports conformance.wire.sender, which imports it",
+        "conformance/wire/sender.py:2: imports conformance.wire.pacing, which imports it",
+    ]
+    assert expected == violations(tmp_path, one_way)
+
+
+def test_a_class_that_is_named_twice_is_named_at_its_second_place(tmp_path: Path) -> None:
+    """The later of the two is the one to be renamed."""
+    for part in ("model", "wire"):
+        (tmp_path / "conformance" / part).mkdir(parents=True)
+        (tmp_path / "conformance" / part / "sending.py").write_text("class Sent: pass", encoding="utf-8")
+
+    expected = ["conformance/wire/sending.py:1: names a class Sent, as conformance/model/sending.py does"]
+    assert expected == violations(tmp_path, classes_named_once)
 
 
 KEPT = '''"""A module that keeps every rule."""
@@ -386,7 +371,7 @@ import json
 from typing import TYPE_CHECKING
 
 from conformance import __version__
-from conformance.judging.envelope import check
+from conformance.judging.form import check
 from conformance.model.traffic import Case
 
 if TYPE_CHECKING:

@@ -12,21 +12,20 @@ from command_line import call
 from made_result import RECORD, UNCHALLENGED, WRONG_TYPE, result_of, verdict
 from rich.console import Console
 
-from conformance.contract.commands import catalogue
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis
-from conformance.contract.schemas import violations
+from conformance.contract.schema_set import FORMATS
 from conformance.judging.verdicts import Verdict
 from conformance.pytest.test_gateway import told
 from conformance.reports.allure_results import allure_results
-from conformance.reports.basis import rests_on
 from conformance.reports.escaping import for_terminal
 from conformance.reports.junit import junit
-from conformance.reports.page import html
+from conformance.reports.page.rendering import html
 from conformance.reports.result import Result, Saved
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
 from conformance.reports.terminal import show
+from conformance.reports.view import rests_on
 
 FACT = "The account pays twice."
 
@@ -80,13 +79,13 @@ def test_a_report_of_an_earlier_version_says_as_much_as_it_holds(known: dict[str
 @pytest.mark.parametrize("basis", list(Basis))
 def test_the_catalogue_has_one_of_each(basis: Basis) -> None:
     """So nothing is written here that no report shows."""
-    assert any(requirement.basis is basis for requirement in catalogue().requirements)
+    assert any(requirement.basis is basis for requirement in statum().catalogue.requirements)
 
 
 def first(basis: Basis) -> str:
     """The id of a requirement of gateways that rests on it, and is judged for sms."""
     return next(
-        r.id for r in catalogue().requirements if r.basis is basis and "sms" in r.commands and r.excluded is None
+        r.id for r in statum().catalogue.requirements if r.basis is basis and "sms" in r.commands and r.excluded is None
     )
 
 
@@ -147,9 +146,9 @@ def test_report_json_has_basis_and_fact() -> None:
     result = result_of([verdict(first(basis), "sms", Verdict.PASS) for basis in Basis])
     told = result.document["requirements"]
 
-    assert [] == violations("report", result.document)
+    assert [] == FORMATS.violations("report", result.document)
     assert [basis.value for basis in Basis] == [each["basis"] for each in told]
-    assert [catalogue()[each["id"]].fact for each in told] == [each["fact"] for each in told]
+    assert [statum().catalogue[each["id"]].fact for each in told] == [each["fact"] for each in told]
     assert {"seed", "docs"} == {each["source"] for each in told}
 
 
@@ -158,7 +157,7 @@ def test_the_list_of_requirements_tells_it(capsys: pytest.CaptureFixture[str]) -
     listed = json.loads(call(capsys, "requirements", "--format", "json").out)
     table = call(capsys, "requirements", "--format", "markdown").out
 
-    assert {(r.id, r.basis.value, r.fact) for r in catalogue().requirements} == {
+    assert {(r.id, r.basis.value, r.fact) for r in statum().catalogue.requirements} == {
         (each["id"], each["basis"], each["fact"]) for each in listed
     }
     assert all(rests_on(each).replace("|", "\\|") in table for each in listed)

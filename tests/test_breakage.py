@@ -10,19 +10,23 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.command import Command
 from conformance.contract.contract import statum
-from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.judging.coverage import ASSERTIONS
 from conformance.model.errors import SuiteError
-from conformance.payloads import breakage
-from conformance.payloads.breakage import (
+from conformance.model.untrusted import parse_json
+from conformance.payloads import invalid
+from conformance.payloads.addressees import Constraints
+from conformance.payloads.invalid import (
     SYSTEMATIC,
     BrokenPayload,
     broken_payloads,
     open_payloads,
 )
-from conformance.payloads.payloads import Constraints, valid_payloads
+from conformance.payloads.valid import valid_payloads
+
+COMMANDS = statum().commands
+SCHEMAS = statum().schemas
 
 ROWS = {probe.aspect: probe for probe in statum().probes.of("broken")}
 POSTS = [command for command in COMMANDS.values() if command.method == "POST"]
@@ -64,7 +68,7 @@ def test_one_member_is_changed_and_no_other(command: Command) -> None:
 def test_the_label_is_what_the_schema_faults(command: Command) -> None:
     """The tolerated schema faults that member alone, by the keyword named, which goes with the aspect."""
     for payload in broken(command):
-        faults = violations(f"{command.folder}/request.tolerated", parse_json(payload.body))
+        faults = SCHEMAS.violations(f"{command.folder}/request.tolerated", parse_json(payload.body))
         assert {f"/{payload.member}"} == {fault.pointer for fault in faults}
         assert payload.keyword in {fault.keyword for fault in faults} <= ROWS[payload.aspect].keywords
 
@@ -72,7 +76,7 @@ def test_the_label_is_what_the_schema_faults(command: Command) -> None:
 @EACH_POST
 def test_a_second_opinion_agrees(command: Command) -> None:
     """Another validator refuses each of them too, at the same member."""
-    validator = jsonschema_rs.validator_for(resolved(f"{command.folder}/request.tolerated"))
+    validator = jsonschema_rs.validator_for(SCHEMAS.resolved(f"{command.folder}/request.tolerated"))
 
     for payload in broken(command):
         faults = list(validator.iter_errors(parse_json(payload.body)))
@@ -85,7 +89,7 @@ def test_a_second_opinion_agrees(command: Command) -> None:
 def test_every_required_member_is_broken_in_every_way(command: Command) -> None:
     """Missing, null, of another type and empty for each; out of pattern where there is one."""
     found = Counter((payload.member, payload.aspect) for payload in broken(command, 0))
-    tolerated = resolved(f"{command.folder}/request.tolerated")
+    tolerated = SCHEMAS.resolved(f"{command.folder}/request.tolerated")
 
     for member in tolerated["required"]:
         assert [1, 1, 3, 1] == [found[member, aspect] for aspect in ("missing", "null", "type", "empty")]
@@ -148,7 +152,7 @@ def test_what_reads_as_a_number_is_out_of_range_not_of_pattern() -> None:
 @EACH_POST
 def test_every_keyword_of_the_tolerated_schema_is_broken(command: Command) -> None:
     """For each required member that it says something about: none is a rule that the campaign never tries."""
-    tolerated = resolved(f"{command.folder}/request.tolerated")
+    tolerated = SCHEMAS.resolved(f"{command.folder}/request.tolerated")
     keywords = {
         (name, keyword)
         for name in tolerated["required"]
@@ -158,7 +162,7 @@ def test_every_keyword_of_the_tolerated_schema_is_broken(command: Command) -> No
     broken_ones = {
         (fault.pointer[1:], fault.keyword)
         for payload in broken(command, 0)
-        for fault in violations(f"{command.folder}/request.tolerated", parse_json(payload.body))
+        for fault in SCHEMAS.violations(f"{command.folder}/request.tolerated", parse_json(payload.body))
     }
 
     assert keywords | {(name, "required") for name in tolerated["required"]} == broken_ones
@@ -221,7 +225,7 @@ def test_a_label_that_does_not_prove_true_is_an_error_of_the_suite(
 
 def test_running_out_of_random_ones_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not look for ever."""
-    monkeypatch.setattr(breakage, "AT_RANDOM", {"other-types": lambda *_: True})
+    monkeypatch.setattr(invalid, "AT_RANDOM", {"other-types": lambda *_: True})
 
     with pytest.raises(SuiteError, match="no more random broken payloads"):
         broken_payloads(statum(), COMMANDS["sms"], base_of(COMMANDS["sms"]), 50, 1)
@@ -242,8 +246,8 @@ def test_open_ones_are_between_the_schemas(command: Command) -> None:
     """Outside of what is promised, inside of what is tolerated."""
     assert opened(command)
     for _, members in opened(command):
-        assert violations(f"{command.folder}/request", members)
-        assert [] == violations(f"{command.folder}/request.tolerated", members)
+        assert SCHEMAS.violations(f"{command.folder}/request", members)
+        assert [] == SCHEMAS.violations(f"{command.folder}/request.tolerated", members)
 
 
 @EACH_POST
@@ -298,7 +302,7 @@ def test_careful_ones_cost_nothing_new(command: Command) -> None:
 
 def test_nothing_open_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     """A schema that leaves nothing open would make a requirement that is never exercised."""
-    monkeypatch.setattr(breakage, "_is_open", lambda *_: False)
+    monkeypatch.setattr(invalid, "_is_open", lambda *_: False)
 
     with pytest.raises(SuiteError, match="nothing lies between"):
         open_payloads(statum(), COMMANDS["sms"], base_of(COMMANDS["sms"]))

@@ -6,10 +6,12 @@ import re
 
 import pytest
 
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.wire.address import Address, listening_socket
 from conformance.wire.receiver import CallbackPaths
+
+PRODUCTS = statum().products
 
 
 @pytest.mark.parametrize(

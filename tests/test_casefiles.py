@@ -15,16 +15,15 @@ from case_documents import AIRTIME, BROKEN, REPEATED, SMS, WRONG_KEY, document
 from command_line import CHECKOUT
 from made_result import SETTINGS
 
-from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
-from conformance.contract.schemas import parse_json, violations
-from conformance.gateway.casefiles import CaseFile, case_file, file_bytes
-from conformance.gateway.credentials import credential_label, credential_value, with_credential
-from conformance.gateway.keeping import as_file
+from conformance.contract.schema_set import FORMATS
+from conformance.gateway.case_files import CaseFile, as_file, case_file, file_bytes
 from conformance.gateway.plan import Plan
+from conformance.gateway.request_templates import credential_label, credential_value, with_credential
 from conformance.journal import Record
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Case, Kind, header
+from conformance.model.untrusted import parse_json
 from conformance.payloads.probes import credential_probes
 
 BASE = "http://gateway.example/api/v2"
@@ -78,7 +77,7 @@ def test_a_file_that_is_written_again_says_the_same(name: str) -> None:
     file = case_file(json.dumps(FILES[name]).encode(), name, name, statum())
 
     assert FILES[name] == json.loads(file_bytes(file))
-    assert [] == violations("case", parse_json(file_bytes(file)))
+    assert [] == FORMATS.violations("case", parse_json(file_bytes(file)))
     assert file == case_file(file_bytes(file), name, name, statum())
 
 
@@ -167,7 +166,7 @@ def test_a_label_gives_back_every_wrong_credential() -> None:
 
     assert len(credential_probes(statum(), key, secret)) < len(cases)
     for case in cases:
-        value = credential_value(statum(), credential_label(case), key, secret)
+        value = credential_value(statum(), credential_label(statum(), case), key, secret)
         assert header(case.request.headers, "Authorization") == value, case.id
         assert case.request.headers == with_credential(statum(), case.request.headers, value)
 
@@ -189,7 +188,7 @@ def test_every_case_of_a_plan_proves_its_label(tmp_path: Path) -> None:
     unproved = {case.id: why for case in plan.cases if (why := unkept(case, record)) is not None}
 
     assert {} == unproved
-    assert set(COMMANDS) == {case.command for case in plan.cases if case.command}
+    assert set(statum().commands) == {case.command for case in plan.cases if case.command}
 
 
 def unkept(case: Case, record: Record) -> str | None:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from conformance.contract.commands import COMMANDS, catalogue
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Basis, Level, Requirement
-from conformance.contract.schema_set import built_in
-from conformance.contract.schemas import violations
+from conformance.contract.schema_set import FORMATS, built_in
 from conformance.model.errors import SuiteError
+
+COMMANDS = statum().commands
 
 ENTRIES: list[dict[str, Any]] = tomllib.loads((built_in("statum") / "requirements.toml").read_text(encoding="utf-8"))[
     "requirement"
@@ -51,14 +51,14 @@ def digest(quote: str) -> str:
 
 def test_catalogue_loads_every_entry_in_order() -> None:
     """Nothing is dropped between the file and the values."""
-    assert [entry["id"] for entry in ENTRIES] == [requirement.id for requirement in catalogue().requirements]
+    assert [entry["id"] for entry in ENTRIES] == [requirement.id for requirement in statum().catalogue.requirements]
     assert ENTRIES
 
 
 @by_id
 def test_entry_is_valid_against_the_schema(entry: dict[str, Any]) -> None:
     """`schemas/formats/requirement.json` describes the file as it is."""
-    assert [] == violations("requirement", entry)
+    assert [] == FORMATS.violations("requirement", entry)
 
 
 def test_ids_are_unique() -> None:
@@ -91,7 +91,7 @@ def test_every_must_rests_on_a_source_or_on_a_loss() -> None:
     """A MUST has a sentence of the seed, a documented fact with its place, or money and credentials at stake."""
     unfounded = [
         r.id
-        for r in catalogue().requirements
+        for r in statum().catalogue.requirements
         if r.level is Level.MUST
         and not (r.quote or (r.basis in LOSSES and r.fact) or (r.basis is Basis.DOCS and r.section))
     ]
@@ -103,14 +103,14 @@ def test_every_gateway_requirement_that_is_not_excluded_is_judged() -> None:
     """One verdict for each of its commands, none for an excluded one."""
     expected = [
         (requirement.id, command)
-        for requirement in catalogue().requirements
+        for requirement in statum().catalogue.requirements
         if requirement.actor is Actor.GATEWAY and not requirement.excluded
         for command in requirement.commands
     ]
 
     judged = [
         (requirement.id, command)
-        for requirement, command in catalogue().judged(
+        for requirement, command in statum().catalogue.judged(
             Actor.GATEWAY, (*COMMANDS.values(), *statum().unsolicited.values())
         )
     ]
@@ -122,13 +122,13 @@ def test_digest_names_the_edition() -> None:
     """Reports name the catalogue by the digest of its file."""
     raw = (built_in("statum") / "requirements.toml").read_bytes()
 
-    assert f"sha256:{hashlib.sha256(raw).hexdigest()}" == catalogue().digest
+    assert f"sha256:{hashlib.sha256(raw).hexdigest()}" == statum().catalogue.digest
 
 
 def test_well_formed_entry_is_read() -> None:
     """The entry that the cases below spoil is itself good."""
     assert "ABC-01" == Requirement.from_entry(ENTRY, COMMANDS, {}).id
-    assert [] == violations("requirement", ENTRY)
+    assert [] == FORMATS.violations("requirement", ENTRY)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_spoilt_entry_is_an_error_of_the_suite(change: dict[str, Any], word: str
 
     assert word in str(caught.value)
     # Which commands there are is no schema's affair.
-    assert violations("requirement", spoilt) or word == "fax"
+    assert FORMATS.violations("requirement", spoilt) or word == "fax"
 
 
 @pytest.mark.parametrize("key", ["id", "level", "actor", "title", "source", "basis", "commands"])
@@ -186,10 +186,12 @@ def test_entry_without_a_required_key_is_an_error_of_the_suite(key: str) -> None
     with pytest.raises(SuiteError):
         Requirement.from_entry(spoilt, COMMANDS, {})
 
-    assert [(f"/{key}", "required")] == [(v.pointer, v.keyword) for v in violations("requirement", spoilt)]
+    assert [(f"/{key}", "required")] == [(v.pointer, v.keyword) for v in FORMATS.violations("requirement", spoilt)]
 
 
 @pytest.mark.parametrize("name", ["abc-01", "ABC-1", "ABCD-01", "ABC_01", "ABC-01\n"])
 def test_id_of_another_form_is_not_valid(name: str) -> None:
     """Ids are three capitals, a dash and two digits."""
-    assert [("/id", "pattern")] == [(v.pointer, v.keyword) for v in violations("requirement", ENTRY | {"id": name})]
+    assert [("/id", "pattern")] == [
+        (v.pointer, v.keyword) for v in FORMATS.violations("requirement", ENTRY | {"id": name})
+    ]

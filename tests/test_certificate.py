@@ -20,22 +20,25 @@ from made_certificate import (
 from made_result import LOST, PASSED, RECORD, UNCHALLENGED, result_of, unexercised, verdict
 
 from conformance import __version__
-from conformance.certificate.digests import Digest, file_digest, suite_digest, text_digest
-from conformance.certificate.envelope import Envelope
-from conformance.certificate.evidence_file import JournalFile
-from conformance.certificate.issuing import Certification, issue
-from conformance.certificate.kill_matrix import NOT_MEASURED, measured_for, recorded
-from conformance.certificate.refusal import Refused
-from conformance.certificate.subject import files_of_command
-from conformance.certificate.verification import Certificate, Step, Trust, proved
-from conformance.contract.commands import catalogue
+from conformance.certificate.digests import (
+    Digest,
+    JournalFile,
+    file_digest,
+    files_of_command,
+    suite_digest,
+    text_digest,
+)
+from conformance.certificate.envelope import Envelope, Rejected
+from conformance.certificate.issuing import NOT_MEASURED, Certification, issue, measured_for, recorded
+from conformance.certificate.verification import CheckPassed, Trust, VerifiedCertificate, proved
 from conformance.contract.contract import statum
-from conformance.contract.schemas import parse_json, schemas_digest, violations
+from conformance.contract.schema_set import FORMATS
 from conformance.journal import Note
 from conformance.judging.expectations import Expectations
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.model.untrusted import parse_json
 from conformance.reports.result import Result
 
 NOT_NEEDED = unexercised("NTF-13", "sms", Reason.NO_TRAFFIC, "applies where a transaction of the run fails")
@@ -49,8 +52,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return certificate(tmp_path_factory.mktemp("sample"), CERTIFIER)
 
 
-def steps(data: bytes, trust: Trust | None = None, **more: Any) -> list[Step | Certificate]:
-    """What was checked; Refused if something does not hold."""
+def steps(data: bytes, trust: Trust | None = None, **more: Any) -> list[CheckPassed | VerifiedCertificate]:
+    """What was checked; Rejected if something does not hold."""
     return list(proved(data, statum(), trust or Trust(), now=NOW, **more))
 
 
@@ -77,7 +80,7 @@ def test_a_conformant_run_is_certified(tmp_path: Path) -> None:
         predicate["warnedTests"],
         predicate["failedTests"],
     )
-    assert isinstance(steps(data)[-1], Certificate)
+    assert isinstance(steps(data)[-1], VerifiedCertificate)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ def test_a_conformant_run_is_certified(tmp_path: Path) -> None:
 )
 def test_nothing_else_is_certified(result: Result, reason: str, tmp_path: Path) -> None:
     """A MUST that failed, is known to fail, or was not exercised; none at all; a run that is none."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as refused:
         certificate(tmp_path, result=result)
     assert reason == refused.value.message
 
@@ -120,7 +123,7 @@ def test_many_reasons_are_told_in_short(tmp_path: Path) -> None:
     failed = [verdict("RSP-03", command, Verdict.FAIL, LOST) for command in ("sms", "airtime")]
     failed += [verdict("NTF-01", command, Verdict.FAIL, LOST) for command in ("sms", "airtime")]
 
-    with pytest.raises(Refused, match=r"FAIL RSP-03 sms, FAIL RSP-03 airtime, FAIL NTF-01 sms and 1 more$"):
+    with pytest.raises(Rejected, match=r"FAIL RSP-03 sms, FAIL RSP-03 airtime, FAIL NTF-01 sms and 1 more$"):
         certificate(tmp_path, result=conformant(*PASSED, *failed))
 
 
@@ -154,8 +157,8 @@ def test_a_time_that_is_none_is_refused(days: int) -> None:
 
 def test_both_layers_are_as_their_schema_says(sample: bytes) -> None:
     """Envelope and statement."""
-    assert [] == violations("certificate", parse_json(sample))
-    assert [] == violations("certificate#statement", payload(sample))
+    assert [] == FORMATS.violations("certificate", parse_json(sample))
+    assert [] == FORMATS.violations("certificate#statement", payload(sample))
 
 
 def test_it_names_what_was_judged_by(tmp_path: Path) -> None:
@@ -168,8 +171,8 @@ def test_it_names_what_was_judged_by(tmp_path: Path) -> None:
     assert {
         "statum-conformance": suite_digest().entry,
         "contract": {"sha256": statum().digest.removeprefix("sha256:")},
-        "catalogue": {"sha256": catalogue().digest.removeprefix("sha256:")},
-        "schemas": {"sha256": schemas_digest().removeprefix("sha256:")},
+        "catalogue": {"sha256": statum().catalogue.digest.removeprefix("sha256:")},
+        "schemas": {"sha256": statum().schemas.digest.removeprefix("sha256:")},
         "expectations": {"sha256": f"{7:064x}"},
     } == {name: entry["digest"] for name, entry in by.items()}
     assert {"version": __version__} == by["statum-conformance"]["annotations"]
@@ -260,7 +263,7 @@ def test_a_digest_is_read_as_tools_print_it() -> None:
 def test_the_kill_matrix_counts_for_its_catalogue_only() -> None:
     """For another edition the certificate says that it was not measured."""
     matrix = {
-        "catalogue": catalogue().digest,
+        "catalogue": statum().catalogue.digest,
         "suite": f"sha256:{suite_digest().value}",
         "version": "0.1.0",
         "measured_on": "2026-11-22",
@@ -275,7 +278,7 @@ def test_the_kill_matrix_counts_for_its_catalogue_only() -> None:
     assert (
         measured_for("gateway", statum(), {"gateway": {**matrix, "suite": of_old["catalogue"]}})["same_suite"] is False
     )
-    not_measured = {"measured": False, "reason": NOT_MEASURED, "catalogue": catalogue().digest}
+    not_measured = {"measured": False, "reason": NOT_MEASURED, "catalogue": statum().catalogue.digest}
     assert (
         not_measured
         == measured_for("gateway", statum(), {"gateway": of_old})
@@ -285,5 +288,5 @@ def test_the_kill_matrix_counts_for_its_catalogue_only() -> None:
 
 def test_the_packaged_kill_matrix_is_whole() -> None:
     """As its schema says; no fault that was not found is hidden in it."""
-    assert [] == violations("certificate#kill_matrices", recorded())
+    assert [] == FORMATS.violations("certificate#kill_matrices", recorded())
     assert set(recorded()) <= {"gateway", "client"}

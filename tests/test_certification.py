@@ -18,15 +18,15 @@ from conformance.client.plan import AGAIN, FIRST, Cases, Credential, calls_of
 from conformance.client.preflight import proxies_in
 from conformance.client.scenarios import SENDING
 from conformance.client.settings import Settings
-from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
+from conformance.contract.schema_set import FORMATS
 from conformance.journal import Record, read_journal
-from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Direction, Kind
+from conformance.reports.faces import judge
+from conformance.reports.files import write_reports
 from conformance.reports.result import Result
-from conformance.reports.writing import write_reports
 
 DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"
 Capsys = pytest.CaptureFixture[str]
@@ -112,7 +112,7 @@ def test_the_report_tells_of_a_client(lawful: Record, tmp_path: Path) -> None:
     cases = ET.parse(tmp_path / "junit.xml").getroot().iter("testcase")  # noqa: S314 - our own file
     skipped = [case for case in cases if case.find("skipped") is not None]
 
-    assert [] == violations("report", document)
+    assert [] == FORMATS.violations("report", document)
     assert {"kind": "client", "name": "reference 1.0.0", "url": None} == document["subject"]
     assert ["sms"] == document["client"]["commands"]
     assert document["client"]["waited_s"] >= QUICK["resend_window_s"]
@@ -252,7 +252,7 @@ def test_the_same_seed_asks_for_the_same_calls() -> None:
 
 def test_what_fails_comes_between_what_is_accepted() -> None:
     """No circuit breaker opens that counts failures in a row."""
-    calls = calls_of(Cases(statum(), 7, "http://x"), tuple(COMMANDS), 0, 7)
+    calls = calls_of(Cases(statum(), 7, "http://x"), tuple(statum().commands), 0, 7)
     troubled = "".join("x" if call.troubles else "." for call in calls)
 
     assert "xx" not in troubled

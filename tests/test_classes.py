@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract import ecma
-from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
-from conformance.contract.schemas import resolved, violations
+from conformance.model import ecma
 from conformance.model.errors import SuiteError
 from conformance.payloads import classes
 from conformance.payloads.classes import ValueClass, Written, classes_of, classes_of_members, outside
-from conformance.payloads.draws import draw
+from conformance.payloads.hypothesis_backend import draw
 from conformance.payloads.patterns import Alternatives, matching, parsed, variants, written
-from conformance.payloads.segments import GSM_7, UCS_2, crosses, septets, units
+from conformance.payloads.sms_segments import GSM_7, UCS_2, crosses, septets, units
 from conformance.payloads.strategies import strategy_for
 
-FOLDERS = [command.folder for command in COMMANDS.values() if command.method == "POST"]
+SCHEMAS = statum().schemas
+
+FOLDERS = [command.folder for command in statum().commands.values() if command.method == "POST"]
 EVERY = [
     pytest.param(folder, member, each, id=f"{folder} {member} {each.name}")
     for folder in FOLDERS
@@ -32,7 +32,7 @@ PATTERNS = sorted(
     {
         rule["pattern"]
         for folder in FOLDERS
-        for rule in resolved(f"{folder}/request")["properties"].values()
+        for rule in SCHEMAS.resolved(f"{folder}/request")["properties"].values()
         if "pattern" in rule
     }
 )
@@ -50,10 +50,10 @@ def names(folder: str, member: str) -> set[str]:
 @pytest.mark.parametrize(("folder", "member", "each"), EVERY)
 def test_what_is_made_for_a_class_is_in_it_and_valid(folder: str, member: str, each: ValueClass) -> None:
     """Whatever the chance; how JSON writes it is decided later."""
-    example = resolved(f"{folder}/request")["examples"][0]
+    example = SCHEMAS.resolved(f"{folder}/request")["examples"][0]
     for seed in range(20):
         made = each.make(Random(seed))
-        assert [] == violations(f"{folder}/request", {**example, member: made})
+        assert [] == SCHEMAS.violations(f"{folder}/request", {**example, member: made})
         body = made.encode("ascii" if "escapes" in each.name else "utf-8", "backslashreplace")
         assert each.holds(Written(made, body))
 
@@ -68,7 +68,7 @@ def test_classes_have_names_of_their_own(folder: str) -> None:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_string_has_a_shortest_and_a_longest(folder: str) -> None:
     """For each member of each command."""
-    for member in resolved(f"{folder}/request")["properties"]:
+    for member in SCHEMAS.resolved(f"{folder}/request")["properties"]:
         assert {"shortest", "longest"} <= names(folder, member)
 
 
@@ -101,7 +101,7 @@ def test_the_boundaries_of_amounts_are_classes() -> None:
     assert {"minimum", "minimum + 1", "maximum - 1", "maximum", "pattern [5-9]", "pattern 10000"} <= names(
         "airtime", "amount"
     )
-    rules = resolved("airtime/request")["properties"]
+    rules = SCHEMAS.resolved("airtime/request")["properties"]
     assert {"minimum - 1": "4", "maximum + 1": "10001"} == outside(rules["amount"])
     assert {} == outside(rules["phone_number"])
 

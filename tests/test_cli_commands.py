@@ -9,10 +9,9 @@ from command_line import call
 
 from conformance import __version__
 from conformance.cli import COMMANDS
-from conformance.contract.commands import PRODUCTS, catalogue
+from conformance.client.rules import client_checks
 from conformance.contract.contract import statum
-from conformance.judging import checks_of
-from conformance.judging.client import client_checks
+from conformance.gateway.rules.making import checks_of
 
 CHECKS = checks_of(statum())
 
@@ -97,7 +96,7 @@ def test_requirements_as_json_hold_the_whole_catalogue(capsys: Capsys) -> None:
     """Each with what judges it, or with the reason why nothing does."""
     entries = json.loads(call(capsys, "requirements", "--format", "json").out)
 
-    assert [requirement.id for requirement in catalogue().requirements] == [entry["id"] for entry in entries]
+    assert [requirement.id for requirement in statum().catalogue.requirements] == [entry["id"] for entry in entries]
     assert [] == [entry["id"] for entry in entries if bool(entry["checks"]) == bool(entry["excluded"])]
     assert set(CHECKS) | set(client_checks(statum())) == {entry["id"] for entry in entries if entry["checks"]}
     by_id = {entry["id"]: entry for entry in entries}
@@ -110,7 +109,7 @@ def test_requirements_as_markdown_are_one_table(capsys: Capsys) -> None:
     """A row each, with as many cells as the heading."""
     heading, rule, *rows = call(capsys, "requirements", "--format", "markdown").out.splitlines()
 
-    assert len(catalogue().requirements) == len(rows)
+    assert len(statum().catalogue.requirements) == len(rows)
     assert {heading.count("|"), rule.count("|")} == {row.replace("\\|", "").count("|") for row in rows}
 
 
@@ -119,7 +118,7 @@ def test_requirements_as_a_table_fit_80_columns(capsys: Capsys, monkeypatch: pyt
     monkeypatch.setenv("COLUMNS", "80")
     out = call(capsys, "requirements").out
 
-    assert [] == [requirement.id for requirement in catalogue().requirements if requirement.id not in out]
+    assert [] == [requirement.id for requirement in statum().catalogue.requirements if requirement.id not in out]
     assert [] == [line for line in out.splitlines() if len(line) > 80]
 
 
@@ -129,7 +128,7 @@ def test_doctor_tells_each_check(capsys: Capsys) -> None:
 
     told = [line.partition(": ")[0] for line in called.out.splitlines()[:-1]]
     assert ["ok      gateway reachable", "ok      credential accepted"] == told[:2]
-    assert [f"ok      callback path of {product}" for product in PRODUCTS] == told[2:]
+    assert [f"ok      callback path of {product}" for product in statum().products] == told[2:]
     assert (0, "") == (called.code, called.err)
 
 

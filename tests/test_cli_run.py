@@ -22,11 +22,11 @@ from command_line import CHECKOUT, CONSOLE_SCRIPT, PATIENCE_S, Called, call, fin
 from quiet_ports import quiet_port
 
 from conformance.cli import outcome
-from conformance.contract.commands import PRODUCTS
-from conformance.contract.schemas import violations
+from conformance.contract.contract import statum
+from conformance.contract.schema_set import FORMATS
 from conformance.journal import read_journal
 from conformance.mock.account import Account
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -50,7 +50,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @contextmanager
 def mock_gateway(directory: Path, receiver_port: int, *arguments: str) -> Iterator[str]:
     """The URL of `statum-conformance mock` in a process of its own, with every callback registered."""
-    callbacks = [f"--callback={product}=http://127.0.0.1:{receiver_port}/callbacks/{product}" for product in PRODUCTS]
+    callbacks = [
+        f"--callback={product}=http://127.0.0.1:{receiver_port}/callbacks/{product}" for product in statum().products
+    ]
     running = process(directory, "mock", "--listen", "127.0.0.1:0", *callbacks, *arguments)
     try:
         assert running.stdout is not None
@@ -119,7 +121,7 @@ def test_a_run_writes_every_report(capsys: Capsys, here: Path) -> None:
     call(capsys, "run", *QUICK, "--report-dir", "out")
 
     assert {*REPORTS, "journal.sqlite"} == {path.name for path in (here / "out").iterdir()}
-    assert [] == violations("report", json.loads((here / "out" / "report.json").read_bytes()))
+    assert [] == FORMATS.violations("report", json.loads((here / "out" / "report.json").read_bytes()))
 
 
 def test_progress_is_on_standard_error_and_results_on_standard_output(ran: Ran) -> None:

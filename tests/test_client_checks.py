@@ -31,11 +31,10 @@ from client_runs import (
 )
 
 from conformance.client import witness
-from conformance.contract.commands import COMMANDS, catalogue
+from conformance.client.rules import client_checks
+from conformance.client.rules.calls import AFTER, DRIPPING, NEVER, OUTLASTED, REUSED, STALLED, UNUSED
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
-from conformance.judging.client import client_checks
-from conformance.judging.client.evidence import AFTER, DRIPPING, NEVER, OUTLASTED, REUSED, STALLED, UNUSED
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.behaviour import Ending
@@ -64,7 +63,7 @@ def test_a_lawful_call_breaks_nothing() -> None:
 
 def test_every_requirement_of_clients_and_receivers_has_a_check() -> None:
     """No more and no less."""
-    wanted = {r.id for r in catalogue().requirements if r.actor is not Actor.GATEWAY and r.excluded is None}
+    wanted = {r.id for r in statum().catalogue.requirements if r.actor is not Actor.GATEWAY and r.excluded is None}
 
     assert wanted == set(client_checks(statum()))
 
@@ -401,7 +400,7 @@ def test_what_a_client_does_not_offer_is_not_applicable(
     certification: Certification, id_: str, command: str, words: str
 ) -> None:
     """And the verdict says what is not offered."""
-    certification.judged = tuple(COMMANDS)
+    certification.judged = tuple(statum().commands)
     certification.call(Sent())
 
     found = verdict(certification, id_, command)

@@ -19,11 +19,12 @@ from flawed_clients.table import FLAWS, LAWFUL, VARIETIES, Variety
 from conformance.client import certification
 from conformance.client.driver import Driver
 from conformance.client.settings import Settings
-from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, Verdict
 from conformance.model.errors import ConformanceError
+from conformance.reports.faces import judge
 
 SEED = 20261122
 DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"
@@ -77,7 +78,7 @@ def ending(flaw: Variety) -> Conclusion:
     """How the certification of a flawed client ends."""
     if flaw.client.dies:
         return Conclusion.INCONCLUSIVE
-    failed = any(catalogue()[id_].level is Level.MUST for id_ in flaw.breaks)
+    failed = any(statum().catalogue[id_].level is Level.MUST for id_ in flaw.breaks)
     return Conclusion.NON_CONFORMANT if failed else Conclusion.CONFORMANT
 
 
@@ -111,7 +112,7 @@ def test_a_lawful_client_breaks_nothing(
 def test_every_judged_requirement_is_killed_by_a_flaw_of_its_own(actor: Actor) -> None:
     """For each requirement there is a flawed client that breaks it and nothing else."""
     alone = {flaw.breaks[0] for flaw in FLAWS.values() if len(flaw.breaks) == 1}
-    wanted = {r.id for r in catalogue().requirements if r.actor is actor and r.excluded is None}
+    wanted = {r.id for r in statum().catalogue.requirements if r.actor is actor and r.excluded is None}
     assert set() == wanted - alone
 
 

@@ -14,7 +14,7 @@ from command_line import CHECKOUT, CONSOLE_SCRIPT, PATIENCE_S, call
 from conformance.cli import COMMANDS, PROGRAM, outcome
 from conformance.cli.completion import SHELLS, variable_of
 from conformance.cli.configuration import FILE
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.journal import read_journal
 
 Capsys = pytest.CaptureFixture[str]
@@ -68,7 +68,7 @@ def test_commands_are_completed(capsys: Capsys, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (("run", "--product", ""), [f"plain,{product}" for product in PRODUCTS]),
+        (("run", "--product", ""), [f"plain,{product}" for product in statum().products]),
         (
             (
                 "run",

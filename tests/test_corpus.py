@@ -13,15 +13,15 @@ from command_line import CHECKOUT, call
 from seeded import fault
 
 from conformance.contract.contract import statum
-from conformance.contract.schemas import parse_json
-from conformance.gateway.casefiles import CaseFile, CaseFolder, file_bytes
-from conformance.gateway.credentials import credential_value
+from conformance.gateway.case_files import CaseFile, CaseFolder, file_bytes
 from conformance.gateway.plan import Plan
+from conformance.gateway.request_templates import credential_value
 from conformance.journal import read_journal
 from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Case, Kind, header
+from conformance.model.untrusted import parse_json
 
 BASE = "http://gateway.example/api/v2"
 CORPUS = CHECKOUT / "corpus"

@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 from made_result import result_of
 
-from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
+from conformance.contract.schema_set import FORMATS
 from conformance.journal import read_journal
 from conformance.judging.coverage import BROKEN, OPEN, VALID, Coverage, Covered
 from conformance.judging.reading import Answer
-from conformance.judging.verdicts import judge
 from conformance.model.traffic import Case, Exchange, Kind, Request
-from conformance.payloads import anatomy
-from conformance.reports.coverage import coverage_lines
+from conformance.payloads import json_defects
+from conformance.reports.faces import judge
+from conformance.reports.remarks import coverage_lines
 from conformance.reports.result import Result
 from tests.campaigns import held
 from tests.runs import Run
@@ -167,12 +166,12 @@ def test_sent_and_accepted_are_told_apart() -> None:
 
 def test_a_run_that_sent_nothing_has_every_class_with_zeros() -> None:
     """So that a reader sees what was not exercised; a GET has no classes."""
-    found = judge(Run(commands=tuple(COMMANDS)).record()).coverage
+    found = judge(Run(commands=tuple(statum().commands)).record()).coverage
 
     assert {"sms", "airtime", "mpesa/online", "mpesa-wallet"} == {one.command for one in found}
     assert {(0, 0)} == {(one.sent, one.accepted) for one in found}
     assert len(found) == len({(one.kind, one.command, one.member, one.name) for one in found})
-    for name in (*anatomy.REFUSED, *anatomy.OPEN):
+    for name in (*json_defects.REFUSED, *json_defects.OPEN):
         assert 4 == sum(one.name == name and one.member is None for one in found), name
 
 
@@ -181,7 +180,7 @@ def test_a_default_campaign_exercises_every_class(tmp_path: Path) -> None:
     document = Result.of(read_journal(held(tmp_path, max_examples=0))).document
     coverage = document["coverage"]
 
-    assert [] == violations("report", document)
+    assert [] == FORMATS.violations("report", document)
     assert len(coverage) > 250
     assert [] == [one for one in coverage if not one["sent"]]
     assert [] == [one for one in coverage if one["kind"] == VALID and one["accepted"] != one["sent"]]

@@ -22,14 +22,14 @@ from shown_sessions import difference, run_session
 
 from conformance.cli import COMMANDS
 from conformance.cli.configuration import PREFIX, switches, variable
-from conformance.contract.commands import catalogue
 from conformance.contract.contract import statum
-from conformance.contract.schemas import parse_json, violations
+from conformance.contract.schema_set import FORMATS
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.evidence import Answer
 from conformance.mock.account import Account
+from conformance.model.untrusted import parse_json
 
 
 def script(path: str) -> ModuleType:
@@ -267,7 +267,7 @@ def test_sections_of_requirements_are_headings_of_the_contract() -> None:
     """A reader of a report finds what `section` names."""
     headings = re.findall(r"^## (.+)$", (CHECKOUT / "docs" / "contract.md").read_text(encoding="utf-8"), re.MULTILINE)
 
-    assert set() == {r.section for r in catalogue().requirements if r.section} - set(headings)
+    assert set() == {r.section for r in statum().catalogue.requirements if r.section} - set(headings)
 
 
 # --- Numbers that somebody relies on
@@ -320,7 +320,7 @@ def test_the_sample_is_what_its_script_makes(tmp_path: Path) -> None:
 
     assert outline(sample_report.make(tmp_path).document) == outline(kept)
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in sample_report.SAMPLE.iterdir()}
-    assert [] == violations("report", kept)
+    assert [] == FORMATS.violations("report", kept)
 
 
 def outline(document: Any) -> list[tuple[str, ...]]:

@@ -28,16 +28,16 @@ from seeded import FAULTS, NUMBERS, VARIANTS
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.cli import COMMANDS, outcome
 from conformance.cli.configuration import PREFIX, switches, variable
-from conformance.contract.commands import catalogue
 from conformance.contract.contract import statum
-from conformance.contract.schemas import parse_json, schema, schema_names, violations
+from conformance.contract.schema_set import FORMATS
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal.tables import CREATE
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import ConformanceError
 from conformance.model.traffic import Kind
-from conformance.reports.writing import REPORTS
+from conformance.model.untrusted import parse_json
+from conformance.reports.files import REPORTS
 
 DOCS = CHECKOUT / "docs"
 README = CHECKOUT / "README.md"
@@ -149,15 +149,15 @@ def members(described: Any, above: str = "") -> Iterator[str]:
 
 def driver_messages() -> Iterator[str]:
     """The headings of the messages, and their members."""
-    for name in schema_names():
+    for name in FORMATS.names:
         if name.startswith("driver/"):
-            yield schema(name)["title"]
-            yield from schema(name)["properties"]
+            yield FORMATS.schema(name)["title"]
+            yield from FORMATS.schema(name)["properties"]
 
 
 def requirements() -> set[str]:
     """Every id, those that are not judged included."""
-    return {requirement.id for requirement in catalogue().requirements}
+    return {requirement.id for requirement in statum().catalogue.requirements}
 
 
 def inputs_and_outputs() -> Iterator[str]:
@@ -182,8 +182,8 @@ KINDS = (
     Told("files", FILES, lambda: (*REPORTS, JOURNAL, CERTIFICATE)),
     Told("files", READING, lambda: (*REPORTS, JOURNAL)),
     Told("files", CHECKOUT / "reports" / "README.md", lambda: (*REPORTS, JOURNAL, CERTIFICATE)),
-    Told("members of report.json", FILES, lambda: members(schema("report"))),
-    Told("members of certificate.json", FILES, lambda: members(schema("certificate"))),
+    Told("members of report.json", FILES, lambda: members(FORMATS.schema("report"))),
+    Told("members of certificate.json", FILES, lambda: members(FORMATS.schema("certificate"))),
     Told("tables of the journal", FILES, journal_columns),
     Told("notes of the journal", FILES, kinds_of_notes),
     Told("exit codes", READING, exit_codes),
@@ -289,7 +289,7 @@ def test_members_that_the_sample_has_are_documented() -> None:
 
 def messages_in(page: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each message that `page` shows, with the name of its schema: under the heading of its kind, or by an arrow."""
-    titles = {schema(name)["title"]: name for name in schema_names() if name.startswith("driver/")}
+    titles = {FORMATS.schema(name)["title"]: name for name in FORMATS.names if name.startswith("driver/")}
     text = page.read_text(encoding="utf-8")
     for title, block in re.findall(r"^### ([^\n]+)\n(?:(?!^#|^```).)*^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         yield from ((titles[title], parse_json(line.encode())) for line in block.splitlines())
@@ -310,13 +310,13 @@ def messages_in(page: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 )
 def test_a_driver_message_that_is_shown_is_valid(name: str, message: dict[str, Any]) -> None:
     """Against the schema of its kind."""
-    assert [] == violations(name, message)
+    assert [] == FORMATS.violations(name, message)
 
 
 def test_every_driver_message_is_shown_alone_and_in_a_conversation() -> None:
     """As an example below its heading, and among others."""
     shown = [name for name, _ in messages_in(DRIVER)]
-    kinds = {name for name in schema_names() if name.startswith("driver/")}
+    kinds = {name for name in FORMATS.names if name.startswith("driver/")}
 
     assert kinds == {name for name in shown if shown.count(name) > 1}
 
@@ -328,4 +328,4 @@ def test_a_driver_message_that_is_wrong_is_noticed(tmp_path: Path) -> None:
     (greeting, answer) = messages_in(page)
 
     assert ("driver/hello", {"cmd": "hello", "protocol": 1}) == greeting
-    assert [] != violations(*answer)
+    assert [] != FORMATS.violations(*answer)

@@ -24,19 +24,18 @@ from werkzeug import Request, Response
 
 from conformance.client import examination, examiner, preflight
 from conformance.client.certification import certify
+from conformance.client.rules.receiver_requests import What, what_is
 from conformance.client.settings import Settings
-from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.contract import Contract, statum
-from conformance.contract.judging import ByRule
-from conformance.contract.requirements import Catalogue
+from conformance.contract.requirements import ByRule, Catalogue
 from conformance.journal import Record, read_journal
-from conformance.judging.client.kinds import What, what_is
 from conformance.judging.reading import Content
-from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Kind
-from conformance.payloads.request_ids import FORMS
-from conformance.reports.page import html
+from conformance.payloads.notifications import FORMS
+from conformance.reports.faces import judge
+from conformance.reports.page.rendering import html
 from conformance.reports.result import Result
 
 DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"
@@ -81,7 +80,7 @@ def recorder() -> Iterator[Recorder]:
 @pytest.fixture(scope="module")
 def record(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Record:
     """What became of it."""
-    return examined(recorder, tmp_path_factory.mktemp("examined"), *PRODUCTS)
+    return examined(recorder, tmp_path_factory.mktemp("examined"), *statum().products)
 
 
 def test_a_lawful_receiver_is_conformant(record: Record) -> None:
@@ -126,7 +125,7 @@ def test_everything_that_a_receiver_may_meet_is_sent(record: Record) -> None:
     moments: Counter[float] = Counter()
     for case, exchange, _ in record.attempts():
         assert Kind.DELIVER is case.kind
-        command = COMMANDS[str(case.command)]
+        command = statum().commands[str(case.command)]
         what = what_is(exchange.request, Content.of(exchange.request.body), command, statum())
         met.setdefault(command.name, set()).add(what)
         moments[exchange.sent_at] += 1

@@ -15,11 +15,12 @@ import pytest
 
 from conformance.client.certification import certify
 from conformance.client.settings import Settings
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import Account
 from conformance.mock.serving import serve_mock
+from conformance.reports.faces import judge
 
 CHECKOUT = Path(__file__).parents[1]
 DRIVERS = CHECKOUT / "examples" / "drivers"
@@ -48,7 +49,7 @@ class Example:
 
 
 EXAMPLES = (
-    Example("python_httpx.py", (sys.executable,), products=PRODUCTS),
+    Example("python_httpx.py", (sys.executable,), products=statum().products),
     Example("python_receiver.py", (sys.executable,), receives=True),
     Example("node_fetch.mjs", ("node",), ("node",)),
     Example("node_receiver.mjs", ("node",), ("node",), receives=True),

@@ -11,7 +11,7 @@ from command_line import call
 from expectation_files import FILE, written
 
 from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
+from conformance.contract.schema_set import FORMATS
 from conformance.judging.expectations import Expectation, Expectations, read_expectations
 from conformance.judging.expectations.reading import GUIDE
 from conformance.model.errors import UsageError
@@ -145,5 +145,7 @@ def test_the_example_of_the_schema_can_be_read(tmp_path: Path) -> None:
     """As TOML it is what docs/expectations.md shows."""
     path = written(tmp_path, command='"sms"')
 
-    assert [] == violations("expectations", {"expectation": [read_expectations(path, CATALOGUE).entries[0].members()]})
+    assert [] == FORMATS.violations(
+        "expectations", {"expectation": [read_expectations(path, CATALOGUE).entries[0].members()]}
+    )
     assert date(2027, 1, 31) == tomllib.loads(path.read_text("utf-8"))["expectation"][0]["expires"]

@@ -31,18 +31,18 @@ from faulty_gateway import (
 )
 from seeded import FAULTS, fault
 
-from conformance.contract.commands import COMMANDS, catalogue
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
-from conformance.contract.schemas import schema
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock.behaviour import UNEXCUSED, Behaviour, Callback, Moment, Reply
 from conformance.mock.faults import Fault
 from conformance.mock.gateway import Gateway
-from conformance.mock.refusals import TAGS, refusal_of
-from conformance.mock.verbs import UNEXCUSED
+from conformance.mock.rules import TAGS, refusal_of
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Request, header
+
+COMMANDS = statum().commands
+SCHEMAS = statum().schemas
 
 # --- The table
 
@@ -67,7 +67,9 @@ def test_breaks_requirements_that_are_judged(row: Fault) -> None:
     assert [] == [
         id_
         for id_ in row.breaks
-        if id_ not in catalogue() or catalogue()[id_].excluded or catalogue()[id_].actor is not Actor.GATEWAY
+        if id_ not in statum().catalogue
+        or statum().catalogue[id_].excluded
+        or statum().catalogue[id_].actor is not Actor.GATEWAY
     ]
 
 
@@ -75,7 +77,9 @@ def test_each_judged_requirement_has_a_fault_that_breaks_it_alone() -> None:
     """Without one, nobody would know whether its check can fail."""
     judged = {
         requirement.id
-        for requirement, _ in catalogue().judged(Actor.GATEWAY, (*COMMANDS.values(), *statum().unsolicited.values()))
+        for requirement, _ in statum().catalogue.judged(
+            Actor.GATEWAY, (*COMMANDS.values(), *statum().unsolicited.values())
+        )
     }
     assert judged == {row.breaks[0] for row in FAULTS.values() if len(row.breaks) == 1}
 
@@ -95,7 +99,7 @@ def test_changes_the_behaviour_and_keeps_what_was_there(row: Fault) -> None:
     def kept(reply: Reply, _: Moment) -> Reply:
         return reply
 
-    def unaltered(deliveries: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
+    def unaltered(deliveries: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
         return deliveries
 
     before = Behaviour(waived=frozenset({"rate"}), reply=(kept,), deliveries=(unaltered,), validation_status=400)
@@ -204,9 +208,12 @@ def test_lets_pass_or_crashes_over_what_it_is_about(name: str, passed: set[str],
 
 
 BARE = {"user_agent": None}
-SAMPLE = schema("airtime/request")["examples"][0]
+SAMPLE = SCHEMAS.schema("airtime/request")["examples"][0]
 LAWFUL: dict[str, Request] = {
-    **{f"sample of {name}": asked(name, schema(f"{COMMANDS[name].folder}/request")["examples"][0]) for name in VALID},
+    **{
+        f"sample of {name}": asked(name, SCHEMAS.schema(f"{COMMANDS[name].folder}/request")["examples"][0])
+        for name in VALID
+    },
     **{name: asked(name, payload) for name, payload in VALID.items()},
     "no accept": asked("sms", SMS, accept=None, **BARE),
     "any accept": asked("sms", SMS, accept="*/*", **BARE),
@@ -291,7 +298,7 @@ def test_remembers_what_was_accepted(
 # --- Notifications
 
 
-def deliveries(name: str, count: int = 20) -> list[Delivery]:
+def deliveries(name: str, count: int = 20) -> list[Callback]:
     """What is delivered about that many airtime requests."""
     return [delivery for answer in sent(faulty(name), count) for delivery in answer.deliveries]
 
@@ -301,12 +308,12 @@ def returned(count: int = 20) -> list[str]:
     return [envelope(answer)["request_id"] for answer in sent(faulty(), count)]
 
 
-def of(member: str) -> Callable[[Delivery], object]:
+def of(member: str) -> Callable[[Callback], object]:
     """A member of the notification, or "absent"."""
     return lambda delivery: delivery.content.get(member, "absent")
 
 
-SEEN: list[tuple[str, Callable[[Delivery], object], list[object]]] = [
+SEEN: list[tuple[str, Callable[[Callback], object], list[object]]] = [
     ("notification-by-put", lambda d: d.method, ["PUT"] * 5),
     ("notifications-late", lambda d: d.after_s, [0.0, 0.0, 0.0, 0.0, 11.0]),
     ("notification-declared-as-text", lambda d: header(d.headers, "content-type"), ["text/plain"] * 5),
@@ -331,7 +338,7 @@ SEEN: list[tuple[str, Callable[[Delivery], object], list[object]]] = [
 
 
 @pytest.mark.parametrize(("name", "told", "expected"), SEEN, ids=[row[0] for row in SEEN])
-def test_reshapes_notifications(name: str, told: Callable[[Delivery], object], expected: list[object]) -> None:
+def test_reshapes_notifications(name: str, told: Callable[[Callback], object], expected: list[object]) -> None:
     """Each still leaves the answer alone, and there are as many as ever."""
     assert expected == [told(delivery) for delivery in deliveries(name, 5)]
     assert [a.reply for a in sent(faulty(), 5)] == [a.reply for a in sent(faulty(name), 5)]

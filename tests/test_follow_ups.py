@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
+from conformance.contract.schema_set import FORMATS
+from conformance.diagnosis.follow_ups import is_follow_up, run_proper
 from conformance.gateway.campaign import JOURNAL
-from conformance.gateway.keeping import kept_files
+from conformance.gateway.case_files import failing_cases
 from conformance.gateway.replaying import judged_alone
 from conformance.journal import read_journal
-from conformance.judging.follow_ups import is_follow_up, run_proper
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Kind
 from conformance.reports.result import Result
@@ -77,7 +77,7 @@ def test_the_same_journal_gives_the_same_report(result: Result, directory: Path)
     again = Result.of(read_journal(directory / JOURNAL)).document
 
     assert again == result.document
-    assert [] == violations("report", again)
+    assert [] == FORMATS.violations("report", again)
 
 
 def test_the_run_proper_is_gone_through_and_no_further(result: Result) -> None:
@@ -108,7 +108,7 @@ def test_the_simplest_case_is_what_a_corpus_keeps_and_a_replay_shows(result: Res
     """It is in the journal like any other case, and judged like one when it is sent again."""
     minimal = fell_short(result)["ACC-03", "sms"]["findings"][0]["minimal"]["case"]
 
-    (kept,) = kept_files(result.record, result.judged, statum())
+    (kept,) = failing_cases(result.record, result.judged, statum())
     alone = judged_alone(statum(), result.record, minimal)
 
     assert "👋" == json.loads(kept.step.body)["message"]

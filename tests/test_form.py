@@ -14,17 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import Run
 
-from conformance.contract.compiled import compiled
 from conformance.contract.contract import Contract, statum
-from conformance.contract.judging import ByPlace, ByRule, judge_of
-from conformance.contract.messages import Message, answer_to, notified_of
-from conformance.contract.places import SchemaPlace, places_of, value_at
-from conformance.contract.requirements import Catalogue
-from conformance.judging import checks_of
+from conformance.contract.places import Message, SchemaPlace, answer_to, notified_of, places_of, value_at
+from conformance.contract.requirements import ByPlace, ByRule, Catalogue, judge_of
+from conformance.contract.validation import compiled
+from conformance.gateway.rules.making import checks_of
 from conformance.judging.form import answer_form, notice_form
-from conformance.judging.verdicts import Judged, Verdict, judge
+from conformance.judging.verdicts import Judged, Verdict
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Kind
+from conformance.reports.faces import judge
 
 ID = "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"
 COMMANDS = statum().commands

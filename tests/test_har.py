@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from made_result import CASE, REQUEST, SETTINGS, result_of
 
-from conformance.contract.schemas import violations
+from conformance.contract.schema_set import FORMATS
 from conformance.journal import Record
 from conformance.model.traffic import Exchange, Headers, Notification, Request, Response
 from conformance.reports.har import har
@@ -23,7 +23,7 @@ def archive(*exchanges: Exchange, notifications: tuple[Notification, ...] = (), 
     """The archive of a run with these exchanges, which is valid."""
     record = Record({**SETTINGS, **settings}, (CASE,), exchanges, notifications)
     read: dict[str, Any] = json.loads(b"".join(har(result_of(record=record))))
-    assert [] == violations("har", read)
+    assert [] == FORMATS.violations("har", read)
     return read
 
 

@@ -13,7 +13,7 @@ import pytest
 from command_line import CHECKOUT, CONSOLE_SCRIPT, PATIENCE_S, Called, call
 
 from conformance.cli.complaints import in_words
-from conformance.contract.schemas import ROOT
+from conformance.contract.schema_set import built_in
 from conformance.gateway import campaign
 from conformance.journal.earlier import RESULTS
 
@@ -119,7 +119,11 @@ def test_a_shell_that_is_unknown_is_wrong_usage(tmp_path: Path) -> None:
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), 3, "Broken pipe"),
         (sqlite3.OperationalError("database or disk is full"), 3, "database or disk is full"),
         (KeyboardInterrupt(), 3, "interrupted"),
-        (FileNotFoundError(errno.ENOENT, "No such file", f"{ROOT}/report.json"), 4, "the installation is broken"),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file", str(built_in("report.json"))),
+            4,
+            "the installation is broken",
+        ),
         (ModuleNotFoundError("No module named 'rich'"), 4, "the installation is broken"),
         (RuntimeError("a bug\nin two lines"), 4, "a bug in two lines; please report it"),
         (sqlite3.ProgrammingError("a bug"), 4, "please report it"),

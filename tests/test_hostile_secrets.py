@@ -17,13 +17,11 @@ from seeded import fault
 
 from conformance.client.heard import Heard, secrets_of, tokens_in
 from conformance.client.protocol import SHOWN, Breach, understood
-from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
 from conformance.journal.redaction import tokens_of
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import has_userinfo, shown_url
 from conformance.wire.address import Address
 
@@ -72,7 +70,7 @@ def echoed(reply: Reply, moment: Moment) -> Reply:
 def test_no_writer_gets_a_secret_into_an_artefact(here: Path, capsys: Capsys) -> None:
     """Journal, every report, what is said, and the decoded values of findings."""
     address = free_address()
-    callbacks = {product: f"{address.url}/callbacks/{product}?token={TOKEN}" for product in PRODUCTS}
+    callbacks = {product: f"{address.url}/callbacks/{product}?token={TOKEN}" for product in statum().products}
     account = replace(Account.sample(callbacks), consumer_key=KEY, consumer_secret=SECRET)
     behaviour = replace(fault("status-code-as-string").change(BUILT_IN), reply=(echoed,))
     with serve_mock(account, behaviour, seed=1) as server:

@@ -49,6 +49,23 @@ def test_a_second_wish_closes_what_is_open() -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_second_wish_does_not_end_what_comes_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that grants it may read the signals, or wait, when what was asked to end is over."""
+    ended: list[int] = []
+    monkeypatch.setattr(interruption, "GRACE_S", 0.1)
+    monkeypatch.setattr("conformance.model.interruption.os._exit", ended.append)
+    with heeded():
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGTERM)
+        granting = [thread for thread in threading.enumerate() if thread.name == "signals"]
+    for thread in granting:
+        thread.join(PATIENCE_S)
+    assert [] == ended
+    assert granting
+
+
+@pytest.mark.usefixtures("impatient")
 def test_what_cannot_be_closed_keeps_nothing_else_from_it() -> None:
     """One that raises is passed over."""
     over = threading.Event()

@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from conformance.contract.schemas import violations
+from conformance.contract.schema_set import FORMATS
 from conformance.journal import Journal, Redaction
 from conformance.model.traffic import Case, Direction, Kind, Request, Response
 
@@ -52,4 +52,4 @@ def test_rows_of_a_journal_are_valid(tmp_path: Path) -> None:
     for kind, table in TABLES.items():
         rows = rows_of(path, table)
         assert rows
-        assert [] == [violation for row in rows for violation in violations("journal", {kind: row})]
+        assert [] == [violation for row in rows for violation in FORMATS.violations("journal", {kind: row})]

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from conformance.contract.strict_json import DEEPEST, MOST_VALUES, parse_with_repeats
 from conformance.judging.reading import Content
+from conformance.model.untrusted import DEEPEST, MOST_VALUES, parse_with_repeats
 from conformance.reports.page.markup import LONGEST_BODY, body_markup
 
 # What a busy machine may take for what costs a second; what is quadratic takes minutes.

@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 from seeded import FAULTS, VARIANTS
 
-from conformance.contract.commands import catalogue
+from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
 from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Conclusion, Judged, Verdict, judge
-from conformance.mock.behaviour import Behaviour, Delivery, Moment
-from conformance.mock.variants import BUILT_IN
+from conformance.judging.verdicts import Conclusion, Judged, Verdict
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment
 from conformance.model.traffic import Case
+from conformance.reports.faces import judge
 
 KEY, SECRET = "SampleKey", "SampleSecret"
 SEED = 20261122
@@ -34,7 +34,7 @@ NOWHERE = "http://gateway.invalid/api/v2"
 NOTIFY_WITHIN_S = 2.0
 
 
-def sooner(sent: tuple[Delivery, ...], _: Moment) -> tuple[Delivery, ...]:
+def sooner(sent: tuple[Callback, ...], _: Moment) -> tuple[Callback, ...]:
     """What is late is so by the time that is allowed here: later, and heard all the same."""
     return tuple(replace(delivery, after_s=min(delivery.after_s, NOTIFY_WITHIN_S + 1.0)) for delivery in sent)
 
@@ -92,7 +92,7 @@ def test_a_fault_breaks_exactly_what_it_says(
     record_property(
         "kill", {"name": name, "kind": "fault", "found": sorted(found), "exit": judgement.conclusion.exit_code}
     )
-    levels = {catalogue()[id_].level_for(exclusive_account=False) for id_ in fault.breaks}
+    levels = {statum().catalogue[id_].level_for(exclusive_account=False) for id_ in fault.breaks}
     failed = any(level.value == "MUST" for level in levels)
     assert set(fault.breaks) == found, _told(judgement)
     assert (Conclusion.NON_CONFORMANT if failed else Conclusion.CONFORMANT) == judgement.conclusion, _told(judgement)
@@ -121,7 +121,7 @@ def test_a_lawful_variant_breaks_nothing(
 def test_every_judged_requirement_is_killed_by_a_fault_of_its_own() -> None:
     """For each requirement there is a fault that breaks it and nothing else."""
     alone = {fault.breaks[0] for fault in FAULTS.values() if len(fault.breaks) == 1}
-    wanted = {r.id for r in catalogue().requirements if r.actor is Actor.GATEWAY and r.excluded is None}
+    wanted = {r.id for r in statum().catalogue.requirements if r.actor is Actor.GATEWAY and r.excluded is None}
     assert set() == wanted - alone
 
 

@@ -12,8 +12,8 @@ import pytest
 from seeded import FAULTS, VARIANTS
 
 from conformance.certificate.digests import suite_digest
-from conformance.contract.commands import catalogue
-from conformance.contract.schemas import violations
+from conformance.contract.contract import statum
+from conformance.contract.schema_set import FORMATS
 from tests.kill_table import numbers_of
 
 SUITE = f"sha256:{suite_digest().value}"
@@ -48,8 +48,8 @@ def test_all_faults_found_and_all_variants_left_alone(rows: dict[tuple[str, str]
 
     assert len(FAULTS) == numbers["faults"] == numbers["killed"]
     assert len(VARIANTS) + 1 == numbers["lawful"] == numbers["left_alone"]
-    assert (catalogue().digest, SUITE) == (numbers["catalogue"], numbers["suite"])
-    assert [] == violations("certificate#kill_matrices", {"gateway": numbers})
+    assert (statum().catalogue.digest, SUITE) == (numbers["catalogue"], numbers["suite"])
+    assert [] == FORMATS.violations("certificate#kill_matrices", {"gateway": numbers})
 
 
 def test_what_was_missed_or_overdone_is_not_counted(rows: dict[tuple[str, str], dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract.lines import Path, json_lines, line_of, toml_lines
+from conformance.contract.folder import Path, json_lines, line_of, toml_lines
 
 CHECKOUT = File(__file__).parents[1]
 

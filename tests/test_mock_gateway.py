@@ -12,16 +12,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from mock_rig import ACCOUNT, CALLBACKS, RIGHT, VALID, basic, headers, request, told, with_headers, without
 
-from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour, Delivery, Moment, Reply
+from conformance.mock.behaviour import Behaviour, Callback, Moment, Reply
 from conformance.mock.gateway import STEPS, Gateway
-from conformance.mock.members import LONGEST_MESSAGE
-from conformance.mock.refusals import TAGS, refusal_of
+from conformance.mock.rules import LONGEST_MESSAGE, TAGS, refusal_of
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Request, header
+
+COMMANDS = statum().commands
+SCHEMAS = statum().schemas
 
 KEY, SECRET = ACCOUNT.consumer_key, ACCOUNT.consumer_secret
 SMS = request("sms")
@@ -133,7 +133,7 @@ def test_a_request_that_breaks_a_rule_is_refused_in_the_envelope(tag: str, asked
     ).answer(asked, 0.0)
     assert refusal_of(statum(), tag).status == told(answer)
     assert refusal_of(statum(), tag).description == answer.reply.content["description"]
-    assert [] == violations("response.error", answer.reply.content)
+    assert [] == SCHEMAS.violations("response.error", answer.reply.content)
     assert () == answer.deliveries
 
 
@@ -285,7 +285,7 @@ def test_a_crash_is_answered_500_in_the_envelope(tag: str, asked: Request) -> No
     gateway = Gateway(ACCOUNT, Behaviour(crashes=frozenset({tag})))
     answer = gateway.answer(asked, 0.0)
     assert 500 == told(answer)
-    assert [] == violations("response.error", answer.reply.content)
+    assert [] == SCHEMAS.violations("response.error", answer.reply.content)
     assert (0, ACCOUNT.balance) == (gateway.accepted, gateway.balance)
 
 
@@ -369,8 +369,8 @@ def test_reply_and_delivery_functions_are_applied_in_order_to_every_request() ->
     def marks(reply: Reply) -> str:
         return str(reply.content.get("marks", ""))
 
-    def add(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
-        return (*deliveries, Delivery("airtime", moment.callbacks["airtime"], moment.request_id))
+    def add(deliveries: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
+        return (*deliveries, Callback("airtime", moment.callbacks["airtime"], moment.request_id))
 
     behaviour = Behaviour(reply=(stamp("a"), stamp("b")), deliveries=(add, add))
     gateway = Gateway(replace(ACCOUNT, callbacks=CALLBACKS), behaviour)

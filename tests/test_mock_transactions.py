@@ -10,14 +10,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from mock_rig import ACCOUNT, CALLBACKS, POSTS, basic, request, told, with_headers
 from seeded import NUMBERS
 
-from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Ending
 from conformance.mock.gateway import Gateway
-from conformance.mock.refusals import refusal_of
+from conformance.mock.rules import refusal_of
 from conformance.model.traffic import Request, header
+
+SCHEMAS = statum().schemas
 
 SMS = request("sms")
 
@@ -176,7 +176,7 @@ def test_a_notification_is_as_the_contract_has_it(command: str, failure_rate: fl
     gateway = Gateway(replace(ACCOUNT, callbacks=CALLBACKS), Behaviour(failure_rate=failure_rate))
     answer = gateway.answer(request(command), 0.0)
     (delivery,) = answer.deliveries
-    assert [] == violations(f"{COMMANDS[command].folder}/notification", delivery.content)
+    assert [] == SCHEMAS.violations(f"{statum().commands[command].folder}/notification", delivery.content)
     assert answer.reply.content["request_id"] == delivery.content["request_id"]
     assert (failure_rate == 0.0) == (delivery.content["result_code"] == "200")
     assert delivery.content["result_desc"]
@@ -279,4 +279,4 @@ def test_chosen_numbers_have_notifications_changed(ending: str) -> None:
 def test_account_details_are_as_the_contract_has_them() -> None:
     """Every documented member, valid by the schema."""
     answer = Gateway(ACCOUNT).answer(request("account-details"), 0.0)
-    assert [] == violations("account-details/response", answer.reply.content)
+    assert [] == SCHEMAS.violations("account-details/response", answer.reply.content)

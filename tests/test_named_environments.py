@@ -16,7 +16,7 @@ from conformance.cli.configuration import FILE, PYPROJECT, SECRETS, configured, 
 from conformance.cli.configuration_schema import NAME, configuration_schema
 from conformance.cli.options import settings_from
 from conformance.cli.run import run
-from conformance.contract.schemas import schema, violations
+from conformance.contract.schema_set import FORMATS
 from conformance.gateway.settings import Settings
 from conformance.model.errors import UsageError
 
@@ -224,7 +224,7 @@ def test_a_command_that_does_not_exist_is_told(here: Path, capsys: pytest.Captur
 
 def test_the_schema_is_that_of_the_options() -> None:
     """Mend with: python docs/regenerate.py."""
-    assert configuration_schema(COMMANDS) == schema(NAME)
+    assert configuration_schema(COMMANDS) == FORMATS.schema(NAME)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_the_schema_takes_what_the_suite_takes(tmp_path: Path, text: str) -> Non
         except UsageError:
             refused = True
 
-    assert refused == bool(violations(NAME, document))
+    assert refused == bool(FORMATS.violations(NAME, document))
 
 
 def test_secrets_are_options() -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from conformance.client.subject import Known, Subject
-from conformance.contract.commands import COMMANDS
 from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
-from conformance.payloads.request_ids import FORMS, NEAR, USUAL
+from conformance.payloads.notifications import FORMS, NEAR, USUAL
+
+COMMANDS = statum().commands
 
 ONLINE, AIRTIME, SMS = COMMANDS["mpesa/online"], COMMANDS["airtime"], COMMANDS["sms"]
 ASKED = {"phone_number": "254712345149", "amount": "24024", "short_code": "600100"}
@@ -61,7 +61,7 @@ def test_contents_are_valid_and_tell_what_is_known(command: str) -> None:
 
     assert {"request_id", "result_code", "result_desc"} == set(bare)
     assert set(whole) - set(bare) == subject.optional - {"bill_ref_number"}
-    assert [] == [*violations(f"{COMMANDS[command].folder}/notification", whole)]
+    assert [] == [*statum().schemas.violations(f"{COMMANDS[command].folder}/notification", whole)]
     assert whole["result_desc"] != bare["result_desc"]
 
 

@@ -15,9 +15,9 @@ from quiet_ports import quiet_port
 from seeded import fault
 
 from conformance.cli.configuration import FILE, PREFIX
-from conformance.contract.schemas import violations
+from conformance.contract.schema_set import FORMATS
 from conformance.mock.account import Account
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.reports.console import print_json
 
 Capsys = pytest.CaptureFixture[str]
@@ -127,7 +127,7 @@ def test_as_json_standard_output_is_the_report_and_nothing_else(capsys: Capsys, 
     called = call(capsys, "judge", str(journal), "--format", "json")
 
     assert Path("reports/report.json").read_text(encoding="utf-8") == called.out
-    assert [] == violations("report", json.loads(called.out))
+    assert [] == FORMATS.violations("report", json.loads(called.out))
     assert (1, text.out) == (called.code, called.err)
 
 
@@ -160,7 +160,7 @@ def test_an_inconclusive_run_as_json(capsys: Capsys, monkeypatch: pytest.MonkeyP
     )
 
     document = json.loads(called.out)
-    assert (3, "inconclusive", []) == (called.code, document["verdict"], violations("report", document))
+    assert (3, "inconclusive", []) == (called.code, document["verdict"], FORMATS.violations("report", document))
     assert called.only_line.startswith("error: ")
 
 
@@ -222,7 +222,7 @@ def test_an_observed_client_as_json(capsys: Capsys) -> None:
     called = call(capsys, "certify", "--observe", "--observe-for", "0.05", "--format", "json")
 
     document = json.loads(called.out)
-    assert ("client", []) == (document["subject"]["kind"], violations("report", document))
+    assert ("client", []) == (document["subject"]["kind"], FORMATS.violations("report", document))
     assert "observing: for 0.05 s" in called.err.splitlines()
 
 

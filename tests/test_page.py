@@ -11,14 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_result import CASE, RECORD, REQUEST, WRONG_TYPE, result_of, verdict
 
-from conformance.contract.commands import catalogue
 from conformance.contract.contract import statum
 from conformance.journal import Record
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange, Notification, Request, Response
-from conformance.reports.page import html
-from conformance.reports.page.markup import LONGEST_BODY, body_markup
-from conformance.reports.page.plots import in_words
+from conformance.reports.page.markup import LONGEST_BODY, body_markup, in_words
+from conformance.reports.page.rendering import html
 from conformance.reports.result import Saved
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -179,7 +177,7 @@ def test_a_gateway_that_fails_everything_makes_less_than_five_megabytes() -> Non
         WRONG_TYPE.__class__(**{**vars_of(WRONG_TYPE), "exchange": number, "message": f"finding {number}"})
         for number in range(1, 301)
     ]
-    ids = [requirement.id for requirement in catalogue().requirements[:100]]
+    ids = [requirement.id for requirement in statum().catalogue.requirements[:100]]
     verdicts = [
         verdict(id_, command, Verdict.FAIL, *findings[at * 3 % 300 :][:3])
         for at, id_ in enumerate(ids)

@@ -10,9 +10,9 @@ from test_page import EVIL, Page
 
 from conformance.contract.contract import statum
 from conformance.journal import Note, Record
-from conformance.model.traffic import Direction, Message
+from conformance.model.traffic import Direction, DriverLine
 from conformance.reports.masking import Masking
-from conformance.reports.page import html
+from conformance.reports.page.rendering import html
 from conformance.reports.page.transcript import GREETING, MOST_LINES, STRAY, Scene, Transcript
 from conformance.reports.result import Result, Saved
 
@@ -103,7 +103,7 @@ def test_what_is_said_outside_of_any_case_has_a_scene() -> None:
     run = Certification()
     run.call(Sent())
     run.stray("/elsewhere")
-    run.messages.append(Message(99, None, Direction.TO, '{"cmd": "stop"}', 999.0, 999.0))
+    run.messages.append(DriverLine(99, None, Direction.TO, '{"cmd": "stop"}', 999.0, 999.0))
 
     assert [STRAY, GREETING] == [scene.title for scene in transcript(run.record()).scenes if scene.command is None]
 
@@ -152,8 +152,8 @@ def test_what_a_client_says_is_shown_and_not_obeyed() -> None:
     """Neither in what it sends, nor in what its driver answers or writes to standard error."""
     run = Certification()
     run.call(Sent(target=f"/{EVIL}", headers=((EVIL, EVIL),), body=EVIL.encode()), said={"outcome": EVIL, EVIL: EVIL})
-    run.messages.append(Message(98, run.cases[-1].id, Direction.STDERR, EVIL, 101.0, 101.0))
-    run.messages.append(Message(99, run.cases[-1].id, Direction.FROM, EVIL, 102.0, 102.0))
+    run.messages.append(DriverLine(98, run.cases[-1].id, Direction.STDERR, EVIL, 101.0, 101.0))
+    run.messages.append(DriverLine(99, run.cases[-1].id, Direction.FROM, EVIL, 102.0, 102.0))
     run.notes.append(Note(1, "death", {"case": run.cases[-1].id, "how": "crash", "detail": EVIL}, 103.0, 103.0))
     result = Result.of(run.record())
     page = Page(html(result))

@@ -1,4 +1,4 @@
-"""Valid payloads: valid to two validators, apart from each other, and of every kind that a schema calls for."""
+"""Valid valid: valid to two validators, apart from each other, and of every kind that a schema calls for."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.command import Command
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import BASE_URI, SchemaSet
-from conformance.contract.schemas import parse_json, resolved, violations
 from conformance.model.errors import SuiteError, UsageError
-from conformance.payloads import payloads, segments
+from conformance.model.untrusted import parse_json
+from conformance.payloads import sms_segments, valid
+from conformance.payloads.addressees import Constraints
 from conformance.payloads.classes import Written, classes_of_members
-from conformance.payloads.payloads import Constraints, ValidPayload, documented_range, fresh_payloads, valid_payloads
+from conformance.payloads.valid import ValidPayload, documented_range, fresh_payloads, valid_payloads
+
+COMMANDS = statum().commands
+SCHEMAS = statum().schemas
 
 POSTS = [command for command in COMMANDS.values() if command.method == "POST"]
 SMS, AIRTIME = COMMANDS["sms"], COMMANDS["airtime"]
@@ -29,12 +33,12 @@ EACH_POST = pytest.mark.parametrize("command", POSTS, ids=lambda command: comman
 
 @cache
 def made(command: Command, count: int = 60, seed: int = 1) -> list[ValidPayload]:
-    """The payloads of a command for which anything goes."""
+    """The valid of a command for which anything goes."""
     return valid_payloads(statum(), command, Constraints(), count, seed)
 
 
 def values(found: list[ValidPayload], aspect: str, member: str) -> list[Any]:
-    """What `member` is in the payloads of one aspect."""
+    """What `member` is in the valid of one aspect."""
     return [payload.members[member] for payload in found if payload.aspect == aspect]
 
 
@@ -44,13 +48,13 @@ def values(found: list[ValidPayload], aspect: str, member: str) -> list[Any]:
 @EACH_POST
 def test_every_payload_is_valid(command: Command) -> None:
     """The bytes are strict JSON, their members are those given, and two validators take them."""
-    second_opinion = jsonschema_rs.validator_for(resolved(f"{command.folder}/request"))
+    second_opinion = jsonschema_rs.validator_for(SCHEMAS.resolved(f"{command.folder}/request"))
 
     for payload in [*made(command), *fresh_payloads(statum(), command, Constraints(), 30, 1, made(command))]:
         members = parse_json(payload.body)
         assert members == payload.members
-        assert [] == violations(f"{command.folder}/request", members)
-        assert [] == violations(f"{command.folder}/request.tolerated", members)
+        assert [] == SCHEMAS.violations(f"{command.folder}/request", members)
+        assert [] == SCHEMAS.violations(f"{command.folder}/request.tolerated", members)
         assert second_opinion.is_valid(members)
 
 
@@ -116,7 +120,7 @@ def test_a_get_has_no_body() -> None:
 def test_the_documented_sample_is_the_first(command: Command) -> None:
     """The first example of the schema goes out as it is written, members in their order."""
     sample = made(command, 0)[0]
-    example = resolved(f"{command.folder}/request")["examples"][0]
+    example = SCHEMAS.resolved(f"{command.folder}/request")["examples"][0]
     if command.window_s is not None:  # then to a number of the run's own, for the sample's may have been used lately
         example = {**example, "phone_number": sample.members["phone_number"]}
 
@@ -169,14 +173,14 @@ def test_messages_in_every_script() -> None:
 
 
 def test_long_messages() -> None:
-    """459 characters outside of the BMP; and among the others the limits of three segments."""
+    """459 characters outside of the BMP; and among the others the limits of three sms_segments."""
     (message,) = values(made(SMS), "long", "message")
     others = values(made(SMS), "class", "message")
 
     assert 459 == len(message)
     assert all(character > "\uffff" for character in message)
-    assert {160, 161, 306, 307, 459} <= {segments.septets(message) for message in others}
-    assert {201, 202, 402, 403} <= {segments.units(message) for message in others}
+    assert {160, 161, 306, 307, 459} <= {sms_segments.septets(message) for message in others}
+    assert {201, 202, 402, 403} <= {sms_segments.units(message) for message in others}
 
 
 EACH_SEED = pytest.mark.parametrize("seed", range(8))
@@ -232,7 +236,7 @@ def test_a_class_is_met_once_where_given_values_leave_nothing_to_draw() -> None:
 def test_what_meets_a_class_is_not_the_documented_sample() -> None:
     """A gateway that refuses its own sample is faulted for that alone."""
     for command in POSTS:
-        example = resolved(f"{command.folder}/request")["examples"][0]
+        example = SCHEMAS.resolved(f"{command.folder}/request")["examples"][0]
         for payload in made(command, 0)[1:]:
             if payload.aspect == "class":
                 assert any(
@@ -262,7 +266,7 @@ def test_boundaries_are_those_that_are_documented() -> None:
 def test_a_range_is_documented_where_the_tolerated_schema_ends_with_it(command: Command) -> None:
     """What lies outside of a documented range must be refused, and what lies outside of a cautious one need not."""
     strict, tolerated = (
-        resolved(f"{command.folder}/{name}")["properties"] for name in ("request", "request.tolerated")
+        SCHEMAS.resolved(f"{command.folder}/{name}")["properties"] for name in ("request", "request.tolerated")
     )
     for name, rule in strict.items():
         tight = (tolerated[name].get("minimum"), tolerated[name].get("maximum"))
@@ -290,7 +294,7 @@ def test_random_messages_fit_into_one_segment() -> None:
 def test_fresh_ones_have_nothing_unusual(command: Command) -> None:
     """Plain text, every member, no amount at a documented end: what is judged is not the payload."""
     fresh = fresh_payloads(statum(), command, Constraints(), 100, 1, made(command))
-    schema = resolved(f"{command.folder}/request")
+    schema = SCHEMAS.resolved(f"{command.folder}/request")
 
     assert {tuple(sorted(schema["properties"]))} == {tuple(sorted(payload.members)) for payload in fresh}
     for payload in fresh:
@@ -305,7 +309,7 @@ def test_fresh_ones_have_nothing_unusual(command: Command) -> None:
 
 
 def test_a_command_of_a_new_product_needs_no_code(tmp_path: Path) -> None:
-    """Which payloads there are follows from the schema, whatever the command and its members are called."""
+    """Which valid there are follows from the schema, whatever the command and its members are called."""
     data = Command("data/bundle", "POST", "data-bundle", "docs")
     schema = {
         "type": "object",
@@ -332,7 +336,7 @@ def test_a_command_of_a_new_product_needs_no_code(tmp_path: Path) -> None:
         payload.aspect for payload in found
     }
     assert [200] == [len(note) for note in values(found, "long", "note")]
-    assert {160, 161} <= {segments.septets(note) for note in values(found, "class", "note")}
+    assert {160, 161} <= {sms_segments.septets(note) for note in values(found, "class", "note")}
     assert ["1", "2", "8", "9"] == values(found, "boundary", "size")
 
 
@@ -381,7 +385,7 @@ def test_what_does_not_concern_a_command_is_not_looked_at() -> None:
 
 def test_too_few_different_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where all are alike it is said so, after a few rounds of looking."""
-    monkeypatch.setattr(payloads._Planner, "likeness", lambda *_: "alike")  # noqa: SLF001 — nothing real is so narrow
+    monkeypatch.setattr(valid._Planner, "likeness", lambda *_: "alike")  # noqa: SLF001 — nothing real is so narrow
 
     with pytest.raises(UsageError, match="only 1 were found"):
         fresh_payloads(statum(), SMS, Constraints(), 2, 1, [])
@@ -389,7 +393,7 @@ def test_too_few_different_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_label_that_does_not_prove_true_is_an_error_of_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
     """A payload that its schema does not take never goes out as a valid one."""
-    monkeypatch.setattr(payloads, "WITH_LINE_BREAKS", ("\x00",))
+    monkeypatch.setattr(valid, "WITH_LINE_BREAKS", ("\x00",))
 
     with pytest.raises(SuiteError, match="line-breaks payload"):
         valid_payloads(statum(), SMS, Constraints(), 0, 1)

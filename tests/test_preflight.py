@@ -19,7 +19,7 @@ from seeded import fault
 from werkzeug import Request as Received
 from werkzeug import Response as Given
 
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.gateway import campaign, preflight, reaching
 from conformance.gateway.preflight import examine
 from conformance.gateway.reaching import Probe
@@ -27,12 +27,15 @@ from conformance.gateway.rig import CANARY_HEADER, Intake, rigged
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.judgement import Reason
-from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict
 from conformance.mock.account import Account
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Request, Response, header
+from conformance.reports.faces import judge
 from conformance.wire.address import Address
+
+PRODUCTS = statum().products
 
 TOKEN = "hush-3f9a51c07e"  # noqa: S105 - of no use to anybody
 

@@ -16,12 +16,14 @@ import pytest
 from campaigns import free_address, settings
 from mock_rig import eventually
 
-from conformance.contract.commands import COMMANDS, PRODUCTS, catalogue
 from conformance.contract.contract import statum
 from conformance.contract.openapi import openapi_document
 from conformance.gateway import campaign
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, Verdict
+from conformance.reports.faces import judge
+
+COMMANDS = statum().commands
 
 PRISM = Path(__file__).parents[1] / ".ci" / "prism" / "node_modules" / ".bin" / "prism"
 
@@ -69,7 +71,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
     """A run against Prism, over real HTTP, judged."""
     directory = tmp_path_factory.mktemp("prism")
     prism, receiver = free_address(), free_address()
-    callbacks = {product: f"{receiver.url}/callbacks/{product}" for product in PRODUCTS}
+    callbacks = {product: f"{receiver.url}/callbacks/{product}" for product in statum().products}
     (directory / "openapi.json").write_text(
         json.dumps(openapi_document(statum(), prism.url, callbacks)), encoding="utf-8"
     )
@@ -109,7 +111,9 @@ def test_it_fails_exactly_what_prism_breaks(judged: Judged) -> None:
 
 def test_the_reasons_are_about_requirements() -> None:
     """None is about one that is gone."""
-    assert set() == {*BREAKS, *WARNED, *NOT_JUDGED} - {requirement.id for requirement in catalogue().requirements}
+    assert set() == {*BREAKS, *WARNED, *NOT_JUDGED} - {
+        requirement.id for requirement in statum().catalogue.requirements
+    }
 
 
 def test_the_credential_fails_for_every_command(judged: Judged) -> None:

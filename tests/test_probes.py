@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract.commands import COMMANDS, Command
+from conformance.contract.command import Command
 from conformance.contract.contract import Authentication, Contract, statum
 from conformance.contract.probes import Probes
 from conformance.model.errors import SuiteError, UsageError
 from conformance.payloads.probes import credential_probes, header_probes, method_probes, unknown_commands
+
+COMMANDS = statum().commands
 
 KEY, SECRET = "2be989703d6d", "3P0R4qTx"
 CREDENTIAL_ASPECTS = {

@@ -20,14 +20,15 @@ from seeded import fault
 from conformance.cli.certificates import SECTION
 from conformance.cli.output import OUTPUT
 from conformance.cli.run import PLAN, run
-from conformance.contract.commands import PRODUCTS, catalogue, commands_of
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.pytest.plugin import OPTIONS
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS
+
+PRODUCTS = statum().products
 
 # Brings the fixture that runs pytest within pytest. What is imported there is forgotten afterwards, so only what
 # imports nothing that others share is run so; the rest has a process of its own (`suite`).
@@ -43,7 +44,7 @@ CREDENTIAL = {
 # What this very run of pytest must not hand down to those that it starts. Not writing bytecode costs each a second.
 FOREIGN = ("PYTEST_", "STATUM_CONFORMANCE_", "PYTHONDONTWRITEBYTECODE")
 # What the plugin must not cost every session of pytest, whether it has to do with the suite or not.
-HEAVY = ("hypothesis", "jsonschema", "uvicorn", "rich", "conformance.cli", "conformance.contract.schemas")
+HEAVY = ("hypothesis", "jsonschema", "uvicorn", "rich", "conformance.cli", "conformance.contract.schema_set")
 # What breaks the MUST and the SHOULD that are looked at here.
 FAULTS = ("success-with-empty-description", "no-challenge")
 BROKEN = {"RSP-12"}
@@ -71,8 +72,8 @@ def suite(directory: Path, *arguments: str, **variables: str) -> Called:
 
 def expected_items(products: tuple[str, ...]) -> list[str]:
     """The names of the items of a run over these products."""
-    asked = (*commands_of(products), *statum().unsolicited.values())
-    pairs = catalogue().judged(Actor.GATEWAY, asked)
+    asked = (*statum().commands_of(products), *statum().unsolicited.values())
+    pairs = statum().catalogue.judged(Actor.GATEWAY, asked)
     return [f"test_requirement[{f'{r.id}-{command}' if command else r.id}]" for r, command in pairs]
 
 
@@ -287,7 +288,7 @@ def test_a_failed_item_shows_rule_quote_value_and_how_to_reproduce_it(judged: Ju
     failure = judged.cases["test_requirement[RSP-12-sms]"].find("failure")
     assert failure is not None
     text = failure.text or ""
-    rule = catalogue()["RSP-12"]
+    rule = statum().catalogue["RSP-12"]
 
     assert f"FAIL RSP-12 (MUST) {rule.title}\n" in text
     assert rule.quote is not None

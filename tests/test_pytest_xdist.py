@@ -23,7 +23,7 @@ from command_line import CHECKOUT, PATIENCE_S, Called
 from mock_rig import eventually
 from seeded import fault
 
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.journal import read_journal
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
@@ -62,7 +62,7 @@ class Subject:
 def subject(*faults: str) -> Iterator[Subject]:
     """Serve a mock gateway with these faults."""
     address = free_address()
-    callbacks = {product: f"{address.url}/callbacks/{product}" for product in PRODUCTS}
+    callbacks = {product: f"{address.url}/callbacks/{product}" for product in statum().products}
     behaviour = Behaviour()
     for name in faults:
         behaviour = fault(name).change(behaviour)

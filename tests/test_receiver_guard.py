@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_http import PATIENCE_S, connection, post, status
 
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.model.traffic import Request
 from conformance.wire import strays as strays_module
 from conformance.wire.address import Address
@@ -24,6 +24,8 @@ from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.guarding import Limits
 from conformance.wire.receiver import CallbackPaths
 from conformance.wire.strays import KEPT_BODY, MOST_BYTES_WITHOUT_ID, MOST_WITHOUT_ID, Strays, Taken
+
+PRODUCTS = statum().products
 
 ANY = Address("127.0.0.1", 0)
 TOKEN = "a-long-Token_42"  # noqa: S105 - of this test

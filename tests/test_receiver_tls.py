@@ -13,7 +13,7 @@ import trustme
 from mock_rig import eventually
 from raw_http import connection
 
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Request
 from conformance.wire import accepting
@@ -21,6 +21,8 @@ from conformance.wire.address import Address
 from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.asgi_thread import Tls
 from conformance.wire.trust import trusting
+
+PRODUCTS = statum().products
 
 
 def ignored(product: str | None, request: Request, at: float, wall: float) -> None:

@@ -19,7 +19,7 @@ import httpx
 import pytest
 from raw_http import PATIENCE_S, connection, post, status
 
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Request, header
 from conformance.wire.address import Address
@@ -27,6 +27,7 @@ from conformance.wire.asgi import AsgiReceiver
 from conformance.wire.httpserver import HttpServerReceiver
 from conformance.wire.receiver import MAX_BODY, Arrival, Receiver
 
+PRODUCTS = statum().products
 ANY = Address("127.0.0.1", 0)
 
 Engine = type[AsgiReceiver] | type[HttpServerReceiver]

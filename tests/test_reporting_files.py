@@ -15,17 +15,16 @@ from hypothesis import strategies as st
 from made_result import LISTED, LOST, PASSED, RECORD, VERDICTS, WRONG_TYPE, result_of, unexercised, verdict
 
 from conformance import __version__
-from conformance.contract.commands import catalogue
-from conformance.contract.schemas import violations
+from conformance.contract.contract import statum
+from conformance.contract.schema_set import FORMATS
 from conformance.judging.expectations import Expectations, Stale, Staleness
 from conformance.judging.judgement import Finding, Reason
 from conformance.judging.verdicts import Verdict
 from conformance.model.errors import EnvironmentFailure
 from conformance.reports.escaping import for_terminal, for_xml
-from conformance.reports.json_report import json_report
+from conformance.reports.files import REPORTS, Content, Folder, json_report, write_reports
 from conformance.reports.junit import junit
 from conformance.reports.result import Result
-from conformance.reports.writing import REPORTS, Content, Folder, write_reports
 
 # Any text that a gateway's JSON can hold, lone surrogates too.
 ANY_TEXT = st.text(st.characters(), max_size=40)
@@ -47,7 +46,7 @@ def cases(content: bytes) -> dict[str, ET.Element]:
 
 def test_report_json_is_valid() -> None:
     """The canonical result is what `schemas/formats/report.json` says."""
-    assert [] == violations("report", json.loads(json_report(result_of())))
+    assert [] == FORMATS.violations("report", json.loads(json_report(result_of())))
 
 
 def test_report_json_holds_the_document() -> None:
@@ -81,12 +80,12 @@ def test_junit_has_a_case_for_each_requirement_and_command() -> None:
     found = list(ET.fromstring(junit(result_of())).iter("testcase"))  # noqa: S314 - our own
 
     assert len(VERDICTS) == len(found)
-    assert ("statum.sms", f"ENC-01 sms — {catalogue()['ENC-01'].title}") == (
+    assert ("statum.sms", f"ENC-01 sms — {statum().catalogue['ENC-01'].title}") == (
         found[0].attrib["classname"],
         found[0].attrib["name"],
     )
     assert "statum.mpesa-online" == found[2].attrib["classname"]
-    assert ("statum.gateway", f"CMD-01 — {catalogue()['CMD-01'].title}") == (
+    assert ("statum.gateway", f"CMD-01 — {statum().catalogue['CMD-01'].title}") == (
         found[6].attrib["classname"],
         found[6].attrib["name"],
     )
@@ -117,7 +116,7 @@ def test_a_failure_carries_its_evidence() -> None:
     assert failure is not None
     assert {"message": WRONG_TYPE.message, "type": "MUST"} == failure.attrib
     told = failure.text or ""
-    assert f"the provider's Getting started says: “{catalogue()['RSP-03'].quote}”" in told.splitlines()
+    assert f"the provider's Getting started says: “{statum().catalogue['RSP-03'].quote}”" in told.splitlines()
     for words in (
         "2 of 1200",
         "pointer: /status_code",
@@ -147,7 +146,7 @@ def test_junit_counts_and_properties() -> None:
     assert {
         "seed": "4711",
         "version": __version__,
-        "catalogue": catalogue().digest,
+        "catalogue": statum().catalogue.digest,
         "gateway": "http://127.0.0.1:9000/api/v2",
         "verdict": "non-conformant",
     } == properties
@@ -318,7 +317,7 @@ def test_reports_need_no_finding() -> None:
     result = result_of([unexercised("RSP-03", "sms", Reason.ENVIRONMENT, "unreachable")], replace(RECORD, exchanges=()))
 
     assert ["error"] == [child.tag for child in cases(junit(result))["RSP-03 sms"]]
-    assert [] == violations("report", json.loads(json_report(result)))
+    assert [] == FORMATS.violations("report", json.loads(json_report(result)))
 
 
 def test_a_finding_without_an_exchange_has_no_curl_line() -> None:

@@ -11,22 +11,21 @@ from made_result import CASE, SETTINGS, WRONG_TYPE, result_of, verdict
 from rich.console import Console
 
 from conformance.contract.contract import statum
-from conformance.contract.schemas import violations
-from conformance.gateway.comparison import Comparison, Tally
+from conformance.contract.schema_set import FORMATS
+from conformance.diagnosis.attribution import Comparison, FailureCount
+from conformance.diagnosis.follow_ups import SEARCH
 from conformance.journal import Note, Record
-from conformance.judging.follow_ups import SEARCH
-from conformance.judging.judgement import Minimal
-from conformance.judging.patterns import Dependence, Pattern
+from conformance.judging.judgement import Dependence, Minimal, Pattern
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.reports.allure_results import allure_results
 from conformance.reports.junit import junit
-from conformance.reports.likeness import alike, kinds
-from conformance.reports.page import html
-from conformance.reports.repeat import repeat_command
+from conformance.reports.page.rendering import html
+from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Result, Saved
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
 from conformance.reports.terminal import show
+from conformance.reports.view import alike, kinds
 
 PATTERN = Pattern(
     Dependence.PAYLOAD, "depends on the payload: sent again, the failing payload 5 of 5, a plain one 0 of 5"
@@ -66,7 +65,7 @@ def test_the_report_holds_them_and_is_valid() -> None:
     (entry,) = document["requirements"]
     (finding,) = entry["findings"]
 
-    assert [] == violations("report", document)
+    assert [] == FORMATS.violations("report", document)
     assert ("payload", PATTERN.text) == (entry["depends_on"], entry["pattern"])
     assert (6, list(OTHERS)) == (finding["count"], finding["others"])
     assert {
@@ -164,29 +163,29 @@ def test_the_line_that_repeats_a_run_has_the_budget_where_it_is_not_the_usual(
     assert f"statum-conformance run{option} --seed 4711" == line
 
 
-RUN = Tally(17, 160)
+RUN = FailureCount(17, 160)
 
 
 @pytest.mark.parametrize(
     ("ill", "well", "suggests", "shows", "whatever"),
     [
-        (Tally(5, 5), Tally(0, 5), True, True, ", with such a payload"),
-        (Tally(3, 3), Tally(0, 3), True, True, ""),
-        (Tally(2, 2), Tally(0, 3), True, False, ""),
-        (Tally(2, 2), Tally(0, 0), False, False, ""),
-        (Tally(9, 9), Tally(0, 0), False, True, ""),
-        (Tally(3, 3), Tally(1, 3), False, False, ", whatever the payload"),
-        (Tally(2, 3), Tally(0, 3), False, False, ""),
-        (Tally(1, 1), Tally(0, 1), False, False, ""),
-        (Tally(0, 3), Tally(0, 3), False, False, ""),
-        (Tally(5, 9), Tally(0, 9), False, False, ""),
-        (Tally(7, 9), Tally(0, 9), False, False, ", with such a payload"),
-        (Tally(0, 0), Tally(0, 0), False, False, ""),
+        (FailureCount(5, 5), FailureCount(0, 5), True, True, ", with such a payload"),
+        (FailureCount(3, 3), FailureCount(0, 3), True, True, ""),
+        (FailureCount(2, 2), FailureCount(0, 3), True, False, ""),
+        (FailureCount(2, 2), FailureCount(0, 0), False, False, ""),
+        (FailureCount(9, 9), FailureCount(0, 0), False, True, ""),
+        (FailureCount(3, 3), FailureCount(1, 3), False, False, ", whatever the payload"),
+        (FailureCount(2, 3), FailureCount(0, 3), False, False, ""),
+        (FailureCount(1, 1), FailureCount(0, 1), False, False, ""),
+        (FailureCount(0, 3), FailureCount(0, 3), False, False, ""),
+        (FailureCount(5, 9), FailureCount(0, 9), False, False, ""),
+        (FailureCount(7, 9), FailureCount(0, 9), False, False, ", with such a payload"),
+        (FailureCount(0, 0), FailureCount(0, 0), False, False, ""),
     ],
 )
 def test_a_comparison_says_no_more_than_was_seen(
-    ill: Tally,
-    well: Tally,
+    ill: FailureCount,
+    well: FailureCount,
     suggests: bool,  # noqa: FBT001 - a row of the table
     shows: bool,  # noqa: FBT001
     whatever: str,
@@ -200,13 +199,13 @@ def test_a_comparison_says_no_more_than_was_seen(
 @pytest.mark.parametrize(
     ("ill", "well", "words"),
     [
-        (Tally(5, 5), Tally(0, 5), "sent again, the failing payload 5 of 5, a plain one 0 of 5"),
-        (Tally(5, 5), Tally(0, 0), "sent again, the failing payload 5 of 5"),
-        (Tally(0, 0), Tally(0, 2), "sent again, a plain one 0 of 2"),
-        (Tally(0, 0), Tally(0, 0), "sent again, nothing could be told"),
+        (FailureCount(5, 5), FailureCount(0, 5), "sent again, the failing payload 5 of 5, a plain one 0 of 5"),
+        (FailureCount(5, 5), FailureCount(0, 0), "sent again, the failing payload 5 of 5"),
+        (FailureCount(0, 0), FailureCount(0, 2), "sent again, a plain one 0 of 2"),
+        (FailureCount(0, 0), FailureCount(0, 0), "sent again, nothing could be told"),
     ],
 )
-def test_of_what_could_not_be_told_no_number_is_printed(ill: Tally, well: Tally, words: str) -> None:
+def test_of_what_could_not_be_told_no_number_is_printed(ill: FailureCount, well: FailureCount, words: str) -> None:
     """0 of 0 says nothing."""
     assert words == Comparison(ill, well).in_words
 

@@ -24,15 +24,14 @@ from made_result import (
 )
 from rich.console import Console
 
-from conformance.contract.commands import catalogue
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis, Level
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Verdict
-from conformance.reports.repeat import repeat_command
+from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Result
-from conformance.reports.shortfalls import hinders, shortfalls
 from conformance.reports.terminal import SHOWN_SHORTFALLS, show, verdict_line
+from conformance.reports.view import hinders, shortfalls
 
 REPORT = Path("reports/report.html")
 
@@ -66,7 +65,7 @@ VERDICT = (
 @pytest.mark.parametrize("kind", [Verdict.FAIL, Verdict.WARN, Verdict.KNOWN])
 def test_no_word_is_cut_at_60_columns(kind: Verdict) -> None:
     """Whichever requirement it is, for all of its commands: each word of the table and of the evidence is whole."""
-    for requirement in catalogue().requirements:
+    for requirement in statum().catalogue.requirements:
         if requirement.excluded:
             continue
         told = [verdict(requirement.id, command, kind, LOST) for command in requirement.commands]
@@ -185,7 +184,7 @@ def test_a_shortfall_shows_its_first_finding() -> None:
 
 def test_every_failure_is_named_in_a_flood_of_them() -> None:
     """The first with their evidence, the others in one line each; of warnings the rest is counted."""
-    ids = [requirement.id for requirement in catalogue().requirements if not requirement.excluded]
+    ids = [requirement.id for requirement in statum().catalogue.requirements if not requirement.excluded]
     half = len(ids) // 2
     kinds = [Verdict.FAIL if number < half else Verdict.WARN for number in range(len(ids))]
     broken = [verdict(each, "sms", kind, WRONG_TYPE) for each, kind in zip(ids, kinds, strict=True)]
@@ -199,7 +198,7 @@ def test_every_failure_is_named_in_a_flood_of_them() -> None:
 
 def test_what_costs_money_or_gives_away_a_credential_is_told_first() -> None:
     """Of the failures; warnings come after all of them."""
-    costly = next(r.id for r in catalogue().requirements if r.basis is Basis.MONEY and r.level is Level.MUST)
+    costly = next(r.id for r in statum().catalogue.requirements if r.basis is Basis.MONEY and r.level is Level.MUST)
     broken = [verdict("AUT-11", "sms", Verdict.WARN, UNCHALLENGED), *VERDICTS]
     lines = shown(result_of([*broken, verdict(costly, "sms", Verdict.FAIL, LOST)])).splitlines()
 

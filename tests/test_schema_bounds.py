@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.keywords import ContractValidator
-from conformance.contract.schemas import resolved, violations
+from conformance.contract.contract import statum
+from conformance.contract.validation import ContractValidator
 
-POSTS = tuple(command.folder for command in COMMANDS.values() if command.product)
+SCHEMAS = statum().schemas
+
+POSTS = tuple(command.folder for command in statum().commands.values() if command.product)
 
 AIRTIME = {"phone_number": "254721553678", "amount": "50"}
 WALLET = {"short_code": "174379", "phone_number": "254721553678", "amount": "50"}
@@ -41,7 +42,7 @@ VALID: dict[str, dict[str, object]] = {
 )
 def test_what_a_lawful_gateway_may_take_is_tolerated(folder: str, member: str, value: object) -> None:
     """Coercion, trimming and other spellings are no faults."""
-    assert [] == violations(f"{folder}/request.tolerated", VALID[folder] | {member: value})
+    assert [] == SCHEMAS.violations(f"{folder}/request.tolerated", VALID[folder] | {member: value})
 
 
 def amounts(low: int, high: int) -> st.SearchStrategy[str]:
@@ -75,10 +76,10 @@ def test_strict_is_within_tolerated(folder: str, data: st.DataObject) -> None:
     """Nothing is at once to be accepted and to be refused."""
     payload = data.draw(st.fixed_dictionaries(STRICT[folder]))
 
-    strict = violations(f"{folder}/request", payload)
+    strict = SCHEMAS.violations(f"{folder}/request", payload)
 
     assert {"x-characters"} >= {violation.keyword for violation in strict}
-    assert [] == violations(f"{folder}/request.tolerated", payload)
+    assert [] == SCHEMAS.violations(f"{folder}/request.tolerated", payload)
 
 
 AROUND_THE_BOUNDS = (
@@ -102,7 +103,7 @@ AROUND_THE_BOUNDS = (
 @pytest.mark.parametrize(("folder", "low", "high"), [("airtime", 5, 10_000), ("mpesa-wallet", 10, 70_000)])
 def test_pattern_and_range_of_an_amount_agree(folder: str, low: int, high: int) -> None:
     """`pattern` is what other validators see, `x-integer` what it means; exhaustively to 20000."""
-    amount = resolved(f"{folder}/request")["properties"]["amount"]
+    amount = SCHEMAS.resolved(f"{folder}/request")["properties"]["amount"]
     by_pattern = ContractValidator({"pattern": amount["pattern"]})
     by_range = ContractValidator({"x-integer": amount["x-integer"]})
     tried = [*map(str, range(20_001)), *AROUND_THE_BOUNDS]
@@ -120,5 +121,5 @@ def test_tolerated_airtime_amount_is_bounded_however_it_is_spelt(value: int, spe
     """Spelling is tolerated, a value outside 5 to 10000 is not; and as a number alike."""
     payload = AIRTIME | {"amount": spelling.format(value)}
 
-    assert (5 <= value <= 10_000) == (not violations("airtime/request.tolerated", payload))
-    assert (5 <= value <= 10_000) == (not violations("airtime/request.tolerated", AIRTIME | {"amount": value}))
+    assert (5 <= value <= 10_000) == (not SCHEMAS.violations("airtime/request.tolerated", payload))
+    assert (5 <= value <= 10_000) == (not SCHEMAS.violations("airtime/request.tolerated", AIRTIME | {"amount": value}))

@@ -8,18 +8,13 @@ import time
 
 import pytest
 
-from conformance.contract.keywords import ContractValidator
-from conformance.contract.schemas import (
-    LONGEST_MESSAGE,
-    parse_json,
-    resolved,
-    schema,
-    schema_names,
-    schemas_digest,
-    validator,
-    violations,
-)
+from conformance.contract.contract import statum
+from conformance.contract.schema_set import FORMATS, LONGEST_MESSAGE, SchemaSet
+from conformance.contract.validation import ContractValidator
 from conformance.model.errors import SuiteError
+from conformance.model.untrusted import parse_json
+
+SCHEMAS = statum().schemas
 
 SMS = {"sender_id": "Statum", "phone_number": "254712345678", "message": "Habari"}
 
@@ -29,15 +24,17 @@ SMS = {"sender_id": "Statum", "phone_number": "254712345678", "message": "Habari
 def test_missing_schema_is_an_error_with_the_nearest_name() -> None:
     """A slip of the pen is answered with what was meant."""
     with pytest.raises(SuiteError, match=r"sms/reqest.*did you mean 'sms/request'"):
-        schema("sms/reqest")
+        SCHEMAS.schema("sms/reqest")
     with pytest.raises(SuiteError, match=r"journal#cases.*did you mean 'journal#case'"):
-        validator("journal#cases")
+        FORMATS.validator("journal#cases")
 
 
-@pytest.mark.parametrize("name", schema_names())
-def test_resolved_has_no_references_left(name: str) -> None:
+@pytest.mark.parametrize(
+    ("schemas", "name"), [(schemas, name) for schemas in (FORMATS, SCHEMAS) for name in schemas.names]
+)
+def test_resolved_has_no_references_left(schemas: SchemaSet, name: str) -> None:
     """For generation, which follows none; and it means the same as the file with its references."""
-    text = json.dumps(resolved(name))
+    text = json.dumps(schemas.resolved(name))
 
     assert '"$ref"' not in text
     assert '"$defs"' not in text
@@ -45,11 +42,11 @@ def test_resolved_has_no_references_left(name: str) -> None:
 
 def test_schemas_are_handed_out_as_copies() -> None:
     """A caller that changes what it got changes nothing for others."""
-    schema("sms/request").clear()
-    resolved("sms/request")["properties"].clear()
+    SCHEMAS.schema("sms/request").clear()
+    SCHEMAS.resolved("sms/request")["properties"].clear()
 
-    assert "sms/request" in schema("sms/request")["$id"]
-    assert {"sender_id", "phone_number", "message"} == set(resolved("sms/request")["properties"])
+    assert "sms/request" in SCHEMAS.schema("sms/request")["$id"]
+    assert {"sender_id", "phone_number", "message"} == set(SCHEMAS.resolved("sms/request")["properties"])
 
 
 def test_violations_come_in_the_order_of_the_schema() -> None:
@@ -62,12 +59,12 @@ def test_violations_come_in_the_order_of_the_schema() -> None:
         ("/message", "minLength"),
         ("/zeta", "additionalProperties"),
         ("/a~1b~0c", "additionalProperties"),
-    ] == [(v.pointer, v.keyword) for v in violations("sms/request", payload)]
+    ] == [(v.pointer, v.keyword) for v in SCHEMAS.violations("sms/request", payload)]
 
 
 def test_long_values_are_shortened_in_the_message() -> None:
     """A violation is one line of a report."""
-    (violation,) = violations("sms/request", SMS | {"message": "a" * 100_000})
+    (violation,) = SCHEMAS.violations("sms/request", SMS | {"message": "a" * 100_000})
 
     assert LONGEST_MESSAGE + 3 >= len(violation.message)
     assert violation.message.endswith("is too long")
@@ -75,13 +72,13 @@ def test_long_values_are_shortened_in_the_message() -> None:
 
 def test_validator_is_built_once() -> None:
     """Building costs forty times what judging costs."""
-    assert validator("sms/request") is validator("sms/request")
+    assert SCHEMAS.validator("sms/request") is SCHEMAS.validator("sms/request")
 
 
 def test_digest_names_the_edition() -> None:
     """The same files, the same digest; a digest as reports write it."""
-    assert schemas_digest() == schemas_digest()
-    assert ContractValidator({"pattern": "^sha256:[0-9a-f]{64}$"}).is_valid(schemas_digest())
+    assert statum().schemas.digest == statum().schemas.digest
+    assert ContractValidator({"pattern": "^sha256:[0-9a-f]{64}$"}).is_valid(statum().schemas.digest)
 
 
 # A tenth of what was measured on 2 cores, so that a busy machine does not fail it and a lost cache does.
@@ -90,10 +87,10 @@ VALIDATIONS_PER_SECOND = 5_000
 
 def test_judging_is_quick() -> None:
     """Thousands of payloads are proved in every run."""
-    validator("sms/request")
+    SCHEMAS.validator("sms/request")
     started = time.process_time()
     for _ in range(1_000):
-        violations("sms/request", SMS)
+        SCHEMAS.violations("sms/request", SMS)
 
     assert 1_000 / (time.process_time() - started) > VALIDATIONS_PER_SECOND
 

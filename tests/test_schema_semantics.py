@@ -8,11 +8,13 @@ from itertools import groupby, pairwise
 
 import pytest
 
-from conformance.contract import ecma
-from conformance.contract.assigned import ASSIGNED, is_assigned, is_blank
-from conformance.contract.keywords import ContractValidator
-from conformance.contract.schemas import violations
+from conformance.contract.contract import statum
+from conformance.contract.validation import ContractValidator
+from conformance.model import ecma
+from conformance.model.characters import ASSIGNED, is_assigned, is_blank
 from conformance.model.errors import SuiteError
+
+SCHEMAS = statum().schemas
 
 SMS = {"sender_id": "Statum", "phone_number": "254712345678", "message": "Habari"}
 SUCCESS = {"status_code": 200, "description": "Operation successful", "request_id": "9V7N"}
@@ -93,8 +95,8 @@ def test_what_is_a_number_and_an_integer(instance: float) -> None:
 
 def test_success_of_200_point_0_is_a_success() -> None:
     """JSON has one kind of number."""
-    assert [] == violations("response.success", SUCCESS | {"status_code": 200.0})
-    assert [] == violations("response.error", REFUSAL | {"status_code": 404.0})
+    assert [] == SCHEMAS.violations("response.success", SUCCESS | {"status_code": 200.0})
+    assert [] == SCHEMAS.violations("response.error", REFUSAL | {"status_code": 404.0})
 
 
 # --- Text
@@ -124,7 +126,7 @@ def test_text_of_any_script_is_text(text: str) -> None:
     """Emoji sequences, combining marks and joiners among it."""
     assert is_assigned(text)
     assert not is_blank(text)
-    assert [] == violations("sms/request", SMS | {"message": text})
+    assert [] == SCHEMAS.violations("sms/request", SMS | {"message": text})
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t\r\n", "\u00a0\u3000", "\ufeff", "\u200b", "\u200e", "\u180e", "\u2028"])

@@ -15,15 +15,12 @@ import jsonschema_rs
 import pytest
 from jsonschema import Draft202012Validator
 
-from conformance.contract.commands import COMMANDS, PRODUCTS
-from conformance.contract.schemas import (
-    Violation,
-    owner,
-    resolved,
-    schema,
-    schema_names,
-    violations,
-)
+from conformance.contract.contract import statum
+from conformance.contract.schema_set import FORMATS, SchemaSet, Violation
+
+COMMANDS = statum().commands
+SCHEMAS = statum().schemas
+NAMES = (*FORMATS.names, *SCHEMAS.names)
 
 POSTS = tuple(command.folder for command in COMMANDS.values() if command.product)
 
@@ -36,9 +33,9 @@ VALID = {"sms": SMS, "airtime": AIRTIME, "mpesa-online": ONLINE, "mpesa-wallet":
 ENVELOPE = {"status_code": 200, "description": "Operation successful", "request_id": "9V7N"}
 REFUSAL = {"status_code": 422, "description": "Validation failed", "request_id": "9V7N"}
 RESULT = {"result_code": "200", "result_desc": "Success", "request_id": "9V7N"}
-ACCOUNT = schema("account-details/response")["examples"][0]
-REPORT = schema("report")["examples"][0]
-JOURNAL = {kind: row for example in schema("journal")["examples"] for kind, row in example.items()}
+ACCOUNT = SCHEMAS.schema("account-details/response")["examples"][0]
+REPORT = FORMATS.schema("report")["examples"][0]
+JOURNAL = {kind: row for example in FORMATS.schema("journal")["examples"] for kind, row in example.items()}
 
 LEFT_OUT = object()
 NO_TEXT_AND_NO_NUMBER: tuple[object, ...] = (None, True, [], {}, ["254712345678"])
@@ -208,7 +205,7 @@ BAD_FILES: list[tuple[str, dict[str, Any], str, object, str]] = [
     ("report", REPORT, "/requirements/0/findings/0/pointer", "status_code", "pattern"),
     ("report", REPORT, "/requirements/1/reason", LEFT_OUT, "required"),
     ("report", REPORT, "/requirements/1/reason", "tired", "enum"),
-    *(("report", REPORT, f"/{member}", LEFT_OUT, "required") for member in schema("report")["required"]),
+    *(("report", REPORT, f"/{member}", LEFT_OUT, "required") for member in FORMATS.schema("report")["required"]),
     ("journal#case", JOURNAL["case"], "/kind", "curious", "enum"),
     ("journal#case", JOURNAL["case"], "/colour", "red", "additionalProperties"),
     ("journal#request", JOURNAL["request"], "/attempt", 0, "minimum"),
@@ -233,10 +230,15 @@ def named(case: tuple[str, dict[str, Any], str, object, str]) -> str:
     return f"{name}{pointer}-{keyword}-{'left out' if value is LEFT_OUT else ascii(value)[:30]}"
 
 
+def owner(name: str) -> SchemaSet:
+    """The set that the schema `name` belongs to."""
+    return FORMATS if name.partition("#")[0] in FORMATS else SCHEMAS
+
+
 def examples() -> Iterator[tuple[str, Any]]:
     """Every example of every schema and of every definition, with the name to judge it by."""
-    for name in schema_names():
-        document = schema(name)
+    for name in NAMES:
+        document = owner(name).schema(name)
         yield from ((name, example) for example in document["examples"])
         for definition, part in document.get("$defs", {}).items():
             yield from ((f"{name}#{definition}", example) for example in part.get("examples", ()))
@@ -248,7 +250,8 @@ def second_opinion(name: str) -> jsonschema_rs.Draft202012Validator:
     path, _, definition = name.partition("#")
     reference = f"{owner(path).base_uri}{path}.json" + (f"#/$defs/{definition}" if definition else "")
     return jsonschema_rs.Draft202012Validator(
-        {"$ref": reference}, retriever=lambda uri: schema(uri.removeprefix(owner(path).base_uri).removesuffix(".json"))
+        {"$ref": reference},
+        retriever=lambda uri: owner(path).schema(uri.removeprefix(owner(path).base_uri).removesuffix(".json")),
     )
 
 
@@ -274,28 +277,30 @@ def test_there_are_schemas_for_every_command() -> None:
     expected = {f"{command.folder}/request" for command in COMMANDS.values()}
     expected |= {f"{folder}/{what}" for folder in POSTS for what in ("request.tolerated", "notification")}
 
-    assert set() == expected - set(schema_names())
+    assert set() == expected - set(NAMES)
 
 
 def test_no_format_lists_commands_or_products() -> None:
     """Our own files and messages are the same for every contract."""
-    listed = [name for name in schema_names() for enum in enums(schema(name)) if {*COMMANDS, *PRODUCTS} & {*enum}]
+    listed = [
+        name for name in NAMES for enum in enums(owner(name).schema(name)) if {*COMMANDS, *statum().products} & {*enum}
+    ]
 
     assert [] == listed
 
 
-@pytest.mark.parametrize("name", schema_names())
+@pytest.mark.parametrize("name", NAMES)
 def test_schema_is_valid_against_the_metaschema(name: str) -> None:
     """Each file is a JSON Schema of draft 2020-12, also to the second opinion."""
-    Draft202012Validator.check_schema(schema(name))
+    Draft202012Validator.check_schema(owner(name).schema(name))
 
-    assert jsonschema_rs.meta.is_valid(schema(name))
+    assert jsonschema_rs.meta.is_valid(owner(name).schema(name))
 
 
-@pytest.mark.parametrize("name", schema_names())
+@pytest.mark.parametrize("name", NAMES)
 def test_schema_says_what_it_is(name: str) -> None:
     """Each has its draft, its address, a title, a description and examples."""
-    document = schema(name)
+    document = owner(name).schema(name)
 
     assert "https://json-schema.org/draft/2020-12/schema" == document["$schema"]
     assert f"{owner(name).base_uri}{name}.json" == document["$id"]
@@ -318,18 +323,18 @@ def parts_of(node: Any) -> Iterator[Mapping[str, Any]]:
                 yield from parts_of(part)
 
 
-@pytest.mark.parametrize("name", [name for name in schema_names() if "/" in name])
+@pytest.mark.parametrize("name", [name for name in NAMES if "/" in name])
 def test_each_violation_of_a_payload_can_be_named(name: str) -> None:
     """The contract's schemas have no keyword that hides which member is at fault, or reads patterns as Python does."""
     hiding = {"anyOf", "oneOf", "allOf", "not", "patternProperties", "propertyNames", "unevaluatedProperties", "format"}
 
-    assert set() == hiding & {keyword for part in parts_of(resolved(name)) for keyword in part}
+    assert set() == hiding & {keyword for part in parts_of(owner(name).resolved(name)) for keyword in part}
 
 
 @pytest.mark.parametrize(("name", "example"), list(examples()))
 def test_example_is_valid(name: str, example: Any) -> None:
     """The seed's and the docs' samples, and those of our own files, to both implementations."""
-    assert [] == violations(name, example)
+    assert [] == owner(name).violations(name, example)
     assert second_opinion(name).is_valid(example)
 
 
@@ -344,9 +349,9 @@ def test_samples_of_the_seed_are_examples() -> None:
     response = {"status_code": 200, "description": "Operation successful", "request_id": request_id}
     notification = {"result_code": "200", "result_desc": "Success", "request_id": request_id}
 
-    assert request in schema("sms/request")["examples"]
-    assert response in schema("response.success")["examples"]
-    assert notification in schema("sms/notification")["examples"]
+    assert request in SCHEMAS.schema("sms/request")["examples"]
+    assert response in SCHEMAS.schema("response.success")["examples"]
+    assert notification in SCHEMAS.schema("sms/notification")["examples"]
 
 
 # --- What is refused
@@ -357,7 +362,7 @@ def test_bad_value_is_refused_by_keyword_and_member(bad: tuple[str, dict[str, An
     """The violation names the keyword and the pointer, as a report will."""
     name, base, pointer, value, keyword = bad
 
-    assert (pointer, keyword) in pairs(violations(name, changed(base, pointer, value)))
+    assert (pointer, keyword) in pairs(owner(name).violations(name, changed(base, pointer, value)))
 
 
 @pytest.mark.parametrize(("folder", "member", "value", "keyword"), REFUSED_EVERYWHERE)
@@ -365,8 +370,8 @@ def test_what_every_gateway_refuses_breaks_one_keyword(folder: str, member: str,
     """A broken payload is labelled by one keyword and one member, and is outside the strict set too."""
     payload = changed(VALID[folder], f"/{member}", value)
 
-    assert [(f"/{member}", keyword)] == pairs(violations(f"{folder}/request.tolerated", payload))
-    assert violations(f"{folder}/request", payload)
+    assert [(f"/{member}", keyword)] == pairs(SCHEMAS.violations(f"{folder}/request.tolerated", payload))
+    assert SCHEMAS.violations(f"{folder}/request", payload)
 
 
 @pytest.mark.parametrize("bad", [bad for bad in BAD if not bad[-1].startswith("x-")], ids=named)
@@ -391,8 +396,8 @@ def test_what_only_the_strict_schema_refuses_is_tolerated(
     """What lies between the two schemas is not contract: no gateway fails over it."""
     payload = changed(VALID[folder], f"/{member}", value)
 
-    assert [] == violations(f"{folder}/request.tolerated", payload)
-    assert violations(f"{folder}/request", payload), keyword
+    assert [] == SCHEMAS.violations(f"{folder}/request.tolerated", payload)
+    assert SCHEMAS.violations(f"{folder}/request", payload), keyword
 
 
 @pytest.mark.parametrize(("name", "instance"), [(n, changed(b, p, v)) for n, b, p, v, _ in BAD] + list(examples()))
@@ -401,6 +406,6 @@ def test_resolved_judges_as_the_references_do(name: str, instance: Any) -> None:
     path, _, definition = name.partition("#")
     reference = f"{owner(path).base_uri}{path}.json" + (f"#/$defs/{definition}" if definition else "")
     by_reference = Draft202012Validator({"$ref": reference}, registry=owner(path).registry)
-    without = Draft202012Validator(resolved(name))
+    without = Draft202012Validator(owner(name).resolved(name))
 
     assert [e.message for e in by_reference.iter_errors(instance)] == [e.message for e in without.iter_errors(instance)]

@@ -20,11 +20,12 @@ from mock_rig import ACCOUNT, RIGHT
 from seeded import FAULTS
 
 from benchmarks.schemathesis_rate import is_installed, run_schemathesis, schemathesis_rate, write_document
-from conformance.contract.commands import COMMANDS, Command
-from conformance.contract.schemas import parse_json, violations
+from conformance.contract.command import Command
+from conformance.contract.contract import statum
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import serve_mock
 from conformance.model.errors import SuiteError
+from conformance.model.untrusted import parse_json
 
 pytestmark = pytest.mark.skipif(
     not is_installed(), reason="schemathesis is not installed (hint: make test-schemathesis)"
@@ -63,7 +64,9 @@ class Exchanged:
 
     def is_within(self, bound: str) -> bool:
         """Whether the body keeps that schema of the command."""
-        return self.payload is not None and not violations(f"{self.command.folder}/{bound}", self.payload)
+        return self.payload is not None and not statum().schemas.violations(
+            f"{self.command.folder}/{bound}", self.payload
+        )
 
 
 def exchanged(events: Path) -> Iterator[Exchanged]:
@@ -76,7 +79,7 @@ def exchanged(events: Path) -> Iterator[Exchanged]:
     interactions = [each for recorder in recorders for each in recorder.get("interactions", {}).values()]
     for interaction in sorted(interactions, key=lambda each: each["timestamp"]):
         request, response = interaction["request"], interaction["response"]
-        command = COMMANDS.get(request["uri"].partition("?")[0].partition("/api/v2/")[2])
+        command = statum().commands.get(request["uri"].partition("?")[0].partition("/api/v2/")[2])
         if command is None or command.method != request["method"]:
             continue
         headers = {name.lower(): values[0] for name, values in request["headers"].items()}

@@ -12,7 +12,6 @@ from campaigns import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.contract import statum
 from conformance.gateway.limits import Limits
 from conformance.gateway.pieces import areas_of, has_to_be_refused
@@ -20,6 +19,8 @@ from conformance.gateway.plan import Plan
 from conformance.gateway.selection import selected
 from conformance.model.traffic import Case, Kind
 from conformance.wire.allowance import amount_of
+
+PRODUCTS = statum().products
 
 URL = "http://127.0.0.1:1/api/v2"
 GIVEN = ("254712345678",)
@@ -105,7 +106,7 @@ def test_the_twin_of_all_refusals_of_a_command_is_one_request() -> None:
     twins = {case.twin for case in plan.cases if case.twin is not None and case.earlier is None}
     firsts = [group[0].id for group in plan.groups[: len(twins)]]
 
-    assert len(COMMANDS) == len(twins)
+    assert len(statum().commands) == len(twins)
     assert twins == set(firsts)
 
 

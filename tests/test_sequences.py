@@ -11,23 +11,26 @@ from typing import Any
 import pytest
 from campaigns import settings
 
-from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.contract import statum
 from conformance.contract.history import History, Rule
 from conformance.contract.probes import Outcome
-from conformance.contract.schemas import parse_json, violations
-from conformance.gateway.corpus import Group
+from conformance.gateway.command_plan import CommandPlan, Group
 from conformance.gateway.limits import Limits
 from conformance.gateway.pieces import has_to_be_refused
-from conformance.gateway.plan import CommandPlan, Plan, repeats
+from conformance.gateway.plan import Plan, repeats
+from conformance.gateway.rules.request_ids import EQUAL
 from conformance.gateway.sequences import UNAFFORDABLE, across, asked, balance
 from conformance.gateway.sequences import sequences as sequences_of
 from conformance.judging.evidence import BALANCE
-from conformance.judging.request_ids import EQUAL
 from conformance.mock.account import Account
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.gateway import Gateway
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Case, Kind
+from conformance.model.untrusted import parse_json
+
+COMMANDS = statum().commands
+PRODUCTS = statum().products
+SCHEMAS = statum().schemas
 
 BASE = "http://gateway.example/api/v2"
 GIVEN = ("254712000001", "254112000002")
@@ -226,8 +229,8 @@ def test_nothing_between_two_looks_has_to_be_accepted() -> None:
     for case in group:
         if case.kind is Kind.OPEN:
             folder = COMMANDS[case.command or ""].folder
-            assert [] != violations(f"{folder}/request", members_of(case))
-            assert [] == violations(f"{folder}/request.tolerated", members_of(case))
+            assert [] != SCHEMAS.violations(f"{folder}/request", members_of(case))
+            assert [] == SCHEMAS.violations(f"{folder}/request.tolerated", members_of(case))
 
 
 @pytest.mark.parametrize("product", PRODUCTS)

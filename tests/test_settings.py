@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from campaigns import SECRET, settings
 
-from conformance.contract.commands import COMMANDS, PRODUCTS
 from conformance.contract.contract import statum
 from conformance.gateway.limits import Limits, is_loopback
 from conformance.gateway.settings import (
@@ -109,7 +108,7 @@ def test_what_only_looks_needs_to_be_told_nothing() -> None:
 
 def test_the_commands_are_those_of_the_products_and_account_details() -> None:
     """Each once, in the order of the contract."""
-    assert tuple(COMMANDS) == settings(HERE).commands
+    assert tuple(statum().commands) == settings(HERE).commands
     assert ("sms", "account-details") == settings(HERE, products=("sms", "sms")).commands
     assert ("airtime", "mpesa-wallet", "account-details") == settings(
         HERE, products=("mpesa-wallet", "airtime")
@@ -157,7 +156,7 @@ def test_seeds_that_nobody_chose_differ() -> None:
 
 def test_all_products_are_the_default() -> None:
     """A run without options judges everything."""
-    assert PRODUCTS == Settings("key", "secret").products
+    assert statum().products == Settings("key", "secret").products
 
 
 @pytest.mark.parametrize(

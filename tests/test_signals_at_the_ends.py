@@ -30,7 +30,7 @@ class Signalling:
             signal.raise_signal(signal.{})
         except KeyboardInterrupt:
             {}
-import conformance.model.interruption, conformance.cli.streams, conformance.__main__
+import conformance.model.interruption, conformance.model.streams, conformance.__main__
 sys.meta_path.insert(0, Signalling)
 """
 
@@ -58,7 +58,7 @@ def test_a_signal_before_anything_is_heeded_ends_the_process_without_a_traceback
 ) -> None:
     """There is nothing to be undone, so it means what it means for any process."""
     early = (
-        f"import signal, conformance.cli.streams as s; s._keep_numbers = lambda: signal.raise_signal({int(number)})\n"
+        f"import signal, conformance.model.streams as s; s._keep_numbers = lambda: signal.raise_signal({int(number)})\n"
     )
     called = scripted(tmp_path, early, "--version")
 

@@ -11,18 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.contract.assigned import is_assigned, is_blank
-from conformance.contract.commands import COMMANDS
-from conformance.contract.ecma import compiled
-from conformance.contract.keywords import ContractValidator
-from conformance.contract.schemas import resolved, schema_names, violations
+from conformance.contract.contract import statum
+from conformance.contract.validation import ContractValidator
+from conformance.model.characters import is_assigned, is_blank
+from conformance.model.ecma import compiled
 from conformance.model.errors import SuiteError, UnknownKeyword
 from conformance.payloads.alphabets import ALPHABETS, LINE_BREAKS, PLAIN, SCRIPTS, UNIT, UNSEEN, Speller, spell
-from conformance.payloads.draws import draw
+from conformance.payloads.hypothesis_backend import draw
 from conformance.payloads.patterns import matching, parsed
 from conformance.payloads.strategies import BUILDERS, strategy_for, text
 
-FOLDERS = [command.folder for command in COMMANDS.values()]
+SCHEMAS = statum().schemas
+
+FOLDERS = [command.folder for command in statum().commands.values()]
 BREAKS = set("\t\n\r")
 EACH_ALPHABET = pytest.mark.parametrize("alphabet", ALPHABETS.values(), ids=ALPHABETS)
 
@@ -32,7 +33,7 @@ def string_members() -> list[Any]:
     return [
         pytest.param(rule, id=f"{folder}-{name}")
         for folder in FOLDERS
-        for name, rule in resolved(f"{folder}/request").get("properties", {}).items()
+        for name, rule in SCHEMAS.resolved(f"{folder}/request").get("properties", {}).items()
     ]
 
 
@@ -42,23 +43,23 @@ def string_members() -> list[Any]:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_what_is_made_is_valid(folder: str) -> None:
     """Every request that is drawn keeps the strict schema, and the tolerated one where there is one."""
-    drawn = draw(strategy_for(resolved(f"{folder}/request")), 200, 1)
+    drawn = draw(strategy_for(SCHEMAS.resolved(f"{folder}/request")), 200, 1)
 
-    assert [] == [(each, broken) for each in drawn if (broken := violations(f"{folder}/request", each))]
-    if f"{folder}/request.tolerated" in schema_names():
-        assert [] == [each for each in drawn if violations(f"{folder}/request.tolerated", each)]
+    assert [] == [(each, broken) for each in drawn if (broken := SCHEMAS.violations(f"{folder}/request", each))]
+    if f"{folder}/request.tolerated" in SCHEMAS.names:
+        assert [] == [each for each in drawn if SCHEMAS.violations(f"{folder}/request.tolerated", each)]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 @given(data=st.data())
 def test_hypothesis_itself_can_use_them(folder: str, data: st.DataObject) -> None:
     """The strategies do not depend on the backend that draws them."""
-    assert [] == violations(f"{folder}/request", data.draw(strategy_for(resolved(f"{folder}/request"))))
+    assert [] == SCHEMAS.violations(f"{folder}/request", data.draw(strategy_for(SCHEMAS.resolved(f"{folder}/request"))))
 
 
 def test_optional_members_come_and_go() -> None:
     """A member that is not required is sometimes there and sometimes not; a required one always is."""
-    drawn = draw(strategy_for(resolved("mpesa-online/request")), 60, 1)
+    drawn = draw(strategy_for(SCHEMAS.resolved("mpesa-online/request")), 60, 1)
 
     assert {True, False} == {"bill_ref_number" in each for each in drawn}
     assert {True} == {"amount" in each for each in drawn}
@@ -81,7 +82,9 @@ def test_amounts_reach_both_ends(rule: dict[str, Any]) -> None:
 
 def test_members_may_have_a_strategy_of_their_own() -> None:
     """What belongs to an account is taken from what the account has."""
-    drawn = draw(strategy_for(resolved("sms/request"), {"sender_id": st.sampled_from(["Acme", "20880"])}), 40, 1)
+    drawn = draw(
+        strategy_for(SCHEMAS.resolved("sms/request"), {"sender_id": st.sampled_from(["Acme", "20880"])}), 40, 1
+    )
 
     assert {"Acme", "20880"} == {each["sender_id"] for each in drawn}
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.contract.command import Flow, Money
+from conformance.contract.command import Flow, Inquiry, Money, Unsolicited
 from conformance.contract.contract import statum
-from conformance.contract.unsolicited import Inquiry, Unsolicited
 
 PAYMENT = {"product": "tips", "source": "docs"}
 

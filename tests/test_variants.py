@@ -16,16 +16,17 @@ import pytest
 from mock_rig import ACCOUNT, CALLBACKS, VALID, eventually, headers, request, with_headers
 from seeded import VARIANTS
 
-from conformance.contract.commands import COMMANDS
-from conformance.contract.schemas import violations
-from conformance.mock.behaviour import Behaviour, Form
-from conformance.mock.gateway import Answer, Gateway
-from conformance.mock.rendering import rendered
+from conformance.contract.contract import statum
+from conformance.mock.answering import rendered
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Form
+from conformance.mock.gateway import Gateway, Reaction
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Request, header, normalized
 from conformance.wire.address import Address
 from conformance.wire.asgi_thread import AsgiThread, Receive, Send
+
+COMMANDS = statum().commands
+SCHEMAS = statum().schemas
 
 NAMES = [
     "ids-hex",
@@ -80,13 +81,13 @@ def gateway(name: str, behaviour: Behaviour | None = None) -> Gateway:
     return Gateway(replace(ACCOUNT, callbacks=CALLBACKS), VARIANTS[name].change(behaviour or Behaviour()))
 
 
-def answers(name: str, *asked: Request) -> list[Answer]:
+def answers(name: str, *asked: Request) -> list[Reaction]:
     """What one gateway of the variant answers, one after the other."""
     one = gateway(name)
     return [one.answer(each, 0.0) for each in asked]
 
 
-def text(answer: Answer, name: str) -> str:
+def text(answer: Reaction, name: str) -> str:
     """The body of the answer as it goes over the wire."""
     _, body = rendered(answer.reply, VARIANTS[name].change(Behaviour()).wire, None)
     return body.decode()
@@ -126,18 +127,18 @@ def test_a_variant_keeps_the_contract(name: str) -> None:
         answer = one.answer(asked, 0.0)
         schema = "account-details/response" if command == "account-details" else "response.success"
         sent = json.loads(text(answer, name))
-        assert [] == violations(schema, sent), command
+        assert [] == SCHEMAS.violations(schema, sent), command
         assert 200 == sent["status_code"] == answer.reply.status
         ids.append(sent["request_id"])
         for delivery in (each for each in answer.deliveries if each.raw != b""):  # those with nothing only look
             content = json.loads(delivery.raw) if delivery.raw is not None else delivery.content
-            assert [] == violations(f"{COMMANDS[command].folder}/notification", content)
+            assert [] == SCHEMAS.violations(f"{COMMANDS[command].folder}/notification", content)
             assert "POST" == delivery.method
             assert delivery.url == CALLBACKS[COMMANDS[command].product or ""]
     for status, asked in refused:
         answer = one.answer(asked, 0.0)
         sent = json.loads(text(answer, name))
-        assert [] == violations("response.error", sent)
+        assert [] == SCHEMAS.violations("response.error", sent)
         assert status == sent["status_code"] == answer.reply.status
         assert () == answer.deliveries
         ids.append(sent["request_id"])
@@ -376,7 +377,7 @@ def test_another_integrators_notifications_come_beside_ones_own() -> None:
     foreign = [each for each in arrived if each["request_id"] not in asked]
     assert 5 == len({each["request_id"] for each in foreign})
     assert asked == {each["request_id"] for each in arrived if each not in foreign}
-    assert all([] == violations("sms/notification", each) for each in foreign)
+    assert all([] == SCHEMAS.violations("sms/notification", each) for each in foreign)
 
 
 def test_notifications_take_each_form_of_http_in_turn() -> None:

@@ -9,22 +9,17 @@ import pytest
 from campaigns import held, shortfalls
 from runs import Run
 
-from conformance.contract.commands import catalogue, commands_of
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
+from conformance.gateway.face import GatewayFace
+from conformance.gateway.rules.making import checks_of
 from conformance.journal import Record, read_journal
-from conformance.judging import checks_of
 from conformance.judging.evidence import Evidence
 from conformance.judging.hearing import KEPT_FINDINGS
 from conformance.judging.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
-from conformance.judging.verdicts import (
-    Conclusion,
-    RequirementVerdict,
-    Verdict,
-    conclude,
-    judge,
-)
-from conformance.mock.variants import BUILT_IN
+from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, conclude, judge_as
+from conformance.mock.behaviour import BUILT_IN
+from conformance.reports.faces import judge
 
 CHECKS = checks_of(statum())
 
@@ -45,13 +40,13 @@ def saying(*judgements: Judgement) -> Check:
 def judged_by(requirement: str, *judgements: Judgement, run: Run | None = None) -> RequirementVerdict:
     """The verdict on a requirement for sms of which a check says that."""
     checks = {**dict.fromkeys(CHECKS, silent), requirement: saying(*judgements)}
-    verdicts = judge((run or Run()).record(), checks).verdicts
+    verdicts = judge_as(GatewayFace(lambda _: checks), (run or Run()).record()).verdicts
     return next(v for v in verdicts if v.requirement.id == requirement and v.command in ("sms", None))
 
 
 def given(requirement: str, verdict: Verdict, reason: Reason | None = None) -> RequirementVerdict:
     """A verdict as `judge` would give it."""
-    entry = catalogue()[requirement]
+    entry = statum().catalogue[requirement]
     return RequirementVerdict(entry, "sms", entry.level, verdict, reason=reason)
 
 
@@ -63,21 +58,23 @@ PASSED = given(MUST, Verdict.PASS)
 
 def test_every_judged_requirement_has_a_check_and_every_check_a_requirement() -> None:
     """Neither is judged without being listed, nor listed without being judged."""
-    assert {r.id for r in catalogue().requirements if r.actor is Actor.GATEWAY and r.excluded is None} == set(CHECKS)
+    assert {r.id for r in statum().catalogue.requirements if r.actor is Actor.GATEWAY and r.excluded is None} == set(
+        CHECKS
+    )
 
 
 def test_the_examples_here_are_what_they_are_taken_for() -> None:
     """The catalogue may change; these tests would then speak of something else."""
-    assert (Level.MUST, Level.SHOULD) == (catalogue()[MUST].level, catalogue()[SHOULD].level)
-    assert (None, Level.MUST) == (catalogue()[MUST].condition, catalogue()[CONDITIONAL].level)
-    assert catalogue()[CONDITIONAL].condition
+    assert (Level.MUST, Level.SHOULD) == (statum().catalogue[MUST].level, statum().catalogue[SHOULD].level)
+    assert (None, Level.MUST) == (statum().catalogue[MUST].condition, statum().catalogue[CONDITIONAL].level)
+    assert statum().catalogue[CONDITIONAL].condition
 
 
 def test_verdicts_come_in_the_catalogues_order_one_for_each_command() -> None:
     """Whatever the record holds."""
     commands = ("sms", "account-details")
     unsolicited = [statum().notified(name) for name in statum().unsolicited]
-    pairs = catalogue().judged(Actor.GATEWAY, [*commands_of(("sms",)), *unsolicited])
+    pairs = statum().catalogue.judged(Actor.GATEWAY, [*statum().commands_of(("sms",)), *unsolicited])
 
     assert pairs == [(v.requirement, v.command) for v in judge(Run(commands=commands).record()).verdicts]
     assert len(pairs) == len(set(pairs))
@@ -86,8 +83,10 @@ def test_verdicts_come_in_the_catalogues_order_one_for_each_command() -> None:
 
 def test_a_requirement_without_a_check_is_an_error() -> None:
     """It would otherwise be green for nothing."""
+    without = {id_: check for id_, check in CHECKS.items() if id_ != MUST}
+
     with pytest.raises(KeyError, match=MUST):
-        judge(Run().record(), {id_: check for id_, check in CHECKS.items() if id_ != MUST})
+        judge_as(GatewayFace(lambda _: without), Run().record())
 
 
 # --- One verdict
@@ -181,13 +180,13 @@ def test_a_condition_that_never_came_about_is_named() -> None:
     found = judged_by(CONDITIONAL)
 
     assert Reason.NO_TRAFFIC is found.reason
-    assert catalogue()[CONDITIONAL].condition in (found.detail or "")
+    assert statum().catalogue[CONDITIONAL].condition in (found.detail or "")
 
 
 @pytest.mark.parametrize(("exclusive", "level"), [(False, Level.SHOULD), (True, Level.MUST)])
 def test_some_requirements_bind_less_on_a_shared_account(exclusive: bool, level: Level) -> None:  # noqa: FBT001 - a case
     """Where others use it, what nobody of us asked for may be theirs."""
-    binding = [r for r in catalogue().requirements if r.shared_level is not None]
+    binding = [r for r in statum().catalogue.requirements if r.shared_level is not None]
     found = judged_by("NTF-21", Finding("an orphan"), run=Run(exclusive_account=exclusive))
 
     assert ["NTF-21"] == [r.id for r in binding]

@@ -16,16 +16,15 @@ from typing import Any
 from campaigns import free_address, settings
 from failing_network import FailingNetwork, Weather
 
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.gateway import campaign
 from conformance.gateway.limits import Limits
-from conformance.gateway.progress import Silent
 from conformance.gateway.settings import Settings
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Behaviour
+from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
+from conformance.model.progress import Silent
 from conformance.wire.address import Address
 
 FAIR = Weather()
@@ -66,7 +65,9 @@ def held_through(  # noqa: PLR0913 - what may differ
     with ExitStack() as stack:
         way_back = stack.enter_context(FailingNetwork(listen, back, seed))
         token = f"?token={changes['callback_token']}" if "callback_token" in changes else ""
-        account = Account.sample({product: f"{way_back.url}/callbacks/{product}{token}" for product in PRODUCTS})
+        account = Account.sample(
+            {product: f"{way_back.url}/callbacks/{product}{token}" for product in statum().products}
+        )
         server = stack.enter_context(serve_mock(account, behaviour, seed=1))
         host, _, rest = server.url.removeprefix("http://").partition("/")
         way_there = stack.enter_context(FailingNetwork(Address.parse(host), there, seed + 1))

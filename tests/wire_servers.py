@@ -14,11 +14,10 @@ from pathlib import Path
 
 from mock_rig import ACCOUNT
 
+from conformance.client.rules.calls import STRAY
 from conformance.client.witness import Stage, Witness
-from conformance.contract.commands import PRODUCTS
 from conformance.contract.contract import statum
 from conformance.journal import UNREADABLE, Journal, Redaction, read_journal
-from conformance.judging.client.evidence import STRAY
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Moment, Reply
 from conformance.mock.gateway import Gateway
@@ -57,7 +56,7 @@ def _receiver(engine: type[AsgiReceiver | HttpServerReceiver]) -> Callable[[], A
         def take(_product: str | None, request: Request, _at: float, _wall: float) -> None:
             taken.append(request)
 
-        with engine(ANY, PRODUCTS, take, on_unread=unread.append) as receiver:
+        with engine(ANY, statum().products, take, on_unread=unread.append) as receiver:
             yield Served(
                 receiver.address, "/callbacks/sms", lambda: taken, lambda: [(each.error, each.head) for each in unread]
             )

@@ -10,7 +10,7 @@ from random import Random
 from lenient_readers import dialled
 
 from benchmarks.chaos.figures import Figures
-from conformance.contract.commands import PRODUCTS
+from conformance.contract.contract import statum
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 
@@ -26,7 +26,7 @@ def strangers(figures: Figures, plans: int, first: int = 0) -> None:
             "key",
             "secret-3P0R4q",
             BASE,
-            products=(chance.choice(PRODUCTS),),
+            products=(chance.choice(statum().products),),
             phone_numbers=numbers,
             max_examples=chance.randrange(12),
             seed=seed,

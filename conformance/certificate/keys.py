@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.model.errors import UsageError
-from conformance.model.given_files import TooLong, given_bytes
+from conformance.model.untrusted import TooLong, given_bytes
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -30,11 +30,11 @@ from conformance.cli.configuration import (
     environment_names,
     switches,
 )
+from conformance.client.rules import RULES as CLIENT_RULES
 from conformance.contract.checking import Engine
 from conformance.contract.contract import Contract, contract_at, statum
-from conformance.judging.client import RULES as CLIENT_RULES
+from conformance.gateway.rules.making import RULES
 from conformance.judging.expectations import Expectations, read_expectations
-from conformance.judging.making import RULES
 from conformance.model.errors import ConformanceError, UsageError, did_you_mean
 from conformance.payloads.strategies import strategy_for
 from conformance.wire.address import Address

@@ -13,9 +13,9 @@ from conformance.cli.options import NOTIFICATIONS, REPORTS, gateway_options, rec
 from conformance.cli.output import Output, quiet_option
 from conformance.gateway.staying import stay
 from conformance.journal import read_evidence
-from conformance.judging.verdicts import is_client
 from conformance.model.errors import UsageError
 from conformance.reports.console import print_line, results
+from conformance.reports.faces import is_client
 
 # Who wants to listen for longer leaves the option out.
 MOST_LISTENED_S = 365 * 86_400.0

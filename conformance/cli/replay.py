@@ -27,15 +27,16 @@ from conformance.cli.output import Output, form_option, quiet_option
 from conformance.cli.verdict import obstacle_in
 from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
-from conformance.gateway.recorded import history, sent_again
-from conformance.gateway.replaying import judged_alone, window_of
+from conformance.gateway.replaying import history, judged_alone, window_of
+from conformance.gateway.request_templates import sent_again
 from conformance.gateway.settings import Settings
 from conformance.journal import Record, read_evidence, read_journal
-from conformance.judging.verdicts import Conclusion, is_client
+from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import UsageError, did_you_mean
 from conformance.model.traffic import Case
 from conformance.payloads.addressees import GIVEN_BY, Addressees
 from conformance.reports.console import print_json
+from conformance.reports.faces import is_client
 from conformance.reports.replayed import Replayed, show_conclusion, show_replayed
 
 # Beside the journal that is replayed from: that one is evidence, and stays as it is.

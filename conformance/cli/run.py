@@ -32,10 +32,10 @@ from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import read_evidence
-from conformance.judging.verdicts import is_client
 from conformance.model.errors import UsageError
 from conformance.model.interruption import held_back
 from conformance.reports.console import print_json, results
+from conformance.reports.faces import is_client
 from conformance.reports.planned import plan_document, show_plan
 
 PLAN = "Plan"

@@ -18,9 +18,9 @@ from functools import cache
 from typing import Any, Self
 
 from conformance.contract.contract import Contract
-from conformance.contract.formats import FORMATS
-from conformance.contract.strict_json import parse_json
+from conformance.contract.schema_set import FORMATS
 from conformance.model.errors import SuiteError, UsageError
+from conformance.model.untrusted import parse_json
 
 PROTOCOL = 1
 

@@ -29,9 +29,9 @@ from conformance.contract.folder import (
     FolderFault,
     hinted,
 )
-from conformance.contract.formats import FORMATS
-from conformance.contract.judging import judge_of
 from conformance.contract.probes import Probe, Probes
+from conformance.contract.requirements import judge_of
+from conformance.contract.schema_set import FORMATS
 
 Table = Mapping[str, Any]
 

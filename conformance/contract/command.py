@@ -1,11 +1,21 @@
-"""The commands of a gateway: the rows of `[[command]]` in a contract."""
+"""What a gateway is called with, and what it notifies of: the rows of `[[command]]` and `[[unsolicited]]`.
+
+Command         what a client calls; Window, Money and Flow tell more of it
+Unsolicited     a product whose notifications no request precedes, such as a payment that a customer starts
+Inquiry         what the gateway asks first, where a callback is registered for it; the answer decides
+Notified        any of the three: what a callback is notified of
+check_callback_paths    which product's results may arrive at which other's callback
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Self
+
+from conformance.model.errors import UsageError, did_you_mean
 
 # Of a request what a window looks at: the texts of its members, in their order.
 Key = tuple[str, ...]
@@ -113,3 +123,123 @@ class Command:
     def moves_money(self) -> bool:
         """Whether an accepted request makes somebody pay."""
         return self.money is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A callback whose answer counts: what of, where it comes to, and the seconds within which it is answered.
+
+    It moves no money: what it asks about may.
+    """
+
+    product: str
+    callback: str
+    seconds: float
+    money: None = None
+
+    @property
+    def name(self) -> str:
+        """What it is judged under: its callback."""
+        return self.callback
+
+    @property
+    def folder(self) -> str:
+        """The folder of its schema."""
+        return self.product
+
+    @property
+    def notification_schema(self) -> str:
+        """The name of the schema of what is sent."""
+        return f"{self.folder}/inquiry"
+
+
+@dataclass(frozen=True, slots=True)
+class Unsolicited:
+    """A product whose notifications no request precedes.
+
+    `source` is where it is documented. `inquiry`: None where the gateway never asks first. `money`: None where a
+    notification tells of none.
+    """
+
+    product: str
+    source: str
+    inquiry: Inquiry | None = None
+    money: Money | None = None
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any]) -> Self:
+        """One `[[unsolicited]]` table of a contract; KeyError, TypeError or ValueError for one that is none."""
+        inquiry, money = entry.get("inquiry"), entry.get("money")
+        return cls(
+            entry["product"],
+            entry["source"],
+            None if inquiry is None else Inquiry(entry["product"], inquiry["callback"], float(inquiry["seconds"])),
+            None if money is None else Money(money["member"], money["currency"], Flow(money["flow"])),
+        )
+
+    @classmethod
+    def read(cls, entries: Iterable[Mapping[str, Any]], commands: Iterable[Command]) -> Mapping[str, Unsolicited]:
+        """All `[[unsolicited]]` tables of a contract, by product.
+
+        Raises ValueError for a callback that has another use already.
+        """
+        taken = {name for command in commands for name in (command.name, command.product) if name}
+        rows: dict[str, Unsolicited] = {}
+        for row in map(cls.from_entry, entries):
+            for name in row.callbacks:
+                if name in taken:
+                    raise ValueError(f"product {name!r} of [[unsolicited]] is taken; expected a name of its own")
+                taken.add(name)
+            rows[row.product] = row
+        return MappingProxyType(rows)
+
+    @property
+    def name(self) -> str:
+        """What it is judged under: the product, for there is no command."""
+        return self.product
+
+    @property
+    def folder(self) -> str:
+        """Its folder of schemas."""
+        return self.product
+
+    @property
+    def notification_schema(self) -> str:
+        """The name of the schema of its notifications."""
+        return f"{self.folder}/notification"
+
+    @property
+    def callbacks(self) -> tuple[str, ...]:
+        """The names of its callbacks."""
+        return (self.product,) if self.inquiry is None else (self.product, self.inquiry.callback)
+
+    def schema_at(self, callback: str) -> str:
+        """The name of the schema of what comes to one of its callbacks."""
+        if self.inquiry is not None and callback == self.inquiry.callback:
+            return self.inquiry.notification_schema
+        return self.notification_schema
+
+
+Notified = Command | Unsolicited | Inquiry
+
+
+def all_unsolicited(rows: Mapping[str, Unsolicited]) -> Iterator[Unsolicited | Inquiry]:
+    """Each of them, and its inquiry behind it: what comes to one callback each."""
+    for row in rows.values():
+        yield row
+        if row.inquiry is not None:
+            yield row.inquiry
+
+
+def check_callback_paths(paths: Mapping[str, str], products: Collection[str], callbacks: Collection[str]) -> None:
+    """UsageError for results of what is no product of `products`, or that go to what is none of `callbacks`.
+
+    `paths`: product → the one at whose callback its results arrive.
+    """
+    for product, callback in paths.items():
+        for name, known in ((product, products), (callback, callbacks)):
+            if name not in known:
+                raise UsageError(
+                    f"--callback-path {product}={callback} names {name!r}, which is not one of {', '.join(known)}",
+                    hint=did_you_mean(name, known),
+                )

@@ -3,18 +3,21 @@
     Contract        a folder, read and frozen: roles, commands, requirements, schemas
     statum          the contract that comes with the suite, `schemas/statum/`
     contract_at     the contract in a folder, or that one
+    contract_words  the words that a contract itself puts into messages
 
 The engine knows roles, such as the member of an answer that holds its id; the names are in the folder:
 
     contract.toml       authentication, roles of members, commands, windows, money, what comes without an invocation
     requirements.toml   the catalogue of requirements
+    probes.toml         requests that are wrong, or unusual, in one way each
+    behaviours.toml     what a gateway may do, lawful or not
     …/*.json            the schemas of requests, answers and notifications
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -24,13 +27,12 @@ from urllib.parse import urlsplit
 
 from conformance.contract.behaviours import Behaviours
 from conformance.contract.checking import Engine, faults_of
-from conformance.contract.command import Command, Money
+from conformance.contract.command import Command, Inquiry, Money, Notified, Unsolicited, all_unsolicited
 from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, digest_of
-from conformance.contract.messages import without_idle
+from conformance.contract.places import without_idle
 from conformance.contract.probes import Probes
 from conformance.contract.requirements import Catalogue
 from conformance.contract.schema_set import SchemaSet, built_in
-from conformance.contract.unsolicited import Inquiry, Notified, Unsolicited, all_unsolicited
 from conformance.model.errors import UsageError
 
 # Who has made more of them mends these first.
@@ -331,3 +333,44 @@ def statum() -> Contract:
 def contract_at(folder: Path | None, engine: Engine | None = None) -> Contract:
     """The contract in that folder; None: the one that comes with the suite. Raises UsageError as `Contract.load`."""
     return statum() if folder is None else Contract.load(folder, engine)
+
+
+OF_HTTP = (
+    "content-type",
+    "accept",
+    "application/json",
+    "application",
+    "json",
+    "http",
+    "post",
+)
+
+
+@cache
+def contract_words(contract: Contract) -> frozenset[str]:
+    """Names of members, commands and products of a contract, and what every header has; in lower case."""
+    folders = [f"{command.folder}/" for command in contract.commands.values()]
+    folders += [f"{row.folder}/" for row in contract.unsolicited.values()]
+    messages = [name for name in contract.schemas.names if name.startswith((*folders, "response."))]
+    named = (word for name in messages for word in _members(contract.schemas.resolved(name)))
+    commands = (part for command in contract.commands for part in (command, *command.split("/")))
+    words = (*OF_HTTP, contract.authentication.header, contract.authentication.scheme, contract.notification.method)
+    return frozenset(word.casefold() for word in (*words, *named, *commands, *contract.callbacks))
+
+
+def is_of_contract(value: str, contract: Contract) -> bool:
+    """Whether `value`, in whatever case, is one of these words or stands within one."""
+    return any(value.casefold() in word for word in contract_words(contract))
+
+
+def _members(schema: Any) -> Iterator[str]:
+    """The names of all members that a schema has, however deep."""
+    if isinstance(schema, Mapping):
+        properties = schema.get("properties")
+        if isinstance(properties, Mapping):
+            yield from properties
+        for part in schema.values():
+            yield from _members(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _members(part)

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from conformance.contract.command import Command
+from conformance.contract.command import Command, Unsolicited
 from conformance.contract.folder import BEHAVIOURS, CONTRACT, PROBES, REQUIREMENTS, ContractFolder, FolderFault, hinted
-from conformance.contract.judging import ANY, ByPlace, ByProbe, ByRule, Judge, judge_of
-from conformance.contract.keywords import ContractValidator
 from conformance.contract.places import places_of
 from conformance.contract.probes import MAKERS, Probes
+from conformance.contract.requirements import ANY, ByPlace, ByProbe, ByRule, Judge, judge_of
 from conformance.contract.schema_checks import members_of
-from conformance.contract.unsolicited import Unsolicited
+from conformance.contract.validation import ContractValidator
 from conformance.model.traffic import Kind
 
 Place = tuple[str | int, ...]

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urldefrag, urljoin
 
-from conformance.contract.command import Command
+from conformance.contract.command import Command, Unsolicited
 from conformance.contract.contract import Authentication, Contract
-from conformance.contract.unsolicited import Unsolicited
 from conformance.model.errors import SuiteError
 
 __all__ = ["component_name", "contract_schemas", "openapi_document"]

@@ -18,9 +18,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from conformance.contract.folder import ContractFolder, FolderFault, hinted
-from conformance.contract.keywords import KEYWORDS
-from conformance.contract.strict_json import parse_json
+from conformance.contract.validation import KEYWORDS
 from conformance.model.errors import SuiteError, UnknownKeyword
+from conformance.model.untrusted import parse_json
 
 Place = tuple[str | int, ...]
 

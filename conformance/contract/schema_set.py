@@ -15,7 +15,7 @@ A name is the path below the folder without `.json` (`sms/request`); `common#mes
 reference is a path, relative to the file that it stands in; an `$id` says where a file is published and no more.
 
 What the validator knows beyond JSON Schema 2020-12, and where it is stricter than jsonschema: see
-`conformance.contract.keywords`.
+`conformance.contract.validation`.
 """
 
 from __future__ import annotations
@@ -38,10 +38,9 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012, Schema, SchemaRegistry
 
-from conformance.contract.compiled import Takes, compiled
-from conformance.contract.keywords import ContractValidator
-from conformance.contract.strict_json import parse_json
+from conformance.contract.validation import ContractValidator, Takes, compiled
 from conformance.model.errors import SuiteError
+from conformance.model.untrusted import parse_json
 
 BASE_URI = "https://statum-conformance.invalid/schemas/"
 
@@ -262,3 +261,7 @@ def _shortened(message: str) -> str:
         return message
     half = LONGEST_MESSAGE // 2
     return f"{message[:half]} … {message[-half:]}"
+
+
+# The schemas of the suite's own files and messages.
+FORMATS = SchemaSet(built_in("formats"), f"{BASE_URI}formats/")

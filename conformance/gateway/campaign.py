@@ -10,34 +10,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance.gateway.corpus import Group
+from conformance.diagnosis.search import Search, SearchTerms, is_called_for
+from conformance.gateway.command_plan import Group, seed_for
+from conformance.gateway.face import GATEWAY
 from conformance.gateway.heartbeat import watched
 from conformance.gateway.listening import LATE_S, Listening
-from conformance.gateway.plan import Plan, seed_for
+from conformance.gateway.plan import Plan
 from conformance.gateway.preflight import examine, over_network, way_back
-from conformance.gateway.progress import Progress, Silent
 from conformance.gateway.reaching import ASKED_TO_WAIT, Probe
+from conformance.gateway.request_templates import sent_again
 from conformance.gateway.resuming import PLANNED, Rest, check_targets, last_sign
 from conformance.gateway.rig import Rig, rigged
 from conformance.gateway.samples import check_samples
 from conformance.gateway.sending import send_anew, sending
 from conformance.gateway.settings import Settings
-from conformance.gateway.shrinking import Search, is_called_for
 from conformance.gateway.successes import Successes
 from conformance.journal import RESUMED, Journal, Record, Redaction, read_journal
 from conformance.journal.redactable import is_own_word
 from conformance.journal.redaction import credential_text, tokens_of
-from conformance.mock.behaviour import Behaviour
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
 from conformance.model.interruption import held_back, let_through
+from conformance.model.progress import Progress, Silent
 from conformance.model.traffic import Case
+from conformance.payloads.uniqueness import ROOM
 from conformance.wire import Allowance, Sender
 from conformance.wire.ledger import Ledger, Settled
 
@@ -226,7 +228,8 @@ class _Early:
         self._journal.flush()
         heard = self._hearing.arrived
         now = self._journal.time_of(time.monotonic())
-        if not is_called_for(self._settings, read_journal(self._journal.path), now):
+        settings = self._settings
+        if not is_called_for(GATEWAY, settings.contract, settings.expectations, read_journal(self._journal.path), now):
             self._well_with = heard
 
     @property
@@ -275,7 +278,28 @@ def _send_all(plan: Plan, sender: Sender) -> None:
 def _look_into_failures(settings: Settings, journal: Journal, hearing: Listening, sender: Sender, budget: int) -> None:
     """On what do the failures depend, and what are the simplest requests that show them?"""
     journal.flush()
-    search = Search.of(settings, read_journal(journal.path), budget, LATE_S)
+    record = read_journal(journal.path)
+    base = record.settings["gateway"]
+
+    def again(case: Case) -> Case | None:
+        with suppress(UsageError):  # the journal has not kept its bytes
+            return sent_again(settings.contract, case, base, base, settings.consumer_key, settings.consumer_secret)
+        return None
+
+    # A gateway of the run's own has no past; another one may remember the run before.
+    room = 0 if settings.gateway is None else settings.seed % ROOM
+    terms = SearchTerms(
+        GATEWAY,
+        settings.contract,
+        settings.constraints,
+        settings.expectations,
+        settings.notify_within_s,
+        LATE_S,
+        room,
+        again,
+    )
+    search = Search.of(terms, record, budget)
+    del record  # or its file would stay open for reading while it is written to
     if not search.inquiries:
         return
     hearing.progress.phase("shrink", f"up to {budget} requests")

@@ -17,9 +17,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.contract.strict_json import parse_with_repeats
 from conformance.judging.reading import Content, told_id
 from conformance.model.traffic import Exchange, Request, Response
+from conformance.model.untrusted import parse_with_repeats
 from conformance.wire import Allowance
 from conformance.wire.allowance import amount_of, is_refused
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.journal.rows import Note
-from conformance.model.traffic import Case, Exchange, Message, Notification
+from conformance.model.traffic import Case, DriverLine, Exchange, Notification
 
 Attempt = tuple[Case, Exchange, bool]
 """A case, one exchange of it, and whether that is the last one of the case: the one that counts."""
@@ -41,7 +41,7 @@ class Record:
     exchanges: Sequence[Exchange] = ()
     notifications: Sequence[Notification] = ()
     notes: tuple[Note, ...] = ()
-    messages: Sequence[Message] = ()
+    messages: Sequence[DriverLine] = ()
 
     @property
     def latest_notes(self) -> tuple[Note, ...]:

@@ -14,8 +14,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.contract.contract import Contract
-from conformance.contract.words import is_of_contract
+from conformance.contract.contract import Contract, is_of_contract
 from conformance.journal.redaction import MINIMUM_LENGTH, Redaction
 from conformance.model.errors import UsageError
 

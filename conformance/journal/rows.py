@@ -15,10 +15,20 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from conformance.contract.strict_json import parse_json
 from conformance.journal.redaction import Redaction
 from conformance.journal.shapes import ROW_OF, check_note
-from conformance.model.traffic import Case, Direction, Exchange, Headers, Kind, Message, Notification, Request, Response
+from conformance.model.traffic import (
+    Case,
+    Direction,
+    DriverLine,
+    Exchange,
+    Headers,
+    Kind,
+    Notification,
+    Request,
+    Response,
+)
+from conformance.model.untrusted import parse_json
 
 Row = tuple[str, tuple[Any, ...]]
 
@@ -188,11 +198,11 @@ def note_of(row: tuple[Any, ...]) -> Note:
     return Note(number, kind, value, at, wall)
 
 
-def message_of(row: tuple[Any, ...]) -> Message:
+def message_of(row: tuple[Any, ...]) -> DriverLine:
     """A row of `messages`."""
     ROW_OF["message"].check(row)
     number, case_id, direction, line, at, wall = row
-    return Message(number, case_id, Direction(direction), line, at, wall)
+    return DriverLine(number, case_id, Direction(direction), line, at, wall)
 
 
 def _case(row: tuple[Any, ...], request: Request, commands: Container[str] | None) -> Case:

@@ -19,7 +19,7 @@ from collections import Counter
 from functools import cached_property
 from typing import Any
 
-from conformance.contract.judging import ANY, ByProbe, ByRule, Expected, Judge
+from conformance.contract.requirements import ANY, ByProbe, ByRule, Expected, Judge
 from conformance.judging.evidence import TOO_MANY_REQUESTS, UNAUTHORIZED, Evidence, Outcome
 from conformance.judging.judgement import Reason, Unobserved
 from conformance.judging.payers import sample_numbers

@@ -19,9 +19,8 @@ from functools import cache
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.contract.judging import ANSWER, ByPlace
-from conformance.contract.messages import Message, answer_to, notified_of
-from conformance.contract.places import SchemaPlace, places_of, value_at
+from conformance.contract.places import Message, SchemaPlace, answer_to, notified_of, places_of, value_at
+from conformance.contract.requirements import ANSWER, ByPlace
 from conformance.contract.schema_set import Violation
 
 # A message may break its schema a million times; so many say enough.

@@ -14,9 +14,9 @@ from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from conformance.contract.contract import Contract
-from conformance.contract.strict_json import parse_json, parse_with_repeats
 from conformance.judging.form import NOTHING, FormResult, answer_form
 from conformance.model.traffic import Case, Exchange, Kind, Request, Response
+from conformance.model.untrusted import parse_json, parse_with_repeats
 from conformance.wire.ledger import request_id_of
 from conformance.wire.pacing import retry_after_s
 

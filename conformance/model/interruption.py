@@ -136,7 +136,8 @@ def heeded(*, hard: bool = True, for_good: bool = False) -> Iterator[None]:
     interruption = _Interruption()
     interruption.raising = False  # what is begun here is to be undone as a whole
     _Current.entered, _Current.interruption = True, interruption
-    numbers = _watched(hard=hard)
+    over = threading.Event()
+    numbers = _watched(over, hard=hard)
     before_fd = signal.set_wakeup_fd(numbers, warn_on_full_buffer=False)
     handlers = {number: signal.signal(number, interruption.on_signal) for number in to_be_heeded()}
     try:
@@ -148,13 +149,14 @@ def heeded(*, hard: bool = True, for_good: bool = False) -> Iterator[None]:
             # None: what was there before was not Python's.
             signal.signal(number, signal.SIG_IGN if for_good or handler is None else handler)
         if not for_good:
+            over.set()
             signal.set_wakeup_fd(before_fd)
             _Current.entered, _Current.interruption = False, _Interruption()
             if numbers >= 0:
                 os.close(numbers)
 
 
-def _watched(*, hard: bool) -> int:
+def _watched(over: threading.Event, *, hard: bool) -> int:
     """Where the numbers of signals are to be written, for the thread that grants second wishes.
 
     -1 where there is no thread or no file to be had. Then a second signal closes nothing, and raises KeyboardInterrupt
@@ -166,7 +168,7 @@ def _watched(*, hard: bool) -> int:
         return -1
     os.set_blocking(numbers, False)
     try:
-        threading.Thread(target=_grant_second, args=(told, hard), name="signals", daemon=True).start()
+        threading.Thread(target=_grant_second, args=(told, over, hard), name="signals", daemon=True).start()
     except RuntimeError:
         os.close(told)
         os.close(numbers)
@@ -174,15 +176,17 @@ def _watched(*, hard: bool) -> int:
     return numbers
 
 
-def _grant_second(told: int, hard: bool) -> None:  # noqa: FBT001 - it is a thread that is told
-    """Read the numbers of signals as they come; at a second wish close what is open, and end."""
+def _grant_second(told: int, over: threading.Event, hard: bool) -> None:  # noqa: FBT001 - it is a thread that is told
+    """Read the numbers of signals as they come; at a second wish close what is open, and end.
+
+    Not once `over` is set: what is read late must not end whatever the process does by then.
+    """
     wishes = _Wishes()
-    while number := os.read(told, 1):
+    while (number := os.read(told, 1)) and not over.is_set():
         if number[0] not in SIGNALS or not wishes.signalled() or wishes.count == 1:
             continue
         Closing.all()
-        if hard:
-            time.sleep(GRACE_S)  # nothing is awaited: the process ends by itself within it, or is ended
+        if hard and not over.wait(GRACE_S):
             with suppress(OSError):
                 os.write(2, TOLD_AT_ONCE)
             os._exit(EXIT_CODE)

@@ -2,7 +2,7 @@
 
     Request, Response       one HTTP message each, bytes and headers as they were
     Case                    one thing the campaign does, with what it is meant to show
-    Message                 one line that was told to the driver of a client, or by it
+    DriverLine              one line that was told to the driver of a client, or by it
     Exchange                one attempt at a case: the request and what became of it
     Notification            one HTTP request that reached the callback receiver
     Invocation              a case, its attempts and the notifications that carry its request_id
@@ -156,7 +156,7 @@ def last_lines(lines: Iterable[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class DriverLine:
     """A line to or from the driver of a client, without its end; `case_id` is that of the case at hand, if any."""
 
     number: int

@@ -5,7 +5,7 @@
     ALPHABETS           all of them by name
     spell               makes a text of a class from random bytes
 
-Every class is cut down to `conformance.contract.assigned.ASSIGNED`, so no text holds what the contract leaves open, and
+Every class is cut down to `conformance.model.characters.ASSIGNED`, so no text holds what the contract leaves open, and
 a text always holds at least one character that is seen: what nothing but white space, marks and format characters is
 worth is not contract. Texts are made from bytes (four for a character) because that is one cheap choice for Hypothesis,
 and one that depends neither on the Unicode tables of the running Python nor on a cache of them.
@@ -20,7 +20,7 @@ from itertools import accumulate
 from struct import unpack
 from typing import Protocol
 
-from conformance.contract.assigned import ASSIGNED
+from conformance.model.characters import ASSIGNED
 
 Range = tuple[int, int]
 

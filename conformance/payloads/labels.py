@@ -16,8 +16,8 @@ from typing import Any
 
 from conformance.contract.command import Command
 from conformance.contract.contract import Contract
-from conformance.contract.strict_json import parse_json
 from conformance.model.traffic import Case, Kind
+from conformance.model.untrusted import parse_json
 
 Members = Mapping[str, Any]
 

@@ -21,14 +21,14 @@ import pytest
 from conformance.cli.complaints import Complaints, in_one_line
 from conformance.cli.options import settings_from
 from conformance.cli.run import run
+from conformance.contract.command import Notified
 from conformance.contract.requirements import Actor
-from conformance.contract.unsolicited import Notified
 from conformance.gateway.settings import Settings
 from conformance.model.errors import ConformanceError
 from conformance.pytest.plugin import arguments
 from conformance.pytest.sharing import Handover, Holder, Reader, SharedCampaign
+from conformance.reports.files import REPORT_HTML
 from conformance.reports.result import Result
-from conformance.reports.writing import REPORT_HTML
 
 CAMPAIGN = pytest.StashKey[SharedCampaign]()
 HANDOVER = pytest.StashKey[Handover]()

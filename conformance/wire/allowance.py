@@ -23,9 +23,9 @@ from functools import cache
 from typing import Any
 
 from conformance.contract.contract import Contract
-from conformance.contract.strict_json import parse_with_repeats
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Request, Response
+from conformance.model.untrusted import parse_with_repeats
 
 # Which limit stood in the way.
 ACCEPTED, SPEND = "--max-accepted", "--max-spend"

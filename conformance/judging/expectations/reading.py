@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.contract.formats import FORMATS
 from conformance.contract.requirements import Catalogue, Requirement
-from conformance.contract.schema_set import Violation
+from conformance.contract.schema_set import FORMATS, Violation
 from conformance.judging.expectations.entries import Expectation, Expectations
 from conformance.model.errors import UsageError, did_you_mean
 

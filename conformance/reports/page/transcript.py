@@ -22,10 +22,9 @@ from conformance.client.scenarios import SENDING
 from conformance.contract.contract import Contract
 from conformance.journal import Note, Record
 from conformance.judging.reading import Content
-from conformance.model.traffic import Case, Direction, Exchange, Headers, Kind, Message
+from conformance.model.traffic import Case, Direction, DriverLine, Exchange, Headers, Kind
 from conformance.reports.masking import Masking
-from conformance.reports.page.markup import body_markup, counted
-from conformance.reports.page.plots import in_words
+from conformance.reports.page.markup import body_markup, counted, in_words
 from conformance.reports.result import Reportable
 
 # Of what has no findings the first ones are shown, as long as a page of 5 MB can hold them with all else.
@@ -218,7 +217,7 @@ def _line(at: float, speaker: tuple[str, str], what: str, content: tuple[Headers
     return Line(at, *speaker, masking.text(what), masking.headers(headers), shown)
 
 
-def _said(message: Message, masking: Masking) -> Line:
+def _said(message: DriverLine, masking: Masking) -> Line:
     said = Content.of(message.line.encode("utf-8", "surrogateescape")).members
     if said is None:
         what = "" if message.direction is Direction.STDERR else "what is no message"

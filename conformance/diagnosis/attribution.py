@@ -1,0 +1,164 @@
+"""Failing cases whose payloads may be to blame, compared with plain ones, and the cause that each is put down to.
+
+FailureCount    k of n requests fell short
+Comparison      a failing payload beside a plain one; NOTHING is that of no requests
+Specimen        a case with its label and members: a suspect, or a plain one beside it
+Found           the cause that was found in a suspect; mended: a payload without it
+Attribution     the other suspects, by the cause that explains them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from conformance.contract.contract import Contract
+from conformance.diagnosis.chance import ERROR_RATE, ERROR_RATE_OF_A_ROW, above, split
+from conformance.model.traffic import Case, Kind
+from conformance.payloads.labels import Label, Members, members_of
+from conformance.payloads.simpler import without
+
+# Where chance would show it less often than this, it is worth some requests to find out whether it is the payload.
+HUNCH = 0.05
+
+Outcomes = Mapping[str, bool | None]
+"""Case id → whether it fell short; None if it could not be told, or was not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureCount:
+    """How often a payload fell short, of how often that could be told."""
+
+    short: int
+    of: int
+
+    @classmethod
+    def among(cls, outcomes: Iterable[bool | None]) -> FailureCount:
+        """Of outcomes."""
+        told = [outcome for outcome in outcomes if outcome is not None]
+        return cls(sum(told), len(told))
+
+    @property
+    def always(self) -> bool:
+        """Each time, and more than once."""
+        return self.of > 1 and self.short == self.of
+
+    def __add__(self, other: FailureCount) -> FailureCount:
+        return FailureCount(self.short + other.short, self.of + other.of)
+
+    def __str__(self) -> str:
+        return f"{self.short} of {self.of}"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A failing payload beside a plain one: `ill` fell short, `well` did not."""
+
+    ill: FailureCount
+    well: FailureCount
+
+    def suggests(self, run: FailureCount) -> bool:
+        """Whether it may be the payload: it fell short each time, the plain one never. `run`: how often in the run."""
+        return self.well.of > 1 and self._chance(run) <= HUNCH
+
+    def shows(self, run: FailureCount) -> bool:
+        """Whether it is the payload, beyond what chance would show; also where the plain one could not be told."""
+        return self._chance(run) <= ERROR_RATE
+
+    def _chance(self, run: FailureCount) -> float:
+        apart = self.ill.always and not self.well.short
+        return split(self.ill.of, self.well.of, run.short, run.of) if apart else 1.0
+
+    @property
+    def told(self) -> bool:
+        """Whether anything at all could be told of either."""
+        return bool(self.ill.of or self.well.of)
+
+    @property
+    def whatever(self) -> str:
+        """In words, what it has to do with the payload where it is seen now and then; no more than was seen."""
+        if self.well.short:
+            return ", whatever the payload"
+        both = self.ill + self.well
+        more = above(self.ill.short, self.ill.of, both.short, both.of) <= ERROR_RATE_OF_A_ROW if both.of else False
+        return ", with such a payload" if more else ""
+
+    @property
+    def in_words(self) -> str:
+        """With the numbers; of what could not be told nothing is said."""
+        told = [
+            f"{name} {tally}"
+            for name, tally in (("the failing payload", self.ill), ("a plain one", self.well))
+            if tally.of
+        ]
+        return f"sent again, {', '.join(told)}" if told else "sent again, nothing could be told"
+
+
+NOTHING = Comparison(FailureCount(0, 0), FailureCount(0, 0))
+"""Nothing was told of either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Specimen:
+    """A case that is about its payload, with what that counts as."""
+
+    case: Case
+    label: Label
+    members: Members
+
+    @classmethod
+    def of(cls, case: Case, contract: Contract) -> Specimen | None:
+        """The case as one; None if it is not about its payload, or its bytes do not prove its label."""
+        label, members = Label.of(case, contract), members_of(case.request.body)
+        return None if label is None or members is None else cls(case, label, members)
+
+
+@dataclass(slots=True)
+class Found:
+    """What was found out about a suspect: `base`, the simplest members that fall short, sent as `case`.
+
+    `differs` are the members in which it is not like the `good` one. `cases` are those that are put down to it.
+    """
+
+    suspect: Specimen
+    base: Members
+    good: Members
+    case: Case
+    differs: tuple[str, ...]
+    comparison: Comparison
+    finished: bool
+    cases: list[str]
+    confirmed: Comparison = NOTHING
+
+    def is_in(self, other: Specimen) -> bool:
+        """Whether another suspect has it in it: one of the same label, or of any where a valid payload has it."""
+        alike = other.label == self.suspect.label or Kind.VALID in (other.label.kind, self.suspect.label.kind)
+        return alike and mended(other.members, [self]) != other.members
+
+
+def mended(members: Members, found: Iterable[Found]) -> Members:
+    """The members without anything that was found."""
+    for each in found:
+        members = without(members, each.base, each.good)
+    return members
+
+
+@dataclass(slots=True)
+class Attribution:
+    """Suspects beside those that were looked into: some are asked about, sent without what was found."""
+
+    asked: list[tuple[Specimen, Found, Case]] = field(default_factory=list)
+    unasked: list[tuple[Specimen, Found]] = field(default_factory=list)
+    different: list[Specimen] = field(default_factory=list)
+
+    def unexplained(self, outcomes: Outcomes) -> list[Specimen]:
+        """The suspects that have something else; the others are put down to what was found in them.
+
+        A suspect is put down to it if it goes well without all that was found. Those that could not be asked about are
+        put down to it, too, if those that were asked agree.
+        """
+        well = [(other, cause) for other, cause, case in self.asked if outcomes.get(case.id) is False]
+        ill = [other for other, _, case in self.asked if outcomes.get(case.id) is not False]
+        for other, cause in [*well, *([] if ill else self.unasked)]:
+            cause.cases.append(other.case.id)
+        return [*self.different, *ill, *([other for other, _ in self.unasked] if ill else [])]

@@ -1,0 +1,356 @@
+"""One investigation: why does a requirement fail for a command, and what is the simplest payload that shows it?
+
+    Investigation   .inquire(): a generator that yields the requests that it needs next, and is sent their outcomes
+
+It sends nothing itself, so that the requests of all investigations can go out together and be waited for once
+(`conformance.diagnosis.search`). First a failing payload is sent again beside a plain one, in an order that
+no rule of the kind "every nth" fits. If it falls short each time and the plain one never, it depends on the payload,
+which is then made simpler; if not, requests in a row tell what else it may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import cycle, islice
+
+from conformance.contract.command import Command
+from conformance.contract.contract import Contract
+from conformance.diagnosis.attribution import Attribution, Comparison, FailureCount, Found, Outcomes, Specimen, mended
+from conformance.diagnosis.follow_ups import Cause, follow_up_id
+from conformance.diagnosis.patterns import ENOUGH, ordinal, period, turning_point
+from conformance.diagnosis.watching import Observation
+from conformance.judging.judgement import Check, Dependence
+from conformance.model.traffic import Case, Kind
+from conformance.payloads.addressees import Addressees, Constraints
+from conformance.payloads.labels import Label, Members, members_of
+from conformance.payloads.simpler import Simpler, as_plain_as, plain_members
+from conformance.payloads.uniqueness import UniquePayloads, recipient_of
+from conformance.payloads.valid import encoded
+
+# A failing payload (F) and a plain one (P): neither stands at places that "every nth" would fit.
+ORDER = "FPPFFP"
+# F is sent to other phone numbers, lest a gateway knows it again. If it goes well then, it is sent exactly as it was;
+# where similar requests have to be kept apart, with an amount next to its own.
+EXACTLY = "GGG"
+# In a row, so that every nth shows as such: three times what one of them needs at the rate that the run had, and some.
+ROW_FACTOR, ROW_SPARE = 3.5, 2
+SHORTEST_ROW, LONGEST_ROW = 8, 70
+# Simpler payloads of one inquiry that are sent at once.
+MOST_AT_ONCE = 32
+# Kinds of cases that are not about their payloads, or whose payloads are too large to be sent again; bytes of those.
+BESIDE, HUGE = frozenset({Kind.HEADERS, Kind.REPEAT, Kind.OPEN}), 1 << 22
+# Other failing cases that are looked at for the same cause, and causes looked for in one requirement × command.
+MOST_OTHERS, MOST_CAUSES = 6, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Requests to be sent; `in_order`: one after the other. `patient`: with all the time that a notification has."""
+
+    cases: tuple[Case, ...]
+    in_order: bool = False
+    patient: bool = False
+
+
+@dataclass(slots=True)
+class Learned:
+    """What other inquiries of the run found: members to blame, and the longest n of an "every nth"."""
+
+    to_blame: list[Members] = field(default_factory=list)
+    period: int = 0
+
+
+@dataclass(slots=True)
+class Investigation:
+    """Into one requirement × command.
+
+    `failing` are the cases that fell short in the run, `well` those that did not and can be compared with them, both
+    with all that is needed to send them again; `observations` are those of the run.
+    """
+
+    contract: Contract
+    requirement: str
+    command: str
+    check: Check
+    failing: tuple[Case, ...]
+    well: tuple[Case, ...]
+    observations: tuple[Observation, ...]
+    constraints: Constraints
+    addressees: Addressees
+    apart: UniquePayloads
+    learned: Learned
+    needs_notifications: bool = False
+    _count: int = field(default=0)
+    _sent: int = field(default=0)
+
+    def inquire(self) -> Generator[Batch, Outcomes, list[Cause]]:
+        """Ask until it is told, or nothing more can be asked; the causes."""
+        suspects, found = self._suspects(), list[Found]()
+        other_cause: Cause | None = None
+        while suspects and len(found) < MOST_CAUSES:
+            suspect, *others = suspects
+            sent = self._sent
+            plain, comparison = yield from self._compared(suspect)
+            if plain is None or comparison is None:
+                suspects = others
+            elif comparison.suggests(self.observed):
+                found.append((yield from self._shrunk(suspect, plain, comparison)))
+                suspects = yield from self._unexplained(others, plain, found)
+            else:
+                told = {case for each in found for case in each.cases}
+                left = tuple(case.id for case in self.failing if case.id not in told)
+                if self._sent > sent:  # else the budget was used up before
+                    other_cause = yield from self._in_a_row(suspect, plain, comparison, left)
+                break
+        return [*(self._cause(each) for each in found), *([other_cause] if other_cause else [])]
+
+    @property
+    def observed(self) -> FailureCount:
+        """How often it fell short in the run."""
+        return FailureCount.among(observation.fell_short for observation in self.observations)
+
+    @property
+    def known(self) -> tuple[Case, ...]:
+        """The cases that all are made from that are asked about."""
+        return (*self.failing, *self.well)
+
+    def _suspects(self) -> list[Specimen]:
+        """Valid payloads first, then the shortest bodies: they are the simplest to begin with."""
+        found = filter(None, (Specimen.of(case, self.contract) for case in self.failing))
+        return sorted(found, key=lambda each: (each.label.kind is not Kind.VALID, len(each.case.request.body)))
+
+    def _beside(self) -> Iterator[tuple[Case, Members]]:
+        """Failing cases that are not looked into themselves, but may fail for what was found in others."""
+        for case in self.failing:
+            members = members_of(case.request.body, HUGE)
+            if case.kind in BESIDE and Label.of(case, self.contract) is None and members is not None:
+                yield case, members
+
+    # --- Beside a plain one
+
+    def _compared(self, suspect: Specimen) -> Generator[Batch, Outcomes, tuple[Specimen | None, Comparison | None]]:
+        """A payload that differs in its outcome, if there is one, and the comparison with it; else with the last."""
+        plain: Specimen | None = None
+        comparison: Comparison | None = None
+        for plain in self._plain_ones(suspect):
+            told = yield from self._tallied(suspect, plain, ORDER)
+            comparison = Comparison(told["F"], told["P"])
+            if not comparison.ill.always and not comparison.well.short:
+                told = yield from self._tallied(suspect, plain, EXACTLY)
+                ill = max(comparison.ill, told["G"], key=lambda tally: (tally.always, tally.short))
+                comparison = Comparison(ill, comparison.well)
+            if (
+                comparison.suggests(self.observed)
+                or not comparison.ill.always
+                or 0 < comparison.well.short < comparison.well.of
+            ):
+                break
+        return plain, comparison
+
+    def _tallied(
+        self, suspect: Specimen, plain: Specimen, order: str
+    ) -> Generator[Batch, Outcomes, Mapping[str, FailureCount]]:
+        """Requests in that order, by letter: failing ones to other numbers (F), exactly (G), and plain ones (P)."""
+        whose, asked_for = self._known_by
+        sent = {"F": suspect, "G": suspect, "P": plain}
+        kept = {"F": set(suspect.members) - whose, "G": set(suspect.members) - asked_for, "P": set[str]()}
+        cases = [
+            (letter, case) for letter in order if (case := self._case(sent[letter], sent[letter].members, kept[letter]))
+        ]
+        outcomes = yield Batch(tuple(case for _, case in cases), in_order=True)
+        self._sent += len(outcomes)
+        return {
+            letter: FailureCount.among(outcomes.get(case.id) for at, case in cases if at == letter) for letter in order
+        }
+
+    def _plain_ones(self, suspect: Specimen) -> Iterator[Specimen]:
+        """The plainest that count as the same.
+
+        First of all, or with what is broken or open in the suspect as another one had it that went well in the run;
+        then as the suspect has it, or the plainest that went well.
+        """
+        plain = plain_members(self.contract, self._command, self.constraints)
+        plainest = as_plain_as(suspect.label, suspect.members, plain)
+        well = (Specimen.of(case, self.contract) for case in self.well)
+        alike = [each for each in well if each and self._is_alike(each.case, suspect)]
+        seen = sorted(alike, key=lambda each: self._preference(each, suspect))[:1]
+        if suspect.label.kind is Kind.VALID:
+            yield from (replace(suspect, members=members) for members in (plainest, *(each.members for each in seen)))
+        else:
+            yield from (*seen, replace(suspect, members=plainest))
+
+    @staticmethod
+    def _preference(each: Specimen, suspect: Specimen) -> tuple[bool, int, str]:
+        # Where the contract leaves the same member open, it has no ordinary value to compare with.
+        return bool(each.label.open_at & suspect.label.open_at), len(each.case.request.body), each.case.id
+
+    @staticmethod
+    def _is_alike(case: Case, suspect: Specimen) -> bool:
+        same = case.kind is suspect.case.kind and case.member == suspect.case.member
+        return same and (case.kind is Kind.VALID or case.aspect == suspect.case.aspect)
+
+    # --- Not the payload
+
+    def _in_a_row(
+        self, suspect: Specimen, plain: Specimen, comparison: Comparison, cases: tuple[str, ...]
+    ) -> Generator[Batch, Outcomes, Cause]:
+        """Requests one after the other, failing payload and plain one in turn; a longer row if little shows."""
+        so_far, row = comparison, list[bool]()
+        if so_far.shows(self.observed):
+            words = f"depends on the payload: {so_far.in_words}; {self.observed} in the run"
+            return Cause(self.requirement, self.command, cases, Dependence.PAYLOAD, words)
+        if not (so_far.ill.always and so_far.well.always):
+            rate = self.observed.short / max(1, self.observed.of)
+            row, so_far = yield from self._row(suspect, plain, so_far, max(1 / rate, self.learned.period))
+            if 0 < sum(row) < ENOUGH and period(row, expected=self.learned.period) is None:
+                longer, so_far = yield from self._row(suspect, plain, so_far, len(row) / sum(row))
+                row = max(row, longer, key=len)
+        kind, words = self._told_of_row(row, so_far, suspect)
+        return Cause(self.requirement, self.command, cases, kind, words)
+
+    def _row(
+        self, suspect: Specimen, plain: Specimen, so_far: Comparison, distance: float
+    ) -> Generator[Batch, Outcomes, tuple[list[bool], Comparison]]:
+        """A row that is long enough to see what happens once in `distance` requests; the comparison with it added."""
+        length = max(SHORTEST_ROW, min(LONGEST_ROW, round(ROW_FACTOR * distance) + ROW_SPARE))
+        turns = [("F", suspect) if turn == "F" else ("P", plain) for turn in islice(cycle("FFPP"), length)]
+        cases = [(letter, case) for letter, sent in turns if (case := self._case(sent, sent.members, ()))]
+        outcomes = yield Batch(tuple(case for _, case in cases), in_order=True)
+        self._sent += len(outcomes)
+        told = [(letter, outcome) for letter, case in cases if (outcome := outcomes.get(case.id)) is not None]
+        ill = so_far.ill + FailureCount.among(outcome for letter, outcome in told if letter == "F")
+        well = so_far.well + FailureCount.among(outcome for letter, outcome in told if letter == "P")
+        return [outcome for _, outcome in told], Comparison(ill, well)
+
+    def _told_of_row(self, row: Sequence[bool], comparison: Comparison, suspect: Specimen) -> tuple[Dependence, str]:
+        step = period(row, expected=self.learned.period)
+        in_the_run = f"{self.observed} in the run"
+        if comparison.shows(self.observed):
+            return Dependence.PAYLOAD, f"depends on the payload: {comparison.in_words}; {in_the_run}"
+        if step is not None:
+            self.learned.period = max(self.learned.period, step)
+            return (
+                Dependence.EVERY_NTH,
+                f"every {ordinal(step)}: {sum(row)} of {len(row)} sent one after the other; {in_the_run}",
+            )
+        if comparison.ill.always and comparison.well.always:
+            since = turning_point(self.observations, lasting=True)
+            if since is not None:
+                return Dependence.FROM_NTH, f"{since}; {comparison.in_words}"
+            whatever = "whatever the payload" if suspect.label.kind is Kind.VALID else "with such payloads"
+            return Dependence.ALWAYS, f"always, {whatever}: {comparison.in_words}; {in_the_run}"
+        if not comparison.told and self.observed.always:
+            return Dependence.UNTOLD, comparison.in_words
+        return Dependence.INTERMITTENT, f"intermittent{comparison.whatever}: {in_the_run}; {comparison.in_words}"
+
+    # --- The payload
+
+    def _shrunk(self, suspect: Specimen, plain: Specimen, comparison: Comparison) -> Generator[Batch, Outcomes, Found]:
+        """Simpler payloads until none falls short any more, or nothing more can be asked."""
+        known = tuple(self.learned.to_blame)
+        ascii_only = suspect.case.request.body.isascii()
+        # What is broken or open is measured against what is valid, which could not be sent as such.
+        valid = suspect.label.kind is Kind.VALID
+        good = plain.members if valid else plain_members(self.contract, self._command, self.constraints)
+        simpler = Simpler(suspect.label, good, frozenset(self.constraints.values(self.contract)), ascii_only, known)
+        simpler.told(plain.members, held=True)
+        base, case, finished = suspect.members, suspect.case, True
+        while finished and (candidates := simpler.candidates(base, MOST_AT_ONCE)):
+            trials = [(members, self._case(suspect, members, simpler.differing(members))) for members in candidates]
+            outcomes = yield Batch(tuple(each for _, each in trials if each))
+            for members, each in trials:
+                simpler.told(members, held=each is not None and outcomes.get(each.id) is False)
+            finished = all(each is None or each.id in outcomes for _, each in trials)
+            failing = ((members, each) for members, each in trials if each and outcomes.get(each.id))
+            base, case = next(failing, (base, case))
+        differences = simpler.differences(base)
+        self.learned.to_blame.append(differences)
+        return Found(suspect, base, good, case, tuple(differences), comparison, finished, [suspect.case.id])
+
+    def _unexplained(
+        self, others: Sequence[Specimen], plain: Specimen, found: Sequence[Found]
+    ) -> Generator[Batch, Outcomes, list[Specimen]]:
+        """The suspects that have something else than what was found; the last find is confirmed in the same round."""
+        confirming = self._confirming(found[-1], plain)
+        attribution = self._attribution(others, found)
+        asked = (*(case for _, case in confirming), *(case for *_, case in attribution.asked))
+        outcomes = yield Batch(asked, in_order=True, patient=True)
+        ill, well = (
+            FailureCount.among(outcomes.get(case.id) for at, case in confirming if at == letter) for letter in "FP"
+        )
+        found[-1].confirmed = Comparison(ill, well)
+        unexplained = attribution.unexplained(outcomes)
+        for case, members in () if unexplained else self._beside():
+            cause = next((each for each in found if mended(members, [each]) != members), None)
+            if cause is not None and not any(case.id in each.cases for each in found):
+                cause.cases.append(case.id)
+        return unexplained
+
+    def _confirming(self, found: Found, plain: Specimen) -> list[tuple[str, Case]]:
+        """The minimal payload (F) and the plain one (P) once more, twice each."""
+        minimal = replace(found.suspect, members=found.base)
+        trials = [("F", minimal, found.differs), ("P", plain, ()), ("P", plain, ()), ("F", minimal, found.differs)]
+        return [(letter, case) for letter, sent, kept in trials if (case := self._case(sent, sent.members, kept))]
+
+    def _attribution(self, others: Sequence[Specimen], found: Sequence[Found]) -> Attribution:
+        attribution = Attribution()
+        for other in others:
+            cause = next((each for each in found if each.is_in(other)), None)
+            # Without it, what the contract leaves open may be valid: it goes out as that.
+            without_it, body = mended(other.members, found), encoded(mended(other.members, found), ascii_only=True)
+            asked = next((each for each in (other, cause and cause.suspect) if each and each.label.holds(body)), None)
+            if cause is None or asked is None:
+                attribution.different.append(other)
+            elif len(attribution.asked) < MOST_OTHERS and (case := self._case(asked, without_it, ())):
+                attribution.asked.append((other, cause, case))
+            else:
+                attribution.unasked.append((other, cause))
+        return attribution
+
+    def _cause(self, found: Found) -> Cause:
+        both = Comparison(found.comparison.ill + found.confirmed.ill, found.comparison.well + found.confirmed.well)
+        searched = "" if found.finished else "; the budget was used up before the simplest was found"
+        numbers = f"{both.in_words}; {self.observed} in the run{searched}"
+        if both.shows(self.observed):
+            kind, words = Dependence.PAYLOAD, f"depends on the payload: {numbers}"
+        elif both.ill.always and not both.well.short:
+            kind, words = Dependence.UNTOLD, f"maybe the payload: {numbers}"
+        else:
+            kind, words = Dependence.INTERMITTENT, f"intermittent{both.whatever}: {numbers}"
+        sent = members_of(found.case.request.body) or {}
+        differs = {name: sent.get(name) for name in found.differs}
+        cases = tuple(found.cases)
+        return Cause(self.requirement, self.command, cases, kind, words, found.case.id, differs, found.finished)
+
+    # --- Cases
+
+    @property
+    def _command(self) -> Command:
+        return self.contract.commands[self.command]
+
+    @property
+    def _known_by(self) -> tuple[set[str], set[str]]:
+        """The members by which a gateway might know a request again: whose it is; and within a window what for."""
+        recipient, window = recipient_of(self.contract, self._command), self._command.window
+        if window is None:
+            return {recipient} if recipient else set(), set()
+        movable = [name for name in window.members if name not in self.contract.members.registered]
+        whose = {recipient} if recipient in movable else {*movable}
+        return whose, {*movable} - whose or whose
+
+    def _case(self, suspect: Specimen, members: Members, kept: Iterable[str]) -> Case | None:
+        """A case like the suspect's with other members, kept apart from all before.
+
+        None if there is no room for it, if the bytes to be sent do not prove the suspect's label, and if somebody is
+        found in them who was not given.
+        """
+        kept = frozenset(kept)
+        placed = self.apart.placed(members, kept) or self.apart.placed(members, kept - self._known_by[0])
+        body = encoded(placed or {}, ascii_only=suspect.case.request.body.isascii())
+        request = replace(suspect.case.request, body=body)
+        if placed is None or not suspect.label.holds(body) or self.addressees.stranger_in(request) is not None:
+            return None
+        self._count += 1
+        case_id = follow_up_id(self._command.folder, self.requirement, self._count)
+        return replace(suspect.case, id=case_id, group=case_id, request=request)

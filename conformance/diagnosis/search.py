@@ -1,0 +1,352 @@
+"""Looking into the failures of a run: rounds of requests for all inquiries together, within a budget.
+
+    Search      .of(…): the inquiries that a run calls for; .run(ask, note): holds them
+    Ask         sends groups of cases, waits once for their notifications, and gives the journal so far
+
+What the run itself tells (`conformance.diagnosis.patterns`) is not asked again. A round takes what every inquiry wants
+to know next, is waited for once, and is judged by the checks that judge the run. Requests that have to come one after
+the other go out alone, so that no other request comes between. The budget is of requests and of seconds; what was found
+when it is used up is noted as unfinished.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain, islice, repeat, zip_longest
+from typing import Any, Protocol
+
+from conformance.contract.contract import Contract
+from conformance.contract.requirements import Requirement
+from conformance.diagnosis.attribution import Outcomes
+from conformance.diagnosis.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, held_by, is_follow_up
+from conformance.diagnosis.inquiry import Batch, Investigation, Learned
+from conformance.diagnosis.watching import Observation, Watched, watch
+from conformance.journal import Held, Note, Record
+from conformance.judging.evidence import Evidence
+from conformance.judging.expectations import Expectations
+from conformance.judging.judgement import Check
+from conformance.judging.verdicts import Face, RequirementVerdict, judge_as
+from conformance.model.errors import EnvironmentFailure
+from conformance.model.traffic import Case, Kind
+from conformance.payloads.addressees import Addressees, Constraints
+from conformance.payloads.labels import Label
+from conformance.payloads.uniqueness import UniquePayloads
+
+# Some twenty rounds that wait for notifications, each as long as such a wait usually is; a run that failed is not to
+# keep people waiting for much more than a run that did not.
+BUDGET_S = 60.0
+# While simpler payloads are looked for, a notification is taken for lost after so many times the longest that one of
+# the run took, and never sooner than the second number; what is found is confirmed with all the time there is.
+PATIENCE_FACTOR, LEAST_PATIENCE_S = 5.0, 1.0
+# Of the cases that went well so many are looked at for one to compare a failing one with.
+MOST_WELL = 1_000
+
+
+class Ask(Protocol):
+    """Sends and listens."""
+
+    def __call__(self, groups: Sequence[Sequence[Case]], listen_s: float | None) -> tuple[Record, float]:
+        """What came into the journal since the run, with the twins of what was sent; and until when was listened.
+
+        That is in monotonic seconds.
+
+        `listen_s`: how long a notification may take; None: none is waited for.
+        """
+
+
+class Searchable(Face, Protocol):
+    """A face whose failures can be looked into with further requests."""
+
+    @property
+    def checks(self) -> Callable[[Contract], Mapping[str, Check]]:
+        """Contract → the check of each requirement by its id."""
+
+    def is_about_notifications(self, requirement: Requirement) -> bool:
+        """Whether nothing is known of it until notifications have come."""
+
+    def is_about_lateness(self, requirement: Requirement) -> bool:
+        """Whether a notification breaks it by when it comes."""
+
+
+Inquiring = Generator[Batch, Outcomes, list[Cause]]
+Asking = tuple[Investigation, Inquiring, Batch]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTerms:
+    """The settings of a run that its search needs; `late_s`: for how long a notification that is late is awaited.
+
+    `room`: where the numbers begin that keep payloads apart. `again`: a recorded case → the same, ready to be sent;
+    None if the journal has not kept its bytes.
+    """
+
+    face: Searchable
+    contract: Contract
+    constraints: Constraints
+    expectations: Expectations | None
+    notify_within_s: float
+    late_s: float
+    room: int
+    again: Callable[[Case], Case | None]
+
+
+@dataclass(slots=True)
+class Search:
+    """The inquiries into a run, and what they may cost: `budget` requests, BUDGET_S seconds.
+
+    `held` is how much the journal held before; what comes later is not of the run proper. `numbers`: the exchanges of
+    the cases that inquiries are about.
+    """
+
+    face: Searchable
+    contract: Contract
+    inquiries: tuple[Investigation, ...]
+    budget: int
+    patience_s: float
+    within_s: float
+    late_s: float
+    held: Held
+    numbers: dict[str, int]
+    spent: int = 0
+    rounds: int = 0
+    _began: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, terms: SearchTerms, record: Record, budget: int) -> Search:
+        """The inquiries that the record of a run calls for."""
+        face, contract, within, late_s = terms.face, terms.contract, terms.notify_within_s, terms.late_s
+        wanting = _wanting(face, contract, terms.expectations, record)
+        watched = [Watched(face.checks(contract)[verdict.requirement.id], verdict.command) for verdict in wanting]
+        if not watched:
+            return cls(face, contract, (), budget, within, within, late_s, held_by(record), {})
+        evidence = watch(record, contract, watched)
+        ground = _Ground.of(terms, record, list(map(_Compared.of, wanting, watched, repeat(evidence))))
+        inquiries = tuple(filter(None, map(ground.inquiry, ground.compared)))
+        numbers = {o.case_id: o.number for seen in watched for o in seen.observations if o.fell_short}
+        patience = min(within, _patience(evidence))
+        return cls(face, contract, inquiries, budget, patience, within, late_s, held_by(record), numbers)
+
+    @property
+    def twins(self) -> frozenset[str]:
+        """The ids of the cases that must have been accepted for what is sent to count as refused."""
+        return frozenset(case.twin for inquiry in self.inquiries for case in inquiry.known if case.twin)
+
+    def run(self, ask: Ask, note: Callable[[str, Mapping[str, Any]], None]) -> None:
+        """Hold the inquiries; each cause is noted as soon as it is found, and in the end what it took."""
+        stopped: str | None = None
+        note(BEGINNING, asdict(self.held))
+        try:
+            for cause in self._causes(ask):
+                note(CAUSE, replace(cause, exchange=self.numbers.get(cause.minimal or "")).noted())
+        except EnvironmentFailure as failure:
+            stopped = failure.message
+        finally:
+            seconds = round(time.monotonic() - self._began, 3)
+            note(
+                SEARCH,
+                {
+                    "budget": self.budget,
+                    "requests": self.spent,
+                    "rounds": self.rounds,
+                    "seconds": seconds,
+                    "stopped": stopped,
+                },
+            )
+
+    def _causes(self, ask: Ask) -> Iterator[Cause]:
+        # What the first one finds out spares the others most of their requests, where it is the same fault: they begin
+        # when it has nothing left to do but to confirm that.
+        starting, waiting = self.inquiries[:1], self.inquiries[1:]
+        held: list[Asking] = []
+        while starting or held or waiting:
+            for inquiry in starting:
+                yield from self._advance(inquiry, inquiry.inquire(), None, held)
+            starting = ()
+            if waiting and all(batch.patient for *_, batch in held):
+                starting, waiting = waiting, ()
+                continue
+            chosen = [each for each in held if each[2].in_order] or held
+            held = [each for each in held if each not in chosen]
+            for (inquiry, inquiring, _), told in zip(chosen, self._round(chosen, ask), strict=True):
+                yield from self._advance(inquiry, inquiring, told, held)
+
+    @staticmethod
+    def _advance(
+        inquiry: Investigation, inquiring: Inquiring, told: Outcomes | None, held: list[Asking]
+    ) -> Iterator[Cause]:
+        """Tell an inquiry what became of its requests; it asks again and is held, or ends with its causes."""
+        try:
+            batch = next(inquiring) if told is None else inquiring.send(told)
+        except StopIteration as end:
+            yield from end.value
+        else:
+            held.append((inquiry, inquiring, batch))
+
+    # --- A round
+
+    def _round(self, chosen: Sequence[Asking], ask: Ask) -> list[Outcomes]:
+        affordable = self._affordable([batch.cases for _, _, batch in chosen])
+        cases = list(chain.from_iterable(affordable))
+        if not cases:
+            return [{} for _ in chosen]
+        in_order = chosen[0][2].in_order
+        listen_s = self._listen_s(chosen)
+        groups = [tuple(replace(case, group=cases[0].id) for case in cases)] if in_order else [(c,) for c in cases]
+        record, settled_at = ask(groups, listen_s)
+        self.rounds += 1
+        self.spent = sum(is_follow_up(exchange.case_id) for exchange in record.exchanges)
+        watched = [Watched(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
+        watch(self._on_these_terms(record, settled_at, listen_s), self.contract, watched)
+        # What limits of the run have withheld was not sent.
+        went_out = {exchange.case_id for exchange in record.exchanges}
+        sent = ([case for case in each if case.id in went_out] for each in affordable)
+        return [self._outcomes(*each) for each in zip(sent, watched, strict=True)]
+
+    def _outcomes(self, sent: Sequence[Case], watched: Watched) -> Outcomes:
+        self.numbers.update((o.case_id, o.number) for o in watched.observations)
+        fell_short = {o.case_id: o.fell_short for o in watched.observations}
+        return {case.id: fell_short.get(case.id) for case in sent}
+
+    def _on_these_terms(self, record: Record, settled_at: float, listen_s: float | None) -> Record:
+        """The record of a run that waited as long as this round did, and ends with it."""
+        within = self.within_s if listen_s is None else min(listen_s, self.within_s)
+        settled = Note(0, "settled", {"at": settled_at}, settled_at, settled_at)
+        settings = {**record.settings, "notify_within_s": within, "inquiring": True}
+        return replace(record, settings=settings, notes=(*record.notes, settled))
+
+    def _affordable(self, batches: Sequence[tuple[Case, ...]]) -> list[list[Case]]:
+        """The first cases of each batch, in turn, as many as the budget allows."""
+        left = self.budget - self.spent if time.monotonic() - self._began < BUDGET_S else 0
+        taken: list[list[Case]] = [[] for _ in batches]
+        for turn in zip_longest(*batches):
+            for place, case in enumerate(turn):
+                if case is not None and left > 0:
+                    taken[place].append(case)
+                    left -= 1
+        return taken
+
+    def _listen_s(self, chosen: Sequence[Asking]) -> float | None:
+        return max(
+            (self._patience_with(inquiry, batch) for inquiry, _, batch in chosen if inquiry.needs_notifications),
+            default=None,
+        )
+
+    def _patience_with(self, inquiry: Investigation, batch: Batch) -> float:
+        if self.face.is_about_lateness(self.contract.catalogue[inquiry.requirement]):
+            return self.within_s + self.late_s
+        return self.within_s if batch.patient else self.patience_s
+
+
+def _patience(evidence: Evidence) -> float:
+    longest = 0.0
+    for arrival in evidence.arrivals:
+        answered_at = arrival.answer.answered_at if arrival.answer else None
+        if answered_at is not None:
+            longest = max(longest, arrival.received_at - answered_at)
+    return max(LEAST_PATIENCE_S, PATIENCE_FACTOR * longest)
+
+
+def is_called_for(
+    face: Face, contract: Contract, expectations: Expectations | None, record: Record, settled_at: float
+) -> bool:
+    """Whether a run that would have listened until `settled_at` (monotonic seconds) calls for inquiries.
+
+    Asked while it still listens, which takes longer than to judge a run of usual size.
+    """
+    settled = Note(0, "settled", {"at": settled_at}, settled_at, settled_at)
+    return bool(_wanting(face, contract, expectations, replace(record, notes=(*record.notes, settled))))
+
+
+# --- Which inquiries
+
+
+def _wanting(
+    face: Face, contract: Contract, expectations: Expectations | None, record: Record
+) -> list[RequirementVerdict]:
+    judged = judge_as(face, record, expectations, contract=contract, measured=False)
+    return [verdict for verdict in judged.verdicts if _wants_inquiry(verdict)]
+
+
+def _wants_inquiry(verdict: RequirementVerdict) -> bool:
+    """Whether a requirement fell short for a command, is not listed, and the run does not tell on what it depends."""
+    untold = verdict.pattern is not None and verdict.pattern.open
+    return untold and verdict.command is not None and verdict.unexpected
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What fell short of a requirement for a command, and what went well: the ids of the cases, in order of sending."""
+
+    verdict: RequirementVerdict
+    observations: tuple[Observation, ...]
+    ill: tuple[str, ...]
+    well: tuple[str, ...]
+
+    @classmethod
+    def of(cls, verdict: RequirementVerdict, watched: Watched, evidence: Evidence) -> _Compared:
+        observations = watched.observations
+        ill = dict.fromkeys(o.case_id for o in observations if o.fell_short)
+        kept = (o.case_id for o in observations if not o.fell_short)
+        taken = (each.case_id for each in evidence.final_of(verdict.command or "", Kind.VALID) if each.accepted)
+        well = islice((case_id for case_id in dict.fromkeys(chain(kept, taken)) if case_id not in ill), MOST_WELL)
+        return cls(verdict, observations, tuple(ill), tuple(well))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What inquiries are made from: the cases that they are about, ready to be sent again, and what they share."""
+
+    face: Searchable
+    contract: Contract
+    compared: Sequence[_Compared]
+    cases: Mapping[str, Case]
+    constraints: Constraints
+    addressees: Addressees
+    rooms: Mapping[str, UniquePayloads]
+    learned: Learned
+
+    @classmethod
+    def of(cls, terms: SearchTerms, record: Record, compared: Sequence[_Compared]) -> _Ground:
+        contract = terms.contract
+        rooms = {
+            command: UniquePayloads(
+                contract,
+                contract.commands[command],
+                terms.constraints,
+                (case.request.body for case in record.cases if case.command == command),
+                terms.room,
+            )
+            for command in {each.verdict.command for each in compared}
+            if command is not None
+        }
+        wanted = {case_id for each in compared for case_id in (*each.ill, *each.well)}
+        again = (terms.again(case) for case in record.cases if case.id in wanted)
+        cases = {case.id: case for case in again if case is not None}
+        addressees = Addressees.of(contract, terms.constraints, record.settings["gateway"])
+        return cls(terms.face, contract, compared, cases, terms.constraints, addressees, rooms, Learned())
+
+    def inquiry(self, compared: _Compared) -> Investigation | None:
+        """The inquiry into what fell short; None if nothing could be asked."""
+        command, requirement = compared.verdict.command or "", compared.verdict.requirement
+        failing = self._cases(compared.ill)
+        if not any(Label.of(case, self.contract) for case in failing):
+            return None
+        return Investigation(
+            self.contract,
+            requirement.id,
+            command,
+            self.face.checks(self.contract)[requirement.id],
+            failing,
+            self._cases(compared.well),
+            compared.observations,
+            self.constraints,
+            self.addressees,
+            self.rooms[command],
+            self.learned,
+            needs_notifications=self.face.is_about_notifications(requirement),
+        )
+
+    def _cases(self, ids: Iterable[str]) -> tuple[Case, ...]:
+        return tuple(self.cases[case_id] for case_id in ids if case_id in self.cases)

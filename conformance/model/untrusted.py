@@ -1,0 +1,158 @@
+"""What others wrote, read without trusting it: files that may not end, JSON that may hold anything.
+
+given_bytes         the bytes of a file, or of a pipe, but no more than so many; TooLong for more
+parse_json          bytes as RFC 8259 has it, without the leniencies of `json.loads`
+parse_with_repeats  the same, but a member may be named more than once
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import re
+import select
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+PATIENCE_S = 30.0
+"""How long a pipe may take to be read to its end: whoever writes to it may be a program that downloads."""
+
+_CHUNK = 1 << 20
+
+
+class TooLong(OSError):
+    """There is more of it than whoever reads it can use."""
+
+
+def given_bytes(path: Path, most: int) -> bytes:
+    """The bytes of the file at `path`, at most `most` of them; a pipe is read for PATIENCE_S at the longest.
+
+    Raises TooLong where there are more, and OSError for what cannot be read: also of a pipe from which nothing comes.
+    """
+    # Opened so, a pipe that nobody writes to is empty; otherwise it would be waited for without end.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as opened:  # noqa: PTH123 - a descriptor
+        content, deadline = bytearray(), time.monotonic() + PATIENCE_S
+        while len(content) <= most:
+            chunk = opened.read(min(_CHUNK, most + 1 - len(content)))
+            if chunk is None:
+                if not select.select([opened], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                    raise TimeoutError(errno.ETIMEDOUT, f"nothing came from it within {PATIENCE_S:g} s")
+            elif chunk:
+                content += chunk
+            else:
+                return bytes(content)
+            if time.monotonic() > deadline:
+                raise TimeoutError(errno.ETIMEDOUT, f"it did not end within {PATIENCE_S:g} s")
+        raise TooLong(errno.EFBIG, f"it has more than {most:,} bytes")
+
+
+DEEPEST = 100
+"""Of what is nested deeper nothing is read: messages of the contract nest three deep, and how far Python reads depends
+on where it is asked from."""
+
+MOST_VALUES = 500_000
+"""Of what holds more nothing is read: a message is read by many rules, and those of the contract hold some ten."""
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[{\]}]")
+
+
+class RepeatedMember(ValueError):
+    """An object names a member more than once: `name`. All else about the text may be well."""
+
+    def __init__(self, name: str) -> None:
+        """Say which member it is."""
+        super().__init__(f"the member {name!r} is there more than once")
+        self.name = name
+
+
+def parse_json(data: bytes) -> Any:
+    """The value that `data` holds as JSON (RFC 8259): UTF-8 without a byte order mark, each member named once.
+
+    Raises ValueError that says in words what is wrong, also for NaN and the infinities, and for what is nested deeper
+    than DEEPEST or holds more than MOST_VALUES. A number beyond the range of a double is kept as the greatest double of
+    its sign.
+    """
+    return _parsed(data, _DECODER)
+
+
+def parse_with_repeats(data: bytes) -> tuple[Any, str | None]:
+    """As `parse_json`, but a member may be named more than once: the value, and the first such name if there is one.
+
+    RFC 8259 (section 4) says only that names SHOULD be unique. The last of several members counts, as it does for
+    nearly every reader.
+    """
+    try:
+        return _parsed(data, _DECODER), None
+    except RepeatedMember as repeated:
+        return _parsed(data, _LENIENT_DECODER), repeated.name
+
+
+def _parsed(data: bytes, decoder: json.JSONDecoder) -> Any:
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise ValueError("it begins with a byte order mark")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8: byte {data[error.start]:#04x} at offset {error.start}") from error
+    if not text.strip(" \t\n\r"):
+        raise ValueError("it is empty")
+    _check_size(data)
+    try:
+        return decoder.decode(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply to be read") from error
+
+
+def _check_size(data: bytes) -> None:
+    """Raises ValueError for what is too much to be read, before that is done. Most texts are cleared by two counts."""
+    if data.count(b",") < MOST_VALUES and data.count(b"[") + data.count(b"{") <= DEEPEST:
+        return
+    bare = _STRING.sub(b"", data)
+    if bare.count(b",") >= MOST_VALUES:
+        raise ValueError(f"it holds more than {MOST_VALUES:,} values, and is not read")
+    depth = 0
+    for bracket in _BRACKET.finditer(bare):
+        depth += 1 if bracket[0] in b"[{" else -1
+        if depth > DEEPEST:
+            raise ValueError(f"it is nested too deeply to be read, more than {DEEPEST} deep")
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"it is not JSON: {name} is no number")
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise RepeatedMember(name)
+            seen.add(name)
+    return members
+
+
+# From how many digits on an integer is certainly beyond a double; Python refuses to convert 4301 digits or more.
+_DIGITS_OF_A_DOUBLE = 310
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < _DIGITS_OF_A_DOUBLE else _float(digits)
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else math.copysign(sys.float_info.max, value)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_members, parse_constant=_no_constant, parse_int=_integer, parse_float=_float
+)
+_LENIENT_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_int=_integer, parse_float=_float)
