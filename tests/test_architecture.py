@@ -25,8 +25,8 @@ ORDER = (
     "payloads",
     "journal",
     "wire",
-    "judging",
     "mock",
+    "judging",
     "diagnosis",
     "gateway",
     "client",
@@ -45,6 +45,9 @@ LONGEST_FILE = 450
 
 # Names that say nothing about what is inside.
 EMPTY_NAMES = {"common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
+
+# Where the rules are, and what they rest on.
+PURE = ("conformance/judging/", "conformance/gateway/rules/", "conformance/client/rules/")
 
 # What stands beside the checks: expectations are read from a file, and expire on a day.
 NOT_CHECKS = {
@@ -180,7 +183,7 @@ def _is_late(module: Module, node: ast.Import | ast.ImportFrom) -> bool:
 
 def pure_checks(module: Module) -> Iterator[str]:
     """A check sees the journal and nothing else: no network, no clock, no chance, no library that could hide them."""
-    if not module.is_shipped or module.part != "judging" or module.place.as_posix() in NOT_CHECKS:
+    if not module.place.as_posix().startswith(PURE) or module.place.as_posix() in NOT_CHECKS:
         return
     for line, name in module.imported:
         package = name.partition(".")[0]
@@ -271,9 +274,9 @@ BREAKS = (
     ),
     (
         layers,
-        "conformance/judging/errors.py",
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from conformance.mock import Gateway",
-        "3: judging imports from mock, which comes after it",
+        "conformance/mock/errors.py",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from conformance.judging import Verdict",
+        "3: mock imports from judging, which comes after it",
     ),
     (
         layers,
@@ -301,15 +304,15 @@ BREAKS = (
         "import importlib\nimportlib.import_module('conformance.cli')",
         "2: imports by a call of importlib.import_module",
     ),
-    (pure_checks, "conformance/judging/envelope.py", "import time", "1: a check imports time"),
+    (pure_checks, "conformance/gateway/rules/envelope.py", "import time", "1: a check imports time"),
     (
         faces_apart,
         "conformance/client/plan.py",
         '"""Plans."""\nfrom conformance.gateway.plan import Plan',
         "2: client imports from gateway, the other face",
     ),
-    (pure_checks, "conformance/judging/envelope.py", "from os import environ", "1: a check imports os"),
-    (pure_checks, "conformance/judging/envelope.py", "import httpx", "1: a check imports httpx"),
+    (pure_checks, "conformance/gateway/rules/envelope.py", "from os import environ", "1: a check imports os"),
+    (pure_checks, "conformance/gateway/rules/envelope.py", "import httpx", "1: a check imports httpx"),
     (telling_names, "conformance/journal/utils.py", "", "1: 'utils' says nothing about what is inside"),
     (telling_names, "tests/test_helpers.py", "", "1: 'test_helpers' says nothing about what is inside"),
     (telling_names, "conformance/misc/rows.py", "", "1: 'misc' says nothing about what is inside"),
@@ -369,7 +372,7 @@ import json
 from typing import TYPE_CHECKING
 
 from conformance import __version__
-from conformance.judging.envelope import check
+from conformance.judging.form import check
 from conformance.model.traffic import Case
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from conformance.contract.contract import Contract, statum
 from conformance.gateway.settings import Settings as GatewaySettings
 from conformance.model.errors import UsageError
 from conformance.options import options_of
-from conformance.reports.repeat import repeat_command
+from conformance.reports.reproduce import repeat_command
 
 Capsys = pytest.CaptureFixture[str]
 

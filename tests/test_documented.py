@@ -38,7 +38,7 @@ from conformance.model.errors import ConformanceError
 from conformance.model.traffic import Kind
 from conformance.model.untrusted import parse_json
 from conformance.options import options_of
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS
 
 DOCS = CHECKOUT / "docs"
 README = CHECKOUT / "README.md"

@@ -16,14 +16,15 @@ from runs import Run
 
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
+from conformance.gateway.face import GatewayFace
+from conformance.gateway.rules.making import checks_of
 from conformance.journal import Journal, Record, Redaction
-from conformance.judging import checks_of
 from conformance.judging.evidence import Evidence
 from conformance.judging.expectations import Expectation, Expectations, Staleness, read_expectations
 from conformance.judging.hearing import KEPT_FINDINGS
 from conformance.judging.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
-from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge
-from conformance.reports.expected import entries_to_paste
+from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge_as
+from conformance.reports.remarks import entries_to_paste
 from conformance.reports.result import Result
 
 CHECKS = checks_of(statum())
@@ -53,7 +54,7 @@ def judged(*entries: Expectation, run: Run | None = None, **said: tuple[Judgemen
     """A run that is judged with these entries; of `RSP_03=(…)` the check says that, the others say that all is well."""
     checks = {**dict.fromkeys(CHECKS, saying(Kept())), **{id_.replace("_", "-"): saying(*j) for id_, j in said.items()}}
     record = (run or Run()).record()
-    return judge(record, checks, Expectations(entries, str(FILE), f"sha256:{0:064}"))
+    return judge_as(GatewayFace(lambda _: checks), record, Expectations(entries, str(FILE), f"sha256:{0:064}"))
 
 
 def of(found: Judged, requirement: str = MUST, command: str | None = "sms") -> RequirementVerdict:
@@ -147,7 +148,8 @@ def test_a_run_in_which_nothing_was_exercised_is_never_0() -> None:
     """Even if all of it is listed."""
     found = judged(ENC_01=())
     entries = [listed(id_, "INCONCLUSIVE", number=number) for number, id_ in enumerate(CHECKS, start=1)]
-    nothing = judge(Run().record(), dict.fromkeys(CHECKS, saying()), Expectations(tuple(entries), "f", "d"))
+    silent = GatewayFace(lambda _: dict.fromkeys(CHECKS, saying()))
+    nothing = judge_as(silent, Run().record(), Expectations(tuple(entries), "f", "d"))
 
     assert 3 == found.exit_code
     assert (Conclusion.INCONCLUSIVE, 3) == (nothing.conclusion, nothing.exit_code)
@@ -222,14 +224,12 @@ def test_an_entry_is_stale_once_it_does_not_hold(
 def test_one_that_passes_for_one_of_its_commands_has_to_be_narrowed() -> None:
     """Else what is mended could break again unseen."""
     run = Run(commands=("sms", "airtime"))
-    found = judge(
-        run.record(),
-        {
-            **dict.fromkeys(CHECKS, saying(Kept())),
-            MUST: lambda _, command: iter([WRONG if command == "sms" else Kept()]),
-        },
-        Expectations((listed(),), str(FILE), "sha256:"),
-    )
+    checks = {
+        **dict.fromkeys(CHECKS, saying(Kept())),
+        MUST: lambda _, command: iter([WRONG if command == "sms" else Kept()]),
+    }
+    listing = Expectations((listed(),), str(FILE), "sha256:")
+    found = judge_as(GatewayFace(lambda _: checks), run.record(), listing)
 
     (stale,) = found.stale
     assert (Staleness.PASSES, "it passes for airtime", "keep an entry for each of sms") == (
@@ -245,7 +245,7 @@ def test_chosen_cases_prove_nothing_about_the_list() -> None:
     chosen = Record({**record.settings, "cases": "case.json"}, notes=record.notes)
     checks = dict.fromkeys(CHECKS, saying(Kept()))
 
-    assert () == judge(chosen, checks, Expectations((listed(),), str(FILE), "sha256:")).stale
+    assert () == judge_as(GatewayFace(lambda _: checks), chosen, Expectations((listed(),), str(FILE), "sha256:")).stale
 
 
 def test_an_expired_entry_explains_nothing() -> None:

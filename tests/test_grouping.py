@@ -8,11 +8,11 @@ from random import Random
 import pytest
 
 from conformance.contract.contract import statum
-from conformance.judging.grouping import Said, gathered, grouped
-from conformance.judging.judgement import Finding
-from conformance.judging.making import is_of_form
-from conformance.judging.one_cause import Failing, OneCause, one_causes
-from conformance.judging.traits import FORM
+from conformance.diagnosis.grouping import Said, gathered, grouped
+from conformance.diagnosis.one_cause import Failing, one_causes
+from conformance.diagnosis.traits import FORM
+from conformance.gateway.rules.making import is_of_form
+from conformance.judging.judgement import Finding, OneCause
 from conformance.model.traffic import Exchange, Request, Response
 
 JSON, HTML = (("Content-Type", "application/json"),), (("Content-Type", "text/html; charset=utf-8"),)

@@ -16,15 +16,16 @@ from through_network import Cut, held_through
 from conformance.gateway import campaign, heartbeat, listening
 from conformance.gateway.limits import Limits
 from conformance.gateway.rig import CANARY_HEADER
+from conformance.gateway.rules import notifications
 from conformance.gateway.settings import Settings
 from conformance.journal import Note, Record, read_journal
-from conformance.judging import missing, notifications
+from conformance.judging import missing
 from conformance.judging.judgement import Reason
 from conformance.judging.outages import HEARTBEAT, Outage, Watch
-from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict, judge
-from conformance.mock.behaviour import Behaviour, Delivery, Moment
-from conformance.mock.variants import BUILT_IN
+from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment
 from conformance.model.traffic import header
+from conformance.reports.faces import judge
 
 INFINITE = float("inf")
 # So many at the beginning of a run are no chance.
@@ -222,7 +223,7 @@ def test_a_gateway_that_drops_notifications_is_found_out_beside_a_tunnel_that_wa
 def test_a_gateway_that_is_late_is_found_out_over_a_network(tmp_path: Path) -> None:
     """Where canaries come through, it was no second try; also if nothing is missing in the end."""
 
-    def late(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    def late(deliveries: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
         return tuple(replace(each, after_s=0.8) for each in deliveries) if moment.accepted <= LATE else deliveries
 
     behaviour = replace(BUILT_IN, deliveries=(late,))

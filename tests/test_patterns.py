@@ -8,9 +8,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from conformance.contract.contract import statum
-from conformance.journal import Note
-from conformance.judging import checks_of
-from conformance.judging.follow_ups import (
+from conformance.diagnosis.follow_ups import (
     BEGINNING,
     CAUSE,
     Cause,
@@ -20,19 +18,15 @@ from conformance.judging.follow_ups import (
     is_follow_up,
     run_proper,
 )
+from conformance.diagnosis.patterns import ordinal, period, told_by_journal, told_by_numbers, turning_point
+from conformance.diagnosis.watching import Observation, Watched, watch
+from conformance.gateway.rules.making import checks_of
+from conformance.journal import Note
 from conformance.judging.hearing import Hearing
-from conformance.judging.patterns import (
-    Dependence,
-    Pattern,
-    ordinal,
-    period,
-    told_by_journal,
-    told_by_numbers,
-    turning_point,
-)
-from conformance.judging.verdicts import RequirementVerdict, Verdict, judge
-from conformance.judging.watching import Observation, Watched, watch
+from conformance.judging.judgement import Dependence, Pattern
+from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.traffic import Kind
+from conformance.reports.faces import judge
 from tests.runs import Run
 
 

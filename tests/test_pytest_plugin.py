@@ -24,7 +24,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.pytest.plugin import LEFT_OUT, options
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS
 
 PRODUCTS = statum().products
 

@@ -19,19 +19,21 @@ from seeded import fault
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Level
 from conformance.gateway import campaign
+from conformance.gateway.face import GatewayFace
+from conformance.gateway.rules.making import checks_of
 from conformance.journal import Record, read_journal
-from conformance.judging import checks_of
 from conformance.judging.evidence import Evidence
 from conformance.judging.expectations import Expectation, Expectations
 from conformance.judging.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
-from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge
+from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge_as
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.progress import Silent
-from conformance.reports.expected import entries_to_paste
-from conformance.reports.page import html
+from conformance.reports.faces import judge
+from conformance.reports.page.rendering import html
+from conformance.reports.remarks import entries_to_paste
 from conformance.reports.result import Result
 from conformance.reports.sarif import sarif
 
@@ -54,7 +56,9 @@ def saying(*judgements: Judgement) -> Check:
 def judged(*said: Judgement, strict: bool | None = True, listed: tuple[Expectation, ...] = ()) -> Judged:
     """A run in which all is well, but for what is said of the SHOULD."""
     checks = {**dict.fromkeys(checks_of(statum()), saying(Kept())), SHOULD: saying(*said)}
-    return judge(Run().record(), checks, Expectations(listed, "known.toml", "sha256:"), strict=strict)
+    return judge_as(
+        GatewayFace(lambda _: checks), Run().record(), Expectations(listed, "known.toml", "sha256:"), strict=strict
+    )
 
 
 def of(found: Judged, requirement: str = SHOULD) -> RequirementVerdict:

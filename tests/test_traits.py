@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.judging.chance import ERROR_RATE, above, regular, split
+from conformance.diagnosis.chance import ERROR_RATE, above, regular, split
+from conformance.diagnosis.patterns import Ground, told_by_journal
+from conformance.diagnosis.traits import FORM, set_apart
+from conformance.diagnosis.watching import Observation
 from conformance.judging.coverage import Label
-from conformance.judging.patterns import Dependence, Ground, told_by_journal
-from conformance.judging.traits import FORM, set_apart
-from conformance.judging.watching import Observation
+from conformance.judging.judgement import Dependence
 from conformance.model.traffic import Kind
 
 KINDS = (Kind.VALID, Kind.BROKEN, Kind.MALFORMED, Kind.CREDENTIAL)

@@ -11,19 +11,15 @@ from runs import Run
 
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
+from conformance.gateway.face import GatewayFace
+from conformance.gateway.rules.making import checks_of
 from conformance.journal import Record, read_journal
-from conformance.judging import checks_of
 from conformance.judging.evidence import Evidence
 from conformance.judging.hearing import KEPT_FINDINGS
 from conformance.judging.judgement import Check, Finding, Judgement, Kept, Reason, Unobserved
-from conformance.judging.verdicts import (
-    Conclusion,
-    RequirementVerdict,
-    Verdict,
-    conclude,
-    judge,
-)
-from conformance.mock.variants import BUILT_IN
+from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, conclude, judge_as
+from conformance.mock.behaviour import BUILT_IN
+from conformance.reports.faces import judge
 
 CHECKS = checks_of(statum())
 
@@ -44,7 +40,7 @@ def saying(*judgements: Judgement) -> Check:
 def judged_by(requirement: str, *judgements: Judgement, run: Run | None = None) -> RequirementVerdict:
     """The verdict on a requirement for sms of which a check says that."""
     checks = {**dict.fromkeys(CHECKS, silent), requirement: saying(*judgements)}
-    verdicts = judge((run or Run()).record(), checks).verdicts
+    verdicts = judge_as(GatewayFace(lambda _: checks), (run or Run()).record()).verdicts
     return next(v for v in verdicts if v.requirement.id == requirement and v.command in ("sms", None))
 
 
@@ -87,8 +83,10 @@ def test_verdicts_come_in_the_catalogues_order_one_for_each_command() -> None:
 
 def test_a_requirement_without_a_check_is_an_error() -> None:
     """It would otherwise be green for nothing."""
+    without = {id_: check for id_, check in CHECKS.items() if id_ != MUST}
+
     with pytest.raises(KeyError, match=MUST):
-        judge(Run().record(), {id_: check for id_, check in CHECKS.items() if id_ != MUST})
+        judge_as(GatewayFace(lambda _: without), Run().record())
 
 
 # --- One verdict

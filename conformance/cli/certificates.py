@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conformance.certificate.borne_out import MEMBERS, Basis
-from conformance.certificate.digests import Digest
-from conformance.certificate.envelope import LONGEST_CERTIFICATE
-from conformance.certificate.evidence_file import JournalFile
+from conformance.certificate.borne_out import MEMBERS, Provenance
+from conformance.certificate.digests import Digest, JournalFile
+from conformance.certificate.envelope import LONGEST_CERTIFICATE, Rejected
 from conformance.certificate.issuing import CERTIFICATE, Certification, countersign, issue
 from conformance.certificate.keys import (
     is_open_to_others,
@@ -28,16 +27,15 @@ from conformance.certificate.keys import (
     read_private_key,
     read_public_key,
 )
-from conformance.certificate.refusal import Refused
-from conformance.certificate.verification import Certificate, Trust, proved
+from conformance.certificate.verification import Trust, VerifiedCertificate, proved
 from conformance.cli.command import ConformanceCommand, on_command_line
 from conformance.cli.configuration import variable
 from conformance.cli.messages import Messages
 from conformance.model.errors import ConformanceError, EnvironmentFailure, UsageError, did_you_mean
 from conformance.model.untrusted import TooLong, given_bytes
 from conformance.reports.console import print_line, remarks, results
+from conformance.reports.files import replace_file
 from conformance.reports.result import Result
-from conformance.reports.writing import replace_file
 
 if TYPE_CHECKING:
     from conformance.certificate.ed25519 import PrivateKey
@@ -171,7 +169,7 @@ def sign(certificate: Path, output: Path | None, **options: Any) -> int:
     vouched = frozenset(name.strip() for each in options["vouch_for"] for name in each.split(","))
     data = certificate_bytes(certificate)
     for step in proved(data, options["contract"], trust, options["evidence"]):
-        if isinstance(step, Certificate):
+        if isinstance(step, VerifiedCertificate):
             signed = countersign(step.envelope, signer)
             trust.check_known(step.envelope.signatures)
             _check_vouched(step.unsupported, vouched)
@@ -183,15 +181,15 @@ def sign(certificate: Path, output: Path | None, **options: Any) -> int:
 
 
 def _check_vouched(missing: Sequence[str] | None, vouched: AbstractSet[str]) -> None:
-    """Raises Refused unless the signer knows otherwise what the evidence does not bear out; UsageError for none."""
+    """Raises Rejected unless the signer knows otherwise what the evidence does not bear out; UsageError for none."""
     if missing is None:
         raise UsageError(
             "--evidence is missing; what is signed for is derived from the journal first",
             hint="the certified run left it as journal.sqlite beside the certificate",
         )
-    asked = [name for name in missing if MEMBERS.get(name) is not Basis.TERMS]
+    asked = [name for name in missing if MEMBERS.get(name) is not Provenance.TERMS]
     if left := [name for name in asked if name not in vouched]:
-        raise Refused(
+        raise Rejected(
             f"not signed: the evidence does not bear out {', '.join(left)}",
             hint=f"--vouch-for {','.join(left)} if you know better",
         )

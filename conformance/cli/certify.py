@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from conformance.certificate.subject import files_of_command
+from conformance.certificate.digests import files_of_command
 from conformance.cli.certificates import certification_from
 from conformance.cli.command import ConformanceCommand
 from conformance.cli.messages import Messages, Output

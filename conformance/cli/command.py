@@ -23,16 +23,16 @@ from conformance.certificate.issuing import DEFAULT_VALID_DAYS
 from conformance.cli.configuration import ENV, Configured, configured, environment_names
 from conformance.cli.messages import Messages, in_words
 from conformance.cli.values import CONTRACT, beginning, contract_in, help_of, value_of
+from conformance.client.rules import RULES as CLIENT_RULES
 from conformance.client.settings import Settings as CertificationSettings
 from conformance.contract.checking import Engine
 from conformance.contract.contract import Contract, contract_at
 from conformance.gateway.limits import Limits
+from conformance.gateway.rules.making import RULES
 from conformance.gateway.settings import Settings
-from conformance.judging.client import RULES as CLIENT_RULES
-from conformance.judging.making import RULES
 from conformance.mock.account import OPENING_BALANCE, numbers
-from conformance.mock.faults import faults
-from conformance.mock.variants import BUILT_IN, variants
+from conformance.mock.behaviour import BUILT_IN
+from conformance.mock.faults import faults, variants
 from conformance.model.errors import ConformanceError, UsageError, did_you_mean
 from conformance.options import Option, options_of
 from conformance.payloads.strategies import strategy_for

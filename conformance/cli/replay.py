@@ -17,16 +17,17 @@ from conformance.cli.values import beginning
 from conformance.cli.verdict import JudgedRun, obstacle_in
 from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
-from conformance.gateway.recorded import history, sent_again
-from conformance.gateway.replaying import judged_alone, window_of
+from conformance.gateway.replaying import history, judged_alone, window_of
+from conformance.gateway.request_templates import sent_again
 from conformance.gateway.settings import Settings
 from conformance.gateway.staying import stay
 from conformance.journal import Record, read_evidence, read_journal
-from conformance.judging.verdicts import Conclusion, is_client
+from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import UsageError, did_you_mean
 from conformance.model.traffic import Case
 from conformance.payloads.addressees import GIVEN_BY, Addressees
 from conformance.reports.console import print_json, print_line, results
+from conformance.reports.faces import is_client
 from conformance.reports.replayed import Replayed, show_conclusion, show_replayed
 
 # Who wants to listen for longer leaves the option out.

@@ -16,11 +16,11 @@ from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
 from conformance.gateway.settings import Settings
 from conformance.journal import read_evidence
-from conformance.judging.verdicts import is_client
 from conformance.model.errors import UsageError
 from conformance.model.interruption import held_back
 from conformance.options import options_of
 from conformance.reports.console import print_json, results
+from conformance.reports.faces import is_client
 from conformance.reports.planned import plan_document, show_plan
 
 # The base URL of a mock gateway that is only planned for: it has none before it is started.

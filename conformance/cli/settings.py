@@ -18,7 +18,7 @@ from click.core import ParameterSource
 from conformance.cli.command import on_command_line
 from conformance.cli.credentials import credential_from
 from conformance.contract.contract import Contract
-from conformance.gateway.casefiles import CaseFolder
+from conformance.gateway.case_files import CaseFolder
 from conformance.gateway.limits import Limits
 from conformance.gateway.settings import DEFAULT_CORPUS, Settings
 from conformance.journal import Record

@@ -16,19 +16,17 @@ from conformance.certificate.issuing import Certification
 from conformance.cli.certificates import Notary
 from conformance.cli.messages import Messages, Output
 from conformance.contract.contract import Contract
-from conformance.gateway.keeping import keep
+from conformance.gateway.case_files import save_failing
 from conformance.journal import Record, read_evidence
 from conformance.judging.expectations import Expectations
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import EnvironmentFailure
 from conformance.reports.console import on_github, print_document, print_line, remarks
+from conformance.reports.files import REPORT_HTML, REPORT_JSON, json_report, write_reports
 from conformance.reports.github import workflow_commands
-from conformance.reports.json_report import json_report
-from conformance.reports.observed import show_observed
 from conformance.reports.result import Result
 from conformance.reports.summary import summary
-from conformance.reports.terminal import show, show_verdict, show_verdict_alone
-from conformance.reports.writing import REPORT_HTML, REPORT_JSON, write_reports
+from conformance.reports.terminal import show, show_observed, show_verdict, show_verdict_alone
 
 # Where a step leaves what its job's summary shall show; GitHub gives the name of the file.
 SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -91,7 +89,7 @@ class JudgedRun:
         if self.notary is not None:
             self.notary.certify(self.result, self.directory, quiet=output.quiet)
         if save_corpus is not None:
-            for path in keep(self.result.record, self.result.judged, save_corpus, self.result.contract):
+            for path in save_failing(self.result.record, self.result.judged, save_corpus, self.result.contract):
                 if not output.quiet:
                     print_line(remarks(), f"kept {path}")
         return self.result.exit_code

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from conformance.certificate.badge import Badge
-from conformance.certificate.policy import Policy
-from conformance.certificate.refusal import Refused, UnknownSigner
-from conformance.certificate.verification import Certificate, proved
+from conformance.certificate.coverage import Policy
+from conformance.certificate.envelope import Rejected, UnknownSigner
+from conformance.certificate.verification import VerifiedCertificate, proved
 from conformance.cli.certificates import certificate_bytes, trust_of, write_file
 from conformance.cli.command import ConformanceCommand, on_command_line
 from conformance.cli.messages import Messages
@@ -19,9 +19,9 @@ from conformance.contract.contract import Contract
 from conformance.contract.schema_set import FORMATS
 from conformance.model.errors import UsageError
 from conformance.model.untrusted import parse_json
-from conformance.reports.clients import in_ranges
 from conformance.reports.console import print_line, results
-from conformance.reports.saved import LONGEST_REPORT
+from conformance.reports.files import LONGEST_REPORT
+from conformance.reports.remarks import in_ranges
 
 UNKNOWN = "unknown"
 
@@ -50,14 +50,14 @@ def verify(certificate: Path, **options: Any) -> int:
     console = results()
     try:
         for step in proved(data, options["contract"], trust, options["evidence"], policy=policy):
-            if isinstance(step, Certificate):
+            if isinstance(step, VerifiedCertificate):
                 for line in _told(step):
                     print_line(console, line)
                 trust.check_known(step.envelope.signatures)
                 print_line(console, _in_one_line(step), "bold green")
             else:
                 print_line(console, f"ok      {step.name}: {step.detail}")
-    except Refused as refusal:
+    except Rejected as refusal:
         print_line(console, f"refused: {refusal.message}", "bold red")
         return refusal.exit_code
     except UnknownSigner as unknown:
@@ -66,7 +66,7 @@ def verify(certificate: Path, **options: Any) -> int:
     return 0
 
 
-def _told(certificate: Certificate) -> Iterator[str]:
+def _told(certificate: VerifiedCertificate) -> Iterator[str]:
     """What it is about, and what it rests on."""
     said = certificate.said
     for entry in certificate.statement["subject"]:
@@ -86,7 +86,7 @@ def _told(certificate: Certificate) -> Iterator[str]:
         yield f"matrix  {matrix['reason']}"
 
 
-def _claims(certificate: Certificate) -> Iterator[str]:
+def _claims(certificate: VerifiedCertificate) -> Iterator[str]:
     """What it covers and what not, and how far SHOULDs count."""
     coverage = certificate.coverage
     if coverage is None:
@@ -117,7 +117,7 @@ def _digests(entry: Mapping[str, Any]) -> str:
     return ", ".join(f"{algorithm}:{value}" for algorithm, value in entry["digest"].items())
 
 
-def _in_one_line(certificate: Certificate) -> str:
+def _in_one_line(certificate: VerifiedCertificate) -> str:
     """That it is valid, what it says, and which of that is no more than the word of its signers."""
     must, should, said = certificate.must, certificate.should, certificate.said
     covered = f"coverage {UNKNOWN}" if certificate.coverage is None else certificate.coverage.in_words
@@ -150,7 +150,7 @@ def badge(source: Path, output: Path | None, contract: Contract, **options: Any)
     data = certificate_bytes(source, LONGEST_REPORT)
     report = _report(data)
     if report is None:
-        found = next(step for step in proved(data, contract, trust) if isinstance(step, Certificate))
+        found = next(step for step in proved(data, contract, trust) if isinstance(step, VerifiedCertificate))
         if not trust.keys:
             Messages.of().warn("without --key nobody knows who signed it, and the badge says no more than that")
         made = Badge.of_certificate(found, known=bool(trust.keys))

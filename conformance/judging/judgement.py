@@ -76,6 +76,38 @@ class Minimal:
     exchange: int | None = None
 
 
+class Dependence(StrEnum):
+    """On what a failure depends."""
+
+    ALWAYS = "always"
+    FROM_NTH = "from-nth"
+    EVERY_NTH = "every-nth"
+    INTERMITTENT = "intermittent"
+    PAYLOAD = "payload"
+    UNTOLD = "untold"
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """On what a failure depends, and the same in words with its numbers.
+
+    `open`: requests could tell more. `claim`: the trait of the run that sets the failures apart, in words.
+    """
+
+    kind: Dependence
+    text: str
+    open: bool = False
+    claim: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OneCause:
+    """Requirements, by their ids, that fall short for one cause, and in how many exchanges."""
+
+    requirements: tuple[str, ...]
+    exchanges: int
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One observation that breaks a requirement.

@@ -19,7 +19,7 @@ from itertools import accumulate
 from typing import Any, Self
 
 from conformance.contract.contract import Contract
-from conformance.payloads.segments import GSM_7, UCS_2, Encoding, septets, units
+from conformance.payloads.sms_segments import GSM_7, UCS_2, Encoding, septets, units
 
 # Units of money of more digits are no amount of money, whatever stands in a payload that breaks the rules.
 MOST_DIGITS = 15
