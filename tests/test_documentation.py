@@ -293,7 +293,7 @@ def test_the_money_that_is_warned_of_is_what_a_run_moves(tmp_path: Path) -> None
 
     for command, words in (("airtime", "of airtime"), ("mpesa/online", "asked of"), ("mpesa-wallet", "paid to")):
         told = int(sum_before(words).replace(",", ""))
-        assert told / ROUGHLY < moved[command] < told * ROUGHLY, f"{command}: {moved[command]}, docs/sandbox.md says {told}"
+        assert told / ROUGHLY < moved[command] < told * ROUGHLY, f"{command}: {moved[command]}, the page says {told}"
 
 
 def sum_before(words: str) -> str:
