@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from conformance.contract.requirements import ACCEPTED, ANSWER, ERROR
-from conformance.judging.evidence import ABSENT, Answer, Evidence, Outcome, Terms, is_number
+from conformance.judging.evidence import ABSENT, Answer, Evidence, Terms, is_number
 from conformance.judging.judgement import (
     AnswerCheck,
     AnswerRule,
@@ -21,7 +21,6 @@ from conformance.judging.judgement import (
     Unobserved,
     answers_where,
     shown,
-    verdict_of,
 )
 from conformance.model.traffic import CLOSED_ON_REUSE, Response, header
 
@@ -154,16 +153,15 @@ def _numbered(answer: Answer) -> bool:
 
 def error_is_not_described_as_success(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
     """No error carries a description that the same gateway gives to accepted requests."""
+    name = evidence.contract.answer.reason
     for outcome in evidence.of_command(command):
-        if not outcome.accepted and outcome.reason is not ABSENT and not outcome.is_probe_of_path:
-            yield from verdict_of(outcome, _not_described_as(evidence, outcome))
-
-
-def _not_described_as(evidence: Evidence, outcome: Outcome) -> Iterator[Finding]:
-    if outcome.said is not None and outcome.said in evidence.said_of_success:
-        name = evidence.contract.answer.reason
-        told = f"the {name} of the error is the one of a success"
-        yield Finding.in_answer(outcome, told, pointer=f"/{name}", value=outcome.said)
+        if outcome.accepted or outcome.reason is ABSENT or outcome.is_probe_of_path:
+            continue
+        if outcome.said is not None and outcome.said in evidence.said_of_success:
+            told = f"the {name} of the error is the one of a success"
+            yield Finding.in_answer(outcome, told, pointer=f"/{name}", value=outcome.said)
+        else:
+            yield Kept(outcome.number)
 
 
 def _body_is_json(of: str) -> Check:

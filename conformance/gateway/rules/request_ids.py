@@ -18,7 +18,14 @@ NUMBER = re.compile(rb"[0-9]{%d,}" % TELLING_LENGTH)
 LIKE_A_NUMBER = re.compile(f"[0-9]{{{TELLING_LENGTH}}}")
 # A digest cut shorter than this may agree with an id by chance.
 DIGEST_LENGTH = 16
-DIGESTS = {"md5": hashlib.md5, "sha1": hashlib.sha1, "sha256": hashlib.sha256, "sha512": hashlib.sha512}
+# With the length in base64: what is longer, and not hexadecimal, is not one of these.
+DIGESTS = {
+    "md5": (hashlib.md5, 24),
+    "sha1": (hashlib.sha1, 28),
+    "sha256": (hashlib.sha256, 44),
+    "sha512": (hashlib.sha512, 88),
+}
+HEX = re.compile("[0-9a-f]*")
 
 
 # The aspect of a burst of equal requests within a command's window: of them, one is accepted.
@@ -88,7 +95,10 @@ def unique_among_equal(evidence: Evidence, command: str | None) -> Iterator[Judg
 
 def _digest_that_begins_with(bare: str, body: bytes) -> str | None:
     """The name of the digest of `body` that, written in hexadecimal or base64, begins so; None if there is none."""
-    for name, digested in DIGESTS.items():
+    is_hex = HEX.fullmatch(bare) is not None
+    for name, (digested, longest) in DIGESTS.items():
+        if not is_hex and len(bare) > longest:
+            continue
         digest = digested(body, usedforsecurity=False).digest()
         if digest.hex().startswith(bare):
             return name
