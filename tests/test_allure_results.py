@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conformance.reports.files import replace_file
 from hypothesis import given
 from hypothesis import strategies as st
 from made_result import LISTED, LOST, RECORD, SETTINGS, VERDICTS, WRONG_TYPE, result_of, verdict
@@ -21,7 +22,6 @@ from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Notification, Request
 from conformance.reports.allure_results import PREFIX, allure_results
 from conformance.reports.result import Result
-from conformance.reports.writing import replace_file
 
 ANY_TEXT = st.text(st.characters(), max_size=40)
 

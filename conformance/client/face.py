@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from conformance.client.rules import client_checks
+from conformance.client.rules.evidence import ClientEvidence, ClientTerms
+from conformance.client.rules.unsent import coverage_of_calls, why_no_traffic
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, ByRule, Requirement
-from conformance.diagnosis.explaining import Explained, explain_client
+from conformance.diagnosis.explanation import Explained, explain_client
 from conformance.journal import Record
-from conformance.judging.client import client_checks
-from conformance.judging.client.evidence import ClientEvidence
-from conformance.judging.client.terms import ClientTerms
-from conformance.judging.client.unsent import coverage_of_calls, why_no_traffic
-from conformance.judging.hearing import Tally
 from conformance.judging.judgement import Finding, Reason
+from conformance.judging.single_pass import Tally
 from conformance.judging.terms import Terms
 from conformance.judging.verdicts import (
     Heard,

@@ -4,7 +4,7 @@
     told_by_journal     what the journal of a run alone says about it
     period              every nth, from requests sent one after the other
 
-A statement carries its numbers (k of n), and none is made that chance would explain (`conformance.diagnosis.chance`): a
+A statement carries its numbers (k of n), and none is made that chance would explain (`conformance.diagnosis.traits`): a
 failure that nothing sets apart is intermittent.
 """
 
@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from conformance.diagnosis.chance import ERROR_RATE, ERROR_RATE_OF_A_ROW, regular
 from conformance.diagnosis.follow_ups import Cause
-from conformance.diagnosis.traits import OUTCOME, Claim, Classes, set_apart
-from conformance.diagnosis.watching import Observation
+from conformance.diagnosis.observations import Observation
+from conformance.diagnosis.traits import ERROR_RATE, ERROR_RATE_OF_A_ROW, OUTCOME, Claim, Classes, regular, set_apart
 from conformance.judging.excuses import UNUSUAL
 from conformance.judging.judgement import Dependence, Finding, Pattern
 from conformance.model.traffic import Kind
@@ -38,7 +37,7 @@ MOST_COMPARED = 3_000
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class PatternContext:
     """What is known beside the observations: the requirement's area, the place that fell short, classes of payloads.
 
     `outcome`: the member of a notification that tells it.
@@ -50,7 +49,7 @@ class Ground:
     outcome: str = OUTCOME
 
 
-NOTHING_MORE = Ground()
+NOTHING_MORE = PatternContext()
 
 
 def told(
@@ -109,7 +108,7 @@ def _told_by_position(observations: Sequence[Observation], count: str) -> Patter
 
 
 def depends_alone(
-    group: Sequence[Finding], observations: Sequence[Observation], groups: int, ground: Ground
+    group: Sequence[Finding], observations: Sequence[Observation], groups: int, ground: PatternContext
 ) -> str | None:
     """On what one of several groups of findings depends, the others taken for well; None if that cannot be told."""
     if groups < 2 or len(observations) > MOST_COMPARED:
@@ -121,7 +120,7 @@ def depends_alone(
 
 
 def _set_apart(
-    observations: Sequence[Observation], ground: Ground, pointer: str | None, tried: int = 1
+    observations: Sequence[Observation], ground: PatternContext, pointer: str | None, tried: int = 1
 ) -> Claim | None:
     return set_apart(observations, ground.classes, ground.area, tried=tried, pointer=pointer, outcome=ground.outcome)
 

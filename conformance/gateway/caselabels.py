@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.gateway.credentials import RIGHT, credential_value
-from conformance.gateway.rules.request_ids import EQUAL
+from conformance.gateway.rules.answers import EQUAL
 from conformance.gateway.steps import Step
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Kind, header

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor
-from conformance.diagnosis.explaining import Explained, explain_gateway
+from conformance.diagnosis.explanation import Explained, explain_gateway
 from conformance.diagnosis.follow_ups import run_proper
-from conformance.gateway.rules.making import checks_of, is_about_lateness, is_about_notifications, is_of_form
+from conformance.gateway.rules.checks import checks_of, is_about_lateness, is_about_notifications, is_of_form
 from conformance.journal import Record
 from conformance.judging.coverage import Coverage
-from conformance.judging.hearing import Hearing, Tally
 from conformance.judging.judgement import Check
+from conformance.judging.single_pass import SinglePass, Tally
 from conformance.judging.terms import Terms
 from conformance.judging.verdicts import Heard, Listed, Standard, Verdicts, verdict_on
 
@@ -34,7 +34,7 @@ class GatewayFace:
         judged = [contract.notified(name) for name in (*terms.commands, *contract.unsolicited)]
         pairs = contract.catalogue.judged(Actor.GATEWAY, judged)
         coverage = Coverage(contract)
-        hearing = Hearing.of(
+        hearing = SinglePass.of(
             part,
             contract,
             [(checks[r.id], command) for r, command in pairs],

@@ -16,8 +16,8 @@ from itertools import groupby
 
 from conformance.contract.contract import Contract
 from conformance.gateway.corpus import CASES, CORPUS, NEGATIVE, Group
-from conformance.gateway.rules.making import requirements_of_probe
-from conformance.gateway.rules.request_ids import EQUAL
+from conformance.gateway.rules.checks import requirements_of_probe
+from conformance.gateway.rules.answers import EQUAL
 from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
 from conformance.wire.allowance import amount_of

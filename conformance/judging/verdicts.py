@@ -25,10 +25,10 @@ from conformance.contract.contract import Contract, statum
 from conformance.contract.requirements import Level, Requirement
 from conformance.journal import Record
 from conformance.judging.coverage import Covered
-from conformance.judging.evidence import Terms
 from conformance.judging.expectations import Expectation, Expectations, Seen, Stale, known, stale
-from conformance.judging.hearing import Tally
-from conformance.judging.judgement import Finding, OneCause, Pattern, Reason, Unobserved
+from conformance.judging.judgement import Finding, Inconclusive, OneCause, Pattern, Reason
+from conformance.judging.single_pass import Tally
+from conformance.judging.terms import Terms
 
 
 class Verdict(StrEnum):
@@ -287,7 +287,7 @@ def verdict_on(
     )
 
 
-def _why(requirement: Requirement, weightiest: Unobserved | None, terms: Terms) -> tuple[Reason, str]:
+def _why(requirement: Requirement, weightiest: Inconclusive | None, terms: Terms) -> tuple[Reason, str]:
     if terms.obstacle is not None:
         return Reason.ENVIRONMENT, terms.obstacle
     if weightiest is not None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from conformance.contract.requirements import Level
 from conformance.judging.expectations import Expectation
-from conformance.judging.expectations.reading import TABLE
+from conformance.judging.expectations_file import TABLE
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
 

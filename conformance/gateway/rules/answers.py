@@ -1,4 +1,4 @@
-"""Rules of answers: every request is answered, in JSON that is declared as such, and the code is the HTTP status.
+"""Rules of answers and their ids: every request is answered, in JSON that is declared as such; an id names one request.
 
 What the JSON holds is judged by the schemas (`conformance.judging.form`); an answer that is no JSON breaks none.
 Requests for a command or method that does not exist have rules of their own.
@@ -6,23 +6,29 @@ Requests for a command or method that does not exist have rules of their own.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from conformance.contract.requirements import ACCEPTED, ANSWER, ERROR
-from conformance.judging.evidence import ABSENT, Answer, Evidence, Terms, is_number
+from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
     AnswerCheck,
     AnswerRule,
     Check,
     Finding,
+    Inconclusive,
     Judgement,
-    Kept,
+    Passed,
     Reason,
-    Unobserved,
     answers_where,
     shown,
 )
-from conformance.model.traffic import CLOSED_ON_REUSE, Response, header
+from conformance.judging.reading import Answer, is_number
+from conformance.judging.summaries import ABSENT, ResponseSummary
+from conformance.judging.terms import Terms
+from conformance.model.traffic import CLOSED_ON_REUSE, Kind, Response, header
 
 JSON_MEDIA_TYPE = "application/json"
 
@@ -34,15 +40,15 @@ def every_invocation_is_answered(evidence: Evidence, command: str | None) -> Ite
     """
     for answer in evidence.of_command(command):
         if answer.http_status is not None:
-            yield Kept(answer.number)
+            yield Passed(answer.number)
         elif answer.failure == CLOSED_ON_REUSE:
-            yield Unobserved(Reason.ENVIRONMENT, answer.failure, answer.number)
+            yield Inconclusive(Reason.ENVIRONMENT, answer.failure, answer.number)
         elif answer.failure is None:
-            yield Unobserved(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)
+            yield Inconclusive(Reason.INTERRUPTED, "the run ended before the answer came", answer.number)
         elif evidence.terms.loopback:
             yield Finding.in_answer(answer, f"there is no answer: {answer.failure}")
         else:
-            yield Unobserved(
+            yield Inconclusive(
                 Reason.ENVIRONMENT, f"there is no answer, maybe for the network: {answer.failure}", answer.number
             )
 
@@ -88,14 +94,14 @@ def json_body_under(terms: Terms) -> AnswerRule:
     return body_is_json if terms.loopback else _json_or_cut
 
 
-def _json_or_cut(answer: Answer) -> Iterator[Finding | Unobserved]:
+def _json_or_cut(answer: Answer) -> Iterator[Finding | Inconclusive]:
     headers = answer.response.headers if answer.response else ()
     framed = header(headers, "content-length") is not None or header(headers, "transfer-encoding") is not None
     if framed:
         yield from body_is_json(answer)
     elif answer.content.error is not None:
         said = f"the body is unreadable ({answer.content.error}), and nothing tells its length: it may have been cut"
-        yield Unobserved(Reason.ENVIRONMENT, said, answer.number)
+        yield Inconclusive(Reason.ENVIRONMENT, said, answer.number)
 
 
 def media_type_of(response: Response) -> str | None:
@@ -161,7 +167,7 @@ def error_is_not_described_as_success(evidence: Evidence, command: str | None) -
             told = f"the {name} of the error is the one of a success"
             yield Finding.in_answer(outcome, told, pointer=f"/{name}", value=outcome.said)
         else:
-            yield Kept(outcome.number)
+            yield Passed(outcome.number)
 
 
 def _body_is_json(of: str) -> Check:
@@ -180,6 +186,123 @@ def _code_is_the_http_status(of: str) -> Check:
     return answers_where(*OF_MESSAGE[of], _numbered, rule=http_status_agrees)
 
 
+# A member shorter than this may stand in an id by chance (an amount of "50"), a phone number does not.
+TELLING_LENGTH = 10
+NUMBER = re.compile(rb"[0-9]{%d,}" % TELLING_LENGTH)
+LIKE_A_NUMBER = re.compile(f"[0-9]{{{TELLING_LENGTH}}}")
+# A digest cut shorter than this may agree with an id by chance.
+DIGEST_LENGTH = 16
+# With the length in base64: what is longer, and not hexadecimal, is not one of these.
+DIGESTS = {
+    "md5": (hashlib.md5, 24),
+    "sha1": (hashlib.sha1, 28),
+    "sha256": (hashlib.sha256, 44),
+    "sha512": (hashlib.sha512, 88),
+}
+HEX = re.compile("[0-9a-f]*")
+
+
+# The aspect of a burst of equal requests within a command's window: of them, one is accepted.
+EQUAL = "equal"
+
+
+def _given_before(answer: ResponseSummary, first: ResponseSummary) -> Finding:
+    return Finding.in_answer(
+        answer,
+        f"{answer.contract.answer.id} was given before, to {first.case_id}",
+        pointer=f"/{answer.contract.answer.id}",
+        value=answer.request_id,
+    )
+
+
+def unique_among_different(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """No id is given to two different requests. Those that were made at the same instant have a rule of their own."""
+    for answer in evidence.of_command(command):
+        if answer.request_id is not None:
+            other = _different(answer)
+            if other is None or burst_of(other) != burst_of(answer):
+                yield Passed(answer.number) if other is None else _given_before(answer, other)
+
+
+def unique_at_the_same_instant(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """Of the requests of a burst, each has an id of its own."""
+    for answer in evidence.final_of(command, Kind.BURST):
+        if answer.request_id is None or answer.purpose.earlier is None or answer.aspect == EQUAL:
+            continue  # the first of a burst is what the others are compared with; equal ones have a rule of their own
+        other = _different(answer)
+        if other is None:
+            yield Passed(answer.number)
+        elif burst_of(other) == burst_of(answer):
+            yield _given_before(answer, other)
+
+
+def burst_of(answer: ResponseSummary) -> str:
+    """The name of the burst that a request belongs to; of any other its own."""
+    return (answer.purpose.earlier if answer.kind is Kind.BURST else None) or answer.case_id
+
+
+def _different(answer: ResponseSummary) -> ResponseSummary | None:
+    """The first that was given the same id before, for a request that is not equal."""
+    shared = answer.shared
+    if shared is None:
+        return None
+    if shared.first.identity != answer.identity:
+        return shared.first
+    return shared.other if shared.other is not None and shared.other.number < answer.number else None
+
+
+def unique_among_equal(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """Equal requests (same method, address and body) get different ids."""
+    first: dict[bytes, ResponseSummary] = {}
+    # For each request that was sent more than once: its ids, and who was given each first.
+    ids_of: dict[bytes, dict[str, ResponseSummary]] = {}
+    for answer in evidence.of_command(command):
+        if answer.request_id is None:
+            continue
+        before = first.setdefault(answer.identity, answer)
+        if before is answer:
+            continue
+        ids = ids_of.setdefault(answer.identity, {before.request_id or "": before})
+        yield _given_before(answer, ids[answer.request_id]) if answer.request_id in ids else Passed(answer.number)
+        ids.setdefault(answer.request_id, answer)
+
+
+def _digest_that_begins_with(bare: str, body: bytes) -> str | None:
+    """The name of the digest of `body` that, written in hexadecimal or base64, begins so; None if there is none."""
+    is_hex = HEX.fullmatch(bare) is not None
+    for name, (digested, longest) in DIGESTS.items():
+        if not is_hex and len(bare) > longest:
+            continue
+        digest = digested(body, usedforsecurity=False).digest()
+        if digest.hex().startswith(bare):
+            return name
+        if base64.urlsafe_b64encode(digest).decode().lower().replace("-", "").startswith(bare):
+            return name
+    return None
+
+
+def not_derived(answer: Answer) -> Iterator[Finding]:
+    """The id holds no phone number of the payload and is no digest of it."""
+    request_id = answer.request_id or ""
+    bare = request_id.replace("-", "").casefold()
+    pointer, digest = f"/{answer.contract.answer.id}", len(bare) >= DIGEST_LENGTH
+    name = _digest_that_begins_with(bare, answer.exchange.request.body) if digest else None
+    if name is not None:
+        told = f"{pointer[1:]} is the {name} of the body"
+        yield Finding.in_answer(answer, told, pointer=pointer, value=request_id)
+        return
+    for digits in NUMBER.findall(answer.exchange.request.body) if LIKE_A_NUMBER.search(request_id) else ():
+        number = digits.decode("ascii")
+        if number in request_id:
+            told = f"{pointer[1:]} holds {number} of the payload"
+            yield Finding.in_answer(answer, told, pointer=pointer, value=request_id)
+            return
+
+
+def _with_id(answer: Answer) -> bool:
+    return answer.request_id is not None
+
+
 RULES: Mapping[str, Callable[..., Check]] = {
     "every-request-is-answered": lambda: every_invocation_is_answered,
     "answer-is-json": _body_is_json,
@@ -188,4 +311,8 @@ RULES: Mapping[str, Callable[..., Check]] = {
     "nothing-follows-an-answer": lambda: answers_where(answered, rule=nothing_beyond),
     "code-is-the-http-status": _code_is_the_http_status,
     "errors-are-not-described-as-successes": lambda: error_is_not_described_as_success,
+    "ids-are-unique": lambda: unique_among_different,
+    "ids-are-unique-at-the-same-instant": lambda: unique_at_the_same_instant,
+    "equal-requests-get-ids-of-their-own": lambda: unique_among_equal,
+    "ids-tell-nothing-of-the-request": lambda: answers_where(*SUCCESS, _with_id, rule=not_derived),
 }
