@@ -44,9 +44,9 @@ from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import numbers
 from conformance.mock.faults import faults as faults_of
-from conformance.mock.variants import variants as variants_of
+from conformance.mock.faults import variants as variants_of
 from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS
 
 # ruff: noqa: INP001 - a script, not a module of a package
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 from campaigns import held, judged, shortfalls
-from conformance.mock.rules import TAGS
-from conformance.reports.files import write_reports
 
 from conformance.contract.schema_set import FORMATS
 from conformance.gateway import listening
@@ -18,6 +16,8 @@ from conformance.journal import read_journal
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict
 from conformance.mock.behaviour import Behaviour, Moment, Reply
+from conformance.mock.rules import TAGS
+from conformance.reports.files import write_reports
 from conformance.reports.result import Result
 
 SMS = {"products": ("sms",), "notify_within_s": 0.2}

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance.reports.files import replace_file
 from hypothesis import given
 from hypothesis import strategies as st
 from made_result import LISTED, LOST, RECORD, SETTINGS, VERDICTS, WRONG_TYPE, result_of, verdict
@@ -21,6 +20,7 @@ from conformance.judging.judgement import Finding
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Notification, Request
 from conformance.reports.allure_results import PREFIX, allure_results
+from conformance.reports.files import replace_file
 from conformance.reports.result import Result
 
 ANY_TEXT = st.text(st.characters(), max_size=40)

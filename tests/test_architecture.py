@@ -24,8 +24,8 @@ ORDER = (
     "payloads",
     "journal",
     "wire",
-    "judging",
     "mock",
+    "judging",
     "diagnosis",
     "gateway",
     "client",
@@ -51,7 +51,6 @@ PURE = ("conformance/judging/", "conformance/gateway/rules/", "conformance/clien
 # What stands beside the checks: expectations are read from a file, and expire on a day.
 NOT_CHECKS = {
     "conformance/judging/verdicts.py",
-    "conformance/judging/expectations.py",
     "conformance/judging/expectations.py",
     "conformance/judging/expectations_file.py",
 }
@@ -273,9 +272,9 @@ BREAKS = (
     ),
     (
         layers,
-        "conformance/judging/errors.py",
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from conformance.mock import Gateway",
-        "3: judging imports from mock, which comes after it",
+        "conformance/mock/errors.py",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from conformance.judging import Verdict",
+        "3: mock imports from judging, which comes after it",
     ),
     (
         layers,

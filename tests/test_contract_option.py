@@ -15,7 +15,7 @@ from conformance.cli.configuration import CONTRACT, switches, variable
 from conformance.contract.contract import Contract, statum
 from conformance.gateway.settings import Settings as GatewaySettings
 from conformance.model.errors import UsageError
-from conformance.reports.repeat import repeat_command
+from conformance.reports.reproduce import repeat_command
 
 Capsys = pytest.CaptureFixture[str]
 

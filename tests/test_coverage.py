@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance.reports.remarks import coverage_lines
 from made_result import result_of
 
 from conformance.contract.contract import statum
@@ -18,6 +17,7 @@ from conformance.judging.reading import Answer
 from conformance.model.traffic import Case, Exchange, Kind, Request
 from conformance.payloads import json_defects
 from conformance.reports.faces import judge
+from conformance.reports.remarks import coverage_lines
 from conformance.reports.result import Result
 from tests.campaigns import held
 from tests.runs import Run

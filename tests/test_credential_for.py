@@ -15,7 +15,7 @@ from conformance.cli import COMMANDS
 from conformance.cli.configuration import FILE, PYPROJECT, switches, variable
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.model.traffic import Case
-from conformance.reports.repeat import replay_command, resume_command
+from conformance.reports.reproduce import replay_command, resume_command
 
 SECRET, KEY = "s3cret-0f-th3-us3r", "users-key"
 ELSEWHERE = "https://gateway.invalid/api/v2"

@@ -37,7 +37,7 @@ from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import ConformanceError
 from conformance.model.traffic import Kind
 from conformance.model.untrusted import parse_json
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS
 
 DOCS = CHECKOUT / "docs"
 README = CHECKOUT / "README.md"

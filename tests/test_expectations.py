@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from command_line import call
-from conformance.reports.remarks import entries_to_paste
 from expectation_files import FILE, written
 from made_result import SETTINGS
 from runs import Run
@@ -26,6 +25,7 @@ from conformance.judging.expectations_file import read_expectations
 from conformance.judging.judgement import Check, Finding, Inconclusive, Judgement, Passed, Reason
 from conformance.judging.single_pass import KEPT_FINDINGS
 from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, day_of, judge_as
+from conformance.reports.remarks import entries_to_paste
 from conformance.reports.result import Result
 
 CHECKS = checks_of(statum())

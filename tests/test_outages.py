@@ -23,8 +23,7 @@ from conformance.judging import absence
 from conformance.judging.judgement import Reason
 from conformance.judging.terms import HEARTBEAT, Outage, Watch
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
-from conformance.mock.behaviour import Behaviour, Delivery, Moment
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Callback, Moment
 from conformance.model.traffic import header
 from conformance.reports.faces import judge
 
@@ -224,7 +223,7 @@ def test_a_gateway_that_drops_notifications_is_found_out_beside_a_tunnel_that_wa
 def test_a_gateway_that_is_late_is_found_out_over_a_network(tmp_path: Path) -> None:
     """Where canaries come through, it was no second try; also if nothing is absence in the end."""
 
-    def late(deliveries: tuple[Delivery, ...], moment: Moment) -> tuple[Delivery, ...]:
+    def late(deliveries: tuple[Callback, ...], moment: Moment) -> tuple[Callback, ...]:
         return tuple(replace(each, after_s=0.8) for each in deliveries) if moment.accepted <= LATE else deliveries
 
     behaviour = replace(BUILT_IN, deliveries=(late,))

@@ -26,7 +26,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.pytest.plugin import OPTIONS
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS
 
 PRODUCTS = statum().products
 

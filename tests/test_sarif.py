@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conformance.reports.files import json_report
 from hypothesis import example, given
 from hypothesis import strategies as st
 from made_result import LISTED, LOST, PASSED, RECORD, SETTINGS, WRONG_TYPE, result_of, unexercised, verdict
@@ -18,6 +17,7 @@ from made_result import LISTED, LOST, PASSED, RECORD, SETTINGS, WRONG_TYPE, resu
 from conformance.judging.expectations import Expectations, Stale, Staleness
 from conformance.judging.judgement import Finding, Reason
 from conformance.judging.verdicts import RequirementVerdict, Verdict
+from conformance.reports.files import json_report
 from conformance.reports.sarif import plain, sarif
 
 ANY_TEXT = st.text(st.characters(), max_size=40)

@@ -13,7 +13,6 @@ import pytest
 from campaigns import held, registered, settings
 from client_runs import HEADERS, Certification, Sent, without
 from command_line import call
-from conformance.reports.remarks import entries_to_paste
 from runs import Run
 from seeded import fault
 
@@ -34,6 +33,7 @@ from conformance.model.errors import EnvironmentFailure
 from conformance.model.progress import Silent
 from conformance.reports.faces import judge
 from conformance.reports.page.rendering import html
+from conformance.reports.remarks import entries_to_paste
 from conformance.reports.result import Result
 from conformance.reports.sarif import sarif
 

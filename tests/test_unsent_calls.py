@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from client_runs import ACCEPTED, PARAMS, UNREACHED, UNSUPPORTED, Certification, Sent
-from conformance.client.rules.calls import ASKED_AGAIN, IN_PLACE
-from conformance.reports.remarks import coverage_lines
 
+from conformance.client.rules.calls import ASKED_AGAIN, IN_PLACE
 from conformance.judging.judgement import Finding, Reason
 from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict
 from conformance.model.traffic import Case
 from conformance.reports.faces import judge
+from conformance.reports.remarks import coverage_lines
 from conformance.reports.result import Result
 
 BROKEN = (Verdict.FAIL, Verdict.WARN)

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from conformance.certificate.badge import Badge
-from conformance.certificate.verification import Certificate, proved
+from conformance.certificate.verification import VerifiedCertificate, proved
 from conformance.cli.certificates import certificate_bytes, write_file
 from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.complaints import Complaints
@@ -18,7 +18,7 @@ from conformance.contract.contract import Contract
 from conformance.contract.schema_set import FORMATS
 from conformance.model.errors import UsageError
 from conformance.model.untrusted import parse_json
-from conformance.reports.saved import LONGEST_REPORT
+from conformance.reports.files import LONGEST_REPORT
 
 
 @click.command("badge", cls=ConformanceCommand, short_help="Make a badge of a certificate or a report.")
@@ -56,7 +56,7 @@ def badge(  # noqa: PLR0913, PLR0917 - click gives each option
     data = certificate_bytes(source, LONGEST_REPORT)
     report = _report(data)
     if report is None:
-        found = next(step for step in proved(data, contract, trust) if isinstance(step, Certificate))
+        found = next(step for step in proved(data, contract, trust) if isinstance(step, VerifiedCertificate))
         if not trust.keys:
             complaints = click.get_current_context().find_object(Complaints) or Complaints()
             complaints.warn("without --key nobody knows who signed it, and the badge says no more than that")

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from conformance.certificate.digests import Digest
+from conformance.certificate.digests import Digest, JournalFile
 from conformance.certificate.envelope import LONGEST_CERTIFICATE
-from conformance.certificate.evidence_file import JournalFile
 from conformance.certificate.issuing import (
     CERTIFICATE,
     DEFAULT_VALID_DAYS,
@@ -34,8 +33,8 @@ from conformance.cli.configuration import variable
 from conformance.model.errors import ConformanceError, EnvironmentFailure, UsageError
 from conformance.model.untrusted import TooLong, given_bytes
 from conformance.reports.console import print_line, remarks
+from conformance.reports.files import replace_file
 from conformance.reports.result import Result
-from conformance.reports.writing import replace_file
 
 if TYPE_CHECKING:
     from conformance.certificate.ed25519 import PrivateKey

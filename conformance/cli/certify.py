@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from conformance.certificate.subject import files_of_command
+from conformance.certificate.digests import files_of_command
 from conformance.cli.certificates import certification_from, signing_options
 from conformance.cli.command import ConformanceCommand, Named, contract_option, option
 from conformance.cli.complaints import Complaints

@@ -30,12 +30,12 @@ from conformance.cli.configuration import (
     environment_names,
     switches,
 )
+from conformance.client.rules import RULES as CLIENT_RULES
 from conformance.contract.checking import Engine
 from conformance.contract.contract import Contract, contract_at, statum
 from conformance.gateway.rules.checks import RULES
-from conformance.judging.client import RULES as CLIENT_RULES
-from conformance.judging.expectations_file import read_expectations
 from conformance.judging.expectations import Expectations
+from conformance.judging.expectations_file import read_expectations
 from conformance.model.errors import ConformanceError, UsageError, did_you_mean
 from conformance.payloads.strategies import strategy_for
 from conformance.wire.address import Address

@@ -28,10 +28,9 @@ from conformance.cli.pace import Pace, check_paces, keep_pace
 from conformance.contract.contract import Contract
 from conformance.gateway.settings import fresh_seed
 from conformance.mock.account import OPENING_BALANCE, Account, numbers
-from conformance.mock.behaviour import Behaviour, Moment, Reply
-from conformance.mock.faults import faults
+from conformance.mock.behaviour import BUILT_IN, Behaviour, Moment, Reply
+from conformance.mock.faults import faults, variants
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.mock.variants import BUILT_IN, variants
 from conformance.model.errors import UsageError
 from conformance.model.interruption import to_be_heeded
 from conformance.model.traffic import has_userinfo, shown_url

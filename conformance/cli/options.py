@@ -22,7 +22,7 @@ from conformance.cli.credentials import Given, credential_of
 from conformance.cli.limits import limits_from
 from conformance.cli.tls import tls_from, trusted
 from conformance.contract.contract import Contract, statum
-from conformance.gateway.casefiles import CaseFolder
+from conformance.gateway.case_files import CaseFolder
 from conformance.gateway.settings import (
     DEFAULT_CORPUS,
     DEFAULT_MAX_EXAMPLES,

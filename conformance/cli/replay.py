@@ -27,8 +27,8 @@ from conformance.cli.output import Output, form_option, quiet_option
 from conformance.cli.verdict import obstacle_in
 from conformance.gateway import campaign
 from conformance.gateway.plan import Plan
-from conformance.gateway.recorded import history, sent_again
-from conformance.gateway.replaying import judged_alone, window_of
+from conformance.gateway.replaying import history, judged_alone, window_of
+from conformance.gateway.request_templates import sent_again
 from conformance.gateway.settings import Settings
 from conformance.journal import Record, read_evidence, read_journal
 from conformance.judging.verdicts import Conclusion

@@ -18,15 +18,10 @@ from conformance.cli.output import Output, form_option
 from conformance.contract.contract import Contract
 from conformance.gateway.campaign import JOURNAL
 from conformance.model.errors import EnvironmentFailure, UsageError
-from conformance.reports.comparing import Change, Comparison, markdown, told
+from conformance.reports.comparing import ReportComparison, VerdictChange, markdown, told
 from conformance.reports.console import print_document, print_json, print_line, remarks, results
 from conformance.reports.escaping import for_terminal
-from conformance.reports.page import comparison_html
-from conformance.reports.page.plots import in_words
-from conformance.reports.result import Saved
-from conformance.reports.saved import read_document, read_saved
-from conformance.reports.terminal import STYLES
-from conformance.reports.writing import (
+from conformance.reports.files import (
     ALLURE_RESULTS,
     JUNIT_XML,
     NEED_JOURNAL,
@@ -39,8 +34,14 @@ from conformance.reports.writing import (
     TRAFFIC_HAR,
     Content,
     Folder,
+    read_document,
+    read_saved,
     write_report,
 )
+from conformance.reports.page.markup import in_words
+from conformance.reports.page.rendering import comparison_html
+from conformance.reports.result import Saved
+from conformance.reports.terminal import STYLES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -184,7 +185,7 @@ def compare(before: Path, after: Path, html: Path | None, contract: Contract, fo
     """
     documents = read_document(before, contract), read_document(after, contract)
     with _as_a_run_writes_it(before, after):
-        comparison = Comparison.of(*documents)
+        comparison = ReportComparison.of(*documents)
         page = comparison_html(comparison, *documents) if html is not None else None
     output = Output(as_json=form != "text")
     if form == "json":
@@ -197,7 +198,7 @@ def compare(before: Path, after: Path, html: Path | None, contract: Contract, fo
     return 1 if comparison.worse else 0
 
 
-def _show(comparison: Comparison, console: Console) -> None:
+def _show(comparison: ReportComparison, console: Console) -> None:
     width = max(map(len, comparison.changes), default=0)
     for title, changes in comparison.changes.items():
         for change in changes:
@@ -209,7 +210,7 @@ def _show(comparison: Comparison, console: Console) -> None:
     print_line(console, f"{before} → {after}: {told(comparison)}", STYLES[after])
 
 
-def _described(change: Change) -> str:
+def _described(change: VerdictChange) -> str:
     verdicts = f"{change.before or 'not judged'} → {change.after or 'not judged'}"
     message = f": {for_terminal(change.message)}" if change.message else ""
     return f"{change.place} {verdicts} {change.title}{message}"

@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.cli.command import ConformanceCommand, contract_option, option
+from conformance.client.rules import client_checks
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Requirement
-from conformance.judging.client import client_checks
 from conformance.judging.judgement import SubjectCheck
-from conformance.reports.basis import rests_on
 from conformance.reports.console import print_json, results
+from conformance.reports.view import rests_on
 
 
 def _entry(requirement: Requirement, contract: Contract) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from conformance.certificate.borne_out import MEMBERS, Basis
+from conformance.certificate.borne_out import MEMBERS, Provenance
+from conformance.certificate.envelope import Rejected
 from conformance.certificate.issuing import countersign
-from conformance.certificate.refusal import Refused
-from conformance.certificate.verification import Certificate, proved
+from conformance.certificate.verification import VerifiedCertificate, proved
 from conformance.cli.certificates import SECTION, certificate_bytes, passphrase_option, signing_key, write_file
 from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.verify import threshold_option, trust_of, trusted_keys
@@ -70,7 +70,7 @@ def sign(certificate: Path, output: Path | None, **options: Any) -> int:
     vouched = frozenset(name.strip() for each in options["vouch_for"] for name in each.split(","))
     data = certificate_bytes(certificate)
     for step in proved(data, options["contract"], trust, options["evidence"]):
-        if isinstance(step, Certificate):
+        if isinstance(step, VerifiedCertificate):
             signed = countersign(step.envelope, signer)
             trust.check_known(step.envelope.signatures)
             _check_vouched(step.unsupported, vouched)
@@ -82,15 +82,15 @@ def sign(certificate: Path, output: Path | None, **options: Any) -> int:
 
 
 def _check_vouched(missing: Sequence[str] | None, vouched: AbstractSet[str]) -> None:
-    """Raises Refused unless the signer knows otherwise what the evidence does not bear out; UsageError for none."""
+    """Raises Rejected unless the signer knows otherwise what the evidence does not bear out; UsageError for none."""
     if missing is None:
         raise UsageError(
             "--evidence is missing; what is signed for is derived from the journal first",
             hint="the certified run left it as journal.sqlite beside the certificate",
         )
-    asked = [name for name in missing if MEMBERS.get(name) is not Basis.TERMS]
+    asked = [name for name in missing if MEMBERS.get(name) is not Provenance.TERMS]
     if left := [name for name in asked if name not in vouched]:
-        raise Refused(
+        raise Rejected(
             f"not signed: the evidence does not bear out {', '.join(left)}",
             hint=f"--vouch-for {','.join(left)} if you know better",
         )

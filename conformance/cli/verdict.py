@@ -20,17 +20,15 @@ from conformance.cli.github import tell_github
 from conformance.cli.options import REPORTS
 from conformance.cli.output import Output
 from conformance.contract.contract import Contract
-from conformance.gateway.keeping import keep
+from conformance.gateway.case_files import save_failing
 from conformance.journal import Record, read_evidence
 from conformance.judging.expectations import Expectations
 from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import EnvironmentFailure
 from conformance.reports.console import print_document, print_line, remarks
-from conformance.reports.json_report import json_report
-from conformance.reports.observed import show_observed
+from conformance.reports.files import REPORT_HTML, REPORT_JSON, json_report, write_reports
 from conformance.reports.result import Result
-from conformance.reports.terminal import show, show_verdict, show_verdict_alone
-from conformance.reports.writing import REPORT_HTML, REPORT_JSON, write_reports
+from conformance.reports.terminal import show, show_observed, show_verdict, show_verdict_alone
 
 strict_option = option(
     REPORTS,
@@ -97,7 +95,7 @@ class Ending:
         if self.notary is not None:
             self.notary.certify(self.result, self.directory, quiet=output.quiet)
         if save_corpus is not None:
-            for path in keep(self.result.record, self.result.judged, save_corpus, self.result.contract):
+            for path in save_failing(self.result.record, self.result.judged, save_corpus, self.result.contract):
                 if not output.quiet:
                     print_line(remarks(), f"kept {path}")
         return self.result.exit_code

@@ -8,15 +8,14 @@ from typing import Any
 
 import click
 
-from conformance.certificate.coverage import NOTIFICATIONS
+from conformance.certificate.coverage import NOTIFICATIONS, Policy
+from conformance.certificate.envelope import Rejected, UnknownSigner
 from conformance.certificate.keys import read_public_key
-from conformance.certificate.policy import Policy
-from conformance.certificate.refusal import Refused, UnknownSigner
-from conformance.certificate.verification import Certificate, Trust, proved
+from conformance.certificate.verification import Trust, VerifiedCertificate, proved
 from conformance.cli.certificates import SECTION, certificate_bytes
 from conformance.cli.command import ConformanceCommand, contract_option, option
-from conformance.reports.clients import in_ranges
 from conformance.reports.console import print_line, results
+from conformance.reports.remarks import in_ranges
 
 UNKNOWN = "unknown"
 
@@ -80,14 +79,14 @@ def verify(certificate: Path, **options: Any) -> int:
     console = results()
     try:
         for step in proved(data, options["contract"], trust, options["evidence"], policy=policy):
-            if isinstance(step, Certificate):
+            if isinstance(step, VerifiedCertificate):
                 for line in _told(step):
                     print_line(console, line)
                 trust.check_known(step.envelope.signatures)
                 print_line(console, _in_one_line(step), "bold green")
             else:
                 print_line(console, f"ok      {step.name}: {step.detail}")
-    except Refused as refusal:
+    except Rejected as refusal:
         print_line(console, f"refused: {refusal.message}", "bold red")
         return refusal.exit_code
     except UnknownSigner as unknown:
@@ -101,7 +100,7 @@ def trust_of(keys: tuple[Path, ...], threshold: int | None) -> Trust:
     return Trust.of([read_public_key(path) for path in keys], threshold)
 
 
-def _told(certificate: Certificate) -> Iterator[str]:
+def _told(certificate: VerifiedCertificate) -> Iterator[str]:
     """What it is about, and what it rests on."""
     said = certificate.said
     for entry in certificate.statement["subject"]:
@@ -121,7 +120,7 @@ def _told(certificate: Certificate) -> Iterator[str]:
         yield f"matrix  {matrix['reason']}"
 
 
-def _claims(certificate: Certificate) -> Iterator[str]:
+def _claims(certificate: VerifiedCertificate) -> Iterator[str]:
     """What it covers and what not, and how far SHOULDs count."""
     coverage = certificate.coverage
     if coverage is None:
@@ -152,7 +151,7 @@ def _digests(entry: Mapping[str, Any]) -> str:
     return ", ".join(f"{algorithm}:{value}" for algorithm, value in entry["digest"].items())
 
 
-def _in_one_line(certificate: Certificate) -> str:
+def _in_one_line(certificate: VerifiedCertificate) -> str:
     """That it is valid, what it says, and which of that is no more than the word of its signers."""
     must, should, said = certificate.must, certificate.should, certificate.said
     covered = f"coverage {UNKNOWN}" if certificate.coverage is None else certificate.coverage.in_words

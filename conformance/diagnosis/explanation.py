@@ -163,11 +163,11 @@ def explain_gateway(  # noqa: PLR0913, PLR0917 - a failure is explained by all o
         each = short[number]
         pointer = each.findings[0].pointer if each.findings else None
         area = FORM if is_of_form(each.requirement) else ""
-        ground = PatternContext(area, pointer, classes, contract.notification.outcome)
-        pattern = told(seen.causes, seen.observations, each.failed, each.observations, ground)
+        context = PatternContext(area, pointer, classes, contract.notification.outcome)
+        pattern = told(seen.causes, seen.observations, each.failed, each.observations, context)
         groups = [] if _is_listed(each, listed) else seen.groups(said, area)
         shown = (
-            replace(finding, pattern=depends_alone(group, seen.observations, len(groups), ground))
+            replace(finding, pattern=depends_alone(group, seen.observations, len(groups), context))
             for finding, group in zip(seen.findings(groups), groups, strict=False)
         )
         explained[number] = replace(each, pattern=pattern, findings=tuple(shown) or each.findings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-# By name, as whoever is to read them expects them; `conformance.reports.writing` has what makes them.
+# By name, as whoever is to read them expects them; `conformance.reports.files` has what makes them.
 RESULTS = (
     "report.json",
     "junit.xml",

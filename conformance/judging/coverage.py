@@ -212,11 +212,11 @@ def _broken(command: Command, body: bytes, contract: Contract) -> Iterator[Label
 
 
 def _malformed(_command: Command, body: bytes, _: Contract) -> Iterator[Label]:
-    yield from ((BROKEN, None, name) for name in json_defects.anatomy(body) if name in json_defects.REFUSED)
+    yield from ((BROKEN, None, name) for name in json_defects.defects_of(body) if name in json_defects.REFUSED)
 
 
 def _open(command: Command, body: bytes, contract: Contract) -> Iterator[Label]:
-    yield from ((OPEN, None, name) for name in json_defects.anatomy(body))
+    yield from ((OPEN, None, name) for name in json_defects.defects_of(body))
     members = _members(body) if len(body) < json_defects.HUGE else None
     if members is None:
         return

@@ -12,8 +12,8 @@ and has one of three shapes, by what it needs to see:
     NoticeCheck   one notification at a time, in full, and whose it is
     RunCheck      the whole run, as it is remembered: a function of the evidence and a command
 
-So a run is gone through once, however many checks there are (`conformance.judging.single_pass`). The rule of the first two
-is a generator over one answer or notice; yielding nothing means that the requirement was kept.
+So a run is gone through once, however many checks there are (`conformance.judging.single_pass`). The rule of the first
+two is a generator over one answer or notice; yielding nothing means that the requirement was kept.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Inconclusive:
-    """One observation that says nothing, for this reason; `exchange` as in `Kept`.
+    """One observation that says nothing, for this reason; `exchange` as in `Passed`.
 
     `unsettled`: it may be the gateway's fault, so that others that were kept do not make up for it.
     """
@@ -205,7 +205,7 @@ class NoticeCheck(SubjectCheck[Notice]):
 class AnswerFormCheck(AnswerCheck):
     """Of the form of each answer that meets the conditions.
 
-    What it says follows from `Answer.form` for all requirements at once, so `Hearing` asks each answer once.
+    What it says follows from `Answer.form` for all requirements at once, so `SinglePass` asks each answer once.
     """
 
     requirement: str

@@ -27,8 +27,8 @@ from conformance.gateway.settings import Settings
 from conformance.model.errors import ConformanceError
 from conformance.pytest.plugin import arguments
 from conformance.pytest.sharing import Handover, Holder, Reader, SharedCampaign
+from conformance.reports.files import REPORT_HTML
 from conformance.reports.result import Result
-from conformance.reports.writing import REPORT_HTML
 
 CAMPAIGN = pytest.StashKey[SharedCampaign]()
 HANDOVER = pytest.StashKey[Handover]()

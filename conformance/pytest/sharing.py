@@ -25,13 +25,13 @@ from typing import Any, Protocol, Self
 
 from conformance.contract.contract import Contract, contract_at
 from conformance.gateway import campaign
-from conformance.gateway.keeping import keep
+from conformance.gateway.case_files import save_failing
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.model.errors import ConformanceError, EnvironmentFailure
 from conformance.model.interruption import Closing, heeded, held_back
+from conformance.reports.files import write_reports
 from conformance.reports.result import Result
-from conformance.reports.writing import write_reports
 from conformance.wire.http1 import close_all
 
 
@@ -88,7 +88,7 @@ class Holder:
             self.held = Result.of(journal, contract=self.settings.contract)
             write_reports(self.held, self.settings.report_dir)
             if self.settings.save_corpus is not None:
-                keep(self.held.record, self.held.judged, self.settings.save_corpus, self.settings.contract)
+                save_failing(self.held.record, self.held.judged, self.settings.save_corpus, self.settings.contract)
         if any(note.kind == "interrupted" for note in self.held.record.notes):
             raise KeyboardInterrupt
         return self.held

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.reports.expected import told_stale
+from conformance.reports.remarks import told_stale
 from conformance.reports.result import Result
 
 

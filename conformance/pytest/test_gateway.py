@@ -8,10 +8,9 @@ import pytest
 
 from conformance.contract.requirements import Requirement
 from conformance.judging.verdicts import RequirementVerdict, Verdict
-from conformance.reports.basis import rests_on
-from conformance.reports.expected import followed_up
-from conformance.reports.likeness import alike
+from conformance.reports.remarks import followed_up
 from conformance.reports.result import Result
+from conformance.reports.view import alike, rests_on
 
 # More of the same say no more; report.json has them.
 SHOWN_FINDINGS = 3
