@@ -27,7 +27,7 @@ from conformance.contract.schema_set import FORMATS
 from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.judging.evidence import Answer
+from conformance.judging.reading import Answer
 from conformance.mock.account import Account
 from conformance.model.untrusted import parse_json
 from conformance.options import options_of

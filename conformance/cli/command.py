@@ -28,7 +28,7 @@ from conformance.client.settings import Settings as CertificationSettings
 from conformance.contract.checking import Engine
 from conformance.contract.contract import Contract, contract_at
 from conformance.gateway.limits import Limits
-from conformance.gateway.rules.making import RULES
+from conformance.gateway.rules.checks import RULES
 from conformance.gateway.settings import Settings
 from conformance.mock.account import OPENING_BALANCE, numbers
 from conformance.mock.behaviour import BUILT_IN
