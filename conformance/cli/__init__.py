@@ -43,7 +43,7 @@ from conformance.cli.sign import sign
 from conformance.cli.verify import verify
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError
 from conformance.model.interruption import Closing, heeded, obeyed, wished
-from conformance.wire.http1 import close_all
+from conformance.wire.streams import close_all
 
 PROGRAM = "statum-conformance"
 

@@ -14,7 +14,7 @@ from conformance.gateway.settings import Settings
 from conformance.journal import Record
 from conformance.journal.redaction import MARKS
 from conformance.model.errors import UsageError
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 
 def as_recorded(

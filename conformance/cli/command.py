@@ -37,7 +37,7 @@ from conformance.gateway.rules.making import RULES
 from conformance.judging.expectations import Expectations, read_expectations
 from conformance.model.errors import ConformanceError, UsageError, did_you_mean
 from conformance.payloads.strategies import strategy_for
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -21,7 +21,7 @@ import click
 
 from conformance.cli.command import contract_in
 from conformance.cli.complaints import Complaints
-from conformance.journal.redactable import is_own_word
+from conformance.journal.redaction import is_own_word
 from conformance.model.errors import UsageError
 
 OTHERS = stat.S_IRGRP | stat.S_IROTH

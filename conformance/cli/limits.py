@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from conformance.cli.command import option
 from conformance.gateway.limits import DEFAULT_MAX_ACCEPTED, DEFAULT_RATE_PER_S, Limits
-from conformance.wire.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
+from conformance.wire.answers import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.wire.sender import CONCURRENCY
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from conformance.model.errors import UsageError
-from conformance.wire.asgi_thread import Tls
-from conformance.wire.trust import trusting
+from conformance.wire.asgi import Tls
+from conformance.wire.streams import client_tls
 
 
 def trusted(ca_file: Path | None) -> Path | None:
     """The file, which was seen to hold certificates. Raises UsageError if it does not."""
     if ca_file is not None:
-        trusting(ca_file)
+        client_tls(ca_file)
     return ca_file
 
 

@@ -32,7 +32,7 @@ from conformance.model.errors import ConformanceError, EnvironmentFailure
 from conformance.model.interruption import Closing, heeded, held_back
 from conformance.reports.files import write_reports
 from conformance.reports.result import Result
-from conformance.wire.http1 import close_all
+from conformance.wire.streams import close_all
 
 
 class SharedCampaign(Protocol):
