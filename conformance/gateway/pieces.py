@@ -17,8 +17,8 @@ from itertools import groupby
 from conformance.contract.contract import Contract
 from conformance.gateway.case_files import FROM_FILES
 from conformance.gateway.command_plan import NEGATIVE, Group
-from conformance.gateway.rules.making import requirements_of_probe
-from conformance.gateway.rules.request_ids import EQUAL
+from conformance.gateway.rules.answers import EQUAL
+from conformance.gateway.rules.checks import requirements_of_probe
 from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
 from conformance.wire.allowance import amount_of

@@ -21,8 +21,7 @@ from conformance.gateway.request_templates import sent_again
 from conformance.gateway.settings import Settings
 from conformance.gateway.successes import Successes
 from conformance.journal import Record
-from conformance.judging.evidence import TOO_MANY_REQUESTS
-from conformance.judging.reading import asks_for_a_wait
+from conformance.judging.reading import TOO_MANY_REQUESTS, asks_for_a_wait
 from conformance.model.errors import UsageError
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Request
 from conformance.wire import Allowance
