@@ -19,7 +19,7 @@ from raw_http import connection
 from seeded import FAULTS, VARIANTS
 
 from conformance.mock.account import Account
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 Capsys = pytest.CaptureFixture[str]
 SAMPLE = Account.sample()

@@ -31,7 +31,7 @@ from conformance.cli.configuration import PREFIX, switches, variable
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.gateway.campaign import JOURNAL
-from conformance.journal.tables import CREATE
+from conformance.journal.rows import CREATE
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import ConformanceError

@@ -39,7 +39,7 @@ from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError,
 from conformance.model.interruption import Closing, held_back, let_through, wished
 from conformance.model.progress import Progress, Silent
 from conformance.model.traffic import Case, Kind, Request
-from conformance.wire.trust import trusting
+from conformance.wire.streams import client_tls
 
 JOURNAL = "journal.sqlite"
 
@@ -257,7 +257,7 @@ def certify(settings: Settings, progress: Progress | None = None) -> Path:
         raise UsageError("nothing is given to certify; expected --driver 'CMD ARGS', --callback-url URL or --observe")
     if settings.callback_url is not None:
         with let_through():
-            reachable(settings.callback_url, trusting(settings.ca_file))
+            reachable(settings.callback_url, client_tls(settings.ca_file))
     begun = time.monotonic()
     with held_back():
         greeted = _Greeted.by(settings) if settings.driver is not None else _Greeted.nobody(settings)

@@ -45,7 +45,7 @@ from conformance.client.subject import Outgoing, Subject
 from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case
 from conformance.payloads.notifications import FORMS, NEAR
-from conformance.wire.trust import trusting
+from conformance.wire.streams import client_tls
 
 if TYPE_CHECKING:
     from conformance.client.certification import Bench
@@ -115,7 +115,7 @@ def examine(bench: Bench) -> None:
         subject = Subject(contract, contract.notified(name), url, Random(f"{bench.settings.seed}/{name}/notifications"))
         subject.leads = all(subject.address != other.address for other in subjects.values())
         subjects[name] = subject
-    tls = trusting(bench.settings.ca_file)
+    tls = client_tls(bench.settings.ca_file)
     left_s = max(bench.patience.left_s - KEPT_S, 0.0)
     examination = Examination(bench, tls, subjects, time.monotonic() + min(EXAMINED_WITHIN_S, left_s))
     for name, subject in subjects.items():
@@ -408,4 +408,4 @@ def trusted(bench: Bench) -> None:
     """Raises EnvironmentFailure if the certificate of a callback URL is signed by an authority that is not trusted."""
     secure = {url for url in bench.callbacks.values() if url.startswith("https:")}
     for url in sorted(secure):
-        reachable(url, trusting(bench.settings.ca_file))
+        reachable(url, client_tls(bench.settings.ca_file))
