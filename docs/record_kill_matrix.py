@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from conformance.certificate.kill_matrix import FILE, recorded
+from conformance.certificate.issuing import FILE, recorded
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.model.untrusted import parse_json

@@ -15,11 +15,8 @@ from typing import Any
 from conformance.certificate.borne_out import MEMBERS
 from conformance.certificate.ed25519 import PrivateKey
 from conformance.certificate.envelope import LONGEST_CERTIFICATE, PAYLOAD_TYPE, Envelope
-from conformance.certificate.issuing import countersign
-from conformance.certificate.statement import EXTENSION, statement_bytes
+from conformance.certificate.issuing import EXTENSION, countersign, statement_bytes
 from conformance.contract.contract import statum
-
-COMMANDS = statum().commands
 
 Statement = dict[str, Any]
 Lie = Callable[[Statement], None]
@@ -113,11 +110,11 @@ def all_commands(document: Statement) -> None:
     """Every command, with tests that passed, counted as they are listed."""
     predicate = document["predicate"]
     extension = predicate[EXTENSION]
-    more = [f"ENC-01 {command}" for command in COMMANDS if f"ENC-01 {command}" not in predicate["passedTests"]]
+    more = [f"ENC-01 {command}" for command in statum().commands if f"ENC-01 {command}" not in predicate["passedTests"]]
     predicate["passedTests"] += more
     extension["must"] = {each: count + len(more) for each, count in extension["must"].items()}
-    extension["commands"] = list(COMMANDS)
-    extension["coverage"].update(exercised=list(COMMANDS), notifications=list(statum().products))
+    extension["commands"] = list(statum().commands)
+    extension["coverage"].update(exercised=list(statum().commands), notifications=list(statum().products))
 
 
 def more_passed(document: Statement) -> None:

@@ -19,11 +19,10 @@ from conformance import __version__
 from conformance.contract.contract import statum
 from conformance.reports.github import workflow_commands
 from conformance.reports.junit import junit
-from conformance.reports.observed import show_observed
 from conformance.reports.result import Result
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
-from conformance.reports.terminal import show
+from conformance.reports.terminal import show, show_observed
 
 FOLDER = Path(__file__).parent / "data" / "golden"
 

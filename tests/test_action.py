@@ -13,7 +13,7 @@ from pipelines import ACTION, TEMPLATE, executable, read, shell, step, the_comma
 
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.gateway.campaign import JOURNAL
-from conformance.reports.writing import REPORTS, TRAFFIC_HAR
+from conformance.reports.files import REPORTS, TRAFFIC_HAR
 
 STEPS = read(ACTION.read_text(encoding="utf-8"))["runs"]["steps"]
 JOB = read(TEMPLATE.read_text(encoding="utf-8"))[".statum-conformance"]

@@ -20,8 +20,8 @@ from conformance.judging.judgement import Finding
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Notification, Request
 from conformance.reports.allure_results import PREFIX, allure_results
+from conformance.reports.files import replace_file
 from conformance.reports.result import Result
-from conformance.reports.writing import replace_file
 
 ANY_TEXT = st.text(st.characters(), max_size=40)
 

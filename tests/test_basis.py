@@ -18,14 +18,14 @@ from conformance.contract.schema_set import FORMATS
 from conformance.judging.verdicts import Verdict
 from conformance.pytest.test_gateway import told
 from conformance.reports.allure_results import allure_results
-from conformance.reports.basis import rests_on
 from conformance.reports.escaping import for_terminal
 from conformance.reports.junit import junit
-from conformance.reports.page import html
+from conformance.reports.page.rendering import html
 from conformance.reports.result import Result, Saved
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
 from conformance.reports.terminal import show
+from conformance.reports.view import rests_on
 
 FACT = "The account pays twice."
 

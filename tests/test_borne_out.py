@@ -14,15 +14,13 @@ from command_line import Called, call
 from forged_certificates import LIES, Lie, another_edition, changed_member, more_passed, resigned, together
 from forged_journals import changed, settings_changed
 
-from conformance.certificate.borne_out import MEMBERS, Basis, members_of
+from conformance.certificate.borne_out import MEMBERS, Provenance, members_of
+from conformance.certificate.digests import JournalFile
 from conformance.certificate.ed25519 import PrivateKey
-from conformance.certificate.envelope import Envelope
-from conformance.certificate.evidence_file import JournalFile
-from conformance.certificate.issuing import Certification, countersign, issue
+from conformance.certificate.envelope import Envelope, Rejected
+from conformance.certificate.issuing import EXTENSION, Certification, countersign, issue
 from conformance.certificate.keys import read_private_key
-from conformance.certificate.refusal import Refused
-from conformance.certificate.statement import EXTENSION
-from conformance.certificate.verification import Certificate, Trust, proved
+from conformance.certificate.verification import Trust, VerifiedCertificate, proved
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.journal import read_evidence
@@ -67,9 +65,9 @@ def verdict_on(data: bytes, key: PrivateKey, journal: Path) -> str | tuple[str, 
     """Why it is refused, or the members that are no more than the word of its signers."""
     try:
         *_, last = proved(data, statum(), Trust.of([key.public]), journal)
-    except Refused as refused:
+    except Rejected as refused:
         return refused.message
-    assert isinstance(last, Certificate)
+    assert isinstance(last, VerifiedCertificate)
     assert last.unsupported is not None
     return last.unsupported
 
@@ -116,7 +114,7 @@ def test_every_member_of_a_statement_is_derived_or_named(envelope: Envelope) -> 
 
 
 # Other schemas, or other files of the suite, are those of another edition.
-NAMED = {name for name, basis in MEMBERS.items() if basis in (Basis.SIGNERS, Basis.TERMS)} | {
+NAMED = {name for name, basis in MEMBERS.items() if basis in (Provenance.SIGNERS, Provenance.TERMS)} | {
     "configuration.statum-conformance",
     "configuration.contract",
     "configuration.schemas",

@@ -32,11 +32,10 @@ from conformance.client.settings import Settings as ClientSettings
 from conformance.gateway import campaign
 from conformance.journal import Record, read_journal
 from conformance.judging.verdicts import Verdict
-from conformance.mock.behaviour import Behaviour
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.traffic import Exchange, Response
-from conformance.reports.comparing import Comparison
-from conformance.reports.page import comparison_html, html
+from conformance.reports.comparing import ReportComparison
+from conformance.reports.page.rendering import comparison_html, html
 from conformance.reports.result import Result
 
 CHECKOUT = Path(__file__).parents[1]
@@ -126,7 +125,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
     made = {name: written(folder / f"{name}.html", html(result)) for name, result in results.items()}
     documents = results["conformant"].document, results["faulty"].document
-    made["comparison"] = written(folder / "comparison.html", comparison_html(Comparison.of(*documents), *documents))
+    made["comparison"] = written(
+        folder / "comparison.html", comparison_html(ReportComparison.of(*documents), *documents)
+    )
     return made
 
 

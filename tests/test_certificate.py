@@ -20,14 +20,17 @@ from made_certificate import (
 from made_result import LOST, PASSED, RECORD, UNCHALLENGED, result_of, unexercised, verdict
 
 from conformance import __version__
-from conformance.certificate.digests import Digest, file_digest, suite_digest, text_digest
-from conformance.certificate.envelope import Envelope
-from conformance.certificate.evidence_file import JournalFile
-from conformance.certificate.issuing import Certification, issue
-from conformance.certificate.kill_matrix import NOT_MEASURED, measured_for, recorded
-from conformance.certificate.refusal import Refused
-from conformance.certificate.subject import files_of_command
-from conformance.certificate.verification import Certificate, Step, Trust, proved
+from conformance.certificate.digests import (
+    Digest,
+    JournalFile,
+    file_digest,
+    files_of_command,
+    suite_digest,
+    text_digest,
+)
+from conformance.certificate.envelope import Envelope, Rejected
+from conformance.certificate.issuing import NOT_MEASURED, Certification, issue, measured_for, recorded
+from conformance.certificate.verification import CheckPassed, Trust, VerifiedCertificate, proved
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.journal import Note
@@ -49,8 +52,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return certificate(tmp_path_factory.mktemp("sample"), CERTIFIER)
 
 
-def steps(data: bytes, trust: Trust | None = None, **more: Any) -> list[Step | Certificate]:
-    """What was checked; Refused if something does not hold."""
+def steps(data: bytes, trust: Trust | None = None, **more: Any) -> list[CheckPassed | VerifiedCertificate]:
+    """What was checked; Rejected if something does not hold."""
     return list(proved(data, statum(), trust or Trust(), now=NOW, **more))
 
 
@@ -77,7 +80,7 @@ def test_a_conformant_run_is_certified(tmp_path: Path) -> None:
         predicate["warnedTests"],
         predicate["failedTests"],
     )
-    assert isinstance(steps(data)[-1], Certificate)
+    assert isinstance(steps(data)[-1], VerifiedCertificate)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ def test_a_conformant_run_is_certified(tmp_path: Path) -> None:
 )
 def test_nothing_else_is_certified(result: Result, reason: str, tmp_path: Path) -> None:
     """A MUST that failed, is known to fail, or was not exercised; none at all; a run that is none."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as refused:
         certificate(tmp_path, result=result)
     assert reason == refused.value.message
 
@@ -120,7 +123,7 @@ def test_many_reasons_are_told_in_short(tmp_path: Path) -> None:
     failed = [verdict("RSP-03", command, Verdict.FAIL, LOST) for command in ("sms", "airtime")]
     failed += [verdict("NTF-01", command, Verdict.FAIL, LOST) for command in ("sms", "airtime")]
 
-    with pytest.raises(Refused, match=r"FAIL RSP-03 sms, FAIL RSP-03 airtime, FAIL NTF-01 sms and 1 more$"):
+    with pytest.raises(Rejected, match=r"FAIL RSP-03 sms, FAIL RSP-03 airtime, FAIL NTF-01 sms and 1 more$"):
         certificate(tmp_path, result=conformant(*PASSED, *failed))
 
 

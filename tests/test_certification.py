@@ -21,11 +21,12 @@ from conformance.client.settings import Settings
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.journal import Record, read_journal
-from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.errors import EnvironmentFailure, UsageError
 from conformance.model.traffic import Direction, Kind
+from conformance.reports.faces import judge
+from conformance.reports.files import write_reports
 from conformance.reports.result import Result
-from conformance.reports.writing import write_reports
 
 DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"
 Capsys = pytest.CaptureFixture[str]

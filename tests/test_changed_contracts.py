@@ -16,9 +16,10 @@ from contract_copies import Place, copied, places, uncrossed
 
 from conformance.contract.contract import statum
 from conformance.journal import Record, read_journal
-from conformance.judging.verdicts import Verdict, judge
+from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange
 from conformance.model.untrusted import parse_json
+from conformance.reports.faces import judge
 
 ANSWERS = ("response.success", "response.error", f"{statum().commands[statum().account.command].folder}/response")
 NOTIFICATIONS = tuple(f"{product}/notification" for product in statum().products)

@@ -19,11 +19,10 @@ from made_result import PASSED, SETTINGS, UNCHALLENGED, result_of, verdict
 from receiver_runs import Examined, notification
 
 from conformance.certificate.badge import Badge
-from conformance.certificate.coverage import Coverage
+from conformance.certificate.coverage import Claims, Policy
+from conformance.certificate.envelope import Rejected
 from conformance.certificate.keys import make_key_pair
-from conformance.certificate.policy import Policy
-from conformance.certificate.refusal import Refused
-from conformance.certificate.verification import ANYBODY, Certificate, proved, verified
+from conformance.certificate.verification import ANYBODY, VerifiedCertificate, proved, verified
 from conformance.client import certification
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
@@ -42,14 +41,14 @@ NOTIFIED = verdict("NTF-01", "sms", Verdict.PASS)
 LACKED = verdict("ACC-02", "airtime", Verdict.NOT_APPLICABLE, observations=0)
 
 
-def coverage(*verdicts: RequirementVerdict) -> Coverage:
+def coverage(*verdicts: RequirementVerdict) -> Claims:
     """Of a run of a gateway that was judged so."""
-    return Coverage.of(result_of(verdicts).document, statum())
+    return Claims.of(result_of(verdicts).document, statum())
 
 
-def of_client(record: Record) -> Coverage:
+def of_client(record: Record) -> Claims:
     """Of a certification."""
-    return Coverage.of(Result.of(record).document, statum())
+    return Claims.of(Result.of(record).document, statum())
 
 
 # --- What was exercised
@@ -60,7 +59,7 @@ def test_a_command_counts_if_something_of_it_was_seen_to_be_kept() -> None:
     unseen = verdict("ENC-01", "airtime", Verdict.INCONCLUSIVE, observations=0)
     found = coverage(*PASSED, unseen, LACKED)
 
-    assert Coverage(statum(), ("sms",), must_not_applicable=("ACC-02 airtime",)) == found
+    assert Claims(statum(), ("sms",), must_not_applicable=("ACC-02 airtime",)) == found
 
 
 def test_the_callbacks_of_a_gateway_are_proven_by_its_notifications() -> None:
@@ -91,19 +90,19 @@ def test_of_a_receiver_its_notifications_are_claimed_and_no_command() -> None:
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (Coverage(statum(), ("account-details",)), "account-details"),
-        (Coverage(statum(), ("sms", "account-details"), ("sms",)), "sms, account-details, notifications"),
-        (Coverage(statum(), ("sms", "airtime"), ("sms",)), "sms, airtime, notifications of sms"),
-        (Coverage(statum(), (), ("sms", "mpesa-online")), "notifications of sms, mpesa-online"),
-        (Coverage(statum(), tuple(COMMANDS)), "all commands"),
+        (Claims(statum(), ("account-details",)), "account-details"),
+        (Claims(statum(), ("sms", "account-details"), ("sms",)), "sms, account-details, notifications"),
+        (Claims(statum(), ("sms", "airtime"), ("sms",)), "sms, airtime, notifications of sms"),
+        (Claims(statum(), (), ("sms", "mpesa-online")), "notifications of sms, mpesa-online"),
+        (Claims(statum(), tuple(COMMANDS)), "all commands"),
         (
-            Coverage(statum(), tuple(COMMANDS), tuple(c.product for c in COMMANDS.values() if c.product)),
+            Claims(statum(), tuple(COMMANDS), tuple(c.product for c in COMMANDS.values() if c.product)),
             "all commands, notifications",
         ),
-        (Coverage(statum(), ()), "nothing"),
+        (Claims(statum(), ()), "nothing"),
     ],
 )
-def test_what_is_claimed_is_said_in_short(found: Coverage, words: str) -> None:
+def test_what_is_claimed_is_said_in_short(found: Claims, words: str) -> None:
     """As badges and the last line of `verify` have it."""
     assert words == found.in_words
 
@@ -165,7 +164,9 @@ def test_a_strict_run_with_a_broken_should_is_not_certified(tmp_path: Path) -> N
     """And it is said which one it was."""
     failed = verdict("AUT-11", "sms", Verdict.FAIL, UNCHALLENGED)
 
-    with pytest.raises(Refused, match=r"^the subject is non-conformant, judged strictly: the SHOULD AUT-11 is broken$"):
+    with pytest.raises(
+        Rejected, match=r"^the subject is non-conformant, judged strictly: the SHOULD AUT-11 is broken$"
+    ):
         certificate(tmp_path, result=conformant(*PASSED, failed))
 
 
@@ -186,7 +187,7 @@ def test_a_certificate_of_an_earlier_version_is_valid_and_claims_nothing(tmp_pat
     old = as_of_old(certificate(tmp_path, result=conformant(*PASSED, WARNED)))
     made = verified(old, statum())
 
-    assert isinstance(list(proved(old, statum(), now=NOW))[-1], Certificate)
+    assert isinstance(list(proved(old, statum(), now=NOW))[-1], VerifiedCertificate)
     assert (None, ["AUT-11"], False) == (made.coverage, made.warned, made.strict)
     assert "conformant, coverage unknown · certified until 2027-11-22" == Badge.of_certificate(made, known=True).message
 
@@ -221,14 +222,14 @@ def test_a_claim_that_its_own_tests_do_not_bear_out_is_refused(
     """Whoever signed it."""
     data = certificate(tmp_path, result=conformant(*PASSED, NOTIFIED, WARNED))
 
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as refused:
         list(proved(resigned(data, change), statum(), now=NOW))
     assert refused.value.message.startswith(reason)
 
 
 # --- What is asked of one
 
-COVERED = Coverage(statum(), ("sms", "airtime", "account-details"), ("sms",))
+COVERED = Claims(statum(), ("sms", "airtime", "account-details"), ("sms",))
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ COVERED = Coverage(statum(), ("sms", "airtime", "account-details"), ("sms",))
         (["sms,airtime", "account-details"], COVERED, None),
         (["sms", "notifications"], COVERED, None),
         (["notifications"], COVERED, None),
-        (["notifications"], Coverage(statum(), (), ("sms",)), None),
+        (["notifications"], Claims(statum(), (), ("sms",)), None),
         (["account-details , notifications"], COVERED, None),
         ([], None, None),
         (
@@ -253,8 +254,8 @@ COVERED = Coverage(statum(), ("sms", "airtime", "account-details"), ("sms",))
             "it does not cover mpesa/online, mpesa-wallet; it covers sms, airtime",
         ),
         (["sms,airtime,notifications"], COVERED, "it does not cover notifications of airtime; it covers sms, airtime"),
-        (["notifications"], Coverage(statum(), ("sms",)), "it does not cover notifications; it covers sms"),
-        (["sms"], Coverage(statum(), (), ("sms",)), "it does not cover sms; it covers notifications of sms"),
+        (["notifications"], Claims(statum(), ("sms",)), "it does not cover notifications; it covers sms"),
+        (["sms"], Claims(statum(), (), ("sms",)), "it does not cover sms; it covers notifications of sms"),
         (
             ["sms"],
             None,
@@ -262,14 +263,14 @@ COVERED = Coverage(statum(), ("sms", "airtime", "account-details"), ("sms",))
         ),
     ],
 )
-def test_what_is_required_has_to_be_covered(required: list[str], known: Coverage | None, reason: str | None) -> None:
+def test_what_is_required_has_to_be_covered(required: list[str], known: Claims | None, reason: str | None) -> None:
     """Each command by name, all of them; notifications of these commands, or of any."""
     policy = Policy.of(required, statum())
 
     if reason is None:
         policy.check(known, ())
     else:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(Rejected) as refused:
             policy.check(known, ())
         assert refused.value.message.startswith(f"policy: {reason}")
 
@@ -287,7 +288,7 @@ def test_no_broken_should_may_be_asked_for(tmp_path: Path) -> None:
     strict = Policy.of((), statum(), strict=True)
 
     for data in (warned, as_of_old(warned)):
-        with pytest.raises(Refused, match="policy: no SHOULD may be broken; broken are AUT-11"):
+        with pytest.raises(Rejected, match="policy: no SHOULD may be broken; broken are AUT-11"):
             list(proved(data, statum(), ANYBODY, now=NOW, policy=strict))
     assert list(proved(certificate(tmp_path), statum(), ANYBODY, now=NOW, policy=strict))
 

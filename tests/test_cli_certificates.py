@@ -28,8 +28,7 @@ from conformance.cli.configuration import PREFIX
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.reports.json_report import json_report
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS, json_report
 
 Capsys = pytest.CaptureFixture[str]
 Monkeypatch = pytest.MonkeyPatch

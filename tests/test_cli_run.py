@@ -26,7 +26,7 @@ from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.journal import read_journal
 from conformance.mock.account import Account
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -22,8 +22,9 @@ from conformance.client.settings import Settings
 from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, Verdict
 from conformance.model.errors import ConformanceError
+from conformance.reports.faces import judge
 
 SEED = 20261122
 DRIVER = Path(__file__).parent / "flawed_clients" / "driver.py"

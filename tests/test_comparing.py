@@ -11,8 +11,8 @@ from command_line import call
 from made_result import LOST, PASSED, WRONG_TYPE, result_of, verdict
 
 from conformance.judging.verdicts import RequirementVerdict, Verdict
-from conformance.reports.comparing import Comparison, Slowdown, told
-from conformance.reports.json_report import json_report
+from conformance.reports.comparing import ReportComparison, Slowdown, told
+from conformance.reports.files import json_report
 
 Capture = pytest.CaptureFixture[str]
 
@@ -70,7 +70,7 @@ KNOWN, INCONCLUSIVE, NOT_APPLICABLE = Verdict.KNOWN, Verdict.INCONCLUSIVE, Verdi
 )
 def test_what_became_of_a_verdict(before: Verdict, after: Verdict, expected: str, worse: bool) -> None:  # noqa: FBT001 - a row of the table
     """Only what failed is fixed, only what passed is broken: a list of known failures mends nothing."""
-    comparison = Comparison.of(document(judged(before)), document(judged(after)))
+    comparison = ReportComparison.of(document(judged(before)), document(judged(after)))
 
     assert (expected, worse) == (told(comparison), comparison.worse)
 
@@ -78,10 +78,10 @@ def test_what_became_of_a_verdict(before: Verdict, after: Verdict, expected: str
 def test_what_only_one_report_has_is_new_or_gone() -> None:
     """A new requirement that is kept makes nothing worse, one that is broken does."""
     lost = verdict("NTF-01", "sms", Verdict.FAIL, LOST)
-    comparison = Comparison.of(document(KEPT), document(lost))
+    comparison = ReportComparison.of(document(KEPT), document(lost))
     assert "1 new, 1 gone" == told(comparison)
     assert comparison.worse
-    assert not Comparison.of(document(), document(KEPT)).worse
+    assert not ReportComparison.of(document(), document(KEPT)).worse
 
 
 def test_what_takes_twice_as_long_is_slower() -> None:
@@ -91,7 +91,7 @@ def test_what_takes_twice_as_long_is_slower() -> None:
         quantiles = {"sms": sms, "airtime": airtime}
         return {"notifications": {name: {"p95": seconds} for name, seconds in quantiles.items()}, "answers": {}}
 
-    comparison = Comparison.of(document(figures=measured(0.1, 0.001)), document(figures=measured(0.3, 0.004)))
+    comparison = ReportComparison.of(document(figures=measured(0.1, 0.001)), document(figures=measured(0.3, 0.004)))
     assert (Slowdown("notifications", "sms", 0.1, 0.3),) == comparison.slower
     assert not comparison.worse
 

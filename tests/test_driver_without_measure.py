@@ -18,7 +18,7 @@ from conformance.contract.contract import statum
 from conformance.journal import Journal, Redaction, read_journal
 from conformance.journal.rows import LONGEST_STDERR
 from conformance.model.traffic import SHOWN_LINES, Direction
-from conformance.reports.clients import about_client, client_of
+from conformance.reports.remarks import about_client, client_of
 
 __all__ = ["heard", "started"]  # fixtures
 

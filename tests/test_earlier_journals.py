@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from conformance.journal import read_journal
-from conformance.judging.verdicts import judge
+from conformance.reports.faces import judge
 
 EARLIER = Path(__file__).parent / "data" / "earlier"
 

@@ -13,12 +13,12 @@ from made_result import result_of
 from conformance.certificate.issuing import CERTIFICATE
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal import Journal, Redaction, read_journal
-from conformance.journal.earlier import ALLURE_PREFIX, RESULTS
-from conformance.journal.earlier import ALLURE_RESULTS as FOLDER
+from conformance.journal.writer import ALLURE_PREFIX, RESULTS
+from conformance.journal.writer import ALLURE_RESULTS as FOLDER
 from conformance.model.errors import EnvironmentFailure
-from conformance.reports import writing
+from conformance.reports import files
 from conformance.reports.allure_results import PREFIX
-from conformance.reports.writing import ALLURE_RESULTS, REPORT_JSON, REPORTS, write_reports
+from conformance.reports.files import ALLURE_RESULTS, REPORT_JSON, REPORTS, write_reports
 
 THEN, NOW = "2026-01-01T00:00:00.000+00:00", "2026-02-01T00:00:00.000+00:00"
 THEIRS = ("notes.txt", f"{ALLURE_RESULTS}/environment.properties", f"{ALLURE_RESULTS}/other-result.json")
@@ -35,7 +35,7 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def files(directory: Path) -> set[str]:
+def left_in(directory: Path) -> set[str]:
     """What is there, but for the journal."""
     found = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
     return {name for name in found if not name.startswith(JOURNAL)}
@@ -50,26 +50,26 @@ def test_all_that_a_run_writes_is_known() -> None:
 def test_they_are_gone_once_there_is_a_new_journal(directory: Path) -> None:
     """A run that is killed from here on leaves its journal alone; what others keep there stays."""
     with Journal.create(directory / JOURNAL, {"started_at": NOW}, Redaction.none()):
-        assert set(THEIRS) == files(directory)
+        assert set(THEIRS) == left_in(directory)
     assert NOW == read_journal(directory / JOURNAL).settings["started_at"]
 
 
 def test_what_goes_on_leaves_them(directory: Path) -> None:
     """They are of the same run, and `listen` may hear nothing new."""
-    before = files(directory)
+    before = left_in(directory)
     with Journal.reopened(directory / JOURNAL, Redaction.none()):
-        assert before == files(directory)
+        assert before == left_in(directory)
 
 
 def test_a_journal_that_cannot_be_made_leaves_all_as_it_was(directory: Path) -> None:
     """The earlier journal, too: it is replaced in one step."""
-    before = files(directory)
+    before = left_in(directory)
     (directory / f"{JOURNAL}-new").mkdir()
 
     with pytest.raises(EnvironmentFailure, match="cannot be made"):
         Journal.create(directory / JOURNAL, {"started_at": NOW}, Redaction.none())
 
-    assert before == files(directory)
+    assert before == left_in(directory)
     assert THEN == read_journal(directory / JOURNAL).settings["started_at"]
 
 
@@ -82,13 +82,13 @@ def test_reports_that_cannot_all_be_written_leave_all_as_it_was(
         yield b"<html>"
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writing, "REPORTS", {**REPORTS, "report.html": full})
-    before = files(directory)
+    monkeypatch.setattr(files, "REPORTS", {**REPORTS, "report.html": full})
+    before = left_in(directory)
 
     with pytest.raises(EnvironmentFailure, match="No space left on device"):
         write_reports(result_of(), directory)
 
-    assert before == files(directory)
+    assert before == left_in(directory)
     assert "earlier" == (directory / REPORT_JSON).read_text(encoding="utf-8")
 
 

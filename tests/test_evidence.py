@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from conformance.journal import Note
-from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict
 from conformance.model.traffic import Kind
+from conformance.reports.faces import judge
 from tests.runs import Run
 
 SEED_ID = "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"

@@ -17,9 +17,10 @@ from conformance.client.certification import certify
 from conformance.client.settings import Settings
 from conformance.contract.contract import statum
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.mock.account import Account
 from conformance.mock.serving import serve_mock
+from conformance.reports.faces import judge
 
 CHECKOUT = Path(__file__).parents[1]
 DRIVERS = CHECKOUT / "examples" / "drivers"

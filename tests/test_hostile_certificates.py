@@ -19,17 +19,20 @@ from made_certificate import CERTIFIER, NOW, VENDOR, certificate, payload, resig
 from made_result import result_of
 
 from conformance.certificate.ed25519 import PrivateKey, PublicKey
-from conformance.certificate.envelope import LONGEST_CERTIFICATE, MOST_SIGNATURES, Envelope, Signature
-from conformance.certificate.issuing import countersign
-from conformance.certificate.refusal import Refused
-from conformance.certificate.statement import statement_bytes
+from conformance.certificate.envelope import (
+    LONGEST_CERTIFICATE,
+    MOST_SIGNATURES,
+    Envelope,
+    Rejected,
+    Signature,
+)
+from conformance.certificate.issuing import countersign, statement_bytes
 from conformance.certificate.verification import Trust, proved
 from conformance.contract.contract import statum
 from conformance.model import untrusted
 from conformance.model.errors import UsageError
 from conformance.model.untrusted import TooLong, given_bytes
-from conformance.reports.json_report import json_report
-from conformance.reports.saved import LONGEST_REPORT
+from conformance.reports.files import LONGEST_REPORT, json_report
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -45,7 +48,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def refusal(data: bytes) -> str:
     """Why it is refused, by somebody who trusts the vendor."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as refused:
         list(proved(data, statum(), Trust.of([VENDOR.public]), now=NOW))
     return refused.value.message
 

@@ -16,7 +16,8 @@ from hostile_servers import drip, request_read, serving
 from conformance.gateway import campaign, listening
 from conformance.gateway.limits import Limits
 from conformance.journal import Record, read_journal
-from conformance.judging.verdicts import Conclusion, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Verdict
+from conformance.reports.faces import judge
 from conformance.wire import sender
 
 BOMB = gzip.compress(bytes(8 << 20))

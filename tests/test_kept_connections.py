@@ -20,8 +20,9 @@ from recording_server import PATIENCE_S
 
 from conformance.gateway import campaign
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Judged, Verdict, judge
+from conformance.judging.verdicts import Judged, Verdict
 from conformance.model.traffic import CLOSED_ON_REUSE
+from conformance.reports.faces import judge
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from conformance.gateway import campaign, listening
 from conformance.gateway.limits import DEFAULT_MAX_ACCEPTED, Limits
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Conclusion, judge
+from conformance.judging.verdicts import Conclusion
 from conformance.model.errors import UsageError
 from conformance.payloads.addressees import GIVEN_BY
+from conformance.reports.faces import judge
 from conformance.reports.result import Result
 from conformance.wire.allowance import ACCEPTED, SPEND
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from conformance.judging.verdicts import RequirementVerdict, Verdict, judge
+from conformance.judging.verdicts import RequirementVerdict, Verdict
+from conformance.reports.faces import judge
 from tests.runs import Run
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from runs import Run
 
 from conformance.journal import Note, Record
-from conformance.reports.observed import SHOWN_REPEATS, SHOWN_SLOWEST, show_observed
+from conformance.reports.terminal import SHOWN_REPEATS, SHOWN_SLOWEST, show_observed
 
 
 def lines_about(record: Record) -> list[str]:

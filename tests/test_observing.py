@@ -19,11 +19,12 @@ from conformance.client.observing import STRANGE, command_of, observe
 from conformance.client.settings import Settings
 from conformance.contract.contract import statum
 from conformance.journal import Record, read_journal
-from conformance.judging.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, Verdict
 from conformance.mock.account import Account
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Kind
-from conformance.wire.address import Address
+from conformance.reports.faces import judge
+from conformance.wire.listening import Address
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -25,7 +25,7 @@ from pipelines import ACTION, read, step
 
 from conformance import __version__
 from conformance.gateway.campaign import JOURNAL
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS
 
 TOOLS = CHECKOUT / ".venv-package"
 

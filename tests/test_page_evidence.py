@@ -14,12 +14,10 @@ from conformance.contract.contract import statum
 from conformance.journal import Record
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange, Kind, Notification, Request
-from conformance.reports.comparing import Comparison
-from conformance.reports.page import comparison_html, html
-from conformance.reports.page.broken_rules import broken_rule, made_to_break
-from conformance.reports.page.differences import differing
-from conformance.reports.page.markup import body_markup, counted
-from conformance.reports.page.plots import Bar, bar_chart
+from conformance.reports.comparing import ReportComparison
+from conformance.reports.page.evidence import broken_rule, differing, made_to_break
+from conformance.reports.page.markup import Bar, bar_chart, body_markup, counted
+from conformance.reports.page.rendering import comparison_html, html
 
 CHECKOUT = Path(__file__).parents[1]
 MOST_BYTES_OF_A_PICTURE = 200_000
@@ -151,7 +149,7 @@ def test_a_comparison_tells_commands_together_that_changed_alike() -> None:
     """One line for a requirement, with the number of all."""
     before = result_of([verdict("RSP-03", command, Verdict.PASS) for command in ("sms", "airtime")]).document
     after = result_of([verdict("RSP-03", command, Verdict.FAIL, WRONG_TYPE) for command in ("sms", "airtime")]).document
-    page = Page(comparison_html(Comparison.of(before, after), before, after))
+    page = Page(comparison_html(ReportComparison.of(before, after), before, after))
 
     assert "Broken: 2" in page.text
     assert "sms, airtime" in page.text

@@ -12,7 +12,7 @@ from conformance.contract.contract import statum
 from conformance.journal import Note, Record
 from conformance.model.traffic import Direction, DriverLine
 from conformance.reports.masking import Masking
-from conformance.reports.page import html
+from conformance.reports.page.rendering import html
 from conformance.reports.page.transcript import GREETING, MOST_LINES, STRAY, Scene, Transcript
 from conformance.reports.result import Result, Saved
 

@@ -26,7 +26,7 @@ from conformance.contract.contract import statum
 from conformance.contract.requirements import Actor, Level
 from conformance.journal import Record, read_journal
 from conformance.mock.account import Account
-from conformance.reports.writing import REPORTS
+from conformance.reports.files import REPORTS
 
 BY_PARCEL = ("--contract", str(FOLDER))
 QUICK = ("--max-examples", "2", "--seed", "7")

@@ -27,12 +27,13 @@ from conformance.gateway.rig import CANARY_HEADER, Intake, rigged
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.judgement import Reason
-from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, Verdict
 from conformance.mock.account import Account
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.traffic import Request, Response, header
-from conformance.wire.address import Address
+from conformance.reports.faces import judge
+from conformance.wire.listening import Address
 
 PRODUCTS = statum().products
 

@@ -20,7 +20,8 @@ from conformance.contract.contract import statum
 from conformance.contract.openapi import openapi_document
 from conformance.gateway import campaign
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, Verdict
+from conformance.reports.faces import judge
 
 COMMANDS = statum().commands
 

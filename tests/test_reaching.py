@@ -19,15 +19,15 @@ from seeded import FAULTS
 from conformance.gateway import campaign, reaching
 from conformance.gateway.reaching import ASKED_TO_WAIT, Probe, reached
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Conclusion, judge
+from conformance.judging.verdicts import Conclusion
 from conformance.mock.account import Account
-from conformance.mock.behaviour import Moment, Reply
+from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import serve_mock
-from conformance.mock.variants import BUILT_IN
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.progress import Silent
-from conformance.wire.address import Address
-from conformance.wire.asgi_thread import AsgiThread, Tls
+from conformance.reports.faces import judge
+from conformance.wire.asgi import AsgiThread, Tls
+from conformance.wire.listening import Address
 from conformance.wire.sender import LONGEST_WAIT_S
 
 ENVELOPE = {"status_code": 200, "description": "Success", "request_id": "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"}

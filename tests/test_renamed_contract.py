@@ -16,7 +16,8 @@ from conformance.client.settings import Settings as ClientSettings
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Conclusion, Judged, Verdict, judge
+from conformance.judging.verdicts import Conclusion, Judged, Verdict
+from conformance.reports.faces import judge
 
 DRIVERS = Path(__file__).parents[1] / "examples" / "drivers"
 NAMES = {"status_code": "answer_code", "request_id": "ticket", "result_code": "final_code"}

@@ -13,20 +13,19 @@ from rich.console import Console
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS
 from conformance.diagnosis.attribution import Comparison, FailureCount
+from conformance.diagnosis.follow_ups import SEARCH
 from conformance.journal import Note, Record
-from conformance.judging.follow_ups import SEARCH
-from conformance.judging.judgement import Minimal
-from conformance.judging.patterns import Dependence, Pattern
+from conformance.judging.judgement import Dependence, Minimal, Pattern
 from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.reports.allure_results import allure_results
 from conformance.reports.junit import junit
-from conformance.reports.likeness import alike, kinds
-from conformance.reports.page import html
-from conformance.reports.repeat import repeat_command
+from conformance.reports.page.rendering import html
+from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Result, Saved
 from conformance.reports.sarif import sarif
 from conformance.reports.summary import summary
 from conformance.reports.terminal import show
+from conformance.reports.view import alike, kinds
 
 PATTERN = Pattern(
     Dependence.PAYLOAD, "depends on the payload: sent again, the failing payload 5 of 5, a plain one 0 of 5"

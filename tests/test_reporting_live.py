@@ -14,8 +14,7 @@ from mock_rig import eventually
 from rich.console import Console
 
 from conformance.reports.console import QuietConsole
-from conformance.reports.live import LiveProgress, PlainProgress, QuietProgress, progress_on
-from conformance.reports.phases import PHASES, Standing, duration
+from conformance.reports.live import PHASES, LiveProgress, PlainProgress, QuietProgress, Standing, duration, progress_on
 
 
 class Screen(StringIO):

@@ -28,10 +28,10 @@ from conformance.contract.contract import statum
 from conformance.contract.requirements import Basis, Level
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Verdict
-from conformance.reports.repeat import repeat_command
+from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Result
-from conformance.reports.shortfalls import hinders, shortfalls
 from conformance.reports.terminal import SHOWN_SHORTFALLS, show, verdict_line
+from conformance.reports.view import hinders, shortfalls
 
 REPORT = Path("reports/report.html")
 

@@ -8,8 +8,9 @@ import pytest
 
 from conformance.contract.contract import statum
 from conformance.gateway import samples
-from conformance.judging.verdicts import Verdict, judge
+from conformance.judging.verdicts import Verdict
 from conformance.model.errors import SuiteError
+from conformance.reports.faces import judge
 
 
 def test_the_seeds_samples_keep_every_requirement_that_bears_on_them() -> None:

@@ -17,7 +17,7 @@ from made_result import LISTED, LOST, PASSED, RECORD, SETTINGS, WRONG_TYPE, resu
 from conformance.judging.expectations import Expectations, Stale, Staleness
 from conformance.judging.judgement import Finding, Reason
 from conformance.judging.verdicts import RequirementVerdict, Verdict
-from conformance.reports.json_report import json_report
+from conformance.reports.files import json_report
 from conformance.reports.sarif import plain, sarif
 
 ANY_TEXT = st.text(st.characters(), max_size=40)

@@ -21,13 +21,9 @@ from conformance.gateway.campaign import JOURNAL
 from conformance.journal import read_journal
 from conformance.judging.expectations import Expectations, Stale, Staleness
 from conformance.judging.judgement import Reason
-from conformance.mock.variants import BUILT_IN
+from conformance.mock.behaviour import BUILT_IN
 from conformance.model.errors import UsageError
-from conformance.reports.har import har
-from conformance.reports.json_report import json_report
-from conformance.reports.result import Result, Saved
-from conformance.reports.saved import read_document, read_saved
-from conformance.reports.writing import (
+from conformance.reports.files import (
     ALLURE_RESULTS,
     NEED_JOURNAL,
     REPORT_HTML,
@@ -37,8 +33,13 @@ from conformance.reports.writing import (
     TRAFFIC_HAR,
     Content,
     Folder,
+    json_report,
+    read_document,
+    read_saved,
     write_reports,
 )
+from conformance.reports.har import har
+from conformance.reports.result import Result, Saved
 
 Capture = pytest.CaptureFixture[str]
 

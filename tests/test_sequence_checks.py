@@ -8,8 +8,9 @@ import pytest
 from runs import Run
 
 from conformance.judging.judgement import Reason
-from conformance.judging.verdicts import RequirementVerdict, Verdict, judge
+from conformance.judging.verdicts import RequirementVerdict, Verdict
 from conformance.model.traffic import Kind
+from conformance.reports.faces import judge
 
 
 def verdict(run: Run, id_: str, command: str = "airtime") -> RequirementVerdict:

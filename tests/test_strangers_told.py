@@ -8,7 +8,7 @@ from runs import Run
 
 from conformance.journal import Note
 from conformance.judging.terms import REFUSED_HERE
-from conformance.reports.strangers import stranger_lines, strangers_of
+from conformance.reports.remarks import stranger_lines, strangers_of
 
 WHY = "a connection had to wait: Too many open files"
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from client_runs import ACCEPTED, PARAMS, UNREACHED, UNSUPPORTED, Certification, Sent
 
-from conformance.judging.client.evidence import ASKED_AGAIN, IN_PLACE
+from conformance.client.rules.calls import ASKED_AGAIN, IN_PLACE
 from conformance.judging.judgement import Finding, Reason
-from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict, judge
+from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict
 from conformance.model.traffic import Case
-from conformance.reports.coverage import coverage_lines
+from conformance.reports.faces import judge
+from conformance.reports.remarks import coverage_lines
 from conformance.reports.result import Result
 
 BROKEN = (Verdict.FAIL, Verdict.WARN)

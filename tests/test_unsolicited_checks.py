@@ -12,8 +12,9 @@ from conformance.gateway import campaign
 from conformance.gateway.settings import Settings
 from conformance.journal import read_journal
 from conformance.judging.terms import Terms
-from conformance.judging.verdicts import Judged, Verdict, judge
-from conformance.mock.variants import BUILT_IN
+from conformance.judging.verdicts import Judged, Verdict
+from conformance.mock.behaviour import BUILT_IN
+from conformance.reports.faces import judge
 
 
 @pytest.mark.parametrize("product", ["mpesa-c2b", "mpesa-c2b/validation"])

@@ -25,13 +25,11 @@ from made_certificate import (
 from securesystemslib.dsse import Envelope as TheirEnvelope
 from securesystemslib.signer import SSlibKey
 
-from conformance.certificate.digests import file_digest
+from conformance.certificate.digests import exact_copy, file_digest
 from conformance.certificate.ed25519 import PrivateKey
-from conformance.certificate.envelope import PAYLOAD_TYPE, Envelope
-from conformance.certificate.evidence_file import exact_copy
+from conformance.certificate.envelope import PAYLOAD_TYPE, Envelope, Rejected
 from conformance.certificate.issuing import countersign
-from conformance.certificate.refusal import Refused
-from conformance.certificate.verification import Certificate, Step, Trust, proved, verified
+from conformance.certificate.verification import CheckPassed, Trust, VerifiedCertificate, proved, verified
 from conformance.contract.contract import statum
 from conformance.model.errors import UsageError
 
@@ -42,14 +40,14 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return certificate(tmp_path_factory.mktemp("sample"), CERTIFIER)
 
 
-def steps(data: bytes, trust: Trust | None = None, **more: Any) -> list[Step | Certificate]:
-    """What was checked; Refused if something does not hold."""
+def steps(data: bytes, trust: Trust | None = None, **more: Any) -> list[CheckPassed | VerifiedCertificate]:
+    """What was checked; Rejected if something does not hold."""
     return list(proved(data, statum(), trust or Trust(), now=NOW, **more))
 
 
 def refusal(data: bytes, trust: Trust | None = None, **more: Any) -> str:
     """Why it is refused."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as refused:
         list(proved(data, statum(), trust or Trust(), **{"now": NOW, **more}))
     return refused.value.message
 
@@ -84,7 +82,7 @@ def test_those_who_are_asked_for_have_to_have_signed(
     trust = Trust.of([key.public for key in keys], threshold)
 
     if reason is None:
-        assert isinstance(steps(sample, trust)[-1], Certificate)
+        assert isinstance(steps(sample, trust)[-1], VerifiedCertificate)
     else:
         assert reason in refusal(sample, trust)
 
@@ -218,7 +216,7 @@ def test_a_reformatted_file_is_refused_with_the_reason(sample: bytes) -> None:
 def test_it_is_valid_from_issue_to_expiry(sample: bytes, when: Any, reason: str | None) -> None:
     """The second of expiry is out; clocks may be five minutes apart."""
     if reason is None:
-        assert isinstance(list(proved(sample, statum(), now=when))[-1], Certificate)
+        assert isinstance(list(proved(sample, statum(), now=when))[-1], VerifiedCertificate)
     else:
         assert reason == refusal(sample, now=when)
 
@@ -273,7 +271,7 @@ def test_signed_bytes_that_are_no_statement_are_refused() -> None:
 
 def test_what_is_checked_is_told_in_its_order(sample: bytes) -> None:
     """Signature, expiry, policy."""
-    told = [step.name if isinstance(step, Step) else "certificate" for step in steps(sample)]
+    told = [step.name if isinstance(step, CheckPassed) else "certificate" for step in steps(sample)]
 
     assert ["signature", "expiry", "policy", "certificate"] == told
 

@@ -164,9 +164,10 @@ def test_the_installed_suite_has_the_digest_of_the_checkout(installed: Installed
 LOAD = """
 import json
 import conformance
-from conformance.contract.commands import catalogue
-from conformance.contract.schemas import schema
-print(json.dumps([conformance.__file__, schema("sms/request")["title"], len(catalogue().requirements)]))
+from conformance.contract.contract import statum
+contract = statum()
+title = contract.schemas.schema("sms/request")["title"]
+print(json.dumps([conformance.__file__, title, len(contract.catalogue.requirements)]))
 """
 
 

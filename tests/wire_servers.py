@@ -14,18 +14,18 @@ from pathlib import Path
 
 from mock_rig import ACCOUNT
 
+from conformance.client.rules.calls import STRAY
 from conformance.client.witness import Stage, Witness
 from conformance.contract.contract import statum
 from conformance.journal import UNREADABLE, Journal, Redaction, read_journal
-from conformance.judging.client.evidence import STRAY
 from conformance.mock.account import Account
 from conformance.mock.behaviour import Behaviour, Moment, Reply
 from conformance.mock.gateway import Gateway
 from conformance.mock.serving import serve_mock
 from conformance.model.traffic import Case, Kind, Request
-from conformance.wire.address import Address
 from conformance.wire.asgi import AsgiReceiver
-from conformance.wire.httpserver import HttpServerReceiver
+from conformance.wire.callback_server import HttpServerReceiver
+from conformance.wire.listening import Address
 from conformance.wire.receiver import Unread
 
 ANY = Address("127.0.0.1", 0)

@@ -29,8 +29,9 @@ from planted_secrets import NAMELESS, REDACTED, SECRET, TOKEN, Planted, planted
 from benchmarks.chaos.figures import Figures
 from conformance.gateway.campaign import JOURNAL
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Verdict, judge
-from conformance.wire.address import Address
+from conformance.judging.verdicts import Verdict
+from conformance.reports.faces import judge
+from conformance.wire.listening import Address
 
 # The set-up goes through unharmed, else there is nothing to judge.
 UNHARMED, EVERY = 12, 5

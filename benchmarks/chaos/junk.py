@@ -18,11 +18,12 @@ from raw_http import connection, post
 from benchmarks.chaos.figures import Figures
 from conformance.gateway import campaign
 from conformance.journal import read_journal
-from conformance.judging.verdicts import Conclusion, judge
+from conformance.judging.verdicts import Conclusion
 from conformance.mock.account import Account
+from conformance.mock.behaviour import BUILT_IN
 from conformance.mock.serving import MockServer, serve_mock
-from conformance.mock.variants import BUILT_IN
-from conformance.wire.address import Address
+from conformance.reports.faces import judge
+from conformance.wire.listening import Address
 
 KINDS = (
     post(b"x" * 2000, "/wp-login.php"),

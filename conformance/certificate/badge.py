@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 from xml.sax.saxutils import escape
 
-from conformance.certificate.coverage import Coverage
-from conformance.certificate.verification import Certificate
+from conformance.certificate.coverage import Claims
+from conformance.certificate.verification import VerifiedCertificate
 from conformance.contract.contract import Contract
 from conformance.judging.verdicts import Conclusion
 from conformance.reports.escaping import for_terminal
@@ -45,7 +45,7 @@ class Badge:
     colour: str
 
     @classmethod
-    def of_certificate(cls, certificate: Certificate, *, known: bool) -> Self:
+    def of_certificate(cls, certificate: VerifiedCertificate, *, known: bool) -> Self:
         """Of one that was verified: what it covers, and until when it is certified.
 
         `known`: whether it was asked for whose signatures those are; else anybody may have signed what it says.
@@ -63,7 +63,7 @@ class Badge:
     def of_report(cls, document: Mapping[str, Any], contract: Contract) -> Self:
         """Of a document that is valid as report.json: its verdict, and what of a conformant one was exercised."""
         verdict = document["verdict"]
-        message = _claimed(Coverage.of(document, contract)) if verdict == Conclusion.CONFORMANT else verdict
+        message = _claimed(Claims.of(document, contract)) if verdict == Conclusion.CONFORMANT else verdict
         return cls(message, _OF_VERDICT[verdict])
 
     def endpoint(self) -> bytes:
@@ -88,7 +88,7 @@ class Badge:
         ).encode()
 
 
-def _claimed(coverage: Coverage) -> str:
+def _claimed(coverage: Claims) -> str:
     """What was found conformant, and nothing else."""
     return f"{Conclusion.CONFORMANT.value}: {coverage.in_words}"
 

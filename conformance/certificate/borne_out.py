@@ -16,11 +16,10 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from conformance.certificate.coverage import Coverage
-from conformance.certificate.evidence_file import JournalFile
-from conformance.certificate.refusal import Refused
-from conformance.certificate.statement import EXTENSION, configuration, expectations_of, in_words, statement
-from conformance.certificate.subject import DigestSource, Subject
+from conformance.certificate.coverage import Claims
+from conformance.certificate.digests import CertifiedSubject, DigestSource, JournalFile
+from conformance.certificate.envelope import Rejected
+from conformance.certificate.issuing import EXTENSION, configuration, expectations_of, in_words, statement
 from conformance.contract.contract import Contract
 from conformance.model.errors import UsageError
 from conformance.reports.result import Result
@@ -37,7 +36,7 @@ SUITE, CATALOGUE, EXPECTATIONS = (
 )
 
 
-class Basis(Enum):
+class Provenance(Enum):
     """What a member follows from."""
 
     FORMAT = "the same in every certificate"
@@ -47,47 +46,47 @@ class Basis(Enum):
     TERMS = "the word of the signers: of the certificate itself the journal says nothing"
 
 
-MEMBERS: Mapping[str, Basis] = {
-    "_type": Basis.FORMAT,
-    "predicateType": Basis.FORMAT,
-    "version": Basis.FORMAT,
-    "strict": Basis.JOURNAL,
-    "subject.kind": Basis.JOURNAL,
-    "subject.url": Basis.JOURNAL,
-    "run.started_at": Basis.JOURNAL,
-    "run.duration_s": Basis.JOURNAL,
-    "run.seed": Basis.JOURNAL,
-    "journal.digest": Basis.JOURNAL,
-    "journal.size": Basis.JOURNAL,
-    "coverage.lacks": Basis.JOURNAL,
-    EXPECTATIONS: Basis.JOURNAL,
-    SUITE: Basis.EDITION,
-    CATALOGUE: Basis.EDITION,
-    "configuration.contract": Basis.EDITION,
-    "configuration.schemas": Basis.EDITION,
-    "result": Basis.EDITION,
-    "verdict": Basis.EDITION,
-    "passedTests": Basis.EDITION,
-    "warnedTests": Basis.EDITION,
-    "failedTests": Basis.EDITION,
-    "must": Basis.EDITION,
-    "should": Basis.EDITION,
-    "warned": Basis.EDITION,
-    "not_applicable": Basis.EDITION,
-    "not_exercised": Basis.EDITION,
-    "commands": Basis.EDITION,
-    "coverage.exercised": Basis.EDITION,
-    "coverage.notifications": Basis.EDITION,
-    "coverage.must_not_applicable": Basis.EDITION,
-    "run.counts": Basis.EDITION,
-    "subject.artifacts": Basis.SIGNERS,
-    "subject.name": Basis.SIGNERS,
-    "subject.digest_source": Basis.SIGNERS,
-    "subject.digest_detail": Basis.SIGNERS,
-    "journal.name": Basis.SIGNERS,
-    "kill_matrix": Basis.SIGNERS,
-    "issued": Basis.TERMS,
-    "expires": Basis.TERMS,
+MEMBERS: Mapping[str, Provenance] = {
+    "_type": Provenance.FORMAT,
+    "predicateType": Provenance.FORMAT,
+    "version": Provenance.FORMAT,
+    "strict": Provenance.JOURNAL,
+    "subject.kind": Provenance.JOURNAL,
+    "subject.url": Provenance.JOURNAL,
+    "run.started_at": Provenance.JOURNAL,
+    "run.duration_s": Provenance.JOURNAL,
+    "run.seed": Provenance.JOURNAL,
+    "journal.digest": Provenance.JOURNAL,
+    "journal.size": Provenance.JOURNAL,
+    "coverage.lacks": Provenance.JOURNAL,
+    EXPECTATIONS: Provenance.JOURNAL,
+    SUITE: Provenance.EDITION,
+    CATALOGUE: Provenance.EDITION,
+    "configuration.contract": Provenance.EDITION,
+    "configuration.schemas": Provenance.EDITION,
+    "result": Provenance.EDITION,
+    "verdict": Provenance.EDITION,
+    "passedTests": Provenance.EDITION,
+    "warnedTests": Provenance.EDITION,
+    "failedTests": Provenance.EDITION,
+    "must": Provenance.EDITION,
+    "should": Provenance.EDITION,
+    "warned": Provenance.EDITION,
+    "not_applicable": Provenance.EDITION,
+    "not_exercised": Provenance.EDITION,
+    "commands": Provenance.EDITION,
+    "coverage.exercised": Provenance.EDITION,
+    "coverage.notifications": Provenance.EDITION,
+    "coverage.must_not_applicable": Provenance.EDITION,
+    "run.counts": Provenance.EDITION,
+    "subject.artifacts": Provenance.SIGNERS,
+    "subject.name": Provenance.SIGNERS,
+    "subject.digest_source": Provenance.SIGNERS,
+    "subject.digest_detail": Provenance.SIGNERS,
+    "journal.name": Provenance.SIGNERS,
+    "kill_matrix": Provenance.SIGNERS,
+    "issued": Provenance.TERMS,
+    "expires": Provenance.TERMS,
 }
 
 # Objects of which each member is one of the table.
@@ -127,7 +126,7 @@ def is_of_this_edition(document: Mapping[str, Any], contract: Contract) -> bool:
 def unsupported(document: Mapping[str, Any], result: Result, journal: JournalFile) -> tuple[str, ...]:
     """The members of a statement that its journal, judged as `result`, does not bear out; in the order of the table.
 
-    Raises Refused for one that contradicts the journal.
+    Raises Rejected for one that contradicts the journal.
     """
     claimed, derived = members_of(document), members_of(_derived(result, journal))
     same, its_files = is_of_this_edition(document, result.contract), claimed.get(SUITE, {})
@@ -137,15 +136,15 @@ def unsupported(document: Mapping[str, Any], result: Result, journal: JournalFil
     found = []
     for name, basis in MEMBERS.items():
         claim, its = claimed.get(name), derived.get(name)
-        binds = basis in (Basis.FORMAT, Basis.JOURNAL) or (basis is Basis.EDITION and same)
+        binds = basis in (Provenance.FORMAT, Provenance.JOURNAL) or (basis is Provenance.EDITION and same)
         # Which catalogue these files have, and of which version they are, is no question.
         binds = binds or (name in (SUITE, CATALOGUE) and by_these_files)
         # Of certificates of earlier releases some members are missing; a list of known failures never was.
         if name not in claimed and not same and name != EXPECTATIONS:
             continue
         if claim != its and binds:
-            raise Refused(f"evidence: judged again, {name} is {_shown(its)}; the certificate says {_shown(claim)}")
-        if claim != its or basis is Basis.TERMS or (name == "subject.url" and not _was_sent_there(result)):
+            raise Rejected(f"evidence: judged again, {name} is {_shown(its)}; the certificate says {_shown(claim)}")
+        if claim != its or basis is Provenance.TERMS or (name == "subject.url" and not _was_sent_there(result)):
             found.append(name)
     return (*found, *sorted(claimed.keys() - MEMBERS.keys()))
 
@@ -156,23 +155,23 @@ def _derived(result: Result, journal: JournalFile) -> dict[str, Any]:
     return statement(result, _subject(result.document), journal, expectations_of(result), (started, started))
 
 
-def _subject(document: Mapping[str, Any]) -> Subject:
+def _subject(document: Mapping[str, Any]) -> CertifiedSubject:
     """The subject as the journal alone tells it; of a driver's files it tells nothing."""
     try:
-        return Subject.of(document)
+        return CertifiedSubject.of(document)
     except UsageError:
         judged = document["subject"]
-        return Subject(judged["kind"], judged["name"], judged["url"], (), DigestSource.ADDRESS, "")
+        return CertifiedSubject(judged["kind"], judged["name"], judged["url"], (), DigestSource.ADDRESS, "")
 
 
 def _check_coverage(document: Mapping[str, Any], result: Result) -> None:
     """Whatever edition issued it: what it claims to cover is covered."""
     claimed, found = (
-        Coverage.said(document["predicate"][EXTENSION], result.contract),
-        Coverage.of(result.document, result.contract),
+        Claims.said(document["predicate"][EXTENSION], result.contract),
+        Claims.of(result.document, result.contract),
     )
     if claimed is not None and not found.includes(claimed):
-        raise Refused(
+        raise Rejected(
             f"evidence: judged again, the journal covers {found.in_words}; the certificate says {claimed.in_words}"
         )
 
@@ -181,7 +180,7 @@ def _check_issued(issued: str, result: Result) -> None:
     document = result.document
     ended = datetime.fromisoformat(document["started_at"]) + timedelta(seconds=document["duration_s"])
     if datetime.fromisoformat(issued) + CLOCK_DRIFT < ended.astimezone(UTC):
-        raise Refused(
+        raise Rejected(
             f"evidence: the run ended on {in_words(ended)}; the certificate says that it was issued on {issued}"
         )
 

@@ -1,19 +1,22 @@
-"""What a run exercised: what certificates and badges claim, and no more.
+"""What a run exercised, which certificates and badges claim, and what the reader of a certificate may require of it.
 
-Coverage            the commands, the notifications, and what was left out because the client does not offer it
-Coverage.of         of a document that is valid as report.json
-Coverage.said       as a certificate says it; None of one that was issued before certificates did
+Claims          commands, notifications, and what was left out because the client does not offer it
+Claims.of       of a report
+Claims.said     as a certificate says it; None for one issued before certificates did
+Policy          the commands that have to be covered, whether notifications, and whether no SHOULD may be broken
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from conformance.certificate.envelope import Rejected
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, Level
 from conformance.judging.verdicts import Verdict
+from conformance.model.errors import UsageError, did_you_mean
 
 # What of a gateway shows that its notifications reach the callback URLs: each accepted request is followed by one.
 CALLBACKS_PROVEN = "NTF-01"
@@ -23,7 +26,7 @@ NOTIFICATIONS = "notifications"
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class Claims:
     """`exercised`: the commands of which traffic was judged, with at least one requirement kept.
 
     `notifications`: the products whose notifications were judged. `lacks`: what the client's API does not expose, in
@@ -64,7 +67,7 @@ class Coverage:
         names = ("exercised", "notifications", "lacks", "must_not_applicable")
         return cls(contract, *(tuple(told[name]) for name in names))
 
-    def includes(self, other: Coverage) -> bool:
+    def includes(self, other: Claims) -> bool:
         """Whether all that the other claims to have exercised is exercised here."""
         return {*other.exercised} <= {*self.exercised} and {*other.notifications} <= {*self.notifications}
 
@@ -103,3 +106,53 @@ def _not_applicable(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for entry in entries:
         if entry["verdict"] == Verdict.NOT_APPLICABLE and entry["level"] == Level.MUST:
             yield f"{entry['id']} {entry['command'] or ''}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`commands` that have to be covered, and their `products`.
+
+    `notifications`: also those of these commands; of any, where none is named.
+
+    `strict`: no SHOULD may have been broken.
+    """
+
+    commands: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    notifications: bool = False
+    strict: bool = False
+
+    @classmethod
+    def of(cls, required: Sequence[str], contract: Contract, *, strict: bool = False) -> Self:
+        """From names of the contract's commands, each or several between commas. Raises UsageError for another."""
+        names = [name.strip() for each in required for name in each.split(",")]
+        known = [*contract.commands, NOTIFICATIONS]
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    f"--require names {name!r}; expected {', '.join(contract.commands)} or {NOTIFICATIONS}",
+                    hint=did_you_mean(name, known),
+                )
+        commands = tuple(name for name in contract.commands if name in names)
+        return cls(commands, tuple(products_of(contract, commands)), NOTIFICATIONS in names, strict)
+
+    def check(self, coverage: Claims | None, warned: Iterable[str]) -> None:
+        """Raise Rejected unless a coverage (None: unknown) and the broken SHOULDs of a certificate suffice."""
+        if missing := ", ".join(self._missing(coverage)):
+            if coverage is None:
+                said_nothing = "it was issued before certificates said what they cover"
+                raise Rejected(f"policy: it is not known to cover {missing}: {said_nothing}")
+            raise Rejected(f"policy: it does not cover {missing}; it covers {coverage.in_words}")
+        if self.strict and (broken := list(warned)):
+            raise Rejected(f"policy: no SHOULD may be broken; broken are {', '.join(broken)}")
+
+    def _missing(self, coverage: Claims | None) -> Iterator[str]:
+        exercised = () if coverage is None else coverage.exercised
+        notified = () if coverage is None else coverage.notifications
+        yield from (name for name in self.commands if name not in exercised)
+        if self.notifications:
+            lacking = [product for product in self.products if product not in notified]
+            if lacking:
+                yield f"{NOTIFICATIONS} of {', '.join(lacking)}"
+            elif not notified:
+                yield NOTIFICATIONS

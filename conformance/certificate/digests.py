@@ -1,23 +1,34 @@
-"""Digests, as in-toto writes them: `{algorithm: hexadecimal}`.
+"""What a certificate names by digest: the suite, the journal, and the subject.
 
-Digest          one, parsed from `ALGORITHM:HEX`
-file_digest     of a file
-suite_digest    of the suite's own files: the same in a checkout and in an installed wheel
+    Digest              `ALGORITHM:HEX`; in-toto writes it as `{algorithm: hexadecimal}`
+    suite_digest        of the suite's own files: the same in a checkout and in an installed wheel
+    JournalFile         a journal that nobody writes to any more
+    exact_copy          a copy of a journal with the digest of just these bytes, to be judged in its place
+    CertifiedSubject    the subject, by the digest that was given, else measured, else by its address
+    files_of_command    the files that a driver's command line names, to be measured
+
+A gateway somewhere on the network cannot be measured. Its certificate says so: the digest is that of its URL, which
+tells where it was, not what was running there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Self
+from tempfile import TemporaryDirectory
+from typing import Any, Self
 
-from conformance.model.errors import UsageError
+from conformance.model.errors import EnvironmentFailure, UsageError
 
 # Of those that in-toto names, with the number of their hexadecimal digits.
 ALGORITHMS: Mapping[str, int] = {"sha256": 64, "sha512": 128, "gitCommit": 40}
@@ -82,3 +93,154 @@ def _files_below(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traver
             yield from _files_below(entry, f"{prefix}{entry.name}/")
         elif entry.name.endswith(_SUITE_SUFFIXES) and not entry.name.startswith("."):
             yield f"{prefix}{entry.name}", entry
+
+
+# What SQLite puts beside a database whose contents are not all in the one file.
+_OPEN = ("-wal", "-journal")
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFile:
+    """A closed journal: all that it holds is in the bytes of this one file. `size` in bytes."""
+
+    path: Path
+    digest: Digest
+    size: int
+
+    @classmethod
+    def closed(cls, path: Path) -> Self:
+        """The journal at `path`. Raises EnvironmentFailure while it is open, UsageError if it cannot be read."""
+        for suffix in _OPEN:
+            beside = path.with_name(path.name + suffix)
+            if beside.exists() and beside.stat().st_size:
+                raise EnvironmentFailure(
+                    f"the journal {path} is not closed: {beside.name} holds a part of it",
+                    hint="close the program that has it open, and run again",
+                )
+        try:
+            return cls(path, file_digest(path), path.stat().st_size)
+        except OSError as error:
+            raise UsageError(f"the journal {path} cannot be read: {error.strerror or error}") from error
+
+    def check_unchanged(self) -> None:
+        """Raises EnvironmentFailure if the file is not what it was, as when another run began to write it."""
+        if JournalFile.closed(self.path) != self:
+            raise EnvironmentFailure(
+                f"the journal {self.path} changed while it was judged", hint="give each run its own --report-dir"
+            )
+
+
+@contextmanager
+def exact_copy(journal: Path, most: int | None = None) -> Iterator[JournalFile | None]:
+    """A private copy of `journal` whose digest is that of the copied bytes: what is judged is what was certified.
+
+    Nothing that lies beside the original can add to it. None for a file of more than `most` bytes, which is not copied.
+    Raises UsageError if it cannot be read, EnvironmentFailure if there is no room for the copy.
+    """
+    with TemporaryDirectory(prefix="statum-conformance-evidence-") as folder:
+        copy = Path(folder) / "journal.sqlite"
+        digest, size = hashlib.sha256(), 0
+        for chunk in _chunks_of(journal):
+            digest.update(chunk)
+            size += len(chunk)
+            if most is not None and size > most:
+                break
+            _append(copy, chunk)
+        else:
+            copy.touch()
+            yield JournalFile(copy, Digest("sha256", digest.hexdigest()), size)
+            return
+        yield None
+
+
+def _chunks_of(journal: Path) -> Iterator[bytes]:
+    try:
+        with journal.open("rb") as source:
+            while chunk := source.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise UsageError(f"the evidence {journal} cannot be read: {error.strerror or error}") from error
+
+
+def _append(copy: Path, chunk: bytes) -> None:
+    try:
+        with copy.open("ab") as target:
+            target.write(chunk)
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"the evidence cannot be copied to {copy.parent}: {error.strerror or error}",
+            hint="TMPDIR names a folder with more room",
+        ) from error
+
+
+class DigestSource(StrEnum):
+    """Where the digest of a subject comes from."""
+
+    GIVEN = "given"
+    MEASURED = "measured"
+    ADDRESS = "address"
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedSubject:
+    """`artifacts` are names with digests; `source` says where those come from, `detail` the same in words."""
+
+    kind: str
+    name: str
+    url: str | None
+    artifacts: tuple[tuple[str, Digest], ...]
+    source: DigestSource
+    detail: str
+
+    @classmethod
+    def of(
+        cls,
+        document: Mapping[str, Any],
+        name: str | None = None,
+        digest: Digest | None = None,
+        measured: Sequence[Path] = (),
+    ) -> Self:
+        """The subject of a run; `name` and `digest` are the user's, `measured` files that it consists of.
+
+        Raises UsageError if there is nothing to tell it by, or a file cannot be read.
+        """
+        judged = document["subject"]
+        kind, url = judged["kind"], judged["url"]
+        named = name or judged["name"]
+        if digest is not None:
+            return cls(
+                kind, named, url, ((named, digest),), DigestSource.GIVEN, "given by who asked for the certificate"
+            )
+        if measured:
+            files = ", ".join(path.name for path in measured)
+            artifacts = tuple((path.name, _measured(path)) for path in measured)
+            return cls(kind, named, url, artifacts, DigestSource.MEASURED, f"measured of the driver: {files}")
+        if kind == "gateway" and judged["name"] != url:
+            # The built-in mock gateway has a name of its own; a gateway that was given is called by its URL.
+            return cls(
+                kind, named, url, ((named, suite_digest()),), DigestSource.MEASURED, "measured of the suite's files"
+            )
+        if url is None:
+            raise UsageError(f"{named} cannot be measured; --subject-digest is missing", hint="sha256:… of what it is")
+        return cls(
+            kind, named, url, ((named, text_digest(url)),), DigestSource.ADDRESS, "of the URL alone: where, not what"
+        )
+
+
+def _measured(path: Path) -> Digest:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be measured: {error.strerror or error}") from error
+
+
+def files_of_command(command: str) -> tuple[Path, ...]:
+    """The files that a command line consists of: those among its arguments, else the program itself.
+
+    `python examples/drivers/httpx_driver.py` is that script; `./driver` is that program.
+    """
+    program, *arguments = shlex.split(command) or [""]
+    files = tuple(Path(argument) for argument in arguments if Path(argument).is_file())
+    found = shutil.which(program)
+    return files or ((Path(found),) if found else ())

@@ -1,10 +1,11 @@
 """The DSSE envelope: the exact bytes that are signed, and who signed them.
 
-    Signature       one signature, with the public key that it can be checked by
-    Envelope        payload and signatures; to and from the bytes of certificate.json
+    Signature           one signature, with the public key that checks it
+    Envelope            payload and signatures; to and from the bytes of certificate.json
+    Rejected  why there is no certificate, or why one is not to be relied on
 
-A public key in the file proves that nothing was changed since its holder signed; *who* that is, only a key that came
-another way can tell. One envelope has exactly one form as a file, so that no byte can be changed unnoticed.
+A public key in the file proves that nothing was changed since its holder signed; *who* that is, only a key from
+elsewhere can tell. An envelope has exactly one form as a file, so no byte can be changed unnoticed.
 """
 
 from __future__ import annotations
@@ -16,10 +17,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from conformance.certificate.refusal import Refused
 from conformance.contract.schema_set import FORMATS
-from conformance.model.errors import UsageError
+from conformance.model.errors import ConformanceError, UsageError
 from conformance.model.untrusted import parse_json
+
+
+class Rejected(ConformanceError):
+    """Not certified, or not to be relied on; the message is the reason."""
+
+    exit_code = 1
+
+
+class UnknownSigner(ConformanceError):
+    """Nothing speaks against a certificate, but nobody said whose signature counts: neither valid nor refused."""
+
+    exit_code = 3
+
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
@@ -51,19 +64,19 @@ class Envelope:
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
-        """The envelope that a file holds, nothing verified yet. Raises Refused if it is none."""
+        """The envelope that a file holds, nothing verified yet. Raises Rejected if it is none."""
         if len(data) > LONGEST_CERTIFICATE:
-            raise Refused(f"envelope: it is longer than {LONGEST_CERTIFICATE:,} bytes, so it is no certificate")
+            raise Rejected(f"envelope: it is longer than {LONGEST_CERTIFICATE:,} bytes, so it is no certificate")
         if data.count(b":") > _MOST_MEMBERS:
             # A colon stands behind the name of a member, and nowhere else: neither in base64 nor in an id.
-            raise Refused(f"envelope: it has more than {MOST_SIGNATURES} signatures, or is no certificate")
+            raise Rejected(f"envelope: it has more than {MOST_SIGNATURES} signatures, or is no certificate")
         try:
             document = parse_json(data)
         except ValueError as error:
-            raise Refused(f"envelope: the file is no certificate: {error}") from error
+            raise Rejected(f"envelope: the file is no certificate: {error}") from error
         if (wrong := FORMATS.violation("certificate", document)) is not None:
             where = wrong.pointer or "the whole file"
-            raise Refused(f"envelope: {where} is not as in a certificate ({wrong.keyword})")
+            raise Rejected(f"envelope: {where} is not as in a certificate ({wrong.keyword})")
         signatures = tuple(
             Signature(
                 entry["keyid"],
@@ -101,4 +114,4 @@ def _decoded(entry: Mapping[str, Any], member: str, where: str) -> bytes:
     try:
         return base64.b64decode(entry[member], validate=True)
     except binascii.Error as error:
-        raise Refused(f"{where}: {member} is no base64: {error}") from error
+        raise Rejected(f"{where}: {member} is no base64: {error}") from error

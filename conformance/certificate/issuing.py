@@ -1,30 +1,216 @@
-"""From a judged run to certificate.json, if nothing stands in the way.
+"""From a judged run to certificate.json, if nothing prevents it.
 
-Certification       what a certificate is asked for with
-issue               a result and its closed journal → the signed envelope
-countersign         one more signature on an envelope that was verified
+    Certification       key and options of a certificate
+    issue               a result and its closed journal → the signed envelope
+    countersign         one more signature on an envelope that was verified
+    statement           the in-toto document that is signed
+    recounted           its part that follows from the journal alone
+    configuration       its part that says what the subject was judged by
+    RequirementTally    how many requirements × commands of a level applied, and how many of those passed
+    measured_for        what a certificate says of the kill matrix
+
+The predicate is in-toto's test-result/v0.1. What it has no place for is in its member `statum_conformance`, which other
+tools pass over. The kill matrix is `kill-matrix.json`, which `python docs/record_kill_matrix.py` writes after
+`make test`; it counts only for the catalogue that it was measured with.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
-from conformance.certificate.digests import Digest
-from conformance.certificate.envelope import Envelope, Signature
-from conformance.certificate.evidence_file import JournalFile
-from conformance.certificate.refusal import Refused
-from conformance.certificate.statement import Tally, applies, expectations_of, ids_of, statement, statement_bytes
-from conformance.certificate.subject import Subject
+from conformance import __version__
+from conformance.certificate.coverage import Claims
+from conformance.certificate.digests import CertifiedSubject, Digest, JournalFile, suite_digest
+from conformance.certificate.envelope import Envelope, Rejected, Signature
+from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
-from conformance.judging.verdicts import Conclusion, Verdict
-from conformance.model.errors import UsageError
+from conformance.contract.schema_set import FORMATS
+from conformance.judging.judgement import Reason
+from conformance.judging.verdicts import Conclusion, RequirementVerdict, Verdict
+from conformance.model.errors import SuiteError, UsageError
+from conformance.model.untrusted import parse_json
 from conformance.reports.result import Result
 
 if TYPE_CHECKING:
     from conformance.certificate.ed25519 import PrivateKey
+
+FILE = "kill-matrix.json"
+NOT_MEASURED = "not measured for this edition"
+
+
+def recorded() -> Mapping[str, Any]:
+    """The packaged file: kind of subject → its matrix; empty if there is none. Raises SuiteError if it is damaged."""
+    file = files("conformance.certificate").joinpath(FILE)
+    if not file.is_file():
+        return {}
+    matrices: Mapping[str, Any] = parse_json(file.read_bytes())
+    for violation in FORMATS.violations("certificate#kill_matrices", matrices):
+        raise SuiteError(f"{FILE} is damaged: {violation.pointer}: {violation.message}")
+    return matrices
+
+
+def measured_for(kind: str, contract: Contract, matrices: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a certificate of a `kind` of subject says: the numbers, or that they are of another edition or contract.
+
+    `same_suite`: whether it was measured with these very files, not only with this catalogue.
+    """
+    matrix = (recorded() if matrices is None else matrices).get(kind)
+    if matrix is None or matrix["catalogue"] != contract.catalogue.digest:
+        return {"measured": False, "reason": NOT_MEASURED, "catalogue": contract.catalogue.digest}
+    return {"measured": True, **matrix, "same_suite": matrix["suite"] == f"sha256:{suite_digest().value}"}
+
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
+EXTENSION = "statum_conformance"
+CONTRACT = "contract"
+"""Among what was judged by, the contract folder; catalogue and schemas are parts of it."""
+EXTENSION_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RequirementTally:
+    """Requirements × commands of one level."""
+
+    applicable: int
+    passed: int
+
+    @classmethod
+    def of(cls, verdicts: Iterable[RequirementVerdict], level: Level) -> Self:
+        """Those of `level` among the verdicts. A known failure did not pass."""
+        binding = [v for v in verdicts if v.level is level and applies(v)]
+        return cls(len(binding), sum(v.verdict is Verdict.PASS for v in binding))
+
+    @property
+    def complete(self) -> bool:
+        """Whether something applied, and all of it passed: what is asked of the MUSTs."""
+        return self.passed == self.applicable > 0
+
+    @property
+    def entry(self) -> dict[str, int]:
+        """As a statement holds it."""
+        return {"applicable": self.applicable, "passed": self.passed}
+
+
+def applies(verdict: RequirementVerdict) -> bool:
+    """Whether the requirement was the subject's to keep: not a feature it lacks, nor a condition that never came up."""
+    if verdict.verdict is Verdict.NOT_APPLICABLE:
+        return False
+    did_not_come_up = verdict.verdict is Verdict.INCONCLUSIVE and verdict.reason is Reason.NO_TRAFFIC
+    return not (verdict.requirement.condition and did_not_come_up)
+
+
+def in_words(moment: datetime) -> str:
+    """A moment in UTC to the second, as RFC 3339 has it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def statement(
+    result: Result,
+    subject: CertifiedSubject,
+    journal: JournalFile,
+    expectations: tuple[str, Digest] | None,
+    validity: tuple[datetime, datetime],
+) -> dict[str, Any]:
+    """The document that is signed; `validity` is when it is issued and when it expires."""
+    issued, expires = validity
+    verdicts = result.judged.verdicts
+    warned = list(_warned(verdicts))
+    failed = [v for v in verdicts if v.verdict in (Verdict.FAIL, Verdict.KNOWN)]
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": name, "digest": digest.entry} for name, digest in subject.artifacts],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            "result": "FAILED" if failed else "WARNED" if warned else "PASSED",
+            "configuration": list(configuration(result.contract, expectations)),
+            "passedTests": _named(v for v in verdicts if v.verdict is Verdict.PASS),
+            "warnedTests": _named(warned),
+            "failedTests": _named(failed),
+            EXTENSION: {
+                "version": EXTENSION_VERSION,
+                "issued": in_words(issued),
+                "expires": in_words(expires),
+                "subject": {
+                    "kind": subject.kind,
+                    "name": subject.name,
+                    "url": subject.url,
+                    "digest_source": subject.source.value,
+                    "digest_detail": subject.detail,
+                },
+                **recounted(result),
+                "journal": {"name": journal.path.name, "digest": journal.digest.entry, "size": journal.size},
+                "kill_matrix": measured_for(subject.kind, result.contract),
+            },
+        },
+    }
+
+
+def recounted(result: Result) -> dict[str, Any]:
+    """What follows from the journal alone: judged again by the same suite, it has to come out the same."""
+    verdicts, document = result.judged.verdicts, result.document
+    coverage = Claims.of(document, result.contract)
+    return {
+        "verdict": document["verdict"],
+        "strict": result.judged.strict,
+        "commands": list(coverage.exercised),
+        "coverage": coverage.entry,
+        "must": RequirementTally.of(verdicts, Level.MUST).entry,
+        "should": RequirementTally.of(verdicts, Level.SHOULD).entry,
+        "warned": ids_of(_named(_warned(verdicts))),
+        "not_applicable": _named(v for v in verdicts if v.verdict is Verdict.NOT_APPLICABLE),
+        "not_exercised": _named(v for v in verdicts if v.verdict is Verdict.INCONCLUSIVE),
+        "run": {name: document[name] for name in ("started_at", "duration_s", "seed", "counts")},
+    }
+
+
+def configuration(contract: Contract, expectations: tuple[str, Digest] | None = None) -> Iterator[dict[str, Any]]:
+    """What was judged by: in-toto resource descriptors."""
+    yield {"name": "statum-conformance", "digest": suite_digest().entry, "annotations": {"version": __version__}}
+    yield {
+        "name": CONTRACT,
+        "digest": Digest.parse(contract.digest).entry,
+        "annotations": {"name": contract.name, "version": contract.version},
+    }
+    for name, digest in (("catalogue", contract.catalogue.digest), ("schemas", contract.schemas.digest)):
+        yield {"name": name, "digest": Digest.parse(digest).entry}
+    if expectations is not None:
+        name, its = expectations
+        yield {"name": "expectations", "digest": its.entry, "annotations": {"file": name}}
+
+
+def expectations_of(result: Result) -> tuple[str, Digest] | None:
+    """Name and digest of the file that a run was judged by, if there was one; it made no failure good."""
+    listed = result.judged.expectations
+    if listed.file is None or listed.digest is None:
+        return None
+    return Path(listed.file).name, Digest.parse(listed.digest)
+
+
+def ids_of(tests: Iterable[str]) -> list[str]:
+    """The requirements of tests, which are named `ID COMMAND`; each once."""
+    return list(dict.fromkeys(test.partition(" ")[0] for test in tests))
+
+
+def _warned(verdicts: Iterable[RequirementVerdict]) -> Iterator[RequirementVerdict]:
+    """The SHOULDs that are broken; in a strict run these are failures."""
+    return (v for v in verdicts if v.verdict is Verdict.WARN)
+
+
+def _named(verdicts: Iterable[RequirementVerdict]) -> list[str]:
+    return [f"{v.requirement.id} {v.command or ''}".rstrip() for v in verdicts]
+
+
+def statement_bytes(document: Mapping[str, Any]) -> bytes:
+    """The document as it is signed; the same document gives the same bytes."""
+    return json.dumps(document, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
 
 CERTIFICATE = "certificate.json"
 
@@ -58,13 +244,13 @@ class Certification:
 def issue(result: Result, journal: JournalFile, certification: Certification, now: datetime | None = None) -> Envelope:
     """The certificate of a judged run, signed once.
 
-    `journal` is what was judged, as it was before it was read. Raises Refused with the reason where a MUST that applies
+    `journal` is what was judged, as it was before it was read. Raises Rejected with the reason where an applicable MUST
     was not exercised or did not pass, EnvironmentFailure if the journal changed in the meantime, and UsageError if
-    there is nothing to tell the subject by.
+    nothing identifies the subject.
     """
     _check_certifiable(result)
     journal.check_unchanged()
-    subject = Subject.of(
+    subject = CertifiedSubject.of(
         result.document, certification.subject_name, certification.subject_digest, certification.measured
     )
     issued = (now or datetime.now(UTC)).replace(microsecond=0)
@@ -84,11 +270,11 @@ def countersign(envelope: Envelope, key: PrivateKey) -> Envelope:
 def _check_certifiable(result: Result) -> None:
     record = result.record
     if record.settings.get("cases"):
-        raise Refused("the run was told to send chosen cases only; a certificate needs all of them")
+        raise Rejected("the run was told to send chosen cases only; a certificate needs all of them")
     kinds = {note.kind for note in record.latest_notes}
     if "finished" not in kinds or kinds & {"interrupted", "obstacle"}:
-        raise Refused("the run did not come to its end")
-    must = Tally.of(result.judged.verdicts, Level.MUST)
+        raise Rejected("the run did not come to its end")
+    must = RequirementTally.of(result.judged.verdicts, Level.MUST)
     if not must.complete:
         missing = [
             f"{v.verdict.value} {v.requirement.id} {v.command or ''}".rstrip()
@@ -96,9 +282,9 @@ def _check_certifiable(result: Result) -> None:
             if v.level is Level.MUST and applies(v) and v.verdict is not Verdict.PASS
         ]
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-        raise Refused(f"{must.passed:,} of {must.applicable:,} MUST passed: {', '.join(missing[:_NAMED])}{more}")
+        raise Rejected(f"{must.passed:,} of {must.applicable:,} MUST passed: {', '.join(missing[:_NAMED])}{more}")
     if result.conclusion is not Conclusion.CONFORMANT:
-        raise Refused(f"the subject is {result.conclusion.value}{_strictly(result)}")
+        raise Rejected(f"the subject is {result.conclusion.value}{_strictly(result)}")
 
 
 def _strictly(result: Result) -> str:

@@ -1,8 +1,8 @@
 """Verifying a certificate, offline: each thing in its turn, and the first that does not hold refuses it.
 
     Trust           whose signatures are asked for
-    Certificate     a certificate whose signatures hold, and what it says
-    verified        the bytes of a file → Certificate
+    VerifiedCertificate     a certificate whose signatures hold, and what it says
+    verified        the bytes of a file → VerifiedCertificate
     proved          the same, step by step, with everything that is checked after the signatures
 
 Signatures come first and are over the exact bytes of the payload; nothing in the payload is read before they hold.
@@ -17,14 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from conformance.certificate.borne_out import CLOCK_DRIFT, is_of_this_edition, unsupported
-from conformance.certificate.coverage import Coverage, products_of
-from conformance.certificate.envelope import Envelope, Signature
-from conformance.certificate.evidence_file import exact_copy
-from conformance.certificate.issuing import MOST_VALID_DAYS
+from conformance.certificate.coverage import Claims, Policy, products_of
+from conformance.certificate.digests import exact_copy
+from conformance.certificate.envelope import Envelope, Rejected, Signature, UnknownSigner
+from conformance.certificate.issuing import CONTRACT, EXTENSION, MOST_VALID_DAYS, RequirementTally, ids_of
 from conformance.certificate.keys import public_key
-from conformance.certificate.policy import Policy
-from conformance.certificate.refusal import Refused, UnknownSigner
-from conformance.certificate.statement import CONTRACT, EXTENSION, Tally, ids_of
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.contract.schema_set import FORMATS
@@ -76,7 +73,7 @@ ANY = Policy()
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class VerifiedCertificate:
     """A certificate whose signatures hold; `statement` is its payload, `contract` what the subject was judged by.
 
     `unsupported`: the members of it that the evidence does not bear out; None where none was looked at.
@@ -94,19 +91,19 @@ class Certificate:
         return extension
 
     @property
-    def must(self) -> Tally:
+    def must(self) -> RequirementTally:
         """Of the MUSTs."""
-        return Tally(**self.said["must"])
+        return RequirementTally(**self.said["must"])
 
     @property
-    def should(self) -> Tally:
+    def should(self) -> RequirementTally:
         """Of the SHOULDs."""
-        return Tally(**self.said["should"])
+        return RequirementTally(**self.said["should"])
 
     @property
-    def coverage(self) -> Coverage | None:
+    def coverage(self) -> Claims | None:
         """What was exercised; None of a certificate that was issued before certificates said so."""
-        return Coverage.said(self.said, self.contract)
+        return Claims.said(self.said, self.contract)
 
     @property
     def warned(self) -> list[str]:
@@ -130,7 +127,7 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CheckPassed:
     """Something that was checked and held: `signature`, `expiry` …, in words."""
 
     name: str
@@ -145,30 +142,30 @@ def proved(  # noqa: PLR0913 - whoever verifies may ask for more or less
     *,
     now: datetime | None = None,
     policy: Policy = ANY,
-) -> Iterator[Step | Certificate]:
+) -> Iterator[CheckPassed | VerifiedCertificate]:
     """Check everything in its order; what held, and at the end the certificate.
 
-    `policy`: what is asked of it beside what every certificate has to hold. Raises Refused, with the reason, at the
+    `policy`: what is asked of it beside what every certificate has to hold. Raises Rejected, with the reason, at the
     first thing that does not hold; UsageError if the evidence cannot be read, or what it is a certificate of was judged
     by another contract.
     """
     certificate = verified(data, contract, trust)
     signatures = certificate.envelope.signatures
-    yield Step("signature", f"{_counted(len(signatures), 'signature')}, {_whose(signatures, trust)}")
+    yield CheckPassed("signature", f"{_counted(len(signatures), 'signature')}, {_whose(signatures, trust)}")
     _check_time(certificate, now or datetime.now(UTC))
-    yield Step("expiry", f"issued {certificate.issued:%Y-%m-%d}, expires {certificate.expires:%Y-%m-%d}")
+    yield CheckPassed("expiry", f"issued {certificate.issued:%Y-%m-%d}, expires {certificate.expires:%Y-%m-%d}")
     _check_policy(certificate)
     policy.check(certificate.coverage, certificate.warned)
-    yield Step("policy", f"{certificate.must.passed:,} of {certificate.must.applicable:,} MUST passed")
+    yield CheckPassed("policy", f"{certificate.must.passed:,} of {certificate.must.applicable:,} MUST passed")
     if evidence is not None:
         told, missing = _judged_again(certificate, evidence)
-        yield Step("evidence", told)
+        yield CheckPassed("evidence", told)
         certificate = replace(certificate, unsupported=missing)
     yield certificate
 
 
-def verified(data: bytes, contract: Contract, trust: Trust = ANYBODY) -> Certificate:
-    """The certificate that a file holds. Raises Refused unless each byte of it is as it was written and signed.
+def verified(data: bytes, contract: Contract, trust: Trust = ANYBODY) -> VerifiedCertificate:
+    """The certificate that a file holds. Raises Rejected unless each byte of it is as it was written and signed.
 
     UsageError if it is about another contract: that alone knows its commands.
     """
@@ -177,23 +174,23 @@ def verified(data: bytes, contract: Contract, trust: Trust = ANYBODY) -> Certifi
         _check_signature(envelope, signature, number)
     _check_trust(envelope, trust)
     if envelope.to_bytes() != data:
-        raise Refused(
+        raise Rejected(
             "envelope: the signatures hold, but the file is not as it was written: it was changed or reformatted"
         )
     try:
         statement = parse_json(envelope.payload)
     except ValueError as error:
-        raise Refused(f"payload: it is signed, but no statement: {error}") from error
+        raise Rejected(f"payload: it is signed, but no statement: {error}") from error
     if (wrong := FORMATS.violation("certificate#statement", statement)) is not None:
         where = wrong.pointer or "the whole"
-        raise Refused(f"payload: it is signed, but no test result of this suite: {where} ({wrong.keyword})")
+        raise Rejected(f"payload: it is signed, but no test result of this suite: {where} ({wrong.keyword})")
     contract.check_recorded({CONTRACT: _contract_of(statement)}, "the certificate")
-    certificate = Certificate(envelope, statement, contract)
+    certificate = VerifiedCertificate(envelope, statement, contract)
     try:
         _ = (certificate.issued, certificate.expires)
     except ValueError as error:
         dates = (certificate.said["issued"], certificate.said["expires"])
-        raise Refused(f"payload: it is signed, but {' or '.join(dates)} is no date: {error}") from error
+        raise Rejected(f"payload: it is signed, but {' or '.join(dates)} is no date: {error}") from error
     return certificate
 
 
@@ -208,20 +205,20 @@ def _check_signature(envelope: Envelope, signature: Signature, number: int) -> N
     try:
         key = public_key(signature.public_key)
     except ValueError as error:
-        raise Refused(f"{where}: its public key is none of Ed25519") from error
+        raise Rejected(f"{where}: its public key is none of Ed25519") from error
     if key.der != signature.public_key or key.keyid != signature.keyid:
-        raise Refused(f"{where}: the key id is not that of its public key")
+        raise Rejected(f"{where}: the key id is not that of its public key")
     if sum(each.keyid == signature.keyid for each in envelope.signatures) > 1:
-        raise Refused(f"{where}: the same key signed twice")
+        raise Rejected(f"{where}: the same key signed twice")
     if not key.verifies(envelope.payload_type, envelope.payload, signature.value):
-        raise Refused(f"{where}: it does not fit the payload; one of the two was changed")
+        raise Rejected(f"{where}: it does not fit the payload; one of the two was changed")
 
 
 def _check_trust(envelope: Envelope, trust: Trust) -> None:
     signed = {each.keyid for each in envelope.signatures}
     by = [key.keyid for key in trust.keys if key.keyid in signed]
     if len(by) < trust.threshold:
-        raise Refused(
+        raise Rejected(
             f"signature: it is signed by {len(by)} of the {_counted(len(trust.keys), 'key')} given, expected "
             f"{trust.threshold}; it is signed by {', '.join(sorted(signed))}"
         )
@@ -235,45 +232,45 @@ def _whose(signatures: Sequence[Signature], trust: Trust) -> str:
     return f"by {', '.join(each.keyid for each in signatures)}, of whom nothing is known here"
 
 
-def _check_time(certificate: Certificate, now: datetime) -> None:
+def _check_time(certificate: VerifiedCertificate, now: datetime) -> None:
     if certificate.expires <= certificate.issued:
-        raise Refused(f"expiry: it expires on {certificate.said['expires']}, before it was issued")
+        raise Rejected(f"expiry: it expires on {certificate.said['expires']}, before it was issued")
     if now >= certificate.expires:
-        raise Refused(f"expiry: it expired on {certificate.said['expires']}")
+        raise Rejected(f"expiry: it expired on {certificate.said['expires']}")
     if certificate.expires - certificate.issued > timedelta(days=MOST_VALID_DAYS):
-        raise Refused(f"expiry: it is valid for more than {MOST_VALID_DAYS:,} days, which none is issued for")
+        raise Rejected(f"expiry: it is valid for more than {MOST_VALID_DAYS:,} days, which none is issued for")
     if now + CLOCK_DRIFT < certificate.issued:
-        raise Refused(f"expiry: it was issued on {certificate.said['issued']}, which is yet to come")
+        raise Rejected(f"expiry: it was issued on {certificate.said['issued']}, which is yet to come")
 
 
-def _check_policy(certificate: Certificate) -> None:
+def _check_policy(certificate: VerifiedCertificate) -> None:
     """`must.passed == must.applicable > 0`, and nothing in the statement that contradicts it."""
     must, predicate = certificate.must, certificate.statement["predicate"]
     if not must.complete:
-        raise Refused(f"policy: {must.passed:,} of {must.applicable:,} MUST passed; expected all, and at least one")
+        raise Rejected(f"policy: {must.passed:,} of {must.applicable:,} MUST passed; expected all, and at least one")
     if predicate["result"] == "FAILED" or predicate["failedTests"]:
-        raise Refused(f"policy: it lists failed tests: {', '.join(predicate['failedTests']) or 'FAILED'}")
+        raise Rejected(f"policy: it lists failed tests: {', '.join(predicate['failedTests']) or 'FAILED'}")
     if certificate.said["verdict"] != Conclusion.CONFORMANT:
-        raise Refused(f"policy: the verdict in it is {certificate.said['verdict']}")
+        raise Rejected(f"policy: the verdict in it is {certificate.said['verdict']}")
     if len(predicate["passedTests"]) != must.passed + certificate.should.passed:
-        raise Refused("policy: the tests that it lists as passed are not as many as it counts")
+        raise Rejected("policy: the tests that it lists as passed are not as many as it counts")
     _check_claims(certificate)
 
 
-def _check_claims(certificate: Certificate) -> None:
+def _check_claims(certificate: VerifiedCertificate) -> None:
     """What it says of coverage and of SHOULDs does not contradict the tests that it lists."""
     if certificate.said.get("warned", certificate.warned) != certificate.warned:
-        raise Refused("policy: the SHOULDs that it says are broken are not those of its tests")
+        raise Rejected("policy: the SHOULDs that it says are broken are not those of its tests")
     if certificate.strict and certificate.warned:
-        raise Refused(f"policy: it was judged strictly, and yet has warnings: {', '.join(certificate.warned)}")
+        raise Rejected(f"policy: it was judged strictly, and yet has warnings: {', '.join(certificate.warned)}")
     if (coverage := certificate.coverage) is not None:
         kept = {test.partition(" ")[2] for test in certificate.statement["predicate"]["passedTests"]}
         notified = {*products_of(certificate.contract, kept)}
         if not {*coverage.exercised} <= kept or not {*coverage.notifications} <= notified:
-            raise Refused(f"policy: it says that it covers {coverage.in_words}, and its passed tests do not")
+            raise Rejected(f"policy: it says that it covers {coverage.in_words}, and its passed tests do not")
 
 
-def _judged_again(certificate: Certificate, evidence: Path) -> tuple[str, tuple[str, ...]]:
+def _judged_again(certificate: VerifiedCertificate, evidence: Path) -> tuple[str, tuple[str, ...]]:
     """The journal is the certified one, and judged now it bears the certificate out: in words, and all but what."""
     if not evidence.is_file():
         raise UsageError(f"there is no evidence {evidence}; expected the journal.sqlite of the certified run")
@@ -281,7 +278,7 @@ def _judged_again(certificate: Certificate, evidence: Path) -> tuple[str, tuple[
     with exact_copy(evidence, most=certified["size"]) as copy:
         if copy is None or copy.digest.entry != certified["digest"]:
             its = f"has more than {certified['size']:,} bytes" if copy is None else f"sha256 is {copy.digest.value}"
-            raise Refused(
+            raise Rejected(
                 f"evidence: {evidence} is not the journal that was certified: its {its}, "
                 f"certified is {certified['digest'].get('sha256')}"
             )
@@ -290,9 +287,9 @@ def _judged_again(certificate: Certificate, evidence: Path) -> tuple[str, tuple[
             result = Result.of(read_evidence(copy.path, contract), contract=contract)
         except UsageError as error:  # it names the copy, which is gone when this is read
             raise UsageError(error.message.replace(str(copy.path), str(evidence)), error.hint) from error
-        must = Tally.of(result.judged.verdicts, Level.MUST)
+        must = RequirementTally.of(result.judged.verdicts, Level.MUST)
         if not must.complete or result.conclusion is not Conclusion.CONFORMANT:
-            raise Refused(
+            raise Rejected(
                 f"evidence: judged again, the journal is {result.conclusion.value}: {must.passed:,} of "
                 f"{must.applicable:,} MUST passed"
             )

@@ -39,13 +39,13 @@ from conformance.client.examination import (
 )
 from conformance.client.inquiring import inquired
 from conformance.client.preflight import reachable
+from conformance.client.rules.receiver_requests import CROWD, FEW, THRONG
+from conformance.client.rules.receiving import QUICKLY_S
 from conformance.client.subject import Outgoing, Subject
-from conformance.judging.client.notices import CROWD, FEW, THRONG
-from conformance.judging.client.receiving import QUICKLY_S
-from conformance.mock.gateway import Answer
+from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case
-from conformance.payloads.request_ids import FORMS, NEAR
-from conformance.wire.trust import trusting
+from conformance.payloads.notifications import FORMS, NEAR
+from conformance.wire.streams import client_tls
 
 if TYPE_CHECKING:
     from conformance.client.certification import Bench
@@ -115,7 +115,7 @@ def examine(bench: Bench) -> None:
         subject = Subject(contract, contract.notified(name), url, Random(f"{bench.settings.seed}/{name}/notifications"))
         subject.leads = all(subject.address != other.address for other in subjects.values())
         subjects[name] = subject
-    tls = trusting(bench.settings.ca_file)
+    tls = client_tls(bench.settings.ca_file)
     left_s = max(bench.patience.left_s - KEPT_S, 0.0)
     examination = Examination(bench, tls, subjects, time.monotonic() + min(EXAMINED_WITHIN_S, left_s))
     for name, subject in subjects.items():
@@ -284,10 +284,10 @@ def before_the_answer(examination: Examination, subject: Subject) -> None:
 
 def _telling_first(
     examination: Examination, subject: Subject, request_id: str, worker: ThreadPoolExecutor, early: list[Case]
-) -> Callable[[Answer], None]:
+) -> Callable[[Reaction], None]:
     wait_s = min(EARLY_WAIT_S, examination.bench.settings.timeout_s / 2)
 
-    def before(answer: Answer) -> None:
+    def before(answer: Reaction) -> None:
         if early or answer.reply.status != subject.contract.answer.success:
             return
         early.append(subject.posted("before the answer", subject.success(request_id)))
@@ -408,4 +408,4 @@ def trusted(bench: Bench) -> None:
     """Raises EnvironmentFailure if the certificate of a callback URL is signed by an authority that is not trusted."""
     secure = {url for url in bench.callbacks.values() if url.startswith("https:")}
     for url in sorted(secure):
-        reachable(url, trusting(bench.settings.ca_file))
+        reachable(url, client_tls(bench.settings.ca_file))

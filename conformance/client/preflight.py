@@ -21,7 +21,7 @@ from conformance.contract.contract import Contract
 from conformance.journal import Redaction
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import shown_url
-from conformance.wire.failures import CONNECT_TIMEOUT_S
+from conformance.wire.answers import CONNECT_TIMEOUT_S
 from conformance.wire.proxies import proxy_for
 
 PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy")

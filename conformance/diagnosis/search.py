@@ -3,9 +3,9 @@
     Search      .of(…): the inquiries that a run calls for; .run(ask, note): holds them
     Ask         sends groups of cases, waits once for their notifications, and gives the journal so far
 
-What the run itself tells (`conformance.judging.patterns`) is not asked again. A round takes what every inquiry wants to
-know next, is waited for once, and is judged by the checks that judge the run. Requests that have to come one after the
-other go out alone, so that no other request comes between. The budget is of requests and of seconds; what was found
+What the run itself tells (`conformance.diagnosis.patterns`) is not asked again. A round takes what every inquiry wants
+to know next, is waited for once, and is judged by the checks that judge the run. Requests that have to come one after
+the other go out alone, so that no other request comes between. The budget is of requests and of seconds; what was found
 when it is used up is noted as unfinished.
 """
 
@@ -18,21 +18,21 @@ from itertools import chain, islice, repeat, zip_longest
 from typing import Any, Protocol
 
 from conformance.contract.contract import Contract
+from conformance.contract.requirements import Requirement
 from conformance.diagnosis.attribution import Outcomes
+from conformance.diagnosis.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, held_by, is_follow_up
 from conformance.diagnosis.inquiry import Batch, Investigation, Learned
+from conformance.diagnosis.observations import Observation, ObservedCheck, observe
 from conformance.journal import Held, Note, Record
-from conformance.judging import checks_of, is_about_lateness, is_about_notifications
 from conformance.judging.evidence import Evidence
 from conformance.judging.expectations import Expectations
-from conformance.judging.follow_ups import BEGINNING, CAUSE, SEARCH, Cause, held_by, is_follow_up
-from conformance.judging.verdicts import RequirementVerdict, judge
-from conformance.judging.watching import Observation, Watched, watch
+from conformance.judging.judgement import Check
+from conformance.judging.verdicts import Face, RequirementVerdict, judge_as
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Case, Kind
-from conformance.payloads.addressees import Addressees
-from conformance.payloads.apart import Apart
+from conformance.payloads.addressees import Addressees, Constraints
 from conformance.payloads.labels import Label
-from conformance.payloads.payloads import Constraints
+from conformance.payloads.uniqueness import UniquePayloads
 
 # Some twenty rounds that wait for notifications, each as long as such a wait usually is; a run that failed is not to
 # keep people waiting for much more than a run that did not.
@@ -56,6 +56,20 @@ class Ask(Protocol):
         """
 
 
+class Searchable(Face, Protocol):
+    """A face whose failures can be looked into with further requests."""
+
+    @property
+    def checks(self) -> Callable[[Contract], Mapping[str, Check]]:
+        """Contract → the check of each requirement by its id."""
+
+    def is_about_notifications(self, requirement: Requirement) -> bool:
+        """Whether nothing is known of it until notifications have come."""
+
+    def is_about_lateness(self, requirement: Requirement) -> bool:
+        """Whether a notification breaks it by when it comes."""
+
+
 Inquiring = Generator[Batch, Outcomes, list[Cause]]
 Asking = tuple[Investigation, Inquiring, Batch]
 
@@ -68,6 +82,7 @@ class SearchTerms:
     None if the journal has not kept its bytes.
     """
 
+    face: Searchable
     contract: Contract
     constraints: Constraints
     expectations: Expectations | None
@@ -85,6 +100,7 @@ class Search:
     the cases that inquiries are about.
     """
 
+    face: Searchable
     contract: Contract
     inquiries: tuple[Investigation, ...]
     budget: int
@@ -100,17 +116,17 @@ class Search:
     @classmethod
     def of(cls, terms: SearchTerms, record: Record, budget: int) -> Search:
         """The inquiries that the record of a run calls for."""
-        contract, within, late_s = terms.contract, terms.notify_within_s, terms.late_s
-        wanting = _wanting(contract, terms.expectations, record)
-        watched = [Watched(checks_of(contract)[verdict.requirement.id], verdict.command) for verdict in wanting]
+        face, contract, within, late_s = terms.face, terms.contract, terms.notify_within_s, terms.late_s
+        wanting = _wanting(face, contract, terms.expectations, record)
+        watched = [ObservedCheck(face.checks(contract)[verdict.requirement.id], verdict.command) for verdict in wanting]
         if not watched:
-            return cls(contract, (), budget, within, within, late_s, held_by(record), {})
-        evidence = watch(record, contract, watched)
+            return cls(face, contract, (), budget, within, within, late_s, held_by(record), {})
+        evidence = observe(record, contract, watched)
         ground = _Ground.of(terms, record, list(map(_Compared.of, wanting, watched, repeat(evidence))))
         inquiries = tuple(filter(None, map(ground.inquiry, ground.compared)))
         numbers = {o.case_id: o.number for seen in watched for o in seen.observations if o.fell_short}
         patience = min(within, _patience(evidence))
-        return cls(contract, inquiries, budget, patience, within, late_s, held_by(record), numbers)
+        return cls(face, contract, inquiries, budget, patience, within, late_s, held_by(record), numbers)
 
     @property
     def twins(self) -> frozenset[str]:
@@ -181,14 +197,14 @@ class Search:
         record, settled_at = ask(groups, listen_s)
         self.rounds += 1
         self.spent = sum(is_follow_up(exchange.case_id) for exchange in record.exchanges)
-        watched = [Watched(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
-        watch(self._on_these_terms(record, settled_at, listen_s), self.contract, watched)
+        watched = [ObservedCheck(inquiry.check, inquiry.command, among=is_follow_up) for inquiry, _, _ in chosen]
+        observe(self._on_these_terms(record, settled_at, listen_s), self.contract, watched)
         # What limits of the run have withheld was not sent.
         went_out = {exchange.case_id for exchange in record.exchanges}
         sent = ([case for case in each if case.id in went_out] for each in affordable)
         return [self._outcomes(*each) for each in zip(sent, watched, strict=True)]
 
-    def _outcomes(self, sent: Sequence[Case], watched: Watched) -> Outcomes:
+    def _outcomes(self, sent: Sequence[Case], watched: ObservedCheck) -> Outcomes:
         self.numbers.update((o.case_id, o.number) for o in watched.observations)
         fell_short = {o.case_id: o.fell_short for o in watched.observations}
         return {case.id: fell_short.get(case.id) for case in sent}
@@ -218,7 +234,7 @@ class Search:
         )
 
     def _patience_with(self, inquiry: Investigation, batch: Batch) -> float:
-        if is_about_lateness(self.contract.catalogue[inquiry.requirement]):
+        if self.face.is_about_lateness(self.contract.catalogue[inquiry.requirement]):
             return self.within_s + self.late_s
         return self.within_s if batch.patient else self.patience_s
 
@@ -232,20 +248,24 @@ def _patience(evidence: Evidence) -> float:
     return max(LEAST_PATIENCE_S, PATIENCE_FACTOR * longest)
 
 
-def is_called_for(contract: Contract, expectations: Expectations | None, record: Record, settled_at: float) -> bool:
+def is_called_for(
+    face: Face, contract: Contract, expectations: Expectations | None, record: Record, settled_at: float
+) -> bool:
     """Whether a run that would have listened until `settled_at` (monotonic seconds) calls for inquiries.
 
     Asked while it still listens, which takes longer than to judge a run of usual size.
     """
     settled = Note(0, "settled", {"at": settled_at}, settled_at, settled_at)
-    return bool(_wanting(contract, expectations, replace(record, notes=(*record.notes, settled))))
+    return bool(_wanting(face, contract, expectations, replace(record, notes=(*record.notes, settled))))
 
 
 # --- Which inquiries
 
 
-def _wanting(contract: Contract, expectations: Expectations | None, record: Record) -> list[RequirementVerdict]:
-    judged = judge(record, contract=contract, expectations=expectations, measured=False)
+def _wanting(
+    face: Face, contract: Contract, expectations: Expectations | None, record: Record
+) -> list[RequirementVerdict]:
+    judged = judge_as(face, record, expectations, contract=contract, measured=False)
     return [verdict for verdict in judged.verdicts if _wants_inquiry(verdict)]
 
 
@@ -265,7 +285,7 @@ class _Compared:
     well: tuple[str, ...]
 
     @classmethod
-    def of(cls, verdict: RequirementVerdict, watched: Watched, evidence: Evidence) -> _Compared:
+    def of(cls, verdict: RequirementVerdict, watched: ObservedCheck, evidence: Evidence) -> _Compared:
         observations = watched.observations
         ill = dict.fromkeys(o.case_id for o in observations if o.fell_short)
         kept = (o.case_id for o in observations if not o.fell_short)
@@ -278,19 +298,20 @@ class _Compared:
 class _Ground:
     """What inquiries are made from: the cases that they are about, ready to be sent again, and what they share."""
 
+    face: Searchable
     contract: Contract
     compared: Sequence[_Compared]
     cases: Mapping[str, Case]
     constraints: Constraints
     addressees: Addressees
-    rooms: Mapping[str, Apart]
+    rooms: Mapping[str, UniquePayloads]
     learned: Learned
 
     @classmethod
     def of(cls, terms: SearchTerms, record: Record, compared: Sequence[_Compared]) -> _Ground:
         contract = terms.contract
         rooms = {
-            command: Apart(
+            command: UniquePayloads(
                 contract,
                 contract.commands[command],
                 terms.constraints,
@@ -304,7 +325,7 @@ class _Ground:
         again = (terms.again(case) for case in record.cases if case.id in wanted)
         cases = {case.id: case for case in again if case is not None}
         addressees = Addressees.of(contract, terms.constraints, record.settings["gateway"])
-        return cls(contract, compared, cases, terms.constraints, addressees, rooms, Learned())
+        return cls(terms.face, contract, compared, cases, terms.constraints, addressees, rooms, Learned())
 
     def inquiry(self, compared: _Compared) -> Investigation | None:
         """The inquiry into what fell short; None if nothing could be asked."""
@@ -316,7 +337,7 @@ class _Ground:
             self.contract,
             requirement.id,
             command,
-            checks_of(self.contract)[requirement.id],
+            self.face.checks(self.contract)[requirement.id],
             failing,
             self._cases(compared.well),
             compared.observations,
@@ -324,7 +345,7 @@ class _Ground:
             self.addressees,
             self.rooms[command],
             self.learned,
-            needs_notifications=is_about_notifications(requirement),
+            needs_notifications=self.face.is_about_notifications(requirement),
         )
 
     def _cases(self, ids: Iterable[str]) -> tuple[Case, ...]:

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from conformance.diagnosis.search import Search, SearchTerms, is_called_for
-from conformance.gateway.corpus import Group
+from conformance.gateway.command_plan import Group, seed_for
+from conformance.gateway.face import GATEWAY
 from conformance.gateway.heartbeat import watched
 from conformance.gateway.listening import LATE_S, Listening
-from conformance.gateway.plan import Plan, seed_for
+from conformance.gateway.plan import Plan
 from conformance.gateway.preflight import examine, over_network, way_back
-from conformance.gateway.progress import Progress, Silent
 from conformance.gateway.reaching import ASKED_TO_WAIT, Probe
-from conformance.gateway.recorded import sent_again
+from conformance.gateway.request_templates import sent_again
 from conformance.gateway.resuming import PLANNED, Rest, check_targets, last_sign
 from conformance.gateway.rig import Rig, rigged
 from conformance.gateway.samples import check_samples
@@ -32,14 +32,13 @@ from conformance.gateway.sending import send_anew, sending
 from conformance.gateway.settings import Settings
 from conformance.gateway.successes import Successes
 from conformance.journal import RESUMED, Journal, Record, Redaction, read_journal
-from conformance.journal.redactable import is_own_word
-from conformance.journal.redaction import credential_text, tokens_of
-from conformance.mock.behaviour import Behaviour
-from conformance.mock.variants import BUILT_IN
+from conformance.journal.redaction import credential_text, is_own_word, tokens_of
+from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
 from conformance.model.interruption import held_back, let_through
+from conformance.model.progress import Progress, Silent
 from conformance.model.traffic import Case
-from conformance.payloads.apart import ROOM
+from conformance.payloads.uniqueness import ROOM
 from conformance.wire import Allowance, Sender
 from conformance.wire.ledger import Ledger, Settled
 
@@ -229,7 +228,7 @@ class _Early:
         heard = self._hearing.arrived
         now = self._journal.time_of(time.monotonic())
         settings = self._settings
-        if not is_called_for(settings.contract, settings.expectations, read_journal(self._journal.path), now):
+        if not is_called_for(GATEWAY, settings.contract, settings.expectations, read_journal(self._journal.path), now):
             self._well_with = heard
 
     @property
@@ -289,6 +288,7 @@ def _look_into_failures(settings: Settings, journal: Journal, hearing: Listening
     # A gateway of the run's own has no past; another one may remember the run before.
     room = 0 if settings.gateway is None else settings.seed % ROOM
     terms = SearchTerms(
+        GATEWAY,
         settings.contract,
         settings.constraints,
         settings.expectations,

@@ -8,18 +8,16 @@ from __future__ import annotations
 import threading
 
 from conformance.contract.contract import Contract
-from conformance.gateway.progress import Progress
 from conformance.gateway.settings import Settings
 from conformance.gateway.successes import Successes
 from conformance.journal import Journal
-from conformance.judging.evidence import Answer
-from conformance.judging.missing import NETWORK_HOLDS_S
-from conformance.judging.reading import as_over_a_network, told_id
+from conformance.judging.absence import NETWORK_HOLDS_S
+from conformance.judging.reading import Answer, as_over_a_network, told_id
 from conformance.model.errors import EnvironmentFailure
+from conformance.model.progress import Progress
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Request
-from conformance.wire.ledger import Ledger, request_id_of
+from conformance.wire.ledger import Ledger, Strays, Taken, request_id_of
 from conformance.wire.sender import in_words
-from conformance.wire.strays import Strays, Taken
 
 # Beyond the time that it may take, a notification is still awaited for so long: "late" says more than "missing".
 LATE_S = 2.0

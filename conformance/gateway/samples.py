@@ -10,8 +10,9 @@ import json
 from typing import Any
 
 from conformance.contract.contract import Contract
+from conformance.gateway.face import GATEWAY
 from conformance.journal import Note, Record
-from conformance.judging.verdicts import Verdict, judge
+from conformance.judging.verdicts import Verdict, judge_as
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response
 
@@ -49,7 +50,7 @@ def check_samples(contract: Contract) -> int:
 
     Raises SuiteError if a requirement is broken by them, or if hardly any bears on them.
     """
-    judged = judge(sample_record(contract), contract=contract)
+    judged = judge_as(GATEWAY, sample_record(contract), contract=contract)
     broken = [v for v in judged.verdicts if v.verdict in (Verdict.FAIL, Verdict.WARN)]
     if broken:
         first = broken[0]

@@ -1,16 +1,27 @@
-"""Traffic as rows of the journal and back; whatever becomes a row has been redacted.
+"""The rows of a journal: the tables of its file, and traffic as rows and back.
 
-    Rows            values of the suite → (table, row)
-    case_of …       rows → values; `attempt_of` the two that belong together
-    value_of        a text of the file as the JSON value that it has to be
+    CREATE, INSERT      the statements for the tables; `schemas/formats/journal.json` tells what a row means
+    layout              what SQLite lists of a journal of a version
+    Rows                values of the suite → (table, row); whatever becomes a row has been redacted
+    case_of …           rows → values; `attempt_of` the two that belong together
+    value_of            a text of the file as the JSON value that it has to be
 
-Both keep to the order of the columns in `conformance.journal.tables`. A row that no run has written is a ValueError.
+    meta            settings of the run, and when it began
+    cases           the plan, in order
+    sent            a request, before its bytes went out
+    answered        what became of it, under the same number: an answer or a failure
+    notifications   what reached the receiver
+    notes           what else happened: phases, preflight, end of run
+    messages        lines to and from the driver of a client (since version 2)
+
+Rows are only ever added; triggers make the file itself refuse anything else. A row that no run has written is a
+ValueError.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -30,6 +41,113 @@ from conformance.model.traffic import (
 )
 from conformance.model.untrusted import parse_json
 
+APPLICATION_ID = int.from_bytes(b"StCo", "big")
+"""SQLite's mark for whose file it is; any number that nobody else has registered will do."""
+
+VERSION = 2
+"""SQLite's `user_version`; raised whenever the meaning of a row changes."""
+
+READABLE = frozenset({1, 2})
+"""The versions whose rows mean what they mean today; the first one had no messages."""
+
+_REQUEST = ("method TEXT", "url TEXT", "headers TEXT", "body BLOB")
+
+_TABLES: dict[str, tuple[str, ...]] = {
+    "meta": ("key TEXT PRIMARY KEY", "value TEXT"),
+    "cases": (
+        "number INTEGER PRIMARY KEY",
+        "id TEXT UNIQUE",
+        "command TEXT",
+        "kind TEXT",
+        "aspect TEXT",
+        '"group" TEXT',
+        *_REQUEST,
+        "member TEXT",
+        "keyword TEXT",
+        "twin TEXT",
+        "earlier TEXT",
+    ),
+    "sent": (
+        "number INTEGER PRIMARY KEY",
+        "case_id TEXT",
+        "attempt INTEGER",
+        *_REQUEST,
+        "sent_at REAL",
+        "sent_wall REAL",
+    ),
+    "answered": (
+        "number INTEGER PRIMARY KEY",
+        "status INTEGER",
+        "http_version TEXT",
+        "headers TEXT",
+        "body BLOB",
+        "failure TEXT",
+        "answered_at REAL",
+    ),
+    "notifications": (
+        "number INTEGER PRIMARY KEY",
+        "product TEXT",
+        *_REQUEST,
+        "received_at REAL",
+        "received_wall REAL",
+    ),
+    "notes": ("number INTEGER PRIMARY KEY", "kind TEXT", "detail TEXT", "noted_at REAL", "noted_wall REAL"),
+    "messages": (
+        "number INTEGER PRIMARY KEY",
+        "case_id TEXT",
+        "direction TEXT",
+        "line TEXT",
+        "said_at REAL",
+        "said_wall REAL",
+    ),
+}
+
+# The tables that a journal has only from some version on; all others were always as they are.
+_SINCE = {"messages": 2}
+
+
+def _tables_of(version: int) -> dict[str, str]:
+    """The statements that make the tables of a version."""
+    return {
+        table: f"CREATE TABLE {table} ({', '.join(columns)})"
+        for table, columns in _TABLES.items()
+        if _SINCE.get(table, 0) <= version
+    }
+
+
+def _triggers_of(version: int) -> dict[str, tuple[str, str]]:
+    """Its triggers: the table of each, and the statement that makes it."""
+    refusal = "BEGIN SELECT RAISE(ABORT, 'a journal is only ever added to'); END"
+    return {
+        (name := f"{table}_keeps_{verb}"): (table, f"CREATE TRIGGER {name} BEFORE {verb} ON {table} {refusal}")
+        for table in _tables_of(version)
+        for verb in ("UPDATE", "DELETE")
+    }
+
+
+def layout(version: int) -> Iterator[tuple[str, str, str, str | None]]:
+    """What SQLite lists of a journal of a version: kind, name, table and statement.
+
+    The indexes are those that it makes by itself where a column has to be unique.
+    """
+    yield from (("table", table, table, sql) for table, sql in _tables_of(version).items())
+    yield from (("trigger", name, table, sql) for name, (table, sql) in _triggers_of(version).items())
+    yield from (("index", f"sqlite_autoindex_{table}_1", table, None) for table in ("meta", "cases"))
+
+
+CREATE: tuple[str, ...] = (
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {VERSION}",
+    *_tables_of(VERSION).values(),
+    *(sql for _, sql in _triggers_of(VERSION).values()),
+)
+
+INSERT: dict[str, str] = {
+    table: f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - the names stand above
+    for table, columns in _TABLES.items()
+}
+
+
 Row = tuple[str, tuple[Any, ...]]
 
 _OF_EXCHANGE = 15
@@ -37,10 +155,6 @@ _OF_EXCHANGE = 15
 
 REMEMBERED_HEADERS = 1024
 """Sets of headers whose redacted JSON is kept: a run has few different ones, and they are most of the work of a row."""
-
-LARGE, REMEMBERED_BODIES = 16 * 1024, 16
-"""Bytes of a request from which on its redacted body is kept, for so many. A run plans some of a MiB, and records each
-where it is planned and where it is sent; to look for secrets in one takes as long as in all others together."""
 
 UNREADABLE = "unreadable"
 """The kind of the notes that tell of what reached the suite and is no request."""
@@ -73,7 +187,8 @@ class Rows:
     def __init__(self, redaction: Redaction) -> None:
         self._redact = redaction
         self._headers: Callable[[Headers], str] = lru_cache(REMEMBERED_HEADERS)(self._headers_as_json)
-        self._large: Callable[[bytes], bytes] = lru_cache(REMEMBERED_BODIES)(redaction.data)
+        # The bodies of planned cases → redacted, until they are sent: looking for secrets is most of the work of a row.
+        self._planned: dict[bytes, bytes] = {}
 
     def protecting(self, *values: str) -> Rows:
         """Rows without these values, either."""
@@ -87,13 +202,16 @@ class Rows:
         """A planned case, `number` being its place in the plan."""
         described = (case.id, case.command, case.kind.value, case.aspect, case.group)
         shows = (case.member, case.keyword, case.twin, case.earlier)
-        return "cases", (number, *described, *self._request(case.request), *shows)
+        body = self._planned[case.request.body] = self._redact.data(case.request.body)
+        return "cases", (number, *described, *self._head(case.request), body, *shows)
 
     def sent(  # noqa: PLR0913, PLR0917 - the columns of the row
         self, number: int, case_id: str, attempt: int, request: Request, at: float, wall: float
     ) -> Row:
         """An exchange as it begins."""
-        return "sent", (number, case_id, attempt, *self._request(request), at, wall)
+        body = self._planned.pop(request.body, None)
+        body = self._redact.data(request.body) if body is None else body
+        return "sent", (number, case_id, attempt, *self._head(request), body, at, wall)
 
     def answered(self, number: int, response: Response, at: float) -> Row:
         """The end of an exchange that was answered."""
@@ -106,7 +224,7 @@ class Rows:
 
     def notified(self, number: int, product: str | None, request: Request, at: float, wall: float) -> Row:
         """A request that reached the receiver."""
-        return "notifications", (number, product, *self._request(request), at, wall)
+        return "notifications", (number, product, *self._head(request), self._redact.data(request.body), at, wall)
 
     def note(self, number: int, kind: str, detail: Any, at: float, wall: float) -> Row:
         """Something else; TypeError or ValueError if JSON cannot say `detail`."""
@@ -124,14 +242,8 @@ class Rows:
         text = self._text(line)
         return "messages", (number, case_id, direction.value, f"{text[:-CUT_AGAIN]}…" if cut else text, at, wall)
 
-    def _request(self, request: Request) -> tuple[str, str, str, bytes]:
-        redacted = self._large if len(request.body) >= LARGE else self._redact.data
-        return (
-            self._text(request.method),
-            self._text(request.url),
-            self._headers(request.headers),
-            redacted(request.body),
-        )
+    def _head(self, request: Request) -> tuple[str, str, str]:
+        return self._text(request.method), self._text(request.url), self._headers(request.headers)
 
     def _text(self, text: str) -> str:
         """What SQLite can store as text: a lone surrogate, which UTF-8 cannot say, is written out as its escape."""

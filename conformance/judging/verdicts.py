@@ -1,13 +1,13 @@
 """From judgements to verdicts: one per requirement × command, and one for the subject.
 
-    judge(record, contract=…)  →  Judged: the verdicts of a recorded run, in the catalogue's order, and the Conclusion
+    judge_as(face, record, contract=…)  →  Judged: all verdicts of a recorded run, and the Conclusion
 
-A record tells of a gateway or of a client; which requirements are judged, and by which checks, follows from that.
+A `Face` knows how the record of a gateway, or of a client, is put to the checks, and how failures are explained.
 Pure: the same record gives the same verdicts, at any time and anywhere. A requirement that was not observed is never
 green; what keeps a run from being conclusive is a MUST that could not be exercised.
 
-What is listed in an expectations file changes what is said of a failure (KNOWN) and whether the run fails (the exit
-code), never the conclusion: a subject that falls short is not conformant, whoever knows of it.
+An entry of an expectations file changes what is said of a failure (KNOWN) and whether the run fails (the exit code),
+never the conclusion: a subject that falls short is not conformant, whoever knows of it.
 
 A run that is judged strictly fails for a broken SHOULD, too. A SHOULD that was not exercised never hinders.
 """
@@ -15,31 +15,20 @@ A run that is judged strictly fails for a broken SHOULD, too. A SHOULD that was 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from typing import Protocol
 
 from conformance.contract.contract import Contract, statum
-from conformance.contract.requirements import Actor, Level, Requirement
+from conformance.contract.requirements import Level, Requirement
 from conformance.journal import Record
-from conformance.judging import checks_of
-from conformance.judging.client import client_checks
-from conformance.judging.client.evidence import ClientEvidence
-from conformance.judging.client.terms import ClientTerms
-from conformance.judging.client.unsent import coverage_of_calls, why_no_traffic
-from conformance.judging.coverage import Coverage, Covered
-from conformance.judging.evidence import Terms
+from conformance.judging.coverage import Covered
 from conformance.judging.expectations import Expectation, Expectations, Seen, Stale, known, stale
-from conformance.judging.explaining import Explanation, causes_in_common, explain_client, explain_gateway
-from conformance.judging.follow_ups import run_proper
-from conformance.judging.hearing import Hearing, Tally
-from conformance.judging.judgement import Check, Finding, Reason, Unobserved
-from conformance.judging.one_cause import OneCause
-from conformance.judging.patterns import Pattern
-
-# The requirement that each death of a driver breaks.
-DRIVER_LIVES = "DRV-01"
+from conformance.judging.judgement import Finding, Inconclusive, OneCause, Pattern, Reason
+from conformance.judging.single_pass import Tally
+from conformance.judging.terms import Terms
 
 
 class Verdict(StrEnum):
@@ -161,83 +150,8 @@ class Judged:
         return self.exit_code == 0 and self.conclusion is not Conclusion.CONFORMANT
 
 
-def is_client(record: Record) -> bool:
-    """Whether it is a client that a record tells of, or its receiver, and not a gateway."""
-    return record.settings.get("subject_kind") == "client"
-
-
-def judge(  # noqa: PLR0913 - a record is judged by all of them
-    record: Record,
-    checks: Mapping[str, Check] | None = None,
-    expectations: Expectations | None = None,
-    scope: Callable[[Record, Contract], Record] = run_proper,
-    *,
-    contract: Contract | None = None,
-    measured: bool = True,
-    strict: bool | None = None,
-) -> Judged:
-    """Judge a recorded run of a gateway, or the certification of a client, by the catalogue of its contract.
-
-    `contract`: the one that the run was about; the built-in one unless named. `checks`: by id, instead of its own.
-    Nothing is expected to fall short without `expectations`. `scope` is the part of a gateway's run that is judged.
-    What it exercised is counted if it is to be `measured`: that takes about as long as judging. `strict`: whether a
-    broken SHOULD counts as a failure; None: as the run was told.
-    Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
-    """
-    contract = contract or statum()
-    checks = checks or checks_of(contract)
-    strict = bool(record.settings.get("strict")) if strict is None else strict
-    listed_as_written = expectations or Expectations()
-    expectations = listed_as_written.read_strictly() if strict else listed_as_written
-    day = day_of(record) if expectations.entries else date.min
-    part = record if is_client(record) else scope(record, contract)
-    standard = _Standard(expectations, day, strict)
-    if is_client(record):
-        heard = _hear_client(record, contract, standard)
-    else:
-        heard = _hear(part, contract, checks, standard, measured=measured)
-    verdicts = heard.verdicts
-    chosen = bool(record.settings.get("cases"))
-    if chosen:
-        verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
-    seen = [_seen(*each, expectations) for each in zip(verdicts, heard.tallies, strict=True)]
-    verdicts = tuple(_as_known(*each, expectations, day) for each in zip(verdicts, seen, strict=True))
-    listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
-    short = {number: verdict for number, verdict in enumerate(verdicts) if verdict.failed}
-    if is_client(record):
-        explained = explain_client(short, record, contract, heard.found, listed)
-    else:
-        explained = explain_gateway(short, record, part, contract, checks, listed)
-    verdicts = tuple(_explained(each, explained.get(number)) for number, each in enumerate(verdicts))
-    fell_short = (Verdict.FAIL, Verdict.WARN)
-    broken = ((verdicts[n], told) for n, told in explained.items() if verdicts[n].verdict in fell_short)
-    whole = heard.terms.settled_at is not None and heard.terms.obstacle is None and not chosen
-    as_written = {entry.number: entry for entry in listed_as_written.entries}
-    outdated = stale(expectations.entries, seen, day, contract.catalogue, whole=whole)
-    return Judged(
-        verdicts,
-        conclude(verdicts, gave_up=heard.gave_up),
-        heard.accepted,
-        heard.coverage,
-        listed_as_written,
-        tuple(replace(each, expectation=as_written[each.expectation.number]) for each in outdated),
-        heard.gave_up,
-        strict,
-        causes_in_common(broken, contract),
-        heard.of_anybody,
-    )
-
-
-def _explained(verdict: RequirementVerdict, told: Explanation | None) -> RequirementVerdict:
-    return verdict if told is None else replace(verdict, pattern=told.pattern, findings=told.findings)
-
-
-# Findings by the place of their verdict among all.
-Found = Mapping[int, Sequence[Finding]]
-
-
 @dataclass(frozen=True, slots=True)
-class _Standard:
+class Standard:
     """What a run is judged by, beside the catalogue: what is listed on its day, and whether a SHOULD fails it."""
 
     expectations: Expectations
@@ -245,7 +159,7 @@ class _Standard:
     strict: bool
 
     def broken(self, level: Level) -> Verdict:
-        """What is said of a requirement that was seen to be broken, by how binding it is."""
+        """The verdict on a requirement that was seen to be broken, by how binding it is."""
         return Verdict.FAIL if self.strict or level is Level.MUST else Verdict.WARN
 
     def beginnings(self, requirement: Requirement, command: str | None, terms: Terms) -> tuple[str, ...]:
@@ -255,106 +169,80 @@ class _Standard:
         return tuple(entry.beginning for entry in listed if entry.verdict == broken)
 
 
+Verdicts = tuple[RequirementVerdict, ...]
+Listed = Collection[tuple[str, str | None]]
+"""Requirement and command of which some findings are listed as known."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Heard:
-    """What the checks said of a run, before it is held against what is expected. `found`: all findings of a client."""
+class Evaluation:
+    """What the checks said of a run, before it is compared with what is expected.
+
+    `explain`: the same verdicts with what their failures depend on, and the causes that break several requirements.
+    """
 
     terms: Terms
-    verdicts: tuple[RequirementVerdict, ...]
+    verdicts: Verdicts
     tallies: tuple[Tally, ...]
     accepted: int
+    explain: Callable[[Verdicts, Listed], tuple[Verdicts, tuple[OneCause, ...]]]
     coverage: tuple[Covered, ...] = ()
     gave_up: bool = False
-    found: Found = field(default_factory=dict)
     of_anybody: int = 0
 
 
-def _hear(
-    record: Record, contract: Contract, checks: Mapping[str, Check], standard: _Standard, *, measured: bool
-) -> _Heard:
-    """The run of a gateway."""
-    terms = Terms.of(record, contract)
-    # A run that ended before it sent anything: what came in meanwhile is nothing to hold against the gateway.
-    unproven = terms.obstacle is not None and terms.settled_at is None and not record.exchanges
-    judged = [contract.notified(name) for name in (*terms.commands, *contract.unsolicited)]
-    pairs = contract.catalogue.judged(Actor.GATEWAY, judged)
-    coverage = Coverage(contract)
-    hearing = Hearing.of(
-        record,
-        contract,
-        [(checks[r.id], command) for r, command in pairs],
-        witnesses=[coverage.see] if measured else [],
-        listed=[standard.beginnings(r, command, terms) for r, command in pairs],
+class Face(Protocol):
+    """A gateway or a client: whose requirements are judged, by which checks, and how failures are explained."""
+
+    def evaluate(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Evaluation:
+        """Put a record to the checks; what it exercised is counted only if it is to be `measured`."""
+
+
+def judge_as(  # noqa: PLR0913 - a record is judged by all of them
+    face: Face,
+    record: Record,
+    expectations: Expectations | None = None,
+    *,
+    contract: Contract | None = None,
+    measured: bool = True,
+    strict: bool | None = None,
+) -> Judged:
+    """Judge a recorded run of a gateway, or the certification of a client, by the catalogue of its contract.
+
+    `contract`: the one that the run was about; the built-in one unless named. Nothing is expected to fall short without
+    `expectations`. What it exercised is counted if it is to be `measured`: that takes about as long as judging.
+    `strict`: whether a broken SHOULD counts as a failure; None: as the run was told.
+    Raises SuiteError if the catalogue cannot be read, KeyError if a judged requirement has no check.
+    """
+    contract = contract or statum()
+    strict = bool(record.settings.get("strict")) if strict is None else strict
+    listed_as_written = expectations or Expectations()
+    expectations = listed_as_written.read_strictly() if strict else listed_as_written
+    day = day_of(record) if expectations.entries else date.min
+    evaluation = face.evaluate(record, contract, Standard(expectations, day, strict), measured=measured)
+    verdicts = evaluation.verdicts
+    chosen = bool(record.settings.get("cases"))
+    if chosen:
+        verdicts = tuple(replace(verdict, asked_for=verdict.reason is not Reason.NO_TRAFFIC) for verdict in verdicts)
+    seen = [_seen(*each, expectations) for each in zip(verdicts, evaluation.tallies, strict=True)]
+    verdicts = tuple(_as_known(*each, expectations, day) for each in zip(verdicts, seen, strict=True))
+    listed = {(v.requirement.id, v.command) for v in verdicts if expectations.on(v.requirement.id, v.command, day)}
+    verdicts, one_causes = evaluation.explain(verdicts, listed)
+    whole = evaluation.terms.settled_at is not None and evaluation.terms.obstacle is None and not chosen
+    as_written = {entry.number: entry for entry in listed_as_written.entries}
+    outdated = stale(expectations.entries, seen, day, contract.catalogue, whole=whole)
+    return Judged(
+        verdicts,
+        conclude(verdicts, gave_up=evaluation.gave_up),
+        evaluation.accepted,
+        evaluation.coverage,
+        listed_as_written,
+        tuple(replace(each, expectation=as_written[each.expectation.number]) for each in outdated),
+        evaluation.gave_up,
+        strict,
+        one_causes,
+        evaluation.of_anybody,
     )
-    tallies = tuple(Tally() for _ in pairs) if unproven else hearing.tallies
-    verdicts = tuple(
-        _verdict(requirement, command, terms, tally, standard)
-        for (requirement, command), tally in zip(pairs, tallies, strict=True)
-    )
-    accepted = sum(outcome.accepted for outcome in hearing.evidence.final.values())
-    classes = coverage.of(terms.commands) if measured else ()
-    return _Heard(terms, verdicts, tallies, accepted, classes, of_anybody=hearing.evidence.of_anybody.total())
-
-
-def _hear_client(record: Record, contract: Contract, standard: _Standard) -> _Heard:
-    """The certification of a client: what it does not offer is not applicable to it."""
-    evidence = ClientEvidence.of(record, contract)
-    terms = _as_terms(evidence.terms, contract)
-    commands = [contract.notified(name) for name in (*terms.commands, *evidence.terms.unsolicited)]
-    pairs = [pair for actor in (Actor.CLIENT, Actor.RECEIVER) for pair in contract.catalogue.judged(actor, commands)]
-    checks = client_checks(contract)
-    verdicts: list[RequirementVerdict] = []
-    tallies: list[Tally] = []
-    found: dict[int, list[Finding]] = {}
-    for requirement, command in pairs:
-        tally = Tally(standard.beginnings(requirement, command, terms))
-        why = _not_applicable(requirement, command, evidence)
-        if why is None:
-            judgements = list(checks[requirement.id](evidence, command))
-            tally.add_all(judgements)
-            found[len(verdicts)] = [each for each in judgements if isinstance(each, Finding)]
-            verdict = _with_what_came_instead(_verdict(requirement, command, terms, tally, standard), evidence)
-            verdicts.append(replace(verdict, ended_the_run=_ended_the_run(verdict, evidence)))
-        else:
-            level, not_applicable = requirement.level, Verdict.NOT_APPLICABLE
-            verdicts.append(RequirementVerdict(requirement, command, level, not_applicable, detail=why))
-        tallies.append(tally)
-    accepted = sum(any(seen.agreed == contract.answer.success for seen in call.seen) for call in evidence.calls)
-    # A driver that cannot be kept alive has shown too little of its client to call it conformant.
-    gave_up = evidence.terms.gave_up is not None
-    return _Heard(terms, tuple(verdicts), tuple(tallies), accepted, coverage_of_calls(evidence), gave_up, found)
-
-
-def _with_what_came_instead(verdict: RequirementVerdict, evidence: ClientEvidence) -> RequirementVerdict:
-    """The verdict; where no traffic bears on it, with what happened instead."""
-    happened = why_no_traffic(evidence, verdict.command) if verdict.reason is Reason.NO_TRAFFIC else None
-    return verdict if happened is None else replace(verdict, reason=happened[0], detail=happened[1])
-
-
-def _not_applicable(requirement: Requirement, command: str | None, evidence: ClientEvidence) -> str | None:
-    """In words, what the requirement needs and the client does not offer; None if it applies."""
-    if evidence.terms.obstacle is not None:
-        return None
-    return next(filter(None, (evidence.lacking(offer, command) for offer in sorted(requirement.needs))), None)
-
-
-def _ended_the_run(verdict: RequirementVerdict, evidence: ClientEvidence) -> bool:
-    """Whether nothing fell short but what ended the run: the last deaths of a driver that was given up."""
-    given_up = next((note.detail for note in evidence.notes if note.kind == "gave-up"), None)
-    if given_up is None or not verdict.failed:
-        return False
-    deaths = [note.detail["case"] for note in evidence.notes if note.kind == "death"][-given_up["deaths"] :]
-    return (
-        verdict.requirement.id == DRIVER_LIVES
-        and verdict.failed <= len(deaths)
-        and all(finding.case in deaths for finding in verdict.findings)
-    )
-
-
-def _as_terms(terms: ClientTerms, contract: Contract) -> Terms:
-    """What verdicts on both faces depend on."""
-    obstacle = terms.obstacle or (terms.gave_up and f"the driver failed again and again: {terms.gave_up}")
-    return Terms(contract, commands=terms.commands, settled_at=terms.settled_at, obstacle=obstacle)
 
 
 def day_of(record: Record) -> date:
@@ -362,7 +250,7 @@ def day_of(record: Record) -> date:
     return datetime.fromisoformat(record.settings["started_at"]).astimezone(UTC).date()
 
 
-def conclude(verdicts: tuple[RequirementVerdict, ...], *, gave_up: bool = False) -> Conclusion:
+def conclude(verdicts: Verdicts, *, gave_up: bool = False) -> Conclusion:
     """The verdict on the subject; never conformant if nothing was seen to pass, or its driver was given up."""
     if any(v.verdict in (Verdict.FAIL, Verdict.KNOWN) and not v.ended_the_run for v in verdicts):
         return Conclusion.NON_CONFORMANT
@@ -371,9 +259,10 @@ def conclude(verdicts: tuple[RequirementVerdict, ...], *, gave_up: bool = False)
     return Conclusion.CONFORMANT
 
 
-def _verdict(
-    requirement: Requirement, command: str | None, terms: Terms, tally: Tally, standard: _Standard
+def verdict_on(
+    requirement: Requirement, command: str | None, terms: Terms, tally: Tally, standard: Standard
 ) -> RequirementVerdict:
+    """The verdict on one requirement × command by what its check said."""
     level = requirement.level_for(exclusive_account=terms.exclusive_account)
     if tally.failed:
         verdict, reason, detail = standard.broken(level), None, None
@@ -398,7 +287,7 @@ def _verdict(
     )
 
 
-def _why(requirement: Requirement, weightiest: Unobserved | None, terms: Terms) -> tuple[Reason, str]:
+def _why(requirement: Requirement, weightiest: Inconclusive | None, terms: Terms) -> tuple[Reason, str]:
     if terms.obstacle is not None:
         return Reason.ENVIRONMENT, terms.obstacle
     if weightiest is not None:

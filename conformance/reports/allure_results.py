@@ -39,14 +39,10 @@ from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.judging.verdicts import Verdict
 from conformance.model.traffic import Exchange, Headers, Notification
-from conformance.reports.basis import rests_on
 from conformance.reports.escaping import for_terminal, for_xml
-from conformance.reports.expected import listed_in
-from conformance.reports.likeness import alike, explained, unshown
-from conformance.reports.page.matrix import AREAS
-from conformance.reports.published import published_at
+from conformance.reports.remarks import listed_in
 from conformance.reports.result import Reportable
-from conformance.reports.shortfalls import hinders, place_of
+from conformance.reports.view import AREAS, alike, explained, hinders, place_of, published_at, rests_on, unshown
 
 # What all names begin with, so that the files of a run before are told from those of others in the same folder.
 PREFIX = "statum-conformance-"

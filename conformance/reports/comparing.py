@@ -1,6 +1,6 @@
 """Two reports side by side: what became of each verdict, and what is slower.
 
-    Comparison.of       of two documents as `report.json` holds them, the earlier one first
+    ReportComparison.of       of two documents as `report.json` holds them, the earlier one first
     told                the same in one line
     markdown            the same as Markdown
     .worse              whether the later one is worse: the exit code of `compare` rests on it
@@ -47,7 +47,7 @@ Key = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class VerdictChange:
     """What became of a requirement × command: `before` or `after` is None where it was not judged."""
 
     id: str
@@ -74,29 +74,29 @@ class Slowdown:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ReportComparison:
     """What differs between two reports; `verdicts` are the conclusions of both."""
 
     verdicts: tuple[str, str]
-    broken: tuple[Change, ...] = ()
-    tightened: tuple[Change, ...] = ()
-    unmuted: tuple[Change, ...] = ()
-    newly_exercised: tuple[Change, ...] = ()
-    no_longer_exercised: tuple[Change, ...] = ()
-    newly_warned: tuple[Change, ...] = ()
-    fixed: tuple[Change, ...] = ()
-    relaxed: tuple[Change, ...] = ()
-    no_longer_warned: tuple[Change, ...] = ()
-    muted: tuple[Change, ...] = ()
-    new: tuple[Change, ...] = ()
-    gone: tuple[Change, ...] = ()
+    broken: tuple[VerdictChange, ...] = ()
+    tightened: tuple[VerdictChange, ...] = ()
+    unmuted: tuple[VerdictChange, ...] = ()
+    newly_exercised: tuple[VerdictChange, ...] = ()
+    no_longer_exercised: tuple[VerdictChange, ...] = ()
+    newly_warned: tuple[VerdictChange, ...] = ()
+    fixed: tuple[VerdictChange, ...] = ()
+    relaxed: tuple[VerdictChange, ...] = ()
+    no_longer_warned: tuple[VerdictChange, ...] = ()
+    muted: tuple[VerdictChange, ...] = ()
+    new: tuple[VerdictChange, ...] = ()
+    gone: tuple[VerdictChange, ...] = ()
     slower: tuple[Slowdown, ...] = ()
 
     @classmethod
-    def of(cls, before: Mapping[str, Any], after: Mapping[str, Any]) -> Comparison:
+    def of(cls, before: Mapping[str, Any], after: Mapping[str, Any]) -> ReportComparison:
         """Compare two documents."""
         earlier, later = _by_key(before), _by_key(after)
-        became: dict[str, list[Change]] = {}
+        became: dict[str, list[VerdictChange]] = {}
         for key, entry in later.items():
             what = _became(earlier[key]["verdict"], entry["verdict"]) if key in earlier else "new"
             if what is not None:
@@ -109,7 +109,7 @@ class Comparison:
         )
 
     @property
-    def changes(self) -> Mapping[str, tuple[Change, ...]]:
+    def changes(self) -> Mapping[str, tuple[VerdictChange, ...]]:
         """Title → what became so, in the order in which it is told; those with none left out."""
         named = {what.replace("_", " "): getattr(self, what) for what in _TOLD}
         return {title: changes for title, changes in named.items() if changes}
@@ -137,10 +137,10 @@ def _by_key(document: Mapping[str, Any]) -> dict[Key, Mapping[str, Any]]:
     return {(entry["id"], entry["command"]): entry for entry in document["requirements"]}
 
 
-def _change(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Change:
+def _change(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> VerdictChange:
     entry = new or old or {}
     findings = (new or {}).get("findings") or []
-    return Change(
+    return VerdictChange(
         entry["id"],
         entry["command"],
         entry["title"],
@@ -161,14 +161,14 @@ def _slower(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Slo
                 yield Slowdown(what, name, old["p95"], measured["p95"])
 
 
-def told(comparison: Comparison) -> str:
+def told(comparison: ReportComparison) -> str:
     """`2 broken, 1 fixed, 3 new`; or that nothing differs."""
     parts = [f"{len(changes)} {title}" for title, changes in comparison.changes.items()]
     parts += [f"{len(comparison.slower)} slower"] if comparison.slower else []
     return ", ".join(parts) or "no verdict differs"
 
 
-def markdown(comparison: Comparison) -> str:
+def markdown(comparison: ReportComparison) -> str:
     """The comparison for a merge request: a line for each change, and the verdicts."""
     before, after = comparison.verdicts
     lines = [f"**{before} → {after}:** {told(comparison)}"]
@@ -178,7 +178,7 @@ def markdown(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(change: Change) -> str:
+def _line(change: VerdictChange) -> str:
     message = f": {for_markdown(_shortened(change.message))}" if change.message else ""
     return f"**{change.place}** {change.before or 'not judged'} → {change.after or 'not judged'}{message}"
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from conformance.judging.verdicts import Verdict
 from conformance.reports.escaping import for_terminal
-from conformance.reports.expected import told_stale
-from conformance.reports.shortfalls import Shortfall, shortfalls
+from conformance.reports.remarks import told_stale
+from conformance.reports.view import Shortfall, shortfalls
 
 # Of each kind the runner keeps so many of a step.
 MOST_OF_A_KIND = 10

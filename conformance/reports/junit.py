@@ -23,12 +23,10 @@ from xml.etree import ElementTree as ET
 
 from conformance.contract.contract import Contract
 from conformance.judging.verdicts import Verdict
-from conformance.reports.basis import rests_on
 from conformance.reports.escaping import for_xml
-from conformance.reports.expected import listed_in, subject_of, told_stale
-from conformance.reports.likeness import alike, explained, unshown
+from conformance.reports.remarks import listed_in, subject_of, told_stale
 from conformance.reports.result import Reportable
-from conformance.reports.shortfalls import hinders, place_of
+from conformance.reports.view import alike, explained, hinders, place_of, rests_on, unshown
 
 Entry = Mapping[str, Any]
 Document = Mapping[str, Any]

@@ -2,7 +2,7 @@
 
     Reportable      the document, and the record where it is there: every report is made of these and of nothing else
     Result          a run that was judged just now, which is reportable
-    Saved           one that was read back (conformance.reports.saved), which is too
+    Saved           one that was read back (conformance.reports.files), which is too
 
 So what a run wrote can be made anew, to the byte, from what it left.
 """
@@ -15,18 +15,18 @@ from typing import Any, Protocol
 
 from conformance import __version__
 from conformance.contract.contract import Contract, statum
+from conformance.diagnosis.follow_ups import SEARCH, run_proper
 from conformance.journal import Record
 from conformance.judging.coverage import Covered
 from conformance.judging.expectations import Expectation, Expectations, Stale
-from conformance.judging.follow_ups import SEARCH, run_proper
 from conformance.judging.judgement import Finding, Minimal
-from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict, is_client, judge
+from conformance.judging.verdicts import Conclusion, Judged, RequirementVerdict
 from conformance.model.traffic import Case, Exchange, Kind
-from conformance.reports.clients import client_of
+from conformance.reports.faces import is_client, judge
 from conformance.reports.figures import Figures
 from conformance.reports.masking import Masking
+from conformance.reports.remarks import client_of, strangers_of
 from conformance.reports.reproduce import curl
-from conformance.reports.strangers import strangers_of
 
 SCHEMA_VERSION = 1
 

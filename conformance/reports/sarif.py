@@ -22,15 +22,12 @@ from typing import Any
 
 from conformance.contract.requirements import Level
 from conformance.judging.verdicts import Conclusion, Verdict
-from conformance.reports.basis import rests_on
 from conformance.reports.escaping import all_visible, for_terminal
-from conformance.reports.expected import listed_in, told_stale
-from conformance.reports.likeness import alike, explained
-from conformance.reports.published import published_at
-from conformance.reports.shortfalls import place_of, shortfalls
+from conformance.reports.remarks import listed_in, told_stale
+from conformance.reports.view import alike, explained, place_of, published_at, rests_on, shortfalls
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-# What the lines of the locations are counted in; conformance.reports.writing gives it that name.
+# What the lines of the locations are counted in; conformance.reports.files gives it that name.
 LOCATED_IN = "report.json"
 
 LEVELS: Mapping[str, str] = {Level.MUST: "error", Level.SHOULD: "warning"}

@@ -19,16 +19,24 @@ from typing import Any
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.judging.verdicts import Conclusion, Verdict
-from conformance.reports.basis import rests_on
-from conformance.reports.clients import not_applicable
 from conformance.reports.escaping import fenced, for_markdown, for_terminal
-from conformance.reports.expected import told_stale
-from conformance.reports.likeness import explained, kinds
-from conformance.reports.limits import limit_lines
-from conformance.reports.page.matrix import SIGNS, Row, columns_of, counts_of, rows_of
-from conformance.reports.repeat import repeat_command, replay_command
-from conformance.reports.shortfalls import Shortfall, cut, hinders, named, shortfalls
-from conformance.reports.strangers import stranger_lines
+from conformance.reports.remarks import limit_lines, not_applicable, stranger_lines, told_stale
+from conformance.reports.reproduce import repeat_command, replay_command
+from conformance.reports.view import (
+    SIGNS,
+    Row,
+    Shortfall,
+    columns_of,
+    counts_of,
+    cut,
+    explained,
+    hinders,
+    kinds,
+    named,
+    rests_on,
+    rows_of,
+    shortfalls,
+)
 
 MARKS: Mapping[str, str] = {
     Conclusion.CONFORMANT: "✅",

@@ -14,26 +14,32 @@ from markupsafe import Markup
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Level
 from conformance.journal import Record
-from conformance.judging.verdicts import Conclusion, Verdict, is_client
+from conformance.judging.verdicts import Conclusion, Verdict
 from conformance.model.traffic import Kind
-from conformance.reports.basis import rests_on
-from conformance.reports.clients import about_client, not_applicable
-from conformance.reports.comparing import Change, Comparison, told
-from conformance.reports.coverage import exercised
+from conformance.reports.comparing import ReportComparison, VerdictChange, told
 from conformance.reports.escaping import all_visible, visible
-from conformance.reports.expected import told_stale
+from conformance.reports.faces import is_client
 from conformance.reports.figures import Figures
-from conformance.reports.likeness import alike, explained, unshown
-from conformance.reports.limits import limit_lines
-from conformance.reports.page.findings import MOST_CASES, Evidence
-from conformance.reports.page.markup import counted
-from conformance.reports.page.matrix import SIGNS, anchor, columns_of, counts_of, rows_of, why
-from conformance.reports.page.plots import Bar, bar_chart, in_words, latency_plot, run_plot
+from conformance.reports.page.evidence import MOST_CASES, PageEvidence
+from conformance.reports.page.markup import Bar, bar_chart, counted, in_words, latency_plot, run_plot
 from conformance.reports.page.transcript import Transcript
-from conformance.reports.repeat import repeat_command
+from conformance.reports.remarks import about_client, exercised, limit_lines, not_applicable, stranger_lines, told_stale
+from conformance.reports.reproduce import repeat_command
 from conformance.reports.result import Reportable
-from conformance.reports.shortfalls import cut, shortfalls
-from conformance.reports.strangers import stranger_lines
+from conformance.reports.view import (
+    SIGNS,
+    alike,
+    anchor,
+    columns_of,
+    counts_of,
+    cut,
+    explained,
+    rests_on,
+    rows_of,
+    shortfalls,
+    unshown,
+    why,
+)
 
 MEANINGS: Mapping[str, str] = {
     Conclusion.CONFORMANT: "Every MUST that applies was exercised, and kept.",
@@ -69,7 +75,7 @@ def html(result: Reportable) -> bytes:
     rows = rows_of(document)
     opened = [at for at, row in enumerate(rows) if row.fell_short]
     shown, failures, more = cut(shortfalls({"settings": {}, **document}), SHOWN_BROKEN)
-    evidence = Evidence.of(result, record) if record is not None else None
+    evidence = PageEvidence.of(result, record) if record is not None else None
     template = _environment().get_template("template.html")
     text = template.render(
         document=document,
@@ -126,7 +132,7 @@ def _meaning(document: Mapping[str, Any]) -> str:
     return MEANINGS[document["verdict"]]
 
 
-def comparison_html(comparison: Comparison, before: Mapping[str, Any], after: Mapping[str, Any]) -> bytes:
+def comparison_html(comparison: ReportComparison, before: Mapping[str, Any], after: Mapping[str, Any]) -> bytes:
     """The comparison of two documents as a page of the same kind."""
     text = (
         _environment()
@@ -147,9 +153,9 @@ def comparison_html(comparison: Comparison, before: Mapping[str, Any], after: Ma
     return _as_bytes(text)
 
 
-def _alike(changes: Iterable[Change]) -> list[tuple[Change, list[str]]]:
+def _alike(changes: Iterable[VerdictChange]) -> list[tuple[VerdictChange, list[str]]]:
     """Changes that differ in their commands alone as one, with those commands."""
-    together: dict[tuple[str | None, ...], tuple[Change, list[str]]] = {}
+    together: dict[tuple[str | None, ...], tuple[VerdictChange, list[str]]] = {}
     for change in changes:
         key = change.id, change.before, change.after, change.message
         together.setdefault(key, (change, []))[1].append(change.command or "as a whole")
@@ -163,7 +169,7 @@ def _number_shown(entry: Mapping[str, Any]) -> int:
 class _Shown:
     """What findings rest on, in their order, as long as there is room; None then, as for what is not at hand."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: PageEvidence) -> None:
         self._evidence = evidence
         self._room = MOST_BYTES
 

@@ -1,0 +1,102 @@
+"""The client as a face of the suite: which requirements it is judged by, and how its failures are explained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from conformance.client.rules import client_checks
+from conformance.client.rules.evidence import ClientEvidence, ClientTerms
+from conformance.client.rules.unsent import coverage_of_calls, why_no_traffic
+from conformance.contract.contract import Contract
+from conformance.contract.requirements import Actor, ByRule, Requirement
+from conformance.diagnosis.explanation import Explained, explain_client
+from conformance.journal import Record
+from conformance.judging.judgement import Finding, Reason
+from conformance.judging.single_pass import Tally
+from conformance.judging.terms import Terms
+from conformance.judging.verdicts import (
+    Evaluation,
+    Listed,
+    RequirementVerdict,
+    Standard,
+    Verdict,
+    Verdicts,
+    verdict_on,
+)
+
+# How the requirement is judged that each death of a driver breaks.
+DRIVER_LIVES = ByRule("driver-answers-once")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFace:
+    """A client that is driven or watched, and its receiver of notifications."""
+
+    def evaluate(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Evaluation:  # noqa: ARG002 - as faces do
+        """Judge the certification of a client: what it does not offer is not applicable to it."""
+        evidence = ClientEvidence.of(record, contract)
+        terms = _as_terms(evidence.terms, contract)
+        commands = [contract.notified(name) for name in (*terms.commands, *evidence.terms.unsolicited)]
+        judged = chain(*(contract.catalogue.judged(actor, commands) for actor in (Actor.CLIENT, Actor.RECEIVER)))
+        checks = client_checks(contract)
+        verdicts: list[RequirementVerdict] = []
+        tallies: list[Tally] = []
+        found: dict[int, list[Finding]] = {}
+        for requirement, command in judged:
+            tally = Tally(standard.beginnings(requirement, command, terms))
+            why = _not_applicable(requirement, command, evidence)
+            if why is None:
+                judgements = list(checks[requirement.id](evidence, command))
+                tally.add_all(judgements)
+                found[len(verdicts)] = [each for each in judgements if isinstance(each, Finding)]
+                verdict = _with_what_came_instead(verdict_on(requirement, command, terms, tally, standard), evidence)
+                verdicts.append(replace(verdict, ended_the_run=_ended_the_run(verdict, evidence)))
+            else:
+                level, not_applicable = requirement.level, Verdict.NOT_APPLICABLE
+                verdicts.append(RequirementVerdict(requirement, command, level, not_applicable, detail=why))
+            tallies.append(tally)
+
+        def explain(verdicts: Verdicts, listed: Listed) -> Explained:
+            return explain_client(verdicts, listed, record, contract, found)
+
+        accepted = sum(any(sent.agreed == contract.answer.success for sent in call.sent) for call in evidence.calls)
+        # A driver that cannot be kept alive has shown too little of its client to call it conformant.
+        gave_up = evidence.terms.gave_up is not None
+        coverage = coverage_of_calls(evidence)
+        return Evaluation(terms, tuple(verdicts), tuple(tallies), accepted, explain, coverage, gave_up)
+
+
+CLIENT = ClientFace()
+
+
+def _with_what_came_instead(verdict: RequirementVerdict, evidence: ClientEvidence) -> RequirementVerdict:
+    """The verdict; where no traffic bears on it, with what happened instead."""
+    happened = why_no_traffic(evidence, verdict.command) if verdict.reason is Reason.NO_TRAFFIC else None
+    return verdict if happened is None else replace(verdict, reason=happened[0], detail=happened[1])
+
+
+def _not_applicable(requirement: Requirement, command: str | None, evidence: ClientEvidence) -> str | None:
+    """In words, what the requirement needs and the client does not offer; None if it applies."""
+    if evidence.terms.obstacle is not None:
+        return None
+    return next(filter(None, (evidence.lacking(offer, command) for offer in sorted(requirement.needs))), None)
+
+
+def _ended_the_run(verdict: RequirementVerdict, evidence: ClientEvidence) -> bool:
+    """Whether nothing fell short but what ended the run: the last deaths of a driver that was given up."""
+    given_up = next((note.detail for note in evidence.notes if note.kind == "gave-up"), None)
+    if given_up is None or not verdict.failed:
+        return False
+    deaths = [note.detail["case"] for note in evidence.notes if note.kind == "death"][-given_up["deaths"] :]
+    return (
+        verdict.requirement.judge == DRIVER_LIVES
+        and verdict.failed <= len(deaths)
+        and all(finding.case in deaths for finding in verdict.findings)
+    )
+
+
+def _as_terms(terms: ClientTerms, contract: Contract) -> Terms:
+    """What verdicts on both faces depend on."""
+    obstacle = terms.obstacle or (terms.gave_up and f"the driver failed again and again: {terms.gave_up}")
+    return Terms(contract, commands=terms.commands, settled_at=terms.settled_at, obstacle=obstacle)

@@ -1,0 +1,175 @@
+"""What was sent after the run proper, to find out on what a failure depends; and what was found.
+
+    follow_up_id    the id of such a case
+    is_follow_up    whether an id is one of those
+    run_proper      a record without them: what verdicts, counts and coverage are made from
+    Cause           what lies behind failing cases of one requirement × command, as the run noted it
+    causes_of       the causes that a record tells of
+
+A follow-up is a case of the kind and aspect of the one that it follows, so the same checks judge it. That it begins is
+noted, with how much the journal held by then; so is each cause: judging a journal again tells the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Generic, TypeVar, overload
+
+from conformance.contract.contract import Contract
+from conformance.journal import LISTENED, Held, Record
+from conformance.journal.record import Attempt
+from conformance.judging.reading import told_id
+from conformance.model.traffic import Case, Exchange, Notification
+from conformance.wire.ledger import request_id_of
+
+T = TypeVar("T")
+
+# In the place where the ids of other cases have their kind.
+MARK = "shrink"
+# Kinds of notes: follow-ups begin (with how much the journal holds), a cause, and what the whole search took.
+BEGINNING, CAUSE, SEARCH = "shrink-begins", "cause", "shrink"
+# What the first is called in journals of version 0.1.
+INTERMITTENT, NOW_AND_THEN = "intermittent", "now-and-then"
+
+
+def follow_up_id(folder: str, requirement: str, number: int) -> str:
+    """The id of a follow-up."""
+    return f"{folder}/{MARK}/{requirement}/{number}"
+
+
+def is_follow_up(case_id: str) -> bool:
+    """Whether the case of that id was made after a run, to look into one of its failures."""
+    return case_id.split("/")[1:2] == [MARK]
+
+
+def held_by(record: Record) -> Held:
+    """How much there is of a run that has come to its end; noted when follow-ups begin."""
+    return Held(len(record.cases), len(record.exchanges), len(record.notifications))
+
+
+def run_proper(record: Record, contract: Contract) -> Record:
+    """The record as it was when the run had come to its end, without what was sent or came in after that."""
+    held = next((note.detail for note in record.notes if note.kind == BEGINNING), None)
+    if held is None:
+        return record
+    notifications = _First(record.notifications, held["notifications"])
+    return _Beginning(
+        record.settings,
+        _First(record.cases, held["cases"]),
+        _First(record.exchanges, held["exchanges"]),
+        (*notifications, *_listened_for(record, held, contract)) if _was_listened_for(record) else notifications,
+        record.notes,
+        record.messages,
+        whole=record,
+    )
+
+
+def _was_listened_for(record: Record) -> bool:
+    return any(note.kind == LISTENED for note in record.notes)
+
+
+def _listened_for(record: Record, held: Mapping[str, int], contract: Contract) -> Iterator[Notification]:
+    """What came when somebody listened after the run, but for what was owed to follow-ups."""
+    since = min(note.detail["until"] for note in record.notes if note.kind == LISTENED)
+    later = islice(record.exchanges, held["exchanges"], None)
+    bodies = (exchange.response.body for exchange in later if exchange.response)
+    of_follow_ups = {request_id_of(body, contract.answer.id) for body in bodies} - {None}
+    for notification in islice(record.notifications, held["notifications"], None):
+        if notification.received_at >= since and told_id(notification.request, contract) not in of_follow_ups:
+            yield notification
+
+
+class _First(Sequence[T], Generic[T]):
+    """The first so many of a sequence, which is gone through no further."""
+
+    def __init__(self, whole: Sequence[T], length: int) -> None:
+        self._whole = whole
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[T]:
+        return islice(self._whole, self._length)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
+        if isinstance(index, slice):
+            return tuple(self)[index]
+        return self._whole[range(self._length)[index]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Beginning(Record):
+    """The beginning of a record."""
+
+    whole: Record = field(kw_only=True)
+
+    def attempts(self) -> Iterator[Attempt]:
+        """As Record has it; what comes later is no attempt at a case of the beginning."""
+        return islice(self.whole.attempts(), len(self.exchanges))
+
+    def exchanges_numbered(self, numbers: Sequence[int] | set[int]) -> dict[int, tuple[Case | None, Exchange]]:  # type: ignore[override]
+        """As Record has it, for all of the record."""
+        return self.whole.exchanges_numbered(numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What lies behind `cases`, which fall short of one requirement × command.
+
+    `kind` and `pattern` say on what it depends (`conformance.diagnosis.patterns`). `minimal` is the id of the simplest
+    case that was seen to fall short in the same way, `exchange` the number of its exchange, `differs` its members that
+    a payload which went well does not have like that (None: it leaves the member out). `finished` is False if there may
+    be a simpler one.
+    """
+
+    requirement: str
+    command: str
+    cases: tuple[str, ...]
+    kind: str
+    pattern: str
+    minimal: str | None = None
+    differs: Mapping[str, Any] | None = None
+    finished: bool = True
+    exchange: int | None = None
+
+    def noted(self) -> dict[str, Any]:
+        """As the detail of a note in the journal."""
+        return {
+            "requirement": self.requirement,
+            "command": self.command,
+            "cases": list(self.cases),
+            "kind": self.kind,
+            "pattern": self.pattern,
+            "minimal": self.minimal,
+            "differs": None if self.differs is None else dict(self.differs),
+            "finished": self.finished,
+            "exchange": self.exchange,
+        }
+
+    @classmethod
+    def of_note(cls, detail: Mapping[str, Any]) -> Cause:
+        """From the detail of a note."""
+        kind = INTERMITTENT if detail["kind"] == NOW_AND_THEN else detail["kind"]
+        return cls(**{**detail, "cases": tuple(detail["cases"]), "kind": kind})
+
+
+Causes = Mapping[tuple[str, str | None], tuple[Cause, ...]]
+"""Requirement and command → the causes that were found."""
+
+
+def causes_of(record: Record) -> Causes:
+    """The causes that were noted."""
+    causes: dict[tuple[str, str | None], tuple[Cause, ...]] = {}
+    for note in record.notes:
+        if note.kind == CAUSE:
+            cause = Cause.of_note(note.detail)
+            key = (cause.requirement, cause.command)
+            causes[key] = (*causes.get(key, ()), cause)
+    return causes

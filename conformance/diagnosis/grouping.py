@@ -1,0 +1,152 @@
+"""Findings gathered by what was answered: status, shape of the body and message, so that two crashes are two.
+
+    AnswerSignature            what an exchange was answered, as far as findings are told apart by it
+    said_by         that of the exchanges with these numbers
+    alike           whether two answers are of one kind
+    grouped         findings in groups of those that are alike
+    gathered        a group as one finding, with the number of all
+
+Texts of a gateway hold numbers, ids and the values that they are about. So they are compared as they are but for
+numbers and ids; where that makes too many groups, without what stands in quotes; and where that does, not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from conformance.contract.contract import Contract
+from conformance.diagnosis.traits import CRASHED, FORM, exchanges_of
+from conformance.journal import Record
+from conformance.judging.judgement import Finding
+from conformance.judging.reading import Content
+from conformance.model.traffic import Exchange, header
+
+# More kinds of one failure than this are one whose text repeats what was sent.
+MOST_KINDS = 5
+# Of the cases that are like the one that is shown, so many are named; their number is always told.
+NAMED_CASES = 50
+# A page of errors shows what it is about well before this.
+LONGEST_TEXT = 2_000
+
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|“[^”]*”|`[^`]*`")
+# Numbers, also of memory, and ids: letters and digits mixed, of eight characters or more.
+_PARTICULARS = re.compile(r"0x[0-9a-f]+|\b(?=[\w-]*\d)[\w-]{8,}\b|\d+", re.IGNORECASE)
+
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSignature:
+    """What was answered: HTTP status, what kind of body and what stands in it. `strange`: members of no envelope."""
+
+    status: int | None
+    shape: str
+    text: str
+    is_object: bool
+    strange: tuple[str, ...]
+
+    @classmethod
+    def of(cls, exchange: Exchange, contract: Contract) -> AnswerSignature:
+        """By an exchange."""
+        response = exchange.response
+        if response is None:
+            return cls(None, "no answer", exchange.failure or "", is_object=False, strange=())
+        members = Content.with_repeats(response.body).members
+        if members is None:
+            media_type = (header(response.headers, "Content-Type") or "").partition(";")[0].strip().lower()
+            text = response.body[:LONGEST_TEXT].decode("utf-8", "replace")
+            return cls(response.status, media_type, text, is_object=False, strange=())
+        strange = tuple(sorted(set(members) - _documented(contract)))
+        texts = {name: value for name, value in members.items() if isinstance(value, str)}
+        described = (value for name, value in texts.items() if name != contract.answer.id)
+        return cls(response.status, ", ".join(sorted(members)), " ".join(described), is_object=True, strange=strange)
+
+
+@cache
+def _documented(contract: Contract) -> frozenset[str]:
+    answers = (contract.schemas.resolved(f"response.{name}") for name in ("success", "error"))
+    return frozenset().union(*(answer.get("properties", {}) for answer in answers))
+
+
+def said_by(record: Record, numbers: Collection[int], contract: Contract) -> dict[int, AnswerSignature]:
+    """What the exchanges with these numbers were answered."""
+    return {exchange.number: AnswerSignature.of(exchange, contract) for _, exchange in exchanges_of(record, numbers)}
+
+
+def grouped(findings: Sequence[Finding], said: Mapping[int, AnswerSignature], area: str) -> list[list[Finding]]:
+    """The findings of one requirement × command that are alike, in the order in which the first of each was made.
+
+    Where the form of a message is judged (`area` FORM), its status and description are not what
+    the finding is about, unless the body is nothing of the contract.
+    """
+    groups = [list(findings)]
+    for key in (_coarse, _without_quotes, _as_it_is):
+        groups = [part for group in groups for part in _parted(group, key, said, area)]
+    order = {id(finding): place for place, finding in enumerate(findings)}
+    return sorted(groups, key=lambda group: order[id(group[0])])
+
+
+def alike(one: AnswerSignature | None, other: AnswerSignature | None) -> bool:
+    """Whether two answers are of one kind, as far as both are known."""
+    if one is None or other is None:
+        return True
+    if one.is_object and other.is_object and (one.status or 0) < CRASHED and (other.status or 0) < CRASHED:
+        return one.strange == other.strange
+    same = (one.status, one.shape) == (other.status, other.shape)
+    return same and without_particulars(one.text) == without_particulars(other.text)
+
+
+def gathered(group: Sequence[Finding], count: int | None = None) -> Finding:
+    """A group as its first finding, with the number of all and the cases of the others."""
+    others = dict.fromkeys(finding.case for finding in group[1:] if finding.case is not None)
+    return replace(group[0], count=count or len(group), others=tuple(others)[:NAMED_CASES])
+
+
+def without_particulars(text: str) -> str:
+    """A text without numbers, ids and what stands in quotes."""
+    return _PARTICULARS.sub("…", _QUOTED.sub("…", text))
+
+
+_Keyed = Callable[[Finding, Mapping[int, AnswerSignature], str], Key]
+
+
+def _parted(
+    group: Sequence[Finding], key: _Keyed, said: Mapping[int, AnswerSignature], area: str
+) -> list[list[Finding]]:
+    parts: dict[Key, list[Finding]] = {}
+    for finding in group:
+        parts.setdefault(key(finding, said, area), []).append(finding)
+    if key is _coarse or len(parts) <= MOST_KINDS:
+        return list(parts.values())
+    # Texts that come again are kinds of their own, unless those are many, too; the others repeat what was sent.
+    again = [part for part in parts.values() if len(part) > 1]
+    once = [finding for part in parts.values() if len(part) == 1 for finding in part]
+    return [*again, once] if once and len(again) < MOST_KINDS else [list(group)]
+
+
+def _coarse(finding: Finding, said: Mapping[int, AnswerSignature], area: str) -> Key:
+    answer = said.get(finding.exchange or 0)
+    if answer is None or finding.notification is not None:
+        return (finding.pointer,)
+    if area != FORM:
+        return (finding.pointer, answer.status, answer.shape)
+    return (finding.pointer, answer.strange) if answer.is_object else (finding.pointer, answer.shape)
+
+
+def _texts(finding: Finding, said: Mapping[int, AnswerSignature], area: str) -> Iterable[str]:
+    answer = said.get(finding.exchange or 0)
+    yield finding.message
+    if answer is not None and finding.notification is None and (area != FORM or not answer.is_object):
+        yield answer.text
+
+
+def _without_quotes(finding: Finding, said: Mapping[int, AnswerSignature], area: str) -> Key:
+    return tuple(map(without_particulars, _texts(finding, said, area)))
+
+
+def _as_it_is(finding: Finding, said: Mapping[int, AnswerSignature], area: str) -> Key:
+    return tuple(_PARTICULARS.sub("…", text) for text in _texts(finding, said, area))

@@ -1,0 +1,351 @@
+"""Rules of notifications: each accepted request is followed by one outcome, at the right callback, in time.
+
+The form of what they hold is judged by the schemas (`conformance.judging.form`).
+
+Absence is judged once, after the run has listened to its end. A notification that cannot be read explains one that
+seems to be missing, an answer whose request_id cannot be read explains one that nobody seems to have asked for: each
+fault breaks its own requirement, not those that depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from conformance.contract.contract import Contract
+from conformance.contract.places import notified_of
+from conformance.contract.requirements import ByRule
+from conformance.gateway.rules.answers import JSON_MEDIA_TYPE
+from conformance.judging.absence import (
+    CUT_OFF,
+    NETWORK_HOLDS_S,
+    held_up,
+    in_an_outage,
+    lost_on_its_way,
+    obstacle_to,
+    sent_once_more,
+    what_came_instead,
+)
+from conformance.judging.evidence import Evidence
+from conformance.judging.judgement import (
+    PASSED,
+    Check,
+    Finding,
+    Inconclusive,
+    Judgement,
+    NoticeCheck,
+    NoticeRule,
+    Passed,
+    Reason,
+    notices_where,
+    shown,
+    verdict_of,
+)
+from conformance.judging.summaries import Notice, NotificationSummary, ResponseSummary
+from conformance.judging.terms import Terms
+from conformance.model.traffic import Kind, header, normalized
+from conformance.wire.receiver import MAX_BODY
+
+# Clocks are read at both ends of one process: an answer is dated when it was read, a notification when its head came
+# in. Under load either may be late by this much without the gateway being late.
+LATENESS_GRACE_S = 0.25
+
+
+def follows_each_accepted_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """A run that was cut off has seen some come, and cannot say that each does.
+
+    Nor can one whose callback path was lost on the way, or for a while: there, what is missing may have been sent.
+    """
+    product = evidence.contract.product_of(command)
+    missing: list[ResponseSummary] = []
+    kept: list[ResponseSummary] = []
+    for answer in evidence.owed(command):
+        if evidence.terms.settled_at is None:
+            yield replace(CUT_OFF, exchange=answer.number)
+        elif evidence.first_about(answer) is not None:
+            kept.append(answer)
+        elif (obstacle := obstacle_to(evidence, answer)) is not None:
+            yield obstacle
+        else:
+            missing.append(answer)
+    yield from _of_missing(evidence, product or "", missing, kept)
+
+
+def _of_missing(
+    evidence: Evidence, product: str, missing: Sequence[ResponseSummary], kept: Sequence[ResponseSummary]
+) -> Iterator[Judgement]:
+    """What those say whose notification was waited for in vain, beside those that were `kept`."""
+    terms, callback = evidence.terms, evidence.terms.callback_of(product)
+    explained = evidence.unreadable_notices[callback or None]
+    if explained:
+        explained += terms.left_out.get(callback, 0)  # of these no more were kept
+    meanwhile = [] if product in terms.ways_lost else list(filter(None, (in_an_outage(terms, a) for a in missing)))
+    of_outages = {obstacle.exchange for obstacle in meanwhile}
+    left = [answer for answer in missing if answer.number not in of_outages]
+    gone = max(0, len(left) - explained)
+    if gone and (lost := lost_on_its_way(terms, product, gone, gone + _outside_of_outages(terms, kept))) is not None:
+        yield from (Inconclusive(Reason.ENVIRONMENT, lost, answer.number) for answer in missing)
+        return
+    yield from meanwhile
+    if gone or not meanwhile:
+        yield from (Passed(answer.number) for answer in kept)
+    if gone:
+        # Which of them the unreadable ones belong to is unknown; that more are missing than that is certain.
+        said = f"no notification within {terms.notify_within_s:g} s of the accepted request"
+        said += what_came_instead(evidence, callback)
+        for answer in left[explained:]:
+            yield Finding.in_answer(answer, said)
+    see = ", ".join(_of_what_cannot_be_attributed(evidence, product)) if explained else ""
+    for answer in left[:explained]:
+        yield Inconclusive(
+            Reason.PRECONDITION,
+            f"a notification came that cannot be attributed; see {see}",
+            answer.number,
+        )
+
+
+def _of_what_cannot_be_attributed(evidence: Evidence, product: str) -> Iterator[str]:
+    """The requirements that are broken by a notification of which nobody can tell whose it is."""
+    contract, command = evidence.contract, evidence.contract.command_of(product) or ""
+    yield from contract.catalogue.judged_by(ByRule("notification-is-json"))
+    message = notified_of(command, product, contract.schemas, succeeded=None)
+    if message is not None:
+        yield from message.owners(contract.catalogue, "", "type")
+        yield from message.owners(contract.catalogue, f"/{contract.notification.id}", "required")
+
+
+def _outside_of_outages(terms: Terms, answers: Sequence[ResponseSummary]) -> int:
+    return sum(in_an_outage(terms, answer) is None for answer in answers) if terms.watch.outages else len(answers)
+
+
+def comes_in_time(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """For those that came at all: counted from the moment when the answer was read.
+
+    A network may have held one for a while: what came that little too late says nothing. It may also have lost one, and
+    a gateway that sent it once more is not late.
+    """
+    within = evidence.terms.notify_within_s
+    late: list[tuple[ResponseSummary, NotificationSummary, float]] = []
+    in_time = 0
+    for answer in evidence.owed(command):
+        first = evidence.first_about(answer)
+        if first is None or answer.answered_at is None:
+            continue
+        took = first.received_at - answer.answered_at
+        if took <= within + LATENESS_GRACE_S:
+            in_time += 1
+            yield Passed(answer.number)
+        elif (obstacle := held_up(evidence, answer)) is not None:
+            yield obstacle
+        elif evidence.terms.network_back and took <= within + NETWORK_HOLDS_S:
+            detail = f"a notification came {took:.2f} s after the answer, allowed are {within:g} s; networks hold up"
+            yield Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
+        else:
+            late.append((answer, first, took))
+    product = evidence.contract.product_of(command)
+    lost = sent_once_more(evidence.terms, product or "", len(late), in_time + len(late)) if late else None
+    for answer, first, took in late:
+        if lost is not None:
+            yield Inconclusive(Reason.ENVIRONMENT, lost, answer.number)
+        else:
+            yield Finding.in_notice(
+                first, f"the notification came {took:.2f} s after the answer, allowed are {within:g} s"
+            )
+
+
+def is_by_the_method(notice: Notice) -> Iterator[Finding]:
+    """Only what carries a known id is judged, be it in a query: anybody may call a public address."""
+    method, expected = notice.notification.request.method, notice.contract.notification.method
+    if method != expected:
+        yield Finding.in_notice(notice, f"the notification is a {method}, not a {expected}")
+
+
+def is_json(notice: Notice) -> Iterator[Finding | Inconclusive]:
+    """Of what is longer than the receiver reads the rest may be as JSON has it."""
+    if notice.content.error is not None and len(notice.notification.request.body) >= MAX_BODY:
+        words = f"it is longer than {MAX_BODY:,} bytes, of which the receiver reads no more"
+        yield Inconclusive(Reason.ENVIRONMENT, words, notice.answer.number if notice.answer else None)
+    elif notice.content.error is not None:
+        yield Finding.in_notice(
+            notice,
+            f"the body is unreadable: {notice.content.error}",
+            pointer="",
+            value=notice.notification.request.body,
+        )
+
+
+def declared_as_json(notice: Notice) -> Iterator[Finding]:
+    """Content-Type is application/json; parameters may follow."""
+    declared = header(notice.notification.request.headers, "content-type")
+    if declared is None or declared.partition(";")[0].strip().lower() != JSON_MEDIA_TYPE:
+        yield Finding.in_notice(
+            notice, f"Content-Type is {shown(declared) if declared else 'absent'}, not {JSON_MEDIA_TYPE}"
+        )
+
+
+def names_members_once(notice: Notice) -> Iterator[Finding]:
+    """RFC 8259, section 4."""
+    if notice.content.repeated is not None:
+        yield Finding.in_notice(
+            notice,
+            f"the member {shown(notice.content.repeated)} is there more than once",
+            pointer="",
+            value=notice.notification.request.body,
+        )
+
+
+def carries_the_exact_id(notice: Notice) -> Iterator[Finding]:
+    """It is the one that the answer to its request told."""
+    if notice.altered and notice.answer is not None:
+        yield Finding.in_notice(
+            notice,
+            f"{notice.contract.notification.id} is {shown(notice.request_id)}, the invocation returned "
+            f"{shown(notice.answer.request_id)}",
+            pointer=f"/{notice.contract.notification.id}",
+            value=notice.request_id,
+        )
+
+
+def goes_to_its_own_callback(notice: Notice) -> Iterator[Finding]:
+    """Judged where the path is that of some product."""
+    if notice.product not in notice.owners:
+        meant = ", ".join(sorted({owner or "no product" for owner in notice.owners}))
+        yield Finding.in_notice(notice, f"a notification of {meant} came to the callback of {notice.product}")
+
+
+def goes_to_the_url_as_registered(terms: Terms) -> NoticeRule:
+    """Path and query are those of a registered callback URL, or written as RFC 3986 calls equivalent."""
+    registered_targets = {normalized(target) for target in terms.targets.values()}
+
+    def rule(notice: Notice) -> Iterator[Finding]:
+        target = notice.notification.request.url
+        if normalized(target) not in registered_targets:
+            product = notice.product or (notice.answer.product if notice.answer else None)
+            registered = terms.targets.get(product or "")
+            # The query may hold the integrator's token, so its value is not shown.
+            yield Finding.in_notice(
+                notice, f"the notification came to {_without_query(target)}, registered is {_without_query(registered)}"
+            )
+
+    return rule
+
+
+def _without_query(target: str | None) -> str:
+    path, mark, _ = (target or "nothing").partition("?")
+    return f"{path} with a query" if mark else f"{path} without a query"
+
+
+def outcomes_do_not_contradict(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """Among requests that share an id it cannot be said whose outcome is whose; that is another fault."""
+    for answer in evidence.owed(command):
+        if evidence.shares_id(answer):
+            continue
+        told = [arrival for arrival in evidence.arrivals_about(answer) if arrival.outcome is not None]
+        if (found := _another_outcome(told, evidence.contract) or _another_transaction(evidence, answer)) is not None:
+            yield found
+        elif told:
+            yield Passed(answer.number)
+
+
+def _another_outcome(told: Sequence[NotificationSummary], contract: Contract) -> Finding | None:
+    later = next((arrival for arrival in told if arrival.outcome != told[0].outcome), None)
+    if later is None:
+        return None
+    name = contract.notification.outcome
+    return Finding.in_notice(
+        later,
+        f"{name} {shown(later.outcome)} contradicts {shown(told[0].outcome)}, sent before",
+        pointer=f"/{name}",
+        value=later.outcome,
+    )
+
+
+def _another_transaction(evidence: Evidence, answer: ResponseSummary) -> Finding | None:
+    found = evidence.contradictions.get(answer.case_id)
+    if found is None:
+        return None
+    return Finding.in_notice(
+        found.arrival,
+        f"{found.member} {shown(found.value)} contradicts {shown(found.before)}, sent before",
+        pointer=f"/{found.member}",
+        value=found.value,
+    )
+
+
+def none_for_a_rejected_request(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """4xx answers, but for those to wrong credentials, which have a rule of their own."""
+    for answer in evidence.final_of(command):
+        if not answer.rejected or answer.request_id is None or answer.kind is Kind.CREDENTIAL:
+            continue
+        if evidence.shares_id(answer):
+            continue
+        yield from verdict_of(
+            answer,
+            (
+                Finding.in_notice(arrival, f"a request rejected with {answer.status} was followed by a notification")
+                for arrival in evidence.arrivals_about(answer)
+            ),
+        )
+
+
+def none_that_nobody_asked_for(evidence: Evidence, _: str | None) -> Iterator[Judgement]:
+    """Answers whose request_id cannot be read explain as many notifications with an unknown one."""
+    if evidence.terms.settled_at is None:
+        yield CUT_OFF
+        return
+    name = evidence.contract.notification.id
+    for product in (*evidence.contract.products, None):
+        orphans = [arrival for arrival in evidence.arrivals if arrival.product == product and arrival.orphan]
+        unexplained = orphans[evidence.unreadable_answers[product] :]
+        for arrival in unexplained:
+            yield Finding.in_notice(
+                arrival,
+                f"a notification with a {name} that nobody was given came to {product or 'no known path'}",
+                pointer=f"/{name}",
+                value=arrival.request_id,
+            )
+    attributed = any(arrival.answer is not None for arrival in evidence.arrivals)
+    if attributed:
+        yield PASSED
+
+
+def _ours(notice: Notice) -> bool:
+    return notice.answer is not None
+
+
+def to_a_product(notice: Notice) -> bool:
+    """One that came to the callback of a product, from whomever."""
+    return notice.product is not None
+
+
+def _with_body(notice: Notice) -> bool:
+    return not notice.content.in_query
+
+
+def _of_some_form(notice: Notice) -> bool:
+    return not notice.content.in_query or notice.content.error is not None
+
+
+def _members(notice: Notice) -> bool:
+    return notice.content.members is not None
+
+
+def attributed(notice: Notice) -> bool:
+    """Not one that carries an id which nobody was given: it may be anybody's."""
+    return notice.answer is not None or notice.request_id is None
+
+
+RULES: Mapping[str, Callable[..., Check]] = {
+    "each-accepted-request-is-notified": lambda: follows_each_accepted_request,
+    "notified-in-time": lambda: comes_in_time,
+    "notified-by-the-method": lambda: notices_where(_ours, rule=is_by_the_method),
+    "notification-is-json": lambda: notices_where(to_a_product, _of_some_form, rule=is_json),
+    "notification-is-declared-as-json": lambda: notices_where(_ours, _with_body, rule=declared_as_json),
+    "notification-names-members-once": lambda: notices_where(_members, attributed, rule=names_members_once),
+    "carries-the-exact-id": lambda: notices_where(_ours, rule=carries_the_exact_id),
+    "goes-to-the-callback-of-its-product": lambda: notices_where(_ours, to_a_product, rule=goes_to_its_own_callback),
+    "goes-to-the-callback-as-registered": lambda: NoticeCheck((_ours, _with_body), goes_to_the_url_as_registered),
+    "outcomes-do-not-contradict": lambda: outcomes_do_not_contradict,
+    "none-for-a-rejected-request": lambda: none_for_a_rejected_request,
+    "none-that-nobody-asked-for": lambda: none_that_nobody_asked_for,
+}

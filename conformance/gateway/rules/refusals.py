@@ -1,0 +1,251 @@
+"""What became of probes: what the contract forbids is refused, in the way that it says; and rules of refusals.
+
+A refusal counts only beside a positive twin: a gateway that refuses everything has not been seen to tell right from
+wrong. So each rule looks at the twin first, and says `precondition` where that was not accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from conformance.contract.requirements import Expected
+from conformance.judging.evidence import Evidence
+from conformance.judging.excuses import Excuses, unjudgeable
+from conformance.judging.form import envelope_problems
+from conformance.judging.judgement import (
+    Check,
+    Finding,
+    Inconclusive,
+    Judgement,
+    Reason,
+    RunCheck,
+    answers_where,
+    shown,
+    verdict_of,
+)
+from conformance.judging.reading import UNAUTHORIZED, Answer
+from conformance.judging.summaries import ABSENT, ResponseSummary
+from conformance.model.traffic import Kind, header
+
+# Codes that blame something else than the input: credential, funds, access, path, rate (contract: "Responses").
+BLAMES_SOMETHING_ELSE = frozenset({401, 402, 403, 404, 429})
+ACCESS_DENIED = 403
+UNPROCESSABLE = 422
+
+Rule = Callable[[ResponseSummary], Iterator[Finding]]
+
+
+def beside_twin(kind: Kind, select: Callable[[ResponseSummary], bool], rule: Rule) -> RunCheck:
+    """A check of `rule` on the selected cases of a kind whose twin, if they have one, was seen to be accepted."""
+
+    def check(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+        for answer in evidence.final_of(command, kind):
+            if not select(answer):
+                continue
+            obstacle = unjudgeable(answer) or twin_obstacle(evidence, answer)
+            if obstacle:
+                yield obstacle
+            else:
+                yield from verdict_of(answer, rule(answer))
+
+    return check
+
+
+def twin_obstacle(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
+    """Why an answer says nothing: the request that has to be accepted beside it was not."""
+    if answer.purpose.twin is None:
+        return None
+    twin = evidence.twin_of(answer)
+    if twin is None:
+        return Inconclusive(Reason.PRECONDITION, "its positive twin was not sent", answer.number)
+    if not twin.accepted:
+        return Inconclusive(
+            Reason.PRECONDITION,
+            f"its positive twin {answer.purpose.twin} was not accepted ({_told(twin)}), so a refusal tells nothing",
+            answer.number,
+        )
+    return None
+
+
+def _told(answer: ResponseSummary) -> str:
+    said = f": {shown(answer.said)}" if answer.said is not None else ""
+    return f"answered {answer.status}{said}" if answer.status is not None else "no answer"
+
+
+def refused_with_401(answer: ResponseSummary) -> Iterator[Finding]:
+    """A wrong credential is 401, nothing else."""
+    if answer.status != UNAUTHORIZED:
+        yield Finding.in_answer(
+            answer, f"{_what(answer)} was {_told(answer)}, not 401", pointer=answer.code_pointer, value=_code(answer)
+        )
+
+
+def refused(answer: ResponseSummary) -> Iterator[Finding]:
+    """Any 4xx will do: whether the right credential is refused is another requirement's affair."""
+    if not answer.rejected:
+        yield Finding.in_answer(
+            answer,
+            f"{_what(answer)} was {_told(answer)}, not refused with a 4xx",
+            pointer=answer.code_pointer,
+            value=_code(answer),
+        )
+
+
+def not_accepted(answer: ResponseSummary) -> Iterator[Finding]:
+    """The request was not taken on, whatever else became of it: a 5xx is another requirement's affair."""
+    if not answer.rejected and not _crashed(answer):
+        yield from refused(answer)
+
+
+def no_5xx(answer: ResponseSummary) -> Iterator[Finding]:
+    """The gateway did not fall over."""
+    if _crashed(answer):
+        yield Finding.in_answer(
+            answer, f"{_what(answer)} was {_told(answer)}", pointer=answer.code_pointer, value=_code(answer)
+        )
+
+
+def _crashed(answer: ResponseSummary) -> bool:
+    return answer.status is not None and answer.status >= 500
+
+
+def refused_as_invalid(answer: ResponseSummary) -> Iterator[Finding]:
+    """A 4xx that blames the input (contract: "any 4xx other than 401/402/403/404/429")."""
+    # A name that breaks its pattern is by that also not registered to the account, which is what a 403 says.
+    registered = answer.purpose.member in answer.contract.members.registered
+    allowed = BLAMES_SOMETHING_ELSE - ({ACCESS_DENIED} if registered else set())
+    if answer.status == UNAUTHORIZED:
+        return
+    if not answer.rejected or answer.status in allowed:
+        yield Finding.in_answer(
+            answer,
+            f"{_what(answer)} was {_told(answer)}, not refused as invalid with a 4xx",
+            pointer=answer.code_pointer,
+            value=_code(answer),
+        )
+
+
+def _what(answer: ResponseSummary) -> str:
+    shows = answer.purpose
+    if shows.kind is Kind.OPEN:
+        return f"a payload that the contract leaves open ({shows.keyword or shows.aspect})"
+    if shows.member:
+        return f"{shows.member} ({shows.aspect}, breaks {shows.keyword})"
+    return shows.aspect.replace("-", " ") + (f" ({shows.keyword})" if shows.keyword else "")
+
+
+def _code(answer: ResponseSummary) -> Any:
+    return answer.http_status if answer.code is ABSENT else answer.code
+
+
+def in_envelope(answer: ResponseSummary) -> Iterator[Finding]:
+    """The answer has the form that its schema gives it, whatever it says."""
+    whole = answer.whole
+    if whole is None:
+        return
+    content, body = whole.content, whole.response.body if whole.response else b""
+    if content.error is not None:
+        problems = [f"the body is unreadable: {content.error}"]
+    else:
+        problems = envelope_problems(whole.contract, whole.command, content.value, accepted=whole.accepted)
+    if problems:
+        told = f"{_what(answer)} was answered outside the envelope: {'; '.join(problems)}"
+        yield Finding.in_answer(answer, told, pointer="", value=body)
+
+
+def right_credential_is_not_refused(answer: Answer) -> Iterator[Finding]:
+    """Whatever else became of the request, it was not refused as one of somebody else."""
+    if answer.status == UNAUTHORIZED:
+        told = "the right credential was refused with 401"
+        yield Finding.in_answer(answer, told, pointer=answer.code_pointer, value=UNAUTHORIZED)
+
+
+def has_www_authenticate(answer: Answer) -> Iterator[Finding]:
+    """RFC 2616, 10.4.2."""
+    if answer.response is not None and header(answer.response.headers, "www-authenticate") is None:
+        yield Finding.in_answer(answer, "the 401 carries no WWW-Authenticate")
+
+
+def refused_credential_has_no_effect(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
+    """No notification for a request refused with 401, and the same request is accepted afterwards."""
+    excuses = Excuses(evidence, command)
+    for answer in evidence.final_of(command, Kind.CREDENTIAL, Kind.REPEAT):
+        if answer.kind is Kind.CREDENTIAL and answer.status == UNAUTHORIZED and answer.request_id is not None:
+            yield from verdict_of(answer, _without_effect(evidence, answer))
+        elif answer.kind is Kind.REPEAT and answer.aspect == "after-refusal":
+            probe = evidence.earlier_of(answer)
+            obstacle = unjudgeable(answer) or twin_obstacle(evidence, answer)
+            if obstacle:
+                yield obstacle
+            elif probe is None or probe.status != UNAUTHORIZED:
+                yield Inconclusive(
+                    Reason.PRECONDITION, "the credential probe before it was not refused with 401", answer.number
+                )
+            elif obstacle := excuses.of_account(answer) or excuses.as_ordinary_ones(answer, crashes=True):
+                yield obstacle
+            else:
+                yield from verdict_of(answer, _accepted_after(answer))
+
+
+def _without_effect(evidence: Evidence, answer: ResponseSummary) -> Iterator[Finding]:
+    for arrival in () if evidence.shares_id(answer) else evidence.arrivals_about(answer):
+        yield Finding.in_notice(
+            arrival, f"a request refused for its credential ({answer.aspect}) was followed by a notification"
+        )
+
+
+def _accepted_after(answer: ResponseSummary) -> Iterator[Finding]:
+    if not answer.accepted:
+        yield Finding.in_answer(
+            answer,
+            f"the request that had been refused for its credential was {_told(answer)} when sent with the right one",
+            pointer=answer.code_pointer,
+            value=_code(answer),
+        )
+
+
+def _unprocessable(answer: Answer) -> bool:
+    return (
+        answer.status == UNPROCESSABLE
+        and answer.kind is Kind.BROKEN
+        and answer.final
+        and answer.content.members is not None
+    )
+
+
+def names_the_member(answer: Answer) -> Iterator[Finding]:
+    """The errors of a refusal are told by the names of members, so that of the one at fault is among them."""
+    name = answer.contract.answer.errors
+    errors = (answer.content.members or {}).get(name or "")
+    if isinstance(errors, dict) and answer.case.member not in errors:
+        told = f"{name} does not name {answer.case.member}"
+        yield Finding.in_answer(answer, told, pointer=f"/{name}", value=errors)
+
+
+def _with_right_credential(answer: Answer) -> bool:
+    return answer.final and answer.status is not None and answer.kind is not Kind.CREDENTIAL
+
+
+def _refused_probe(answer: Answer) -> bool:
+    return answer.status == UNAUTHORIZED and answer.kind is Kind.CREDENTIAL
+
+
+EXPECTED: Mapping[Expected, Rule] = {
+    Expected.UNAUTHORIZED: refused_with_401,
+    Expected.REFUSED: refused,
+    Expected.REFUSED_AS_INVALID: refused_as_invalid,
+    Expected.NOT_ACCEPTED: not_accepted,
+    Expected.NO_CRASH: no_5xx,
+    Expected.IN_ENVELOPE: in_envelope,
+}
+"""What must become of a probe → its rule, but for what must be accepted, which has excuses."""
+
+RULES: Mapping[str, Callable[..., Check]] = {
+    "right-credential-is-not-refused": lambda: answers_where(
+        _with_right_credential, rule=right_credential_is_not_refused
+    ),
+    "refused-credential-has-no-effect": lambda: refused_credential_has_no_effect,
+    "unauthorized-names-its-scheme": lambda: answers_where(_refused_probe, rule=has_www_authenticate),
+    "errors-name-the-member": lambda: answers_where(_unprocessable, rule=names_the_member),
+}

@@ -1,0 +1,234 @@
+"""The files of a report directory: written together, and read back.
+
+REPORTS             name → what makes the content of that file or folder; a format is one function and one row
+write_reports       all of them, made whole before the first one takes its place
+write_report        one of them
+replace_file        one file, or our files in a folder, in one step
+json_report         report.json itself
+read_document       a saved report.json
+read_saved          the same with its journal, where that is still there; nothing is judged again
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from conformance.contract.contract import Contract
+from conformance.contract.schema_set import FORMATS
+from conformance.journal import Record, read_evidence
+from conformance.model.errors import EnvironmentFailure, UsageError, did_you_mean
+from conformance.model.interruption import held_back
+from conformance.model.untrusted import TooLong, given_bytes, parse_json
+from conformance.reports.allure_results import PREFIX, allure_results
+from conformance.reports.har import har
+from conformance.reports.junit import junit
+from conformance.reports.masking import Masking
+from conformance.reports.page.rendering import html
+from conformance.reports.result import SCHEMA_VERSION, Reportable, Saved
+from conformance.reports.sarif import sarif
+from conformance.reports.summary import summary
+
+REPORT_JSON = "report.json"
+REPORT_HTML = "report.html"
+JUNIT_XML = "junit.xml"
+REPORT_SARIF = "report.sarif"
+SUMMARY_MD = "summary.md"
+ALLURE_RESULTS = "allure-results"
+TRAFFIC_HAR = "traffic.har"
+
+# A file's content as a whole, or piece by piece where it may be large.
+Content = bytes | Iterator[bytes]
+
+# Those of the files in a folder, by their names.
+Folder = Mapping[str, bytes]
+
+
+def json_report(result: Reportable) -> bytes:
+    """The document as UTF-8, indented by two; the same result gives the same bytes.
+
+    A lone surrogate, which a gateway's answer may hold and UTF-8 cannot, is written as JSON's own escape for it.
+    """
+    text = json.dumps(dict(result.document), ensure_ascii=False, indent=2, allow_nan=False)
+    return f"{text}\n".encode("utf-8", "backslashreplace")
+
+
+REPORTS: Mapping[str, Callable[[Reportable], Content | Folder]] = {
+    REPORT_JSON: json_report,
+    JUNIT_XML: junit,
+    REPORT_SARIF: lambda result: sarif(result.document),
+    SUMMARY_MD: lambda result: summary(result.document, result.contract),
+    ALLURE_RESULTS: allure_results,
+    TRAFFIC_HAR: har,
+    REPORT_HTML: html,
+}
+# All others are made of report.json alone. Without the journal, these cannot be made …
+NEED_JOURNAL = frozenset({TRAFFIC_HAR})
+# … and these show no messages.
+SHOW_JOURNAL = frozenset({ALLURE_RESULTS, REPORT_HTML})
+
+
+def write_reports(result: Reportable, directory: Path) -> tuple[Path, ...]:
+    """Write every report into `directory`, which is made if need be; the paths, in the order of REPORTS.
+
+    A reader never sees half a file, nor reports of two runs side by side: all are written beside their places, those
+    of an earlier run removed, and these moved there. Raises EnvironmentFailure if a file cannot be written; then those
+    of an earlier run are still there.
+    """
+    contents = {name: make(result) for name, make in REPORTS.items()}
+    try:
+        with Staged() as staged:
+            directory.mkdir(parents=True, exist_ok=True)
+            for name, content in contents.items():
+                staged.add(directory / name, content)
+            staged.put_in_place(apart=True)
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"report directory {directory} cannot be written: {error.strerror or error}",
+            hint="choose another one with --report-dir",
+        ) from error
+    return tuple(directory / name for name in contents)
+
+
+class Staged:
+    """Files that are written beside their places, and put there together; a context manager.
+
+    What is not put in place by the end is removed.
+    """
+
+    def __init__(self) -> None:
+        self._ready: dict[Path, Path] = {}
+        self._stale: set[Path] = set()
+        self._made: set[Path] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for beside in self._ready.values():
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
+        for folder in self._made:
+            with suppress(OSError):  # it has come to hold something
+                folder.rmdir()
+
+    def add(self, path: Path, content: Content | Folder) -> None:
+        """Have a file ready for `path`, or those of a folder, in which others may keep theirs. Raises OSError."""
+        if not isinstance(content, Mapping):
+            self._add_file(path, content)
+            return
+        if not path.exists():
+            path.mkdir()
+            self._made.add(path)
+        self._stale.update(each for each in path.iterdir() if each.name.startswith(PREFIX))
+        for name, one in content.items():
+            self._add_file(path / name, one)
+
+    def put_in_place(self, *, apart: bool = False) -> None:
+        """Move what is ready to where it belongs; a signal waits until that is done. Raises OSError.
+
+        `apart`: all that was there is removed before, so that at no moment old and new files are side by side.
+        """
+        with held_back():
+            for path in self._ready if apart else ():
+                path.unlink(missing_ok=True)
+            for path in self._stale - self._ready.keys():
+                path.unlink(missing_ok=True)
+            for path, beside in self._ready.items():
+                beside.replace(path)
+
+    def _add_file(self, path: Path, content: Content) -> None:
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        self._ready[path] = beside
+        with beside.open("wb") as file:
+            file.writelines((content,) if isinstance(content, bytes) else content)
+
+
+def write_report(path: Path, content: Content | Folder) -> None:
+    """Have one report at `path`; the folder that it is in is made if need be. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, content)
+
+
+def replace_file(path: Path, content: Content | Folder) -> None:
+    """Put `content` at `path` in one step: whoever reads it sees the old file or the new one. Raises OSError."""
+    with Staged() as staged:
+        staged.add(path, content)
+        staged.put_in_place()
+
+
+Document = Mapping[str, Any]
+
+# A report has some hundred kilobytes: it does not grow with the size of a body.
+LONGEST_REPORT = 16 << 20
+
+# What tells a run from another: both stand in the journal and in the document.
+_OF_THE_RUN = ("started_at", "seed")
+
+
+def read_document(path: Path, contract: Contract) -> Document:
+    """The document at `path`, or in the directory `path`.
+
+    Raises UsageError if there is none, one that this version cannot read, or one of a run by another contract.
+    """
+    file = path / REPORT_JSON if path.is_dir() else path
+    try:
+        document = parse_json(given_bytes(file, LONGEST_REPORT))
+    except TooLong as error:
+        raise UsageError(f"{file} is too long for a report; expected at most {LONGEST_REPORT:,} bytes") from error
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be read: {error.strerror}", hint=f"name a {REPORT_JSON}, or the directory that it is in"
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"{file} is no JSON: {error}") from error
+    version = document.get("schema_version", SCHEMA_VERSION) if isinstance(document, dict) else SCHEMA_VERSION
+    if version != SCHEMA_VERSION:
+        raise UsageError(
+            f"{file} has schema_version {version}; this version reads {SCHEMA_VERSION}",
+            hint="`statum-conformance judge` makes reports of its journal, if that is still there",
+        )
+    wrong = FORMATS.violation("report", document)
+    if wrong is not None:
+        raise UsageError(f"{file} is no report of statum-conformance: {wrong.message} at {wrong.pointer or '/'}")
+    contract.check_recorded(document["settings"], f"the report {file}")
+    for entry in (*document["requirements"], *document.get("coverage", ())):
+        if entry["command"] not in {None, *contract.names}:
+            raise UsageError(
+                f"{file} tells of a command {entry['command']!r:.80}, which this version does not know; expected one "
+                f"of {', '.join(contract.names)}",
+                hint=did_you_mean(entry["command"], contract.names),
+            )
+    found: Document = document
+    return found
+
+
+def read_saved(directory: Path, journal: Path, contract: Contract, *, required: bool = False) -> Saved:
+    """The result in `directory` with what stands in `journal`; without it where there is none, unless `required`.
+
+    Raises UsageError if either cannot be read, or the journal is that of another run.
+    """
+    document = read_document(directory, contract)
+    if not required and not journal.is_file():
+        return Saved(document, contract)
+    record = read_evidence(journal, contract)
+    if any(record.settings.get(name) != document[name] for name in _OF_THE_RUN):
+        raise UsageError(
+            f"{journal} is of another run: {_told(record.settings)}, the report's {_told(document)}",
+            hint="name the journal of the report with --journal",
+        )
+    return Saved(document, contract, record, _masking(document, record))
+
+
+def _told(run: Mapping[str, Any]) -> str:
+    return f"began {run.get('started_at')} with seed {run.get('seed')}"
+
+
+def _masking(document: Document, record: Record) -> Masking:
+    """What the document has been through, so that what is taken from the record goes through the same."""
+    return Masking.of(record.settings, shown=document["settings"].get("show_phone_numbers"))

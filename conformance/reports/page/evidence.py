@@ -1,0 +1,305 @@
+"""The evidence behind findings: exchange, notifications and timeline of the cases that they name.
+
+PageEvidence.of     the part of a record that the page shows, gathered in two passes
+.shown              one exchange with its notifications, ready for the template
+.place              where the page has the case that a finding names
+.cases              all cases of the run, one short row each
+broken_rule         the schema keyword that a message breaks
+made_to_break       the keyword that the request of a case was made to break
+differing           members that a request, its response and its notifications do not agree on
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from conformance.contract.contract import Contract
+from conformance.contract.places import answer_to
+from conformance.journal import Record
+from conformance.judging.reading import Content
+from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification
+from conformance.reports.faces import is_client
+from conformance.reports.masking import Masking
+from conformance.reports.page.markup import body_markup, in_words
+from conformance.reports.page.transcript import (
+    CLIENT_SENDS,
+    RECEIVER_ANSWERS,
+    SUITE_NOTIFIES,
+    WITNESS_ANSWERS,
+    Transcript,
+)
+from conformance.reports.result import Reportable
+from conformance.wire.ledger import request_id_of
+
+# As many exchanges as a page of 5 MB can hold with all else; of each finding the journal has the rest.
+MOST_EXCHANGES = 300
+# A repeated notification is seen as such in three.
+MOST_NOTIFICATIONS = 3
+# Of a larger run the first ones stand in the table of cases.
+MOST_CASES = 5_000
+MS = 1000
+
+NOTHING: frozenset[str] = frozenset()
+
+Row = list[Any]
+"""Of an attempt: case, kind, what it shows, status (0: none), milliseconds to the answer and from it to a notification
+(None: there was none), number of the exchange, ids of the requirements that fell short in the case."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageEvidence:
+    """The exchanges that findings name, and the notifications that belong to them or are named themselves."""
+
+    exchanges: Mapping[int, tuple[Case | None, Exchange]]
+    by_request_id: Mapping[str, Sequence[Notification]]
+    by_number: Mapping[int, Notification]
+    masking: Masking
+    transcript: Transcript
+    cases: Sequence[Row] = field(repr=False)
+    numbers: Mapping[str, int] = field(repr=False)
+    contract: Contract
+
+    @classmethod
+    def of(cls, result: Reportable, record: Record) -> PageEvidence:
+        """Gather what of the record the findings of the result's document name."""
+        document = result.document
+        findings = [finding for entry in document["requirements"] for finding in entry["findings"]]
+        numbers = list(dict.fromkeys(f["exchange"] for f in findings if f["exchange"] is not None))[:MOST_EXCHANGES]
+        named = {f["notification"] for f in findings if f["notification"] is not None}
+        exchanges = record.exchanges_numbered(set(numbers))
+        ids = (_request_id(exchange, result.contract) for _, exchange in exchanges.values())
+        wanted = {request_id for request_id in ids if request_id}
+        by_request_id: dict[str, list[Notification]] = defaultdict(list)
+        by_number = {}
+        first_at: dict[str, float] = {}
+        for notification in record.notifications:
+            request_id = request_id_of(notification.request.body, result.contract.notification.id)
+            if notification.number in named:
+                by_number[notification.number] = notification
+            if request_id is None:
+                continue
+            first_at.setdefault(request_id, notification.received_at)
+            if request_id in wanted and len(by_request_id[request_id]) < MOST_NOTIFICATIONS:
+                by_request_id[request_id].append(notification)
+        transcript = Transcript.of(result, record) if is_client(record) else Transcript()
+        cases = list(_rows(record, first_at, _short_in(document), result.contract))
+        return cls(
+            exchanges,
+            by_request_id,
+            by_number,
+            result.masking,
+            transcript,
+            cases,
+            {row[0]: row[6] for row in reversed(cases)},
+            result.contract,
+        )
+
+    def place(self, finding: Mapping[str, Any]) -> str | None:
+        """The anchor of the case that a finding names: its scene, else its row in the table of cases, else None."""
+        scene = self.transcript.place(finding["case"])
+        number = self.numbers.get(finding["case"] or "")
+        return scene or (f"case-{number}" if number is not None else None)
+
+    def named(self, document: Mapping[str, Any]) -> Iterator[Row]:
+        """The rows of the cases that findings of the document name first."""
+        ids = {finding["case"] for entry in document["requirements"] for finding in entry["findings"]}
+        return (row for row in self.cases if row[0] in ids and self.numbers[row[0]] == row[6])
+
+    def shown(self, finding: Mapping[str, Any], command: str | None) -> Mapping[str, Any] | None:
+        """The exchange and the notifications of a finding as the template has them; None if nothing is at hand."""
+        case, exchange = self.exchanges.get(finding["exchange"], (None, None))
+        notifications = self._notifications(finding, exchange)
+        said = self.transcript.said(finding["case"])
+        if exchange is None and not notifications and said is None:
+            return None
+        differs = differing(list(_bodies(exchange, notifications)))
+        pointer = frozenset([finding["pointer"]] if finding["pointer"] else [])
+        in_notification = finding["notification"] is not None
+        broken = frozenset([f"/{case.member}"] if case and case.member else [])
+        return {
+            "request": exchange and self._message(exchange.request.headers, exchange.request.body, broken, differs),
+            "line": exchange and f"{exchange.request.method} {self.masking.text(exchange.request.url)}",
+            "headings": _headings(case),
+            "about": case and f"{case.kind.value}, {case.aspect}",
+            "breaks": made_to_break(case),
+            "rule": broken_rule(
+                finding, command, exchange, self.by_number.get(finding["notification"] or 0), self.contract
+            ),
+            "response": self._response(exchange, NOTHING if in_notification else pointer, differs),
+            "failure": exchange and exchange.failure and self.masking.text(exchange.failure),
+            "notifications": [
+                {
+                    "number": notification.number,
+                    "line": f"{notification.request.method} {self.masking.text(_path(notification.request.url))}",
+                    **self._message(
+                        notification.request.headers,
+                        notification.request.body,
+                        pointer if notification.number == finding["notification"] else NOTHING,
+                        differs,
+                    ),
+                }
+                for notification in notifications
+            ],
+            "said": said,
+            "differs": bool(differs),
+            "timeline": list(_timeline(exchange, notifications)),
+        }
+
+    def _notifications(self, finding: Mapping[str, Any], exchange: Exchange | None) -> list[Notification]:
+        request_id = _request_id(exchange, self.contract) if exchange else None
+        about = list(self.by_request_id.get(request_id or "", ()))
+        named = self.by_number.get(finding["notification"] or 0)
+        if named is not None and named not in about:
+            about.append(named)
+        return about
+
+    def _response(
+        self, exchange: Exchange | None, pointers: frozenset[str], differs: frozenset[str]
+    ) -> Mapping[str, Any] | None:
+        if exchange is None or exchange.response is None:
+            return None
+        response = exchange.response
+        return {"status": response.status, **self._message(response.headers, response.body, pointers, differs)}
+
+    def _message(
+        self, headers: Headers, body: bytes, pointers: frozenset[str], differs: frozenset[str]
+    ) -> Mapping[str, Any]:
+        return {
+            "headers": self.masking.headers(headers),
+            "body": body_markup(self.masking.data(body), pointers, differs) if body else None,
+        }
+
+
+def _headings(case: Case | None) -> tuple[str, str]:
+    """Whose request and whose answer it is."""
+    if case is None or case.kind not in (Kind.INVOKE, Kind.DELIVER):
+        return "Request", "Answer"
+    if case.kind is Kind.INVOKE:
+        return CLIENT_SENDS, WITNESS_ANSWERS
+    return SUITE_NOTIFIES, RECEIVER_ANSWERS
+
+
+def _bodies(exchange: Exchange | None, notifications: Sequence[Notification]) -> Iterator[bytes]:
+    if exchange is not None:
+        yield exchange.request.body
+        if exchange.response is not None:
+            yield exchange.response.body
+    yield from (notification.request.body for notification in notifications)
+
+
+def _path(url: str) -> str:
+    """A target without the values of its query, which are redacted anyway and long."""
+    return url.partition("?")[0]
+
+
+def _timeline(exchange: Exchange | None, notifications: Sequence[Notification]) -> Iterator[Mapping[str, Any]]:
+    """What happened when, from the moment when the request was sent; `share` of the whole, for the bar."""
+    moments: list[tuple[str, float]] = []
+    if exchange is not None:
+        moments.append(("sent", exchange.sent_at))
+        if exchange.answered_at is not None:
+            moments.append(("answered" if exchange.response else "given up", exchange.answered_at))
+    moments += [(f"notified (notification {n.number})", n.received_at) for n in notifications]
+    moments.sort(key=lambda moment: moment[1])
+    start = moments[0][1] if moments else 0.0
+    whole = (moments[-1][1] - start if moments else 0.0) or 1.0
+    for what, at in moments:
+        yield {"what": what, "after": in_words(at - start), "share": round((at - start) / whole * 100, 1)}
+
+
+def _short_in(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, None]]:
+    """Case → the ids of the requirements that fell short in it, each once."""
+    short: dict[str, dict[str, None]] = defaultdict(dict)
+    for entry in document["requirements"]:
+        for finding in entry["findings"]:
+            for case_id in (finding["case"], *finding.get("others", ())):
+                if case_id is not None:
+                    short[case_id][entry["id"]] = None
+    return short
+
+
+def _rows(
+    record: Record, first_at: Mapping[str, float], short: Mapping[str, Mapping[str, None]], contract: Contract
+) -> Iterator[Row]:
+    for case, exchange, _ in record.attempts():
+        if exchange.number > MOST_CASES:
+            return
+        took = None if exchange.answered_at is None else round((exchange.answered_at - exchange.sent_at) * MS, 1)
+        notified = first_at.get(_request_id(exchange, contract) or "")
+        waited = (
+            None
+            if notified is None or exchange.answered_at is None
+            else round(max(notified - exchange.answered_at, 0.0) * MS, 1)
+        )
+        status = exchange.response.status if exchange.response else 0
+        ids = list(short.get(case.id, ()))
+        yield [case.id, case.kind.value, case.aspect, status, took, waited, exchange.number, ids]
+
+
+def _request_id(exchange: Exchange, contract: Contract) -> str | None:
+    return request_id_of(exchange.response.body, contract.answer.id) if exchange.response else None
+
+
+REFUSED_FROM = 400
+
+
+def broken_rule(
+    finding: Mapping[str, Any],
+    command: str | None,
+    exchange: Exchange | None,
+    notification: Notification | None,
+    contract: Contract,
+) -> tuple[str, str, str] | None:
+    """Name of the schema, keyword, and words; None where the finding is about nothing that a schema says."""
+    if finding["pointer"] is None:
+        return None
+    if finding["notification"] is not None:
+        body = notification.request.body if notification else b""
+        known = command is not None and (command in contract.commands or command in contract.unsolicited)
+        name = f"{contract.notified(command).folder}/notification" if known and command else None
+    else:
+        response = exchange.response if exchange else None
+        body = response.body if response else b""
+        accepted = response is not None and response.status < REFUSED_FROM
+        asked = contract.commands.get(command or "")
+        name = answer_to(asked, contract.schemas, accepted=accepted).schema if response else None
+    content = Content.with_repeats(body)
+    if name is None or content.error is not None:
+        return None
+    found = (each for each in contract.schemas.violations(name, content.value) if each.pointer == finding["pointer"])
+    return next(((name, each.keyword, each.message) for each in found), None)
+
+
+def made_to_break(case: Case | None) -> str | None:
+    """`maxLength of /message`; None for a case that was not made to break anything."""
+    if case is None or case.keyword is None:
+        return None
+    return f"{case.keyword} of /{case.member}" if case.member else case.keyword
+
+
+# The contract masks phone numbers in notifications with it; what is masked cannot be compared.
+MASK = "*"
+
+
+def differing(bodies: Sequence[bytes]) -> frozenset[str]:
+    """JSON pointers of the members that several of the bodies have, and not all alike; of none that is no object.
+
+    A number and the same number as a string are alike here: which of them it has to be is for the checks.
+    """
+    told: dict[str, set[str]] = {}
+    for body in bodies:
+        for name, value in _members(body).items():
+            told.setdefault(name, set()).add(value)
+    return frozenset(
+        "/" + name.replace("~", "~0").replace("/", "~1") for name, values in told.items() if len(values) > 1
+    )
+
+
+def _members(body: bytes) -> dict[str, str]:
+    members = Content.with_repeats(body).members or {}
+    told = {name: member if isinstance(member, str) else json.dumps(member) for name, member in members.items()}
+    return {name: text for name, text in told.items() if MASK not in text}
