@@ -62,20 +62,6 @@ class Observation:
     @classmethod
     def of(cls, answer: Answer | ResponseSummary, *, fell_short: bool, outcome: str | None = None) -> Observation:
         """What was made on an answer, at hand in full or only remembered."""
-        if isinstance(answer, Answer):
-            case, status = answer.case, answer.response.status if answer.response else None
-            return cls(
-                answer.number,
-                case.id,
-                case.kind,
-                case.aspect,
-                case.member,
-                fell_short,
-                case.keyword,
-                case.command,
-                status,
-                outcome,
-            )
         about = answer.purpose
         return cls(
             answer.number,

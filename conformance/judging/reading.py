@@ -229,6 +229,16 @@ class Answer(Answered):
         return self.case.id
 
     @property
+    def purpose(self) -> Case:
+        """What its case is there to show."""
+        return self.case
+
+    @property
+    def http_status(self) -> int | None:
+        """The HTTP status, None if there was no response."""
+        return self.response.status if self.response else None
+
+    @property
     def command(self) -> str | None:
         """The command that was asked for; None for what is no command."""
         return self.case.command

@@ -13,7 +13,7 @@ The summaries are not frozen: there are as many as a run has exchanges, and they
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from conformance.contract.contract import Contract
 from conformance.judging.form import NOTHING, FormResult, notice_form
 from conformance.judging.reading import Answer, Answered, Content
 from conformance.judging.transactions import AccountUse, Details, Echo
-from conformance.model.traffic import Kind, Notification
+from conformance.model.traffic import Case, Kind, Notification
 
 
 class Purpose(NamedTuple):
@@ -36,6 +36,12 @@ class Purpose(NamedTuple):
     keyword: str | None
     twin: str | None
     earlier: str | None
+
+    @classmethod
+    def of(cls, case: Case, contract: Contract) -> Purpose:
+        """Of a case."""
+        about = (case.command, case.kind, case.aspect, case.member, case.keyword, case.twin, case.earlier)
+        return cls(contract, *about)
 
 
 class Absent:
@@ -193,12 +199,17 @@ class Contradiction(NamedTuple):
 SOONEST = attrgetter("received_at", "number")
 
 
+# The first outcome that was told under an id, and the members that tell of its transaction.
+Earlier = tuple[str | None, Mapping[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A notification as the contract reads it.
 
     `outcome`: what became of the request, as text. `answer`: the one that it belongs to, None for an orphan: the first
-    whose request_id it carries exactly, or if `altered` the one whose request_id it evidently means.
+    whose request_id it carries exactly, or if `altered` the one whose request_id it evidently means. `earlier`: what
+    those before it said under its id, where no request precedes it and its sender is known.
     """
 
     notification: Notification
@@ -208,6 +219,7 @@ class Notice:
     answer: ResponseSummary | None
     altered: bool
     contract: Contract
+    earlier: Earlier | None = None
     _form: FormResult | None = field(default=None, init=False, repr=False, compare=False)
 
     @property

@@ -200,6 +200,10 @@ class Terms:
         registered = self.targets.get(product)
         return registered is not None and _has_a_secret(registered) and normalized(registered) == normalized(target)
 
+    def knows_the_sender(self, product: str | None, target: str) -> bool:
+        """Whether what came to `target` is the gateway's: nobody else uses the account, or knows the address."""
+        return self.alone or self.is_known_only_to_the_gateway(product or "", target)
+
     def listened_between(self, begin: float, end: float) -> bool:
         """Whether somebody listened all the time, as far as it is known."""
         return not any(since < end and begin < until for since, until in self.gaps)
