@@ -112,7 +112,7 @@ class Evidence:
     # --- Going through the record
 
     def answers(self, record: Record) -> Iterator[Answer]:
-        """Each answer of the record in full, once what is to be known of it is remembered."""
+        """Yield each answer of the record in full, after its summary was kept."""
         for case, exchange, final in record.attempts():
             received = exchange if self.terms.loopback else as_over_a_network(exchange)
             answer = Answer.of(case, received, self.contract, final=final)
@@ -161,12 +161,12 @@ class Evidence:
         self._contradict(record)
 
     def _is_of_anybody(self, notification: Notification) -> bool:
-        """Whether it may have been sent by somebody who was never told the address."""
+        """Whether anybody may have sent it: its address can be guessed."""
         product = notification.product
         return product is not None and not self.terms.is_known_only_to_the_gateway(product, notification.request.url)
 
     def _instead_of_missing(self, record: Record, of_anybody: Collection[int]) -> Iterator[Notice]:
-        """Of what anybody may have sent, as many as notifications are missing: these are what became of them.
+        """Take as many requests that anybody may have sent as notifications are missing: they may be those.
 
         Where a network lies between, it may have lost them, and anybody may be there, unless the run has the account to
         itself.
@@ -208,7 +208,7 @@ class Evidence:
                 yield self._noticed(notification, content, carried, altered.meant_by(carried), altered=True)
 
     def _contradict(self, record: Record) -> None:
-        """Find the requests of which different transactions are told; what is not equal is read again for that."""
+        """Find the requests whose notifications contradict each other; those that differ are read again."""
         several = {
             outcome.case_id: heard
             for outcome in self.final.values()
@@ -273,7 +273,7 @@ class Evidence:
             self.unreadable_answers[answer.product] += 1
 
     def _account(self, answer: Answer, asked: Mapping[str, Any] | None) -> AccountUse | None:
-        """What a request used of the account, where its answer may speak of that; what was accepted is counted."""
+        """The use of the account by a request whose answer may speak of it; accepted ones are added to the payers."""
         if not answer.accepted and answer.status not in OF_THE_ACCOUNT:
             return None
         use = AccountUse.by(answer.command, asked, self.contract)
@@ -325,7 +325,7 @@ class Evidence:
         return Notice(notification, content, request_id, outcome, answer, altered, self.contract, earlier)
 
     def _said_earlier(self, of: tuple[str, str], outcome: str | None, content: Content) -> Earlier | None:
-        """What notifications that no request precedes have said under that name and id; what this one says is added."""
+        """What earlier unsolicited notifications said under that name and id; what this one says is added."""
         if content.members is None:
             return None
         earlier = self._unsolicited.get(of)
@@ -393,7 +393,7 @@ class Evidence:
         return next(filter(_answered, map(self.final.get, self._stand_ins(twin))), self.final.get(twin))
 
     def _stand_ins(self, case_id: str) -> Iterator[str]:
-        """The case, and those that were planned anew for it, and for these."""
+        """The case, its replacements, and theirs."""
         yield case_id
         for stand_in in self.terms.stand_ins.get(case_id, ()):
             yield from self._stand_ins(stand_in)
@@ -403,7 +403,7 @@ class Evidence:
         return self.final.get(outcome.purpose.earlier or "")
 
     def sent_between(self, one: ResponseSummary, other: ResponseSummary) -> Iterator[ResponseSummary]:
-        """The outcomes of what was sent after the one and before the other, of all commands."""
+        """The responses to everything that was sent after the one and before the other, of all commands."""
         start = bisect_right(self.outcomes, one.number, key=attrgetter("number"))
         return takewhile(lambda outcome: outcome.number < other.number, islice(self.outcomes, start, None))
 

@@ -26,7 +26,7 @@ from conformance.model.traffic import Case, Kind, Notification
 
 
 class Purpose(NamedTuple):
-    """What a case is there to show, by which contract: the members of `Case` that many cases have in common."""
+    """What a case is there to show: the members of `Case` that many cases have in common, and the contract."""
 
     contract: Contract
     command: str | None
@@ -45,7 +45,7 @@ class Purpose(NamedTuple):
 
 
 class Absent:
-    """Stands where an answer has no such member; null is a value."""
+    """The value of a member that an answer lacks; null is a value."""
 
 
 ABSENT = Absent()
@@ -53,7 +53,7 @@ ABSENT = Absent()
 
 @dataclass(slots=True, eq=False)
 class ResponseSummary(Answered):
-    """What is remembered of an answer (see `Answer`), for whatever needs more than one to be judged.
+    """Summary of an answer (see `Answer`), for rules that look at more than one.
 
     `code` and `reason`: the members of these roles as they stand in the envelope, or ABSENT. `failure`: why there is no
     answer. `identity`: equal for equal requests, whatever their headers. `whole`: the answer itself, for the few probes
@@ -86,7 +86,7 @@ class ResponseSummary(Answered):
 
     @property
     def command(self) -> str | None:
-        """The command that was asked for; None for what is no command."""
+        """The command that was asked for; None for an unknown one."""
         return self.purpose.command
 
     @property
@@ -96,12 +96,12 @@ class ResponseSummary(Answered):
 
     @property
     def kind(self) -> Kind:
-        """What the request is there to show."""
+        """The kind of the request."""
         return self.purpose.kind
 
     @property
     def aspect(self) -> str:
-        """What in particular it is there to show."""
+        """The aspect of its kind."""
         return self.purpose.aspect
 
     @property
@@ -167,7 +167,7 @@ class SharedId:
 
 @dataclass(slots=True, eq=False)
 class NotificationSummary:
-    """What is remembered of a notification (see `Notice`). `echo`: what it tells of its transaction, if anything.
+    """Summary of a notification (see `Notice`). `echo`: what it repeats of its request, if anything.
 
     `telling`: equal for those that tell the same of it, letter by letter; None for one that tells nothing.
     """
@@ -224,7 +224,7 @@ class Notice:
 
     @property
     def form(self) -> FormResult:
-        """What the schemas say of it, found out once."""
+        """The result of its validation, found once."""
         if self._form is None:
             content, form = self.content, NOTHING
             if content.error is None or content.in_query:

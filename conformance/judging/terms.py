@@ -51,7 +51,7 @@ class Watch:
 
     @classmethod
     def of(cls, notes: Iterable[Note], sent: int = 0, lost: int = 0) -> Self:
-        """What the heartbeats among `notes` tell. Of so many canaries `sent` after the run so many were `lost`."""
+        """From the heartbeats among `notes`. Of `sent` canaries after the run `lost` were lost."""
         beats = sorted((note.detail["sent_at"], note.detail["arrived"]) for note in notes if note.kind == HEARTBEAT)
         usual = (lost + 1) / (sent + 1) if sent else 0.0
         outages, before = [], -inf

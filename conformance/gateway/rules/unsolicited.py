@@ -47,7 +47,7 @@ def _violations(notice: Notice, *, of_all: bool) -> Iterator[Finding]:
 
 
 def does_not_contradict(notice: Notice) -> Iterator[Finding | Inconclusive]:
-    """What it says of its transaction is what those before it said under the same id."""
+    """It does not contradict an earlier one of the same id."""
     roles, members = notice.contract.notification, notice.content.members
     if notice.request_id is None or members is None:
         yield Inconclusive(Reason.PRECONDITION, "a notification came whose id cannot be read")
