@@ -11,12 +11,12 @@ import pytest
 from campaigns import settings
 from hypothesis import given
 from hypothesis import strategies as st
+from parcel import parcel
 
 from conformance.contract.contract import statum
 from conformance.gateway.limits import Limits
-from conformance.gateway.pieces import areas_of, has_to_be_refused
 from conformance.gateway.plan import Plan
-from conformance.gateway.selection import selected
+from conformance.gateway.selection import areas_of, has_to_be_refused, selected
 from conformance.model.traffic import Case, Kind
 from conformance.wire.allowance import amount_of
 
@@ -164,3 +164,16 @@ def test_where_money_is_limited_requests_ask_for_next_to_nothing() -> None:
     ordinary = [case for case in whole(PRODUCTS).cases if case.kind in (Kind.HEADERS, Kind.CREDENTIAL, Kind.METHOD)]
 
     assert max(amount_of(case.request, statum()) for case in ordinary) < 500
+
+
+@pytest.mark.parametrize("limits", [Limits(12), Limits(40, 300), Limits(max_spend=90)], ids=str)
+def test_another_contract_can_be_limited_too(limits: Limits) -> None:
+    """What a case exercises is read off the catalogue, whose ids are the contract's own."""
+    told = settings(Path("reports"), contract=parcel(), max_examples=2, limits=limits)
+    plan = Plan.of(told, URL)
+    named = {area for case in plan.cases for area, _ in areas_of(parcel(), case) if area in parcel().catalogue.by_id}
+
+    assert limits.max_accepted is None or len(paid(plan.cases)) <= limits.max_accepted
+    assert plan.beyond_limits
+    assert {"window", "equal"} & {case.aspect for case in plan.cases if case.kind is Kind.REPEAT}
+    assert len(named) > 5

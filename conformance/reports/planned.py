@@ -14,8 +14,8 @@ from rich.console import Console
 
 from conformance.contract.contract import Contract
 from conformance.gateway.limits import Limits
-from conformance.gateway.pieces import has_to_be_refused
 from conformance.gateway.plan import Plan
+from conformance.gateway.selection import has_to_be_refused
 from conformance.gateway.settings import Settings
 from conformance.model.traffic import Case
 from conformance.reports.console import print_line
