@@ -169,7 +169,7 @@ def test_where_money_is_limited_requests_ask_for_next_to_nothing() -> None:
 @pytest.mark.parametrize("limits", [Limits(12), Limits(40, 300), Limits(max_spend=90)], ids=str)
 def test_another_contract_can_be_limited_too(limits: Limits) -> None:
     """What a case exercises is read off the catalogue, whose ids are the contract's own."""
-    told = settings(Path("reports"), contract=parcel(), max_examples=2, limits=limits)
+    told = settings(Path("reports"), contract=parcel(), consumer_secret="plain-secret", max_examples=2, limits=limits)
     plan = Plan.of(told, URL)
     named = {area for case in plan.cases for area, _ in areas_of(parcel(), case) if area in parcel().catalogue.by_id}
 
