@@ -27,8 +27,7 @@ from click.core import ParameterSource
 from conformance.cli.command import CONFIGURED, option
 from conformance.cli.configuration import Configured, variable
 from conformance.cli.credentials import Given, is_found_by_host
-from conformance.gateway.limits import is_loopback
-from conformance.gateway.settings import check_gateway_url
+from conformance.gateway.settings import check_gateway_url, is_loopback
 from conformance.model.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -1,7 +1,7 @@
 """The options that limit what a run may cost and at what pace it goes.
 
 limit_options       the options
-limits_from         options → Limits
+limits_from         options → RunLimits
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from conformance.cli.command import option
-from conformance.gateway.limits import DEFAULT_MAX_ACCEPTED, DEFAULT_RATE_PER_S, Limits
+from conformance.gateway.settings import DEFAULT_MAX_ACCEPTED, DEFAULT_RATE_PER_S, RunLimits
 from conformance.wire.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.wire.sender import CONCURRENCY
 
@@ -79,11 +79,11 @@ def limit_options(function: F) -> F:
     return function
 
 
-def limits_from(options: dict[str, Any]) -> Limits:
+def limits_from(options: dict[str, Any]) -> RunLimits:
     """The limits that are given; those of a command without these options are the defaults."""
     if "max_accepted" not in options:
-        return Limits()
-    return Limits(
+        return RunLimits()
+    return RunLimits(
         options["max_accepted"],
         options["max_spend"],
         options["rate"],

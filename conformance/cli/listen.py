@@ -11,7 +11,7 @@ from conformance.cli.as_recorded import as_recorded
 from conformance.cli.command import ConformanceCommand, contract_option, option
 from conformance.cli.options import NOTIFICATIONS, REPORTS, gateway_options, receiver_options
 from conformance.cli.output import Output, quiet_option
-from conformance.gateway.staying import stay
+from conformance.gateway.resuming import listen_on
 from conformance.journal import read_evidence
 from conformance.model.errors import UsageError
 from conformance.reports.console import print_line, results
@@ -61,7 +61,7 @@ def listen(journal: Path, for_s: float | None, **options: Any) -> int:
     settings = as_recorded(record, options, journal.parent, is_sent=False)
     del record  # or its file would stay open for reading while it is written to
     with output.progress() as progress:
-        stayed = stay(journal, settings, progress, for_s)
+        stayed = listen_on(journal, settings, progress, for_s)
     line = f"{stayed.arrived:,} came; of {stayed.missing:,} accepted requests the notification is missing"
     print_line(results(), f"{line}; `statum-conformance judge {journal}` takes them in")
     return 0

@@ -30,9 +30,9 @@ from conformance.contract.contract import Contract
 from conformance.contract.requirements import ByRule
 from conformance.gateway.case_files import FROM_FILES
 from conformance.gateway.command_plan import NEGATIVE, Group, in_order
-from conformance.gateway.limits import Limits
 from conformance.gateway.rules.making import requirements_of_probe
 from conformance.gateway.rules.request_ids import EQUAL
+from conformance.gateway.settings import RunLimits
 from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
 from conformance.wire.allowance import ACCEPTED, SPEND, amount_of
@@ -78,7 +78,7 @@ class Selected:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-def selected(contract: Contract, alone: Sequence[Group], groups: Sequence[Group], limits: Limits) -> Selected:
+def selected(contract: Contract, alone: Sequence[Group], groups: Sequence[Group], limits: RunLimits) -> Selected:
     """The cases that are sent within the limits; all of them, as they are, if that is no question."""
     cost = sum(not has_to_be_refused(case) for group in (*alone, *groups) for case in group)
     within = limits.max_accepted is None or cost < limits.max_accepted
@@ -234,7 +234,7 @@ def _one_twin_each(groups: Iterable[Group]) -> Mapping[str, str]:
 class _Selection:
     """Units that are chosen one by one, each with what it needs, and with what costs nothing beside it."""
 
-    def __init__(self, contract: Contract, units: BudgetUnits, limits: Limits) -> None:
+    def __init__(self, contract: Contract, units: BudgetUnits, limits: RunLimits) -> None:
         self._contract = contract
         self._units = units.all
         self._spare = units.spare
