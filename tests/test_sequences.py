@@ -16,7 +16,7 @@ from conformance.contract.history import History, Rule
 from conformance.contract.probes import Outcome
 from conformance.gateway.command_plan import CommandPlan, Group
 from conformance.gateway.plan import Plan, repeats
-from conformance.gateway.rules.request_ids import EQUAL
+from conformance.gateway.rules.answers import EQUAL
 from conformance.gateway.selection import has_to_be_refused
 from conformance.gateway.sequences import UNAFFORDABLE, across, asked, balance
 from conformance.gateway.sequences import sequences as sequences_of

@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance.contract.contract import Contract
 from conformance.gateway.request_templates import RIGHT, RequestTemplate, credential_value, json_object
-from conformance.gateway.rules.request_ids import EQUAL
+from conformance.gateway.rules.answers import EQUAL
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Kind, header
 from conformance.model.untrusted import parse_json

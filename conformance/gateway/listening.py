@@ -19,9 +19,8 @@ from typing import Any
 from conformance.contract.contract import Contract
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal
-from conformance.judging.evidence import Answer
-from conformance.judging.missing import NETWORK_HOLDS_S
-from conformance.judging.reading import Content, as_over_a_network, told_id
+from conformance.judging.absence import NETWORK_HOLDS_S
+from conformance.judging.reading import Answer, Content, as_over_a_network, told_id
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.progress import Progress
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Request, Response

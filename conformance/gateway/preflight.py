@@ -39,8 +39,8 @@ from conformance.gateway.reaching import (
 from conformance.gateway.rig import CANARY_HEADER, Rig
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Note, Record
-from conformance.judging.outages import HEARTBEAT
 from conformance.judging.reading import ANSWERED_BETWEEN
+from conformance.judging.terms import HEARTBEAT
 from conformance.judging.verdicts import Verdict, judge_as
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError
 from conformance.model.traffic import Case, Exchange, Headers, Kind, Notification, Request, Response, normalized

@@ -17,19 +17,21 @@ from conformance.contract.contract import Contract
 from conformance.diagnosis.follow_ups import is_follow_up, run_proper
 from conformance.gateway.face import GatewayFace
 from conformance.gateway.request_templates import json_object
-from conformance.gateway.rules.making import asks_for_acceptance, checks_of
+from conformance.gateway.rules.checks import asks_for_acceptance, checks_of
 from conformance.journal import Record
-from conformance.judging.evidence import ABSENT, Answer, Evidence, Notice, Outcome
+from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
     AnswerCheck,
     Check,
     Finding,
+    Inconclusive,
     Judgement,
     NoticeCheck,
     Reason,
     SubjectCheck,
-    Unobserved,
 )
+from conformance.judging.reading import Answer
+from conformance.judging.summaries import ABSENT, Notice, ResponseSummary
 from conformance.judging.verdicts import RequirementVerdict, judge_as
 from conformance.model.traffic import Case, Kind
 
@@ -105,7 +107,7 @@ def _excused(check: Check, window: WindowExcuse) -> Check:
         for judgement in check(evidence, command):
             answer = final.get(judgement.exchange or 0) if isinstance(judgement, Finding) else None
             if answer is not None and window.excuses(answer):
-                yield Unobserved(Reason.PRECONDITION, window.told, answer.number)
+                yield Inconclusive(Reason.PRECONDITION, window.told, answer.number)
             else:
                 yield judgement
 
@@ -140,7 +142,7 @@ class WindowExcuse:
             f"{self.window.seconds:g} s a gateway refuses them lawfully; wait, or run with another seed"
         )
 
-    def excuses(self, answer: Outcome) -> bool:
+    def excuses(self, answer: ResponseSummary) -> bool:
         """Whether the answer is a refusal that the window explains."""
         if not answer.rejected or answer.command != self.command:
             return False

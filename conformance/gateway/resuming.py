@@ -26,8 +26,8 @@ from conformance.gateway.request_templates import sent_again
 from conformance.gateway.rig import redaction_of, rigged
 from conformance.gateway.settings import Settings
 from conformance.journal import LISTENED, Journal, Record, read_journal
-from conformance.judging.evidence import TOO_MANY_REQUESTS, Evidence
-from conformance.judging.reading import asks_for_a_wait
+from conformance.judging.evidence import Evidence
+from conformance.judging.reading import TOO_MANY_REQUESTS, asks_for_a_wait
 from conformance.model.errors import UsageError
 from conformance.model.interruption import granted, held_back, let_through
 from conformance.model.progress import Progress

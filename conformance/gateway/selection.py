@@ -30,8 +30,8 @@ from conformance.contract.contract import Contract
 from conformance.contract.requirements import ByRule
 from conformance.gateway.case_files import FROM_FILES
 from conformance.gateway.command_plan import NEGATIVE, Group, in_order
-from conformance.gateway.rules.making import requirements_of_probe
-from conformance.gateway.rules.request_ids import EQUAL
+from conformance.gateway.rules.answers import EQUAL
+from conformance.gateway.rules.checks import requirements_of_probe
 from conformance.gateway.settings import RunLimits
 from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind

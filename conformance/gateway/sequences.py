@@ -23,7 +23,7 @@ from conformance.contract.contract import Contract
 from conformance.contract.history import Asked, Forecast, History, Rule
 from conformance.contract.probes import Outcome
 from conformance.gateway.command_plan import NEGATIVE, CommandPlan, Group, in_order
-from conformance.gateway.rules.request_ids import EQUAL
+from conformance.gateway.rules.answers import EQUAL
 from conformance.judging.evidence import BALANCE
 from conformance.model.traffic import Case, Kind
 from conformance.payloads.uniqueness import cheap_amounts, near

@@ -1,7 +1,7 @@
 """Judging a recorded run in one pass: each answer and notification is read once, and every check says what it has to.
 
     Tally       what one check said of one command, counted
-    Hearing     a run that was heard: its evidence, and a tally for each check
+    SinglePass     a run that was heard: its evidence, and a tally for each check
 
 The cost of an answer does not grow with the run, and what checks have in common is paid once: those of one subject are
 put into a tree of their conditions, each of which is tried once on the way.
@@ -19,22 +19,24 @@ from typing import Generic, Self
 
 from conformance.contract.contract import Contract
 from conformance.journal import Record
-from conformance.judging.evidence import Answer, Evidence, Terms
+from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
     AnswerCheck,
     AnswerFormCheck,
     Check,
     Finding,
+    Inconclusive,
     Judgement,
-    Kept,
     NoticeCheck,
     NoticeFormCheck,
+    Passed,
     Reason,
     Rule,
     Subject,
     SubjectCheck,
-    Unobserved,
 )
+from conformance.judging.reading import Answer
+from conformance.judging.terms import Terms
 
 # How many findings of one verdict are kept whole; the number of all is in `failed`, the evidence in the journal.
 KEPT_FINDINGS = 10
@@ -55,8 +57,8 @@ class Tally:
     kept: int = 0
     failed: int = 0
     unobserved: int = 0
-    weightiest: Unobserved | None = None
-    unsettled: Unobserved | None = None
+    weightiest: Inconclusive | None = None
+    unsettled: Inconclusive | None = None
     beginnings: set[str] = field(default_factory=set)
     others: int = 0
     _findings: list[tuple[tuple[bool, int], Finding]] = field(default_factory=list)
@@ -77,7 +79,7 @@ class Tally:
             self.failed += 1
             insort(self._findings, ((self._is_listed(judgement), place), judgement), key=itemgetter(0))
             del self._findings[KEPT_FINDINGS:]
-        elif isinstance(judgement, Unobserved):
+        elif isinstance(judgement, Inconclusive):
             self.unobserved += 1
             if judgement.unsettled and self.unsettled is None:
                 self.unsettled = judgement
@@ -95,7 +97,7 @@ class Tally:
     def add_all(self, judgements: Iterable[Judgement]) -> None:
         """All of a check, in their order."""
         for judgement in judgements:
-            if type(judgement) is Kept:  # nearly all
+            if type(judgement) is Passed:  # nearly all
                 self.kept += 1
             else:
                 self.add(judgement)
@@ -188,7 +190,7 @@ class _Bench(Generic[Subject]):
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class SinglePass:
     """A run that was heard. `tallies` are in the order in which the checks were given."""
 
     evidence: Evidence

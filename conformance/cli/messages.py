@@ -1,18 +1,23 @@
-"""What goes wrong, as exactly one line on standard error, and the exit code that it ends with.
+"""What a command says: results on standard output, all else on standard error, an error as exactly one line.
 
-Below it stands what another program has said of it: the last lines of a driver that died.
+    Output          how much is told, and where
+    Messages        errors and warnings, without the secret once that is known
+    in_words        any exception as an error of the suite's own
+    in_one_line     an error of click's, in the words of the suite
 
-Complaints      says errors and warnings, without the secret once that is known
-in_words        any exception as an error of the suite's own
-in_one_line     an error of click's, in the words of the suite
+Below an error stands what another program has said of it: the last lines of a driver that died.
 """
 
 from __future__ import annotations
 
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import click
+from click.core import ParameterSource
+from rich.console import Console
 
 import conformance
 from conformance.contract.contract import statum
@@ -21,13 +26,14 @@ from conformance.journal import Redaction
 from conformance.journal.redactable import is_own_word
 from conformance.journal.redaction import credential_text
 from conformance.model.errors import ConformanceError, EnvironmentFailure, SuiteError, UsageError, did_you_mean, lack_of
-from conformance.reports.console import print_line, print_prose, remarks
+from conformance.reports.console import print_line, print_prose, remarks, results
+from conformance.reports.live import QuietProgress, ShownProgress, progress_on
 
 
-class Complaints:
-    """One for each call of the command; whoever learns of the secret tells it.
+class Messages:
+    """Errors and warnings, a line each, on standard error; one for each call of the command.
 
-    `contract`: whose words no secret can be told from.
+    Whoever learns of the secret tells it; the words of the `contract` are none.
     """
 
     def __init__(self, *, debug: bool = False) -> None:
@@ -35,6 +41,11 @@ class Complaints:
         self._debug = debug
         self.contract = statum()
         self._quiet = False
+
+    @classmethod
+    def of(cls, ctx: click.Context | None = None) -> Self:
+        """Those of the command that is under way."""
+        return (ctx or click.get_current_context()).find_object(cls) or cls()
 
     def protect(self, secret: str, consumer_key: str, *more: str) -> None:
         """From here on the secret is not printed, nor are the values in `more`.
@@ -115,3 +126,38 @@ def in_one_line(error: click.ClickException) -> UsageError:
         return UsageError(f"no command is given; expected {', '.join(names)}", helped)
     message = error.format_message().rstrip(".")
     return UsageError(message[:1].lower() + message[1:], helped)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How much is told. `as_json`: standard output is a script's, and people read standard error."""
+
+    quiet: bool = False
+    verbose: bool = False
+    as_json: bool = False
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> Output:
+        """What the options say, which are taken out of `options`; from here on warnings are told, or not.
+
+        Raises UsageError for -q with -v; of these one on the command line beats one that is configured elsewhere.
+        """
+        quiet, verbose = bool(options.pop("quiet", False)), bool(options.pop("verbose", False))
+        if quiet and verbose:
+            source = click.get_current_context().get_parameter_source
+            here = [source(name) is ParameterSource.COMMANDLINE for name in ("quiet", "verbose")]
+            if here[0] == here[1]:
+                raise UsageError("-q (--quiet) and -v (--verbose) are both given; expected one of the two")
+            quiet, verbose = here
+        if quiet:
+            Messages.of().quieten()
+        return cls(quiet, verbose, options.pop("format", None) == "json")
+
+    @property
+    def console(self) -> Console:
+        """Where people read the result."""
+        return remarks() if self.as_json else results()
+
+    def progress(self) -> ShownProgress:
+        """How a run goes on, as it is shown."""
+        return QuietProgress() if self.quiet else progress_on(remarks(), verbose=self.verbose)

@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance.contract.requirements import Catalogue, Requirement
 from conformance.contract.schema_set import FORMATS, Violation
-from conformance.judging.expectations.entries import Expectation, Expectations
+from conformance.judging.expectations import Expectation, Expectations
 from conformance.model.errors import UsageError, did_you_mean
 
 SCHEMA = "expectations"

@@ -1,8 +1,9 @@
-"""`requirements`: what is judged, by what, and what is not."""
+"""`requirements` and `openapi`: the contract, as what is judged by it, and for tools that know OpenAPI."""
 
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -11,10 +12,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from conformance.cli.command import ConformanceCommand, contract_option, option
+from conformance.cli.command import ConformanceCommand
 from conformance.client.rules import client_checks
 from conformance.contract.contract import Contract
+from conformance.contract.openapi import openapi_document
 from conformance.contract.requirements import Requirement
+from conformance.gateway.settings import check_gateway_url
 from conformance.judging.judgement import SubjectCheck
 from conformance.reports.console import print_json, results
 from conformance.reports.view import rests_on
@@ -105,20 +108,23 @@ FORMATS: Mapping[str, Callable[[list[dict[str, Any]]], None]] = {
 
 
 @click.command("requirements", cls=ConformanceCommand, short_help="List what is judged, and by what.")
-@option(
-    "Output",
-    "--format",
-    "form",
-    type=click.Choice(tuple(FORMATS)),
-    default="table",
-    show_default=True,
-    help="How to list them.",
-)
-@contract_option
-def requirements(form: str, contract: Contract) -> int:
+def requirements(contract: Contract, **options: Any) -> int:
     """List the catalogue: id, level, actor, what it rests on, the commands, and the check that judges it.
 
     What cannot be observed from outside is listed too, with the reason why it is not judged.
     """
-    FORMATS[form]([_entry(requirement, contract) for requirement in contract.catalogue.requirements])
+    FORMATS[options["format"]]([_entry(requirement, contract) for requirement in contract.catalogue.requirements])
+    return 0
+
+
+@click.command("openapi", cls=ConformanceCommand, short_help="Print the contract as OpenAPI 3.1.")
+def openapi(**options: Any) -> int:
+    """Print the contract as an OpenAPI 3.1 document in JSON (which is YAML, too).
+
+    It has every command and its callback, every schema with its examples, and is made from what `run` judges by.
+    """
+    if options["server"] is not None:
+        check_gateway_url(options["server"])
+    document = openapi_document(options["contract"], options["server"], dict(options["callback"]))
+    click.echo(json.dumps(document, indent=2))
     return 0

@@ -24,12 +24,12 @@ from conformance.contract.requirements import (
     Expected,
     Requirement,
 )
-from conformance.gateway.rules import acceptance, envelope, notifications, refusals, request_ids, sequences, unsolicited
+from conformance.gateway.rules import acceptance, answers, notifications, refusals, unsolicited
 from conformance.gateway.rules.acceptance import must_be_accepted
-from conformance.gateway.rules.envelope import any_answer
+from conformance.gateway.rules.answers import any_answer
 from conformance.gateway.rules.notifications import attributed, to_a_product
 from conformance.gateway.rules.refusals import EXPECTED, beside_twin
-from conformance.judging.evidence import Answer, Evidence, Notice, Outcome
+from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
     AnswerFormCheck,
     Check,
@@ -40,16 +40,16 @@ from conformance.judging.judgement import (
     answers_where,
     notices_where,
 )
+from conformance.judging.reading import Answer
+from conformance.judging.summaries import Notice, ResponseSummary
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Kind
 
 RULES: Mapping[str, Callable[..., Check]] = {
-    **envelope.RULES,
-    **request_ids.RULES,
+    **answers.RULES,
     **refusals.RULES,
     **acceptance.RULES,
     **notifications.RULES,
-    **sequences.RULES,
     **unsolicited.RULES,
 }
 """The written rules by their names in catalogues, each made with the parameters that stand beside it there."""
@@ -167,7 +167,7 @@ def _by_probe(requirement: Requirement, judge: ByProbe, contract: Contract) -> C
 def _of_kind(
     kind: Kind, named: frozenset[str], requirement: Requirement, judge: ByProbe, contract: Contract
 ) -> RunCheck:
-    def select(answer: Outcome) -> bool:
+    def select(answer: ResponseSummary) -> bool:
         return answer.aspect in named or (
             ANY in named and requirement.id in requirements_of_probe(contract, kind, answer.aspect, answer.command)
         )
@@ -203,7 +203,7 @@ def asks_for_acceptance(requirement: Requirement) -> bool:
     judge = requirement.judge
     if isinstance(judge, ByProbe):
         return judge.expect is Expected.ACCEPTED
-    return isinstance(judge, ByRule) and judge.rule in acceptance.RULES
+    return isinstance(judge, ByRule) and judge.rule in acceptance.OF_ACCEPTANCE
 
 
 def is_about_notifications(requirement: Requirement) -> bool:
@@ -230,6 +230,4 @@ def is_about_lateness(requirement: Requirement) -> bool:
 # Rules of others that wait for notifications, too; and the one that is about when they come.
 ALSO_ABOUT_NOTIFICATIONS = frozenset({"refused-credential-has-no-effect"})
 LATENESS = "notified-in-time"
-OF_FORM = {*envelope.RULES, *request_ids.RULES, *notifications.RULES, "tells-of-its-own-request"} - {
-    "every-request-is-answered"
-}
+OF_FORM = {*answers.RULES, *notifications.RULES, "tells-of-its-own-request"} - {"every-request-is-answered"}

@@ -1,8 +1,8 @@
 """A second look at what fell short: what a check saw, exchange by exchange, and its findings gathered.
 
     Observation     one exchange that a requirement was judged by, and what a failure may depend on
-    Watched         a check, and what it saw
-    watch           has checks judge a record while they are watched
+    ObservedCheck         a check, and what it saw
+    observe           has checks judge a record while they are watched
 
 Only for checks that found something: the first pass through a run counts, and keeps next to nothing.
 """
@@ -14,22 +14,25 @@ from dataclasses import dataclass, replace
 
 from conformance.contract.contract import Contract
 from conformance.diagnosis.follow_ups import Cause
-from conformance.diagnosis.grouping import Said, alike, gathered, grouped
+from conformance.diagnosis.grouping import AnswerSignature, alike, gathered, grouped
 from conformance.journal import Record
-from conformance.judging.evidence import Answer, Evidence, Notice, Outcome, Terms
-from conformance.judging.hearing import KEPT_FINDINGS, Hearing
+from conformance.judging.evidence import Evidence
 from conformance.judging.judgement import (
     AnswerCheck,
     Check,
     Finding,
+    Inconclusive,
     Judgement,
     Minimal,
     NoticeCheck,
     Rule,
     RunCheck,
     SubjectCheck,
-    Unobserved,
 )
+from conformance.judging.reading import Answer
+from conformance.judging.single_pass import KEPT_FINDINGS, SinglePass
+from conformance.judging.summaries import Notice, ResponseSummary
+from conformance.judging.terms import Terms
 from conformance.model.traffic import Kind
 
 # On what a failure depends shows in so many observations, or not at all; all of a large run would fill the memory.
@@ -57,7 +60,7 @@ class Observation:
     outcome: str | None = None
 
     @classmethod
-    def of(cls, answer: Answer | Outcome, *, fell_short: bool, outcome: str | None = None) -> Observation:
+    def of(cls, answer: Answer | ResponseSummary, *, fell_short: bool, outcome: str | None = None) -> Observation:
         """What was made on an answer, at hand in full or only remembered."""
         if isinstance(answer, Answer):
             case, status = answer.case, answer.response.status if answer.response else None
@@ -88,7 +91,7 @@ class Observation:
         )
 
 
-class Watched:
+class ObservedCheck:
     """A check of one command that is watched; `causes` are those that are known of what falls short.
 
     `among`: whether the observation of a case, by its id, is to be kept.
@@ -129,7 +132,7 @@ class Watched:
         """The findings that are compared, as they were made."""
         return self._found
 
-    def groups(self, said: Mapping[int, Said], area: str) -> list[list[Finding]]:
+    def groups(self, said: Mapping[int, AnswerSignature], area: str) -> list[list[Finding]]:
         """The findings of one cause, then those that are alike by what was answered.
 
         Those whose simplest form is known come first; it stands in the first of each group.
@@ -145,7 +148,7 @@ class Watched:
         ]
         return sorted(groups, key=lambda group: group[0].minimal is None)
 
-    def _minimal_of(self, finding: Finding, place: int | None, said: Mapping[int, Said]) -> Minimal | None:
+    def _minimal_of(self, finding: Finding, place: int | None, said: Mapping[int, AnswerSignature]) -> Minimal | None:
         """The simplest request of its cause, if that was answered in the same way."""
         minimal = None if place is None else _minimal(self.causes[place])
         if minimal is None or not alike(said.get(finding.exchange or 0), said.get(minimal.exchange or 0)):
@@ -171,7 +174,7 @@ class Watched:
     def _on_answers(self, check: SubjectCheck[Answer], terms: Terms) -> Rule[Answer]:
         rule = check.rule_under(terms)
 
-        def watching(answer: Answer) -> Iterator[Finding | Unobserved]:
+        def watching(answer: Answer) -> Iterator[Finding | Inconclusive]:
             said = list(rule(answer))
             self._saw(answer, said)
             yield from said
@@ -181,7 +184,7 @@ class Watched:
     def _on_notices(self, check: SubjectCheck[Notice], terms: Terms) -> Rule[Notice]:
         rule = check.rule_under(terms)
 
-        def watching(notice: Notice) -> Iterator[Finding | Unobserved]:
+        def watching(notice: Notice) -> Iterator[Finding | Inconclusive]:
             said = list(rule(notice))
             self._saw(notice.answer, said, notice.outcome)
             yield from said
@@ -192,7 +195,7 @@ class Watched:
         def watching(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
             answers = {answer.number: answer for answer in evidence.outcomes}
             for judgement in check(evidence, command):
-                said = [judgement] if isinstance(judgement, Finding | Unobserved) else []
+                said = [judgement] if isinstance(judgement, Finding | Inconclusive) else []
                 answer = answers.get(judgement.exchange or 0)
                 arrival = evidence.first_about(answer) if answer is not None else None
                 self._saw(answer, said, arrival.outcome if arrival else None)
@@ -202,8 +205,8 @@ class Watched:
 
     def _saw(
         self,
-        answer: Answer | Outcome | None,
-        said: Sequence[Finding | Unobserved],
+        answer: Answer | ResponseSummary | None,
+        said: Sequence[Finding | Inconclusive],
         outcome: str | None = None,
     ) -> None:
         found = [each for each in said if isinstance(each, Finding)]
@@ -224,6 +227,6 @@ def _minimal(cause: Cause) -> Minimal | None:
     return Minimal(cause.minimal, cause.differs or {}, cause.finished, cause.exchange)
 
 
-def watch(record: Record, contract: Contract, checks: Iterable[Watched]) -> Evidence:
+def observe(record: Record, contract: Contract, checks: Iterable[ObservedCheck]) -> Evidence:
     """Has checks judge a record while they are watched; the evidence that they judged by."""
-    return Hearing.of(record, contract, [(watched.check, watched.command) for watched in checks]).evidence
+    return SinglePass.of(record, contract, [(watched.check, watched.command) for watched in checks]).evidence

@@ -17,8 +17,10 @@ from __future__ import annotations
 from collections import Counter
 from math import comb
 
-from conformance.judging.evidence import Evidence, Outcome, Terms
-from conformance.judging.judgement import Reason, Unobserved
+from conformance.judging.evidence import Evidence
+from conformance.judging.judgement import Inconclusive, Reason
+from conformance.judging.summaries import ResponseSummary
+from conformance.judging.terms import Terms
 
 # So long a network may hold a notification, or the answer before it: what is lost twice is sent again after 1 s and
 # then after 2 s more, and tunnels queue for a while.
@@ -27,7 +29,7 @@ NETWORK_HOLDS_S = 5.0
 BY_CHANCE = 1e-6
 
 
-CUT_OFF = Unobserved(Reason.INTERRUPTED, "the run ended before it had listened for notifications")
+CUT_OFF = Inconclusive(Reason.INTERRUPTED, "the run ended before it had listened for notifications")
 
 
 def lost_on_its_way(terms: Terms, product: str, missing: int, owed: int) -> str | None:
@@ -70,7 +72,7 @@ def chance_of_as_many(missing: int, owed: int, lost: int, sent: int) -> float:
     return ways / comb(owed + sent, gone)
 
 
-def in_an_outage(terms: Terms, answer: Outcome) -> Unobserved | None:
+def in_an_outage(terms: Terms, answer: ResponseSummary) -> Inconclusive | None:
     """Why its notification may have been lost while the way back was cut; None if it was open all the time.
 
     Networks hold things up: the notification may have been sent a while before the answer was read, and may have been
@@ -85,20 +87,20 @@ def in_an_outage(terms: Terms, answer: Outcome) -> Unobserved | None:
         return None
     lost = "a canary" if outage.lost == 1 else f"{outage.lost} canaries in a row"
     detail = f"the way back was cut while a notification was due: {lost} got lost on it"
-    return Unobserved(Reason.ENVIRONMENT, detail, answer.number)
+    return Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
 
 
-def in_a_gap(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+def in_a_gap(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
     """Why a notification may have come while nobody was there to take it; None if it cannot have."""
     since = answer.answered_at
     if since is None or evidence.terms.listened_between(since, since + evidence.terms.notify_within_s):
         return None
-    return Unobserved(
+    return Inconclusive(
         Reason.INTERRUPTED, "the run was cut off before it went on; meanwhile nobody took notifications", answer.number
     )
 
 
-def refused_here(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+def refused_here(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
     """Why its notification may have been refused by the suite; None if everything was taken while it was due.
 
     It may have been sent a while before the answer was read.
@@ -106,32 +108,32 @@ def refused_here(evidence: Evidence, answer: Outcome) -> Unobserved | None:
     terms, since = evidence.terms, answer.answered_at
     if terms.left_out_with_id:
         detail = f"{terms.left_out_with_id:,} requests with ids that nobody had given yet were too many to be kept"
-        return Unobserved(Reason.ENVIRONMENT, detail, answer.number)
+        return Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
     if since is None:
         return None
     refusal = terms.refusal(since - NETWORK_HOLDS_S, since + terms.notify_within_s + NETWORK_HOLDS_S)
     if refusal is None:
         return None
     detail = f"the suite's own receiver did not take everything while a notification was due: {refusal.why}"
-    return Unobserved(Reason.ENVIRONMENT, detail, answer.number)
+    return Inconclusive(Reason.ENVIRONMENT, detail, answer.number)
 
 
-def not_listened_out(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+def not_listened_out(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
     """Why it may still have come; None if its time was over."""
     settled, since = evidence.terms.settled_at, answer.answered_at
     if settled is not None and since is not None and settled < since + evidence.terms.notify_within_s:
-        return Unobserved(
+        return Inconclusive(
             Reason.INTERRUPTED, "the run stopped listening before the time for the notification was over", answer.number
         )
     return None
 
 
-def obstacle_to(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+def obstacle_to(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
     """Why nobody can tell whether its notification was sent, wherever the fault lies; but for what networks lose."""
     return not_listened_out(evidence, answer) or in_a_gap(evidence, answer) or refused_here(evidence, answer)
 
 
-def held_up(evidence: Evidence, answer: Outcome) -> Unobserved | None:
+def held_up(evidence: Evidence, answer: ResponseSummary) -> Inconclusive | None:
     """Why a notification that was late may have been sent in time; but for what networks hold up by chance."""
     terms = evidence.terms
     return in_a_gap(evidence, answer) or in_an_outage(terms, answer) or refused_here(evidence, answer)
