@@ -20,12 +20,12 @@ from conformance.contract.behaviours import Change, copies
 from conformance.mock.account import failures
 from conformance.mock.behaviour import Behaviour, Callback, DeliveriesChange, Effect, Moment, Reply, ReplyChange
 from conformance.mock.choosing import bare, choice
-from conformance.mock.memories import MEMORIES, unasked_for
+from conformance.mock.memories import MEMORIES
 from conformance.mock.message_changes import Reshape, reshaping, success_told
 from conformance.mock.windows import WINDOWS
 from conformance.model.errors import SuiteError
 
-WRITTEN: Mapping[str, Callable[..., Effect]] = {**MEMORIES, **WINDOWS, "unsolicited": unasked_for}
+WRITTEN: Mapping[str, Callable[..., Effect]] = {**MEMORIES, **WINDOWS}
 """The behaviours that take code, by the names that rows have for them in `written`."""
 
 
