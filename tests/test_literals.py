@@ -193,12 +193,12 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
     "payloads/invalid.py": {"Habari": "a greeting around characters of doubt, which any text would do for"},
     "model/ecma.py": {"\\S": "an escape of regular expressions"},
     "contract/contract.py": {"statum": "which folder is built in", "Basic": "the scheme of RFC 7617"},
-    "judging/client/calls.py": {
+    "client/rules/calls.py": {
         "status_code": "a word of the driver protocol, fixed in interfaces.md",
         "request_id": "a word of the driver protocol, fixed in interfaces.md",
     },
-    "judging/client/evidence.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
-    "judging/client/inbox.py": {"result_desc": "a word of the driver protocol, fixed in interfaces.md"},
+    "client/rules/evidence.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
+    "client/rules/inbox.py": {"result_desc": "a word of the driver protocol, fixed in interfaces.md"},
     "client/certification.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
     "client/examination.py": {"request_id": "a word of the driver protocol, fixed in interfaces.md"},
     "journal/redactable.py": {"statum": "a word of the suite's own reports"},

@@ -27,12 +27,12 @@ from conformance.client.patience import OutOfTime, Patience
 from conformance.client.plan import Call, Cases, Credential
 from conformance.client.preflight import proxies_in, reachable
 from conformance.client.protocol import Hello
+from conformance.client.rules.calls import STRAY
 from conformance.client.scenarios import Setting, played
 from conformance.client.settings import Settings, program_of
 from conformance.client.witness import Stage, Witness, wait_for_resends
 from conformance.contract.contract import Contract
 from conformance.journal import Journal, Redaction
-from conformance.judging.client.calls import STRAY
 from conformance.mock.account import Account
 from conformance.mock.gateway import Gateway, Reaction
 from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError, lack_of

@@ -24,10 +24,10 @@ import httpx
 
 from conformance.client.driver import Death
 from conformance.client.posting import Posting, Reset, listening
+from conformance.client.rules.receiver_requests import CROWD
+from conformance.client.rules.receiving import QUICKLY_S, waited_s
 from conformance.client.scenarios import answered_with
 from conformance.client.subject import Known, Outgoing, Subject
-from conformance.judging.client.receiver_requests import CROWD
-from conformance.judging.client.receiving import QUICKLY_S, waited_s
 from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case, Response
 from conformance.payloads.addressees import Constraints

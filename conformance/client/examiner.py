@@ -39,9 +39,9 @@ from conformance.client.examination import (
 )
 from conformance.client.inquiring import inquired
 from conformance.client.preflight import reachable
+from conformance.client.rules.receiver_requests import CROWD, FEW, THRONG
+from conformance.client.rules.receiving import QUICKLY_S
 from conformance.client.subject import Outgoing, Subject
-from conformance.judging.client.receiver_requests import CROWD, FEW, THRONG
-from conformance.judging.client.receiving import QUICKLY_S
 from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case
 from conformance.payloads.notifications import FORMS, NEAR

@@ -21,10 +21,10 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from conformance.client.rules.calls import OUTLASTED, REUSED, STRAY, UNUSED, speaks_of_a_call
 from conformance.client.scenarios import says_accepted
 from conformance.contract.contract import Contract
 from conformance.journal import Journal
-from conformance.judging.client.calls import OUTLASTED, REUSED, STRAY, UNUSED, speaks_of_a_call
 from conformance.judging.terms import REFUSED_HERE
 from conformance.mock.account import Account
 from conformance.mock.answering import AnswerProtocol, Channel, json_bytes, put, received, was_used

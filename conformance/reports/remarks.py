@@ -17,12 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from conformance.client.rules.calls import REUSED, UNUSED
+from conformance.client.rules.resending import NO_CONNECTION_KEPT
 from conformance.contract.requirements import Level
 from conformance.journal import Record
-from conformance.judging.client.calls import REUSED, UNUSED
-from conformance.judging.client.resending import NO_CONNECTION_KEPT
 from conformance.judging.expectations import Expectation
-from conformance.judging.expectations.reading import TABLE
+from conformance.judging.expectations_file import TABLE
 from conformance.judging.judgement import Reason
 from conformance.judging.terms import REFUSED_HERE
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
