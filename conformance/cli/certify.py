@@ -27,9 +27,10 @@ from conformance.cli.output import Output, catalogue_option, output_options
 from conformance.cli.tls import trusted
 from conformance.cli.verdict import Ending, strict_option
 from conformance.client.certification import certify as hold
-from conformance.client.heard import secrets_of, tokens_in
+from conformance.client.driver_log import secrets_of, tokens_in
 from conformance.client.observing import observe
-from conformance.client.settings import DEFAULT_MAX_EXAMPLES, DEFAULT_TIMEOUT_S, Settings
+from conformance.client.settings import ClientSettings
+from conformance.client.settings import DEFAULT_MAX_EXAMPLES, DEFAULT_TIMEOUT_S
 from conformance.contract.contract import statum
 from conformance.mock.account import Account
 from conformance.model.errors import UsageError
@@ -105,7 +106,7 @@ def _introduce(console: Console, base_url: str, account: Account) -> None:
     console.file.flush()
 
 
-def settings_from(options: dict[str, Any]) -> Settings:
+def settings_from(options: dict[str, Any]) -> ClientSettings:
     """The settings of a certification, from the command's options. Raises UsageError for what cannot be used."""
     seeded = {} if options["seed"] is None else {"seed": options["seed"]}
     complaints = click.get_current_context().find_object(Complaints) or Complaints()
@@ -119,7 +120,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
             "--callback-url does not say which product's notifications go there; expected --product NAME",
             hint=f"one of {', '.join(options['contract'].callbacks)}",
         )
-    return Settings(
+    return ClientSettings(
         driver=options["driver"],
         callback_url=options["callback_url"],
         observe=options["listen"] if options["observe"] else None,

@@ -25,7 +25,7 @@ from conformance.cli.configuration import (
     switches,
     variable,
 )
-from conformance.client.heard import secrets_of
+from conformance.client.driver_log import secrets_of
 from conformance.contract.contract import statum
 from conformance.journal import Redaction
 from conformance.journal.redaction import tokens_of

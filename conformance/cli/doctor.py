@@ -18,7 +18,7 @@ from conformance.cli.options import (
     settings_from,
 )
 from conformance.cli.output import Output, form_option, quiet_option
-from conformance.client.preflight import examine_driver
+from conformance.client.certification import examine_driver
 from conformance.contract.contract import statum
 from conformance.gateway.preflight import examine, to_register
 from conformance.gateway.reaching import Probe

@@ -10,20 +10,12 @@ from conformance.client.rules.evidence import ClientEvidence, ClientTerms
 from conformance.client.rules.unsent import coverage_of_calls, why_no_traffic
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, ByRule, Requirement
-from conformance.diagnosis.explaining import Explained, explain_client
+from conformance.diagnosis.explanation import Explained, explain_client
 from conformance.journal import Record
-from conformance.judging.hearing import Tally
 from conformance.judging.judgement import Finding, Reason
+from conformance.judging.single_pass import Tally
 from conformance.judging.terms import Terms
-from conformance.judging.verdicts import (
-    Heard,
-    Listed,
-    RequirementVerdict,
-    Standard,
-    Verdict,
-    Verdicts,
-    verdict_on,
-)
+from conformance.judging.verdicts import Evaluation, Listed, RequirementVerdict, Standard, Verdict, Verdicts, verdict_on
 
 # How the requirement is judged that each death of a driver breaks.
 DRIVER_LIVES = ByRule("driver-answers-once")
@@ -33,7 +25,7 @@ DRIVER_LIVES = ByRule("driver-answers-once")
 class ClientFace:
     """A client that is driven or watched, and its receiver of notifications."""
 
-    def hear(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Heard:  # noqa: ARG002 - as faces do
+    def hear(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Evaluation:  # noqa: ARG002 - as faces do
         """Judge the certification of a client: what it does not offer is not applicable to it."""
         evidence = ClientEvidence.of(record, contract)
         terms = _as_terms(evidence.terms, contract)
@@ -64,7 +56,7 @@ class ClientFace:
         # A driver that cannot be kept alive has shown too little of its client to call it conformant.
         gave_up = evidence.terms.gave_up is not None
         coverage = coverage_of_calls(evidence)
-        return Heard(terms, tuple(verdicts), tuple(tallies), accepted, explain, coverage, gave_up)
+        return Evaluation(terms, tuple(verdicts), tuple(tallies), accepted, explain, coverage, gave_up)
 
 
 CLIENT = ClientFace()

@@ -23,7 +23,7 @@ from conformance.client.rules.evidence import ClientEvidence
 from conformance.client.rules.rule import ClientCheck, ClientRule, one_of
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import Actor, ByPlace, ByRule, Requirement
-from conformance.judging.judgement import Judgement, Reason, Unobserved
+from conformance.judging.judgement import Inconclusive, Judgement, Reason
 from conformance.model.errors import SuiteError
 
 RULES: Mapping[str, ClientRule] = {
@@ -66,7 +66,7 @@ def _unless_observed(check: ClientCheck, unseen: str) -> ClientCheck:
     @wraps(check)
     def judged(evidence: ClientEvidence, command: str | None) -> Iterator[Judgement]:
         if evidence.terms.observed:
-            return iter([Unobserved(Reason.PRECONDITION, unseen)])
+            return iter([Inconclusive(Reason.PRECONDITION, unseen)])
         return check(evidence, command)
 
     return judged

@@ -19,7 +19,7 @@ from conformance.client.rules.rule import UNHEARD, ClientCheck, ClientRule, brok
 from conformance.client.rules.sending import sends_again_later, waits_for_ever
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ACCEPTED
-from conformance.judging.judgement import Judgement, Reason, Unobserved, shown
+from conformance.judging.judgement import Inconclusive, Judgement, Reason, shown
 from conformance.model.traffic import Exchange, header
 
 # A client that has waited for nothing else goes on within this time.
@@ -44,11 +44,11 @@ def each_answer(condition: Condition, rule: ReportRule, *, beside_usual: bool = 
             if last is None or not condition(last):
                 continue
             if not understands:
-                yield Unobserved(Reason.PRECONDITION, "no usual answer was reported as accepted", last.number)
+                yield Inconclusive(Reason.PRECONDITION, "no usual answer was reported as accepted", last.number)
             elif call.report is None:
-                yield Unobserved(Reason.PRECONDITION, "the client did not say what became of the call", last.number)
+                yield Inconclusive(Reason.PRECONDITION, "the client did not say what became of the call", last.number)
             elif came_too_late(evidence, call, call.report, last):
-                yield Unobserved(Reason.ENVIRONMENT, "the suite answered after the client's time-out", last.number)
+                yield Inconclusive(Reason.ENVIRONMENT, "the suite answered after the client's time-out", last.number)
             else:
                 words = next(rule(call, call.report, last), None)
                 yield kept(last) if words is None else broken(call, words, last)
@@ -240,13 +240,13 @@ def gives_up(evidence: ClientEvidence, command: str | None) -> Iterator[Judgemen
             yield kept(call.sent[0])
 
 
-def _still_waiting(evidence: ClientEvidence, call: Call) -> Unobserved:
+def _still_waiting(evidence: ClientEvidence, call: Call) -> Inconclusive:
     """Why it is not known whether a client would have given up."""
     late = evidence.terms.out_of_time
     waited = [s.exchange.answered_at - s.exchange.sent_at for s in call.sent if s.unanswered and s.exchange.answered_at]
     if late is None or not waited or call.deaths:
-        return Unobserved(Reason.PRECONDITION, "the client did not say what became of the call")
-    return Unobserved(
+        return Inconclusive(Reason.PRECONDITION, "the client did not say what became of the call")
+    return Inconclusive(
         Reason.INTERRUPTED, f"the client had waited for {max(waited):.0f} s, and had not given up, when {late}"
     )
 

@@ -18,7 +18,7 @@ from conformance.client.rules.evidence import ClientEvidence
 from conformance.client.rules.receiver_requests import ReceiverRequest, What
 from conformance.client.rules.rule import ClientCheck, ClientRule
 from conformance.contract.contract import NotificationRoles
-from conformance.judging.judgement import Finding, Judgement, Kept, Reason, Unobserved
+from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason
 
 NONE_TAKEN = "no usual notification was answered with a 2xx"
 GONE = "the receiver was no longer there: another request had it end"
@@ -305,16 +305,16 @@ def check_of(rule: InboxCheck) -> ClientCheck:
         judgements = list(rule(inbox))
         for each in judgements:
             blamed = isinstance(each, Finding) and each.exchange in gone
-            yield Unobserved(Reason.PRECONDITION, GONE, each.exchange) if blamed else each
+            yield Inconclusive(Reason.PRECONDITION, GONE, each.exchange) if blamed else each
         if not judgements and inbox.left_alone is not None:
-            yield Unobserved(Reason.PRECONDITION, inbox.left_alone)
+            yield Inconclusive(Reason.PRECONDITION, inbox.left_alone)
 
     return check
 
 
-def kept(request: ReceiverRequest) -> Kept:
+def kept(request: ReceiverRequest) -> Passed:
     """The requirement held for this request."""
-    return Kept(request.number)
+    return Passed(request.number)
 
 
 def broken(request: ReceiverRequest, message: str) -> Finding:
@@ -323,6 +323,6 @@ def broken(request: ReceiverRequest, message: str) -> Finding:
     return Finding(message, case=request.case.id, exchange=request.number, request_id=request_id)
 
 
-def untold(request: ReceiverRequest, why: str) -> Unobserved:
+def untold(request: ReceiverRequest, why: str) -> Inconclusive:
     """The request does not show whether the requirement holds."""
-    return Unobserved(Reason.PRECONDITION, why, request.number)
+    return Inconclusive(Reason.PRECONDITION, why, request.number)

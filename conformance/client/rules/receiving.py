@@ -18,7 +18,7 @@ from conformance.client.rules.rule import ClientCheck, ClientRule
 from conformance.contract.command import Inquiry
 from conformance.contract.contract import Contract
 from conformance.contract.requirements import ByRule
-from conformance.judging.judgement import Finding, Judgement, Reason, Unobserved, shown
+from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reason, shown
 from conformance.judging.reading import Content
 from conformance.model.traffic import header
 
@@ -194,11 +194,11 @@ def throngs_are_taken(inbox: Inbox) -> Iterator[Judgement]:
     crowd = [each for fate in inbox.fates for each in fate.notifications if each.in_crowd and not each.in_throng]
     throng = any(each.in_throng for fate in inbox.fates for each in fate.notifications)
     if any(isinstance(each, Finding) for each in crowds_are_taken(inbox)):
-        yield Unobserved(Reason.PRECONDITION, f"{CROWD} at once are too many already")
+        yield Inconclusive(Reason.PRECONDITION, f"{CROWD} at once are too many already")
     elif crowd and not throng:
         took_s = max(each.took_s for each in crowd)
         words = f"{CROWD} at once were answered within {took_s:.1f} s, so {THRONG} would have taken too long to be sent"
-        yield Unobserved(Reason.PRECONDITION, words)
+        yield Inconclusive(Reason.PRECONDITION, words)
     else:
         yield from _crowds(inbox, range(THRONG, 10 * THRONG))
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from conformance.client.rules.calls import Call, SentRequest
 from conformance.client.rules.evidence import ClientEvidence
 from conformance.client.rules.rule import ClientCheck, ClientRule, broken, kept, one_of
-from conformance.judging.judgement import Judgement, Reason, Unobserved
+from conformance.judging.judgement import Inconclusive, Judgement, Reason
 from conformance.judging.reading import TOO_MANY_REQUESTS
 from conformance.model.traffic import header
 
@@ -117,7 +117,7 @@ def not_at_once(*, after: str) -> ClientCheck:
         window = evidence.terms.resend_window_s
         for call, sent, following, words in _failed(evidence, command, failure):
             if sent.reused is False:
-                yield Unobserved(Reason.PRECONDITION, NO_CONNECTION_KEPT, sent.number)
+                yield Inconclusive(Reason.PRECONDITION, NO_CONNECTION_KEPT, sent.number)
             if following is None:
                 yield _watched(evidence, sent, window)
             elif (gap := _gap(evidence, call, sent, following)) < window:
@@ -182,7 +182,9 @@ def _watched(evidence: ClientEvidence, sent: SentRequest, within_s: float) -> Ju
     """Nothing followed while the run was watched."""
     settled, ended = evidence.terms.settled_at, sent.exchange.answered_at
     if settled is None or ended is None or settled - ended < within_s:
-        return Unobserved(Reason.INTERRUPTED, "the run ended before it could be seen that nothing follows", sent.number)
+        return Inconclusive(
+            Reason.INTERRUPTED, "the run ended before it could be seen that nothing follows", sent.number
+        )
     return kept(sent)
 
 

@@ -26,7 +26,7 @@ from conformance.client.rules.inbox import (
 )
 from conformance.client.rules.receiver_requests import ReceiverRequest, What
 from conformance.client.rules.rule import ClientCheck, ClientRule, one_of
-from conformance.judging.judgement import Finding, Judgement, Reason, Unobserved, shown
+from conformance.judging.judgement import Finding, Inconclusive, Judgement, Reason, shown
 
 NONE_KEPT = "the client makes no calls, and of what it was notified of it knew no result when it was asked"
 
@@ -354,7 +354,7 @@ def _if_it_keeps_any(rule: InboxCheck) -> InboxCheck:
 
     def of_kept(inbox: Inbox) -> Iterator[Judgement]:
         if inbox.forgets:
-            yield Unobserved(Reason.PRECONDITION, NONE_KEPT)
+            yield Inconclusive(Reason.PRECONDITION, NONE_KEPT)
         else:
             yield from rule(inbox)
 

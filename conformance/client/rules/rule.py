@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from conformance.client.rules.calls import Call, SentRequest
 from conformance.client.rules.evidence import ClientEvidence
-from conformance.judging.judgement import Finding, Judgement, Kept
+from conformance.judging.judgement import Finding, Judgement, Passed
 
 UNHEARD = "what the client tells its caller cannot be seen without a driver"
 """Why rules on the client's reports cannot be judged of a client that is only observed."""
@@ -23,9 +23,9 @@ ClientCheck = Callable[[ClientEvidence, str | None], Iterator[Judgement]]
 T = TypeVar("T")
 
 
-def kept(sent: SentRequest) -> Kept:
+def kept(sent: SentRequest) -> Passed:
     """The requirement held for this request."""
-    return Kept(sent.number)
+    return Passed(sent.number)
 
 
 def broken(call: Call, message: str, sent: SentRequest | None = None) -> Finding:

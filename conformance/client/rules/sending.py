@@ -13,7 +13,7 @@ from conformance.client.rules.evidence import ClientEvidence
 from conformance.client.rules.rule import UNHEARD, ClientCheck, ClientRule, broken, kept
 from conformance.client.rules.unsent import instead, reached, said_to_be_lacking
 from conformance.contract.requirements import REQUEST, ByPlace
-from conformance.judging.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
+from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason, shown
 from conformance.judging.reading import Content
 from conformance.model.traffic import Headers, Request, header
 
@@ -30,9 +30,9 @@ def driver_answers_once(evidence: ClientEvidence, command: str | None) -> Iterat
         if deaths:
             yield Finding(f"the driver failed: {deaths[0]['detail']}", case=call.case.id)
         elif call.report is not None or call.unsupported:
-            yield Kept()
+            yield Passed()
     if not evidence.calls and evidence.terms.greeted:
-        yield Kept()  # a client that makes no calls has said hello, and maybe what became of requests
+        yield Passed()  # a client that makes no calls has said hello, and maybe what became of requests
     for death in evidence.deaths_of_no_call:
         yield Finding(f"the driver failed: {death['detail']}", case=death["case"])
 
@@ -226,9 +226,9 @@ def accepted_only_if_sent(evidence: ClientEvidence, command: str | None) -> Iter
         if call.report is None or not call.report.accepted or call.case.earlier is not None or call.extra is not None:
             continue  # ROB-01 is about the repeated call
         if call.sent:
-            yield Kept(call.sent[0].number)
+            yield Passed(call.sent[0].number)
         elif call.case.id in strays:
-            yield Unobserved(Reason.PRECONDITION, "the request went to another address")
+            yield Inconclusive(Reason.PRECONDITION, "the request went to another address")
         else:
             yield broken(call, "the client says that the request was accepted, and none has reached the gateway")
 
@@ -271,11 +271,11 @@ def as_at_first(evidence: ClientEvidence, command: str | None) -> Iterator[Judge
             continue
         if not _well(first):
             did_not = (Reason.PRECONDITION, "the first call did not go well either")
-            yield Unobserved(*(instead(evidence, None) or did_not))
+            yield Inconclusive(*(instead(evidence, None) or did_not))
         elif (words := _sends_nothing(evidence, call)) is not None:
-            yield Unobserved(Reason.PRECONDITION, words)
+            yield Inconclusive(Reason.PRECONDITION, words)
         elif call.unsupported or (call.report is None and not call.deaths):
-            yield Unobserved(Reason.INTERRUPTED, "the run ended before the first call was repeated")
+            yield Inconclusive(Reason.INTERRUPTED, "the run ended before the first call was repeated")
         elif call.report is None:
             yield broken(call, f"the client did not survive: {call.deaths[0]['detail']}")
         elif not _well(call):

@@ -22,7 +22,7 @@ from conformance.client.rules.evidence import ClientEvidence
 from conformance.client.rules.rule import UNHEARD, ClientCheck, ClientRule, broken, kept
 from conformance.contract.contract import Contract
 from conformance.judging.coverage import CallCoverage, Covered, Label, classes_of_call
-from conformance.judging.judgement import Finding, Judgement, Kept, Reason, Unobserved, shown
+from conformance.judging.judgement import Finding, Inconclusive, Judgement, Passed, Reason, shown
 
 REJECTED = "rejected-locally"
 
@@ -282,9 +282,9 @@ def becomes_a_request(*, long: bool | None = None) -> ClientCheck:
         found = [refusal for refusal in refusals(evidence, command) if refusal.is_long(contract) in chosen]
         unknown = [each for each in fates.open if is_long(each[0], contract) in chosen]
         yield from (finding for refusal in found for finding in _findings(evidence, refusal))
-        yield from (Unobserved(reason, detail) for _, reason, detail in unknown)
+        yield from (Inconclusive(reason, detail) for _, reason, detail in unknown)
         if found or not unknown:  # what is not known of some calls is not made good by others
-            yield from (Kept() for call in fates.sent if is_long(call, contract) in chosen)
+            yield from (Passed() for call in fates.sent if is_long(call, contract) in chosen)
 
     return check
 
