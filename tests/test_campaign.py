@@ -26,7 +26,6 @@ from conformance.contract.contract import statum
 from conformance.contract.requirements import Level
 from conformance.gateway import campaign, listening
 from conformance.gateway.plan import Plan
-from conformance.gateway.progress import Silent
 from conformance.journal import Record, read_journal
 from conformance.judging.judgement import Reason
 from conformance.judging.verdicts import Conclusion, Verdict
@@ -34,6 +33,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Callback, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import UsageError
+from conformance.model.progress import Silent
 from conformance.model.traffic import CLOSED_ON_REUSE
 from conformance.reports.faces import judge
 from conformance.reports.files import write_reports

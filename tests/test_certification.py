@@ -15,9 +15,8 @@ from command_line import call
 
 from conformance.client import certification
 from conformance.client.bench import Bench, settings
-from conformance.client.plan import AGAIN, FIRST, Cases, Credential, calls_of
 from conformance.client.certification import proxies_in
-from conformance.client.plan import SENDING
+from conformance.client.plan import AGAIN, FIRST, SENDING, Cases, Credential, calls_of
 from conformance.client.settings import ClientSettings
 from conformance.contract.contract import statum
 from conformance.contract.schema_set import FORMATS

@@ -31,7 +31,7 @@ SMS = ("--product", "sms", *QUICK)
 # Prints a digest of the plan in the order of sending: groups, ids, bytes, headers, everything.
 PLAN = """
 import hashlib, sys
-from conformance.cli.options import settings_from
+from conformance.cli.settings import settings_from
 from conformance.cli.run import run
 from conformance.gateway.plan import Plan
 with run.make_context("run", sys.argv[1:]) as context:

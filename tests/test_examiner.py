@@ -24,7 +24,6 @@ from werkzeug import Request, Response
 
 from conformance.client import certification, examination, examiner
 from conformance.client.certification import certify
-from conformance.client.posting import check_reachable
 from conformance.client.rules.receiver_requests import What, what_is
 from conformance.client.settings import ClientSettings
 from conformance.contract.contract import Contract, statum

@@ -15,10 +15,8 @@ from command_line import call
 from hostile_writers import WRITERS, found_in
 from seeded import fault
 
-from conformance.client.driver_log import DriverLog
-from conformance.client.driver_log import secrets_of, tokens_in
-from conformance.client.protocol import ProtocolError
-from conformance.client.protocol import SHOWN, understood
+from conformance.client.driver_log import DriverLog, secrets_of, tokens_in
+from conformance.client.protocol import SHOWN, ProtocolError, understood
 from conformance.contract.contract import statum
 from conformance.journal.redaction import tokens_of
 from conformance.mock.account import Account

@@ -17,7 +17,7 @@ from campaigns import KEY, SECRET, settings
 from command_line import CHECKOUT, PATIENCE_S
 
 from conformance.contract.contract import statum
-from conformance.gateway.corpus import Group
+from conformance.gateway.command_plan import Group
 from conformance.gateway.limits import Limits
 from conformance.gateway.plan import GROUP_SIZE, Plan
 from conformance.model.errors import UsageError

@@ -24,7 +24,6 @@ from runs import Run
 from seeded import fault
 
 from conformance.gateway import campaign, listening
-from conformance.gateway.progress import Silent
 from conformance.gateway.staying import stay
 from conformance.journal import LISTENED, RESUMED, Journal, Note, Record, Redaction, read_journal
 from conformance.journal import writer as writing
@@ -34,6 +33,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import MockServer, serve_mock
 from conformance.model.errors import EnvironmentFailure, UsageError
+from conformance.model.progress import Silent
 from conformance.model.traffic import Request
 from conformance.reports.faces import judge
 

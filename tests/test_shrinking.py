@@ -18,7 +18,7 @@ from conformance.diagnosis import search
 from conformance.diagnosis.follow_ups import BEGINNING, SEARCH, is_follow_up, run_proper
 from conformance.diagnosis.search import is_called_for
 from conformance.gateway import campaign
-from conformance.gateway.keeping import kept_files
+from conformance.gateway.case_files import failing_cases
 from conformance.gateway.limits import Limits
 from conformance.gateway.settings import DEFAULT_SHRINK_REQUESTS
 from conformance.journal import Record
@@ -168,7 +168,7 @@ def test_two_causes_in_one_requirement_are_two_findings(tmp_path: Path) -> None:
     differs = [finding["minimal"]["differs"] for finding in entry["findings"] if finding["minimal"]]
     assert {"phone_number": "254100000000"} in differs
     assert {"message": "👋"} in differs
-    kept = [json.loads(file.step.body) for file in kept_files(result.record, result.judged, statum())]
+    kept = [json.loads(file.step.body) for file in failing_cases(result.record, result.judged, statum())]
     assert all(any(payload | each == payload for payload in kept) for each in differs)
 
 

@@ -27,7 +27,7 @@ from conformance.gateway.limits import Limits
 from conformance.gateway.settings import Settings
 from conformance.journal import Record, read_journal
 from conformance.judging.judgement import Reason
-from conformance.judging.outages import HEARTBEAT
+from conformance.judging.terms import HEARTBEAT
 from conformance.judging.verdicts import Judged, Verdict
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour, Moment, Reply

@@ -25,7 +25,7 @@ DRIVER_LIVES = ByRule("driver-answers-once")
 class ClientFace:
     """A client that is driven or watched, and its receiver of notifications."""
 
-    def hear(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Evaluation:  # noqa: ARG002 - as faces do
+    def evaluate(self, record: Record, contract: Contract, standard: Standard, *, measured: bool) -> Evaluation:  # noqa: ARG002 - as faces do
         """Judge the certification of a client: what it does not offer is not applicable to it."""
         evidence = ClientEvidence.of(record, contract)
         terms = _as_terms(evidence.terms, contract)

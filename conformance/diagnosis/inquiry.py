@@ -18,8 +18,8 @@ from conformance.contract.command import Command
 from conformance.contract.contract import Contract
 from conformance.diagnosis.attribution import Attribution, Comparison, FailureCount, Found, Outcomes, Specimen, mended
 from conformance.diagnosis.follow_ups import Cause, follow_up_id
+from conformance.diagnosis.observations import Observation
 from conformance.diagnosis.patterns import ENOUGH, ordinal, period, turning_point
-from conformance.diagnosis.watching import Observation
 from conformance.judging.judgement import Check, Dependence
 from conformance.model.traffic import Case, Kind
 from conformance.payloads.addressees import Addressees, Constraints

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from conformance.contract.command import check_callback_paths
 from conformance.contract.contract import Contract, statum
-from conformance.gateway.casefiles import CaseFolder
+from conformance.gateway.case_files import CaseFolder
 from conformance.gateway.limits import Limits, is_loopback
 from conformance.journal.redactable import check_readable, check_redactable, check_uncommon, is_own_word
 from conformance.judging.expectations import Expectations

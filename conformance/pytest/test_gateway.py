@@ -1,4 +1,4 @@
-"""Each requirement of the catalogue × each command that it applies to, as one test."""
+"""Each requirement of the catalogue × each command that it applies to, as one test; and one of the expectations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from conformance.contract.requirements import Requirement
 from conformance.judging.verdicts import RequirementVerdict, Verdict
-from conformance.reports.remarks import followed_up
+from conformance.reports.remarks import followed_up, told_stale
 from conformance.reports.result import Result
 from conformance.reports.view import alike, rests_on
 
@@ -33,6 +33,12 @@ def test_requirement(requirement: Requirement, command: str | None, gateway_resu
         pytest.skip(f"{verdict.verdict}: {verdict.detail}")
     if verdict.verdict is Verdict.WARN:
         warnings.warn(ConformanceWarning(told(verdict, gateway_result)), stacklevel=1)
+
+
+def test_expectations(gateway_result: Result) -> None:
+    """What is listed as known falls short as listed, and has not expired."""
+    if gateway_result.judged.stale:
+        pytest.fail("\n".join(told_stale(gateway_result.document)), pytrace=False)
 
 
 def told(verdict: RequirementVerdict, result: Result) -> str:

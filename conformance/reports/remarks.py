@@ -22,7 +22,7 @@ from conformance.client.rules.resending import NO_CONNECTION_KEPT
 from conformance.contract.requirements import Level
 from conformance.journal import Record
 from conformance.judging.expectations import Expectation
-from conformance.judging.expectations.reading import TABLE
+from conformance.judging.expectations_file import TABLE
 from conformance.judging.judgement import Reason
 from conformance.judging.terms import REFUSED_HERE
 from conformance.judging.verdicts import Judged, RequirementVerdict, Verdict
