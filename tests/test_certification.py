@@ -13,8 +13,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from command_line import call
 
-from conformance.client import certification
-from conformance.client.bench import Bench, settings
+from conformance.client import certification, settings
+from conformance.client.bench import Bench
 from conformance.client.certification import proxies_in
 from conformance.client.plan import AGAIN, FIRST, SENDING, Cases, Credential, calls_of
 from conformance.client.settings import ClientSettings

@@ -181,11 +181,6 @@ EXCUSED: Mapping[str, Mapping[str, str]] = {
     "judging/form.py": {"\\S": "the pattern that asks for a character that is no white space, told as “is empty”"},
     "certificate/badge.py": {"statum": "the label of badges, by which they are known"},
     "cli/": {
-        "phone_number": "the option --phone-number, fixed in interfaces.md",
-        "sender_id": "the option --sender-id, fixed in interfaces.md",
-        "short_code": "the option --short-code, fixed in interfaces.md",
-        "https://api.statum.co.ke/api/v2": "an example in a help text",
-        "Statum": "which contract is the default, in a help text",
         "sms": "an example of a configuration",
         "254712345678": "an example of a configuration",
     },
