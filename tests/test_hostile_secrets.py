@@ -23,7 +23,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Moment, Reply
 from conformance.mock.serving import serve_mock
 from conformance.model.traffic import has_userinfo, shown_url
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 Capsys = pytest.CaptureFixture[str]
 

@@ -24,7 +24,7 @@ from conformance.mock.account import Account
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Kind
 from conformance.reports.faces import judge
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 Capsys = pytest.CaptureFixture[str]
 

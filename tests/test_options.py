@@ -14,7 +14,7 @@ from conformance.contract.contract import statum
 from conformance.gateway.limits import Limits
 from conformance.gateway.settings import Settings
 from conformance.options import EVERY, Option, arguments, options_of, resumed, table
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 NAMES = [command.name or "" for command in COMMANDS]
 # Of a certification, whose receiver and client are told otherwise; of a run, whose contract tells what is registered.

@@ -111,7 +111,7 @@ def test_the_scenario_is_played_whatever_is_sent(watched: Watched, method: str, 
 
 def test_of_what_is_nobodys_call_so_much_is_kept(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the rest counted; what evidently is of the client is kept, and counted apart."""
-    monkeypatch.setattr("conformance.wire.strays.KEPT_BODY", 100)
+    monkeypatch.setattr("conformance.wire.ledger.KEPT_BODY", 100)
     watched.stage()
     watched.witness._strays._without_id.requests = 3  # noqa: SLF001 - as after nearly a thousand
 

@@ -97,5 +97,5 @@ class _Told:
         """The last line: all is well."""
         count = len(self._checks)
         if not (self._output.quiet and self._output.as_json):
-            line = f"{count} of {count} checks are well; `statum-conformance {command}` can begin"
+            line = f"All {count} checks passed; `statum-conformance {command}` can begin"
             print_line(self._output.console, line)

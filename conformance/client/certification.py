@@ -36,7 +36,7 @@ from conformance.model.errors import EnvironmentFailure, SuiteError, UsageError,
 from conformance.model.interruption import Closing, held_back, let_through
 from conformance.model.progress import Progress, Silent
 from conformance.model.traffic import Case, Kind, Request
-from conformance.wire.trust import trusting
+from conformance.wire.streams import client_tls
 
 JOURNAL = "journal.sqlite"
 
@@ -66,7 +66,7 @@ def certify(settings: ClientSettings, progress: Progress | None = None) -> Path:
         raise UsageError("nothing is given to certify; expected --driver 'CMD ARGS', --callback-url URL or --observe")
     if settings.callback_url is not None:
         with let_through():
-            check_reachable(settings.callback_url, trusting(settings.ca_file))
+            check_reachable(settings.callback_url, client_tls(settings.ca_file))
     begun = time.monotonic()
     with held_back():
         greeted = _Greeted.by(settings) if settings.driver is not None else _Greeted.nobody(settings)
@@ -192,7 +192,7 @@ def _carry_out(bench: Bench) -> None:
     caller = Caller(bench)
     try:
         for url in sorted({url for url in bench.callbacks.values() if url.startswith("https:")}):
-            check_reachable(url, trusting(bench.settings.ca_file))
+            check_reachable(url, client_tls(bench.settings.ca_file))
         caller.call_everything()
         examine(bench)
         caller.call_first_again()

@@ -41,7 +41,7 @@ from conformance.client.rules.receiving import QUICKLY_S
 from conformance.mock.gateway import Reaction
 from conformance.model.traffic import Case
 from conformance.payloads.notifications import FORMS, NEAR
-from conformance.wire.trust import trusting
+from conformance.wire.streams import client_tls
 
 # So much of a certification's time is for the last answer, and for the parts after the examination.
 KEPT_S = 8.0
@@ -113,7 +113,7 @@ def examine(bench: Bench) -> None:
         )
         receiver.leads = all(receiver.address != other.address for other in receivers.values())
         receivers[name] = receiver
-    tls = trusting(bench.settings.ca_file)
+    tls = client_tls(bench.settings.ca_file)
     left_s = max(bench.patience.left_s - KEPT_S, 0.0)
     examination = Examination(bench, tls, receivers, time.monotonic() + min(EXAMINED_WITHIN_S, left_s))
     for name, receiver in receivers.items():

@@ -37,9 +37,9 @@ from conformance.model.errors import SuiteError, UsageError
 from conformance.model.interruption import granted, held_back, let_through
 from conformance.model.progress import Progress, Silent
 from conformance.model.traffic import Case, Kind, Request
-from conformance.wire.address import Address
-from conformance.wire.asgi_thread import Receive, Send
-from conformance.wire.strays import Taken
+from conformance.wire.asgi import Receive, Send
+from conformance.wire.ledger import Taken
+from conformance.wire.listening import Address
 
 JOURNAL = "journal.sqlite"
 

@@ -25,10 +25,10 @@ import httpx
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.interruption import wished
 from conformance.model.traffic import Request, Response, header, shown_url
+from conformance.wire.answers import CONNECT_TIMEOUT_S, cannot_connect
 from conformance.wire.connection import Unanswered
-from conformance.wire.failures import CONNECT_TIMEOUT_S, cannot_connect
-from conformance.wire.http1 import Deadline, Stream, connected
 from conformance.wire.proxies import Route, proxy_for
+from conformance.wire.streams import Deadline, Stream, connected
 
 CONTINUE_WITHIN_S = 1.0
 """How long a 100 is waited for before the body goes out without it, as RFC 9110 (10.1.1) asks for."""

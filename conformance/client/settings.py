@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 from conformance.client.driver_log import secrets_of, tokens_in
 from conformance.contract.contract import Contract, statum
-from conformance.journal.redactable import check_readable, check_redactable, check_uncommon
+from conformance.journal.redaction import check_readable, check_redactable, check_uncommon
 from conformance.judging.expectations import Expectations
 from conformance.model.errors import UsageError
 from conformance.model.traffic import has_userinfo, shown_url
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 SEED_BITS = 32
 

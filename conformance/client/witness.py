@@ -31,14 +31,12 @@ from conformance.mock.behaviour import Ending, Reply, Wire
 from conformance.mock.gateway import JSON_HEADER, Gateway, Reaction
 from conformance.model.progress import Progress
 from conformance.model.traffic import Request, Response
-from conformance.wire.accepting import Refused
-from conformance.wire.address import Address
-from conformance.wire.asgi_thread import AsgiThread, Receive, Send
-from conformance.wire.guarding import Limits, guarded
-from conformance.wire.reading_protocol import tell_unfinished
+from conformance.wire.asgi import AsgiThread, Receive, Send
+from conformance.wire.ledger import Strays, Taken
+from conformance.wire.listening import Address, Refused
+from conformance.wire.protocol import Limits, guarded, tell_unfinished
 from conformance.wire.receiver import MOST_UNREAD
 from conformance.wire.request_reader import Unreadable
-from conformance.wire.strays import Strays, Taken
 
 _TARGET = re.compile(r"/n/(?P<nonce>[0-9a-f]+)(?P<rest>/.*)")
 
