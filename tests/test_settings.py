@@ -17,7 +17,7 @@ from conformance.gateway.settings import (
     fresh_seed,
 )
 from conformance.model.errors import UsageError
-from conformance.wire.asgi_thread import Tls
+from conformance.wire.asgi import Tls
 
 HERE = Path("reports")
 REGISTERED = statum().members.registered

@@ -32,8 +32,7 @@ from conformance.gateway.sending import send_anew, sending
 from conformance.gateway.settings import Settings
 from conformance.gateway.successes import Successes
 from conformance.journal import RESUMED, Journal, Record, Redaction, read_journal
-from conformance.journal.redactable import is_own_word
-from conformance.journal.redaction import credential_text, tokens_of
+from conformance.journal.redaction import credential_text, is_own_word, tokens_of
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.model.errors import EnvironmentFailure, UsageError, lack_of
 from conformance.model.interruption import held_back, let_through

@@ -20,7 +20,7 @@ from conformance.contract.contract import Contract
 from conformance.model.errors import UsageError
 from conformance.wire import Allowance, Manners, Pace
 from conformance.wire.allowance import PROBATION_S, check_limits
-from conformance.wire.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
+from conformance.wire.answers import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.wire.sender import CONCURRENCY
 
 # Enough for a request of each kind that tells most, few enough to be paid for without a thought.

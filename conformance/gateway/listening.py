@@ -16,9 +16,8 @@ from conformance.judging.reading import Answer, as_over_a_network, told_id
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.progress import Progress
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Request
-from conformance.wire.ledger import Ledger, request_id_of
+from conformance.wire.ledger import Ledger, Strays, Taken, request_id_of
 from conformance.wire.sender import in_words
-from conformance.wire.strays import Strays, Taken
 
 # Beyond the time that it may take, a notification is still awaited for so long: "late" says more than "missing".
 LATE_S = 2.0

@@ -22,10 +22,10 @@ from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.mock.serving import serve_mock
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Request, header
-from conformance.wire.accepting import OnRefused, Refused
 from conformance.wire.asgi import AsgiReceiver
+from conformance.wire.ledger import size_of
+from conformance.wire.listening import OnRefused, Refused
 from conformance.wire.receiver import CallbackPaths, OnArrival, OnUnread, Unread
-from conformance.wire.strays import size_of
 
 # Marks a request of the suite's own to its own callback URL, by which the way back is proven.
 CANARY_HEADER = "X-Statum-Conformance-Canary"

@@ -23,8 +23,7 @@ from conformance.model.errors import UsageError
 from conformance.model.interruption import granted, held_back, let_through
 from conformance.model.progress import Progress
 from conformance.model.traffic import Request
-from conformance.wire.ledger import request_id_of
-from conformance.wire.strays import Strays, Taken
+from conformance.wire.ledger import Strays, Taken, request_id_of
 
 # How often it is looked whether the time is over: soon enough to be felt as at once.
 LOOK_S = 0.2

@@ -29,9 +29,9 @@ from conformance.mock.transactions import price, unprompted
 from conformance.model.errors import UsageError
 from conformance.model.traffic import Request
 from conformance.model.untrusted import parse_json
-from conformance.wire.address import Address
-from conformance.wire.asgi_thread import AsgiThread, Receive, Send
-from conformance.wire.guarding import Limits, guarded
+from conformance.wire.asgi import AsgiThread, Receive, Send
+from conformance.wire.listening import Address
+from conformance.wire.protocol import Limits, guarded
 from conformance.wire.receiver import MOST_UNREAD
 from conformance.wire.request_reader import Unreadable
 
