@@ -9,11 +9,11 @@ import pytest
 
 from conformance.cli import COMMANDS
 from conformance.cli.values import VALUES
-from conformance.client.settings import Settings as CertificationSettings
+from conformance.client.settings import ClientSettings as CertificationSettings
 from conformance.contract.contract import statum
 from conformance.gateway.settings import RunLimits, Settings
 from conformance.options import EVERY, Option, arguments, options_of, resumed, table
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 NAMES = [command.name or "" for command in COMMANDS]
 # Of a certification, whose receiver and client are told otherwise; of a run, whose contract tells what is registered.

@@ -26,8 +26,8 @@ from conformance.mock.serving import serve_mock
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.progress import Silent
 from conformance.reports.faces import judge
-from conformance.wire.address import Address
-from conformance.wire.asgi_thread import AsgiThread, Tls
+from conformance.wire.asgi import AsgiThread, Tls
+from conformance.wire.listening import Address
 from conformance.wire.sender import LONGEST_WAIT_S
 
 ENVELOPE = {"status_code": 200, "description": "Success", "request_id": "9V7NcW1QMvWkQcceMnn3MKfmczdBeE1a"}

@@ -18,7 +18,7 @@ from conformance.gateway.settings import (
     is_loopback,
 )
 from conformance.model.errors import UsageError
-from conformance.wire.asgi_thread import Tls
+from conformance.wire.asgi import Tls
 
 HERE = Path("reports")
 REGISTERED = statum().members.registered

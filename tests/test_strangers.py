@@ -38,13 +38,11 @@ from conformance.mock.serving import serve_mock
 from conformance.model.errors import EnvironmentFailure
 from conformance.model.traffic import Request
 from conformance.reports.faces import judge
-from conformance.wire import asgi, httpserver
-from conformance.wire.accepting import Refused
-from conformance.wire.address import Address
+from conformance.wire import asgi, callback_server
 from conformance.wire.asgi import AsgiReceiver
-from conformance.wire.guarding import Limits
-from conformance.wire.httpserver import HttpServerReceiver
-from conformance.wire.uvicorn_protocol import check_has, unusable
+from conformance.wire.callback_server import HttpServerReceiver
+from conformance.wire.listening import Address, Refused
+from conformance.wire.protocol import Limits, check_has, unusable
 
 PRODUCTS = statum().products
 
@@ -62,7 +60,7 @@ def ignored(*_: object) -> None:
 FEW_FILES = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 from conformance.wire.asgi import AsgiReceiver
 taken = []
 with AsgiReceiver(Address("127.0.0.1", 0), ["sms"], lambda *a: taken.append(a), on_refused=lambda r: None) as receiver:
@@ -180,7 +178,7 @@ def test_a_receiver_that_has_died_is_told_and_refuses_whoever_comes(monkeypatch:
             await asyncio.sleep(0.01)
         raise MemoryError
 
-    monkeypatch.setattr("conformance.wire.asgi_thread._Server.main_loop", ends)
+    monkeypatch.setattr("conformance.wire.asgi._Server.main_loop", ends)
     refused: list[Refused] = []
     receiver = AsgiReceiver(ANY, PRODUCTS, ignored, on_refused=refused.append)
     receiver.start()
@@ -196,7 +194,7 @@ def test_a_receiver_that_has_died_is_told_and_refuses_whoever_comes(monkeypatch:
 @pytest.mark.parametrize("begun", [b"", b"POST /call", post(NOTIFICATION)[:-5]], ids=["nothing", "head", "body"])
 def test_the_receiver_of_peoples_tests_has_a_deadline_too(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each connection has a thread there."""
-    monkeypatch.setattr(httpserver, "REQUEST_WITHIN_S", 0.2)
+    monkeypatch.setattr(callback_server, "REQUEST_WITHIN_S", 0.2)
     with HttpServerReceiver(ANY, PRODUCTS, ignored) as receiver, connection(receiver.address) as client:
         client.sendall(begun)
         with suppress(ConnectionError):

@@ -26,9 +26,9 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Callback, Moment
 from conformance.model.traffic import Request
 from conformance.reports.faces import judge
-from conformance.wire.address import Address
 from conformance.wire.asgi import AsgiReceiver
-from conformance.wire.httpserver import HttpServerReceiver
+from conformance.wire.callback_server import HttpServerReceiver
+from conformance.wire.listening import Address
 from conformance.wire.receiver import MOST_UNREAD, Unread
 
 PRODUCTS = statum().products

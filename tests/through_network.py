@@ -24,7 +24,7 @@ from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.mock.serving import serve_mock
 from conformance.model.progress import Silent
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 FAIR = Weather()
 # More than any window meets, so that what got lost can be planned anew.

@@ -10,7 +10,7 @@ import click
 from conformance.cli.command import ConformanceCommand
 from conformance.cli.messages import Messages, Output
 from conformance.cli.settings import settings_from
-from conformance.client.preflight import examine_driver
+from conformance.client.certification import examine_driver
 from conformance.gateway.preflight import examine, to_register
 from conformance.gateway.reaching import PreflightCheck
 from conformance.gateway.rig import rigged
@@ -97,5 +97,5 @@ class _Told:
         """The last line: all is well."""
         count = len(self._checks)
         if not (self._output.quiet and self._output.as_json):
-            line = f"{count} of {count} checks are well; `statum-conformance {command}` can begin"
+            line = f"All {count} checks passed; `statum-conformance {command}` can begin"
             print_line(self._output.console, line)

@@ -24,9 +24,9 @@ from conformance.journal import Record
 from conformance.journal.redaction import MARKS
 from conformance.model.errors import UsageError
 from conformance.options import options_of, resumed
-from conformance.wire.address import Address
-from conformance.wire.asgi_thread import Tls
-from conformance.wire.trust import trusting
+from conformance.wire.asgi import Tls
+from conformance.wire.listening import Address
+from conformance.wire.streams import client_tls
 
 
 def given_settings(kind: type, command: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _cases(corpus: Path | None, cases: Path | None, saved: Path | None, contract
 def trusted(ca_file: Path | None) -> Path | None:
     """The file, which was seen to hold certificates. Raises UsageError if it does not."""
     if ca_file is not None:
-        trusting(ca_file)
+        client_tls(ca_file)
     return ca_file
 
 

@@ -22,7 +22,7 @@ from conformance.judging.expectations_file import read_expectations
 from conformance.mock.faults import faults, variants
 from conformance.model.errors import UsageError, did_you_mean
 from conformance.options import Option
-from conformance.wire.address import Address
+from conformance.wire.listening import Address
 
 CONTRACT = "contract"
 

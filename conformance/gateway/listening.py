@@ -27,9 +27,8 @@ from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Request, 
 from conformance.model.untrusted import parse_with_repeats
 from conformance.wire import Allowance
 from conformance.wire.allowance import amount_of, is_refused
-from conformance.wire.ledger import Ledger, request_id_of
+from conformance.wire.ledger import Ledger, Strays, Taken, request_id_of
 from conformance.wire.sender import in_words
-from conformance.wire.strays import Strays, Taken
 
 # Beyond the time that it may take, a notification is still awaited for so long: "late" says more than "missing".
 LATE_S = 2.0

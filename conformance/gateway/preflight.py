@@ -47,7 +47,7 @@ from conformance.model.traffic import Case, Exchange, Headers, Kind, Notificatio
 from conformance.wire.connection import Connection, KeepAlive, Unanswered
 from conformance.wire.ledger import Ledger
 from conformance.wire.proxies import Route
-from conformance.wire.trust import trusting
+from conformance.wire.streams import client_tls
 
 # How long a canary may take to come back through tunnels and proxies. Generous: here a false alarm costs a whole run.
 CANARY_TIMEOUT_S = 10.0
@@ -132,7 +132,7 @@ class Canaries:
                 "NO_PROXY names exceptions",
             ) from error
         secure = any(url.scheme == "https" for url in urls)
-        return cls(trusting(settings.ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        return cls(client_tls(settings.ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
     def connection(self, within_s: float = ANSWER_TIMEOUT_S, *, keep: bool = True) -> Connection:
         """A connection that takes one after the other, each answered `within_s`; or one alone."""

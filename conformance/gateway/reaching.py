@@ -33,7 +33,7 @@ from conformance.model.traffic import CLOSED_ON_REUSE, Request, Response, header
 from conformance.wire.connection import Answer, Certificate, Connection, KeepAlive, Unanswered
 from conformance.wire.pacing import retry_after_s, timestamp_of
 from conformance.wire.sender import LONGEST_WAIT_S, TOO_MANY_REQUESTS, UNAVAILABLE, asked_to_stay_away, in_words
-from conformance.wire.trust import trusting
+from conformance.wire.streams import client_tls
 
 # How long the gateway may take to answer. Generous: here a false alarm costs a whole run.
 ANSWER_TIMEOUT_S = 15.0
@@ -163,7 +163,7 @@ class _Asking:
     def __init__(self, settings: Settings, gateway: str) -> None:
         self.gateway = gateway
         secure = gateway.startswith("https:")
-        tls = trusting(settings.ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls = client_tls(settings.ca_file) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.connection = Connection(ANSWER_TIMEOUT_S, KeepAlive(), tls)
         contract = settings.contract
         self.commands = [command for command in contract.commands_of(settings.products) if command.product is not None]

@@ -34,8 +34,7 @@ from conformance.model.progress import Progress
 from conformance.model.traffic import CLOSED_ON_REUSE, Case, Exchange, Request
 from conformance.wire import Allowance
 from conformance.wire.allowance import is_refused
-from conformance.wire.ledger import request_id_of
-from conformance.wire.strays import Strays, Taken
+from conformance.wire.ledger import Strays, Taken, request_id_of
 
 # How often it is looked whether the time is over: soon enough to be felt as at once.
 LOOK_S = 0.2

@@ -19,18 +19,17 @@ from typing import Any
 
 from conformance.gateway.settings import Settings
 from conformance.journal import Journal, Redaction
-from conformance.journal.redactable import is_own_word
-from conformance.journal.redaction import credential_text, tokens_of
+from conformance.journal.redaction import credential_text, is_own_word, tokens_of
 from conformance.judging.terms import REFUSED_HERE
 from conformance.mock.account import Account
 from conformance.mock.behaviour import BUILT_IN, Behaviour
 from conformance.mock.serving import serve_mock
 from conformance.model.errors import SuiteError
 from conformance.model.traffic import Request, header
-from conformance.wire.accepting import OnRefused, Refused
 from conformance.wire.asgi import AsgiReceiver
+from conformance.wire.ledger import size_of
+from conformance.wire.listening import OnRefused, Refused
 from conformance.wire.receiver import CallbackPaths, OnArrival, OnUnread, Unread
-from conformance.wire.strays import size_of
 
 # Marks a request of the suite's own to its own callback URL, by which the way back is proven.
 CANARY_HEADER = "X-Statum-Conformance-Canary"

@@ -22,16 +22,16 @@ from urllib.parse import urlsplit
 from conformance.contract.command import Command, check_callback_paths
 from conformance.contract.contract import Contract, statum
 from conformance.gateway.case_files import CaseFolder
-from conformance.journal.redactable import check_readable, check_redactable, check_uncommon, is_own_word
+from conformance.journal.redaction import check_readable, check_redactable, check_uncommon, is_own_word
 from conformance.judging.expectations import Expectations
 from conformance.model.errors import UsageError
 from conformance.model.traffic import has_userinfo, shown_url
 from conformance.payloads.addressees import Constraints
 from conformance.wire import Allowance, Manners, Pace
-from conformance.wire.address import Address
 from conformance.wire.allowance import PROBATION_S, check_limits
-from conformance.wire.asgi_thread import Tls
-from conformance.wire.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
+from conformance.wire.answers import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
+from conformance.wire.asgi import Tls
+from conformance.wire.listening import Address
 from conformance.wire.sender import CONCURRENCY
 
 # Looked for in the current directory, where a run without --corpus is started.

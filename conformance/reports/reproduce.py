@@ -32,7 +32,7 @@ from conformance.gateway.settings import (
 )
 from conformance.journal import Record
 from conformance.model.traffic import Case, Kind, Request, header
-from conformance.wire.failures import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
+from conformance.wire.answers import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S
 from conformance.wire.sender import CONCURRENCY
 
 KEY, SECRET = "STATUM_CONSUMER_KEY", "STATUM_CONSUMER_SECRET"
