@@ -28,9 +28,7 @@ from conformance.judging.judgement import (
 from conformance.judging.reading import Answer, is_number
 from conformance.judging.summaries import ABSENT, ResponseSummary
 from conformance.judging.terms import Terms
-from conformance.model.traffic import CLOSED_ON_REUSE, Kind, Response, header
-
-JSON_MEDIA_TYPE = "application/json"
+from conformance.model.traffic import CLOSED_ON_REUSE, JSON_MEDIA_TYPE, Kind, header, media_type
 
 
 def every_invocation_is_answered(evidence: Evidence, command: str | None) -> Iterator[Judgement]:
@@ -104,15 +102,9 @@ def _json_or_cut(answer: Answer) -> Iterator[Finding | Inconclusive]:
         yield Inconclusive(Reason.ENVIRONMENT, said, answer.number)
 
 
-def media_type_of(response: Response) -> str | None:
-    """The media type of a message without its parameters, lower case; None without Content-Type."""
-    value = header(response.headers, "content-type")
-    return None if value is None else value.partition(";")[0].strip().lower()
-
-
 def declared_as_json(answer: Answer) -> Iterator[Finding]:
     """Content-Type is application/json; parameters such as charset may follow."""
-    if answer.response is not None and media_type_of(answer.response) != JSON_MEDIA_TYPE:
+    if answer.response is not None and media_type(answer.response.headers) != JSON_MEDIA_TYPE:
         declared = header(answer.response.headers, "content-type")
         yield Finding.in_answer(
             answer, f"Content-Type is {shown(declared) if declared else 'absent'}, not {JSON_MEDIA_TYPE}"

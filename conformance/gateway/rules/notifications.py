@@ -15,7 +15,6 @@ from dataclasses import replace
 from conformance.contract.contract import Contract
 from conformance.contract.places import notified_of
 from conformance.contract.requirements import ByRule
-from conformance.gateway.rules.answers import JSON_MEDIA_TYPE
 from conformance.judging.absence import (
     CUT_OFF,
     NETWORK_HOLDS_S,
@@ -43,7 +42,7 @@ from conformance.judging.judgement import (
 )
 from conformance.judging.summaries import Notice, NotificationSummary, ResponseSummary
 from conformance.judging.terms import Terms
-from conformance.model.traffic import Kind, header, normalized
+from conformance.model.traffic import JSON_MEDIA_TYPE, Kind, header, media_type, normalized
 from conformance.wire.receiver import MAX_BODY
 
 # Clocks are read at both ends of one process: an answer is dated when it was read, a notification when its head came
@@ -177,7 +176,7 @@ def is_json(notice: Notice) -> Iterator[Finding | Inconclusive]:
 def declared_as_json(notice: Notice) -> Iterator[Finding]:
     """Content-Type is application/json; parameters may follow."""
     declared = header(notice.notification.request.headers, "content-type")
-    if declared is None or declared.partition(";")[0].strip().lower() != JSON_MEDIA_TYPE:
+    if media_type(notice.notification.request.headers) != JSON_MEDIA_TYPE:
         yield Finding.in_notice(
             notice, f"Content-Type is {shown(declared) if declared else 'absent'}, not {JSON_MEDIA_TYPE}"
         )
