@@ -268,3 +268,8 @@ class Answer(Answered):
     def response(self) -> Response | None:
         """The HTTP response, None if there was none."""
         return self.exchange.response
+
+    @property
+    def body(self) -> bytes:
+        """The body of the response; empty if there was none."""
+        return self.exchange.response.body if self.exchange.response else b""
