@@ -139,18 +139,27 @@ class Answered:
     request_id: str | None
     # Whether the gateway says that it took the request on.
     accepted: bool
-    # The contract that it is read by; a property of some.
+    # The contract that it is read by, and what its case is there to show; properties of some.
     contract: Any
+    purpose: Any
 
     @property
     def command(self) -> str | None:
         """The command that was asked for; None for an unknown one."""
-        raise NotImplementedError
+        command: str | None = self.purpose.command
+        return command
 
     @property
     def kind(self) -> Kind:
         """The kind of the request."""
-        raise NotImplementedError
+        kind: Kind = self.purpose.kind
+        return kind
+
+    @property
+    def aspect(self) -> str:
+        """What in particular the request is there to show."""
+        aspect: str = self.purpose.aspect
+        return aspect
 
     @property
     def is_probe_of_path(self) -> bool:
@@ -237,16 +246,6 @@ class Answer(Answered):
     def http_status(self) -> int | None:
         """The HTTP status, None if there was no response."""
         return self.response.status if self.response else None
-
-    @property
-    def command(self) -> str | None:
-        """The command that was asked for; None for an unknown one."""
-        return self.case.command
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of the request."""
-        return self.case.kind
 
     @property
     def form(self) -> FormResult:
