@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -19,6 +18,7 @@ from conformance.contract.schema_set import FORMATS
 from conformance.model.errors import UsageError
 from conformance.model.untrusted import parse_json
 from conformance.reports.files import LONGEST_REPORT
+from conformance.reports.report import Report
 
 
 @click.command("badge", cls=ConformanceCommand, short_help="Make a badge of a certificate or a report.")
@@ -64,7 +64,7 @@ def badge(  # noqa: PLR0913, PLR0917 - click gives each option
     elif click.get_current_context().get_parameter_source("key") is ParameterSource.COMMANDLINE:
         raise UsageError(f"{source} is a report, which nobody signs; --key is for a certificate")
     else:
-        contract.check_recorded(report["settings"], f"the report {source}")
+        contract.check_recorded(report.settings, f"the report {source}")
         made = Badge.of_report(report, contract)
     content = made.endpoint() if endpoint else made.svg()
     if output is None:
@@ -74,10 +74,11 @@ def badge(  # noqa: PLR0913, PLR0917 - click gives each option
     return 0
 
 
-def _report(data: bytes) -> dict[str, Any] | None:
+def _report(data: bytes) -> Report | None:
     """The report that it is; None if it is something else, which a certificate may be."""
     try:
         document = parse_json(data)
     except ValueError:
         return None
-    return document if isinstance(document, dict) and FORMATS.violation("report", document) is None else None
+    is_report = isinstance(document, dict) and FORMATS.violation("report", document) is None
+    return Report.read(document) if is_report else None
